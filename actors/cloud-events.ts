@@ -1,0 +1,149 @@
+/**
+ * What the world is told: each event of a turn as one CloudEvents 1.0 event in JSON (cloudevents.io).
+ *
+ * Law: the text is a function of the journal alone, so that whoever publishes a turn publishes the same
+ * bytes, and an event has the same id always: `<kind>/<actor id>/<version>`. Types end in a version;
+ * their data changes only by addition. Fields are named as in the REST API; amounts are decimals of the
+ * currency beside them.
+ *
+ * Written out by hand: this runs for every event of every order. What is free text goes through
+ * JSON.stringify, the rest are words and numbers of ours.
+ */
+import { toDecimal } from './money.js';
+import type { Cascade, JournaledEvent, TurnRecord } from './node/record.js';
+import type { HoldAnswer, OrderEvent, ProductEvent, Shortage } from './protocol.js';
+import { quoted } from './quoted.js';
+
+/** A turn's events in order, as one JSON array; empty text when it has none. */
+export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: string): string {
+  const frame = eventFrame(turn.at, source);
+  let text = '';
+  for (const cascade of turn.cascades) {
+    const events = cascadeEvents(cascade, frame);
+    if (events !== '') text += (text === '' ? '' : ',') + events;
+  }
+  return text === '' ? '' : `[${text}]`;
+}
+
+/** What all events of a turn share, made once. */
+export interface EventFrame {
+  readonly source: string;
+  readonly time: string;
+}
+
+/** @param at wall clock of the turn, milliseconds. */
+export function eventFrame(at: number, source: string): EventFrame {
+  if (lastFrame.at !== at || lastFrame.of !== source) {
+    lastFrame = {
+      at,
+      of: source,
+      source: `"source":${JSON.stringify(source)},`,
+      time: `"time":"${new Date(at).toISOString()}","datacontenttype":"application/json","correlationid":`,
+    };
+  }
+  return lastFrame;
+}
+
+/** Of the turn at hand: its events come one after the other, and ask for the same frame. */
+let lastFrame: EventFrame & { readonly at: number; readonly of: string } = { at: -1, of: '', source: '', time: '' };
+
+/** One cascade's events with commas between, for who collects a turn piece by piece. */
+export function cascadeEvents({ correlation, events }: Cascade, frame: EventFrame): string {
+  const correlationText = JSON.stringify(correlation);
+  let text = '';
+  for (const event of events) text += (text === '' ? '' : ',') + eventText(event, correlationText, frame);
+  return text;
+}
+
+/** One event alone. */
+export const cloudEvent = (args: {
+  readonly source: string;
+  readonly correlation: string;
+  readonly at: number;
+  readonly event: JournaledEvent;
+}): string => eventText(args.event, JSON.stringify(args.correlation), eventFrame(args.at, args.source));
+
+// ---------------------------------------------------------------- data, a row a type
+
+type Fields<Event extends { type: string }> = {
+  readonly [T in Event['type']]: (event: Extract<Event, { type: T }>) => string;
+};
+
+/** Each row continues `{"order_id":"..."`. */
+const orderFields: Fields<OrderEvent> = {
+  placed: ({ content }) =>
+    `,"user_id":${userText(content.user, content.userIsNumber)},"items":${list(content.lines, lineText)}` +
+    optional('currency', content.currency) +
+    optional('user_email', content.email) +
+    optional('shipping_address', content.shippingAddress) +
+    optional('billing_address', content.billingAddress) +
+    optional('notes', content.notes) +
+    optional('payment_method', content.paymentMethod),
+  answered: ({ answers }) => `,"answers":${list(answers, answerText)}`,
+  held: ({ answers, currency, total }) =>
+    `,"total_amount":${toDecimal(total, currency)},"currency":${quoted(currency)},"answers":${list(answers, answerText)}`,
+  paid: ({ captured }) => `,"payment_status":"${captured ? 'paid' : 'authorized'}"`,
+  confirmed: () => '',
+  captured: () => ',"payment_status":"paid"',
+  failed: ({ reason, answers, shortages, voidOwed }) =>
+    `,"reason":"${reason}","details":${list(shortages, shortageText)},"answers":${list(answers, answerText)},"void_owed":${voidOwed}`,
+  voided: () => ',"payment_status":"voided"',
+};
+
+/** Each row continues `{"product_id":"..."`. */
+const productFields: Fields<ProductEvent> = {
+  received: ({ ref, name, unitPrice, currency, quantity }) =>
+    `,"quantity":${quantity},"name":${JSON.stringify(name)},"unit_price":${toDecimal(unitPrice, currency)},` +
+    `"currency":${quoted(currency)},"ref":${JSON.stringify(ref)}`,
+  adjusted: ({ ref, delta, reason }) =>
+    `,"delta":${delta},"reason":${JSON.stringify(reason)},"ref":${JSON.stringify(ref)}`,
+  held: moved,
+  released: moved,
+  committed: moved,
+};
+
+// ---------------------------------------------------------------- machinery
+
+function eventText({ of, version, event }: JournaledEvent, correlation: string, { source, time }: EventFrame): string {
+  const id = quoted(of.id);
+  const tail = `/${version}",${source}"type":"`;
+  const subject = `.v1","subject":${id},${time}${correlation},"data":{`;
+  if (of.kind === 'order') {
+    const fields = orderFields[event.type as OrderEvent['type']] as (event: OrderEvent) => string;
+    return `{"specversion":"1.0","id":"order/${id.slice(1, -1)}${tail}order.${event.type}${subject}"order_id":${id}${fields(event as OrderEvent)}}}`;
+  }
+  const fields = productFields[event.type as ProductEvent['type']] as (event: ProductEvent) => string;
+  return `{"specversion":"1.0","id":"product/${id.slice(1, -1)}${tail}inventory.${event.type}${subject}"product_id":${id}${fields(event as ProductEvent)}}}`;
+}
+
+function moved({ order, quantity }: { readonly order: string; readonly quantity: number }): string {
+  return `,"order_id":${quoted(order)},"quantity":${quantity}`;
+}
+
+function list<T>(items: readonly T[], text: (item: T) => string): string {
+  let all = '';
+  for (const item of items) all += (all === '' ? '' : ',') + text(item);
+  return `[${all}]`;
+}
+
+const lineText = ({ product, quantity }: { readonly product: string; readonly quantity: number }): string =>
+  `{"product_id":${quoted(product)},"quantity":${quantity}}`;
+
+const shortageText = ({ product, asked, available }: Shortage): string =>
+  `{"product_id":${quoted(product)},"asked":${asked},"available":${available}}`;
+
+function answerText(answer: HoldAnswer): string {
+  const head = `{"product_id":${quoted(answer.product)},"answer":"${answer.answer}"`;
+  if (answer.answer === 'held') {
+    const { unitPrice, currency } = answer;
+    return `${head},"unit_price":${toDecimal(unitPrice, currency)},"currency":${quoted(currency)}}`;
+  }
+  return answer.answer === 'short' ? `${head},"available":${answer.available}}` : `${head}}`;
+}
+
+/** In the type it was sent in. */
+const userText = (user: string, isNumber: boolean): string =>
+  isNumber && /^-?(0|[1-9]\d*)$/.test(user) ? user : JSON.stringify(user);
+
+const optional = (name: string, value: unknown): string =>
+  value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;

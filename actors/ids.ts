@@ -1,0 +1,67 @@
+/**
+ * Names of things. An id is text; its brand keeps an order from being taken for a product.
+ */
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type OrderId = Branded<'OrderId'>;
+export type ProductId = Branded<'ProductId'>;
+export type UserId = Branded<'UserId'>;
+/** Names one write (a receipt, an adjustment), the same in all its retries. */
+export type WriteId = Branded<'WriteId'>;
+/** Names one incarnation of one node, and the journal that only it writes. */
+export type JournalId = Branded<'JournalId'>;
+/** Names a DATA_DIR: all incarnations that run in it are the same node. */
+export type NodeId = Branded<'NodeId'>;
+
+export const orderId = (text: string) => text as OrderId;
+export const productId = (text: string) => text as ProductId;
+export const userId = (text: string) => text as UserId;
+export const writeId = (text: string) => text as WriteId;
+export const journalId = (text: string) => text as JournalId;
+export const nodeId = (text: string) => text as NodeId;
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+
+/** 16 bytes as 26 characters of Crockford base32, most significant first, as a ULID writes them (github.com/ulid/spec). */
+export function crockford128(bytes: ArrayLike<number>): string {
+  let text = '';
+  let buffer = 0;
+  let bits = 2; // 130 bits are written: two leading zero bits, then the 128.
+  for (let i = 0; i < 16; i++) {
+    buffer = ((buffer << 8) | (bytes[i] ?? 0)) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += CROCKFORD[(buffer >> bits) & 31];
+    }
+  }
+  return text;
+}
+
+const OUR_ORDER_ID = /^ORD-[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+/** Whether the text has the form of the order ids we make ourselves. */
+export const isOurOrderId = (text: string): boolean => OUR_ORDER_ID.test(text);
+
+/** An actor, as letters and the journal name it. */
+export type Address =
+  | { readonly kind: 'order'; readonly id: OrderId }
+  | { readonly kind: 'product'; readonly id: ProductId };
+
+/** FNV-1a, 32 bits, over the UTF-16 code units' low and high bytes (isthe.com/chongo/tech/comp/fnv). @param from the hash of what stands before. */
+export function fnv1a32(text: string, from = 0x811c9dc5): number {
+  let hash = from;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
+    if (unit > 0xff) hash = Math.imul(hash ^ (unit >> 8), 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+const PREFIX = { order: fnv1a32('order/'), product: fnv1a32('product/') } as const;
+
+/** The partition that hosts an actor, by the hash of `<kind>/<id>`: fixed for the life of a system, since P is. */
+export const partitionOf = (kind: Address['kind'], id: string, partitions: number): number =>
+  fnv1a32(id, PREFIX[kind]) % partitions;

@@ -1,0 +1,119 @@
+/**
+ * Every limit on something that could grow, in one place, so that their relations can be seen and
+ * are asserted at start (`assertLimits`). Units stand in the names.
+ */
+export const limits = {
+  // The edge.
+  bodyBytes: 1_048_576,
+  linesPerOrder: 100,
+  productsPerReceipt: 1_000,
+  quantity: 1_000_000,
+  stock: 1_000_000_000_000,
+  priceDecimal: 1_000_000_000,
+  idChars: 255,
+  keyChars: 255,
+  textChars: 2_000,
+  addressJsonChars: 4_000,
+  pageSize: 100,
+  pageSizeDefault: 20,
+  pageDepth: 1_000_000,
+  connections: 4_096,
+  /** Clients that wait at the edge for an owner's answer, however many products each asks about. */
+  waitingClients: 10_000,
+  /** Products of one receipt that are being received at once: it must not push orders aside. */
+  receiveAtOnce: 50,
+  headerBytes: 16_384,
+  /** Objects and arrays in one another in a body. */
+  nestingLevels: 32,
+  /** Wrong fields that one answer names. */
+  namedFields: 20,
+  /** Idempotency keys of stock writes that a process remembers. */
+  recentKeys: 10_000,
+  knownCurrencies: 100_000,
+
+  // The node.
+  /** What owners have been asked and not answered yet; one client's receipt is up to receiveAtOnce of it. */
+  waitingRequests: 20_000,
+  inboxCommands: 20_000,
+  turnCommands: 2_000,
+  /** A broker's default max_payload, less room for headers and the envelope. */
+  recordBytes: 1_000_000,
+  lookUpIds: 500,
+  lookUpsWaiting: 20_000,
+  /** Between what is appended and what is flushed: past this commands are refused until Postgres has caught up. */
+  unflushedEvents: 400_000,
+  unflushedBytes: 268_435_456,
+  /** Of one actor, which is flushed in one statement. */
+  unflushedRowsOfOne: 50_000,
+  /** Orders that are not settled or not flushed. */
+  ordersInMemory: 300_000,
+  unconfirmedLetters: 10_000,
+  /** Between what is appended and what EVENTS has: past this the tail is read again from the journal. */
+  unpublishedBytes: 16_777_216,
+  paymentsAtOnce: 256,
+
+  // The flush.
+  flushEveryMs: 150,
+  flushEvents: 30_000,
+  flushOrders: 400,
+  /** Rows in one statement, whatever their kind. */
+  flushRows: 8_000,
+
+  // Waits, in milliseconds.
+  appendAnswerMs: 2_000,
+  statementMs: 5_000,
+  readyMs: 1_500,
+  stopMs: 8_000,
+  /** From first to last line of a receipt; each of its products waits no longer than an order does. */
+  receiptMs: 30_000,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  keepAliveMs: 75_000,
+  /** A client that takes nothing of its reply for this long is cut off; longer than anybody waits for an answer. */
+  silenceMs: 90_000,
+  /** Discarding what is left of a refused body ends after this long, and the connection with it. */
+  drainMs: 2_000,
+  /** In a stop, headers that have begun to arrive may arrive for this long. */
+  stopHeadersMs: 1_000,
+
+  // Retention.
+  /** Published records are kept this long on a broker that may forget what it acknowledged. */
+  keepPublishedMs: 3_600_000,
+  /** ... but no more than this many bytes of them. */
+  keepPublishedBytes: 33_554_432,
+  /** What waits to be published is kept in the journal up to here; past it EVENTS has a gap, which is logged. */
+  keepUnpublishedBytes: 268_435_456,
+  journalBytes: 1_073_741_824,
+  /** Free room below journalBytes that only seals and claims may use. */
+  journalReserveBytes: 16_777_216,
+  eventsBytes: 1_073_741_824,
+  eventsAgeMs: 7 * 24 * 3_600_000,
+} as const;
+
+/** Throws when two limits contradict each other; the sentence names both. */
+export function assertLimits(l: typeof limits = limits): void {
+  const must = (holds: boolean, sentence: string) => {
+    if (!holds) throw new Error(`limits.ts: ${sentence}`);
+  };
+  must(l.recordBytes < 1_048_576, 'recordBytes must leave room for headers below a broker payload of 1 MiB');
+  must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');
+  must(l.flushEvents < l.unflushedEvents, 'flushEvents must stay below unflushedEvents');
+  must(l.turnCommands <= l.inboxCommands, 'turnCommands must fit into inboxCommands');
+  must(l.lookUpIds <= l.lookUpsWaiting, 'lookUpIds must fit into lookUpsWaiting');
+  must(l.quantity <= l.stock, 'quantity must not exceed stock');
+  must(l.pageSizeDefault <= l.pageSize, 'pageSizeDefault must not exceed pageSize');
+  must(l.readyMs < 2_000, 'readyMs must let /readyz answer within two seconds');
+  must(l.waitingRequests >= l.waitingClients, 'waitingRequests must not be less than waitingClients');
+  must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
+  must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
+  must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
+  must(l.keepAliveMs < l.silenceMs, 'keepAliveMs must stay below silenceMs');
+  must(l.stopHeadersMs < l.stopMs, 'stopHeadersMs must stay below stopMs');
+  must(l.journalReserveBytes < l.journalBytes, 'journalReserveBytes must be part of journalBytes');
+  must(
+    l.unflushedBytes + Math.max(l.keepPublishedBytes, l.keepUnpublishedBytes) + l.recordBytes <
+      l.journalBytes - l.journalReserveBytes,
+    'unflushedBytes with what is kept for EVENTS must fit into journalBytes less journalReserveBytes: else a full journal waits for a flush that waits for the journal',
+  );
+  must(l.flushEvents <= l.unflushedRowsOfOne, 'unflushedRowsOfOne must allow a whole flush');
+}

@@ -1,0 +1,57 @@
+/**
+ * Who owns which partition, as the claims log tells it.
+ *
+ *  K1. A claim stands only on a release or on a seal: before a partition is claimed from a journal that
+ *      has not released it, that journal is sealed.
+ *  K2. Epochs of a partition grow by one with each claim; a release keeps the epoch.
+ *  K3. Every record carries the whole map, appended by compare-and-set: who loses reads again.
+ */
+import type { JournalId, NodeId } from '../ids.js';
+import type { Claim, ClaimsRecord } from './record.js';
+
+export interface Ownership {
+  /** By partition: who holds it now, or held it last. */
+  readonly map: readonly (Claim | null)[];
+  /** By partition: its claims, oldest first, as far back as the log still stands. */
+  readonly chains: readonly (readonly Claim[])[];
+}
+
+export function foldClaims(records: readonly ClaimsRecord[], partitions: number): Ownership {
+  const chains: Claim[][] = Array.from({ length: partitions }, () => []);
+  let map: readonly (Claim | null)[] = Array.from({ length: partitions }, () => null);
+  for (const record of records) {
+    if (record.map.length !== partitions) {
+      throw new Error(`the claims log speaks of ${record.map.length} partitions, this system has ${partitions}`);
+    }
+    map = record.map;
+    record.map.forEach((claim, partition) => {
+      const chain = chains[partition] as Claim[];
+      const last = chain[chain.length - 1];
+      if (claim === null) return;
+      if (last?.epoch === claim.epoch) chain[chain.length - 1] = claim;
+      else chain.push(claim);
+    });
+  }
+  return { map, chains };
+}
+
+/** What stands between a node and a partition. */
+export type Standing = 'free' | 'mine' | 'others';
+
+export const standing = (claim: Claim | null, me: NodeId): Standing =>
+  claim === null || claim.released !== undefined ? 'free' : claim.node === me ? 'mine' : 'others';
+
+/** K2: the map after this node's claim of the partitions. */
+export const withClaims = (
+  map: readonly (Claim | null)[],
+  partitions: readonly number[],
+  node: NodeId,
+  journal: JournalId,
+): (Claim | null)[] =>
+  map.map((claim, partition) =>
+    partitions.includes(partition) ? { epoch: (claim?.epoch ?? 0) + 1, node, journal } : claim,
+  );
+
+/** The map after the journal's owner has let go of what it still holds there. */
+export const withRelease = (map: readonly (Claim | null)[], journal: JournalId, n: number): (Claim | null)[] =>
+  map.map((claim) => (claim?.journal === journal && claim.released === undefined ? { ...claim, released: n } : claim));

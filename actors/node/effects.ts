@@ -1,0 +1,69 @@
+/**
+ * What goes into a node and what comes out: the node itself does no I/O. A driver hands inputs in, takes effects out and carries them out.
+ */
+import type { OrderId, WriteId } from '../ids.js';
+import type { ProductState } from '../inventory.js';
+import type { OrderState } from '../order.js';
+import type { PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports.js';
+import type { OrderCommand, PaymentOperation } from '../protocol.js';
+import type { Flush } from './flush.js';
+import type { NumberedLetter } from './record.js';
+import type { DoneWrite } from './turn.js';
+
+/** Names a question of an edge until it is answered. */
+export type Request = number;
+
+export type InboxItem =
+  | { readonly kind: 'place'; readonly request: Request; readonly ask: PlaceRequest }
+  | {
+      readonly kind: 'stock';
+      readonly request: Request;
+      readonly ask: StockRequest;
+      readonly done: readonly DoneWrite[];
+    }
+  | { readonly kind: 'letter'; readonly letter: NumberedLetter }
+  | { readonly kind: 'own'; readonly order: OrderId; readonly command: OrderCommand }
+  | { readonly kind: 'probe'; readonly request: Request };
+
+export type Effect =
+  /** Append the text to the node's own journal, unchanged in every retry. */
+  | {
+      readonly kind: 'append';
+      readonly n: number;
+      readonly recordId: string;
+      readonly record: string;
+      readonly publicBatch: string;
+    }
+  | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
+  | { readonly kind: 'replyStock'; readonly request: Request; readonly reply: StockReply }
+  | { readonly kind: 'replyProbe'; readonly request: Request }
+  /** The order is durable and undecided: from now on an impatient client may be told 202. */
+  | { readonly kind: 'accepted'; readonly request: Request; readonly state: OrderState }
+  | {
+      readonly kind: 'lookUp';
+      readonly number: number;
+      readonly orders: readonly OrderId[];
+      readonly writes: readonly WriteId[];
+    }
+  | { readonly kind: 'flush'; readonly flush: Flush }
+  | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
+  | { readonly kind: 'confirm'; readonly from: number; readonly to: number; readonly upTo: number }
+  | {
+      readonly kind: 'pay';
+      readonly order: OrderId;
+      readonly operation: PaymentOperation;
+      readonly minor: number;
+      readonly currency: string;
+    }
+  /** A decision threw: broken code or a poisoned message; it had no effect. */
+  | { readonly kind: 'deadLetter'; readonly item: InboxItem; readonly error: unknown };
+
+/** What is found of an actor in this node's memory. */
+export type Sight<State> =
+  | { readonly kind: 'now'; readonly state: State }
+  /** It changed in the turn under way: ask again when that is appended. */
+  | { readonly kind: 'later' }
+  | { readonly kind: 'absent' };
+
+export type OrderSight = Sight<OrderState>;
+export type ProductSight = Sight<ProductState>;

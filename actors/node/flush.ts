@@ -1,0 +1,92 @@
+/**
+ * From what changed to what is written: the statements of one flush, in their order.
+ *
+ * Collected only while no turn is under way, so that every state is an appended one (R1). Statements
+ * are bounded by rows; an actor is never split over two (R2), and one that has gathered too many rows
+ * stops new commands until they are flushed; the last one carries the partition rows
+ * and moves the journal's row.
+ */
+import type { JournalId } from '../ids.js';
+import { limits } from '../limits.js';
+import type { OrderChange, PartitionRow, Place, ProductChange, Statement } from './rows.js';
+import type { OrderEntry, ProductEntry, World } from './world.js';
+
+export interface Flush {
+  readonly number: number;
+  readonly orders: readonly OrderChange[];
+  readonly products: readonly ProductChange[];
+  readonly partitions: readonly PartitionRow[];
+  readonly from: Place;
+  readonly to: Place;
+  readonly events: number;
+  /** Of the records it covers. */
+  readonly bytes: number;
+}
+
+/** Takes what changed out of the world. @param everyPartition write their rows though nothing changed: once after each claim. */
+export function collectFlush(
+  world: World,
+  journal: JournalId,
+  epochOf: (partition: number) => number | undefined,
+  range: Pick<Flush, 'number' | 'from' | 'to' | 'bytes'>,
+  everyPartition: boolean,
+): Flush {
+  const orders = [...world.changedOrders].map(orderChange);
+  const products = [...world.changedProducts].map(productChange);
+  world.isClogged = false;
+  world.changedOrders.clear();
+  world.changedProducts.clear();
+  const partitions: PartitionRow[] = [];
+  for (const [partition, channels] of world.channels) {
+    if (!channels.dirty && !everyPartition) continue;
+    channels.dirty = false;
+    partitions.push({ partition, epoch: epochOf(partition) ?? 0, journal, ...channels.row() });
+  }
+  const events =
+    orders.reduce((sum, order) => sum + order.history.length, 0) +
+    products.reduce((sum, product) => sum + product.operations.length, 0);
+  return { ...range, orders, products, partitions, events };
+}
+
+function orderChange(entry: OrderEntry): OrderChange {
+  const { state, version, epoch, n, isNew, rows } = entry;
+  entry.rows = [];
+  entry.isNew = false;
+  return { state, version, epoch, n, isNew, history: rows };
+}
+
+function productChange(entry: ProductEntry): ProductChange {
+  const { state, version, epoch, n, isNew, rows } = entry;
+  entry.rows = [];
+  entry.isNew = false;
+  return { state, version, epoch, n, isNew, operations: rows };
+}
+
+/** @param certain false after an unanswered try: rows may be there already. */
+export function statementsOf(flush: Flush, certain: boolean, publishedN: number): Statement[] {
+  const statements: Statement[] = [];
+  const orderRows = (order: OrderChange) => 1 + order.state.lines.length + order.history.length;
+  for (const rows of chunks(flush.orders, orderRows, limits.flushOrders))
+    statements.push({ kind: 'orders', rows, certain });
+  const productRows = (product: ProductChange) => 1 + product.operations.length;
+  for (const rows of chunks(flush.products, productRows, limits.flushRows))
+    statements.push({ kind: 'products', rows, certain });
+  statements.push({ kind: 'last', partitions: flush.partitions, from: flush.from, to: flush.to, publishedN });
+  return statements;
+}
+
+function* chunks<T>(items: readonly T[], rowsOf: (item: T) => number, most: number): Generator<T[]> {
+  let chunk: T[] = [];
+  let rows = 0;
+  for (const item of items) {
+    const add = rowsOf(item);
+    if (chunk.length > 0 && (chunk.length >= most || rows + add > limits.flushRows)) {
+      yield chunk;
+      chunk = [];
+      rows = 0;
+    }
+    chunk.push(item);
+    rows += add;
+  }
+  if (chunk.length > 0) yield chunk;
+}

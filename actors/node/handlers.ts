@@ -1,0 +1,127 @@
+/**
+ * How each kind of item in the inbox is decided within a turn, and what is told about it.
+ *
+ * Nothing is told here: each answer is a function that the node calls once the turn is appended (N2). An
+ * item that does not fit into the record any more is 'full' and opens the next turn; one that does not fit
+ * alone is refused, and one whose decision throws goes to the dead letters.
+ */
+import { unknownProduct } from '../inventory.js';
+import { hasOutcome } from '../order.js';
+import type { OrderRefusal, ProductRefusal } from '../protocol.js';
+import type { Effect, InboxItem } from './effects.js';
+import type { Turn } from './turn.js';
+import type { OrderEntry, World } from './world.js';
+import type { Writes } from './writes.js';
+
+export type Tell = () => void;
+
+export class Handlers {
+  constructor(
+    private readonly world: World,
+    private readonly writes: Writes,
+    private readonly emit: (effect: Effect) => void,
+    /** Told of an order whose payment was answered: more may be owed. */
+    private readonly follow: (entry: OrderEntry) => void,
+  ) {}
+
+  /** @returns what to tell once the turn is appended, or 'full' when the item must wait for the next turn. */
+  handle(turn: Turn, item: InboxItem): Tell | 'full' | undefined {
+    switch (item.kind) {
+      case 'probe':
+        return () => this.emit({ kind: 'replyProbe', request: item.request });
+      case 'place':
+        return this.place(turn, item);
+      case 'stock':
+        return this.stock(turn, item);
+      case 'letter':
+        return this.letter(turn, item);
+      case 'own':
+        return this.own(turn, item);
+    }
+  }
+
+  private place(turn: Turn, item: Extract<InboxItem, { kind: 'place' }>) {
+    const { request, ask } = item;
+    const { order, content, correlation } = ask;
+    const handled = turn.handle(
+      { to: { kind: 'order', id: order }, command: { type: 'place', content, correlation } },
+      correlation,
+    );
+    const refuse = (refusal: OrderRefusal | 'too_large' | 'broken') => () => {
+      this.emit({ kind: 'replyPlace', request, reply: { kind: 'refused', refusal } });
+    };
+    if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+    if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
+    if (handled.kind === 'threw') {
+      this.emit({ kind: 'deadLetter', item, error: handled.error });
+      return refuse('broken');
+    }
+    return () => {
+      const entry = this.world.orders.get(order);
+      if (entry === undefined) throw new Error(`order ${order} left memory before its reply`);
+      if (hasOutcome(entry.state)) {
+        this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: entry.state } });
+      } else {
+        entry.waiting.add(request);
+        this.emit({ kind: 'accepted', request, state: entry.state });
+      }
+    };
+  }
+
+  private stock(turn: Turn, item: Extract<InboxItem, { kind: 'stock' }>) {
+    const { request, ask } = item;
+    const { product, command, correlation } = ask;
+    const state = () => this.world.products.get(product)?.state ?? unknownProduct(product);
+    const refuse = (refusal: ProductRefusal | 'too_large' | 'broken') => () => {
+      this.emit({ kind: 'replyStock', request, reply: { kind: 'refused', refusal, state: state() } });
+    };
+    const done = (repeat: boolean) => () => {
+      this.emit({ kind: 'replyStock', request, reply: { kind: 'done', state: state(), repeat } });
+    };
+    const prior = this.writes.find(command.ref, product, command.fingerprint, item.done);
+    if (prior !== 'new') return prior === 'repeat' ? done(true) : refuse('other_body');
+    const handled = turn.handle({ to: { kind: 'product', id: product }, command }, correlation);
+    if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+    if (handled.kind === 'refused') return refuse(handled.refusal as ProductRefusal);
+    if (handled.kind === 'threw') {
+      this.emit({ kind: 'deadLetter', item, error: handled.error });
+      return refuse('broken');
+    }
+    this.writes.add({ ref: command.ref, product, fingerprint: command.fingerprint }, turn.n);
+    return done(false);
+  }
+
+  /** Only the next number has an effect; what has been handled is confirmed again (channels.ts, C2). */
+  private letter(turn: Turn, item: Extract<InboxItem, { kind: 'letter' }>) {
+    const { letter } = item;
+    const seen = this.world.channels.get(letter.to)?.seen(letter.from);
+    if (seen === undefined || letter.number > seen + 1) return undefined;
+    const { from, to, number } = letter;
+    if (number <= seen) return () => this.emit({ kind: 'confirm', from, to, upTo: seen });
+    const handled = turn.handle(letter.letter, letter.correlation, letter);
+    if (handled.kind === 'full' && !turn.isEmpty) return 'full';
+    if (handled.kind !== 'done') {
+      const error =
+        handled.kind === 'threw' ? handled.error : new Error(`letter ${from}->${to} ${number}: ${handled.kind}`);
+      this.emit({ kind: 'deadLetter', item, error });
+      turn.pass(letter);
+    }
+    return undefined;
+  }
+
+  private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>) {
+    const entry = this.world.orders.get(item.order);
+    if (entry === undefined) return undefined;
+    const handled = turn.handle(
+      { to: { kind: 'order', id: item.order }, command: item.command },
+      entry.state.correlation,
+    );
+    if (handled.kind === 'full' && !turn.isEmpty) return 'full';
+    if (handled.kind === 'threw') this.emit({ kind: 'deadLetter', item, error: handled.error });
+    if (item.command.type !== 'paymentAnswered') return undefined;
+    return () => {
+      entry.paying = undefined;
+      this.follow(entry);
+    };
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Looking up what is not in memory: one query under way, for all ids that wait.
+ *
+ *  L1. An answer counts only under the number it was asked with: one that comes after its question was
+ *      given up is not believed (the actor may have come and gone meanwhile).
+ *  L2. An id is pinned from the moment a command for it waits until that command is answered: what is
+ *      pinned does not leave memory, so "absent" stays true until it is used.
+ */
+import type { OrderId, WriteId } from '../ids.js';
+import type { InboxItem } from './effects.js';
+import type { StoredOrder } from './rows.js';
+import type { DoneWrite } from './turn.js';
+
+export interface Found {
+  readonly orders: readonly StoredOrder[];
+  readonly writes: readonly DoneWrite[];
+}
+
+type Waiting = Extract<InboxItem, { kind: 'place' | 'stock' }>;
+
+export class LookUps {
+  private number = 0;
+  private underWay: Waiting[] | undefined;
+  private waiting: Waiting[] = [];
+  private readonly pins = new Map<string, number>();
+
+  get size(): number {
+    return this.waiting.length + (this.underWay?.length ?? 0);
+  }
+
+  add(item: Waiting): void {
+    this.waiting.push(item);
+  }
+
+  /** The next question, when none is under way. */
+  next(most: number): { number: number; orders: OrderId[]; writes: WriteId[] } | undefined {
+    if (this.underWay !== undefined || this.waiting.length === 0) return undefined;
+    this.underWay = this.waiting.splice(0, most);
+    const orders = new Set<OrderId>();
+    const writes = new Set<WriteId>();
+    for (const item of this.underWay) {
+      if (item.kind === 'stock') writes.add(item.ask.command.ref);
+      else {
+        orders.add(item.ask.order);
+        if (item.ask.alias !== undefined) orders.add(item.ask.alias);
+      }
+    }
+    return { number: ++this.number, orders: [...orders], writes: [...writes] };
+  }
+
+  /** Takes the items that waited for this answer; none when the answer is not the one expected (L1). */
+  take(number: number): readonly Waiting[] {
+    if (number !== this.number || this.underWay === undefined) return [];
+    const items = this.underWay;
+    this.underWay = undefined;
+    return items;
+  }
+
+  pin(id: string): void {
+    this.pins.set(id, (this.pins.get(id) ?? 0) + 1);
+  }
+
+  unpin(id: string): void {
+    const count = (this.pins.get(id) ?? 0) - 1;
+    if (count > 0) this.pins.set(id, count);
+    else this.pins.delete(id);
+  }
+
+  isPinned(id: string): boolean {
+    return this.pins.has(id);
+  }
+}

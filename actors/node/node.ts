@@ -1,0 +1,421 @@
+/**
+ * One incarnation of a node, as a state machine without I/O: inputs in, effects out.
+ *
+ *  N1. One append at a time. While it is under way no turn begins, and nothing it decided is told.
+ *  N2. A reply, a letter, a confirmation leaves only after the append of the turn that made it.
+ *  N3. A record, once made, never changes: the driver repeats it byte for byte.
+ *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is
+ *      fresh; only edges' commands wait so, never letters.
+ *  N5. Flushes are collected between turns, one under way at a time, and carry only what is appended.
+ *  N6. Time is an input: timers count this node's running time (timers.ts).
+ *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
+ */
+import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
+import { limits } from '../limits.js';
+import { hasOutcome, isSettled, paymentOwed, timerRuns } from '../order.js';
+import type { PlaceRequest, StockRequest } from '../ports.js';
+import type { PaymentOperation, PaymentOutcome } from '../protocol.js';
+import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
+import { collectFlush, type Flush } from './flush.js';
+import { Handlers } from './handlers.js';
+import { Inbox } from './inbox.js';
+import { type Found, LookUps } from './lookups.js';
+import { encodeTurn, type NumberedLetter } from './record.js';
+import { NOWHERE, type Place } from './rows.js';
+import { Timers } from './timers.js';
+import { Turn, type TurnSettings } from './turn.js';
+import type { OrderEntry, ProductEntry, World } from './world.js';
+import { Writes } from './writes.js';
+
+export interface NodeSettings extends TurnSettings {
+  readonly journal: JournalId;
+  readonly orderTimeoutMs: number;
+  readonly resendMs: number;
+  /** Draws a record's id. */
+  readonly newId: () => string;
+}
+
+interface UnderWay {
+  readonly turn: Turn;
+  readonly recordId: string;
+  readonly bytes: number;
+  readonly answers: readonly Answer[];
+}
+
+/** What is told once the turn that handled the item is appended. */
+interface Answer {
+  readonly item: InboxItem;
+  readonly tell: () => void;
+}
+
+export class Node {
+  /** To be taken and carried out in order. */
+  effects: Effect[] = [];
+  /** The last record that is appended. */
+  appendedTo: Place = NOWHERE;
+  /** Up to where Postgres has everything. */
+  flushedTo: Place = NOWHERE;
+  private readonly inbox = new Inbox<InboxItem>();
+  private readonly lookUps = new LookUps();
+  private readonly writes = new Writes();
+  private readonly timers: Timers;
+  private underWay: UnderWay | undefined;
+  private flush: Flush | undefined;
+  private flushes = 0;
+  private lastFlushMs = Number.NEGATIVE_INFINITY;
+  private lastResendMs = 0;
+  private nowMs = 0;
+  /** Letters without a confirmation, as last counted. */
+  private unconfirmed = 0;
+  /** Appended since the last flush was collected, and altogether not flushed; UTF-16 units. */
+  private uncollectedBytes = 0;
+  private unflushedBytes = 0;
+  private readonly leaving = new Set<OrderEntry>();
+  private readonly handlers: Handlers;
+
+  constructor(
+    private readonly settings: NodeSettings,
+    readonly world: World,
+  ) {
+    this.timers = new Timers(settings.orderTimeoutMs);
+    const emit = (effect: Effect) => {
+      this.effects.push(effect);
+    };
+    this.handlers = new Handlers(world, this.writes, emit, (entry) => this.follow(entry));
+    for (const entry of world.orders.values()) {
+      this.follow(entry);
+      this.leaving.add(entry);
+    }
+    // What the journal brought back and Postgres may not know yet: a look-up would not find it.
+    for (const { rows } of world.products.values()) {
+      for (const { ref, product, fingerprint } of rows) {
+        if (fingerprint !== null) this.writes.add({ ref: ref as WriteId, product, fingerprint }, this.appendedTo.n);
+      }
+    }
+  }
+
+  // -------------------------------------------------------------- what an edge asks
+
+  place(request: Request, ask: PlaceRequest): void {
+    if (this.isFull()) return this.notNow(request, 'place');
+    const item: InboxItem = { kind: 'place', request, ask };
+    if (ask.fresh) return this.inbox.put(item); // Nobody else knows its id: nothing to look up, nothing to pin.
+    for (const id of idsOf(ask)) this.lookUps.pin(id);
+    if (this.world.orders.has(ask.order)) this.inbox.put(item);
+    else this.lookUpFirst(item);
+  }
+
+  stock(request: Request, ask: StockRequest): void {
+    if (this.isFull()) return this.notNow(request, 'stock');
+    const item: InboxItem = { kind: 'stock', request, ask, done: [] };
+    this.lookUps.pin(ask.command.ref);
+    if (ask.fresh) this.inbox.put(item);
+    else this.lookUpFirst(item);
+  }
+
+  /** Whether a payment provider still has to be asked this. */
+  owes(id: OrderId, operation: PaymentOperation): boolean {
+    const entry = this.world.orders.get(id);
+    return entry !== undefined && paymentOwed(entry.state) === operation;
+  }
+
+  /** Answered by the next append. */
+  probe(request: Request): void {
+    this.inbox.put({ kind: 'probe', request });
+  }
+
+  order(id: OrderId): OrderSight {
+    const entry = this.world.orders.get(id);
+    if (entry === undefined) return { kind: 'absent' };
+    return this.isAppended(entry) ? { kind: 'now', state: entry.state } : { kind: 'later' };
+  }
+
+  product(id: ProductId): ProductSight {
+    const entry = this.world.products.get(id);
+    if (entry === undefined) return { kind: 'absent' };
+    return this.isAppended(entry) ? { kind: 'now', state: entry.state } : { kind: 'later' };
+  }
+
+  /** Whether Postgres has everything that is known here of this order. */
+  isFlushed(id: OrderId): boolean {
+    const entry = this.world.orders.get(id);
+    return entry === undefined || entry.flushedVersion === entry.version;
+  }
+
+  /** The client has gone; nobody waits for this outcome any more. */
+  abandon(request: Request, id: OrderId): void {
+    const entry = this.world.orders.get(id);
+    if (entry?.waiting.delete(request)) this.leaving.add(entry);
+  }
+
+  // -------------------------------------------------------------- what the world answers
+
+  lookedUp(number: number, found: Found): void {
+    const items = this.lookUps.take(number);
+    if (items.length === 0) return;
+    for (const { state, version, epoch, n } of found.orders) {
+      if (this.world.orders.has(state.id)) continue;
+      const entry = this.world.newOrder(state.id);
+      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
+      this.world.orders.set(state.id, entry);
+      this.leaving.add(entry);
+    }
+    for (const item of items) {
+      if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
+      else this.inbox.put({ ...item, ask: this.meant(item.ask) });
+    }
+    this.askNextLookUp();
+  }
+
+  /** Postgres did not answer: refused, not guessed. */
+  lookUpFailed(number: number): void {
+    for (const item of this.lookUps.take(number)) {
+      this.unpin(item);
+      this.notNow(item.request, item.kind, 'Postgres does not answer, and whether this is a repeat is not known');
+    }
+    this.askNextLookUp();
+  }
+
+  letter(letter: NumberedLetter): void {
+    if (this.settings.epochOf(letter.to) === undefined || this.inbox.size >= limits.inboxCommands) return;
+    this.inbox.put({ kind: 'letter', letter });
+  }
+
+  confirmed(from: number, to: number, upTo: number): void {
+    this.world.channels.get(from)?.confirm(to, upTo);
+  }
+
+  paymentAnswered(order: OrderId, outcome: PaymentOutcome): void {
+    if (this.world.orders.has(order))
+      this.inbox.put({ kind: 'own', order, command: { type: 'paymentAnswered', outcome } });
+  }
+
+  /** The append that was under way is acknowledged. */
+  appended(position: number): void {
+    const { underWay } = this;
+    if (underWay === undefined) throw new Error('an append was acknowledged that was not under way');
+    const { turn, recordId, bytes, answers } = underWay;
+    this.underWay = undefined;
+    this.uncollectedBytes += bytes;
+    this.unflushedBytes += bytes;
+    this.appendedTo = { n: turn.n, position, recordId };
+    for (const { entry, event, after, correlation, json } of turn.applied) {
+      this.world.remember(entry, event, after, turn.at, correlation, json);
+    }
+    if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
+    for (const [to, moved] of turn.seen) {
+      for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', from, to, upTo });
+    }
+    this.answer(answers);
+    for (const entry of turn.touchedOrders) this.follow(entry);
+    this.flushIfDue();
+  }
+
+  flushed(number: number): void {
+    const { flush } = this;
+    if (flush === undefined || flush.number !== number) return;
+    this.flush = undefined;
+    this.flushedTo = flush.to;
+    this.world.unflushedEvents -= flush.events;
+    this.unflushedBytes -= flush.bytes;
+    for (const { state, version } of flush.orders) {
+      const entry = this.world.orders.get(state.id);
+      if (entry === undefined) continue;
+      entry.flushedVersion = Math.max(entry.flushedVersion, version);
+      this.leaving.add(entry);
+    }
+    this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
+    this.letLeave();
+    this.flushIfDue();
+  }
+
+  tick(monotonicMs: number, isServing: boolean): void {
+    this.nowMs = monotonicMs;
+    this.timers.advance(monotonicMs, isServing);
+    for (const order of this.timers.due(limits.turnCommands)) {
+      const entry = this.world.orders.get(order);
+      if (entry !== undefined && timerRuns(entry.state))
+        this.inbox.put({ kind: 'own', order, command: { type: 'timeOut' } });
+    }
+    if (monotonicMs - this.lastResendMs >= this.settings.resendMs) {
+      this.lastResendMs = monotonicMs;
+      this.unconfirmed = 0;
+      const notAppended = new Set(this.underWay?.turn.letters); // N2
+      for (const channels of this.world.channels.values()) {
+        const letters = channels.unconfirmed().filter((letter) => !notAppended.has(letter));
+        this.unconfirmed += letters.length;
+        if (letters.length > 0) this.effects.push({ kind: 'send', letters });
+      }
+    }
+    this.letLeave();
+    this.flushIfDue();
+  }
+
+  // -------------------------------------------------------------- turns
+
+  /** Whether there is something to decide and nothing under way (N1). */
+  wantsTurn(): boolean {
+    return this.underWay === undefined && this.inbox.size > 0;
+  }
+
+  /** Decides what is in the inbox, up to the limits of a turn. @param at wall clock, milliseconds. */
+  takeTurn(at: number): void {
+    if (!this.wantsTurn()) return;
+    const turn = new Turn(this.appendedTo.n + 1, at, this.world, this.settings);
+    const answers: Answer[] = [];
+    let probed = false;
+    for (let handled = 0; handled < limits.turnCommands; handled++) {
+      const item = this.inbox.peek();
+      if (item === undefined) break;
+      if (item.kind === 'probe') probed = true;
+      const tell = this.handlers.handle(turn, item);
+      if (tell === 'full') break;
+      this.inbox.shift();
+      if (tell !== undefined) answers.push({ item, tell });
+    }
+    if (turn.isEmpty && !probed) return this.answer(answers);
+    const recordId = this.settings.newId();
+    const { n, letters } = turn;
+    const record = encodeTurn(
+      { id: recordId, journal: this.settings.journal, n, at, parts: turn.parts(), letters },
+      turn.cascades,
+    );
+    this.underWay = { turn, recordId, bytes: record.length, answers };
+    this.effects.push({ kind: 'append', n, recordId, record, publicBatch: turn.publicBatch });
+  }
+
+  get isAppending(): boolean {
+    return this.underWay !== undefined;
+  }
+
+  get inboxSize(): number {
+    return this.inbox.size;
+  }
+
+  /** A flush of everything, the partition rows with it: after a start, and before a release. */
+  flushAll(): void {
+    this.flushIfDue(true);
+  }
+
+  get isFlushing(): boolean {
+    return this.flush !== undefined;
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  /** What follows from an order's state: its timer, a payment owed, the answer to those who wait, its leave. */
+  private follow(entry: OrderEntry): void {
+    const { state } = entry;
+    if (timerRuns(state) && !entry.timerSet) {
+      entry.timerSet = true;
+      this.timers.set(state.id);
+    }
+    const owed = paymentOwed(state);
+    if (owed !== undefined && entry.paying !== owed) {
+      entry.paying = owed;
+      this.effects.push({
+        kind: 'pay',
+        order: state.id,
+        operation: owed,
+        minor: state.total ?? 0,
+        currency: state.currency ?? '',
+      });
+    }
+    if (!hasOutcome(state)) return;
+    for (const request of entry.waiting)
+      this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state } });
+    entry.waiting.clear();
+  }
+
+  /** A key may be the id of one of the caller's own orders: then that one is meant. */
+  private meant(ask: PlaceRequest): PlaceRequest {
+    const { alias } = ask;
+    if (alias === undefined || this.world.orders.has(ask.order)) return ask;
+    const entry = this.world.orders.get(alias);
+    if (entry === undefined || entry.state.content.user !== ask.content.user) return ask;
+    return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
+  }
+
+  private lookUpFirst(item: Extract<InboxItem, { kind: 'place' | 'stock' }>): void {
+    this.lookUps.add(item);
+    this.askNextLookUp();
+  }
+
+  private askNextLookUp(): void {
+    const question = this.lookUps.next(limits.lookUpIds);
+    if (question !== undefined) this.effects.push({ kind: 'lookUp', ...question });
+  }
+
+  /** Lookups law L2: what a command names is pinned until it is answered. */
+  private answer(answers: readonly Answer[]): void {
+    for (const { item, tell } of answers) {
+      tell();
+      this.unpin(item);
+    }
+  }
+
+  private unpin(item: InboxItem): void {
+    if (item.kind === 'stock') this.lookUps.unpin(item.ask.command.ref);
+    if (item.kind !== 'place' || item.ask.fresh) return;
+    for (const id of idsOf(item.ask)) {
+      this.lookUps.unpin(id);
+      const entry = this.world.orders.get(id);
+      if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
+    }
+  }
+
+  /** N7: so much waits that an edge is told "not now". */
+  isFull(): boolean {
+    return (
+      this.inbox.size >= limits.inboxCommands ||
+      this.lookUps.size >= limits.lookUpsWaiting ||
+      this.unconfirmed >= limits.unconfirmedLetters ||
+      this.world.unflushedEvents >= limits.unflushedEvents ||
+      this.world.isClogged ||
+      this.unflushedBytes >= limits.unflushedBytes ||
+      this.world.orders.size >= limits.ordersInMemory
+    );
+  }
+
+  private notNow(request: Request, kind: 'place' | 'stock', why = 'too much waits to be remembered'): void {
+    const reply = { kind: 'unavailable', why } as const;
+    if (kind === 'place') this.effects.push({ kind: 'replyPlace', request, reply });
+    else this.effects.push({ kind: 'replyStock', request, reply });
+  }
+
+  /** World law W1. */
+  private isAppended({ n, epoch, partition }: OrderEntry | ProductEntry): boolean {
+    return n !== this.underWay?.turn.n || epoch !== this.settings.epochOf(partition);
+  }
+
+  /** World law W2. */
+  private letLeave(): void {
+    for (const entry of this.leaving) {
+      const { state } = entry;
+      if (!isSettled(state) || entry.waiting.size > 0 || entry.paying !== undefined) {
+        this.leaving.delete(entry);
+        continue;
+      }
+      if (entry.flushedVersion !== entry.version || entry.rows.length > 0 || this.lookUps.isPinned(state.id)) continue;
+      this.leaving.delete(entry);
+      if (this.world.orders.get(state.id) === entry) this.world.orders.delete(state.id);
+    }
+  }
+
+  /** N5. */
+  private flushIfDue(everything = false): void {
+    if (this.flush !== undefined || this.underWay !== undefined) return;
+    const { world, settings } = this;
+    const changed = world.changedOrders.size + world.changedProducts.size;
+    const isDue = world.unflushedEvents >= limits.flushEvents || this.nowMs - this.lastFlushMs >= limits.flushEveryMs;
+    const moved = this.appendedTo.n > this.flushedTo.n;
+    if (!everything && (!isDue || (changed === 0 && !moved))) return;
+    this.lastFlushMs = this.nowMs;
+    const range = { number: ++this.flushes, from: this.flushedTo, to: this.appendedTo, bytes: this.uncollectedBytes };
+    this.uncollectedBytes = 0;
+    this.flush = collectFlush(world, settings.journal, settings.epochOf, range, everything);
+    this.effects.push({ kind: 'flush', flush: this.flush });
+  }
+}
+
+const idsOf = ({ order, alias }: PlaceRequest): OrderId[] => (alias === undefined ? [order] : [order, alias]);

@@ -1,0 +1,150 @@
+/**
+ * What stands in the journals and in the claims log. A stored record is never changed; a reader
+ * that meets a version it does not know stops and names it.
+ *
+ * A journal holds the turns of one incarnation of one node, numbered densely from 1, and may end in
+ * one seal: from then on no append of its writer gets through. Every record of the claims log
+ * carries the whole map of who owns which partition.
+ */
+import type { JournalId, NodeId, OrderId, ProductId } from '../ids.js';
+import type { ActorEvent, Letter, OrderEvent, ProductEvent } from '../protocol.js';
+import { quoted } from '../quoted.js';
+
+export const RECORD_VERSION = 1;
+
+// The names of the logs.
+export const CLAIMS_LOG = 'claims';
+/** Holds the broker's copy of the settlement. */
+export const SYSTEM_LOG = 'system';
+export const journalLog = (journal: JournalId): string => `journal.${journal}`;
+
+/** A letter that crosses from one partition to another under a number of its channel. */
+export interface NumberedLetter {
+  readonly from: number;
+  readonly to: number;
+  /** Dense from 1 in the channel (from, to). */
+  readonly number: number;
+  readonly correlation: string;
+  readonly letter: Letter;
+}
+
+/** One event as the journal holds it; `version` is dense from 1 for each actor. */
+export type JournaledEvent = ActorEvent & { readonly version: number };
+
+/** What one input led to. */
+export interface Cascade {
+  readonly correlation: string;
+  readonly events: readonly JournaledEvent[];
+}
+
+export interface TurnPart {
+  readonly epoch: number;
+  /** Watermarks moved by this turn: the highest letter handled, by sending partition. */
+  readonly seen?: { readonly [from: number]: number };
+}
+
+export interface TurnRecord {
+  readonly kind: 'turn';
+  readonly id: string;
+  readonly journal: JournalId;
+  readonly n: number;
+  /** Wall clock of the turn, milliseconds. */
+  readonly at: number;
+  /** By partition: those this turn touched. */
+  readonly parts: { readonly [partition: number]: TurnPart };
+  readonly cascades: readonly Cascade[];
+  readonly letters: readonly NumberedLetter[];
+}
+
+export interface SealRecord {
+  readonly kind: 'seal';
+  readonly id: string;
+  readonly journal: JournalId;
+  readonly by: JournalId;
+  readonly at: number;
+}
+
+export interface Claim {
+  readonly epoch: number;
+  readonly node: NodeId;
+  readonly journal: JournalId;
+  /** The owner has let go, with everything up to this n of its journal flushed. */
+  readonly released?: number;
+}
+
+export interface ClaimsRecord {
+  readonly kind: 'claims';
+  readonly id: string;
+  readonly by: JournalId;
+  readonly at: number;
+  /** By partition. */
+  readonly map: readonly (Claim | null)[];
+}
+
+export type StoredRecord = TurnRecord | SealRecord | ClaimsRecord;
+
+/** The stored text could not be read; the message names the log and the position. */
+export class UnreadableRecord extends Error {
+  override name = 'UnreadableRecord';
+}
+
+// Events are packed as [kind, id, version, event]: four fields an event, without their names.
+type PackedEvent = ['o', OrderId, number, OrderEvent] | ['p', ProductId, number, ProductEvent];
+
+/** The event as JSON; the commonest ones are written out, since this runs for every event of every order. */
+export function eventJson(event: OrderEvent | ProductEvent): string {
+  switch (event.type) {
+    case 'confirmed':
+      return '{"type":"confirmed"}';
+    case 'paid':
+      return `{"type":"paid","captured":${event.captured}}`;
+    case 'released':
+    case 'committed':
+      return `{"type":"${event.type}","order":${quoted(event.order)},"quantity":${event.quantity}}`;
+    default:
+      return JSON.stringify(event);
+  }
+}
+
+export const packEvent = (kind: 'order' | 'product', id: string, version: number, event: string): string =>
+  `["${kind === 'order' ? 'o' : 'p'}",${quoted(id)},${version},${event}]`;
+
+const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
+  kind === 'o' ? { of: { kind: 'order', id }, version, event } : { of: { kind: 'product', id }, version, event };
+
+export const packCascade = (correlation: string, packedEvents: readonly string[]): string =>
+  `[${[JSON.stringify(correlation), ...packedEvents].join(',')}]`;
+
+/** @param cascades packed, so that a turn's events are turned into text once. */
+export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
+  const { id, journal, n, at, parts, letters } = turn;
+  const head = JSON.stringify({ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters });
+  return `${head.slice(0, -1)},"cascades":[${cascades.join(',')}]}`;
+}
+
+export const encodeSeal = (seal: Omit<SealRecord, 'kind'>): string =>
+  JSON.stringify({ v: RECORD_VERSION, kind: 'seal', ...seal });
+
+export const encodeClaims = (claims: Omit<ClaimsRecord, 'kind'>): string =>
+  JSON.stringify({ v: RECORD_VERSION, kind: 'claims', ...claims });
+
+/** @param where log and position, for the error. @throws UnreadableRecord */
+export function decodeRecord(text: string, where: string): StoredRecord {
+  let raw: { v?: unknown; kind?: unknown; cascades?: [string, ...PackedEvent[]][] };
+  try {
+    raw = JSON.parse(text);
+  } catch (error) {
+    throw new UnreadableRecord(`${where} holds no JSON: ${String(error)}`);
+  }
+  if (raw?.v !== RECORD_VERSION) {
+    throw new UnreadableRecord(
+      `${where} holds a record of version ${String(raw?.v)}; this Holdfast reads version ${RECORD_VERSION}`,
+    );
+  }
+  if (raw.kind === 'turn' && Array.isArray(raw.cascades)) {
+    const cascades = raw.cascades.map(([correlation, ...events]) => ({ correlation, events: events.map(unpackEvent) }));
+    return { ...(raw as unknown as TurnRecord), cascades };
+  }
+  if (raw.kind === 'seal' || raw.kind === 'claims') return raw as unknown as SealRecord | ClaimsRecord;
+  throw new UnreadableRecord(`${where} holds a record of the unknown kind ${String(raw.kind)}`);
+}

@@ -1,0 +1,116 @@
+/**
+ * From what is remembered to a world that may run: rows first, then each partition's part of the
+ * journals, epoch by epoch, each in its own journal.
+ *
+ *  P1. No gap in n from where the rows end up to the journal's seal, or to the release: "nothing more
+ *      to read" is not an end. A missing record is named, never skipped.
+ *  P2. Skipping what a row already has is per row: the letters and counters of a partition at 90 are
+ *      rebuilt though an actor stands at 95.
+ *  P3. The record at the remembered place has the remembered id: a log can lose its tail and grow again.
+ */
+import type { JournalId } from '../ids.js';
+import type { Loaded } from '../ports.js';
+import { Channels } from './channels.js';
+import { LostRecords } from './lost-records.js';
+import type { Claim, SealRecord, TurnRecord } from './record.js';
+import type { JournalRow } from './rows.js';
+import { World } from './world.js';
+
+/** What is left of a journal after the place its row remembers. */
+export interface JournalTail {
+  readonly turns: readonly TurnRecord[];
+  readonly seal: SealRecord | undefined;
+  /** The id of the record at the row's place; undefined when it is gone. */
+  readonly idAtPlace: string | undefined;
+}
+
+export interface ReplayInput {
+  readonly partitions: number;
+  /** By partition of this node: its claims before this incarnation's, oldest first. */
+  readonly chains: ReadonlyMap<number, readonly Claim[]>;
+  readonly tails: ReadonlyMap<JournalId, JournalTail>;
+  readonly loaded: Loaded;
+}
+
+export function replay({ partitions, chains, tails, loaded }: ReplayInput): World {
+  const world = new World(partitions);
+  for (const { state, version, epoch, n } of loaded.orders) {
+    const entry = world.newOrder(state.id);
+    world.orders.set(
+      state.id,
+      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version }),
+    );
+  }
+  for (const { state, version, epoch, n } of loaded.products) {
+    const entry = world.newProduct(state.id);
+    world.products.set(
+      state.id,
+      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version }),
+    );
+  }
+  const rows = new Map(loaded.partitions.map((row) => [row.partition, row]));
+  const journals = new Map(loaded.journals.map((row) => [row.journal, row]));
+  for (const [partition, chain] of chains) {
+    const row = rows.get(partition);
+    const channels = new Channels(row);
+    world.channels.set(partition, channels);
+    if (
+      row !== undefined &&
+      chain.length > 0 &&
+      !chain.some((c) => c.epoch === row.epoch && c.journal === row.journal)
+    ) {
+      throw new LostRecords(
+        `partition ${partition} is remembered at epoch ${row.epoch} of journal ${row.journal}, which the claims log does not know: the log was replaced or rolled back`,
+      );
+    }
+    for (const claim of chain) {
+      if (claim.epoch < (row?.epoch ?? 1)) continue;
+      const tail = tails.get(claim.journal) ?? { turns: [], seal: undefined, idAtPlace: undefined };
+      replayEpoch(world, partition, channels, claim, complete(claim, tail, journals.get(claim.journal)));
+    }
+  }
+  return world;
+}
+
+/** P1, P3. @returns the turns of the tail, dense and ended by a seal or reaching the release. */
+function complete(claim: Claim, tail: JournalTail, row: JournalRow | undefined): readonly TurnRecord[] {
+  const folded = row?.folded.n ?? 0;
+  const name = `journal ${claim.journal}`;
+  if (folded > 0 && tail.idAtPlace !== row?.folded.recordId) {
+    throw new LostRecords(
+      `${name} does not have the record ${row?.folded.recordId} at n ${folded} that Postgres remembers (found ${tail.idAtPlace ?? 'nothing'}): the log was rolled back or replaced`,
+    );
+  }
+  let n = folded;
+  for (const turn of tail.turns) {
+    if (turn.n !== n + 1) throw new LostRecords(`${name} has record ${turn.n} after ${n}: records in between are lost`);
+    n = turn.n;
+  }
+  if (tail.seal !== undefined) return tail.turns;
+  if (claim.released === undefined) throw new LostRecords(`${name} ends at ${n} without a seal or a release`);
+  if (n < claim.released) throw new LostRecords(`${name} ends at ${n}, before its release at ${claim.released}`);
+  return tail.turns;
+}
+
+function replayEpoch(
+  world: World,
+  partition: number,
+  channels: Channels,
+  claim: Claim,
+  turns: readonly TurnRecord[],
+): void {
+  for (const turn of turns) {
+    const part = turn.parts[partition];
+    if (part === undefined || part.epoch !== claim.epoch) continue;
+    const mark = { epoch: claim.epoch, n: turn.n };
+    for (const { correlation, events } of turn.cascades) {
+      for (const event of events) {
+        if (world.partitionOf(event.of) === partition) world.replay(event, mark, turn.at, correlation);
+      }
+    }
+    for (const letter of turn.letters) if (letter.from === partition) channels.add(letter);
+    for (const [from, last] of Object.entries(part.seen ?? {})) {
+      if (last > channels.seen(Number(from))) channels.moveSeen(Number(from), last);
+    }
+  }
+}

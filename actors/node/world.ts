@@ -1,0 +1,182 @@
+/**
+ * The actors a node has in memory, and what of them is not flushed yet.
+ *
+ *  W1. An entry's state may run ahead of the journal by the one turn under way; `n` says by which
+ *      record it changed last, so that reads and flushes can tell.
+ *  W2. Products stay: one that is absent is unknown. An order leaves when it is settled, flushed, not
+ *      part of the turn under way, and nobody waits for it or looks it up.
+ */
+import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
+import { evolveProduct, type ProductState, unknownProduct } from '../inventory.js';
+import { limits } from '../limits.js';
+import { absentOrder, evolveOrder, type OrderState } from '../order.js';
+import type { OrderEvent, ProductEvent } from '../protocol.js';
+import type { Channels } from './channels.js';
+import { LostRecords } from './lost-records.js';
+import type { JournaledEvent } from './record.js';
+import type { HistoryRow, Mark, OperationRow, OperationType } from './rows.js';
+
+interface Entry<State, Row> {
+  state: State;
+  version: number;
+  readonly partition: number;
+  /** By which record it changed last. */
+  epoch: number;
+  n: number;
+  /** Known to have no row in Postgres. */
+  isNew: boolean;
+  /** Appended, not yet collected by a flush. */
+  rows: Row[];
+  /** The version that Postgres is known to have. */
+  flushedVersion: number;
+}
+
+export interface OrderEntry extends Entry<OrderState, HistoryRow> {
+  /** Requests that wait for the outcome. */
+  readonly waiting: Set<number>;
+  timerSet: boolean;
+  /** The payment operation under way. */
+  paying: string | undefined;
+}
+
+export type ProductEntry = Entry<ProductState, OperationRow>;
+
+export class World {
+  readonly orders = new Map<OrderId, OrderEntry>();
+  readonly products = new Map<ProductId, ProductEntry>();
+  /** By partition; those this node owns. */
+  readonly channels = new Map<number, Channels>();
+  readonly changedOrders = new Set<OrderEntry>();
+  readonly changedProducts = new Set<ProductEntry>();
+  /** Appended events whose rows Postgres has not acknowledged. */
+  unflushedEvents = 0;
+  /** One actor has gathered as many rows as one statement should write. */
+  isClogged = false;
+
+  constructor(readonly partitions: number) {}
+
+  partitionOf(address: Address): number {
+    return partitionOf(address.kind, address.id, this.partitions);
+  }
+
+  newOrder(id: OrderId): OrderEntry {
+    const partition = partitionOf('order', id, this.partitions);
+    return {
+      state: absentOrder(id),
+      version: 0,
+      partition,
+      epoch: 0,
+      n: 0,
+      isNew: true,
+      rows: [],
+      flushedVersion: 0,
+      waiting: new Set(),
+      timerSet: false,
+      paying: undefined,
+    };
+  }
+
+  newProduct(id: ProductId): ProductEntry {
+    const partition = partitionOf('product', id, this.partitions);
+    return {
+      state: unknownProduct(id),
+      version: 0,
+      partition,
+      epoch: 0,
+      n: 0,
+      isNew: true,
+      rows: [],
+      flushedVersion: 0,
+    };
+  }
+
+  /** What an appended event leaves to be flushed. @param at wall clock of its turn. @param json of an order's event, if made. */
+  remember(
+    entry: OrderEntry | ProductEntry,
+    event: JournaledEvent,
+    after: OrderState | ProductState,
+    at: number,
+    correlation: string,
+    json?: string,
+  ): void {
+    this.unflushedEvents++;
+    const { of, version } = event;
+    if (of.kind === 'order') {
+      const happened = event.event as OrderEvent;
+      (entry as OrderEntry).rows.push({ order: of.id, version, at, correlation, event: happened, json, n: entry.n });
+      this.changedOrders.add(entry as OrderEntry);
+    } else {
+      (entry as ProductEntry).rows.push(
+        operation(of.id, version, event.event as ProductEvent, after as ProductState, at, correlation),
+      );
+      this.changedProducts.add(entry as ProductEntry);
+      if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
+    }
+  }
+
+  /** Folds an event of a journal in, unless the row it started from already has it (R1). */
+  replay(event: JournaledEvent, mark: Mark, at: number, correlation: string): boolean {
+    if (event.of.kind === 'order') {
+      const entry = this.orders.get(event.of.id) ?? this.newOrder(event.of.id);
+      if (event.version <= entry.version) return false; // Versions are dense: the row has it.
+      entry.state = evolveOrder(entry.state, event.event as OrderEvent, at);
+      this.orders.set(event.of.id, entry);
+      step(entry, event.version, mark, event.of);
+      this.remember(entry, event, entry.state, at, correlation);
+    } else {
+      const entry = this.products.get(event.of.id) ?? this.newProduct(event.of.id);
+      if (event.version <= entry.version) return false; // Versions are dense: the row has it.
+      entry.state = evolveProduct(entry.state, event.event as ProductEvent, at);
+      this.products.set(event.of.id, entry);
+      step(entry, event.version, mark, event.of);
+      this.remember(entry, event, entry.state, at, correlation);
+    }
+    return true;
+  }
+}
+
+function step(entry: OrderEntry | ProductEntry, version: number, mark: Mark, of: Address): void {
+  if (version !== entry.version + 1) {
+    throw new LostRecords(
+      `${of.kind} ${of.id} stands at version ${entry.version}, its next event in the journal is ${version}: records are lost`,
+    );
+  }
+  entry.version = version;
+  entry.epoch = mark.epoch;
+  entry.n = mark.n;
+  entry.isNew = false;
+}
+
+const OPERATION: { readonly [T in ProductEvent['type']]: OperationType } = {
+  received: 'receive',
+  adjusted: 'adjust',
+  held: 'hold',
+  released: 'release',
+  committed: 'commit',
+};
+
+function operation(
+  product: ProductId,
+  version: number,
+  event: ProductEvent,
+  after: ProductState,
+  at: number,
+  correlation: string,
+): OperationRow {
+  const isWrite = event.type === 'received' || event.type === 'adjusted';
+  return {
+    ref: isWrite ? event.ref : event.order,
+    order: isWrite ? null : event.order,
+    product,
+    version,
+    type: OPERATION[event.type],
+    no: 1,
+    quantity: event.type === 'adjusted' ? event.delta : event.quantity,
+    onHandAfter: after.onHand,
+    heldAfter: after.held,
+    reason: event.type === 'adjusted' ? event.reason : null,
+    fingerprint: isWrite ? event.fingerprint : null,
+    correlation,
+    at,
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * What the rooms ask of one another: types alone. Every port has an in-memory twin, and both pass one
+ * contract suite (test/contract).
+ *
+ * A promise that rejects means "no answer": what was asked may or may not have happened, and the
+ * caller finds out. Every call ends inside a deadline of its adapter.
+ */
+import type { JournalId, NodeId, OrderId, ProductId, WriteId } from './ids.js';
+import type { ProductState } from './inventory.js';
+import type { NumberedLetter } from './node/record.js';
+import type {
+  HistoryRow,
+  JournalRow,
+  OperationRow,
+  PartitionRow,
+  Statement,
+  StoredOrder,
+  StoredProduct,
+} from './node/rows.js';
+import type { OrderState } from './order.js';
+import type {
+  AdjustCommand,
+  OrderContent,
+  OrderRefusal,
+  PaymentOperation,
+  PaymentOutcome,
+  ProductRefusal,
+  ReceiveCommand,
+} from './protocol.js';
+import type { Settlement } from './settlement.js';
+
+// ---------------------------------------------------------------- the log
+
+/** Grows within a log, with gaps; 0 stands before the first record. */
+export type Position = number;
+
+export interface Entry {
+  readonly position: Position;
+  readonly record: string;
+}
+
+export type Appended =
+  | { readonly kind: 'appended'; readonly position: Position }
+  /** `after` is not the log's highest position ever. Nothing was stored by this call. */
+  | { readonly kind: 'conflict' }
+  /** No room. Nothing was stored. */
+  | { readonly kind: 'full' };
+
+/** The one commit point. */
+export interface Log {
+  /** Stores the record if `after` is the log's highest position ever, also after a trim. `urgent` records (seals, claims) may use the room kept free for them. */
+  append(log: string, after: Position, record: string, options?: { readonly urgent?: boolean }): Promise<Appended>;
+  /** The next records after a position, in order, at most a page; empty at the end. */
+  read(log: string, after: Position): Promise<readonly Entry[]>;
+  /** Removes records up to and including the position, but never the last one. */
+  trim(log: string, upTo: Position): Promise<void>;
+}
+
+// ---------------------------------------------------------------- what is remembered
+
+export interface Found {
+  readonly orders: readonly StoredOrder[];
+  /** Writes that have had their effect, with the fingerprint of their request. */
+  readonly writes: readonly { readonly ref: WriteId; readonly product: ProductId; readonly fingerprint: string }[];
+}
+
+export interface Loaded {
+  readonly journals: readonly JournalRow[];
+  readonly partitions: readonly PartitionRow[];
+  /** Those that are not settled, and those asked for by id. */
+  readonly orders: readonly StoredOrder[];
+  readonly products: readonly StoredProduct[];
+}
+
+/** Snapshots, which are the read model: written by flushes, read at a start. */
+export interface Snapshots {
+  /** Makes the journal's row, before its first claim. */
+  openJournal(journal: JournalId, node: NodeId): Promise<void>;
+  /** From its return on no statement of these journals passes; a missing row is made, closed. */
+  closeJournals(journals: readonly JournalId[]): Promise<void>;
+  /** One database snapshot of everything these partitions remember. */
+  load(partitions: readonly number[], partitionCount: number, orders: readonly OrderId[]): Promise<Loaded>;
+  /** `closed`: nothing was written, the journal's row is closed or was moved by someone else. */
+  write(journal: JournalId, statement: Statement): Promise<'written' | 'closed'>;
+  /** One query for the whole batch. */
+  lookUp(orders: readonly OrderId[], writes: readonly WriteId[]): Promise<Found>;
+  /** Every journal's row, for trimming and publishing. */
+  journals(): Promise<readonly JournalRow[]>;
+  /** Partition rows without their letters: who has been flushed since which claim. */
+  partitionMarks(): Promise<readonly { readonly partition: number; readonly epoch: number }[]>;
+  /** How far EVENTS has a sealed journal. */
+  published(journal: JournalId, n: number): Promise<void>;
+  /** Forgets a journal of which nothing is left to read. */
+  forgetJournal(journal: JournalId): Promise<void>;
+  /** A real write with a short deadline, for readiness. */
+  probe(): Promise<void>;
+}
+
+export interface Settlements {
+  /** The first insert wins; returns what stands. */
+  settle(mine: Settlement): Promise<Settlement>;
+  /** What stands, if anything does. */
+  settled(): Promise<Settlement | undefined>;
+}
+
+/** Lists and searches, for the edge. May lag what the owner answers by the flush. */
+export interface Queries {
+  order(id: OrderId): Promise<OrderState | undefined>;
+  orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[]; readonly total: number }>;
+  products(page: Page): Promise<{ readonly products: readonly ProductState[]; readonly total: number }>;
+  /** Empty when there is no such order. */
+  history(order: OrderId): Promise<readonly HistoryRow[]>;
+  /** Product by product, each one's newest first. */
+  operations(
+    product: ProductId | undefined,
+    page: Page,
+  ): Promise<{ readonly operations: readonly OperationRow[]; readonly total: number }>;
+}
+
+export interface OrderFilter {
+  readonly user?: string;
+  readonly status?: 'pending' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled' | 'failed';
+}
+
+export interface Page {
+  /** From 1. */
+  readonly page: number;
+  readonly pageSize: number;
+}
+
+// ---------------------------------------------------------------- the bus
+
+/** A log of public events per journal: one message a turn, a JSON array of CloudEvents; `[]` seals it. */
+export interface EventLog {
+  /** The last message of a journal's event log, or undefined when it has none (any more). */
+  last(
+    journal: JournalId,
+  ): Promise<{ readonly position: Position; readonly n: number; readonly sealed: boolean } | undefined>;
+  /** Like Log.append; `n` is the turn the batch was made of. */
+  publish(journal: JournalId, after: Position, n: number, batch: string): Promise<Appended>;
+}
+
+/** Carries letters and their confirmations between partitions; may lose, repeat and reorder them. */
+export interface Post {
+  send(letters: readonly NumberedLetter[]): void;
+  confirm(from: number, to: number, upTo: number): void;
+}
+
+export interface Payments {
+  /** Idempotent by order id. A void is final: an authorize that comes after it is declined. */
+  perform(
+    operation: PaymentOperation,
+    order: OrderId,
+    amount: { readonly minor: number; readonly currency: string },
+  ): Promise<PaymentOutcome>;
+}
+
+/** The mock provider's own memory; a real provider has its own. */
+export interface PaymentLedger {
+  /** Records the effect unless the order has it already or a void came first; answers what stands. */
+  record(order: OrderId, outcome: PaymentOutcome): Promise<PaymentOutcome>;
+}
+
+// ---------------------------------------------------------------- the edge's view of the owners
+
+export interface PlaceRequest {
+  readonly order: OrderId;
+  readonly content: OrderContent;
+  readonly correlation: string;
+  /** Drawn at random by this process just now: no look-up is needed. */
+  readonly fresh: boolean;
+  /** The client's key, where it may be the id of one of the caller's imported orders. */
+  readonly alias?: OrderId;
+}
+
+export type PlaceReply =
+  | { readonly kind: 'outcome'; readonly state: OrderState }
+  /** The wait is over, the order is durable and goes on. */
+  | { readonly kind: 'pending'; readonly state: OrderState }
+  | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' }
+  /** Not a no: it may still come to be. */
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+export interface StockRequest {
+  readonly product: ProductId;
+  readonly command: ReceiveCommand | AdjustCommand;
+  readonly correlation: string;
+  readonly fresh: boolean;
+}
+
+export type StockReply =
+  | { readonly kind: 'done'; readonly state: ProductState; readonly repeat: boolean }
+  | {
+      readonly kind: 'refused';
+      readonly refusal: ProductRefusal | 'too_large' | 'broken';
+      readonly state: ProductState;
+    }
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+/** The owners' counter: what the edge asks, answered from what is appended. Rejects with Unavailable (unavailable.ts). */
+export interface Owners {
+  place(request: PlaceRequest, waitMs: number): Promise<PlaceReply>;
+  stock(request: StockRequest, waitMs: number): Promise<StockReply>;
+  order(id: OrderId): Promise<OrderState | undefined>;
+  product(id: ProductId): Promise<ProductState | undefined>;
+  /** Resolves once everything appended so far about this order can be read from Queries. */
+  flushed(id: OrderId): Promise<void>;
+  /** What keeps this node from serving; undefined when nothing does. A real write with a deadline. */
+  notReady(): Promise<string | undefined>;
+}
+
+// ---------------------------------------------------------------- time and chance
+
+export interface Clock {
+  /** Wall clock, milliseconds. */
+  now(): number;
+  /** Never goes back, milliseconds. */
+  monotonic(): number;
+  /** Calls back once; the returned function takes it back. */
+  after(delayMs: number, run: () => void): () => void;
+  /** Calls back when the work at hand is done. */
+  soon(run: () => void): void;
+  /** 128 random bits as 26 characters. */
+  id(): string;
+  /** In [0, 1), for jitter. */
+  random(): number;
+}
+
+/** Where a room's own words go: one line each, fields beside it. */
+export interface Logger {
+  debug(fields: object, line: string): void;
+  info(fields: object, line: string): void;
+  warn(fields: object, line: string): void;
+  error(fields: object, line: string): void;
+}
