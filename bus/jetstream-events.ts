@@ -1,0 +1,83 @@
+/**
+ * Public events on JetStream: a subject a journal, in the stream EVENTS.
+ *
+ * Law: one message a turn, published with compare-and-set, so that no zombie repeats or reorders. Old
+ * messages leave by age and size, and may leave a subject empty. Where the broker can, it acknowledges
+ * before it writes: whoever publishes here can repeat what is lost (publisher.ts).
+ */
+import type { JournalId } from '../actors/ids.js';
+import { limits } from '../actors/limits.js';
+import type { Appended, EventLog } from '../actors/ports.js';
+import { refuseUnsoundReplicas } from './broker-guarantee.js';
+import type { Nats, StreamConfig } from './nats.js';
+import { ensureStream, lastMessage, type Requirement } from './streams.js';
+
+export const EVENTS_STREAM = 'EVENTS';
+/** A sealed event log's last message. */
+export const EVENTS_SEAL = '[]';
+
+const CONFLICT = 10071;
+const NO_ROOM = [10023, 10047];
+
+export interface JetstreamEvents extends EventLog {
+  /** The broker may forget its last acknowledgements when it crashes. */
+  readonly acknowledgesBeforeWriting: boolean;
+}
+
+export async function jetstreamEvents(
+  nats: Nats,
+  { replicas, bytes = limits.eventsBytes }: { readonly replicas: number; readonly bytes?: number },
+): Promise<JetstreamEvents> {
+  refuseUnsoundReplicas(nats.version, replicas);
+  const shape = {
+    name: EVENTS_STREAM,
+    subjects: ['events.>'],
+    retention: 'limits',
+    storage: 'file',
+    discard: 'old',
+    max_age: limits.eventsAgeMs * 1_000_000,
+    max_bytes: bytes,
+    num_replicas: replicas,
+    // Of one broker alone; a version that does not know it leaves it out of the answer.
+    ...(replicas === 1 && { persist_mode: 'async' }),
+  } satisfies Partial<StreamConfig>;
+  const { config } = await ensureStream(nats, shape, requirements);
+
+  return {
+    acknowledgesBeforeWriting: config.persist_mode === 'async',
+
+    async last(journal) {
+      const message = await lastMessage(nats, EVENTS_STREAM, subjectOf(journal));
+      if (message === undefined) return undefined;
+      const n = Number(/^Holdfast-Turn: *(\d+)/im.exec(message.headers)?.[1]);
+      if (!Number.isSafeInteger(n)) {
+        throw new Error(
+          `The message ${message.seq} of ${EVENTS_STREAM} (${subjectOf(journal)}) was not published by Holdfast.`,
+        );
+      }
+      return { position: message.seq, n, sealed: message.text === EVENTS_SEAL };
+    },
+
+    async publish(journal, after, n, batch): Promise<Appended> {
+      const headers = `Holdfast-Turn: ${n}\r\nContent-Type: application/cloudevents-batch+json\r\n`;
+      const answer = await nats.publish(subjectOf(journal), batch, after, headers);
+      if ('seq' in answer) return { kind: 'appended', position: answer.seq };
+      if (answer.refused.errCode === CONFLICT) return { kind: 'conflict' };
+      if (NO_ROOM.includes(answer.refused.errCode)) return { kind: 'full' };
+      throw answer.refused;
+    },
+  };
+}
+
+// ---------------------------------------------------------------- machinery
+
+const subjectOf = (journal: JournalId): string => `events.${journal}`;
+
+/** Retention is the operator's to change; these would keep the events out. */
+const requirements: readonly Requirement[] = [
+  { field: 'subjects', wanted: 'events.>', fits: (s) => Array.isArray(s) && s.includes('events.>') },
+  { field: 'discard', wanted: 'old', fits: (v) => v === 'old' },
+  { field: 'retention', wanted: 'limits', fits: (v) => v === 'limits' },
+  { field: 'sealed', wanted: 'false', fits: (v) => v !== true },
+  { field: 'no_ack', wanted: 'false', fits: (v) => v !== true },
+];

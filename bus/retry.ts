@@ -1,0 +1,41 @@
+/** Trying again: pauses that grow, with jitter, so that many who wait for one thing do not come back at once. */
+import type { Clock } from '../actors/ports.js';
+
+const FIRST_MS = 20;
+const LONGEST_MS = 1_000;
+
+/**
+ * Waits longer the more attempts have failed: 10-20 ms after the first, 0.5-1 s in the end.
+ * @param attempt from 0
+ * @param wakeable is given a function that ends the pause early
+ */
+export function pause(clock: Clock, attempt: number, wakeable?: (wake: () => void) => void): Promise<void> {
+  const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(attempt, 10));
+  return new Promise((resolve) => {
+    const cancel = clock.after(longest * (0.5 + clock.random() / 2), resolve);
+    wakeable?.(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+/** Rejects with the sentence when the answer takes longer than the deadline. */
+export function within<T>(clock: Clock, deadlineMs: number, answer: Promise<T>, sentence: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(deadlineMs, () => reject(new Error(sentence)));
+    answer.then(resolve, reject).finally(cancel);
+  });
+}
+
+/** Asks again until there is an answer. Rejects with the last error once told to stop. */
+export async function untilAnswered<T>(clock: Clock, stopped: () => boolean, ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (stopped()) throw error;
+    }
+    await pause(clock, attempt);
+  }
+}
