@@ -1,0 +1,282 @@
+/**
+ * Orders as rows: their columns, the one statement that writes them, and the way back.
+ *
+ * A settled order is rebuilt from its columns alone; `state` holds what an unsettled one has
+ * besides, and marks it as such. A text that holds a NUL character comes back with U+FFFD in its place.
+ */
+import type { OrderId } from '../actors/ids.js';
+import { DEFAULT_CURRENCY } from '../actors/money.js';
+import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
+import { isSettled, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
+import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
+import { decimalText, minorOf } from './amounts.js';
+import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
+import { GATE, IF_OPEN } from './gate.js';
+import type { Parameter } from './postgres.js';
+
+const amount = (minor: number | undefined, currency: string | undefined): string | null =>
+  minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
+
+const json = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+
+export function statusOf(phase: Phase): 'pending' | 'confirmed' | 'failed' {
+  if (phase === 'absent') throw new Error('an order that was never placed has no row');
+  return phase === 'confirmed' || phase === 'failed' ? phase : 'pending';
+}
+
+// ---------------------------------------------------------------- columns
+
+interface Row {
+  readonly order: OrderChange;
+  readonly fresh: boolean;
+}
+
+const FRESH = { name: 'is_fresh', type: 'boolean', of: (row: { fresh: boolean }) => row.fresh } as const;
+
+const ORDER: readonly Column<Row>[] = [
+  { name: 'order_id', type: 'text', of: ({ order }) => order.state.id },
+  { name: 'user_id', type: 'text', of: ({ order }) => order.state.content.user },
+  { name: 'user_id_is_number', type: 'boolean', of: ({ order }) => order.state.content.userIsNumber },
+  { name: 'user_email', type: 'text', of: ({ order }) => order.state.content.email },
+  { name: 'status', type: 'word', of: ({ order }) => statusOf(order.state.phase) },
+  { name: 'reason', type: 'word', of: ({ order }) => order.state.reason },
+  {
+    name: 'details',
+    type: 'json',
+    of: ({ order }) => (order.state.shortages.length > 0 ? JSON.stringify(order.state.shortages) : null),
+  },
+  { name: 'payment_status', type: 'word', of: ({ order }) => order.state.payment },
+  { name: 'payment_method', type: 'text', of: ({ order }) => order.state.content.paymentMethod },
+  { name: 'currency', type: 'text', of: ({ order }) => order.state.currency },
+  { name: 'currency_asked', type: 'boolean', of: ({ order }) => order.state.content.currency !== undefined },
+  { name: 'total_amount', type: 'numeric', of: ({ order }) => amount(order.state.total, order.state.currency) },
+  {
+    name: 'shipping_address',
+    type: 'json',
+    of: ({ order }) => json(order.state.content.shippingAddress),
+  },
+  {
+    name: 'billing_address',
+    type: 'json',
+    of: ({ order }) => json(order.state.content.billingAddress),
+  },
+  { name: 'notes', type: 'text', of: ({ order }) => order.state.content.notes },
+  { name: 'correlation_id', type: 'text', of: ({ order }) => order.state.correlation },
+  { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.state.createdAt },
+  { name: 'updated_at', type: 'bigint', as: timeOf('updated_at'), of: ({ order }) => order.state.updatedAt },
+  { name: 'version', type: 'bigint', of: ({ order }) => order.version },
+  { name: 'epoch', type: 'bigint', of: ({ order }) => order.epoch },
+  { name: 'n', type: 'bigint', of: ({ order }) => order.n },
+  { name: 'state', type: 'json', of: ({ order }) => restOf(order.state) },
+];
+
+interface ItemRow {
+  readonly order: OrderState;
+  readonly line: OrderLine;
+  readonly no: number;
+  readonly fresh: boolean;
+}
+
+const ITEM: readonly Column<ItemRow>[] = [
+  { name: 'order_id', type: 'text', of: ({ order }) => order.id },
+  { name: 'line', type: 'bigint', of: ({ no }) => no },
+  { name: 'product_id', type: 'text', of: ({ line }) => line.product },
+  { name: 'quantity', type: 'bigint', of: ({ line }) => line.quantity },
+  { name: 'unit_price', type: 'numeric', of: ({ order, line }) => amount(line.unitPrice, order.currency) },
+  { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
+  { name: 'hold', type: 'word', of: ({ line }) => line.hold },
+];
+
+/** What one turn did to one order: its first event stands for what they share. */
+interface TurnRow {
+  readonly first: HistoryRow;
+  /** The events as JSON, without the array's end. */
+  events: string;
+}
+
+const TURN: readonly Column<TurnRow>[] = [
+  { name: 'order_id', type: 'text', of: ({ first }) => first.order },
+  { name: 'version', type: 'bigint', of: ({ first }) => first.version },
+  { name: 'at', type: 'bigint', as: timeOf('at'), of: ({ first }) => first.at },
+  { name: 'correlation_id', type: 'text', of: ({ first }) => first.correlation },
+  { name: 'events', type: 'json', of: ({ events }) => `${events}]` },
+];
+
+// ---------------------------------------------------------------- the statement
+
+const ORDER_AT = 2;
+const ITEM_AT = ORDER_AT + ORDER.length + 1;
+const TURN_AT = ITEM_AT + ITEM.length + 1;
+
+const insert = (what: 'is_fresh' | 'not is_fresh') => ({
+  orders: `insert into orders (${names(ORDER)}) select ${values(ORDER)} from ${unnest([...ORDER, FRESH] as readonly Column<never>[], ORDER_AT)} where ${what} and ${IF_OPEN}`,
+  items: `insert into order_items (${names(ITEM)}) select ${values(ITEM)} from ${unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT)} where ${what} and ${IF_OPEN}`,
+});
+
+const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
+
+const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
+  const fresh = insert('is_fresh');
+  const changed = insert('not is_fresh');
+  return `with ${GATE},
+    ${!some.fresh ? '' : `fresh as (${fresh.orders}), fresh_items as (${fresh.items}),`}
+    ${
+      !some.changed
+        ? ''
+        : `changed as (${changed.orders}
+             on conflict (order_id) do update set ${overwritten.join(', ')}
+             where (orders.epoch, orders.n) < (excluded.epoch, excluded.n) returning order_id),
+           changed_items as (${changed.items} and r.order_id in (select order_id from changed)
+             on conflict (order_id, line) do update
+             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold),`
+    }
+    turns as (insert into order_turns (${names(TURN)})
+      select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
+      ${some.certain ? '' : 'on conflict do nothing'})
+    select count(*)::int as open from gate`;
+};
+
+const TEXT = {
+  allNew: text({ fresh: true, changed: false, certain: true }),
+  mixed: text({ fresh: true, changed: true, certain: true }),
+  uncertain: text({ fresh: false, changed: true, certain: false }),
+};
+
+/** The one statement (R2) for these orders; its first parameter is the journal. */
+export function writeOrders(
+  journal: string,
+  orders: readonly OrderChange[],
+  certain: boolean,
+): { readonly text: string; readonly parameters: readonly Parameter[] } {
+  const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
+  const items = rows.flatMap(({ order: { state }, fresh }) =>
+    state.lines.map((line, i) => ({ order: state, line, no: i + 1, fresh })),
+  );
+  const parameters = [
+    journal,
+    ...encode<Row>([...ORDER, FRESH], rows),
+    ...encode<ItemRow>([...ITEM, FRESH], items),
+    ...encode(TURN, turnsOf(orders)),
+  ];
+  if (!certain) return { text: TEXT.uncertain, parameters };
+  return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
+}
+
+// ---------------------------------------------------------------- the way back
+
+/** An order of table alias `o` as one JSON object, decoded by `decodeOrder`. */
+export const ORDER_BODY = `json_build_object(
+  'id', o.order_id, 'user', o.user_id, 'userIsNumber', o.user_id_is_number, 'email', o.user_email, 'status', o.status,
+  'reason', o.reason, 'shortages', o.details, 'payment', o.payment_status, 'paymentMethod', o.payment_method,
+  'currency', o.currency, 'currencyAsked', o.currency_asked, 'total', o.total_amount::text,
+  'shipping', o.shipping_address::text, 'billing', o.billing_address::text, 'notes', o.notes,
+  'correlation', o.correlation_id, 'createdAt', ${msOf('o.created_at')}, 'updatedAt', ${msOf('o.updated_at')},
+  'version', o.version, 'epoch', o.epoch, 'n', o.n, 'rest', o.state, 'lines',
+  (select json_agg(json_build_array(i.product_id, i.quantity, i.unit_price::text, i.hold) order by i.line)
+     from order_items i where i.order_id = o.order_id))`;
+
+interface Body extends Mark, Pick<OrderState, 'id' | 'payment' | 'correlation' | 'createdAt' | 'updatedAt'> {
+  readonly user: OrderContent['user'];
+  readonly userIsNumber: boolean;
+  readonly email: string | null;
+  readonly status: string;
+  readonly reason: FailureReason | null;
+  readonly shortages: readonly Shortage[] | null;
+  readonly paymentMethod: string | null;
+  readonly currency: string | null;
+  readonly currencyAsked: boolean;
+  readonly total: string | null;
+  /** JSON text: its `null` is not the same as none. */
+  readonly shipping: string | null;
+  readonly billing: string | null;
+  readonly notes: string | null;
+  readonly version: number;
+  readonly rest: { readonly phase: Phase; readonly voidOwed: boolean } | null;
+  readonly lines: readonly [OrderLine['product'], number, string | null, OrderLine['hold']][] | null;
+}
+
+export function decodeOrder(body: string): StoredOrder {
+  const row = JSON.parse(body) as Body;
+  const { currency, email, shipping, billing, notes, paymentMethod, rest, reason, total } = row;
+  const lines = (row.lines ?? []).map(
+    ([product, quantity, price, hold]): OrderLine => ({
+      product,
+      quantity,
+      hold,
+      ...(price !== null && { unitPrice: minorOf(price, currency ?? DEFAULT_CURRENCY) }),
+    }),
+  );
+  const content: OrderContent = {
+    user: row.user,
+    userIsNumber: row.userIsNumber,
+    lines: lines.map(({ product, quantity }) => ({ product, quantity })),
+    ...(row.currencyAsked && currency !== null && { currency }),
+    ...(email !== null && { email }),
+    ...(shipping !== null && { shippingAddress: JSON.parse(shipping) as Json }),
+    ...(billing !== null && { billingAddress: JSON.parse(billing) as Json }),
+    ...(notes !== null && { notes }),
+    ...(paymentMethod !== null && { paymentMethod }),
+  };
+  const state: OrderState = {
+    id: row.id,
+    phase: rest?.phase ?? (row.status as Phase),
+    content,
+    lines,
+    payment: row.payment,
+    voidOwed: rest?.voidOwed ?? false,
+    reason: reason ?? undefined,
+    shortages: row.shortages ?? [],
+    currency: currency ?? undefined,
+    total: total === null ? undefined : minorOf(total, currency ?? DEFAULT_CURRENCY),
+    correlation: row.correlation,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+  return { state, version: row.version, epoch: row.epoch, n: row.n };
+}
+
+/** What one turn did to an order as a JSON array, decoded by `decodeTurn`. */
+export const TURN_BODY = `json_build_array(order_id, version, ${msOf('at')}, correlation_id, events)`;
+
+export function decodeTurn(body: string): HistoryRow[] {
+  type Turn = [OrderId, number, number, string, readonly OrderEvent[]];
+  const [order, version, at, correlation, events] = JSON.parse(body) as Turn;
+  return events.map((event, i) => ({ order, version: version + i, at, correlation, event }));
+}
+
+// ---------------------------------------------------------------- machinery
+
+const restOf = (state: OrderState): string | null =>
+  isSettled(state) ? null : JSON.stringify({ phase: state.phase, voidOwed: state.voidOwed });
+
+const subtotal = (order: OrderState, { unitPrice, quantity }: OrderLine): string | null => {
+  const minor = unitPrice === undefined ? undefined : unitPrice * quantity;
+  return minor === undefined || !Number.isSafeInteger(minor) ? null : amount(minor, order.currency);
+};
+
+/**
+ * By turn and nothing else, so that whatever else is flushed along, the same turn is the same row again:
+ * a repeated one must meet it by its key.
+ */
+function turnsOf(orders: readonly OrderChange[]): TurnRow[] {
+  const turns: TurnRow[] = [];
+  for (const { history } of orders) {
+    let turn: TurnRow | undefined;
+    let before: HistoryRow | undefined;
+    for (const row of history) {
+      const event = row.json ?? JSON.stringify(row.event);
+      if (turn !== undefined && before !== undefined && isSameTurn(before, row)) {
+        turn.events += `,${event}`;
+      } else {
+        turn = { first: row, events: `[${event}` };
+        turns.push(turn);
+      }
+      before = row;
+    }
+  }
+  return turns;
+}
+
+/** Numbers are of one journal: a successor's may be the same, but not at the same time. */
+const isSameTurn = (a: HistoryRow, b: HistoryRow): boolean =>
+  a.n === b.n && a.at === b.at && a.correlation === b.correlation && a.version + 1 === b.version && a.order === b.order;

@@ -1,0 +1,149 @@
+/**
+ * Promise 3: an order's row and items are what its history says, and its history is a legal path.
+ *
+ *   placed, answered*, then  held, paid, confirmed, captured?
+ *                        or  held, failed, voided?
+ *                        or  failed, answered*        (answers that came too late)
+ *
+ * Folded here anew, in SQL, from the events alone. An order's row, items and history are written in one
+ * statement, so this holds in every snapshot.
+ */
+import { texts } from '../arrays.js';
+import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
+
+/** One letter an event; `paid` and `confirmed` happen together. */
+const LETTER = `case type when 'placed' then 'p' when 'answered' then 'a' when 'held' then 'h' when 'paid' then 'd'
+  when 'confirmed' then 'c' when 'captured' then 't' when 'failed' then 'f' when 'voided' then 'v' else '?' end`;
+const LEGAL = '^pa*(h(dct?|fv?)?|fa*)?$';
+
+// Only what was placed holds text of a client's. Taken out of the JSON before the rows are sorted: what is sorted stays small.
+const EVENTS = `select order_id, version, type, at,
+    case type when 'placed' then (${readable('data')})->'content'->>'currency' end as asked_currency,
+    case type when 'placed' then (${readable('data')})->'content'->>'user' end as user_id,
+    case type when 'held' then data->>'currency' end as held_currency,
+    case type when 'held' then (data->>'total')::numeric end as total,
+    case type when 'paid' then (data->>'captured')::boolean end as captured,
+    case type when 'failed' then data->>'reason' end as reason,
+    case type when 'failed' then (data->>'voidOwed')::boolean end as void_owed
+  from (select * from order_history offset 0) h offset 0`;
+
+// Versions are counted apart: no key keeps two turns from overlapping.
+const FOLDED = `select order_id, count(*) as events, count(distinct version) as versions, min(version) as first, max(version) as version,
+    string_agg(${LETTER}, '' order by version) as path,
+    string_agg(type, ', ' order by version) as types,
+    (array_agg(at order by version))[1] as created_at,
+    (array_agg(at order by version))[count(*)] as updated_at,
+    max(asked_currency) as asked_currency, max(held_currency) as held_currency, max(user_id) as user_id,
+    max(total) as total, bool_or(captured) as captured, max(reason) as reason, bool_or(void_owed) as void_owed
+  from events group by order_id`;
+
+/** Who never came to be held has the currency of the first answer that held. */
+const ANSWERED_CURRENCY = `(select a.body->>'currency'
+  from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
+  where h.order_id = f.order_id and h.type in ('answered', 'failed') and a.body->>'answer' = 'held'
+  order by h.version, a.at limit 1)`;
+
+const EXPECTED = `select *,
+    case when path ~ 'c' then 'confirmed' when path ~ 'f' then 'failed' else 'pending' end as status,
+    case when path ~ 'c' then case when captured or path ~ 't' then 'paid' else 'authorized' end
+      when reason = 'payment_declined' then 'declined'
+      when path ~ 'v' then 'voided' else 'pending' end as payment,
+    coalesce(held_currency, asked_currency, case when path ~ 'a|f' then ${ANSWERED_CURRENCY} end) as currency,
+    coalesce(path ~ 'c' and (captured or path ~ 't') or path ~ 'f' and (not void_owed or path ~ 'v'), false) as nothing_owed
+  from folded f`;
+
+/** @param scales by currency: what one minor unit is, as a decimal. */
+export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
+  const parameters = [texts([...scales.keys()], (code) => code), `{${[...scales.values()].join(',')}}`];
+  return [rows(parameters), items(parameters)];
+}
+
+const SCALE = (order: string) =>
+  `left join unnest($1::text[], $2::numeric[]) as d(code, scale) on d.code = coalesce(${order}.currency, 'USD')`;
+
+const rows = (parameters: readonly string[]): SqlLaw => ({
+  promise: 'outcome',
+  of: 'order',
+  what: 'orders against their history',
+  parameters,
+  text: `with events as (${EVENTS}), folded as (${FOLDED}), expected as (${EXPECTED}),
+    lines as (select order_id, sum(subtotal) as total, bool_or(hold = 'asked') as is_asked from order_items group by order_id),
+    wrong as (
+      select coalesce(o.order_id, e.order_id) as id, o, e, l.total as lines_total,
+        e.nothing_owed and not coalesce(l.is_asked, false) as is_settled, e.total * d.scale as total, count(*) over () as total_wrong
+      from orders o full join expected e on e.order_id = o.order_id
+        left join lines l on l.order_id = o.order_id ${SCALE('o')}
+      where o.order_id is null or e.order_id is null or e.first <> 1 or e.events <> e.version or e.versions <> e.events or e.path !~ '${LEGAL}'
+        or (o.status, o.reason, o.payment_status, o.currency, o.total_amount, o.user_id, o.created_at, o.updated_at, o.version, o.state is null)
+          is distinct from (e.status, e.reason, e.payment, e.currency, e.total * d.scale, e.user_id, e.created_at, e.updated_at,
+            e.version, e.nothing_owed and not coalesce(l.is_asked, false))
+        or (e.total is not null and l.total is distinct from o.total_amount)
+      order by 1 ${OFFENDERS})
+    select id, c.what, c.found, c.expected, total_wrong as total
+    from wrong cross join lateral (values
+      (1, 'its row in orders', (o).order_id, id),
+      (1, 'its history', (e).order_id, id),
+      (2, 'the number of its events', (e).events::text, greatest((e).version, (e).events)::text),
+      (3, 'its history', (e).types, case when (e).path ~ '${LEGAL}' then (e).types else 'a path along the declared transitions' end),
+      (4, 'orders.version', (o).version::text, (e).version::text),
+      (5, 'orders.status', (o).status, (e).status),
+      (6, 'orders.reason', (o).reason, (e).reason),
+      (7, 'orders.payment_status', (o).payment_status, (e).payment),
+      (8, 'orders.currency', (o).currency, (e).currency),
+      (9, 'orders.total_amount', (o).total_amount::text, trim_scale(total)::text),
+      (10, 'orders.user_id', (o).user_id, (e).user_id),
+      (11, 'orders.created_at', (o).created_at::text, (e).created_at::text),
+      (12, 'orders.updated_at', (o).updated_at::text, (e).updated_at::text),
+      (13, 'whether orders.state is null', ((o).state is null)::text, is_settled::text),
+      (14, 'the sum of its items'' subtotals', lines_total::text, case when (e).total is null then lines_total::text else (o).total_amount::text end),
+      (15, 'the number of its events with a version of their own', (e).versions::text, (e).events::text)
+    ) as c(line, what, found, expected)
+    where case when (o).order_id is null or (e).order_id is null then c.line = 1 and c.found is null
+      when (e).versions <> (e).events then c.line = 15
+      when (e).events <> (e).version or (e).first <> 1 then c.line = 2
+      when (e).path !~ '${LEGAL}' then c.line = 3
+      when c.line in (9, 14) then c.found::numeric is distinct from c.expected::numeric
+      else c.found is distinct from c.expected end
+    order by id, c.line`,
+});
+
+const items = (parameters: readonly string[]): SqlLaw => ({
+  promise: 'outcome',
+  of: 'order',
+  what: 'items against what was placed and answered',
+  parameters,
+  text: `with placed as (
+      select h.order_id, l.line, l.body->>'product' as product_id, (l.body->>'quantity')::bigint as quantity
+      from order_history h cross join lateral json_array_elements((${readable('h.data')})->'content'->'lines') with ordinality as l(body, line)
+      where h.type = 'placed'),
+    answers as (
+      select distinct on (h.order_id, a.body->>'product') h.order_id, a.body->>'product' as product_id,
+        a.body->>'answer' as answer, (a.body->>'unitPrice')::numeric as price
+      from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
+      where h.type in ('answered', 'held', 'failed')
+      order by h.order_id, a.body->>'product', h.version, a.at),
+    expected as (
+      select p.order_id, p.line, p.product_id, p.quantity, a.price * d.scale as unit_price,
+        case when a.price * p.quantity <= 9007199254740991 then a.price * p.quantity * d.scale end as subtotal,
+        case when a.answer is null then 'asked' when a.answer = 'held' and o.status = 'failed' then 'released' else a.answer end as hold
+      from placed p join orders o on o.order_id = p.order_id
+        left join answers a on a.order_id = p.order_id and a.product_id = p.product_id ${SCALE('o')}),
+    wrong as (
+      select coalesce(e.order_id, i.order_id) as id, coalesce(e.line, i.line) as line, e, i, count(*) over () as total
+      from expected e full join order_items i on i.order_id = e.order_id and i.line = e.line
+      where (i.product_id, i.quantity, i.unit_price, i.subtotal, i.hold)
+        is distinct from (e.product_id, e.quantity, e.unit_price, e.subtotal, e.hold)
+      order by 1, 2 ${OFFENDERS})
+    select id, c.what || ' of line ' || line as what, c.found, c.expected, total
+    from wrong cross join lateral (values
+      (1, 'order_items.product_id', (i).product_id, (e).product_id),
+      (2, 'order_items.quantity', (i).quantity::text, (e).quantity::text),
+      (3, 'order_items.unit_price', (i).unit_price::text, trim_scale((e).unit_price)::text),
+      (4, 'order_items.subtotal', (i).subtotal::text, trim_scale((e).subtotal)::text),
+      (5, 'order_items.hold', (i).hold, (e).hold)
+    ) as c(at, what, found, expected)
+    where case when (i).order_id is null or (e).order_id is null then c.at = 1
+      when c.at in (3, 4) then c.found::numeric is distinct from c.expected::numeric
+      else c.found is distinct from c.expected end
+    order by id, line, c.at`,
+});

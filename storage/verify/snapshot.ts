@@ -1,0 +1,68 @@
+/**
+ * One database snapshot for everything a look reads from Postgres (edge 9). It is begun with the short
+ * deadline, so that who cannot look says so soon; the heavy questions may then take their time.
+ */
+import type { JournalId } from '../../actors/ids.js';
+import type { JournalRow, PartitionRow } from '../../actors/node/rows.js';
+import { JOURNALS, journalOf } from '../load.js';
+import type { Session } from '../postgres.js';
+import { type Checked, MovedOn } from './verdict.js';
+
+const SETTINGS = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),
+  set_config('jit', 'off', true), set_config('search_path', 'public', true)`;
+
+const WHICH = 'select pg_backend_pid() as pid, pg_current_snapshot()::text as snapshot';
+
+const COUNTS = `select (select count(*) from orders) as orders, (select count(*) from order_items) as items,
+  (select count(*) from order_history) as history, (select count(*) from products) as products,
+  (select count(*) from inventory_operations) as operations`;
+
+export interface Snapshot {
+  readonly settledPartitions: number | undefined;
+  readonly journals: ReadonlyMap<JournalId, JournalRow>;
+  readonly partitions: ReadonlyMap<number, PartitionRow>;
+  /** Fails unless everything was read from the one snapshot. */
+  end(): Promise<void>;
+}
+
+type PartitionText = Pick<PartitionRow, 'partition' | 'epoch' | 'journal'> & { seen: string; sent: string };
+
+export async function beginSnapshot(session: Session): Promise<Snapshot> {
+  await session.query('begin a snapshot', 'begin transaction isolation level repeatable read read only');
+  const [before] = await session.query<{ pid: number; snapshot: string }>('begin a snapshot', WHICH);
+  await session.query('begin a snapshot', SETTINGS);
+  const journals = await session.query<Parameters<typeof journalOf>[0]>('read the journals', JOURNALS);
+  const partitions = await session.query<PartitionText>(
+    'read the partitions',
+    'select partition, epoch, journal, seen, sent from partitions order by partition',
+  );
+  const [settled] = await session.query<{ partitions: number }>(
+    'read the settlement',
+    'select partitions from settlement',
+  );
+  return {
+    settledPartitions: settled?.partitions,
+    journals: new Map(journals.map(journalOf).map((row) => [row.journal, row])),
+    partitions: new Map(
+      partitions.map(({ seen, sent, ...row }) => [
+        row.partition,
+        { ...row, seen: JSON.parse(seen), sent: JSON.parse(sent) },
+      ]),
+    ),
+    async end() {
+      const [after] = await session.query<{ pid: number; snapshot: string }>('end a snapshot', WHICH);
+      if (before?.pid !== after?.pid || before?.snapshot !== after?.snapshot) {
+        throw new MovedOn('the connection to Postgres was lost while a snapshot was read');
+      }
+      await session.query('end a snapshot', 'commit');
+    },
+  };
+}
+
+export async function countRows(
+  session: Session,
+  deadlineMs: number,
+): Promise<Pick<Checked, 'orders' | 'items' | 'history' | 'products' | 'operations'>> {
+  const [counts] = await session.query<Checked>('count the rows', COUNTS, [], deadlineMs);
+  return counts ?? { orders: 0, items: 0, history: 0, products: 0, operations: 0 };
+}

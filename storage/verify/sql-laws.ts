@@ -1,0 +1,38 @@
+/** Laws that one query can judge: it answers with the offenders alone, the first few of them and their count. */
+import type { Parameter, Session } from '../postgres.js';
+import { type Findings, KEPT, type PromiseName } from './verdict.js';
+
+export interface SqlLaw {
+  readonly promise: PromiseName;
+  /** Whose id the offender's is. */
+  readonly of: 'order' | 'product' | 'payment of order' | 'table';
+  readonly what: string;
+  /** Selects id, what, found, expected, total. */
+  readonly text: string;
+  readonly parameters?: readonly Parameter[];
+}
+
+interface Offence {
+  readonly id: string;
+  readonly what: string;
+  readonly found: string | null;
+  readonly expected: string | null;
+  readonly total: number;
+}
+
+/** Long enough for millions of orders; the first questions of a look have the client's own deadline. */
+export const LONG_MS = 900_000;
+
+export const OFFENDERS = `limit ${KEPT}`;
+
+export async function judge(session: Session, law: SqlLaw, findings: Findings): Promise<void> {
+  const offences = await session.query<Offence>(`verify ${law.what}`, law.text, law.parameters, LONG_MS);
+  for (const { id, what, found, expected } of offences) {
+    findings.add(law.promise, `${law.of} ${id}`, `${what} is ${found ?? 'missing'}, expected ${expected ?? 'none'}`);
+  }
+  findings.more((offences[0]?.total ?? 0) - offences.length);
+}
+
+/** JSON as Postgres can take it apart: it refuses a NUL and half a surrogate pair, which text may have held. */
+export const readable = (column: string): string => `case when strpos(${column}::text, '\\u') = 0 then ${column}
+  else regexp_replace(${column}::text, '\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::json end`;
