@@ -1,0 +1,185 @@
+/**
+ * The edge: HTTP in, HTTP out. It holds no state that matters: any edge gives the same answer.
+ *
+ * Every request gets exactly one reply, written in one place (`reply`). The hot route, placing an
+ * order, goes past Koa and its router, through the same frame.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import Koa, { type Middleware } from 'koa';
+import type { Registry } from 'prom-client';
+import type { Clock, Logger, Owners, Queries } from '../actors/ports.js';
+import { Unavailable } from '../actors/unavailable.js';
+import { type Asked, assertDecodable, RequestIds, WaitingRoom } from './asked.js';
+import { Failure, unavailable } from './failure.js';
+import { Health, type HealthReport } from './health.js';
+import { startHttpServer } from './http-server.js';
+import { Inventory } from './inventory.js';
+import { EdgeMetrics } from './metrics.js';
+import { Orders } from './orders.js';
+import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
+import { everything, inventoryOnly } from './routes.js';
+
+export interface EdgeOptions {
+  readonly host: string;
+  /** Serves everything; 0 means any free one. */
+  readonly port: number;
+  /** Serves inventory, internal and health routes only; undefined means no second port. */
+  readonly inventoryPort?: number | undefined;
+  /** May answer Unavailable for as long as the node owns nothing yet. */
+  readonly owners: Owners;
+  readonly queries: Queries;
+  readonly health: () => Promise<HealthReport>;
+  readonly ready: () => Promise<string | undefined>;
+  /** Of createRegistry (metrics.ts), to which the other rooms add what they count. */
+  readonly metrics: Registry;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** How long a client waits for an order's outcome before it hears 202. */
+  readonly waitMs: number;
+  readonly version: string;
+}
+
+export interface Edge {
+  readonly ports: { readonly main: number; readonly inventory: number | undefined };
+  /** Takes nothing new, lets what runs finish, and ends it at the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+const isHot = (url: string | undefined): boolean => url === '/api/orders' || url === '/api/v1/orders';
+/** Errors of one second are one line: a log must not be what an outage runs out of. */
+const TELL_EVERY_MS = 1_000;
+
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const { clock, logger, owners, queries, waitMs, host } = options;
+  const metrics = new EdgeMetrics(options.metrics);
+  const ids = new RequestIds(clock);
+  const waiting = new WaitingRoom();
+  let stopping = false;
+  let toldAt = Number.NEGATIVE_INFINITY;
+  let untold = 0;
+
+  const broken = (error: unknown, asked: Asked) =>
+    logger.error(
+      { requestId: asked.requestId, correlation: asked.correlation, route: asked.route, err: error },
+      'A request met broken code and was answered with 500.',
+    );
+
+  const tellUnavailable = (asked: Asked, status: number, cause: unknown) => {
+    const now = clock.monotonic();
+    if (now - toldAt < TELL_EVERY_MS) {
+      untold++;
+      return;
+    }
+    const { requestId, correlation, route } = asked;
+    logger.warn(
+      { requestId, correlation, route, status, untold, ...(cause !== undefined && { cause: String(cause) }) },
+      'A request could not be served and was answered so.',
+    );
+    toldAt = now;
+    untold = 0;
+  };
+
+  const failed = (error: unknown, asked: Asked): Answer => {
+    if (error instanceof Failure) return failureAnswer(error);
+    if (error instanceof Unavailable) {
+      return failureAnswer(unavailable('There is no answer at the moment: ask again.'));
+    }
+    broken(error, asked);
+    return brokenAnswer();
+  };
+
+  const orders = new Orders({ owners, queries, clock, waiting, waitMs, broken });
+  const inventory = new Inventory({ owners, queries, clock, waiting, waitMs });
+  const { health, ready, version } = options;
+  const rooms = {
+    orders,
+    inventory,
+    health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
+  };
+
+  const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
+    write(asked.req, res, answer, asked, stopping);
+    const ms = clock.monotonic() - startedAt;
+    metrics.ended(asked.route, answer.status, ms);
+    const { requestId, correlation, route } = asked;
+    if (answer.status === 503 && route !== '/readyz' && route !== '/ready') tellUnavailable(asked, 503, cause);
+    logger.debug({ requestId, correlation, method: asked.req.method, route, status: answer.status, ms }, 'request');
+  };
+
+  /** Every request's frame: ids, its answer or what became of it, one reply, one observation. */
+  const serve = async (req: IncomingMessage, res: ServerResponse, work: (asked: Asked) => Promise<Answer>) => {
+    const startedAt = clock.monotonic();
+    const asked = ids.asked(req);
+    metrics.began();
+    let answer: Answer;
+    let cause: unknown;
+    try {
+      answer = await work(asked);
+    } catch (error) {
+      cause = error instanceof Failure ? error.cause : error;
+      answer = failed(error, asked);
+    }
+    reply(asked, res, answer, startedAt, cause);
+  };
+
+  const placeOrder = (asked: Asked): Promise<Answer> => {
+    asked.route = '/api/orders';
+    return orders.place(asked);
+  };
+
+  const throughKoa = (routes: Middleware) => {
+    const app = new Koa();
+    app.use((ctx, next) => {
+      ctx.respond = false;
+      return serve(ctx.req, ctx.res, async (asked) => {
+        assertDecodable(ctx.req.url ?? '');
+        ctx.state.asked = asked;
+        await next();
+        return asked.answer ?? brokenAnswer();
+      });
+    });
+    app.use(routes);
+    app.on('error', (error) => logger.debug({ err: error }, 'A connection ended before its reply did.'));
+    return app.callback();
+  };
+
+  const handlerOf = (hot: boolean, routes: Middleware) => {
+    const koa = throughKoa(routes);
+    return (req: IncomingMessage, res: ServerResponse) =>
+      void (hot && req.method === 'POST' && isHot(req.url) ? serve(req, res, placeOrder) : koa(req, res));
+  };
+
+  const unreadable = (status: number): string => {
+    const requestId = ids.next();
+    metrics.unreadable(status);
+    logger.debug({ requestId, status }, 'A request could not be read.');
+    return requestId;
+  };
+  const main = await startHttpServer({
+    ...{ host, clock, unreadable, port: options.port, setBy: 'PORT' },
+    handle: handlerOf(true, everything(rooms)),
+  });
+  const second = options.inventoryPort;
+  const servers = [main];
+  try {
+    if (second !== undefined) {
+      servers.push(
+        await startHttpServer({
+          ...{ host, clock, unreadable, port: second, setBy: 'INVENTORY_PORT' },
+          handle: handlerOf(false, inventoryOnly(rooms)),
+        }),
+      );
+    }
+  } catch (error) {
+    await main.stop(0);
+    throw error;
+  }
+
+  return {
+    ports: { main: main.port, inventory: servers[1]?.port },
+    async stop(deadlineMs) {
+      stopping = true;
+      await Promise.all(servers.map((server) => server.stop(deadlineMs)));
+    },
+  };
+}

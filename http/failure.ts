@@ -1,0 +1,60 @@
+/**
+ * A request that is answered with an error, named: status, code, a sentence for a person, and the
+ * fields that are wrong. Whatever else is thrown in this room is broken code and answers 500
+ * without a word about itself.
+ */
+import { limits } from '../actors/limits.js';
+
+export interface FieldError {
+  /** As the client wrote it: `items[0].quantity`; `body` when the body as a whole is wrong. */
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface FailureDetails {
+  readonly errors?: readonly FieldError[];
+  /** What the answer is about: members of its body beside the rest, such as `order_id`. */
+  readonly about?: { readonly [member: string]: string | readonly string[] };
+  /** Raw header names and values, one after the other. */
+  readonly headers?: readonly string[];
+  /** The body was not read to its end: the connection cannot be used again. */
+  readonly unreadBody?: boolean;
+}
+
+export class Failure extends Error {
+  override name = 'Failure';
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly details: FailureDetails = {},
+  ) {
+    super(message);
+  }
+}
+
+export function invalid(errors: readonly FieldError[]): Failure {
+  const named = errors.slice(0, limits.namedFields);
+  const more = errors.length > named.length ? ` (and ${errors.length - named.length} more)` : '';
+  return new Failure(400, 'invalid', `${named[0]?.message ?? 'The request is not valid.'}${more}`, { errors: named });
+}
+
+/** @param problem what is wrong, as the rest of a sentence that begins with the field. */
+export const invalidField = (field: string, problem: string): Failure =>
+  invalid([{ field, message: `${field} ${problem}.` }]);
+
+export const RETRY_AFTER = ['Retry-After', '1'] as const;
+
+export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>
+  new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about });
+
+export const notFound = (message: string, code = 'not_found'): Failure => new Failure(404, code, message);
+
+/** A read model that does not answer is a 503: nothing is broken, and the client may ask again. */
+export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw Object.assign(unavailable('Lists and searches do not answer at the moment: try again.'), { cause: error });
+  }
+}

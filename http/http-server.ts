@@ -1,0 +1,139 @@
+/**
+ * One listening socket, and what is done about those who misuse it.
+ *
+ * Law: nobody can keep a connection by being slow, and whoever cannot be understood hears why, in
+ * the same form as any other error, without anybody else noticing.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { limits } from '../actors/limits.js';
+import type { Clock } from '../actors/ports.js';
+import { errorBody } from './reply.js';
+
+/** How often timeouts are looked at, and connections without a request are ended in a stop. */
+const LOOK_MS = 1_000;
+const STOP_LOOK_MS = 50;
+
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clock: Clock;
+  /** The variable that sets the port, for complaints. */
+  readonly setBy: string;
+  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Told that a request that cannot be read is answered with this status. @returns the id of that request. */
+  readonly unreadable: (status: number) => string;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Takes nothing new, lets what runs finish, and ends it at the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port, handle, setBy } = options;
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersMs,
+      requestTimeout: limits.requestMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: LOOK_MS,
+      noDelay: true,
+    },
+    handle,
+  );
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.maxConnections = limits.connections;
+  server.timeout = limits.silenceMs;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
+  // Told early that its body is too large, such a client does not send it at all.
+  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+    if (Number(req.headers['content-length'] ?? 0) <= limits.bodyBytes) res.writeContinue();
+    handle(req, res);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explained(error, host, port, setBy)));
+    server.listen(port, host, () => {
+      server.removeAllListeners('error');
+      server.on('error', () => {}); // Of single connections that could not be accepted: the next one may.
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        stop: (deadlineMs) => stop(server, sockets, options.clock, deadlineMs),
+      });
+    });
+  });
+}
+
+function explained(error: NodeJS.ErrnoException, host: string, port: number, setBy: string): Error {
+  const why =
+    error.code === 'EADDRINUSE'
+      ? 'another process listens there'
+      : error.code === 'EACCES'
+        ? 'this user may not listen there'
+        : String(error.message);
+  return new Error(`Cannot listen on ${host}:${port}: ${why}. Set ${setBy} (or HOST) to what is free.`, {
+    cause: error,
+  });
+}
+
+const REASONS: { readonly [status: number]: readonly [reason: string, code: string, message: string] } = {
+  400: ['Bad Request', 'invalid', 'This is not an HTTP/1.1 request that can be understood.'],
+  408: ['Request Timeout', 'too_slow', 'The request did not arrive in time.'],
+  431: [
+    'Request Header Fields Too Large',
+    'headers_too_large',
+    `The headers have more than ${limits.headerBytes} bytes.`,
+  ],
+};
+
+function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
+  // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
+  if (error.code === 'ECONNRESET' || !socket.writable || isReplying(socket)) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const [reason, code, message] = REASONS[status] ?? ['Bad Request', 'invalid', ''];
+  const field = status === 431 ? 'headers' : 'request';
+  const body = errorBody(code, message, [{ field, message }]);
+  const id = options.unreadable(status);
+  socket.on('error', () => {});
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-ID: ${id}\r\nX-Correlation-ID: ${id}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  // What it may still be sending is thrown away, so that it can read why; then it is over.
+  const cancel = options.clock.after(LOOK_MS, () => socket.destroy());
+  socket.once('close', cancel);
+}
+
+/** Node keeps here the reply that a connection is waiting for or sending; there is no public word for it. */
+const isReplying = (socket: Socket): boolean => '_httpMessage' in socket && socket._httpMessage !== null;
+
+function stop(server: Server, sockets: ReadonlySet<Socket>, clock: Clock, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const startedAt = clock.monotonic();
+    let cancelLook = () => {};
+    const cancelDeadline = clock.after(deadlineMs, () => server.closeAllConnections());
+    const look = () => {
+      // Idle to node is only a connection that has had a request: one that never had any is ours to end.
+      server.closeIdleConnections();
+      const patient = clock.monotonic() - startedAt < limits.stopHeadersMs;
+      for (const socket of sockets) {
+        if (!isReplying(socket) && (socket.bytesRead === 0 || !patient)) socket.destroy();
+      }
+      cancelLook = clock.after(STOP_LOOK_MS, look);
+    };
+    server.close(() => {
+      cancelLook();
+      cancelDeadline();
+      resolve();
+    });
+    look();
+  });
+}

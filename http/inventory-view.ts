@@ -1,0 +1,35 @@
+/**
+ * What a client sees of a product's stock and of what moved it.
+ */
+import { available, type ProductState } from '../actors/inventory.js';
+import { toDecimal } from '../actors/money.js';
+import type { OperationRow } from '../actors/node/rows.js';
+import { isoTime } from './order-view.js';
+
+export const productJson = (state: ProductState): string =>
+  JSON.stringify({
+    product_id: state.id,
+    name: state.name,
+    unit_price: toDecimal(state.unitPrice, state.currency),
+    currency: state.currency,
+    on_hand: state.onHand,
+    held: state.held,
+    available: available(state),
+    updated_at: isoTime(state.updatedAt),
+  });
+
+export const operationJson = (row: OperationRow): string =>
+  JSON.stringify({
+    ref: row.ref,
+    order_id: row.order,
+    product_id: row.product,
+    operation_type: row.type,
+    operation_no: row.no,
+    quantity: row.quantity,
+    created_at: isoTime(row.at),
+    version: row.version,
+    on_hand_after: row.onHandAfter,
+    held_after: row.heldAfter,
+    ...(row.reason !== null && { reason: row.reason }),
+    correlation_id: row.correlation,
+  });

@@ -1,0 +1,221 @@
+/**
+ * Stock over HTTP: look, receive, adjust, check, audit. A product is answered from its keeper, lists
+ * from the read model.
+ */
+import { type ProductId, productId } from '../actors/ids.js';
+import { available, type ProductState, unknownProduct as unknownState } from '../actors/inventory.js';
+import { limits } from '../actors/limits.js';
+import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../actors/money.js';
+import type { Clock, Owners, Queries, StockReply, StockRequest } from '../actors/ports.js';
+import type { ReceiveCommand } from '../actors/protocol.js';
+import { Unavailable } from '../actors/unavailable.js';
+import { type Asked, idempotencyKey, idParam, Query, type WaitingRoom } from './asked.js';
+import { Failure, type FieldError, fromReadModel, invalid } from './failure.js';
+import { inTurns } from './in-turns.js';
+import { operationJson, productJson } from './inventory-view.js';
+import { readJson } from './json-body.js';
+import { merged } from './order-content.js';
+import { type Answer, list, success } from './reply.js';
+import { adjustBody, checkBody, type ReceiptBody, receiptBody, validated } from './schemas.js';
+import {
+  RecentWrites,
+  receiptUnavailable,
+  refusalOf,
+  stockUnavailable,
+  unknownProduct,
+  type Write,
+  writeOf,
+} from './stock-writes.js';
+
+export interface InventoryOptions {
+  readonly owners: Owners;
+  readonly queries: Queries;
+  readonly clock: Clock;
+  readonly waiting: WaitingRoom;
+  readonly waitMs: number;
+}
+
+interface Receipt {
+  readonly field: string;
+  readonly product: ProductId;
+  readonly before: ProductState;
+  readonly command: Omit<ReceiveCommand, 'ref' | 'fingerprint'>;
+}
+
+/** By product; nothing for one that was not come to. */
+type Replies = ReadonlyMap<ProductId, StockReply>;
+
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #draw: () => string;
+  readonly #recent = new RecentWrites();
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+    this.#draw = () => options.clock.id();
+  }
+
+  list = async (asked: Asked): Promise<Answer> => {
+    const page = new Query(asked).page();
+    const { products, total } = await fromReadModel(() => this.#options.queries.products(page));
+    return list(products.map(productJson), { ...page, total });
+  };
+
+  get = async (asked: Asked): Promise<Answer> => {
+    const id = idParam(asked, 'product_id');
+    const state = await this.#options.owners.product(productId(id));
+    if (!state?.known) throw unknownProduct(id);
+    return success(200, productJson(state));
+  };
+
+  /**
+   * Whatever the edge can know to be wrong, in any line, is refused before anything is applied. What
+   * only a keeper can tell, and what is late, may come after some of it has been: the answer then
+   * names what is done. What was late is completed by a repeat under the same key.
+   */
+  receive = async (asked: Asked): Promise<Answer> => {
+    const body = validated(receiptBody, await readJson(asked.req));
+    const normalised = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
+    const write = writeOf('receive', idempotencyKey(asked, body.idempotency_key), normalised, this.#draw);
+    return this.#options.waiting.during(async () => {
+      this.#recent.refuseOther(write);
+      const receipts = await this.#checked(body.products);
+      const replies = await this.#received(receipts, write, asked);
+      const states = receipts.flatMap(({ product }) => {
+        const reply = replies.get(product);
+        return reply?.kind === 'done' ? [reply.state] : [];
+      });
+      if (states.length < receipts.length) {
+        if (states.length > 0) this.#recent.hadEffect(write); // Its key is told now, even if it was drawn.
+        throw incomplete(receipts, replies, write);
+      }
+      return success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
+    });
+  };
+
+  /** Applies a receipt, a part of it at a time, until all of it is or something is not done. */
+  async #received(receipts: readonly Receipt[], write: Write, asked: Asked): Promise<Replies> {
+    const { clock, waitMs } = this.#options;
+    const startedAt = clock.monotonic();
+    const replies = new Map<ProductId, StockReply>();
+    const apply = async ({ product, command }: Receipt): Promise<boolean> => {
+      const restMs = limits.receiptMs - (clock.monotonic() - startedAt);
+      if (restMs <= 0) return false;
+      const named = { ...command, ref: write.ref, fingerprint: write.fingerprint };
+      const reply = await this.#write(product, named, write, asked, Math.min(waitMs, restMs));
+      replies.set(product, reply);
+      if (reply.kind === 'done' && !write.fresh) this.#recent.hadEffect(write);
+      return reply.kind === 'done';
+    };
+    // Too much stock may be a refusal, or a repeat of what has long been added: only the keeper can
+    // tell, and he is asked before anything else is applied.
+    const isDoubtful = ({ before, command }: Receipt) => before.onHand + command.quantity > limits.stock;
+    const [doubtful, plain] = [receipts.filter(isDoubtful), receipts.filter((receipt) => !isDoubtful(receipt))];
+    if (await inTurns(doubtful, 1, apply)) await inTurns(plain, limits.receiveAtOnce, apply);
+    return replies;
+  }
+
+  adjust = async (asked: Asked): Promise<Answer> => {
+    const product = productId(idParam(asked, 'product_id'));
+    const { delta, reason, idempotency_key } = validated(adjustBody, await readJson(asked.req));
+    const key = idempotencyKey(asked, idempotency_key);
+    const write = writeOf(`adjust/${product}`, key, { delta, reason }, this.#draw);
+    const { waiting, waitMs } = this.#options;
+    return waiting.during(async () => {
+      const { ref, fingerprint } = write;
+      const command = { type: 'adjust', ref, fingerprint, delta, reason } as const;
+      const reply = await this.#write(product, command, write, asked, waitMs);
+      switch (reply.kind) {
+        case 'done':
+          return success(200, productJson(reply.state), 'Stock adjusted successfully');
+        case 'unavailable':
+          throw stockUnavailable(write);
+        case 'refused':
+          throw refusalOf(reply.refusal, product, 'delta');
+      }
+    });
+  };
+
+  check = async (asked: Asked): Promise<Answer> => {
+    const { items } = validated(checkBody, await readJson(asked.req));
+    const [lines] = merged([items, 'items']);
+    const states = await Promise.all(lines.map(({ product }) => this.#options.owners.product(product)));
+    const shown = lines.map(({ product, quantity }, i) => {
+      const state = states[i];
+      const free = state?.known ? available(state) : 0;
+      return { product_id: product, requested: quantity, available: free, sufficient: free >= quantity };
+    });
+    return success(200, JSON.stringify({ available: shown.every((line) => line.sufficient), items: shown }));
+  };
+
+  audit = async (asked: Asked): Promise<Answer> => {
+    const query = new Query(asked);
+    const product = query.id('product_id');
+    const page = query.page();
+    const { operations, total } = await fromReadModel(() =>
+      this.#options.queries.operations(product === undefined ? undefined : productId(product), page),
+    );
+    return list(operations.map(operationJson), { ...page, total });
+  };
+
+  /** Everything that can be known to be wrong, in every line. */
+  async #checked(products: ReceiptBody['products']): Promise<readonly Receipt[]> {
+    const errors: FieldError[] = [];
+    const wrong = (field: string, problem: string) => errors.push({ field, message: `${field} ${problem}.` });
+    const seen = new Set<string>();
+    for (const [i, { product_id }] of products.entries()) {
+      if (seen.has(String(product_id))) wrong(`products[${i}].product_id`, 'is there twice');
+      seen.add(String(product_id));
+    }
+    if (errors.length > 0) throw invalid(errors);
+
+    const ids = products.map(({ product_id }) => productId(String(product_id)));
+    const before = await Promise.all(ids.map((id) => this.#options.owners.product(id)));
+    const receipts = products.map(({ name, unit_price, currency, stock }, i): Receipt => {
+      const product = ids[i] ?? productId('');
+      const state = before[i] ?? unknownState(product);
+      const used = currency ?? (state.known ? state.currency : DEFAULT_CURRENCY);
+      if (state.known && used !== state.currency) throw refusalOf('currency_fixed', product, `products[${i}].currency`);
+      const unitPrice = toMinor(unit_price, used);
+      if (unitPrice === undefined) {
+        wrong(`products[${i}].unit_price`, `has more than the ${minorDigits(used)} decimals of ${used}`);
+      }
+      return {
+        field: `products[${i}].stock`,
+        product,
+        before: state,
+        command: { type: 'receive', name, unitPrice: unitPrice ?? 0, currency: used, quantity: stock },
+      };
+    });
+    if (errors.length > 0) throw invalid(errors);
+    return receipts;
+  }
+
+  async #write(
+    product: ProductId,
+    command: StockRequest['command'],
+    { fresh }: Write,
+    { correlation }: Asked,
+    waitMs: number,
+  ): Promise<StockReply> {
+    try {
+      return await this.#options.owners.stock({ product, command, correlation, fresh }, waitMs);
+    } catch (error) {
+      if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
+      throw error;
+    }
+  }
+}
+
+/** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */
+function incomplete(receipts: readonly Receipt[], replies: Replies, write: Write): Failure {
+  const done = receipts.filter(({ product }) => replies.get(product)?.kind === 'done').map(({ product }) => product);
+  const isLate = [...replies.values()].some((reply) => reply.kind === 'unavailable');
+  for (const { product, field } of receipts) {
+    const reply = replies.get(product);
+    if (isLate || reply?.kind !== 'refused') continue;
+    const { status, code, message, details } = refusalOf(reply.refusal, product, field);
+    return new Failure(status, code, message, { ...details, ...(done.length > 0 && { about: { done } }) });
+  }
+  return receipts.length === 1 ? stockUnavailable(write) : receiptUnavailable(write, done);
+}

@@ -1,0 +1,98 @@
+/**
+ * What an order's outcome answers: one function of the order's state, so that a repeat gets the
+ * status and the body that the first one got.
+ */
+import type { OrderState } from '../actors/order.js';
+import type { PlaceReply } from '../actors/ports.js';
+import { Failure, unavailable } from './failure.js';
+import { orderJson } from './order-view.js';
+import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from './reply.js';
+
+export function answerOf(reply: PlaceReply, order: string): Answer {
+  switch (reply.kind) {
+    case 'outcome':
+      return reply.state.phase === 'failed' ? failed(reply.state) : confirmed(reply.state);
+    case 'pending':
+      return pending(reply.state);
+    case 'refused':
+      return refused(reply.refusal, order);
+    case 'unavailable':
+      return failureAnswer(notConfirmedInTime(order));
+  }
+}
+
+export const notConfirmedInTime = (order: string): Failure =>
+  unavailable(
+    'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
+    { order_id: order },
+  );
+
+const confirmed = (state: OrderState): Answer => ({
+  status: 201,
+  body: `{"status":"success","message":"Order created successfully","data":${orderJson(state)}}`,
+});
+
+function pending(state: OrderState): Answer {
+  const where = `/api/orders/${encodeURIComponent(state.id)}`;
+  return {
+    ...success(
+      202,
+      orderJson(state),
+      'Your order is safe with us and still being worked on. Please look at its Location in a moment.',
+    ),
+    headers: ['Location', where],
+  };
+}
+
+function failed(state: OrderState): Answer {
+  const about = `,"order_id":${JSON.stringify(state.id)}`;
+  switch (state.reason) {
+    case 'out_of_stock': {
+      const details = state.shortages.map((s) => ({ product_id: s.product, asked: s.asked, available: s.available }));
+      const sentences = details.map((d) => `${d.product_id}: ${d.asked} asked, ${d.available} available`);
+      const message = `Not enough in stock. ${sentences.join('; ')}.`;
+      return {
+        status: 409,
+        body: errorBody('out_of_stock', message, [], `${about},"details":${JSON.stringify(details)}`),
+      };
+    }
+    case 'unknown_product': {
+      const unknown = state.lines.filter((line) => line.hold === 'unknown').map((line) => line.product);
+      const message =
+        unknown.length === 0
+          ? 'The products of this order are not sold in one currency.'
+          : `There is no product ${unknown.join(', ')}.`;
+      const details = unknown.map((product) => ({ product_id: product }));
+      return {
+        status: 404,
+        body: errorBody('unknown_product', message, [], `${about},"details":${JSON.stringify(details)}`),
+      };
+    }
+    case 'payment_declined':
+      return { status: 402, body: errorBody('payment_declined', 'The payment was declined.', [], about) };
+    default: // The contract names no status for it: like the other conflicts, it says why there will be no such order.
+      return {
+        status: 409,
+        body: errorBody(
+          'timed_out',
+          'The order could not be completed in its time and has been given up; nothing is charged. Order again with a new Idempotency-Key.',
+          [],
+          about,
+        ),
+      };
+  }
+}
+
+function refused(refusal: Extract<PlaceReply, { kind: 'refused' }>['refusal'], order: string): Answer {
+  if (refusal === 'broken') return brokenAnswer(order);
+  if (refusal === 'too_large') {
+    const message = 'The order is too large to be stored: order fewer lines, or with less text.';
+    return failureAnswer(new Failure(413, 'too_large', message, { errors: [{ field: 'body', message }] }));
+  }
+  return failureAnswer(idempotencyMismatch('another order'));
+}
+
+export const idempotencyMismatch = (other: string): Failure => {
+  const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;
+  return new Failure(422, 'idempotency_mismatch', message, { errors: [{ field: 'Idempotency-Key', message }] });
+};

@@ -1,0 +1,42 @@
+/**
+ * Which order a request means.
+ *
+ *   no key                     a new one, drawn at random; its id begins with ORD-0
+ *   a key that looks so drawn  the order of that id, also while its first sending is still on its way: a
+ *                              repeat of an order that was answered with nothing but its id. If that is
+ *                              another caller's, as any other key:
+ *   any other key              a hash of caller and key, which begins with ORD-4 to ORD-7; the key itself
+ *                              may be the id of an order that the caller has already (`alias`)
+ *
+ * So the same caller and key always mean the same order, on any edge, without asking anybody; and since
+ * the two kinds of ids never meet, nobody can take a caller's key away by naming the id it hashes to.
+ */
+import { createHash } from 'node:crypto';
+import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../actors/ids.js';
+import type { PlaceRequest } from '../actors/ports.js';
+
+export type Target = Pick<PlaceRequest, 'order' | 'fresh' | 'alias'>;
+
+/** @param draw 128 random bits as 26 characters. */
+export function targetOf(user: UserId, key: string | undefined, draw: () => string): Target {
+  if (key === undefined) return { order: orderId(`ORD-${draw()}`), fresh: true };
+  if (isOurOrderId(key) && DRAWN.test(key)) return { order: orderId(key), fresh: false };
+  return hashedTarget(user, key);
+}
+
+export const hashedTarget = (user: UserId, key: string): Target => ({
+  order: keyedOrderId(user, key),
+  fresh: false,
+  alias: orderId(key),
+});
+
+/** The first character holds the three highest of 128 bits: a ULID's time leaves them 0 for 2,000 years. */
+const DRAWN = /^ORD-0/;
+const HASHED = 0x80;
+
+/** No user id and no key contains U+0000, so no two pairs share a text. */
+function keyedOrderId(user: UserId, key: string): OrderId {
+  const bytes = createHash('sha256').update(`${user}\0${key}`).digest();
+  bytes[0] = (bytes[0] ?? 0) | HASHED;
+  return orderId(`ORD-${crockford128(bytes)}`);
+}

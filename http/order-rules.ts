@@ -1,0 +1,87 @@
+/**
+ * What is refused before an order is placed because it could never be right: a currency that is not
+ * its products', products of several currencies, and a total beyond what can be counted.
+ *
+ * A product's currency never changes, so it is asked for once and then known. Products that nobody
+ * knows are left to their keeper, who answers with 404.
+ */
+import type { ProductId } from '../actors/ids.js';
+import { limits } from '../actors/limits.js';
+import type { Owners } from '../actors/ports.js';
+import type { OrderContent } from '../actors/protocol.js';
+import { type Failure, invalidField } from './failure.js';
+import type { Wish } from './order-content.js';
+
+/** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */
+const HARMLESS_PIECES = Math.floor(Number.MAX_SAFE_INTEGER / (limits.priceDecimal * 10 ** 4));
+
+export class OrderRules {
+  readonly #owners: Pick<Owners, 'product'>;
+  readonly #currencies = new Map<ProductId, string>();
+
+  constructor(owners: Pick<Owners, 'product'>) {
+    this.#owners = owners;
+  }
+
+  /** Whether there is anything to look at: for most orders there is not, and they do not wait. */
+  concern({ lines, currency }: OrderContent): boolean {
+    return currency !== undefined || lines.length > 1 || pieces(lines) > HARMLESS_PIECES;
+  }
+
+  /** @returns why the order can never be right. */
+  async refusal({ content, lineFields }: Wish): Promise<Failure | undefined> {
+    return (await this.#currencyRefusal(content, lineFields)) ?? (await this.#totalRefusal(content));
+  }
+
+  async #currencyRefusal({ lines, currency }: OrderContent, fields: readonly string[]): Promise<Failure | undefined> {
+    const unknown = lines.filter(({ product }) => !this.#currencies.has(product));
+    const asked = new Map<ProductId, string>();
+    if (unknown.length > 0) {
+      await Promise.all(
+        unknown.map(async ({ product }) => {
+          const state = await this.#owners.product(product);
+          if (!state?.known) return;
+          asked.set(product, state.currency);
+          this.#remember(product, state.currency);
+        }),
+      );
+    }
+    let expected = currency;
+    for (const [i, { product }] of lines.entries()) {
+      const found = this.#currencies.get(product) ?? asked.get(product);
+      if (found === undefined) continue;
+      expected ??= found;
+      if (found === expected) continue;
+      return currency === undefined
+        ? invalidField(
+            fields[i] ?? 'items',
+            `is sold in ${found}, the products before it in ${expected}: order them apart`,
+          )
+        : invalidField('currency', `is ${currency}, but ${product} is sold in ${found}`);
+    }
+    return undefined;
+  }
+
+  async #totalRefusal({ lines }: OrderContent): Promise<Failure | undefined> {
+    if (pieces(lines) <= HARMLESS_PIECES) return undefined;
+    const products = await Promise.all(lines.map(({ product }) => this.#owners.product(product)));
+    const total = lines.reduce((sum, { quantity }, i) => sum + quantity * (products[i]?.unitPrice ?? 0), 0);
+    return Number.isSafeInteger(total)
+      ? undefined
+      : invalidField('body', 'asks for more than an amount of money can hold: order fewer pieces');
+  }
+
+  #remember(product: ProductId, currency: string): void {
+    if (this.#currencies.size >= limits.knownCurrencies) {
+      const oldest = this.#currencies.keys().next().value;
+      if (oldest !== undefined) this.#currencies.delete(oldest);
+    }
+    this.#currencies.set(product, currency);
+  }
+}
+
+function pieces(lines: OrderContent['lines']): number {
+  let sum = 0;
+  for (const line of lines) sum += line.quantity;
+  return sum;
+}

@@ -1,0 +1,134 @@
+/**
+ * Orders over HTTP: place one, look at one, list them, read one's history. A placed order is
+ * answered from its owner, lists and histories from the read model.
+ */
+import { orderId, userId } from '../actors/ids.js';
+import type { Clock, OrderFilter, Owners, PlaceReply, Queries } from '../actors/ports.js';
+import { Unavailable } from '../actors/unavailable.js';
+import { type Asked, idempotencyKey, idParam, Query, type WaitingRoom } from './asked.js';
+import { Failure, fromReadModel, notFound } from './failure.js';
+import { inTime } from './in-time.js';
+import { readJson } from './json-body.js';
+import { answerOf, notConfirmedInTime } from './order-answer.js';
+import { readWish, type Wish } from './order-content.js';
+import { hashedTarget, type Target, targetOf } from './order-ids.js';
+import { OrderRules } from './order-rules.js';
+import { historyJson, orderJson } from './order-view.js';
+import { type Answer, brokenAnswer, failureAnswer, list, success } from './reply.js';
+
+export interface OrdersOptions {
+  readonly owners: Owners;
+  readonly queries: Queries;
+  readonly clock: Clock;
+  readonly waiting: WaitingRoom;
+  /** How long a client waits for the outcome before it hears 202: everything that an order waits for comes out of it. */
+  readonly waitMs: number;
+  /** Where an error goes that no one expected. */
+  readonly broken: (error: unknown, asked: Asked) => void;
+}
+
+const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'] as const;
+
+export class Orders {
+  readonly #options: OrdersOptions;
+  readonly #rules: OrderRules;
+  readonly #draw: () => string;
+
+  constructor(options: OrdersOptions) {
+    this.#options = options;
+    this.#rules = new OrderRules(options.owners);
+    this.#draw = () => options.clock.id();
+  }
+
+  place = async (asked: Asked): Promise<Answer> => {
+    const wish = readWish(await readJson(asked.req));
+    const key = idempotencyKey(asked, wish.key);
+    const { user } = wish.content;
+    let target = targetOf(user, key, this.#draw);
+    const { waiting, clock, waitMs, broken } = this.#options;
+    return waiting.during(async () => {
+      try {
+        const startedAt = clock.monotonic();
+        let reply = await this.#placeAt(target, wish, asked, waitMs);
+        if (key !== undefined && isNotYours(reply)) {
+          // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
+          target = hashedTarget(user, key);
+          reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt));
+        }
+        return answerOf(reply, target.order);
+      } catch (error) {
+        if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
+        if (error instanceof Failure) throw error;
+        broken(error, asked);
+        return brokenAnswer(target.order);
+      }
+    });
+  };
+
+  async #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number): Promise<PlaceReply> {
+    const { owners, clock } = this.#options;
+    let restMs = waitMs;
+    if (this.#rules.concern(wish.content)) {
+      const startedAt = clock.monotonic();
+      const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
+      const refusal = await inTime(clock, waitMs, () => this.#refusal(target, wish), late);
+      if (refusal !== undefined) throw refusal;
+      restMs = this.#rest(waitMs, startedAt);
+    }
+    const { content } = wish;
+    return owners.place({ ...target, content, correlation: asked.correlation }, restMs);
+  }
+
+  #rest(waitMs: number, startedAt: number): number {
+    return Math.max(0, waitMs - (this.#options.clock.monotonic() - startedAt));
+  }
+
+  /** Prices change and products appear: a repeat gets its order's answer, not today's opinion of it. */
+  async #refusal(target: Target, wish: Wish): Promise<Failure | undefined> {
+    const refusal = await this.#rules.refusal(wish);
+    return refusal !== undefined && (target.fresh || !(await this.#exists(target))) ? refusal : undefined;
+  }
+
+  async #exists({ order, alias }: Target): Promise<boolean> {
+    const { owners } = this.#options;
+    if ((await owners.order(order)) !== undefined) return true;
+    return alias !== undefined && (await owners.order(alias)) !== undefined;
+  }
+
+  get = async (asked: Asked): Promise<Answer> => {
+    const id = idParam(asked, 'order_id');
+    const state = await this.#options.owners.order(orderId(id));
+    if (state === undefined) throw unknownOrder(id);
+    return success(200, orderJson(state));
+  };
+
+  list = async (asked: Asked): Promise<Answer> => this.#list(new Query(asked), undefined);
+
+  listOfUser = async (asked: Asked): Promise<Answer> => this.#list(new Query(asked), idParam(asked, 'user_id'));
+
+  async #list(query: Query, userInPath: string | undefined): Promise<Answer> {
+    const user = userInPath ?? query.id('user_id');
+    const status = query.word('status', STATUSES);
+    const filter: OrderFilter = {
+      ...(user !== undefined && { user: userId(user) }),
+      ...(status !== undefined && { status }),
+    };
+    const page = query.page();
+    const { orders, total } = await fromReadModel(() => this.#options.queries.orders(filter, page));
+    return list(orders.map(orderJson), { ...page, total });
+  }
+
+  history = async (asked: Asked): Promise<Answer> => {
+    const id = idParam(asked, 'order_id');
+    const { owners, queries } = this.#options;
+    await owners.flushed(orderId(id));
+    const rows = await fromReadModel(() => queries.history(orderId(id)));
+    if (rows.length === 0) throw unknownOrder(id);
+    const data = rows.map(historyJson).join(',');
+    return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
+  };
+}
+
+const isNotYours = (reply: PlaceReply): boolean => reply.kind === 'refused' && reply.refusal === 'not_yours';
+
+const unknownOrder = (id: string) => notFound(`There is no order ${id}.`);

@@ -1,0 +1,103 @@
+/**
+ * Replies as the contract has them: an envelope of compact JSON, made as text once and written at
+ * once, with a header list that is mostly prebuilt. Koa's own way of responding is not used: it
+ * would look at what is settled here already.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { limits } from '../actors/limits.js';
+import { Failure } from './failure.js';
+import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** Raw names and values, one after the other. */
+  readonly headers?: readonly string[];
+  /** JSON if it is not said. */
+  readonly contentType?: string;
+  readonly unreadBody?: boolean;
+}
+
+export interface Pagination {
+  readonly page: number;
+  readonly pageSize: number;
+  readonly total: number;
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** @param data JSON text. */
+export const success = (status: number, data: string, message?: string): Answer => ({
+  status,
+  body:
+    message === undefined
+      ? `{"status":"success","data":${data}}`
+      : `{"status":"success","message":${JSON.stringify(message)},"data":${data}}`,
+});
+
+export const list = (items: readonly string[], { page, pageSize, total }: Pagination): Answer => ({
+  status: 200,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},"total":${total},"total_pages":${Math.ceil(total / pageSize)}}}`,
+});
+
+/** @param more JSON members to stand beside the rest, each with a comma before it. */
+export const errorBody = (code: string, message: string, errors: readonly object[] = [], more = ''): string =>
+  `{"status":"error","code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
+
+export function failureAnswer({ status, code, message, details }: Failure): Answer {
+  const { errors, headers, unreadBody } = details;
+  const about = Object.entries(details.about ?? {}).map(([member, value]) => `,"${member}":${JSON.stringify(value)}`);
+  return {
+    status,
+    body: errorBody(code, message, errors, about.join('')),
+    ...(headers && { headers }),
+    ...(unreadBody && { unreadBody }),
+  };
+}
+
+export const brokenAnswer = (orderId?: string): Answer =>
+  failureAnswer(
+    new Failure(500, 'internal', 'Something is broken on our side; it has been logged under the X-Request-ID.', {
+      ...(orderId !== undefined && { about: { order_id: orderId } }),
+    }),
+  );
+
+export interface ReplyIds {
+  readonly requestId: string;
+  readonly correlation: string;
+}
+
+/** @param close the connection is to end with this reply. */
+export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, close: boolean): void {
+  if (res.headersSent || res.destroyed) return;
+  const { status, headers, unreadBody } = answer;
+  const isProblem = status >= 400 && wantsProblem(req);
+  const body = isProblem ? problemOf(status, answer.body) : answer.body;
+  const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
+  const about = status === 204 ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+  const raw = [
+    ...about,
+    'Cache-Control',
+    'no-store',
+    'X-Request-ID',
+    ids.requestId,
+    'X-Correlation-ID',
+    ids.correlation,
+  ];
+  if (headers !== undefined) raw.push(...headers);
+  if (close || unreadBody) raw.push('Connection', 'close');
+  res.writeHead(status, raw);
+  if (!unreadBody) {
+    res.end(body);
+    return;
+  }
+  // The whole reply is on its way before the client has sent the whole body. Closing now would reset
+  // the connection, and many clients would never see why: so the rest is thrown away for a moment.
+  res.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(end, limits.drainMs);
+  req.once('end', end).once('close', end).resume();
+}

@@ -1,0 +1,100 @@
+/**
+ * The name of a write to stock, and what its keeper's answer means to a client.
+ *
+ * A write is remembered with its effect under its name, so the same key adds stock once; the
+ * fingerprint of the request tells a repeat from another request under the same key.
+ */
+import { createHash } from 'node:crypto';
+import { type WriteId, writeId } from '../actors/ids.js';
+import { limits } from '../actors/limits.js';
+import type { ProductRefusal } from '../actors/protocol.js';
+import { Failure, type FieldError, notFound, unavailable } from './failure.js';
+import { idempotencyMismatch } from './order-answer.js';
+
+export interface Write {
+  /** The client's, or one drawn for it: whoever repeats the request under it repeats this write. */
+  readonly key: string;
+  readonly ref: WriteId;
+  readonly fingerprint: string;
+  readonly fresh: boolean;
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+/** @param scope what the key counts for: the same key may name one write for each. @param content the normalised request. */
+export function writeOf(scope: string, given: string | undefined, content: object, draw: () => string): Write {
+  const key = given ?? draw();
+  return {
+    key,
+    ref: writeId(`WR-${sha256(`inventory\0${scope}\0${key}`).slice(0, 26)}`),
+    fingerprint: sha256(JSON.stringify(content)).slice(0, 22),
+    fresh: given === undefined,
+  };
+}
+
+/**
+ * The requests that lately had an effect under a key. A keeper knows only what it has received itself,
+ * so a request for other products under a used key would be half refused and half applied; here it is
+ * refused whole, for as long as this process remembers.
+ */
+export class RecentWrites {
+  readonly #fingerprints = new Map<WriteId, string>();
+
+  refuseOther({ ref, fingerprint, fresh }: Write): void {
+    if (!fresh && (this.#fingerprints.get(ref) ?? fingerprint) !== fingerprint) {
+      throw idempotencyMismatch('another request');
+    }
+  }
+
+  hadEffect({ ref, fingerprint }: Write): void {
+    if (this.#fingerprints.has(ref)) return;
+    if (this.#fingerprints.size >= limits.recentKeys) {
+      const oldest = this.#fingerprints.keys().next().value;
+      if (oldest !== undefined) this.#fingerprints.delete(oldest);
+    }
+    this.#fingerprints.set(ref, fingerprint);
+  }
+}
+
+export const stockUnavailable = ({ key }: Write): Failure =>
+  unavailable(
+    'The stock could not be changed durably in time. That is not a no: send the same request again with the idempotency_key of this answer as its Idempotency-Key. Nothing is changed twice.',
+    { idempotency_key: key },
+  );
+
+/** A receipt of which only some products are known to be received. */
+export const receiptUnavailable = ({ key }: Write, done: readonly string[]): Failure =>
+  unavailable(
+    'Not all of it could be received durably in time: done names the products that are. Send the same request again with the idempotency_key of this answer as its Idempotency-Key to complete it. Nothing is added twice.',
+    { idempotency_key: key, done },
+  );
+
+export function refusalOf(refusal: ProductRefusal | 'too_large' | 'broken', product: string, field: string): Failure {
+  const conflict = (status: number, code: string, message: string) => {
+    const errors: FieldError[] = [{ field, message }];
+    return new Failure(status, code, message, { errors });
+  };
+  switch (refusal) {
+    case 'unknown_product':
+      return unknownProduct(product);
+    case 'currency_fixed':
+      return conflict(409, 'currency_fixed', `${field}: the currency of ${product} never changes.`);
+    case 'below_held':
+      return conflict(409, 'below_held', `${field}: the stock of ${product} would fall below what orders hold of it.`);
+    case 'too_much_stock':
+      return conflict(409, 'too_much_stock', `${field}: ${product} would have more stock than can be counted.`);
+    case 'other_body':
+      return idempotencyMismatch('another request');
+    case 'too_large':
+      return conflict(413, 'too_large', 'The request is too large to be stored: send it in parts.');
+    case 'broken':
+      return new Failure(
+        500,
+        'internal',
+        'Something is broken on our side; it has been logged under the X-Request-ID.',
+      );
+  }
+}
+
+export const unknownProduct = (product: string): Failure =>
+  notFound(`There is no product ${product}.`, 'unknown_product');
