@@ -1,0 +1,38 @@
+// What the edge is handed before the node is there: it listens from the first moment, and says "not yet"
+// until someone answers.
+
+import type { Owners, Queries } from '../actors/ports.js';
+import { Unavailable } from '../actors/unavailable.js';
+
+const NOT_YET = 'this node is starting';
+
+export function laterOwners(owners: () => Owners | undefined): Owners {
+  const there = () => {
+    const found = owners();
+    if (found === undefined) throw new Unavailable(NOT_YET);
+    return found;
+  };
+  return {
+    place: (ask, waitMs) => owners()?.place(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
+    stock: (ask, waitMs) => owners()?.stock(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
+    order: async (id) => there().order(id),
+    product: async (id) => there().product(id),
+    flushed: async (id) => there().flushed(id),
+    notReady: async () => owners()?.notReady() ?? NOT_YET,
+  };
+}
+
+export function laterQueries(queries: () => Queries | undefined): Queries {
+  const there = () => {
+    const found = queries();
+    if (found === undefined) throw new Unavailable(NOT_YET);
+    return found;
+  };
+  return {
+    order: async (id) => there().order(id),
+    orders: async (filter, page) => there().orders(filter, page),
+    products: async (page) => there().products(page),
+    history: async (order) => there().history(order),
+    operations: async (product, page) => there().operations(product, page),
+  };
+}

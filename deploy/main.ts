@@ -1,0 +1,235 @@
+#!/usr/bin/env node
+// Enters every room and wires it. One process: the edge, a node, and the servers it needs.
+//
+// In order: read the environment (exit 78 when it has mistakes), take the DATA_DIR, listen, start or find
+// the servers, open the stores, live. On SIGTERM or SIGINT the same way back, within ten seconds. Whatever
+// fails is said in one sentence, and nothing of ours is left behind.
+
+import { nodeId } from '../actors/ids.js';
+import { assertLimits } from '../actors/limits.js';
+import type { Logger } from '../actors/ports.js';
+import { Life } from '../bus/life.js';
+import { localPost } from '../bus/local-post.js';
+import { instantPayments } from '../bus/payments.js';
+import { systemClock } from '../bus/system-clock.js';
+import { type Edge, startEdge } from '../http/edge.js';
+import { createRegistry } from '../http/metrics.js';
+import { type Config, ConfigError, readConfig } from './config.js';
+import { healthReport, type Running } from './health-report.js';
+import { laterOwners, laterQueries } from './later.js';
+import { createLogger } from './logger.js';
+import { nodeMeter, watchSizes } from './node-metrics.js';
+import { seedDemo } from './seed.js';
+import { type DataDir, openDataDir } from './servers/data-dir.js';
+import { type Servers, startServers } from './servers/servers.js';
+import { openStores, type Stores } from './stores.js';
+import { version } from './version.js';
+
+const EXIT_CONFIG = 78;
+// Together below the ten seconds after which a supervisor kills.
+const EDGE_STOP_MS = 3_200;
+const NODE_STOP_MS = 2_200;
+/** A call that never returns must not keep the process. */
+const LAST_RESORT_MS = 15_000;
+const READY_POLL_MS = 250;
+/** A start that is called off ends what it has begun; what it waits for longer than this goes with the servers. */
+const START_END_MS = 4_000;
+const CRASH_MS = 9_000;
+
+class House {
+  private dataDir: DataDir | undefined;
+  private edge: Edge | undefined;
+  private servers: Servers | undefined;
+  private stores: Stores | undefined;
+  private life: Life | undefined;
+  private running: Running | undefined;
+  private started: Promise<Life> | undefined;
+  private stopped: Promise<void> | undefined;
+  private readonly calledOff = new AbortController();
+  private readonly clock = systemClock();
+
+  constructor(
+    private readonly config: Config,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Runs until it is stopped; rejects with what keeps it from running. */
+  async run(): Promise<void> {
+    this.started = this.start();
+    const life = await this.started;
+    await Promise.race([this.serve(life), life.ended]);
+    await life.ended;
+  }
+
+  /** The way back; safe to call at any moment, and more than once. */
+  stop(): Promise<void> {
+    this.stopped ??= this.shutDown();
+    return this.stopped;
+  }
+
+  /** The way back when memory may be wrong: nothing of it is written any more; the journal heals it. */
+  crash(error: unknown): Promise<void> {
+    this.life?.abandon(error);
+    return Promise.race([this.stop(), this.pause(CRASH_MS)]);
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private async start(): Promise<Life> {
+    const { config, logger, clock } = this;
+    const { signal } = this.calledOff;
+    const registry = createRegistry();
+    this.dataDir = await openDataDir(config.dataDir);
+    signal.throwIfAborted();
+    this.edge = await startEdge({
+      host: config.host,
+      port: config.port,
+      inventoryPort: config.inventoryPort,
+      owners: laterOwners(() => this.life),
+      queries: laterQueries(() => this.stores?.queries),
+      health: () => healthReport(config, version, clock, this.running),
+      ready: () => this.life?.notReady() ?? Promise.resolve('this node is starting'),
+      metrics: registry,
+      logger,
+      clock,
+      waitMs: config.orderWaitMs,
+      version,
+    });
+    signal.throwIfAborted();
+    this.servers = await startServers(config, this.dataDir, (line) => logger.info({}, line), signal);
+    signal.throwIfAborted();
+    this.stores = await openStores(config, this.servers, clock, logger);
+    await this.servers.settle();
+    signal.throwIfAborted();
+    this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
+    this.running = { servers: this.servers, stores: this.stores, life: this.life };
+    watchSizes(registry, this.life);
+    return this.life;
+  }
+
+  private async serve(life: Life): Promise<void> {
+    await life.begun;
+    if (this.stores?.settlement.seed === 'demo') await seedDemo(life, this.logger);
+    await this.tellReady(life);
+  }
+
+  private begin({ nodeId: node }: DataDir, stores: Stores, meter: ReturnType<typeof nodeMeter>): Life {
+    const { config, logger, clock } = this;
+    const life = new Life({
+      ...stores,
+      node: nodeId(node),
+      partitions: stores.settlement.partitions,
+      instantPayment: config.paymentLatencyMs > 0 ? undefined : instantPayments(config.paymentSuccessRate),
+      post: localPost(clock),
+      meter,
+      clock,
+      logger,
+      source: `/${encodeURIComponent(config.serviceName)}`,
+      orderTimeoutMs: config.orderTimeoutMs,
+      byteLength: Buffer.byteLength,
+      deliverAtHome: true,
+    });
+    stores.nats?.watch((status) => {
+      if (status === 'connected') life.incarnation?.recheckEvents();
+    });
+    return life;
+  }
+
+  private async tellReady(life: Life): Promise<void> {
+    const { edge, config, logger, calledOff } = this;
+    while (!calledOff.signal.aborted && (await life.notReady()) !== undefined) await this.pause(READY_POLL_MS);
+    if (calledOff.signal.aborted) return;
+    const { main, inventory } = edge?.ports ?? {};
+    logger.info(
+      { port: main, inventoryPort: inventory },
+      `Holdfast ${version} takes orders at http://${config.host}:${main}/api/orders`,
+    );
+    logger.warn({}, 'AUTH=off: every route is open to whoever reaches this address');
+  }
+
+  private async shutDown(): Promise<void> {
+    this.calledOff.abort(new Error('the start was called off'));
+    let isStarting = this.started !== undefined;
+    const started = this.started?.then(
+      () => {},
+      () => {}, // run() has heard of it.
+    );
+    const startEnds = started?.then(() => {
+      isStarting = false;
+    });
+    await Promise.race([startEnds, this.pause(START_END_MS)]);
+    const failed: unknown[] = [];
+    // One that fails must not keep the others from their end.
+    const steps = [
+      () => this.edge?.stop(EDGE_STOP_MS),
+      () => this.life?.stop(NODE_STOP_MS),
+      () => this.stores?.close(),
+      // Those that still come up are ended by who starts them.
+      () => this.servers?.stop() ?? Promise.race([startEnds, this.pause(START_END_MS)]),
+    ];
+    for (const step of steps) await Promise.resolve(step()).catch((error: unknown) => failed.push(error));
+    // Its end gives the lock back in any case: not before, while it may have children.
+    if (isStarting && this.servers === undefined) failed.push(new Error('the start did not end in time'));
+    else await this.dataDir?.release().catch((error: unknown) => failed.push(error));
+    if (failed.length > 0) throw failed[0];
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.after(ms, resolve);
+    });
+  }
+}
+
+/** What a person reads on the last line. */
+const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+async function main(): Promise<number> {
+  let config: Config;
+  try {
+    assertLimits();
+    config = readConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`${sentence(error)}\n`);
+    return error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+  const logger = createLogger(config);
+  const house = new House(config, logger);
+  let asked = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!asked) logger.info({ signal }, 'stopping: finishing what runs, flushing, letting go');
+      asked = true;
+      setTimeout(() => {
+        logger.error({}, 'the stop has not ended in time: ending hard, the next start of this DATA_DIR heals it');
+        process.kill(process.pid, 'SIGKILL');
+      }, LAST_RESORT_MS).unref();
+      house.stop().catch((error) => logger.error({ cause: sentence(error) }, 'the stop was not clean'));
+    });
+  }
+  process.on('uncaughtException', (error) => {
+    logger.error({ err: error }, `broken code: ${sentence(error)}`);
+    const exit = () => process.exit(1);
+    house.crash(error).then(exit, exit);
+  });
+  let code = 0;
+  try {
+    await house.run();
+  } catch (error) {
+    if (!asked) {
+      logger.error({ err: error }, sentence(error));
+      code = 1;
+    }
+  }
+  try {
+    await house.stop();
+  } catch (error) {
+    logger.error({ cause: sentence(error) }, 'the stop was not clean: the next start of this DATA_DIR heals it');
+    code = 1;
+  }
+  return code;
+}
+
+process.exitCode = await main();
+// Whatever still holds the event loop must not hold the process.
+setTimeout(() => process.exit(), 100).unref();

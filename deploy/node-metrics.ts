@@ -1,0 +1,78 @@
+// What the node counts, in the words of Prometheus.
+
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Meter } from '../bus/driver.js';
+import type { Life } from '../bus/life.js';
+
+const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function nodeMeter(registry: Registry): Meter {
+  const registers = [registry];
+  const append = new Histogram({
+    name: 'holdfast_append_duration_seconds',
+    help: 'Time until a turn is in the journal.',
+    buckets: BOUNDS,
+    registers,
+  });
+  const appendBytes = new Counter({
+    name: 'holdfast_append_bytes_total',
+    help: 'Characters appended to the journal.',
+    registers,
+  });
+  const flush = new Histogram({
+    name: 'holdfast_flush_duration_seconds',
+    help: 'Time until a flush is in Postgres.',
+    buckets: BOUNDS,
+    registers,
+  });
+  const events = new Counter({
+    name: 'holdfast_flushed_events_total',
+    help: 'Events whose rows are in Postgres.',
+    registers,
+  });
+  const retries = new Counter({
+    name: 'holdfast_retries_total',
+    help: 'Calls without an answer, by kind.',
+    labelNames: ['what'],
+    registers,
+  });
+  return {
+    appended(durationMs, bytes) {
+      append.observe(durationMs / 1_000);
+      appendBytes.inc(bytes);
+    },
+    flushed(durationMs, count) {
+      flush.observe(durationMs / 1_000);
+      events.inc(count);
+    },
+    retried: (what) => retries.inc({ what }),
+  };
+}
+
+/** Sizes of what could grow, read when someone looks. */
+export function watchSizes(registry: Registry, life: Life): void {
+  const gauge = (name: string, help: string, read: () => number) => {
+    const one: Gauge = new Gauge({
+      name: `holdfast_${name}`,
+      help,
+      registers: [registry],
+      collect: () => one.set(read()),
+    });
+  };
+  const node = () => life.incarnation?.node;
+  gauge('inbox_commands', 'Commands that wait for a turn.', () => node()?.inboxSize ?? 0);
+  gauge('orders_in_memory', 'Orders that are not settled or not flushed.', () => node()?.world.orders.size ?? 0);
+  gauge('products_in_memory', 'Products this node keeps.', () => node()?.world.products.size ?? 0);
+  gauge(
+    'unflushed_events',
+    'Appended events whose rows Postgres does not have yet.',
+    () => node()?.world.unflushedEvents ?? 0,
+  );
+  gauge('journal_turns', 'Turns appended by this incarnation.', () => node()?.appendedTo.n ?? 0);
+  gauge(
+    'unpublished_turns',
+    'Appended turns that EVENTS does not have yet.',
+    () => life.incarnation?.unpublishedTurns() ?? 0,
+  );
+  gauge('owner', 'Whether this node owns its partitions.', () => (life.incarnation === undefined ? 0 : 1));
+}

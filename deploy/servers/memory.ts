@@ -1,0 +1,64 @@
+// What DATA_DIR remembers: small JSON files and texts that are whole or absent, never half, also after a
+// power cut: written beside, synced, renamed. Readable by their owner alone, as some hold passwords.
+
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Makes the renames in a folder last over a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+export async function writeWhole(path: string, content: string, mode = 0o600): Promise<void> {
+  const beside = `${path}.${randomBytes(4).toString('hex')}.new`;
+  const file = await open(beside, 'wx', mode);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** The text of a file, or nothing where there is none. */
+export async function readWhole(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(`${path} cannot be read (${(error as Error).message}): run as the user who owns DATA_DIR.`);
+  }
+}
+
+export async function remember(path: string, value: object): Promise<void> {
+  await writeWhole(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** What was remembered, taken as `T`: only this program writes these files, and each whole. */
+export async function recall<T extends object>(path: string): Promise<T | undefined> {
+  const text = await readWhole(path);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new Error(`${path} is damaged: it is not JSON any more. Restore it from a backup of DATA_DIR.`);
+  }
+}
+
+/** A password no one has to type. Starts with a letter: a broker's configuration reads digits as a number. */
+export function newPassword(): string {
+  return `p${randomBytes(24).toString('base64url').replace(/[-_]/g, 'x')}`;
+}

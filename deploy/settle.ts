@@ -1,0 +1,86 @@
+// What this system is (its identity, P, the journal) is settled by the first start: the first insert into
+// Postgres wins, a copy is kept in the broker, and both are compared at every later start.
+//
+// Law: a difference is refused by name. Two nodes that chose differently would both own everything.
+
+import { SYSTEM_LOG } from '../actors/node/record.js';
+import type { Log, Settlements } from '../actors/ports.js';
+import type { Settlement } from '../actors/settlement.js';
+import { decodeSettlement, encodeSettlement } from '../actors/settlement.js';
+
+export class SettledOtherwise extends Error {
+  override readonly name = 'SettledOtherwise';
+}
+
+export interface Wanted {
+  readonly partitions: number;
+  readonly journal: 'auto' | 'jetstream' | 'postgres';
+  readonly seed: 'demo' | 'none';
+}
+
+/**
+ * @param choose which journal a first start takes
+ * @param broker the broker's logs; undefined where there is none
+ * @param hasHistory whether any node has ever run on this database
+ */
+export async function settle(
+  wanted: Wanted,
+  newId: () => string,
+  choose: () => 'jetstream' | 'postgres',
+  settlements: Settlements,
+  broker: Log | undefined,
+  hasHistory: () => Promise<boolean>,
+): Promise<Settlement> {
+  const copy = broker && (await readCopy(broker));
+  let stands = await settlements.settled();
+  if (stands === undefined) {
+    if (copy !== undefined) {
+      throw new SettledOtherwise(
+        `The broker belongs to system ${copy.id}, but the database remembers no system: DATABASE_URL points at another database than before, or the broker's files are left over. Point it at the right one, or clear the broker's streams JOURNAL and EVENTS.`,
+      );
+    }
+    const { partitions, seed } = wanted;
+    stands = await settlements.settle({ id: newId(), partitions, journal: choose(), seed });
+  }
+  compare('PARTITIONS', String(wanted.partitions), String(stands.partitions));
+  if (wanted.journal !== 'auto') compare('JOURNAL', wanted.journal, stands.journal);
+  if (broker === undefined) {
+    if (stands.journal === 'postgres') return stands;
+    throw new SettledOtherwise(
+      'This system keeps its journal in JetStream, and there is no NATS now: set NATS_URL as it was.',
+    );
+  }
+  if (copy === undefined && stands.journal === 'jetstream' && (await hasHistory())) {
+    throw new SettledOtherwise(
+      `The database belongs to system ${stands.id}, whose journal is in JetStream, but this broker remembers nothing of it: NATS_URL points at another broker than before, or its files are lost. Nothing is served over lost records.`,
+    );
+  }
+  const theirs = copy ?? (await writeCopy(broker, stands));
+  if (theirs.id !== stands.id) {
+    throw new SettledOtherwise(
+      `The broker belongs to system ${theirs.id}, the database to system ${stands.id}: DATABASE_URL or NATS_URL points at another one than before.`,
+    );
+  }
+  compare('PARTITIONS', String(stands.partitions), String(theirs.partitions), 'the broker says');
+  compare('JOURNAL', stands.journal, theirs.journal, 'the broker says');
+  return stands;
+}
+
+function compare(name: string, now: string, settled: string, by = 'the first start settled'): void {
+  if (now === settled) return;
+  throw new SettledOtherwise(
+    `${name} is ${now}, but ${by} ${settled}, and it stays so for the life of a system: set ${name}=${settled}.`,
+  );
+}
+
+async function readCopy(broker: Log): Promise<Settlement | undefined> {
+  const [entry] = await broker.read(SYSTEM_LOG, 0);
+  return entry && decodeSettlement(entry.record);
+}
+
+async function writeCopy(broker: Log, stands: Settlement): Promise<Settlement> {
+  await broker.append(SYSTEM_LOG, 0, encodeSettlement(stands), { urgent: true });
+  const copy = await readCopy(broker);
+  if (copy === undefined) throw new Error('the broker took the settlement but does not show it: start again');
+  return copy;
+}

@@ -1,0 +1,134 @@
+// Opens what is remembered and what travels: Postgres with its tables, the broker with its streams, the
+// journal in the one or the other, as the first start settled it.
+
+import { limits } from '../actors/limits.js';
+import type { Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type { Settlement } from '../actors/settlement.js';
+import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
+import { jetstreamEvents } from '../bus/jetstream-events.js';
+import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
+import { connectNats, type Nats } from '../bus/nats.js';
+import { mockPayments } from '../bus/payments.js';
+import { migrate } from '../storage/migrate.js';
+import { postgresPaymentLedger } from '../storage/payment-ledger.js';
+import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
+import { postgresLog } from '../storage/postgres-log.js';
+import { postgresQueries } from '../storage/queries.js';
+import { postgresSettlements } from '../storage/settlement.js';
+import { postgresSnapshots } from '../storage/snapshots.js';
+import type { Config } from './config.js';
+import type { Servers } from './servers/servers.js';
+import { settle } from './settle.js';
+
+/** Room in a broker's message for subject and headers. */
+const ENVELOPE_BYTES = 4_096;
+const LOG_POOL = 3;
+const FLUSH_POOL = 4;
+
+export interface Stores {
+  readonly client: PostgresClient;
+  readonly nats: Nats | undefined;
+  readonly log: Log;
+  readonly events: EventLog | undefined;
+  readonly eventsMayForget: boolean;
+  readonly snapshots: Snapshots;
+  readonly queries: Queries;
+  readonly payments: Payments | undefined;
+  readonly settlement: Settlement;
+  readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
+  readonly recordBytes: number;
+  close(): Promise<void>;
+}
+
+export async function openStores(config: Config, servers: Servers, clock: Clock, logger: Logger): Promise<Stores> {
+  const { postgres, nats: broker } = servers;
+  const ran = await migrate(postgres.url, logger);
+  if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date');
+  const client = connectPostgres(postgres.url, { max: config.databasePool, log: logger });
+  let nats: Nats | undefined;
+  try {
+    nats = broker && (await connectNats(broker.url, { name: `${config.serviceName} ${config.nodeName}`, log: logger }));
+    return await withStreams(config, servers, client, nats, clock, logger);
+  } catch (error) {
+    await nats?.close();
+    await client.end();
+    throw error;
+  }
+}
+
+async function withStreams(
+  config: Config,
+  servers: Servers,
+  client: PostgresClient,
+  nats: Nats | undefined,
+  clock: Clock,
+  logger: Logger,
+): Promise<Stores> {
+  const broker = servers.nats;
+  const replicas = config.natsReplicas;
+  const facts = nats && {
+    version: nats.version,
+    syncAlways: broker?.syncAlways,
+    replicas: (await journalReplicas(nats)) ?? replicas,
+    ours: broker?.ours ?? false,
+  };
+  // Asked first: what cannot be had is refused before anything is settled or made.
+  const choice = chooseJournal(config.journal, facts);
+  const brokerLog = nats && (await jetstreamLog(nats, { replicas }));
+  const events = nats && (await jetstreamEvents(nats, { replicas }));
+  const settlement = await settle(
+    config,
+    () => clock.id(),
+    () => choice.kind,
+    postgresSettlements(client),
+    brokerLog,
+    async () => (await postgresSnapshots(client).journals()).length > 0,
+  );
+  const flushClient = connectPostgres(servers.postgres.url, {
+    max: FLUSH_POOL,
+    log: logger,
+    keysHold: await isSuperuser(client),
+  });
+  const snapshots = postgresSnapshots(flushClient);
+  const journal = standing(settlement.journal, choice, facts);
+  logger.info({ system: settlement.id, partitions: settlement.partitions }, `journal: ${journal.guarantee}`);
+  // Its own connections: an append must not stand behind a flush.
+  const logClient =
+    settlement.journal === 'postgres'
+      ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
+      : undefined;
+  const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
+  const { paymentSuccessRate: successRate, paymentLatencyMs: latencyMs } = config;
+  return {
+    client,
+    nats,
+    log,
+    events,
+    eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
+    snapshots,
+    queries: postgresQueries(client),
+    payments:
+      latencyMs > 0
+        ? mockPayments({ successRate, latencyMs, clock, ledger: postgresPaymentLedger(client) })
+        : undefined,
+    settlement,
+    journal,
+    recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),
+    async close() {
+      // Together: each may have to give up on a server that does not answer.
+      await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), client.end()]);
+    },
+  };
+}
+
+/** What the settled journal gives today: less, where the broker is not what it was. */
+function standing(
+  settled: 'jetstream' | 'postgres',
+  choice: JournalChoice,
+  facts: Parameters<typeof brokerGuarantee>[0] | undefined,
+): Pick<JournalChoice, 'kind' | 'guarantee'> {
+  if (settled === choice.kind || facts === undefined) return choice;
+  return settled === 'jetstream'
+    ? { kind: settled, guarantee: brokerGuarantee(facts).guarantee }
+    : chooseJournal('postgres', facts);
+}
