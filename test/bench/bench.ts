@@ -1,0 +1,46 @@
+// npm run bench [-- SECONDS=5 RATE=1000]: a Holdfast of its own in a temporary folder, loaded over HTTP from this
+// process (which shares the cores: numbers are ratios to one another, and not a promise). Prints orders/s and
+// latencies, closed loop with 50 connections and open loop at RATE.
+
+import { House } from '../faults/house.js';
+import { closedLoop, type Measured, MODES, openLoop, PRODUCTS } from './load.js';
+
+const CONNECTIONS = 50;
+const STOCK = 1_000_000_000;
+
+const ms = (us: number) => (us / 1_000).toFixed(1);
+
+function row(name: string, { perSecond, byStatus, latency }: Measured): string {
+  const at = (percentile: number) => ms(latency.getValueAtPercentile(percentile)).padStart(7);
+  const statuses = [...byStatus].map(([status, count]) => `${status === 0 ? 'none' : status}=${count}`).join(' ');
+  const figures = [at(50), at(95), at(99), ms(latency.maxValue).padStart(8)].join(' ');
+  return `${name.padEnd(22)} ${perSecond.toFixed(0).padStart(7)} ${figures}  ${statuses}`;
+}
+
+const [seconds = 5, rate = 1_000] = process.argv.slice(2).map(Number);
+const house = await House.build();
+if ('skipped' in house) throw new Error(house.skipped);
+try {
+  await house.start();
+  const products = Array.from({ length: PRODUCTS }, (_, i) => ({
+    product_id: `p${i + 1}`,
+    name: `p${i + 1}`,
+    unit_price: 19.99,
+    currency: 'USD',
+    stock: STOCK,
+  }));
+  const seeded = await house.post('/api/inventory', { products });
+  if (seeded.status >= 300) throw new Error(`the products were not taken: ${seeded.status} ${seeded.text}`);
+  console.log(
+    `${'orders'.padEnd(22)} ${'per s'.padStart(7)} ${['p50', 'p95', 'p99'].map((p) => p.padStart(7)).join(' ')} ${'max ms'.padStart(8)}`,
+  );
+  await closedLoop(house.port, 'spread', CONNECTIONS, 2); // warm
+  for (const mode of MODES)
+    console.log(row(`closed ${mode}`, await closedLoop(house.port, mode, CONNECTIONS, seconds)));
+  for (const mode of ['spread', 'hot'] as const) {
+    console.log(row(`open ${rate}/s ${mode}`, await openLoop(house.port, mode, rate, seconds)));
+  }
+} finally {
+  await house.demolish();
+}
+process.exit(0);

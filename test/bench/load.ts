@@ -1,0 +1,97 @@
+// Load for the bench: keep-alive connections, closed loop (as fast as they answer) or open loop (Poisson
+// arrivals at a fixed rate; latency counts from the intended start, so a stall is not hidden by fewer
+// requests: "coordinated omission", G. Tene). Latencies go into HDR histograms, in microseconds.
+
+import { Agent, request } from 'node:http';
+import { build, type Histogram } from 'hdr-histogram-js';
+
+export const MODES = ['spread', 'hot', 'multi', 'keyed'] as const;
+export type Mode = (typeof MODES)[number];
+
+export interface Measured {
+  readonly perSecond: number;
+  readonly byStatus: ReadonlyMap<number, number>;
+  /** Microseconds. */
+  readonly latency: Histogram;
+}
+
+export const PRODUCTS = 1_000;
+const LINES = 5;
+const LONGEST_US = 60_000_000;
+
+let drawn = 0;
+const random = (n: number) => Math.floor(Math.random() * n);
+
+function orderBody(mode: Mode): string {
+  const ids = new Set<number>();
+  while (ids.size < (mode === 'multi' ? LINES : 1)) ids.add(mode === 'hot' ? 1 : 1 + random(PRODUCTS));
+  const items = [...ids].map((id) => ({ product_id: `p${id}`, quantity: 1 }));
+  return JSON.stringify({ user_id: `u${random(100_000)}`, items });
+}
+
+/** Sends one order and resolves with the status; 0: no answer. */
+function place(agent: Agent, port: number, mode: Mode): Promise<number> {
+  return new Promise((resolve) => {
+    const body = orderBody(mode);
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      ...(mode === 'keyed' && { 'idempotency-key': `bench-${process.pid}-${drawn++}` }),
+    };
+    const sent = request({ agent, port, host: '127.0.0.1', path: '/api/orders', method: 'POST', headers }, (reply) => {
+      reply.resume();
+      reply.on('end', () => resolve(reply.statusCode ?? 0));
+    });
+    sent.on('error', () => resolve(0));
+    sent.end(body);
+  });
+}
+
+const histogram = () =>
+  build({ lowestDiscernibleValue: 1, highestTrackableValue: LONGEST_US, numberOfSignificantValueDigits: 3 });
+
+function note(latency: Histogram, sinceMs: number): void {
+  latency.recordValue(Math.min(LONGEST_US, Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))));
+}
+
+export async function closedLoop(port: number, mode: Mode, connections: number, seconds: number): Promise<Measured> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const latency = histogram();
+  const byStatus = new Map<number, number>();
+  const began = performance.now();
+  const until = began + seconds * 1_000;
+  const one = async () => {
+    while (performance.now() < until) {
+      const since = performance.now();
+      const status = await place(agent, port, mode);
+      note(latency, since);
+      byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, one));
+  agent.destroy();
+  return { perSecond: latency.totalCount / ((performance.now() - began) / 1_000), byStatus, latency };
+}
+
+export async function openLoop(port: number, mode: Mode, rate: number, seconds: number): Promise<Measured> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  const latency = histogram();
+  const byStatus = new Map<number, number>();
+  const running = new Set<Promise<void>>();
+  const began = performance.now();
+  const until = began + seconds * 1_000;
+  for (let due = began; due < until; due += (-Math.log(1 - Math.random()) / rate) * 1_000) {
+    const early = due - performance.now();
+    if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
+    const intended = due;
+    const sent = place(agent, port, mode).then((status) => {
+      note(latency, intended);
+      byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
+      running.delete(sent);
+    });
+    running.add(sent);
+  }
+  await Promise.all(running);
+  agent.destroy();
+  return { perSecond: latency.totalCount / ((performance.now() - began) / 1_000), byStatus, latency };
+}

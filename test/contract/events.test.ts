@@ -1,0 +1,126 @@
+/** The event log on a real JetStream, the newest and the oldest supported, and its twin in memory. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId } from '../../actors/ids.js';
+import type { EventLog } from '../../actors/ports.js';
+import { jetstreamEvents } from '../../bus/jetstream-events.js';
+import { memoryEvents } from '../../bus/memory-events.js';
+import { connectNats, type Nats } from '../../bus/nats.js';
+import { lastMessage } from '../../bus/streams.js';
+import { realNats } from '../real-servers.js';
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+function everyEventLog(name: string, make: () => Promise<EventLog>): void {
+  const test = suite(`events: ${name}`);
+  let events: EventLog;
+  let count = 0;
+  const fresh = () => journalId(`E${++count}`);
+  const publish = async (...args: Parameters<EventLog['publish']>) => {
+    const answer = await events.publish(...args);
+    if (answer.kind !== 'appended') throw new Error(`not published but ${answer.kind}`);
+    return answer.position;
+  };
+  test.before(async () => {
+    events = await make();
+  });
+
+  test('an event log that has nothing has no last message', async () => {
+    assert.is(await events.last(fresh()), undefined);
+  });
+
+  test('the last message tells its place and the turn it was made of', async () => {
+    const journal = fresh();
+    const first = await publish(journal, 0, 3, '[{"id":"ü😀"}]');
+    assert.equal(await events.last(journal), { position: first, n: 3, sealed: false });
+    const second = await publish(journal, first, 9, '[{"id":"b"}]');
+    assert.equal(await events.last(journal), { position: second, n: 9, sealed: false });
+  });
+
+  test('a message goes only to the end, so a zombie repeats nothing', async () => {
+    const journal = fresh();
+    const first = await publish(journal, 0, 1, '[1]');
+    assert.equal(await events.publish(journal, 0, 1, '[1]'), { kind: 'conflict' });
+    assert.equal(await events.publish(journal, first + 500, 2, '[2]'), { kind: 'conflict' });
+    const other = fresh();
+    await publish(other, 0, 1, '[1]');
+    await publish(journal, first, 2, '[2]');
+  });
+
+  test('of many at one place one wins', async () => {
+    const journal = fresh();
+    const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => events.publish(journal, 0, 1, `[${i}]`)));
+    assert.is(answers.filter(({ kind }) => kind === 'appended').length, 1);
+  });
+
+  test('an empty array is its seal', async () => {
+    const journal = fresh();
+    const first = await publish(journal, 0, 1, '[1]');
+    const seal = await publish(journal, first, 1, '[]');
+    assert.equal(await events.last(journal), { position: seal, n: 1, sealed: true });
+    assert.equal(await events.publish(journal, first, 2, '[2]'), { kind: 'conflict' });
+  });
+
+  test.run();
+}
+
+// uvu begins with the first `run` that is followed by an await: so everything is started before.
+const ends: (() => Promise<void>)[] = [];
+const brokers: { version: string; nats: Nats }[] = [];
+const own = process.env.TEST_NATS_URL;
+for (const version of own ? (['2.15'] as const) : (['2.15', '2.9'] as const)) {
+  const server = own ? { url: own, stop: async () => {} } : await realNats(version);
+  if ('skipped' in server) {
+    console.log(`SKIP ${server.skipped}`);
+    continue;
+  }
+  const nats = await connectNats(server.url, { name: 'events test', log });
+  ends.push(() => nats.close(), server.stop);
+  await nats.api('STREAM.DELETE.EVENTS').catch(() => {});
+  brokers.push({ version, nats });
+}
+
+everyEventLog('memory', async () => memoryEvents());
+for (const { version, nats } of brokers) {
+  everyEventLog(`jetstream ${version}`, () => jetstreamEvents(nats, { replicas: 1 }));
+
+  const test = suite(`events: jetstream ${version}, the stream`);
+  test('is acknowledged before it is written only where the broker says so', async () => {
+    const events = await jetstreamEvents(nats, { replicas: 1 });
+    assert.is(events.acknowledgesBeforeWriting, nats.version.startsWith('2.15'));
+  });
+  test('tells any client what a message is', async () => {
+    const events = await jetstreamEvents(nats, { replicas: 1 });
+    await events.publish(journalId('H'), 0, 7, '[{}]');
+    const message = await lastMessage(nats, 'EVENTS', 'events.H');
+    assert.match(message?.headers ?? '', 'Content-Type: application/cloudevents-batch+json\r\n');
+    assert.match(message?.headers ?? '', 'Holdfast-Turn: 7\r\n');
+    assert.is(message?.text, '[{}]');
+  });
+  test('emptied by its retention it takes 0 as its position (edge 11)', async () => {
+    const events = await jetstreamEvents(nats, { replicas: 1 });
+    const journal = journalId('R');
+    const first = await events.publish(journal, 0, 1, '[1]');
+    await nats.api('STREAM.PURGE.EVENTS', { filter: 'events.R' });
+    assert.is(await events.last(journal), undefined);
+    if (first.kind === 'appended') {
+      assert.equal(await events.publish(journal, first.position, 2, '[2]'), { kind: 'conflict' });
+    }
+    assert.is((await events.publish(journal, 0, 2, '[2]')).kind, 'appended');
+  });
+  test('is refused by name when it would keep events out', async () => {
+    await nats.api('STREAM.DELETE.EVENTS');
+    await nats.api('STREAM.CREATE.EVENTS', { name: 'EVENTS', subjects: ['events.>'], discard: 'new', num_replicas: 1 });
+    assert.match(
+      String(await jetstreamEvents(nats, { replicas: 1 }).catch((e: unknown) => e)),
+      /EVENTS .*discard is "new"/,
+    );
+  });
+  test.run();
+}
+
+const end = suite('events: the end');
+end('connections are closed and servers stopped', async () => {
+  for (const stop of ends) await stop();
+});
+end.run();

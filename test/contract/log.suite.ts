@@ -1,0 +1,114 @@
+// What every log promises, whatever stores it.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Appended, Entry, Log } from '../../actors/ports.js';
+
+const positionOf = (appended: Appended): number => {
+  assert.is(appended.kind, 'appended');
+  return appended.kind === 'appended' ? appended.position : Number.NaN;
+};
+
+const readAll = async (log: Log, name: string, after = 0): Promise<string[]> =>
+  (await entriesOf(log, name, after)).map(({ record }) => record);
+
+async function entriesOf(log: Log, name: string, after: number): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (let at = after; ; ) {
+    const page = await log.read(name, at);
+    const last = page.at(-1);
+    if (last === undefined) return entries;
+    assert.ok(last.position > at, 'a page goes forward');
+    entries.push(...page);
+    at = last.position;
+  }
+}
+
+export function logContract(name: string, make: () => Log, after: () => Promise<void> = async () => {}): void {
+  const test = suite(`log contract: ${name}`);
+  const nameOf = (() => {
+    let count = 0;
+    return () => `log-${process.pid}-${++count}`;
+  })();
+
+  test('records are read in the order they were appended, from any position', async () => {
+    const log = make();
+    const id = nameOf();
+    const records = ['one', '{"two":"\\"\\\\ \u{1f600} {},NULL"}', 'three\nlines'];
+    const positions: number[] = [];
+    for (const record of records) positions.push(positionOf(await log.append(id, positions.at(-1) ?? 0, record)));
+    assert.ok(positions.every((position, i) => position > (positions[i - 1] ?? 0)));
+    assert.equal(
+      await entriesOf(log, id, 0),
+      records.map((record, i) => ({ position: positions[i], record })),
+    );
+    assert.equal(await readAll(log, id, positions[0]), records.slice(1));
+    assert.equal(await log.read(id, positions[2] ?? 0), []);
+    assert.equal(await log.read(nameOf(), 0), []);
+  });
+
+  test('only who names the highest position ever gets in', async () => {
+    const log = make();
+    const id = nameOf();
+    const first = positionOf(await log.append(id, 0, 'a'));
+    assert.is((await log.append(id, 0, 'b')).kind, 'conflict');
+    assert.is((await log.append(id, first + 1, 'b')).kind, 'conflict');
+    assert.is((await log.append(nameOf(), 1, 'b')).kind, 'conflict');
+    positionOf(await log.append(id, first, 'b'));
+    assert.equal(await readAll(log, id), ['a', 'b']);
+  });
+
+  test('of many at once one wins, also the very first', async () => {
+    const log = make();
+    const id = nameOf();
+    let after = 0;
+    for (let round = 0; round < 3; round++) {
+      const at = after;
+      const answers = await Promise.all([...'abcdefgh'].map((who) => log.append(id, at, `${round}${who}`)));
+      const winners = answers.filter(({ kind }) => kind === 'appended');
+      assert.is(winners.length, 1);
+      after = positionOf(winners[0] as Appended);
+    }
+    assert.is((await readAll(log, id)).length, 3);
+  });
+
+  test('a trim never takes the last record, and lets no sleeper back in (edge 1)', async () => {
+    const log = make();
+    const id = nameOf();
+    const positions: number[] = [];
+    for (const record of ['a', 'b', 'c'])
+      positions.push(positionOf(await log.append(id, positions.at(-1) ?? 0, record)));
+    const [first = 0, second = 0, third = 0] = positions;
+    await log.trim(id, second);
+    assert.equal(await readAll(log, id), ['c']);
+    for (const sleeper of [0, first, second]) {
+      assert.is((await log.append(id, sleeper, 'sleeper')).kind, 'conflict');
+    }
+    await log.trim(id, third + 100);
+    assert.equal(await log.read(id, 0), [{ position: third, record: 'c' }]);
+    await log.trim(id, 0);
+    await log.trim(nameOf(), 5);
+    positionOf(await log.append(id, third, 'd'));
+    assert.equal(await readAll(log, id, second), ['c', 'd']);
+  });
+
+  test('pages are bounded, and a large record goes through', async () => {
+    const log = make();
+    const id = nameOf();
+    const records = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(1_000_000, 'x'));
+    let after = 0;
+    for (const record of records) after = positionOf(await log.append(id, after, record));
+    assert.equal(await readAll(log, id), records);
+  });
+
+  test('logs do not mix', async () => {
+    const log = make();
+    const [one, two] = [nameOf(), nameOf()];
+    positionOf(await log.append(one, 0, 'one'));
+    positionOf(await log.append(two, 0, 'two'));
+    assert.equal(await readAll(log, one), ['one']);
+    assert.equal(await readAll(log, two), ['two']);
+  });
+
+  test.after(after);
+  test.run();
+}

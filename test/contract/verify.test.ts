@@ -1,0 +1,348 @@
+// What `verify` says of data that the product itself has stored: clean beside a running system, after a
+// stop and after a crash; and one sentence about the right thing for each way of tampering with psql, while the
+// journal stands and after its trim.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type JournalId, nodeId, orderId, productId, userId, writeId } from '../../actors/ids.js';
+import { journalLog } from '../../actors/node/record.js';
+import type { Payments, PlaceReply, Post } from '../../actors/ports.js';
+import type { Driver } from '../../bus/driver.js';
+import { type Incarnation, type IncarnationParts, startIncarnation } from '../../bus/incarnation.js';
+import { instantPayments, mockPayments } from '../../bus/payments.js';
+import { systemClock } from '../../bus/system-clock.js';
+import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
+import { connectPostgres } from '../../storage/postgres.js';
+import { postgresLog } from '../../storage/postgres-log.js';
+import { postgresQueries } from '../../storage/queries.js';
+import { postgresSnapshots } from '../../storage/snapshots.js';
+import { reportOf } from '../../storage/verify/report.js';
+import { CouldNotLook, type Verdict } from '../../storage/verify/verdict.js';
+import { verify } from '../../storage/verify/verify.js';
+import { testDatabase } from './storage-database.js';
+import { CONFIRMED, tamperings } from './verify-tamperings.js';
+
+const PARTITIONS = 8;
+const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'];
+const clock = systemClock();
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+const database = await testDatabase();
+if (database !== undefined) {
+  const { client } = database;
+  const logClient = connectPostgres(database.url, { max: 2 });
+  const log = postgresLog(logClient);
+  const look = () => verify({ client, log, partitions: PARTITIONS });
+
+  // -------------------------------------------------------------- a running system
+
+  interface Way {
+    readonly atHome: boolean;
+    readonly payments?: Payments;
+  }
+
+  async function start({ atHome, payments }: Way): Promise<Incarnation> {
+    let driver: Driver | undefined;
+    const post: Post = {
+      send: (letters) => void setImmediate(() => driver?.letters(letters)),
+      confirm: (from, to, upTo) => void setImmediate(() => driver?.confirmed(from, to, upTo)),
+    };
+    const parts: IncarnationParts = {
+      node: nodeId('verified'),
+      partitions: PARTITIONS,
+      log,
+      snapshots: postgresSnapshots(client),
+      queries: postgresQueries(client),
+      clock,
+      logger: quiet,
+      onWaiting() {},
+      isStopping: () => false,
+      isTooLate: () => false,
+      events: undefined,
+      eventsMayForget: false,
+      payments,
+      instantPayment: payments ? undefined : (instantPayments(0.5) as (order: string) => 'authorized' | 'declined'),
+      post,
+      meter: { appended() {}, flushed() {}, retried() {} },
+      source: 'test',
+      orderTimeoutMs: 30_000,
+      recordBytes: 1_000_000,
+      byteLength: (text) => Buffer.byteLength(text),
+      deliverAtHome: atHome,
+    };
+    const incarnation = await startIncarnation(parts);
+    if (incarnation === undefined) throw new Error('it did not start');
+    driver = incarnation.driver;
+    return incarnation;
+  }
+
+  let placed = 0;
+  function place({ owners }: Incarnation, lines: readonly [string, number][]): Promise<PlaceReply> {
+    const order = orderId(`ORD-${clock.id()}`);
+    const content = {
+      user: userId(`user-${placed++ % 7}`),
+      userIsNumber: false,
+      notes: 'back\\slash, "quotes" and \u0000',
+      lines: lines.map(([product, quantity]) => ({ product: productId(product), quantity })),
+    };
+    return owners.place({ order, content, correlation: `c-${placed}`, fresh: true }, 10_000);
+  }
+
+  async function receive({ owners }: Incarnation, product: string, quantity: number, currency = 'USD'): Promise<void> {
+    const unitPrice = 100 + product.length;
+    const command = {
+      type: 'receive',
+      ref: writeId(clock.id()),
+      fingerprint: 'f',
+      name: product,
+      unitPrice,
+      currency,
+      quantity,
+    } as const;
+    const reply = await owners.stock(
+      { product: productId(product), command, correlation: 'stock', fresh: true },
+      10_000,
+    );
+    assert.is(reply.kind, 'done');
+  }
+
+  /** Confirmed ones of one and of two lines, short, unknown and declined ones, and of two currencies. */
+  async function someOrders(incarnation: Incarnation, count: number): Promise<void> {
+    const kinds: [string, number][][] = [
+      [['many', 1]],
+      [
+        ['many', 2],
+        ['plenty', 3],
+      ],
+      [['few', 4]],
+      [
+        ['plenty', 1],
+        ['nobody-knows', 1],
+      ],
+      [['yen', 2]],
+      [
+        ['yen', 1],
+        ['many', 1],
+      ],
+      [
+        ['few', 1_000],
+        ['many', 5],
+        ['plenty', 1],
+      ],
+    ];
+    await Promise.all(Array.from({ length: count }, (_, i) => place(incarnation, kinds[i % kinds.length] ?? [])));
+  }
+
+  // -------------------------------------------------------------- what is tampered with
+
+  const one = async (text: string): Promise<string> => {
+    const [row] = await client.query<{ id: string }>('pick', text);
+    if (row === undefined) throw new Error(`nothing to tamper with: ${text}`);
+    return row.id;
+  };
+
+  const columns = new Map<string, string>();
+  async function keep(): Promise<void> {
+    await client.query('keep', 'drop schema if exists kept cascade');
+    await client.query('keep', 'create schema kept');
+    for (const table of TABLES) {
+      await client.query('keep', `create table kept.${table} as table ${table}`);
+      const text = `select string_agg(column_name, ', ') as id from information_schema.columns
+        where table_schema = 'public' and table_name = '${table}' and is_generated = 'NEVER'`;
+      columns.set(table, await one(text));
+    }
+  }
+
+  async function restore(): Promise<void> {
+    for (const table of [...TABLES].reverse()) await client.query('restore', `delete from ${table}`);
+    for (const table of TABLES) {
+      const names = columns.get(table);
+      await client.query('restore', `insert into ${table} (${names}) select ${names} from kept.${table}`);
+    }
+  }
+
+  const saysOnly = (verdict: Verdict, promise: RegExp, thing: string, words: RegExp): void => {
+    const told = reportOf(verdict).join('\n');
+    assert.ok(verdict.total > 0, 'found');
+    assert.ok(
+      verdict.violations.some(
+        ({ sentence }) => promise.test(sentence) && sentence.includes(thing) && words.test(sentence),
+      ),
+      `${promise} ${thing} ${words} in:\n${told}`,
+    );
+    for (const { sentence } of verdict.violations) assert.ok(sentence.includes(thing), `${thing} alone in:\n${told}`);
+  };
+
+  async function tamperWithEverything(): Promise<void> {
+    await keep();
+    for (const { name, of, pick, statements, promise, words, others } of tamperings) {
+      const id = of === 'product' ? 'many' : await one(pick ?? CONFIRMED);
+      for (const statement of statements) await client.query(name, statement.replaceAll('$', id));
+      const verdict = await look();
+      try {
+        if (others === true) {
+          const told = reportOf(verdict).join('\n');
+          assert.ok(
+            verdict.violations.some(({ sentence }) => promise.test(sentence) && words.test(sentence)),
+            told,
+          );
+        } else saysOnly(verdict, promise, id, words);
+      } catch (error) {
+        throw new Error(`${name}: ${(error as Error).message}`);
+      } finally {
+        await restore();
+      }
+    }
+    assert.is((await look()).total, 0, 'and nothing once all is put back');
+  }
+
+  const clean = (verdict: Verdict): void => assert.is(verdict.total, 0, reportOf(verdict).join('\n'));
+
+  /** As far as the rules allow: up to what the rows have passed. */
+  async function trimAll(): Promise<void> {
+    const rows = await client.query<{ journal: JournalId; position: number }>(
+      'journals',
+      'select journal, position from journals',
+    );
+    for (const { journal, position } of rows) await log.trim(journalLog(journal), position - 1);
+  }
+
+  // -------------------------------------------------------------- the tests
+
+  const test = suite('verify: what is stored');
+  test('an empty database is clean; one without tables, or of other partitions, cannot be looked at', async () => {
+    clean(await look());
+    const elsewhere = connectPostgres(database.url.replace(/\/[^/?]*(\?|$)/, '/postgres$1'), { max: 1 });
+    const refused = await verify({ client: elsewhere, log, partitions: PARTITIONS }).catch((error: unknown) => error);
+    assert.instance(refused, CouldNotLook);
+    await elsewhere.end();
+    const nowhere = connectPostgres('postgres://nobody@127.0.0.1:1/none', { max: 1 });
+    const unreached = await verify({ client: nowhere, log, partitions: PARTITIONS }).catch((error: unknown) => error);
+    assert.instance(unreached, CouldNotLook);
+    await nowhere.end();
+  });
+
+  test('clean beside a running system and after its stop, orders settled at home', async () => {
+    const incarnation = await start({ atHome: true });
+    for (const [product, quantity] of [
+      ['many', 500],
+      ['plenty', 400],
+      ['few', 9],
+    ] as const)
+      await receive(incarnation, product, quantity);
+    await receive(incarnation, 'yen', 300, 'JPY');
+    await someOrders(incarnation, 63);
+    clean(await look());
+    await incarnation.stop(5_000);
+    const verdict = await look();
+    clean(verdict);
+    assert.is(verdict.checked.orders, 63);
+    assert.is(verdict.checked.products, 4);
+    assert.ok(verdict.checked.events >= 63 * 3, 'the journal is compared');
+    const reasons = await client.query<{ id: string }>(
+      'reasons',
+      'select distinct reason as id from orders where reason is not null order by 1',
+    );
+    assert.equal(
+      reasons.map(({ id }) => id),
+      ['out_of_stock', 'payment_declined', 'unknown_product'],
+    );
+  });
+
+  test('tampering is found while the journal stands', tamperWithEverything);
+
+  test('tampering that the rows cannot show is found while the journal stands', async () => {
+    await keep();
+    const id = await one(CONFIRMED);
+    const tamper = (text: string) => client.query('tamper', text);
+    await tamper(`update order_turns set correlation_id = 'other' where order_id = '${id}'`);
+    saysOnly(await look(), /promise 5/, id, /is correlated with other/);
+    await restore();
+    await tamper(
+      `update order_turns set events = replace(events::text, 'quotes', 'forged')::json where order_id = '${id}'`,
+    );
+    saysOnly(await look(), /promise 5/, id, /event 1 in order_history \(placed\) has another content/);
+    await restore();
+    await tamper(`update inventory_operations set reason = 'forged' where product_id = 'many' and version = 2`);
+    saysOnly(await look(), /promise 5/, 'many', /has the reason forged, expected none/);
+    await restore();
+    clean(await look());
+  });
+
+  test('clean beside letters, a provider that takes its time, and a crash; a lost record is named', async () => {
+    const payments = mockPayments({ successRate: 0.8, latencyMs: 3, ledger: postgresPaymentLedger(client), clock });
+    const incarnation = await start({ atHome: false, payments });
+    const burst = someOrders(incarnation, 140);
+    for (let i = 0; i < 5; i++) clean(await look());
+    // What was just answered is appended; the flush of it ends with this incarnation.
+    await place(incarnation, [['many', 1]]);
+    incarnation.driver.finish({ kind: 'stopped' });
+    await burst;
+    const crashed = await look();
+    clean(crashed);
+    const lost = await client.query<{ record: string; position: number }>(
+      'lose a record',
+      `delete from log_records where log = $1 and position = (select position + 1 from journals where journal = $2)
+       returning position, record`,
+      [journalLog(incarnation.journal), incarnation.journal],
+    );
+    assert.is(lost.length, 1, 'the crash left records beyond the rows');
+    saysOnly(await look(), /promise 5/, incarnation.journal, /has record|ends at|does not have/);
+    for (const { position, record } of lost) {
+      await client.query('put it back', 'insert into log_records values ($1, $2, $3)', [
+        journalLog(incarnation.journal),
+        position,
+        record,
+      ]);
+    }
+    clean(await look());
+  });
+
+  test('no false alarm in 20 looks beside load, flushes and trims', async () => {
+    const incarnation = await start({ atHome: true });
+    await receive(incarnation, 'many', 100_000);
+    let isOver = false;
+    const moment = () => new Promise((resolve) => clock.after(15, () => resolve(undefined)));
+    const load = Array.from({ length: 2 }, async () => {
+      // Paced: it is the flushes and trims that matter, not the size.
+      for (; !isOver; await moment()) await someOrders(incarnation, 7);
+    });
+    const trims = (async () => {
+      for (; !isOver; await moment()) await trimAll();
+    })();
+    let looks = 0;
+    try {
+      for (let i = 0; i < 20; i++) {
+        const verdict = await look();
+        looks += verdict.looks;
+        clean(verdict);
+      }
+    } finally {
+      isOver = true;
+      await Promise.all([...load, trims]);
+    }
+    await incarnation.stop(5_000);
+    clean(await look());
+    console.log(`20 verdicts took ${looks} looks beside ${placed} orders`);
+  });
+
+  test('clean after the trim, and tampering is found there as well', async () => {
+    await trimAll();
+    const verdict = await look();
+    clean(verdict);
+    assert.ok(verdict.checked.events < verdict.checked.history / 2, 'the journal is gone');
+    await tamperWithEverything();
+  });
+
+  test('a record of an unknown version is no violation: nothing can be said', async () => {
+    await client.query('tamper', `update log_records set record = '{"v":99}' where log = 'claims'`);
+    const refused = await look().catch((error: unknown) => error);
+    assert.instance(refused, CouldNotLook);
+    assert.match((refused as Error).message, /version 99/);
+  });
+
+  test.after(async () => {
+    await logClient.end();
+    await database.stop();
+  });
+  test.run();
+}

@@ -1,0 +1,128 @@
+// SIGSTOP of the broker, then of Postgres, in the middle of a burst, with each journal: whoever holds the
+// journal is frozen, nobody hears yes; whoever does not, holds up only what needs it. Every request ends in
+// its time, and after SIGCONT there is service again, with everything that was promised.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { until } from '../../deploy/servers/processes.js';
+import { type Attempt, Burst, type Wish } from './burst.js';
+import { freeze } from './family.js';
+import { House, type Part, promisedMs } from './house.js';
+import { checkLedger } from './ledger-check.js';
+
+/** Of each kind of buyer: those with keys, and those without. */
+const CONNECTIONS = 8;
+const PACE_MS = 20;
+const FROZEN_MS = 5_000;
+const READY_ANSWER_MS = 2_000;
+/** ORDER_WAIT_MS, and what an answer takes. */
+const REPLY_MS = 4_500;
+const SERVICE_MS = 10_000;
+const SOME = 100;
+
+const test = suite('a frozen server');
+const houses: House[] = [];
+const thaws = new Set<() => void>();
+process.on('exit', () => {
+  for (const thaw of thaws) thaw();
+});
+
+test.after(async () => {
+  for (const thaw of thaws) thaw();
+  for (const house of houses) await house.demolish();
+});
+
+/** As many as there is time for. */
+function* wishes(name: string, keyed: boolean): Generator<Wish> {
+  for (let i = 0; ; i++) {
+    const user = `${name}-${keyed}-${i}`;
+    const items = [{ product_id: `FROZEN-${i % 10}`, quantity: 1 }];
+    yield keyed ? { user, items, key: user } : { user, items };
+  }
+}
+
+const yes = ({ answer }: Attempt) => answer !== undefined && answer.status < 300;
+const none = () => false;
+const unkeyed = (wish: Wish) => wish.key === undefined;
+
+interface Row {
+  readonly journal: 'jetstream' | 'postgres';
+  readonly frozen: Part;
+  /** Whose orders go on meanwhile. */
+  readonly served: (wish: Wish) => boolean;
+  readonly ready: boolean;
+}
+
+const rows: readonly Row[] = [
+  { journal: 'jetstream', frozen: 'nats', served: none, ready: false },
+  { journal: 'jetstream', frozen: 'postgres', served: unkeyed, ready: false },
+  { journal: 'postgres', frozen: 'nats', served: () => true, ready: true },
+  { journal: 'postgres', frozen: 'postgres', served: none, ready: false },
+];
+
+async function houseWith(journal: Row['journal']): Promise<House | undefined> {
+  const known = houses.find(({ env }) => env.JOURNAL === journal);
+  if (known !== undefined) return known;
+  for (const house of houses.splice(0)) await house.demolish();
+  const house = await House.build({ JOURNAL: journal });
+  if ('skipped' in house) {
+    console.log(`SKIP a frozen server: ${house.skipped}`);
+    return undefined;
+  }
+  houses.push(house);
+  await house.start();
+  await house.stock(
+    Array.from({ length: 10 }, (_, i) => `FROZEN-${i}`),
+    1_000_000,
+  );
+  return house;
+}
+
+for (const { journal, frozen, served, ready } of rows) {
+  test(`journal in ${journal}, ${frozen} stopped`, async () => {
+    const house = await houseWith(journal);
+    if (house === undefined) return;
+    const bursts = [true, false].map(
+      (keyed) => new Burst(house.url, wishes(`${journal}-${frozen}`, keyed), CONNECTIONS, PACE_MS),
+    );
+    for (const burst of bursts) await burst.reached(SOME);
+
+    const thaw = await freeze(house.childPid(frozen));
+    thaws.add(thaw);
+    const stoppedAt = performance.now();
+    const readiness = await house.ask('/readyz');
+    assert.is(readiness?.status, ready ? 200 : 503, readiness?.text);
+    assert.ok((readiness?.tookMs ?? 0) < promisedMs(READY_ANSWER_MS), `/readyz took ${readiness?.tookMs} ms`);
+    assert.is((await house.ask('/livez'))?.status, 200);
+    await until(none, FROZEN_MS - (performance.now() - stoppedAt), 100);
+    assert.is((await house.ask('/readyz'))?.status, ready ? 200 : 503, 'and so it stays');
+
+    const thawedAt = performance.now();
+    thaw();
+    thaws.delete(thaw);
+    const areServed = () => bursts.every((burst) => burst.attempts(thawedAt).filter(yes).length > SOME);
+    const isBack = async () => areServed() && (await house.ask('/readyz'))?.status === 200;
+    assert.ok(await until(isBack, promisedMs(SERVICE_MS), 50), `no service after SIGCONT\n${house.lastWords()}`);
+    for (const burst of bursts) await burst.stop();
+
+    const entries = bursts.flatMap((burst) => burst.entries);
+    for (const { wish, attempts } of entries) {
+      for (const attempt of attempts.filter(({ sentAt }) => sentAt > stoppedAt)) {
+        const { sentAt, endedAt, answer, failure } = attempt;
+        assert.is(failure, undefined, `${wish.user}: its connection broke`);
+        assert.ok(endedAt - sentAt < promisedMs(REPLY_MS), `${wish.user}: its answer took ${endedAt - sentAt} ms`);
+        if (endedAt > thawedAt) continue;
+        const isYes = yes(attempt);
+        if (isYes) assert.ok(served(wish), `${wish.user}: ${answer?.text} while ${frozen} was stopped`);
+        else assert.is(answer?.status, 503, answer?.text);
+      }
+    }
+    const meanwhile = entries.filter(({ wish, attempts }) =>
+      attempts.some((each) => served(wish) && each.sentAt > stoppedAt && each.endedAt < thawedAt && yes(each)),
+    );
+    if (served !== none) assert.ok(meanwhile.length > SOME, `${meanwhile.length} orders went on meanwhile`);
+    await checkLedger(house, entries);
+  });
+}
+
+test.run();

@@ -1,0 +1,172 @@
+// What a start refuses, and in which words: a folder in use, a system settled otherwise, stores that were
+// swapped, an environment with mistakes. And what it says of a broker is what the broker says.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { connectPostgres } from '../../storage/postgres.js';
+import { realNats } from '../real-servers.js';
+import { type Environment, House } from './house.js';
+import { brokerUrl, databaseUrl, monitorUrl } from './places.js';
+
+const EXIT_CONFIG = 78;
+const test = suite('starts');
+const houses: House[] = [];
+const built = await House.build();
+if ('skipped' in built) console.log(`SKIP starts: ${built.skipped}`);
+const house = built as House;
+let order = '';
+
+test.before(async () => {
+  houses.push(house);
+  await house.start();
+  await house.stock(['SHELF'], 10);
+  order = (await house.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key')).text;
+});
+
+test.after(async () => {
+  for (const each of houses.reverse()) await each.demolish();
+});
+
+/** Another process beside the house; it is to end by itself. */
+async function refused(env: Environment): Promise<{ code: number | null; said: string }> {
+  const other = await House.build(env);
+  if ('skipped' in other) throw new Error(other.skipped);
+  houses.push(other);
+  other.open();
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`it was not refused:\n${other.lastWords()}`)), 20_000).unref();
+  });
+  const { code } = await other.over(late);
+  assert.equal(other.left(), [], 'a refused start leaves nothing behind');
+  return { code, said: other.output };
+}
+
+/** This house, started with changes after it was stopped. */
+async function refusedAgain(changes: Environment): Promise<{ code: number | null; said: string }> {
+  house.output = '';
+  house.open(changes);
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`it was not refused:\n${house.lastWords()}`)), 20_000).unref();
+  });
+  const { code } = await house.over(late);
+  assert.equal(house.left(), [], 'a refused start leaves nothing behind');
+  return { code, said: house.output };
+}
+
+const varz = async (url: string) => {
+  const reply = await fetch(`${url}/varz`);
+  return (await reply.json()) as { version: string; jetstream?: { config?: { sync_always?: boolean } } };
+};
+
+test('/health says of our own broker what the broker says of itself', async () => {
+  const health = JSON.parse((await house.ask('/health'))?.text ?? '') as {
+    status: string;
+    journal: { kind: string; guarantee: string };
+    dependencies: { nats: { version: string; sync_always: boolean } };
+  };
+  const said = await varz(await monitorUrl(house));
+  assert.is(health.status, 'ok');
+  assert.is(health.dependencies.nats.version, said.version);
+  assert.is(health.dependencies.nats.sync_always, said.jetstream?.config?.sync_always === true);
+  assert.is(health.journal.kind, 'jetstream');
+  assert.match(health.journal.guarantee, /synced to disk/);
+});
+
+test('a second start on the same DATA_DIR is refused in a clear sentence', async () => {
+  const { code, said } = await refused({ DATA_DIR: house.dataDir });
+  assert.is(code, 1);
+  assert.match(said, new RegExp(`DATA_DIR ${house.dataDir} is in use by the process with pid ${house.pid}`));
+  assert.is((await house.ask('/readyz'))?.status, 200);
+});
+
+test('a port in use is refused by name', async () => {
+  const { code, said } = await refused({ PORT: String(house.port) });
+  assert.is(code, 1);
+  assert.match(said, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${house.port}.*PORT`));
+});
+
+test('every mistake in the environment is named, exit 78', async () => {
+  const { code, said } = await refused({
+    PORT: 'many',
+    JOURNAL: 'paper',
+    PARTITIONS: '0',
+    ORDER_TIMEOUT_S: '-1',
+    PAYMENT_SUCCESS_RATE: '2',
+    DATABASE_URL: 'mysql://me:s3cr3t@db/shop',
+  });
+  assert.is(code, EXIT_CONFIG);
+  for (const name of ['PORT', 'JOURNAL', 'PARTITIONS', 'ORDER_TIMEOUT_S', 'PAYMENT_SUCCESS_RATE', 'DATABASE_URL']) {
+    assert.match(said, new RegExp(`^${name} is .*; it must be `, 'm'));
+  }
+  assert.not.match(said, /s3cr3t/);
+});
+
+test('an empty database beside the known broker is refused: it is another one than before', async () => {
+  const client = connectPostgres(await databaseUrl(house), { max: 1 });
+  await client.query('make an empty database', 'create database swapped', [], 20_000);
+  await client.end();
+  const swapped = (await databaseUrl(house)).replace(/\/[^/]*$/, '/swapped');
+  const { code, said } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(house) });
+  assert.is(code, 1);
+  assert.match(said, /the database remembers no system: DATABASE_URL points at another database than before/);
+});
+
+test('an empty broker beside the known database is refused, and /health tells of a given one', async () => {
+  const nats = await realNats();
+  if ('skipped' in nats) return console.log(`SKIP a swapped broker: ${nats.skipped}`);
+  try {
+    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(house), NATS_URL: nats.url });
+    assert.is(code, 1);
+    assert.match(said, /NATS_URL points at another broker than before/);
+
+    const other = await House.build({ NATS_URL: nats.url, NATS_MONITOR_URL: nats.monitorUrl });
+    if ('skipped' in other) throw new Error(other.skipped);
+    houses.push(other);
+    await other.start();
+    const health = (await other.ask('/health'))?.text ?? '';
+    const { jetstream } = await varz(nats.monitorUrl);
+    assert.match(health, new RegExp(`"sync_always":${jetstream?.config?.sync_always === true}`));
+    assert.match(health, /"source":"NATS_URL/);
+    // Two systems that are both settled, and one of them is given the other's broker.
+    await other.end('SIGTERM');
+    other.output = '';
+    other.open({ NATS_URL: await brokerUrl(house) });
+    assert.is((await other.over()).code, 1);
+    assert.match(other.output, /DATABASE_URL or NATS_URL points at another one than before/);
+  } finally {
+    await nats.stop();
+  }
+});
+
+test('a broker whose monitoring nobody named is promised nothing: the journal goes to Postgres', async () => {
+  const nats = await realNats();
+  if ('skipped' in nats) return console.log(`SKIP an unknown broker: ${nats.skipped}`);
+  try {
+    const other = await House.build({ NATS_URL: nats.url });
+    if ('skipped' in other) throw new Error(other.skipped);
+    houses.push(other);
+    await other.start();
+    const health = (await other.ask('/health'))?.text ?? '';
+    assert.match(health, /"sync_always":"unknown"/);
+    assert.match(health, /"kind":"postgres"/);
+    assert.is((await other.end('SIGTERM')).code, 0);
+  } finally {
+    await nats.stop();
+  }
+});
+
+test('changed PARTITIONS and JOURNAL are refused by name; unchanged it starts and remembers', async () => {
+  assert.is((await house.end('SIGTERM')).code, 0);
+  assert.equal(house.left(), []);
+  const partitions = await refusedAgain({ PARTITIONS: '8' });
+  assert.is(partitions.code, 1);
+  assert.match(partitions.said, /PARTITIONS is 8, but the first start settled 16/);
+  const journal = await refusedAgain({ JOURNAL: 'postgres' });
+  assert.is(journal.code, 1);
+  assert.match(journal.said, /JOURNAL is postgres, but the first start settled jetstream/);
+  await house.start();
+  const again = await house.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
+  assert.is(again.text, order);
+});
+
+if (!('skipped' in built)) test.run();

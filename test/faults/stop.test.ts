@@ -1,0 +1,101 @@
+// `npm start` and its end: SIGTERM or SIGINT, to the npm process alone, ends everything within ten seconds,
+// with exit 0, and leaves no process; also in a burst, while it is starting,
+// and while a server under it does not answer.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { until } from '../../deploy/servers/processes.js';
+import { Burst } from './burst.js';
+import { family, freeze } from './family.js';
+import { type Environment, House, type Part, promisedMs } from './house.js';
+import { checkLedger } from './ledger-check.js';
+
+const END_MS = 10_000;
+const test = suite('npm start');
+const houses: House[] = [];
+
+test.after(async () => {
+  for (const house of houses) await house.demolish();
+});
+
+async function build(env: Environment = {}): Promise<House | undefined> {
+  const house = await House.build(env);
+  if (!('skipped' in house)) {
+    houses.push(house);
+    return house;
+  }
+  console.log(`SKIP npm start: ${house.skipped}`);
+  return undefined;
+}
+
+async function endsWell(house: House, signal: NodeJS.Signals): Promise<void> {
+  for (const pid of family(house.pid)) house.watch(pid);
+  const { code, tookMs } = await house.end(signal, promisedMs(END_MS) + 5_000);
+  assert.is(code, 0, house.lastWords());
+  assert.ok(tookMs < promisedMs(END_MS), `it took ${tookMs} ms`);
+  const isEmpty = await until(() => house.left().length === 0, 1_000);
+  assert.ok(isEmpty, `left behind: ${JSON.stringify(house.left())}`);
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} to npm in the middle of a burst`, async () => {
+    const house = await build();
+    if (house === undefined) return;
+    house.open({}, 'npm', ['start']);
+    await house.ready(60_000);
+    await house.stock(['NPM'], 100_000);
+    const wishes = Array.from({ length: 20_000 }, (_, i) => ({
+      user: `npm-${i}`,
+      key: `npm-${i}`,
+      items: [{ product_id: 'NPM', quantity: 1 }],
+    }));
+    const burst = new Burst(house.url, wishes, 30);
+    await burst.reached(300);
+    await endsWell(house, signal);
+    await burst.stop();
+    await house.start();
+    await checkLedger(house, burst.entries);
+    assert.is((await house.end(signal)).code, 0);
+  });
+}
+
+for (const [part, journal] of [
+  ['nats', 'jetstream'],
+  ['postgres', 'postgres'],
+] as const satisfies [Part, string][]) {
+  test(`SIGTERM while ${part}, which has the journal, is frozen: in time all the same, and nothing is left`, async () => {
+    const house = await build({ JOURNAL: journal });
+    if (house === undefined) return;
+    await house.start();
+    await house.stock(['COLD'], 100_000);
+    const wishes = Array.from({ length: 20_000 }, (_, i) => ({
+      user: `cold-${i}`,
+      key: `cold-${i}`,
+      items: [{ product_id: 'COLD', quantity: 1 }],
+    }));
+    const burst = new Burst(house.url, wishes, 20, 10);
+    await burst.reached(100);
+    const thaw = await freeze(house.childPid(part));
+    try {
+      await endsWell(house, 'SIGTERM');
+    } finally {
+      thaw();
+    }
+    await burst.stop();
+    await house.start();
+    await checkLedger(house, burst.entries);
+    assert.is((await house.end('SIGTERM')).code, 0);
+  });
+}
+
+test('a start that is called off half-way leaves nothing, and the next one finds nothing broken', async () => {
+  const house = await build();
+  if (house === undefined) return;
+  house.open();
+  assert.ok(await until(() => house.childPid('postgres') > 0, 20_000), house.lastWords());
+  await endsWell(house, 'SIGTERM');
+  await house.start();
+  await endsWell(house, 'SIGINT');
+});
+
+test.run();

@@ -1,0 +1,142 @@
+/**
+ * What a call to another machine can come to: every call of a port becomes events in virtual time.
+ *
+ *   answered     it takes effect, and says so
+ *   refused      no answer, no effect
+ *   unanswered   it takes effect, and its reply is lost
+ *   late         no answer by the deadline; it takes effect afterwards, also when the caller is dead by then
+ *   dies...      the caller is killed: before it leaves, on its way, when it has taken effect, when it is told
+ *
+ * A caller that dies or is paused for another reason leaves its calls on their way: they land, or not.
+ */
+import type { Being, Chance, Timeline } from './clock.js';
+import type { Counters } from './counters.js';
+
+/** The caller cannot know what came of its call. */
+export class NoAnswer extends Error {
+  override name = 'NoAnswer';
+}
+
+/** How bad it is: chances per call, from the seed. */
+export interface Weather {
+  readonly refused: number;
+  readonly unanswered: number;
+  readonly late: number;
+  readonly dies: number;
+  readonly full: number;
+  readonly slowness: number;
+  readonly deadlineMs: number;
+  readonly letterLost: number;
+  readonly letterRepeated: number;
+  readonly letterDelayMs: number;
+}
+
+export type Service = 'log' | 'storage' | 'events' | 'payments';
+type Fate = 'answered' | 'refused' | 'unanswered' | 'late' | 'diesBefore' | 'diesDuring' | 'diesAfter' | 'diesTold';
+
+export function drawWeather(chance: Chance): Weather {
+  const bad = chance.pick([0, 0.01, 0.03, 0.08, 0.2]);
+  return {
+    refused: bad * chance.next(),
+    unanswered: bad * chance.next(),
+    late: bad * chance.next(),
+    dies: chance.pick([0, 0.002, 0.006, 0.02]),
+    full: chance.pick([0, 0, 0.02]),
+    slowness: chance.pick([0.5, 2, 8, 40]),
+    deadlineMs: chance.pick([60, 300, 2_000]),
+    letterLost: chance.pick([0, 0.05, 0.3]),
+    letterRepeated: chance.pick([0, 0.1, 0.4]),
+    letterDelayMs: chance.pick([1, 20, 300]),
+  };
+}
+
+export class Faults {
+  isCalm = false;
+  readonly #awayUntilMs = new Map<Service, number>();
+
+  constructor(
+    readonly timeline: Timeline,
+    readonly weather: Weather,
+    readonly counters: Counters,
+    /** kill -9. */
+    private readonly kill: (being: Being, why: string) => void,
+  ) {}
+
+  /** The whole service does not answer for a while. */
+  away(service: Service, forMs: number): void {
+    this.#awayUntilMs.set(service, this.timeline.nowMs + forMs);
+  }
+
+  heal(): void {
+    this.isCalm = true;
+    this.#awayUntilMs.clear();
+  }
+
+  get chance(): Chance {
+    return this.timeline.chance;
+  }
+
+  /** One call from a process to a service. @param effect what happens there, at once and whole. */
+  call<T>(being: Being, service: Service, name: string, effect: () => Promise<T>): Promise<T> {
+    const { timeline, weather, chance, counters } = this;
+    const fate = this.#fate(service, name);
+    counters.add(`${name}: ${fate}`);
+    timeline.note(`${being.name} ${name} ${fate}`);
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new NoAnswer(`${name} has no answer`));
+      const tell = (settle: () => void) => {
+        if (fate === 'unanswered' || fate === 'late') return;
+        if (fate === 'diesAfter') return this.kill(being, `after ${name}`);
+        const delayMs = this.#wayMs();
+        timeline.after(delayMs, settle, being);
+        if (fate === 'diesTold') timeline.after(delayMs, () => this.kill(being, `told of ${name}`));
+      };
+      const land = () => {
+        if (being.state === 'dead' && fate !== 'late' && fate !== 'diesDuring') {
+          const lands = chance.hits(0.5);
+          counters.add(lands ? 'landed after its caller died' : 'lost with its caller');
+          if (!lands) return;
+        }
+        if (being.state === 'dead' && fate === 'late') counters.add(`${name}: landed late, its caller dead`);
+        if (being.state === 'paused') counters.add('landed while its caller slept');
+        timeline.note(`${being.name} ${name} lands`);
+        effect().then(
+          (value) => tell(() => resolve(value)),
+          (error) => tell(() => reject(error)),
+        );
+      };
+      if (fate === 'refused') {
+        timeline.after(chance.hits(0.5) ? this.#wayMs() : weather.deadlineMs, giveUp, being);
+        return;
+      }
+      if (fate === 'unanswered' || fate === 'late') timeline.after(weather.deadlineMs, giveUp, being);
+      if (fate === 'diesBefore') {
+        timeline.after(0, () => this.kill(being, `before ${name}`));
+        return;
+      }
+      const wayMs = this.#wayMs();
+      if (fate === 'diesDuring') timeline.after(wayMs * chance.next(), () => this.kill(being, `during ${name}`));
+      timeline.after(fate === 'late' ? weather.deadlineMs + chance.between(0, 1_500) : wayMs, land);
+    });
+  }
+
+  #fate(service: Service, name: string): Fate {
+    if (this.isCalm) return 'answered';
+    const { weather, chance, timeline } = this;
+    if ((this.#awayUntilMs.get(service) ?? 0) > timeline.nowMs) return chance.hits(0.8) ? 'refused' : 'late';
+    const draw = chance.next();
+    if (draw < weather.refused) return 'refused';
+    if (draw < weather.refused + weather.unanswered) return 'unanswered';
+    if (draw < weather.refused + weather.unanswered + weather.late) return 'late';
+    const mayDie = name === 'append' || name.startsWith('flush') || name === 'claim' || name === 'seal';
+    if (!mayDie || !chance.hits(weather.dies)) return 'answered';
+    return chance.pick(['diesBefore', 'diesDuring', 'diesAfter', 'diesTold']);
+  }
+
+  /** Mostly quick, now and then very slow. */
+  #wayMs(): number {
+    const { chance, weather } = this;
+    if (this.isCalm) return chance.between(0.1, 2);
+    return chance.next() * weather.slowness * (chance.hits(0.03) ? 20 : 1);
+  }
+}

@@ -1,0 +1,25 @@
+/** What the simulation would catch: every planted bug is found within so many seeds, none of which fails without it. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { plantedBugs } from './planted-bugs.js';
+import { simulate } from './simulate.js';
+
+const SEEDS = 200;
+const STEPS = 1_500;
+const test = suite('planted bugs');
+
+for (const bug of plantedBugs) {
+  test(`${bug.name} (${bug.breaks})`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { broken } = await simulate({ seed, steps: STEPS, plant: bug });
+      if (broken === undefined) continue;
+      console.log(`${bug.name}: seed ${seed}, ${broken.promise}: ${broken.how.split('\n')[0]?.slice(0, 160)}`);
+      const { broken: without } = await simulate({ seed, steps: STEPS });
+      assert.is(without, undefined, `seed ${seed} fails without the bug too: ${without?.promise}: ${without?.how}`);
+      return;
+    }
+    assert.unreachable(`no seed up to ${SEEDS} found it`);
+  });
+}
+
+test.run();

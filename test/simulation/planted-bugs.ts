@@ -1,0 +1,312 @@
+/**
+ * Mistakes that a hurried build would make, each planted from outside: by a wrapper around a port, or by a
+ * method put over one of the product's own. The product itself has no switch for any of them.
+ */
+import type { JournalId, OrderId } from '../../actors/ids.js';
+import { Channels } from '../../actors/node/channels.js';
+import { LookUps } from '../../actors/node/lookups.js';
+import { Node } from '../../actors/node/node.js';
+import { encodeSeal, journalLog, type NumberedLetter } from '../../actors/node/record.js';
+import type { Statement } from '../../actors/node/rows.js';
+import { Writes } from '../../actors/node/writes.js';
+import { isSettled, type OrderState } from '../../actors/order.js';
+import type { Clock, Log, PlaceRequest, Position, Snapshots } from '../../actors/ports.js';
+import { Driver } from '../../bus/driver.js';
+import { JournalWriter } from '../../bus/journal-writer.js';
+import { pause } from '../../bus/retry.js';
+import type { Plant } from './machine.js';
+import type { Ports } from './ports.js';
+
+export interface PlantedBug extends Plant {
+  readonly name: string;
+  /** Of the sharp edges in ARCHITECTURE.md, or the law it breaks. */
+  readonly breaks: string;
+}
+
+// ---------------------------------------------------------------- how they are planted
+
+/** Puts a method over one of a class, private ones too. */
+function over<Args extends unknown[], Result>(
+  owner: { readonly prototype: object },
+  name: string,
+  make: (original: (this: unknown, ...args: Args) => Result) => (this: unknown, ...args: Args) => Result,
+): () => () => void {
+  const methods = owner.prototype as Record<string, (this: unknown, ...args: Args) => Result>;
+  return () => {
+    const original = methods[name];
+    if (original === undefined) throw new Error(`there is no method ${name} to plant a bug in`);
+    methods[name] = make(original);
+    return () => {
+      methods[name] = original;
+    };
+  };
+}
+
+const onLog = (make: (log: Log) => Partial<Log>) => (ports: Ports) => ({
+  ...ports,
+  log: { ...ports.log, ...make(ports.log) },
+});
+
+const onSnapshots = (make: (snapshots: Snapshots) => Partial<Snapshots>) => (ports: Ports) => ({
+  ...ports,
+  snapshots: { ...ports.snapshots, ...make(ports.snapshots) },
+});
+
+/** What the planted methods touch of a node's private parts. */
+interface NodeParts {
+  underWay:
+    | {
+        readonly turn: { letters: NumberedLetter[]; seen: Map<number, Map<number, number>> };
+        answers: readonly { tell(): void }[];
+      }
+    | undefined;
+  readonly effects: object[];
+  readonly leaving: Set<{ readonly state: OrderState }>;
+  readonly world: { readonly orders: Map<OrderId, unknown> };
+}
+
+/** Once a turn is decided, and before its append is even sent. */
+const afterDeciding = (then: (node: NodeParts, underWay: NonNullable<NodeParts['underWay']>) => void) =>
+  over<[number], void>(Node, 'takeTurn', (original) => {
+    return function (at) {
+      original.call(this, at);
+      const node = this as NodeParts;
+      if (node.underWay !== undefined) then(node, node.underWay);
+    };
+  });
+
+interface WriterParts {
+  readonly journal: JournalId;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly stopped: boolean;
+  after: Position;
+}
+
+// ---------------------------------------------------------------- the bugs
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a reply before its append',
+    breaks: 'N2',
+    patch: afterDeciding((_, underWay) => {
+      for (const answer of underWay.answers) answer.tell();
+      underWay.answers = [];
+    }),
+  },
+  {
+    name: 'a letter before its append',
+    breaks: 'N2',
+    patch: afterDeciding((node, { turn }) => node.effects.push({ kind: 'send', letters: turn.letters })),
+  },
+  {
+    name: 'a confirmation before its append',
+    breaks: 'C3',
+    patch: afterDeciding((node, { turn }) => {
+      for (const [to, moved] of turn.seen) {
+        for (const [from, upTo] of moved) node.effects.push({ kind: 'confirm', from, to, upTo });
+      }
+    }),
+  },
+  {
+    name: 'the partition rows ahead of their actors',
+    breaks: 'edge 2',
+    ports: onSnapshots(({ write }) => {
+      let later: Statement[] = [];
+      return {
+        async write(journal, statement) {
+          if (statement.kind !== 'last') later.push(statement);
+          if (statement.kind !== 'last') return 'written';
+          const answer = await write(journal, statement);
+          const actors = later;
+          later = [];
+          for (const each of actors) await write(journal, each);
+          return answer;
+        },
+      };
+    }),
+  },
+  {
+    name: 'an order and its history in two statements',
+    breaks: 'edge 2',
+    ports: onSnapshots(({ write }) => ({
+      async write(journal, statement) {
+        if (statement.kind !== 'orders') return write(journal, statement);
+        const bare = statement.rows.map((row) => ({ ...row, history: [] }));
+        if ((await write(journal, { ...statement, rows: bare })) === 'closed') return 'closed';
+        return write(journal, { ...statement, certain: false });
+      },
+    })),
+  },
+  {
+    name: 'a retry built again, at the end of the journal',
+    breaks: 'N3, J1',
+    patch: over<[string, string], Promise<unknown>>(JournalWriter, 'append', () => {
+      return async function (id, record) {
+        const writer = this as WriterParts;
+        const name = journalLog(writer.journal);
+        for (let attempt = 0; !writer.stopped; attempt++) {
+          try {
+            for (const { position, record: found } of attempt > 0 ? await writer.log.read(name, writer.after) : []) {
+              if (found.includes('"kind":"seal"')) return { kind: 'sealed' };
+              writer.after = position;
+            }
+            const text = attempt === 0 ? record : record.replace(id, `${id}-${attempt}`);
+            const answer = await writer.log.append(name, writer.after, text);
+            if (answer.kind === 'appended') {
+              writer.after = answer.position;
+              return answer;
+            }
+          } catch {
+            // No answer: built again.
+          }
+          await pause(writer.clock, attempt);
+        }
+        return undefined;
+      };
+    }),
+  },
+  {
+    name: 'the watermarks of letters are not stored',
+    breaks: 'C2',
+    ports: onSnapshots(({ write }) => ({
+      write(journal, statement) {
+        if (statement.kind !== 'last') return write(journal, statement);
+        const partitions = statement.partitions.map((row) => ({ ...row, seen: {} }));
+        return write(journal, { ...statement, partitions });
+      },
+    })),
+  },
+  {
+    name: 'a letter without an answer is not sent again',
+    breaks: 'C3',
+    patch: over<[], NumberedLetter[]>(Channels, 'unconfirmed', () => () => []),
+  },
+  {
+    name: 'the journal trimmed past what is flushed',
+    breaks: 'F1',
+    ports: onLog(({ append, trim }) => ({
+      async append(log, after, record, options) {
+        const answer = await append(log, after, record, options);
+        if (answer.kind === 'appended' && options?.urgent !== true) trim(log, answer.position).catch(() => {});
+        return answer;
+      },
+    })),
+  },
+  {
+    name: 'a late look-up believed, its order come and gone meanwhile',
+    breaks: 'edge 6',
+    patch: over<[string], boolean>(LookUps, 'isPinned', () => () => false),
+  },
+  {
+    name: 'no look-up at all: absent from memory is taken for new',
+    breaks: 'N4',
+    patch: over<[number, PlaceRequest], void>(Node, 'place', (original) => {
+      return function (request, ask) {
+        original.call(this, request, { ...ask, fresh: true });
+      };
+    }),
+  },
+  {
+    name: 'an order leaves memory before it is flushed',
+    breaks: 'W2',
+    patch: over<[], void>(Node, 'letLeave', () => {
+      return function () {
+        const { leaving, world } = this as NodeParts;
+        for (const { state } of leaving) if (isSettled(state)) world.orders.delete(state.id);
+        leaving.clear();
+      };
+    }),
+  },
+  {
+    name: 'a write forgotten once it had its effect',
+    breaks: 'edge 6',
+    patch: over<[], string>(Writes, 'find', () => () => 'new'),
+  },
+  {
+    name: 'a journal taken over without its seal',
+    breaks: 'K1, S2',
+    ports: onLog(({ append, read }) => {
+      const pretended = new Map<string, string>();
+      return {
+        async append(log, after, record, options) {
+          if (!record.includes('"kind":"seal"')) return append(log, after, record, options);
+          pretended.set(log, record);
+          return { kind: 'appended', position: Number.MAX_SAFE_INTEGER };
+        },
+        async read(log, after) {
+          const found = await read(log, after);
+          const seal = pretended.get(log);
+          if (found.length > 0 || seal === undefined || after === Number.MAX_SAFE_INTEGER) return found;
+          return [{ position: Number.MAX_SAFE_INTEGER, record: seal }];
+        },
+      };
+    }),
+  },
+  {
+    name: 'a zombie that writes on over the seal',
+    breaks: 'K1',
+    ports: onLog(({ append, read }) => ({
+      async append(log, after, record, options) {
+        const answer = await append(log, after, record, options);
+        if (answer.kind !== 'conflict' || options?.urgent === true) return answer;
+        const last = (await read(log, after)).at(-1);
+        return last?.record.includes('"kind":"seal"') ? append(log, last.position, record) : answer;
+      },
+    })),
+  },
+  {
+    name: 'the rows of sealed journals are not closed',
+    breaks: 'edge 4, S3',
+    ports: onSnapshots(() => ({ closeJournals: async () => {} })),
+  },
+  {
+    name: 'a release while turns go on',
+    breaks: 'edge 7',
+    patch: over<[number], Promise<void>>(Driver, 'quiesce', () => async () => {}),
+  },
+  {
+    name: 'an event published again when its answer was lost',
+    breaks: 'E2',
+    ports: (ports) => ({
+      ...ports,
+      events: {
+        ...ports.events,
+        async publish(journal, after, n, batch) {
+          try {
+            return await ports.events.publish(journal, after, n, batch);
+          } catch {
+            const end = (await ports.events.last(journal))?.position ?? 0;
+            return ports.events.publish(journal, end, n, batch);
+          }
+        },
+      },
+    }),
+  },
+  {
+    name: 'the tails of predecessors are not published',
+    breaks: 'E5',
+    ports: (ports) => ({
+      ...ports,
+      events: {
+        last: async (journal) => (await ports.events.last(journal)) ?? { position: 0, n: 0, sealed: true },
+        publish: ports.events.publish,
+      },
+    }),
+  },
+  {
+    name: 'an unpaid order is not voided',
+    breaks: 'O3',
+    ports: (ports) => ({
+      ...ports,
+      payments: {
+        perform: async (operation, order, amount) =>
+          operation === 'void' ? 'voided' : ports.payments.perform(operation, order, amount),
+      },
+    }),
+  },
+];
+
+/** A seal as the product writes it; the plants recognise it by its kind. */
+if (!encodeSeal({ id: '', journal: '' as JournalId, by: '' as JournalId, at: 0 }).includes('"kind":"seal"'))
+  throw new Error('a seal does not look as the planted bugs expect');

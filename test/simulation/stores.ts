@@ -1,0 +1,153 @@
+/**
+ * The services that outlive every process: the product's in-memory twins, watched from inside, so that
+ * whatever a fault does in between, what lands is judged here.
+ */
+
+import type { JournalId, OrderId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import { contains, type Mark, type Statement } from '../../actors/node/rows.js';
+import type { EventLog, Log, PaymentLedger, Payments, Queries, Snapshots } from '../../actors/ports.js';
+import { type MemoryEvents, memoryEvents } from '../../bus/memory-events.js';
+import { memoryLog } from '../../bus/memory-log.js';
+import { mockPayments } from '../../bus/payments.js';
+import { memorySnapshots } from '../../storage/memory-snapshots.js';
+import { memoryPaymentLedger } from '../../storage/memory-stores.js';
+import type { Timeline } from './clock.js';
+import { holdsNoMoreThanItHas, Truth } from './truth.js';
+import type { Verdict } from './verdict.js';
+
+export interface Shape {
+  readonly partitions: number;
+  readonly successRate: number;
+  readonly paymentLatencyMs: number;
+}
+
+export class Stores {
+  readonly truth: Truth;
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  readonly queries: Queries;
+  readonly events: EventLog;
+  readonly payments: Payments;
+  readonly ledger: PaymentLedger;
+  readonly memoryEvents: MemoryEvents = memoryEvents();
+  /** By `<kind>/<id>`: the last version that is on EVENTS. */
+  readonly published = new Map<string, number>();
+  publishedEvents = 0;
+  readonly #rows = new Map<string, Mark & { readonly version: number }>();
+  readonly #epochs = new Map<number, number>();
+
+  constructor(
+    private readonly timeline: Timeline,
+    private readonly verdict: Verdict,
+    private readonly shape: Shape,
+  ) {
+    this.truth = new Truth(verdict);
+    this.log = this.truth.watch(memoryLog({ pageRecords: 7 }));
+    const { snapshots, queries } = memorySnapshots();
+    this.snapshots = this.#watchRows(snapshots);
+    this.queries = queries;
+    this.events = this.#watchEvents(this.memoryEvents);
+    this.ledger = memoryPaymentLedger();
+    this.payments = mockPayments({
+      successRate: shape.successRate,
+      latencyMs: shape.paymentLatencyMs,
+      ledger: this.ledger,
+      clock: timeline.clockOf(undefined, () => 0),
+    });
+  }
+
+  /** The broker loses the end of an event log it had acknowledged. @returns how many messages. */
+  forgetEvents(journal: JournalId, most: number): number {
+    const messages = this.memoryEvents.messages(journal);
+    // One stays: an event log that is empty is taken for one that its retention has emptied (edge 11).
+    const count = Math.min(most, messages.length - 1);
+    if (count < 1 || messages.at(-1)?.batch === '[]') return 0;
+    for (const { batch } of messages.slice(-count).reverse()) {
+      for (const { name, version } of eventsIn(batch).reverse()) {
+        this.published.set(name, version - 1);
+        this.publishedEvents--;
+      }
+    }
+    this.memoryEvents.keep(journal, 0, messages.length - count);
+    return count;
+  }
+
+  #watchRows(snapshots: Snapshots): Snapshots {
+    return {
+      ...snapshots,
+      write: async (journal, statement) => {
+        const answer = await snapshots.write(journal, statement);
+        if (answer === 'written') await this.#lookAtRows(snapshots, statement);
+        return answer;
+      },
+    };
+  }
+
+  async #lookAtRows(snapshots: Snapshots, statement: Statement): Promise<void> {
+    const { partitions } = this.shape;
+    if (statement.kind === 'orders') {
+      const ids = statement.rows.map(({ state }) => state.id);
+      for (const { state, ...row } of (await snapshots.lookUp(ids, [])).orders) this.#row(`order/${state.id}`, row);
+    } else if (statement.kind === 'products') {
+      const all = Array.from({ length: partitions }, (_, partition) => partition);
+      const none: OrderId[] = [];
+      for (const { state, ...row } of (await snapshots.load(all, partitions, none)).products) {
+        holdsNoMoreThanItHas(this.verdict, state, 'in its row');
+        this.#row(`product/${state.id}`, row);
+      }
+    } else {
+      for (const { partition, epoch } of await snapshots.partitionMarks()) {
+        if (epoch < (this.#epochs.get(partition) ?? 0))
+          this.verdict.fail('rows never go back', `partition ${partition} at epoch ${epoch}`);
+        this.#epochs.set(partition, epoch);
+      }
+    }
+  }
+
+  #row(name: string, row: Mark & { readonly version: number }): void {
+    const before = this.#rows.get(name);
+    if (before !== undefined && (!contains(row, before) || row.version < before.version)) {
+      this.verdict.fail('rows never go back', `${name} was at ${at(before)}, and is at ${at(row)}`);
+    }
+    if (row.version > (this.truth.versions.get(name) ?? 0)) {
+      this.verdict.fail('nothing leaves before its append', `${name} is stored at ${at(row)}, which is not appended`);
+    }
+    this.#rows.set(name, row);
+  }
+
+  #watchEvents(events: EventLog): EventLog {
+    return {
+      last: (journal) => events.last(journal),
+      publish: async (journal, after, n, batch) => {
+        const sealed = (await events.last(journal))?.sealed === true;
+        const answer = await events.publish(journal, after, n, batch);
+        this.timeline.note(`EVENTS of ${journal}: ${n} after ${after} is ${answer.kind}, ${batch.length} characters`);
+        if (answer.kind !== 'appended') return answer;
+        if (sealed) this.verdict.fail('each event once, in order', `a batch after the seal of ${journal}`);
+        if (Buffer.byteLength(batch) > limits.recordBytes) this.verdict.fail('bounded', `a batch of ${batch.length}`);
+        for (const { name, version } of eventsIn(batch)) {
+          const before = this.published.get(name) ?? 0;
+          if (version !== before + 1)
+            this.verdict.fail('each event once, in order', `${name} ${version} follows ${before} on EVENTS`);
+          if (version > (this.truth.versions.get(name) ?? 0))
+            this.verdict.fail('nothing leaves before its append', `${name} ${version} is on EVENTS`);
+          this.published.set(name, version);
+          this.publishedEvents++;
+        }
+        return answer;
+      },
+    };
+  }
+}
+
+const at = ({ epoch, n, version }: Mark & { readonly version: number }): string =>
+  `epoch ${epoch}, n ${n}, version ${version}`;
+
+function eventsIn(batch: string): { name: string; version: number }[] {
+  const events = JSON.parse(batch) as { id: string }[];
+  return events.map(({ id }) => {
+    const cut = id.lastIndexOf('/');
+    return { name: id.slice(0, cut), version: Number(id.slice(cut + 1)) };
+  });
+}

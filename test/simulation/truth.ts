@@ -1,0 +1,134 @@
+/**
+ * What is true: the records that landed in the journals and in the claims, folded here as they land.
+ *
+ *  - No event of an actor is ever appended twice, none is left out: versions are dense over all journals.
+ *  - A letter keeps its number and its words (C1), and leaves only when it is appended (N2).
+ *  - 0 <= held <= on hand after every event.
+ */
+import type { JournalId, NodeId, OrderId, ProductId } from '../../actors/ids.js';
+import { evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
+import {
+  CLAIMS_LOG,
+  type Claim,
+  decodeRecord,
+  type JournaledEvent,
+  type NumberedLetter,
+  type TurnRecord,
+} from '../../actors/node/record.js';
+import { absentOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import type { Log } from '../../actors/ports.js';
+import type { Verdict } from './verdict.js';
+
+export class Truth {
+  readonly orders = new Map<OrderId, OrderState>();
+  readonly products = new Map<ProductId, ProductState>();
+  /** By `<kind>/<id>`: the last version. */
+  readonly versions = new Map<string, number>();
+  readonly writes = new Set<string>();
+  readonly journals = new Set<JournalId>();
+  claims: readonly (Claim | null)[] = [];
+  events = 0;
+  readonly #letters = new Map<string, string>();
+  readonly #seen = new Map<string, number>();
+
+  constructor(private readonly verdict: Verdict) {}
+
+  /** The journal whose incarnation owns everything now. */
+  get ownersJournal(): JournalId | undefined {
+    return this.claims[0]?.journal;
+  }
+
+  /** Who has to let go before another may claim. */
+  get holder(): NodeId | undefined {
+    const claim = this.claims[0];
+    return claim == null || claim.released !== undefined ? undefined : claim.node;
+  }
+
+  /** The log, watched: nothing gets into it unseen. */
+  watch(log: Log): Log {
+    return {
+      read: (name, after) => log.read(name, after),
+      trim: (name, upTo) => log.trim(name, upTo),
+      append: async (name, after, text, options) => {
+        const answer = await log.append(name, after, text, options);
+        if (answer.kind !== 'appended') return answer;
+        const record = decodeRecord(text, name);
+        if (record.kind === 'claims') this.claims = record.map;
+        if (record.kind === 'turn') this.#turn(record);
+        if (name === CLAIMS_LOG) for (const claim of this.claims) if (claim) this.journals.add(claim.journal);
+        return answer;
+      },
+    };
+  }
+
+  /** N2. */
+  left(letter: NumberedLetter): void {
+    const words = this.#letters.get(channel(letter));
+    if (words === JSON.stringify(letter.letter)) return;
+    const why = words === undefined ? 'was sent before its append' : 'was sent with other words than it was appended';
+    this.verdict.fail('nothing leaves before its append', `letter ${channel(letter)} ${why}`);
+  }
+
+  confirmed(from: number, to: number, upTo: number): void {
+    if ((this.#seen.get(`${from}>${to}`) ?? 0) >= upTo) return;
+    this.verdict.fail(
+      'nothing leaves before its append',
+      `letter ${from}>${to} ${upTo} was confirmed before its append`,
+    );
+  }
+
+  #turn(turn: TurnRecord): void {
+    for (const { events } of turn.cascades) for (const event of events) this.#event(event, turn.at);
+    for (const letter of turn.letters) {
+      if (this.#letters.has(channel(letter))) this.verdict.fail('no effect twice', `letter ${channel(letter)}`);
+      this.#letters.set(channel(letter), JSON.stringify(letter.letter));
+    }
+    for (const [to, part] of Object.entries(turn.parts)) {
+      for (const [from, last] of Object.entries(part.seen ?? {})) {
+        const before = this.#seen.get(`${from}>${to}`) ?? 0;
+        if (last <= before) this.verdict.fail('no effect twice', `letter ${from}>${to} ${last} handled again`);
+        this.#seen.set(`${from}>${to}`, last);
+      }
+    }
+  }
+
+  #event({ of, version, event }: JournaledEvent, at: number): void {
+    this.events++;
+    const name = `${of.kind}/${of.id}`;
+    const last = this.versions.get(name) ?? 0;
+    if (version !== last + 1) {
+      this.verdict.fail(
+        version <= last ? 'no effect twice' : 'a 2xx is durable',
+        `${name} stands at version ${last}, and ${event.type} was appended as ${version}`,
+      );
+    }
+    this.versions.set(name, version);
+    if (of.kind === 'order') {
+      const before = this.orders.get(of.id) ?? absentOrder(of.id);
+      if (event.type === 'placed' && before.phase !== 'absent')
+        this.verdict.fail('one outcome', `${name} placed twice`);
+      if ((event.type === 'confirmed' || event.type === 'failed') && ['confirmed', 'failed'].includes(before.phase)) {
+        this.verdict.fail('one outcome', `${name} was ${before.phase}, and is ${event.type} now`);
+      }
+      this.orders.set(of.id, evolveOrder(before, event as Parameters<typeof evolveOrder>[1], at));
+      return;
+    }
+    if (event.type === 'received' || event.type === 'adjusted') {
+      const write = `${event.ref} ${of.id}`;
+      if (this.writes.has(write)) this.verdict.fail('no effect twice', `write ${event.ref} on ${name}`);
+      this.writes.add(write);
+    }
+    const before = this.products.get(of.id) ?? unknownProduct(of.id);
+    const state = evolveProduct(before, event as Parameters<typeof evolveProduct>[1], at);
+    this.products.set(of.id, state);
+    holdsNoMoreThanItHas(this.verdict, state, 'in the journals');
+  }
+}
+
+/** Promise 1, for one product as someone sees it. */
+export function holdsNoMoreThanItHas(verdict: Verdict, { id, held, onHand }: ProductState, where: string): void {
+  if (0 <= held && held <= onHand) return;
+  verdict.fail('never oversold', `product ${id} holds ${held} of ${onHand} ${where}`);
+}
+
+const channel = ({ from, to, number }: NumberedLetter): string => `${from}>${to} ${number}`;

@@ -1,0 +1,29 @@
+/** The first promise that was found broken, and how: whoever finds it may be deep in the product's own callbacks. */
+export type Promised =
+  | 'never oversold'
+  | 'all or nothing'
+  | 'one outcome'
+  | 'a repeat is an answer'
+  | 'a 2xx is durable'
+  | 'read your writes'
+  | 'no effect twice'
+  | 'rows never go back'
+  | 'each event once, in order'
+  | 'money follows the order'
+  | 'nothing leaves before its append'
+  | 'progress'
+  | 'bounded'
+  | 'nothing breaks';
+
+export interface Broken {
+  readonly promise: Promised;
+  readonly how: string;
+}
+
+export class Verdict {
+  broken: Broken | undefined;
+
+  fail(promise: Promised, how: string): void {
+    this.broken ??= { promise, how };
+  }
+}

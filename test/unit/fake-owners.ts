@@ -1,0 +1,171 @@
+/**
+ * Owners and Queries in memory, for tests of the edge: the product's own tables decide, nothing is
+ * stored, and a test may say how the next placements end.
+ */
+import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../actors/ids.js';
+import { decideProduct, evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
+import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
+import { absentOrder, decideOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import type {
+  Clock,
+  OrderFilter,
+  Owners,
+  Page,
+  PlaceReply,
+  PlaceRequest,
+  Queries,
+  StockReply,
+  StockRequest,
+} from '../../actors/ports.js';
+import type { Letter, OrderCommand, ProductCommand } from '../../actors/protocol.js';
+
+export class FakeOwners implements Owners, Queries {
+  readonly orderStates = new Map<OrderId, OrderState>();
+  readonly productStates = new Map<ProductId, ProductState>();
+  readonly #history = new Map<OrderId, HistoryRow[]>();
+  readonly #operations: OperationRow[] = [];
+  readonly #writes = new Map<string, string>();
+  /** Answers the next placements, when set; `undefined` out of it means: as usual. */
+  interfere: ((request: PlaceRequest, waitMs: number) => Promise<PlaceReply | undefined>) | undefined;
+  /** The same for writes to stock. */
+  interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
+  payment: 'authorized' | 'declined' = 'authorized';
+  placed = 0;
+
+  stockUp(id: string, quantity: number, currency = 'USD', unitPrice = 1999): void {
+    const command = { type: 'receive', ref: `seed-${id}` as WriteId, fingerprint: '', name: id } as const;
+    this.#toProduct(productId(id), { ...command, unitPrice, currency, quantity }, null);
+  }
+
+  async place(request: PlaceRequest, waitMs: number): Promise<PlaceReply> {
+    this.placed++;
+    const instead = await this.interfere?.(request, waitMs);
+    if (instead !== undefined) return instead;
+    const alias = request.alias === undefined ? undefined : this.orderStates.get(request.alias);
+    const imported = alias !== undefined && alias.content.user === request.content.user;
+    const id = imported && !this.orderStates.has(request.order) ? alias.id : request.order;
+    const { content, correlation } = request;
+    const before = this.orderStates.get(id) ?? absentOrder(id);
+    const decision = decideOrder(before, { type: 'place', content, correlation }, {});
+    if ('refused' in decision) return { kind: 'refused', refusal: decision.refused };
+    this.#toOrder(id, { type: 'place', content, correlation }, correlation);
+    return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id) };
+  }
+
+  async stock(request: StockRequest): Promise<StockReply> {
+    const instead = await this.interfereStock?.(request);
+    if (instead !== undefined) return instead;
+    const { product, command, correlation } = request;
+    const state = this.productStates.get(product) ?? unknownProduct(product);
+    const known = this.#writes.get(`${command.ref}/${product}`);
+    if (known !== undefined) {
+      return known === command.fingerprint
+        ? { kind: 'done', state, repeat: true }
+        : { kind: 'refused', refusal: 'other_body', state };
+    }
+    const decision = decideProduct(state, command);
+    if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
+    this.#writes.set(`${command.ref}/${product}`, command.fingerprint);
+    this.#toProduct(product, command, null, correlation);
+    return { kind: 'done', state: this.productStates.get(product) ?? state, repeat: false };
+  }
+
+  async order(id: OrderId): Promise<OrderState | undefined> {
+    return this.orderStates.get(id);
+  }
+  async product(id: ProductId): Promise<ProductState | undefined> {
+    return this.productStates.get(id);
+  }
+  async flushed(): Promise<void> {}
+  async notReady(): Promise<string | undefined> {
+    return undefined;
+  }
+
+  async orders(filter: OrderFilter, { page, pageSize }: Page) {
+    const all = [...this.orderStates.values()].reverse().filter((o) => {
+      const status = o.phase === 'confirmed' || o.phase === 'failed' ? o.phase : 'pending';
+      return (
+        (filter.user === undefined || o.content.user === filter.user) &&
+        (filter.status === undefined || filter.status === status)
+      );
+    });
+    return { orders: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
+  }
+  async products({ page, pageSize }: Page) {
+    const all = [...this.productStates.values()];
+    return { products: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
+  }
+  async history(order: OrderId): Promise<readonly HistoryRow[]> {
+    return this.#history.get(order) ?? [];
+  }
+  async operations(product: ProductId | undefined, { page, pageSize }: Page) {
+    const all = this.#operations.filter((row) => product === undefined || row.product === product);
+    return { operations: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
+  }
+
+  #toOrder(id: OrderId, command: OrderCommand, correlation: string): void {
+    const at = Date.now();
+    let state = this.orderStates.get(id) ?? absentOrder(id);
+    const decision = decideOrder(state, command, { instantPayment: () => this.payment });
+    if ('refused' in decision) return;
+    const history = this.#history.get(id) ?? [];
+    for (const event of decision.events) {
+      state = evolveOrder(state, event, at);
+      history.push({ order: id, version: history.length + 1, at, correlation, event });
+    }
+    this.orderStates.set(id, state);
+    this.#history.set(id, history);
+    this.#deliver(decision.letters, correlation);
+  }
+
+  #toProduct(id: ProductId, command: ProductCommand, order: OrderId | null, correlation = ''): void {
+    const at = Date.now();
+    let state = this.productStates.get(id) ?? unknownProduct(id);
+    const decision = decideProduct(state, command);
+    if ('refused' in decision) return;
+    for (const event of decision.events) {
+      state = evolveProduct(state, event, at);
+      this.#operations.push({
+        ref: 'ref' in command ? command.ref : command.order,
+        order,
+        product: id,
+        version: this.#operations.length + 1,
+        type: command.type,
+        no: 1,
+        quantity: 'delta' in command ? command.delta : command.quantity,
+        onHandAfter: state.onHand,
+        heldAfter: state.held,
+        reason: 'reason' in command ? command.reason : null,
+        fingerprint: null,
+        correlation,
+        at,
+      });
+    }
+    if (decision.events.length > 0) this.productStates.set(id, state);
+    this.#deliver(decision.letters, correlation);
+  }
+
+  #deliver(letters: readonly Letter[], correlation: string): void {
+    for (const { to, command } of letters) {
+      if (to.kind === 'order') this.#toOrder(to.id, command as OrderCommand, correlation);
+      else {
+        const order = 'order' in command ? (command.order as OrderId) : null;
+        this.#toProduct(to.id, command as ProductCommand, order, correlation);
+      }
+    }
+  }
+}
+
+/** The real clock, which these tests do not play with. */
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+  soon: (run) => void setImmediate(run),
+  // As a ULID, whose time leaves the highest bits 0.
+  id: () => crockford128(crypto.getRandomValues(new Uint8Array(16)).fill(0, 0, 2)),
+  random: () => Math.random(),
+};

@@ -1,0 +1,145 @@
+/** The rules of the house (ARCHITECTURE.md), as functions of source text: each names what breaks it. */
+import { posix } from 'node:path';
+
+export interface Source {
+  /** From the root of the repository, with slashes. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Package {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
+}
+
+export const ROOMS = ['actors', 'bus', 'storage', 'http', 'deploy'] as const;
+const MOST_LINES = 500;
+export const MANY_LINES = 200;
+
+// ---------------------------------------------------------------- reading
+
+/** Only code: without comments and texts in quotes; templates as asked. */
+export function codeOf(text: string, { templates }: { readonly templates: 'kept' | 'dropped' }): string {
+  const pieces = /`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
+  return text.replace(pieces, (piece) => (piece.startsWith('`') && templates === 'kept' ? piece : ' '));
+}
+
+/** What a file imports; a package that is only resolved, for its files, counts as well. */
+export const importsOf = ({ text }: Source): string[] =>
+  [...text.matchAll(/\bfrom '([^']+)'|\bimport\(?\s*'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
+    (found) => found[1] ?? found[2] ?? found[3] ?? '',
+  );
+
+const roomOf = (path: string): string => path.split('/')[0] ?? '';
+const isInside = (imported: string) => imported.startsWith('.');
+const isBuiltIn = (imported: string) => imported.startsWith('node:');
+const target = (path: string, imported: string) => posix.join(posix.dirname(path), imported);
+const packageOf = (imported: string) =>
+  imported
+    .split('/')
+    .slice(0, imported.startsWith('@') ? 2 : 1)
+    .join('/');
+const outside = (source: Source) => importsOf(source).filter((i) => !isInside(i) && !isBuiltIn(i));
+
+// ---------------------------------------------------------------- who may import whom
+
+export function importFaults(sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const room = roomOf(source.path);
+    return importsOf(source).flatMap((imported) => {
+      if (!isInside(imported)) return room === 'actors' ? [`${source.path} imports ${imported}`] : [];
+      const into = roomOf(target(source.path, imported));
+      const mayEnter = room === 'test' || into === room || into === 'actors' || (room === 'deploy' && into !== 'test');
+      return mayEnter && (room !== 'actors' || into === 'actors') ? [] : [`${source.path} imports ${imported}`];
+    });
+  });
+}
+
+/** Drivers of other systems, each in one file; what is listed together belongs to one. */
+const DRIVERS = [
+  /^@nats-io\//,
+  /^postgres$/,
+  /^(pg|node-pg-migrate)$/,
+  /^ioredis$/,
+  /^(kafkajs|@platformatic\/kafka)$/,
+];
+
+/** A library stays in one room, beside deploy/, which may enter all of them; a driver in one file. */
+export function libraryFaults(sources: readonly Source[]): string[] {
+  const users = new Map<string, Set<string>>();
+  for (const source of sources) {
+    for (const name of outside(source).map(packageOf)) users.set(name, (users.get(name) ?? new Set()).add(source.path));
+  }
+  const inTwoRooms = [...users].flatMap(([name, paths]) => {
+    const rooms = [...new Set([...paths].map(roomOf))].filter((room) => room !== 'deploy');
+    return rooms.length > 1 ? [`${name} is used in ${rooms.sort().join(' and ')}`] : [];
+  });
+  const inTwoFiles = DRIVERS.flatMap((driver) => {
+    const paths = new Set([...users].filter(([name]) => driver.test(name)).flatMap(([, of]) => [...of]));
+    return paths.size > 1 ? [`the driver ${driver.source} is used in ${[...paths].sort().join(' and ')}`] : [];
+  });
+  return [...inTwoRooms, ...inTwoFiles];
+}
+
+/** Every dependency in use, none undeclared. */
+export function dependencyFaults(pkg: Package, product: readonly Source[], tests: readonly Source[]): string[] {
+  const used = (sources: readonly Source[]) => new Set(sources.flatMap(outside).map(packageOf));
+  const [byProduct, byTests, scripts] = [used(product), used(tests), Object.values(pkg.scripts).join(' ')];
+  const isTool = (name: string) =>
+    scripts.includes({ typescript: 'tsc', '@biomejs/biome': 'biome' }[name] ?? `\0${name}`);
+  const isTypesOf = (name: string) => {
+    const of = name.replace('@types/', '');
+    return of !== name && (of === 'node' || of in pkg.dependencies);
+  };
+  const all = { ...pkg.dependencies, ...pkg.devDependencies };
+  return [
+    ...Object.keys(pkg.dependencies)
+      .filter((d) => !byProduct.has(d))
+      .map((d) => `${d} is not used by the product`),
+    ...Object.keys(pkg.devDependencies)
+      .filter((d) => !byTests.has(d) && !isTool(d) && !isTypesOf(d))
+      .map((d) => `${d} is not used by the tests`),
+    ...[...byProduct].filter((d) => !(d in pkg.dependencies)).map((d) => `${d} is used, and no dependency`),
+    ...[...byTests].filter((d) => !(d in all)).map((d) => `${d} is used by the tests, and no dependency`),
+  ];
+}
+
+// ---------------------------------------------------------------- what may stand in a file
+
+const IMPURE =
+  /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|Buffer|console|globalThis|fetch|require)\b|\b(?:async|await)\b|\bnew Promise\b|\bPromise\./g;
+
+/** actors/ is pure: no clock, no chance, no waiting, no Node. */
+export const purityFaults = (sources: readonly Source[]): string[] =>
+  sources
+    .filter(({ path }) => roomOf(path) === 'actors')
+    .flatMap(({ path, text }) =>
+      [...codeOf(text, { templates: 'kept' }).matchAll(IMPURE)].map((f) => `${path}: ${f[0]}`),
+    );
+
+/** Types are told, never waved through. */
+export const typeFaults = (sources: readonly Source[]): string[] =>
+  sources.flatMap(({ path, text }) => [
+    ...[...codeOf(text, { templates: 'dropped' }).matchAll(/(?<![.\w])any\b(?!\()/g)].map((f) => `${path}: ${f[0]}`),
+    ...[...text.matchAll(/@ts-(?:ignore|expect-error|nocheck)|biome-ignore|eslint-disable/g)].map(
+      (f) => `${path}: ${f[0]}`,
+    ),
+  ]);
+
+/** The ports are types alone: nothing of them runs. */
+export const portFaults = ({ path, text }: Source): string[] =>
+  codeOf(text, { templates: 'dropped' })
+    .split('\n')
+    .filter((line) => /^(?:export )?(?:const|let|class|function|enum)\b|^import (?!type\b)/.test(line))
+    .map((line) => `${path}: ${line.trim()}`);
+
+// ---------------------------------------------------------------- names and sizes
+
+const NOTHING_SAID = /(?:^|\/)(?:utils?|helpers?|common|index|misc|shared|lib)(?:\.[a-z]+|\/)/i;
+
+export const nameFaults = (paths: readonly string[]): string[] => paths.filter((path) => NOTHING_SAID.test(path));
+
+export const linesOf = ({ text }: Source): number => text.split('\n').length - 1;
+export const sizeFaults = (sources: readonly Source[]): string[] =>
+  sources.filter((s) => linesOf(s) > MOST_LINES).map((s) => `${s.path} has ${linesOf(s)} lines`);
