@@ -5,6 +5,7 @@
  * saying so; a timeout rejects. A returned configuration is compared with the one asked for, since older
  * servers drop what they do not know without a word.
  */
+import { setTimeout } from 'node:timers/promises';
 import { JetStreamRefusal, type Nats, type NatsMessage, type StreamConfig, type StreamInfo } from './nats.js';
 
 const NO_STREAM = 10059;
@@ -13,6 +14,8 @@ const NO_MESSAGE = 10037;
 const NAME_TAKEN = 10058;
 const SUBJECTS_OVERLAP = 10065;
 const NO_STORAGE = 10047;
+/** Also for a moment after a stream of that name was deleted: the broker removes its files later than it says. */
+const NO_STORE = 10049;
 
 export type StreamShape = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects' | 'num_replicas'>;
 
@@ -102,11 +105,18 @@ export async function trimSubject(nats: Nats, stream: string, subject: string, u
 
 // ---------------------------------------------------------------- machinery
 
-async function createStream(nats: Nats, shape: StreamShape): Promise<StreamInfo> {
+const STORE_AGAIN_MS = 100;
+const STORE_TRIES = 50;
+
+async function createStream(nats: Nats, shape: StreamShape, tries = STORE_TRIES): Promise<StreamInfo> {
   try {
     return await nats.api<StreamInfo>(`STREAM.CREATE.${shape.name}`, shape);
   } catch (error) {
     if (!(error instanceof JetStreamRefusal)) throw error;
+    if (error.errCode === NO_STORE && tries > 1) {
+      await setTimeout(STORE_AGAIN_MS);
+      return createStream(nats, shape, tries - 1);
+    }
     const info = error.errCode === NAME_TAKEN ? await streamInfo(nats, shape.name) : undefined;
     if (info !== undefined) return info;
     if (error.errCode === NO_STORAGE) {

@@ -6,7 +6,7 @@ import type { EventLog } from '../../actors/ports.js';
 import { jetstreamEvents } from '../../bus/jetstream-events.js';
 import { memoryEvents } from '../../bus/memory-events.js';
 import { connectNats, type Nats } from '../../bus/nats.js';
-import { lastMessage } from '../../bus/streams.js';
+import { ensureStream, lastMessage } from '../../bus/streams.js';
 import { realNats } from '../real-servers.js';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -110,7 +110,7 @@ for (const { version, nats } of brokers) {
   });
   test('is refused by name when it would keep events out', async () => {
     await nats.api('STREAM.DELETE.EVENTS');
-    await nats.api('STREAM.CREATE.EVENTS', { name: 'EVENTS', subjects: ['events.>'], discard: 'new', num_replicas: 1 });
+    await ensureStream(nats, { name: 'EVENTS', subjects: ['events.>'], discard: 'new', num_replicas: 1 }, []);
     assert.match(
       String(await jetstreamEvents(nats, { replicas: 1 }).catch((e: unknown) => e)),
       /EVENTS .*discard is "new"/,

@@ -12,6 +12,7 @@ import * as assert from 'uvu/assert';
 import type { Appended, Log } from '../../actors/ports.js';
 import { jetstreamLog } from '../../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../../bus/nats.js';
+import { ensureStream, type StreamShape } from '../../bus/streams.js';
 import { natsBinary, realNats } from '../real-servers.js';
 import { logContract } from './log.suite.js';
 
@@ -131,7 +132,7 @@ function setUp(version: string, nats: Nats, connection: () => Promise<Nats>): vo
   })) {
     test(`a stream with a wrong ${field} is refused by name`, async () => {
       const right = { name: 'JOURNAL', subjects: ['journal.*', 'claims', 'system'], discard: 'new', num_replicas: 1 };
-      await nats.api('STREAM.CREATE.JOURNAL', { ...right, retention: 'limits', storage: 'file', [field]: wrong });
+      await ensureStream(nats, { ...right, retention: 'limits', storage: 'file', [field]: wrong } as StreamShape, []);
       const error = await jetstreamLog(nats, { replicas: 1 }).catch((e: unknown) => e);
       assert.match(String(error), new RegExp(`JOURNAL .*${field} is`));
     });
