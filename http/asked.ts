@@ -4,10 +4,10 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../actors/limits.js';
-import type { Clock, Page } from '../actors/ports.js';
+import type { Clock } from '../actors/ports.js';
 import { Failure, invalidField } from './failure.js';
 import type { Answer, ReplyIds } from './reply.js';
-import { ID_RULE, isIdText, isKey, KEY_RULE } from './schemas.js';
+import { isKey, KEY_RULE } from './schemas.js';
 
 export interface Asked extends ReplyIds {
   readonly req: IncomingMessage;
@@ -61,13 +61,6 @@ export function idempotencyKey({ req }: Asked, inBody: string | undefined): stri
 
 // ---------------------------------------------------------------- the address
 
-/** An id out of the path. */
-export function idParam({ params }: Asked, name: string): string {
-  const id = params[name] ?? '';
-  if (!isIdText(id)) throw invalidField(name, ID_RULE);
-  return id;
-}
-
 /** Throws where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
 export function assertDecodable(url: string): void {
   if (!url.includes('%')) return;
@@ -82,52 +75,6 @@ function decodes(text: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Parameters that nobody asked for are ignored; one that is given twice is not guessed about. */
-export class Query {
-  readonly #given: URLSearchParams;
-
-  constructor({ req }: Asked) {
-    const url = req.url ?? '';
-    const start = url.indexOf('?');
-    this.#given = new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
-  }
-
-  one(name: string): string | undefined {
-    const values = this.#given.getAll(name);
-    if (values.length > 1) throw invalidField(name, 'is given twice');
-    return values[0];
-  }
-
-  id(name: string): string | undefined {
-    const value = this.one(name);
-    if (value !== undefined && !isIdText(value)) throw invalidField(name, ID_RULE);
-    return value;
-  }
-
-  word<const W extends string>(name: string, words: readonly W[]): W | undefined {
-    const value = this.one(name);
-    if (value === undefined) return undefined;
-    const word = words.find((w) => w === value);
-    if (word === undefined) throw invalidField(name, `must be one of ${words.join(', ')}`);
-    return word;
-  }
-
-  page(): Page {
-    return {
-      page: this.#number('page', 1, limits.pageDepth),
-      pageSize: this.#number('page_size', limits.pageSizeDefault, limits.pageSize),
-    };
-  }
-
-  #number(name: string, otherwise: number, most: number): number {
-    const value = this.one(name);
-    if (value === undefined) return otherwise;
-    const number = /^\d{1,9}$/.test(value) ? Number(value) : 0;
-    if (number < 1 || number > most) throw invalidField(name, `must be a whole number from 1 to ${most}`);
-    return number;
   }
 }
 

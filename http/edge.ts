@@ -14,10 +14,13 @@ import { Failure, unavailable } from './failure.js';
 import { Health, type HealthReport } from './health.js';
 import { startHttpServer } from './http-server.js';
 import { Inventory } from './inventory.js';
+import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
 import { Orders } from './orders.js';
+import { Reference } from './reference.js';
 import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
 import { everything, inventoryOnly } from './routes.js';
+import { orderBody, validated } from './schemas.js';
 
 export interface EdgeOptions {
   readonly host: string;
@@ -95,6 +98,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     orders,
     inventory,
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
+    reference: new Reference(version),
   };
 
   const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
@@ -122,9 +126,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     reply(asked, res, answer, startedAt, cause);
   };
 
-  const placeOrder = (asked: Asked): Promise<Answer> => {
+  const placeOrder = async (asked: Asked): Promise<Answer> => {
     asked.route = '/api/orders';
-    return orders.place(asked);
+    return orders.place(asked, validated(orderBody, await readJson(asked.req)));
   };
 
   const throughKoa = (routes: Middleware) => {

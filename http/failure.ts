@@ -4,6 +4,7 @@
  * without a word about itself.
  */
 import { limits } from '../actors/limits.js';
+import type { ErrorCode } from './errors.js';
 
 export interface FieldError {
   /** As the client wrote it: `items[0].quantity`; `body` when the body as a whole is wrong. */
@@ -25,7 +26,7 @@ export class Failure extends Error {
   override name = 'Failure';
   constructor(
     readonly status: number,
-    readonly code: string,
+    readonly code: ErrorCode,
     message: string,
     readonly details: FailureDetails = {},
   ) {
@@ -48,7 +49,7 @@ export const RETRY_AFTER = ['Retry-After', '1'] as const;
 export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>
   new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about });
 
-export const notFound = (message: string, code = 'not_found'): Failure => new Failure(404, code, message);
+export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
 
 /** A read model that does not answer is a 503: nothing is broken, and the client may ask again. */
 export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { limits } from '../actors/limits.js';
 import type { Clock } from '../actors/ports.js';
+import type { ErrorCode } from './errors.js';
 import { errorBody } from './reply.js';
 
 /** How often timeouts are looked at, and connections without a request are ended in a stop. */
@@ -82,7 +83,7 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number, set
   });
 }
 
-const REASONS: { readonly [status: number]: readonly [reason: string, code: string, message: string] } = {
+const REASONS: { readonly [status: number]: readonly [reason: string, code: ErrorCode, message: string] } = {
   400: ['Bad Request', 'invalid', 'This is not an HTTP/1.1 request that can be understood.'],
   408: ['Request Timeout', 'too_slow', 'The request did not arrive in time.'],
   431: [

@@ -9,14 +9,20 @@ import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../actors/money.js';
 import type { Clock, Owners, Queries, StockReply, StockRequest } from '../actors/ports.js';
 import type { ReceiveCommand } from '../actors/protocol.js';
 import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, idempotencyKey, idParam, Query, type WaitingRoom } from './asked.js';
+import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { Failure, type FieldError, fromReadModel, invalid } from './failure.js';
 import { inTurns } from './in-turns.js';
 import { operationJson, productJson } from './inventory-view.js';
-import { readJson } from './json-body.js';
 import { merged } from './order-content.js';
 import { type Answer, list, success } from './reply.js';
-import { adjustBody, checkBody, type ReceiptBody, receiptBody, validated } from './schemas.js';
+import {
+  type AdjustBody,
+  type AuditQuery,
+  type CheckBody,
+  type PageQuery,
+  pageOf,
+  type ReceiptBody,
+} from './schemas.js';
 import {
   RecentWrites,
   receiptUnavailable,
@@ -55,14 +61,13 @@ export class Inventory {
     this.#draw = () => options.clock.id();
   }
 
-  list = async (asked: Asked): Promise<Answer> => {
-    const page = new Query(asked).page();
+  list = async (query: PageQuery): Promise<Answer> => {
+    const page = pageOf(query);
     const { products, total } = await fromReadModel(() => this.#options.queries.products(page));
     return list(products.map(productJson), { ...page, total });
   };
 
-  get = async (asked: Asked): Promise<Answer> => {
-    const id = idParam(asked, 'product_id');
+  get = async (id: string): Promise<Answer> => {
     const state = await this.#options.owners.product(productId(id));
     if (!state?.known) throw unknownProduct(id);
     return success(200, productJson(state));
@@ -73,8 +78,7 @@ export class Inventory {
    * only a keeper can tell, and what is late, may come after some of it has been: the answer then
    * names what is done. What was late is completed by a repeat under the same key.
    */
-  receive = async (asked: Asked): Promise<Answer> => {
-    const body = validated(receiptBody, await readJson(asked.req));
+  receive = async (asked: Asked, body: ReceiptBody): Promise<Answer> => {
     const normalised = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
     const write = writeOf('receive', idempotencyKey(asked, body.idempotency_key), normalised, this.#draw);
     return this.#options.waiting.during(async () => {
@@ -115,9 +119,8 @@ export class Inventory {
     return replies;
   }
 
-  adjust = async (asked: Asked): Promise<Answer> => {
-    const product = productId(idParam(asked, 'product_id'));
-    const { delta, reason, idempotency_key } = validated(adjustBody, await readJson(asked.req));
+  adjust = async (asked: Asked, id: string, { delta, reason, idempotency_key }: AdjustBody): Promise<Answer> => {
+    const product = productId(id);
     const key = idempotencyKey(asked, idempotency_key);
     const write = writeOf(`adjust/${product}`, key, { delta, reason }, this.#draw);
     const { waiting, waitMs } = this.#options;
@@ -136,8 +139,7 @@ export class Inventory {
     });
   };
 
-  check = async (asked: Asked): Promise<Answer> => {
-    const { items } = validated(checkBody, await readJson(asked.req));
+  check = async ({ items }: CheckBody): Promise<Answer> => {
     const [lines] = merged([items, 'items']);
     const states = await Promise.all(lines.map(({ product }) => this.#options.owners.product(product)));
     const shown = lines.map(({ product, quantity }, i) => {
@@ -148,10 +150,9 @@ export class Inventory {
     return success(200, JSON.stringify({ available: shown.every((line) => line.sufficient), items: shown }));
   };
 
-  audit = async (asked: Asked): Promise<Answer> => {
-    const query = new Query(asked);
-    const product = query.id('product_id');
-    const page = query.page();
+  audit = async (query: AuditQuery): Promise<Answer> => {
+    const { product_id: product } = query;
+    const page = pageOf(query);
     const { operations, total } = await fromReadModel(() =>
       this.#options.queries.operations(product === undefined ? undefined : productId(product), page),
     );

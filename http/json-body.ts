@@ -13,29 +13,38 @@ import { Failure, invalidField } from './failure.js';
 const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json\s*(;.*)?$/i;
 const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(;|$))/i;
 
-export async function readJson(req: IncomingMessage): Promise<object> {
+/** @param emptyIsObject nothing at all is understood as `{}`. */
+export async function readJson(req: IncomingMessage, emptyIsObject = false): Promise<object> {
   const type = req.headers['content-type'];
-  if (type !== undefined && type !== 'application/json') mustBeJson(type);
-  const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new Failure(415, 'unsupported_media_type', 'A compressed body is not understood: send it as it is.', {
-      errors: [{ field: 'Content-Encoding', message: 'Content-Encoding must be left out.' }],
-    });
+  if (type !== undefined && type !== 'application/json' && (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type))) {
+    throw otherType('application/json');
   }
-  return parseBody(await readBytes(req));
+  mustBePlain(req);
+  const bytes = await readBytes(req);
+  return emptyIsObject && bytes.length === 0 ? {} : parseBody(bytes);
 }
 
-function mustBeJson(type: string): void {
-  if (JSON_TYPE.test(type) && !OTHER_CHARSET.test(type)) return;
-  throw new Failure(
-    415,
-    'unsupported_media_type',
-    'The body must be JSON in UTF-8: send Content-Type: application/json.',
-    {
-      errors: [{ field: 'Content-Type', message: 'Content-Type must be application/json.' }],
-    },
-  );
+/** For a body that is read by who needs it: of this type (which must be said), in UTF-8, not compressed. */
+export function mustBeOfType(req: IncomingMessage, contentType: string): void {
+  const [type = '', ...parameters] = (req.headers['content-type'] ?? '').split(';');
+  if (type.trim().toLowerCase() !== contentType || OTHER_CHARSET.test(`;${parameters.join(';')}`)) {
+    throw otherType(contentType);
+  }
+  mustBePlain(req);
 }
+
+function mustBePlain(req: IncomingMessage): void {
+  const encoding = req.headers['content-encoding'];
+  if (encoding === undefined || encoding === 'identity') return;
+  throw new Failure(415, 'unsupported_media_type', 'A compressed body is not understood: send it as it is.', {
+    errors: [{ field: 'Content-Encoding', message: 'Content-Encoding must be left out.' }],
+  });
+}
+
+const otherType = (contentType: string): Failure =>
+  new Failure(415, 'unsupported_media_type', `The body must be ${contentType} in UTF-8: say so in Content-Type.`, {
+    errors: [{ field: 'Content-Type', message: `Content-Type must be ${contentType}.` }],
+  });
 
 const tooLarge = () =>
   new Failure(413, 'too_large', `The body is larger than ${limits.bodyBytes} bytes: send it in parts.`, {

@@ -6,7 +6,7 @@ import { type ProductId, productId, userId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { OrderContent } from '../actors/protocol.js';
 import { invalidField } from './failure.js';
-import { type OrderBody, orderBody, validated } from './schemas.js';
+import type { OrderBody } from './schemas.js';
 
 export interface Wish {
   readonly content: OrderContent;
@@ -16,8 +16,7 @@ export interface Wish {
   readonly lineFields: readonly string[];
 }
 
-export function readWish(body: object): Wish {
-  const given = validated(orderBody, body);
+export function readWish(given: OrderBody): Wish {
   const [lines, lineFields] = merged(givenLines(given));
   const user = given.user_id;
   const content: { -readonly [K in keyof OrderContent]: OrderContent[K] } = {

@@ -5,16 +5,16 @@
 import { orderId, userId } from '../actors/ids.js';
 import type { Clock, OrderFilter, Owners, PlaceReply, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, idempotencyKey, idParam, Query, type WaitingRoom } from './asked.js';
+import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { Failure, fromReadModel, notFound } from './failure.js';
 import { inTime } from './in-time.js';
-import { readJson } from './json-body.js';
 import { answerOf, notConfirmedInTime } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
 import { historyJson, orderJson } from './order-view.js';
 import { type Answer, brokenAnswer, failureAnswer, list, success } from './reply.js';
+import { type OrderBody, type OrderListQuery, pageOf } from './schemas.js';
 
 export interface OrdersOptions {
   readonly owners: Owners;
@@ -27,8 +27,6 @@ export interface OrdersOptions {
   readonly broken: (error: unknown, asked: Asked) => void;
 }
 
-const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'] as const;
-
 export class Orders {
   readonly #options: OrdersOptions;
   readonly #rules: OrderRules;
@@ -40,8 +38,8 @@ export class Orders {
     this.#draw = () => options.clock.id();
   }
 
-  place = async (asked: Asked): Promise<Answer> => {
-    const wish = readWish(await readJson(asked.req));
+  place = async (asked: Asked, body: OrderBody): Promise<Answer> => {
+    const wish = readWish(body);
     const key = idempotencyKey(asked, wish.key);
     const { user } = wish.content;
     let target = targetOf(user, key, this.#draw);
@@ -95,31 +93,24 @@ export class Orders {
     return alias !== undefined && (await owners.order(alias)) !== undefined;
   }
 
-  get = async (asked: Asked): Promise<Answer> => {
-    const id = idParam(asked, 'order_id');
+  get = async (id: string): Promise<Answer> => {
     const state = await this.#options.owners.order(orderId(id));
     if (state === undefined) throw unknownOrder(id);
     return success(200, orderJson(state));
   };
 
-  list = async (asked: Asked): Promise<Answer> => this.#list(new Query(asked), undefined);
-
-  listOfUser = async (asked: Asked): Promise<Answer> => this.#list(new Query(asked), idParam(asked, 'user_id'));
-
-  async #list(query: Query, userInPath: string | undefined): Promise<Answer> {
-    const user = userInPath ?? query.id('user_id');
-    const status = query.word('status', STATUSES);
+  list = async (asked: OrderListQuery): Promise<Answer> => {
+    const { user_id: user, status } = asked;
     const filter: OrderFilter = {
       ...(user !== undefined && { user: userId(user) }),
       ...(status !== undefined && { status }),
     };
-    const page = query.page();
+    const page = pageOf(asked);
     const { orders, total } = await fromReadModel(() => this.#options.queries.orders(filter, page));
     return list(orders.map(orderJson), { ...page, total });
-  }
+  };
 
-  history = async (asked: Asked): Promise<Answer> => {
-    const id = idParam(asked, 'order_id');
+  history = async (id: string): Promise<Answer> => {
     const { owners, queries } = this.#options;
     await owners.flushed(orderId(id));
     const rows = await fromReadModel(() => queries.history(orderId(id)));

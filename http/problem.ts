@@ -1,21 +1,49 @@
 /**
  * Errors as RFC 9457 problem details, for a client that accepts them and not plain JSON. They say the same as
- * the error of the contract, with the same code; `type` stays about:blank, since the code tells them apart.
+ * the error of the contract, with the same code; `type` is where the reference page explains it.
  */
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { ERRORS, type ErrorCode } from './errors.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 const PROBLEM = /\bapplication\/problem\+json\b/i;
 const PLAIN = /\bapplication\/json\b/i;
+const INSTANCE_CHARS = 500;
 
 export function wantsProblem(req: IncomingMessage): boolean {
   const { accept } = req.headers;
   return accept !== undefined && PROBLEM.test(accept) && !PLAIN.test(accept);
 }
 
-/** @param body an error in the shape of the contract. */
-export function problemOf(status: number, body: string): string {
-  const { status: _error, message, ...more } = JSON.parse(body) as { status: string; message?: string };
-  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail: message, ...more });
+/** Where the reference page (docs-page.ts) explains a code. */
+export const anchorOf = (code: ErrorCode): string => `error-${code}`;
+
+/** @param body an error in the shape of the contract. @param url what was asked for. */
+export function problemOf(status: number, body: string, url: string): string {
+  const {
+    status: _error,
+    code,
+    message,
+    ...more
+  } = JSON.parse(body) as {
+    readonly status: string;
+    readonly code: ErrorCode;
+    readonly message: string;
+  };
+  return JSON.stringify({
+    type: `/docs#${anchorOf(code)}`,
+    title: ERRORS[code].title,
+    status,
+    detail: message,
+    instance: instanceOf(url),
+    code,
+    ...more,
+  });
+}
+
+/** The path alone: a query may hold what is nobody's business. Node lets through what no URI may contain. */
+function instanceOf(url: string): string {
+  const [path = ''] = url.split('?', 1);
+  return path.slice(0, INSTANCE_CHARS).replace(/[^\w\-.~!$&'()*+,;=:@/%]/g, '') || '/';
 }

@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../actors/limits.js';
+import type { ErrorCode } from './errors.js';
 import { Failure } from './failure.js';
 import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
 
@@ -40,9 +41,11 @@ export const list = (items: readonly string[], { page, pageSize, total }: Pagina
   body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},"total":${total},"total_pages":${Math.ceil(total / pageSize)}}}`,
 });
 
+const ERROR_START = '{"status":"error",';
+
 /** @param more JSON members to stand beside the rest, each with a comma before it. */
-export const errorBody = (code: string, message: string, errors: readonly object[] = [], more = ''): string =>
-  `{"status":"error","code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
+export const errorBody = (code: ErrorCode, message: string, errors: readonly object[] = [], more = ''): string =>
+  `${ERROR_START}"code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
 
 export function failureAnswer({ status, code, message, details }: Failure): Answer {
   const { errors, headers, unreadBody } = details;
@@ -71,8 +74,9 @@ export interface ReplyIds {
 export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, close: boolean): void {
   if (res.headersSent || res.destroyed) return;
   const { status, headers, unreadBody } = answer;
-  const isProblem = status >= 400 && wantsProblem(req);
-  const body = isProblem ? problemOf(status, answer.body) : answer.body;
+  // What is no error, such as the health of a node that is down, stays what it is.
+  const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
+  const body = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
   const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
   const about = status === 204 ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
   const raw = [

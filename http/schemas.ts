@@ -7,8 +7,9 @@
  */
 import { z } from 'zod';
 import { limits } from '../actors/limits.js';
+import type { Page } from '../actors/ports.js';
 import type { Json } from '../actors/protocol.js';
-import { type Failure, type FieldError, invalid } from './failure.js';
+import { type Failure, type FieldError, invalid, invalidField } from './failure.js';
 import { fieldName } from './json-body.js';
 
 // ---------------------------------------------------------------- words
@@ -36,30 +37,56 @@ export const KEY_RULE = `must be 1 to ${limits.keyChars} visible characters`;
 
 const grouped = (n: number): string => n.toLocaleString('en-US');
 
-const id = z.custom<string | number>(isId, ID_RULE);
-const text = z.custom<string>(
-  (value) => typeof value === 'string' && hasAtMost(value, limits.textChars),
+/**
+ * A rule of ours beside the JSON Schema that tells others about it: the schema may allow more than the rule,
+ * never less.
+ */
+const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
+  z.custom<T>(holds, rule).meta(meta);
+
+const ID_TEXT = { type: 'string', minLength: 1, maxLength: limits.idChars } as const;
+
+const id = ruled<string | number>(ID_RULE, isId, {
+  anyOf: [ID_TEXT, { type: 'integer' }],
+  description:
+    'Text without control characters or surrounding blanks, or a whole number, which is the same as its decimal text.',
+});
+const text = ruled<string>(
   `must be text of at most ${grouped(limits.textChars)} characters`,
+  (value) => typeof value === 'string' && hasAtMost(value, limits.textChars),
+  { type: 'string', maxLength: limits.textChars },
 );
-const someText = z.custom<string>(
-  (value) => typeof value === 'string' && value.trim() !== '' && hasAtMost(value, limits.textChars),
+const someText = ruled<string>(
   `must be text of 1 to ${grouped(limits.textChars)} characters`,
+  (value) => typeof value === 'string' && value.trim() !== '' && hasAtMost(value, limits.textChars),
+  { type: 'string', minLength: 1, maxLength: limits.textChars },
 );
-const address = z.custom<Json>(
+const address = ruled<Json>(
+  `must be text or an object, at most ${grouped(limits.addressJsonChars)} characters as JSON`,
   (value) =>
     (typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value))) &&
     hasAtMost(JSON.stringify(value), limits.addressJsonChars),
-  `must be text or an object, at most ${grouped(limits.addressJsonChars)} characters as JSON`,
+  {
+    anyOf: [{ type: 'string' }, { type: 'object', additionalProperties: true }],
+    description: `Text or an object of your own shape, at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
+  },
 );
-const key = z.custom<string>(isKey, KEY_RULE);
-const currency = z.custom<string>(
-  (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
+export const key = ruled<string>(KEY_RULE, isKey, {
+  type: 'string',
+  minLength: 1,
+  maxLength: limits.keyChars,
+  description: 'Visible characters; whoever repeats the request under it gets the first answer again.',
+});
+const currency = ruled<string>(
   'must be three capital letters such as USD',
+  (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
+  { type: 'string', pattern: '^[A-Z]{3}$' },
 );
 const whole = (from: number, to: number) =>
-  z.custom<number>(
-    (value) => typeof value === 'number' && Number.isInteger(value) && value >= from && value <= to,
+  ruled<number>(
     `must be a whole number from ${grouped(from)} to ${grouped(to)}`,
+    (value) => typeof value === 'number' && Number.isInteger(value) && value >= from && value <= to,
+    { type: 'integer', minimum: from, maximum: to },
   );
 const quantity = whole(1, limits.quantity);
 
@@ -68,6 +95,44 @@ const listOf = <T extends z.ZodType>(item: T, most: number) => {
   return z.array(item, rule).min(1, rule).max(most, rule);
 };
 const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(shape, 'must be an object');
+
+// ---------------------------------------------------------------- addresses
+
+/** An id in an address, where everything is text. */
+export const idText = ruled<string>(ID_RULE, (value) => typeof value === 'string' && isIdText(value), ID_TEXT);
+
+/** A whole number in an address. */
+const wholeText = (otherwise: number, to: number) =>
+  ruled<string>(
+    `must be a whole number from 1 to ${to}`,
+    (value) => typeof value === 'string' && /^\d{1,9}$/.test(value) && Number(value) >= 1 && Number(value) <= to,
+    { type: 'integer', minimum: 1, maximum: to, default: otherwise },
+  )
+    .transform(Number)
+    .default(otherwise);
+
+const word = <const W extends readonly string[]>(words: W) => z.enum(words, `must be one of ${words.join(', ')}`);
+
+export const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'] as const;
+
+export const pageQuery = z.object({
+  page: wholeText(1, limits.pageDepth),
+  page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export const userOrdersQuery = pageQuery.extend({ status: word(STATUSES).optional() });
+export const orderListQuery = userOrdersQuery.extend({ user_id: idText.optional() });
+export type OrderListQuery = z.output<typeof orderListQuery>;
+
+export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
+export type AuditQuery = z.output<typeof auditQuery>;
+
+export const orderParams = z.object({ order_id: idText });
+export const userParams = z.object({ user_id: idText });
+export const productParams = z.object({ product_id: idText });
+
+export const pageOf = ({ page, page_size }: PageQuery): Page => ({ page, pageSize: page_size });
 
 // ---------------------------------------------------------------- bodies
 
@@ -87,7 +152,7 @@ export const orderBody = z.compile(
     notes: text.optional(),
     payment_method: text.optional(),
     idempotency_key: key.optional(),
-  }),
+  }).meta({ id: 'OrderRequest' }),
 );
 export type OrderBody = z.output<typeof orderBody>;
 
@@ -97,9 +162,10 @@ export const receiptBody = z.compile(
       object({
         product_id: id,
         name: someText,
-        unit_price: z.custom<number>(
-          (value) => typeof value === 'number' && value >= 0 && value <= limits.priceDecimal,
+        unit_price: ruled<number>(
           `must be a number from 0 to ${grouped(limits.priceDecimal)}`,
+          (value) => typeof value === 'number' && value >= 0 && value <= limits.priceDecimal,
+          { type: 'number', minimum: 0, maximum: limits.priceDecimal },
         ),
         currency: currency.optional(),
         stock: whole(0, limits.stock),
@@ -107,27 +173,48 @@ export const receiptBody = z.compile(
       limits.productsPerReceipt,
     ),
     idempotency_key: key.optional(),
-  }),
+  }).meta({ id: 'ReceiptRequest' }),
 );
 export type ReceiptBody = z.output<typeof receiptBody>;
 
 export const adjustBody = z.compile(
   object({
-    delta: z.custom<number>(
-      (value) => Number.isInteger(value) && value !== 0 && Math.abs(Number(value)) <= limits.stock,
+    delta: ruled<number>(
       `must be a whole number from -${grouped(limits.stock)} to ${grouped(limits.stock)} other than 0`,
+      (value) => Number.isInteger(value) && value !== 0 && Math.abs(Number(value)) <= limits.stock,
+      { type: 'integer', minimum: -limits.stock, maximum: limits.stock, not: { const: 0 } },
     ),
     reason: someText,
     idempotency_key: key.optional(),
-  }),
+  }).meta({ id: 'AdjustRequest' }),
 );
+export type AdjustBody = z.output<typeof adjustBody>;
 
-export const checkBody = z.compile(object({ items: lines }));
+export const checkBody = z.compile(object({ items: lines }).meta({ id: 'CheckRequest' }));
+export type CheckBody = z.output<typeof checkBody>;
 
 // ---------------------------------------------------------------- machinery
 
+/** Path parameters, decoded already. */
+export const readParams = <T extends z.ZodObject>(schema: T, params: Readonly<Record<string, string>>): z.output<T> =>
+  validated(schema, params);
+
+/** Parameters that nobody asked for are ignored; one that is given twice is not guessed about. */
+export function readQuery<T extends z.ZodObject>(schema: T, url: string): z.output<T> {
+  const start = url.indexOf('?');
+  const given = new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+  const read: Record<string, string> = {};
+  for (const name of Object.keys(schema.shape)) {
+    const [value, ...more] = given.getAll(name);
+    if (more.length > 0) throw invalidField(name, 'is given twice');
+    if (value?.includes('\0')) throw invalidField(name, 'contains U+0000');
+    if (value !== undefined) read[name] = value;
+  }
+  return validated(schema, read);
+}
+
 /** Answers the value as the schema has it, or throws with every wrong field named. */
-export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
+export function validated<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw refusal(result.error.issues, value);

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { type WriteId, writeId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { ProductRefusal } from '../actors/protocol.js';
+import type { ErrorCode } from './errors.js';
 import { Failure, type FieldError, notFound, unavailable } from './failure.js';
 import { idempotencyMismatch } from './order-answer.js';
 
@@ -70,7 +71,7 @@ export const receiptUnavailable = ({ key }: Write, done: readonly string[]): Fai
   );
 
 export function refusalOf(refusal: ProductRefusal | 'too_large' | 'broken', product: string, field: string): Failure {
-  const conflict = (status: number, code: string, message: string) => {
+  const conflict = (status: number, code: ErrorCode, message: string) => {
     const errors: FieldError[] = [{ field, message }];
     return new Failure(status, code, message, { errors });
   };

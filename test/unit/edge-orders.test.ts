@@ -152,7 +152,7 @@ test('errors are problem details for who accepts them and not plain JSON', async
   assert.is(reply.status, 400);
   assert.match(String(reply.headers.get('content-type')), /^application\/problem\+json/);
   assert.is(reply.at('status'), 400);
-  assert.is(reply.at('title'), 'Bad Request');
+  assert.is(reply.at('title'), 'Invalid request');
   assert.is(reply.at('code'), 'invalid');
   assert.is(reply.at('errors.0.field'), 'items');
   const both = await f.post('/api/orders', { user_id: 'u' }, { accept: 'application/json, application/problem+json' });

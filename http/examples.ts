@@ -1,0 +1,75 @@
+/** The replies that the document shows: one story, the same ids throughout. */
+
+const ORDER = 'ORD-4PE9TG5Y4ATA7R877CD86BWVCS';
+const CORRELATION = '41A7QGTSC2-g';
+const AT = '2026-11-21T11:49:34.506Z';
+
+export const EXAMPLE_ORDER_ID = ORDER;
+
+export const placedOrder = {
+  id: ORDER,
+  order_id: ORDER,
+  user_id: 'ada',
+  status: 'confirmed',
+  payment_status: 'paid',
+  fulfillment_status: 'unfulfilled',
+  total_amount: 1149.97,
+  currency: 'USD',
+  order_items: [
+    { id: `${ORDER}-1`, product_id: 'PROD-001', quantity: 2, unit_price: 499.99, subtotal: 999.98 },
+    { id: `${ORDER}-2`, product_id: 'PROD-004', quantity: 1, unit_price: 149.99, subtotal: 149.99 },
+  ],
+  created_at: AT,
+  updated_at: AT,
+};
+
+export const pendingOrder = { ...placedOrder, status: 'pending', payment_status: 'pending' };
+
+const step = (version: number, event: string, data: object) => ({
+  event,
+  version,
+  time: AT,
+  correlation_id: CORRELATION,
+  data,
+});
+
+export const placedHistory = [
+  step(1, 'placed', { items: [{ product_id: 'PROD-001', quantity: 2 }] }),
+  step(2, 'held', { total_amount: 999.98, currency: 'USD', items: [{ product_id: 'PROD-001', answer: 'held' }] }),
+  step(3, 'paid', { captured: true }),
+  step(4, 'confirmed', {}),
+];
+
+export const gamingConsole = {
+  product_id: 'PROD-001',
+  name: 'Gaming Console - PS5',
+  unit_price: 499.99,
+  currency: 'USD',
+  on_hand: 98,
+  held: 0,
+  available: 98,
+  updated_at: AT,
+};
+
+export const commitMovement = {
+  ref: ORDER,
+  order_id: ORDER,
+  product_id: 'PROD-001',
+  operation_type: 'commit',
+  operation_no: 1,
+  quantity: 2,
+  created_at: AT,
+  version: 3,
+  on_hand_after: 98,
+  held_after: 0,
+  correlation_id: CORRELATION,
+};
+
+export const healthyNode = {
+  status: 'ok',
+  version: '0.1.0',
+  journal: { kind: 'jetstream', guarantee: 'an acknowledged write is on disk' },
+  dependencies: { postgres: { status: 'up' }, nats: { status: 'up' }, redis: { status: 'off' } },
+};
+
+export const onePage = { page: 1, page_size: 20, total: 1, total_pages: 1 };

@@ -1,0 +1,261 @@
+/**
+ * The OpenAPI 3.1 document, made of the table of operations and the schemas that validate. Nothing in
+ * it is written twice: what a route may answer stands in its row, what a code means in errors.ts.
+ */
+import { z } from 'zod';
+import { ERRORS, type ErrorCode, exampleOf } from './errors.js';
+import { codesOf, type Operation, type Scope, type Tag } from './operation.js';
+import { problemOf } from './problem.js';
+import { errorReply, problemReply } from './reply-schemas.js';
+
+// ---------------------------------------------------------------- shape
+
+export type JsonSchema = { readonly [word: string]: unknown };
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required: boolean;
+  readonly description?: string;
+  readonly schema: JsonSchema;
+}
+
+export interface Media {
+  readonly schema: JsonSchema;
+  readonly examples?: { readonly [name: string]: { readonly summary?: string; readonly value: unknown } };
+}
+
+export interface Reference {
+  readonly $ref: string;
+}
+
+export interface Reply {
+  readonly description: string;
+  readonly headers?: { readonly [name: string]: Reference };
+  readonly content?: { readonly [type: string]: Media };
+}
+
+export interface Described {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tags: readonly Tag[];
+  readonly security: readonly { readonly bearer: readonly Scope[] }[];
+  readonly parameters: readonly (Parameter | Reference)[];
+  readonly requestBody?: { readonly required: boolean; readonly content: { readonly [type: string]: Media } };
+  readonly responses: { readonly [status: string]: Reply | Reference };
+}
+
+export interface Document {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string; readonly [more: string]: unknown };
+  readonly servers: readonly { readonly url: string; readonly description: string }[];
+  readonly tags: readonly { readonly name: Tag; readonly description: string }[];
+  readonly paths: { readonly [path: string]: { readonly [method: string]: Described } };
+  readonly components: {
+    readonly schemas: { readonly [name: string]: JsonSchema };
+    readonly responses: { readonly [name: string]: Reply };
+    readonly [more: string]: { readonly [name: string]: unknown };
+  };
+}
+
+const ABOUT = [
+  'Orders and stock over HTTP. Every address that begins with `/api/` stands under `/api/v1/` as well, with the same answers.',
+  'A success is `{"status":"success","message"?,"data"}`, a list has `pagination` beside `data`. An error is `{"status":"error","code","message","errors":[{"field","message"}]}`; a client that accepts `application/problem+json` and not `application/json` gets RFC 9457 problem details with the same code.',
+  'A 2xx is on disk. A 503 is not a no: send the same request again with the same `Idempotency-Key`, and nothing happens twice.',
+  'Every GET answers HEAD too, and every address OPTIONS. Query parameters that are not known are ignored; unknown fields of a body are refused.',
+].join('\n\n');
+
+const TAGS: { readonly [T in Tag]: string } = {
+  Orders: 'Placing orders and following them to their end.',
+  Inventory: 'What there is, what is held, and every movement of it.',
+  Operations: 'For whoever runs it.',
+};
+
+const string = { type: 'string' } as const;
+
+const HEADERS: { readonly [name: string]: { readonly description: string; readonly schema: JsonSchema } } = {
+  'X-Request-ID': { description: 'Of this request, as sent or made; it stands in the log.', schema: string },
+  'X-Correlation-ID': { description: 'Of everything that follows from it, as sent or made.', schema: string },
+  Location: { description: 'Where the order is, as a path.', schema: string },
+  ETag: { description: 'This version, for If-None-Match.', schema: string },
+  Allow: { description: 'The methods that are possible here.', schema: string },
+  'Retry-After': { description: 'Come back after so many seconds.', schema: { type: 'integer' } },
+};
+
+// ---------------------------------------------------------------- the document
+
+export function openApiDocument(operations: readonly Operation[], version: string): Document {
+  const schemas = new Schemas();
+  const responses: Record<string, Reply> = {};
+  const paths: Record<string, Record<string, Described>> = {};
+  for (const operation of operations) {
+    const path = operation.path.replace(/:(\w+)/g, '{$1}');
+    const here = paths[path] ?? {};
+    here[operation.method.toLowerCase()] = described(operation, schemas, responses);
+    paths[path] = here;
+  }
+  return {
+    openapi: '3.1.1',
+    info: { title: 'Holdfast', version, description: ABOUT, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    servers: [{ url: '/', description: 'This node. Addresses under /api/ stand under /api/v1/ too.' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name: name as Tag, description })),
+    paths,
+    components: {
+      schemas: schemas.named,
+      responses,
+      headers: HEADERS,
+      parameters: {
+        RequestId: idHeader('X-Request-ID', 'Taken over into the reply and the log; made when it is not sent.'),
+        CorrelationId: idHeader('X-Correlation-ID', 'Taken over into the reply, the log, the history and every event.'),
+        IfNoneMatch: { name: 'If-None-Match', in: 'header', required: false, schema: string },
+      },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'Needed where AUTH is on; the list names the scope.' },
+      },
+    },
+  };
+}
+
+const idHeader = (name: string, description: string): Parameter => ({
+  ...{ name, in: 'header', required: false, description },
+  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+});
+
+function described(operation: Operation, schemas: Schemas, responses: Record<string, Reply>): Described {
+  const { id, summary, description, tag, scope, etag = false } = operation;
+  const body = requestBody(operation, schemas);
+  return {
+    operationId: id,
+    summary,
+    ...(description !== undefined && { description }),
+    tags: [tag],
+    security: scope === 'none' ? [] : [{ bearer: scope === 'any' ? [] : [scope] }],
+    parameters: [
+      ...parametersOf(operation.params, 'path', schemas),
+      ...parametersOf(operation.query, 'query', schemas),
+      ...parametersOf(z.object(operation.headers ?? {}).partial(), 'header', schemas),
+      ...(etag ? [refTo('parameters', 'IfNoneMatch')] : []),
+      refTo('parameters', 'RequestId'),
+      refTo('parameters', 'CorrelationId'),
+    ],
+    ...(body !== undefined && { requestBody: body }),
+    responses: { ...successes(operation, schemas), ...failures(operation, schemas, responses) },
+  };
+}
+
+function parametersOf(shape: z.ZodObject, where: Parameter['in'], schemas: Schemas): Parameter[] {
+  const { properties = {}, required = [] } = schemas.of(shape) as {
+    readonly properties?: { readonly [name: string]: JsonSchema };
+    readonly required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    ...{ name, in: where, required: required.includes(name) },
+    ...(typeof description === 'string' && { description }),
+    schema,
+  }));
+}
+
+function requestBody(operation: Operation, schemas: Schemas): Described['requestBody'] {
+  const { body, optionalBody = false, stream, examples = [] } = operation;
+  if (stream !== undefined) {
+    const examples = { Example: { value: stream.example } };
+    return { required: true, content: { [stream.contentType]: { schema: string, examples } } };
+  }
+  if (body === undefined) return undefined;
+  const shown = examples.flatMap(({ name, body: value }) =>
+    value === undefined ? [] : [[name.replaceAll(' ', '_'), { summary: name, value }] as const],
+  );
+  const media: Media = { schema: schemas.of(body), examples: Object.fromEntries(shown) };
+  return { required: !optionalBody, content: { 'application/json': media } };
+}
+
+// ---------------------------------------------------------------- answers
+
+function successes({ success, etag = false }: Operation, schemas: Schemas): Described['responses'] {
+  const replies: Record<string, Reply> = {};
+  for (const [
+    status,
+    { description, schema, example, contentType = 'application/json', headers = [] },
+  ] of Object.entries(success)) {
+    replies[status] = {
+      description,
+      headers: headersOf([...headers, ...(etag ? ['ETag'] : [])]),
+      content: { [contentType]: { schema: schemas.of(schema), examples: { Example: { value: example } } } },
+    };
+  }
+  if (etag) replies[304] = { description: 'You have this version already.', headers: headersOf(['ETag']) };
+  return replies;
+}
+
+function failures(operation: Operation, schemas: Schemas, responses: Record<string, Reply>): Described['responses'] {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codesOf(operation)) {
+    const { status } = ERRORS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  const replies: Record<string, Reply | Reference> = {};
+  for (const [status, codes] of byStatus) {
+    const own = operation.success[status];
+    if (own !== undefined) {
+      const { description, schema, example } = own;
+      const either = z.union([schema, errorReply(codes)]);
+      replies[status] = {
+        ...failure(status, codes, schemas),
+        description: `${description} ${codes.map((code) => ERRORS[code].title).join(', ')}.`,
+        content: { 'application/json': { schema: schemas.of(either), examples: { Example: { value: example } } } },
+      };
+      continue;
+    }
+    const name = codes.join('.');
+    responses[name] ??= failure(status, codes, schemas);
+    replies[status] = refTo('responses', name);
+  }
+  return replies;
+}
+
+function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas): Reply {
+  const shown = (show: (example: object) => unknown) =>
+    Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
+  const more = status === 405 ? ['Allow'] : status === 503 || status === 429 ? ['Retry-After'] : [];
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
+    headers: headersOf(more),
+    content: {
+      'application/json': { schema: schemas.of(errorReply(codes)), examples: shown((example) => example) },
+      'application/problem+json': {
+        schema: schemas.of(problemReply(codes)),
+        examples: shown((example) => JSON.parse(problemOf(status, JSON.stringify(example), '/api/orders'))),
+      },
+    },
+  };
+}
+
+const headersOf = (more: readonly string[]): { readonly [name: string]: Reference } =>
+  Object.fromEntries([...more, 'X-Request-ID', 'X-Correlation-ID'].map((name) => [name, refTo('headers', name)]));
+
+const refTo = (kind: string, name: string): Reference => ({ $ref: `#/components/${kind}/${name}` });
+
+// ---------------------------------------------------------------- schemas
+
+/** JSON Schema of what validates. Schemas with an id of their own become components. */
+class Schemas {
+  readonly named: Record<string, JsonSchema> = {};
+
+  of(schema: z.ZodType): JsonSchema {
+    // Inside another one, so that a schema with an id becomes a reference also where it is the outermost.
+    const whole = z.toJSONSchema(z.object({ it: schema }), { io: 'input', unrepresentable: 'any' });
+    const { $defs = {}, properties = {} } = JSON.parse(
+      JSON.stringify(whole).replaceAll('"#/$defs/', '"#/components/schemas/'),
+    ) as { readonly $defs?: Record<string, JsonSchema>; readonly properties?: { readonly it?: JsonSchema } };
+    for (const [name, made] of Object.entries($defs)) {
+      const { id: _id, ...schema } = made;
+      const known = this.named[name];
+      if (known !== undefined && JSON.stringify(known) !== JSON.stringify(schema)) {
+        throw new Error(`Two schemas have the id ${name}.`);
+      }
+      this.named[name] = schema;
+    }
+    return properties.it ?? {};
+  }
+}

@@ -1,0 +1,7 @@
+/** The whole API, in the order in which it is matched and shown. */
+import type { Operation } from '../operation.js';
+import { inventoryOperations } from './inventory.js';
+import { nodeOperations } from './node.js';
+import { orderOperations } from './orders.js';
+
+export const operations: readonly Operation[] = [...orderOperations, ...inventoryOperations, ...nodeOperations];

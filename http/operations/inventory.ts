@@ -1,0 +1,168 @@
+/** Stock: look, receive, adjust, check, audit. */
+
+import { z } from 'zod';
+import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from '../examples.js';
+import { operation } from '../operation.js';
+import { checkReply, listed, movement, one, productReply, written } from '../reply-schemas.js';
+import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
+
+const idempotent = { 'Idempotency-Key': key } as const;
+const params = { product_id: 'PROD-001' } as const;
+
+export const inventoryOperations = [
+  operation({
+    method: 'GET',
+    path: '/api/inventory',
+    id: 'listProducts',
+    tag: 'Inventory',
+    scope: 'any',
+    ports: 'both',
+    summary: 'List products',
+    query: pageQuery,
+    examples: [{ name: 'The first page' }, { name: 'A small page', query: { page: '2', page_size: '5' } }],
+    success: {
+      200: {
+        description: 'A page of products.',
+        schema: listed(productReply),
+        example: { status: 'success', data: [gamingConsole], pagination: onePage },
+      },
+    },
+    handle: ({ inventory }, { query }) => inventory.list(query),
+  }),
+  operation({
+    method: 'POST',
+    path: '/api/inventory',
+    id: 'receiveStock',
+    tag: 'Inventory',
+    scope: 'inventory:write',
+    ports: 'both',
+    summary: 'Receive stock',
+    description:
+      'Creates each product, or updates its name and price, and ADDS to its stock. Checked as a whole before any of it is applied; a repeat under its key completes it and adds nothing twice.',
+    headers: idempotent,
+    body: receiptBody,
+    examples: [
+      {
+        name: 'A delivery',
+        headers: { 'Idempotency-Key': 'delivery-note-17' },
+        body: {
+          products: [
+            {
+              product_id: 'PROD-001',
+              name: 'Gaming Console - PS5',
+              unit_price: 499.99,
+              currency: 'USD',
+              stock: 100,
+            },
+          ],
+        },
+      },
+    ],
+    success: {
+      201: {
+        description: 'Every product as it is now.',
+        schema: written(z.array(productReply)),
+        example: { status: 'success', message: 'Stock received successfully', data: [gamingConsole] },
+      },
+    },
+    errors: ['currency_fixed', 'too_much_stock'],
+    handle: ({ inventory }, { body }, asked) => inventory.receive(asked, body),
+  }),
+  operation({
+    method: 'POST',
+    path: '/api/inventory/check',
+    id: 'checkStock',
+    tag: 'Inventory',
+    scope: 'any',
+    ports: 'both',
+    summary: 'Ask whether there is enough',
+    description: 'Promises nothing: only an order holds. A product that nobody knows is insufficient.',
+    body: checkBody,
+    examples: [{ name: 'One line', body: { items: [{ product_id: 'PROD-001', quantity: 96 }] } }],
+    success: {
+      200: {
+        description: 'Line by line.',
+        schema: one(checkReply),
+        example: {
+          status: 'success',
+          data: {
+            available: true,
+            items: [{ product_id: 'PROD-001', requested: 96, available: 98, sufficient: true }],
+          },
+        },
+      },
+    },
+    handle: ({ inventory }, { body }) => inventory.check(body),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/inventory/:product_id',
+    id: 'getProduct',
+    tag: 'Inventory',
+    scope: 'any',
+    ports: 'both',
+    summary: 'Look at a product',
+    description: 'Answered by its keeper: never older than any reply about it.',
+    params: productParams,
+    examples: [{ name: 'A product', params }],
+    success: {
+      200: {
+        description: 'The product.',
+        schema: one(productReply),
+        example: { status: 'success', data: gamingConsole },
+      },
+    },
+    errors: ['unknown_product'],
+    handle: ({ inventory }, { params }) => inventory.get(params.product_id),
+  }),
+  operation({
+    method: 'POST',
+    path: '/api/inventory/:product_id/adjust',
+    id: 'adjustStock',
+    tag: 'Inventory',
+    scope: 'inventory:write',
+    ports: 'both',
+    summary: 'Correct the stock of a product',
+    description: 'Adds delta, which may be negative, and keeps the reason. Never below what orders hold.',
+    headers: idempotent,
+    params: productParams,
+    body: adjustBody,
+    examples: [
+      {
+        name: 'Three were damaged',
+        params,
+        headers: { 'Idempotency-Key': 'damage-report-3' },
+        body: { delta: -3, reason: 'damaged in the warehouse' },
+      },
+    ],
+    success: {
+      200: {
+        description: 'The product as it is now.',
+        schema: written(productReply),
+        example: { status: 'success', message: 'Stock adjusted successfully', data: gamingConsole },
+      },
+    },
+    errors: ['unknown_product', 'below_held', 'too_much_stock'],
+    handle: ({ inventory }, { params, body }, asked) => inventory.adjust(asked, params.product_id, body),
+  }),
+  operation({
+    method: 'GET',
+    path: '/internal/inventory/audit',
+    id: 'auditStock',
+    tag: 'Inventory',
+    scope: 'admin',
+    ports: 'both',
+    summary: 'Every movement of stock',
+    description: "Product by product, each one's newest first.",
+    query: auditQuery,
+    examples: [{ name: 'Of one product', query: params }],
+    success: {
+      200: {
+        description: `A page of movements, such as what order ${EXAMPLE_ORDER_ID} took.`,
+        schema: listed(movement),
+        example: { status: 'success', data: [commitMovement], pagination: onePage },
+      },
+    },
+    handle: ({ inventory }, { query }) => inventory.audit(query),
+  }),
+];

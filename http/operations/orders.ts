@@ -1,0 +1,156 @@
+/** Orders: place, look, list, history. */
+
+import { z } from 'zod';
+import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from '../examples.js';
+import { operation } from '../operation.js';
+import { historyEntry, listed, one, orderReply, written } from '../reply-schemas.js';
+import { key, orderBody, orderListQuery, orderParams, userOrdersQuery, userParams } from '../schemas.js';
+
+const idempotent = { 'Idempotency-Key': key } as const;
+const thisOrder = { name: 'An order', params: { order_id: EXAMPLE_ORDER_ID } } as const;
+
+export const orderOperations = [
+  operation({
+    method: 'POST',
+    path: '/api/orders',
+    id: 'placeOrder',
+    tag: 'Orders',
+    scope: 'orders:write',
+    ports: 'main',
+    summary: 'Place an order',
+    description:
+      'Holds every line or none, asks for the payment and answers with the outcome. Give the lines as `items`, as `order_items`, or one line as `product_id` with `quantity`; lines of one product are merged. Send an `Idempotency-Key` (it wins over `idempotency_key` in the body): a repeat under it, at any time, is the same order and gets the same answer. Without an outcome in time (3 s by default) the answer is 202: the order is durable and goes on.',
+    headers: idempotent,
+    body: orderBody,
+    examples: [
+      {
+        name: 'Two products',
+        headers: { 'Idempotency-Key': 'first-order' },
+        body: {
+          user_id: 'ada',
+          items: [
+            { product_id: 'PROD-001', quantity: 2 },
+            { product_id: 'PROD-004', quantity: 1 },
+          ],
+        },
+      },
+      { name: 'One product', body: { user_id: 42, product_id: 'PROD-003', quantity: 1, notes: 'Ring twice' } },
+      {
+        name: 'With everything',
+        body: {
+          user_id: 'ada',
+          order_items: [{ product_id: 'PROD-002', quantity: 1 }],
+          user_email: 'ada@example.org',
+          currency: 'USD',
+          shipping_address: { street: '12 Analytical Row', city: 'London' },
+          billing_address: '12 Analytical Row, London',
+          payment_method: 'card',
+          idempotency_key: 'ada-2026-11-21',
+        },
+      },
+    ],
+    success: {
+      201: {
+        description: 'Held, paid and confirmed, and on disk.',
+        schema: written(orderReply),
+        example: { status: 'success', message: 'Order created successfully', data: placedOrder },
+      },
+      202: {
+        description: 'Durable, without an outcome yet. Look at its Location in a moment.',
+        schema: written(orderReply),
+        example: {
+          status: 'success',
+          message: 'Your order is safe with us and still being worked on. Please look at its Location in a moment.',
+          data: pendingOrder,
+        },
+        headers: ['Location'],
+      },
+    },
+    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'timed_out'],
+    handle: ({ orders }, { body }, asked) => orders.place(asked, body),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders',
+    id: 'listOrders',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'List orders',
+    description: 'The newest first. Shows an order at most a second after its reply.',
+    query: orderListQuery,
+    examples: [
+      { name: 'All' },
+      { name: 'Of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
+    ],
+    success: {
+      200: {
+        description: 'A page of orders.',
+        schema: listed(orderReply),
+        example: { status: 'success', data: [placedOrder], pagination: onePage },
+      },
+    },
+    handle: ({ orders }, { query }) => orders.list(query),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders/:order_id',
+    id: 'getOrder',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'Look at an order',
+    description: 'Answered by its owner: never older than any reply about it.',
+    params: orderParams,
+    examples: [thisOrder],
+    success: {
+      200: {
+        description: 'The order.',
+        schema: one(orderReply),
+        example: { status: 'success', data: placedOrder },
+      },
+    },
+    handle: ({ orders }, { params }) => orders.get(params.order_id),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders/:order_id/history',
+    id: 'getOrderHistory',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'What happened to an order',
+    description: 'Every event of the order, the oldest first.',
+    params: orderParams,
+    examples: [thisOrder],
+    success: {
+      200: {
+        description: 'Its events.',
+        schema: one(z.array(historyEntry)).extend({ order_id: z.string() }),
+        example: { status: 'success', order_id: EXAMPLE_ORDER_ID, data: placedHistory },
+      },
+    },
+    handle: ({ orders }, { params }) => orders.history(params.order_id),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/users/:user_id/orders',
+    id: 'listOrdersOfUser',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: "List a user's orders",
+    description: 'The newest first; empty for a user that nobody has heard of.',
+    params: userParams,
+    query: userOrdersQuery,
+    examples: [{ name: "Ada's", params: { user_id: 'ada' } }],
+    success: {
+      200: {
+        description: 'A page of orders.',
+        schema: listed(orderReply),
+        example: { status: 'success', data: [placedOrder], pagination: onePage },
+      },
+    },
+    handle: ({ orders }, { params, query }) => orders.list({ ...query, ...params }),
+  }),
+];

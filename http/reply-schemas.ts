@@ -1,0 +1,143 @@
+/**
+ * What replies contain, for the document and for the tests that hold every reply against it. Replies
+ * are written as text (order-view.ts, inventory-view.ts, reply.ts); nothing is validated on the way out.
+ */
+import { z } from 'zod';
+import { limits } from '../actors/limits.js';
+import type { ErrorCode } from './errors.js';
+import { STATUSES } from './schemas.js';
+
+const time = z.string().meta({ format: 'date-time' });
+const amount = z.number().meta({ description: 'A decimal in the currency of the order.' });
+const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
+const count = z.int().min(0);
+
+export const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
+
+export const orderReply = z
+  .object({
+    id: z.string().meta({ description: 'The same as order_id.' }),
+    order_id: z.string(),
+    user_id: z.union([z.string(), z.int()]).meta({ description: 'In the type that it was sent in.' }),
+    user_email: z.string().optional(),
+    status: z.enum(STATUSES).meta({ description: 'Being held or charged shows as pending.' }),
+    reason: z.enum(REASONS).optional().meta({ description: 'Why it failed.' }),
+    payment_status: z.string(),
+    fulfillment_status: z.string(),
+    total_amount: amount,
+    currency: z.string().regex(/^[A-Z]{3}$/),
+    shipping_address: address.optional(),
+    billing_address: address.optional(),
+    notes: z.string().optional(),
+    tracking_id: z.string().optional(),
+    shipping_cost: amount.optional(),
+    order_items: z.array(
+      z.object({
+        id: z.string(),
+        product_id: z.string(),
+        quantity: z.int().min(1),
+        unit_price: amount,
+        subtotal: amount,
+      }),
+    ),
+    created_at: time,
+    updated_at: time,
+  })
+  .meta({ id: 'Order' });
+
+export const historyEntry = z
+  .object({
+    event: z.string().meta({ description: 'placed, held, paid, confirmed, failed and so on.' }),
+    version: z.int().min(1).meta({ description: 'Counts the events of this order, without a gap.' }),
+    time,
+    correlation_id: z.string(),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'What the event brought, by its kind.' }),
+  })
+  .meta({ id: 'HistoryEntry' });
+
+export const productReply = z
+  .object({
+    product_id: z.string(),
+    name: z.string(),
+    unit_price: amount,
+    currency: z.string().regex(/^[A-Z]{3}$/),
+    on_hand: count,
+    held: count.meta({ description: 'By orders that have no outcome yet.' }),
+    available: count.meta({ description: 'on_hand less held.' }),
+    updated_at: time,
+  })
+  .meta({ id: 'Product' });
+
+export const checkReply = z
+  .object({
+    available: z.boolean().meta({ description: 'Whether every line is sufficient.' }),
+    items: z.array(z.object({ product_id: z.string(), requested: z.int(), available: count, sufficient: z.boolean() })),
+  })
+  .meta({ id: 'Check' });
+
+export const movement = z
+  .object({
+    ref: z.string().meta({ description: "The order's id, or the write's." }),
+    order_id: z.string().nullable(),
+    product_id: z.string(),
+    operation_type: z.string().meta({ description: 'receive, adjust, hold, release, commit or return.' }),
+    operation_no: z.int(),
+    quantity: z.int(),
+    created_at: time,
+    version: z.int(),
+    on_hand_after: z.int(),
+    held_after: z.int(),
+    reason: z.string().optional(),
+    correlation_id: z.string(),
+  })
+  .meta({ id: 'StockMovement' });
+
+export const healthReply = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'down']),
+    version: z.string(),
+    journal: z.object({ kind: z.string(), guarantee: z.string() }),
+    dependencies: z.record(z.string(), z.looseObject({ status: z.string() })),
+  })
+  .meta({ id: 'Health' });
+
+// ---------------------------------------------------------------- envelopes
+
+const pagination = z
+  .object({
+    page: z.int().min(1),
+    page_size: z.int().min(1).max(limits.pageSize),
+    total: count,
+    total_pages: count,
+  })
+  .meta({ id: 'Pagination' });
+
+const success = z.literal('success');
+
+export const one = <T extends z.ZodType>(data: T) => z.object({ status: success, data });
+/** Of a write, which says in a sentence what it did. */
+export const written = <T extends z.ZodType>(data: T) => z.object({ status: success, message: z.string(), data });
+export const listed = <T extends z.ZodType>(item: T) => z.object({ status: success, data: z.array(item), pagination });
+
+const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
+
+/** The error of the contract, with one of these codes. What else it may carry depends on the code. */
+export const errorReply = (codes: readonly ErrorCode[]) =>
+  z.looseObject({
+    status: z.literal('error'),
+    code: z.enum(codes),
+    message: z.string().meta({ description: 'A sentence for a person.' }),
+    errors: z.array(fieldError).meta({ description: 'Every field that is wrong; body for the body as a whole.' }),
+  });
+
+/** The same as RFC 9457 has it. */
+export const problemReply = (codes: readonly ErrorCode[]) =>
+  z.looseObject({
+    type: z.string().meta({ format: 'uri-reference' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string().meta({ format: 'uri-reference' }),
+    code: z.enum(codes),
+    errors: z.array(fieldError),
+  });
