@@ -11,7 +11,7 @@
  */
 import { toDecimal } from './money.js';
 import type { Cascade, JournaledEvent, TurnRecord } from './node/record.js';
-import type { HoldAnswer, OrderEvent, ProductEvent, Shortage } from './protocol.js';
+import type { HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from './protocol.js';
 import { quoted } from './quoted.js';
 
 /** A turn's events in order, as one JSON array; empty text when it has none. */
@@ -82,12 +82,26 @@ const orderFields: Fields<OrderEvent> = {
   answered: ({ answers }) => `,"answers":${list(answers, answerText)}`,
   held: ({ answers, currency, total }) =>
     `,"total_amount":${toDecimal(total, currency)},"currency":${quoted(currency)},"answers":${list(answers, answerText)}`,
+  late_sent: () => '',
+  hold_extended: () => '',
   paid: ({ captured }) => `,"payment_status":"${captured ? 'paid' : 'authorized'}"`,
   confirmed: () => '',
   captured: () => ',"payment_status":"paid"',
+  capture_failed: () => ',"payment_status":"failed"',
   failed: ({ reason, answers, shortages, voidOwed }) =>
     `,"reason":"${reason}","details":${list(shortages, shortageText)},"answers":${list(answers, answerText)},"void_owed":${voidOwed}`,
   voided: () => ',"payment_status":"voided"',
+  cancelled: ({ was, reason, voidOwed }) => `,"was":"${was}"${optional('reason', reason)},"void_owed":${voidOwed}`,
+  stock_arrived: ({ lines }) => items(lines),
+  shipped: ({ id, lines, tracking, carrier }) =>
+    `,"fulfillment_id":${quoted(id)}${items(lines)}${optional('tracking_id', tracking)}${optional('carrier', carrier)}`,
+  delivered: ({ ids }) => `,"fulfillment_ids":${list(ids, quoted)}`,
+  return_requested: ({ id, lines, reason }) => `,"return_id":${quoted(id)}${items(lines)}${optional('reason', reason)}`,
+  return_received: ({ id, restocked }) => `,"return_id":${quoted(id)},"restocked":${restocked}`,
+  refund_requested: ({ id, minor, currency, returned, reason }) =>
+    `,"refund_id":${quoted(id)},"amount":${toDecimal(minor, currency)},"currency":${quoted(currency)}${optional('return_id', returned)}${optional('reason', reason)}`,
+  refunded: ({ id }) => `,"refund_id":${quoted(id)}`,
+  refund_failed: ({ id }) => `,"refund_id":${quoted(id)}`,
 };
 
 /** Each row continues `{"product_id":"..."`. */
@@ -100,6 +114,9 @@ const productFields: Fields<ProductEvent> = {
   held: moved,
   released: moved,
   committed: moved,
+  returned: moved,
+  backordered: moved,
+  unbackordered: moved,
 };
 
 // ---------------------------------------------------------------- machinery
@@ -126,8 +143,9 @@ function list<T>(items: readonly T[], text: (item: T) => string): string {
   return `[${all}]`;
 }
 
-const lineText = ({ product, quantity }: { readonly product: string; readonly quantity: number }): string =>
-  `{"product_id":${quoted(product)},"quantity":${quantity}}`;
+const items = (lines: readonly Line[]): string => `,"items":${list(lines, lineText)}`;
+
+const lineText = ({ product, quantity }: Line): string => `{"product_id":${quoted(product)},"quantity":${quantity}}`;
 
 const shortageText = ({ product, asked, available }: Shortage): string =>
   `{"product_id":${quoted(product)},"asked":${asked},"available":${available}}`;

@@ -1,24 +1,47 @@
 /**
  * A product's keeper: the only one that changes its stock, one command after the other.
  *
- *   hold --enough--> held --commit--> gone        hold --too little--> answered short
- *                      +----release--> available
+ *   hold --enough--> held --commit--> gone --uncommit, return--> available
+ *     |               +----release--> available
+ *     +--too little, backorders allowed--> held as far as there is, the rest backordered --fill--> held
+ *     +--too little--> answered short
  *
  * Invariants:
  *  I1. 0 <= held <= on hand, after every event.
  *  I2. on hand = received + returned - committed +/- adjusted: each event moves exactly what it names.
- *  I3. Only the order ends a hold: there is no other way out of `held` than its release or commit.
+ *  I3. Only the order ends a hold or a backorder: there is no other way out than its release or commit.
  *  I4. A product's currency never changes.
+ *  I5. What comes in goes first to those who wait, in their order: while one waits, nobody else is held anything.
  * Letters arrive exactly once and in order, so a release or commit without its hold is broken code:
  * it throws.
  */
 
-import type { ProductId } from './ids.js';
+import type { OrderId, ProductId } from './ids.js';
 import { limits } from './limits.js';
-import type { Decision, HoldAnswer, Letter, ProductCommand, ProductEvent, ProductRefusal } from './protocol.js';
+import type {
+  Backorders,
+  Decision,
+  HoldAnswer,
+  Letter,
+  ProductCommand,
+  ProductEvent,
+  ProductRefusal,
+} from './protocol.js';
+
+/** An order that waits for stock. */
+export interface Waiting {
+  readonly order: OrderId;
+  readonly quantity: number;
+  /** It is confirmed: what comes in for it is committed at once. */
+  readonly committed: boolean;
+  /** How often something has come in for it. */
+  readonly fills: number;
+}
 
 export interface ProductState {
   readonly id: ProductId;
+  /** Number of its events. */
+  readonly version: number;
   /** False until the first receipt: the product is unknown. */
   readonly known: boolean;
   readonly name: string;
@@ -27,22 +50,36 @@ export interface ProductState {
   readonly currency: string;
   readonly onHand: number;
   readonly held: number;
+  /** Sum of what is waited for. */
+  readonly backordered: number;
+  readonly backorders: Backorders;
+  /** First come, first served. */
+  readonly waiting: readonly Waiting[];
   /** Wall clock, milliseconds. */
   readonly updatedAt: number;
 }
 
+export const NO_BACKORDERS: Backorders = { allowed: false };
+
 export const unknownProduct = (id: ProductId): ProductState => ({
   id,
+  version: 0,
   known: false,
   name: '',
   unitPrice: 0,
   currency: '',
   onHand: 0,
   held: 0,
+  backordered: 0,
+  backorders: NO_BACKORDERS,
+  waiting: [],
   updatedAt: 0,
 });
 
 export const available = (state: ProductState): number => state.onHand - state.held;
+
+/** There is stock, and orders wait for it: the runtime sends `fill`. */
+export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && available(state) > 0;
 
 type Answer = Decision<ProductEvent, ProductRefusal>;
 type Row<T extends ProductCommand['type']> = (
@@ -65,27 +102,64 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
     return { events: [{ type: 'adjusted', ...adjustment }], letters: [] };
   },
   hold(state, { order, quantity, currency }) {
-    const answer = (answer: HoldAnswer): Letter[] => [
-      { to: { kind: 'order', id: order }, command: { type: 'holdsAnswered', answers: [answer] } },
-    ];
     if (!state.known || (currency !== undefined && currency !== state.currency)) {
-      return { events: [], letters: answer({ product: state.id, answer: 'unknown' }) };
+      return { events: [], letters: told(order, { product: state.id, answer: 'unknown' }) };
     }
-    if (quantity > available(state)) {
-      return { events: [], letters: answer({ product: state.id, answer: 'short', available: available(state) }) };
+    const free = state.waiting.length > 0 ? 0 : available(state); // I5
+    const { id: product, unitPrice, currency: sold } = state;
+    if (quantity <= free) {
+      const answer: HoldAnswer = { product, answer: 'held', unitPrice, currency: sold };
+      return { events: [{ type: 'held', order, quantity }], letters: told(order, answer) };
     }
+    const missing = quantity - free;
+    if (!mayWait(state, missing)) {
+      return { events: [], letters: told(order, { product, answer: 'short', available: free }) };
+    }
+    const backordered: ProductEvent = { type: 'backordered', order, quantity: missing };
     return {
-      events: [{ type: 'held', order, quantity }],
-      letters: answer({ product: state.id, answer: 'held', unitPrice: state.unitPrice, currency: state.currency }),
+      events: free > 0 ? [{ type: 'held', order, quantity: free }, backordered] : [backordered],
+      letters: told(order, { product, answer: 'held', unitPrice, currency: sold, backordered: missing }),
     };
   },
   release(state, { order, quantity }) {
-    mustHold(state, order, quantity);
-    return { events: [{ type: 'released', order, quantity }], letters: [] };
+    const waits = waitingOf(state, order)?.quantity ?? 0;
+    mustHold(state, order, quantity - waits);
+    const events: ProductEvent[] = [];
+    if (quantity > waits) events.push({ type: 'released', order, quantity: quantity - waits });
+    if (waits > 0) events.push({ type: 'unbackordered', order, quantity: waits });
+    return { events, letters: [] };
   },
   commit(state, { order, quantity }) {
-    mustHold(state, order, quantity);
-    return { events: [{ type: 'committed', order, quantity }], letters: [] };
+    const waits = state.waiting.length > 0 ? (waitingOf(state, order)?.quantity ?? 0) : 0;
+    mustHold(state, order, quantity - waits);
+    return { events: [{ type: 'committed', order, quantity: quantity - waits }], letters: [] };
+  },
+  uncommit(state, { order, quantity }) {
+    const waits = waitingOf(state, order)?.quantity ?? 0;
+    const events: ProductEvent[] = [];
+    if (quantity > waits) events.push({ type: 'returned', order, quantity: quantity - waits, no: 1 });
+    if (waits > 0) events.push({ type: 'unbackordered', order, quantity: waits });
+    return { events, letters: [] };
+  },
+  return(_, { order, quantity, no }) {
+    return { events: [{ type: 'returned', order, quantity, no }], letters: [] };
+  },
+  /** I5; the rest, if it is many who wait, in the next turn. */
+  fill(state) {
+    const events: ProductEvent[] = [];
+    const letters: Letter[] = [];
+    let free = available(state);
+    for (const { order, quantity: waits, committed, fills } of state.waiting) {
+      if (free <= 0 || letters.length >= limits.fillsPerTurn) break;
+      const quantity = Math.min(free, waits);
+      const no = fills + 2;
+      free -= quantity;
+      events.push({ type: 'held', order, quantity, no });
+      if (committed) events.push({ type: 'committed', order, quantity, no });
+      const lines = [{ product: state.id, quantity }];
+      letters.push({ to: { kind: 'order', id: order }, command: { type: 'stockArrived', lines } });
+    }
+    return { events, letters };
   },
 };
 
@@ -102,21 +176,41 @@ type Fold<T extends ProductEvent['type']> = (
 ) => ProductState;
 
 const fold: { readonly [T in ProductEvent['type']]: Fold<T> } = {
-  received: (state, { name, unitPrice, currency, quantity }) => ({
+  received: (state, { name, unitPrice, currency, quantity, backorders }) => ({
     ...state,
     known: true,
     name,
     unitPrice,
     currency,
     onHand: state.onHand + quantity,
+    backorders: backorders ?? state.backorders,
   }),
   adjusted: (state, { delta }) => ({ ...state, onHand: state.onHand + delta }),
-  held: (state, { quantity }) => ({ ...state, held: state.held + quantity }),
+  held: (state, { order, quantity, no }) => ({
+    ...state,
+    held: state.held + quantity,
+    ...(no !== undefined && no > 1 && filled(state, order, quantity)),
+  }),
   released: (state, { quantity }) => ({ ...state, held: state.held - quantity }),
-  committed: (state, { quantity }) => ({
+  committed: (state, { order, quantity }) => ({
     ...state,
     held: state.held - quantity,
     onHand: state.onHand - quantity,
+    waiting:
+      state.waiting.length === 0
+        ? state.waiting
+        : state.waiting.map((each) => (each.order === order ? { ...each, committed: true } : each)),
+  }),
+  returned: (state, { quantity }) => ({ ...state, onHand: state.onHand + quantity }),
+  backordered: (state, { order, quantity }) => ({
+    ...state,
+    backordered: state.backordered + quantity,
+    waiting: [...state.waiting, { order, quantity, committed: false, fills: 0 }],
+  }),
+  unbackordered: (state, { order, quantity }) => ({
+    ...state,
+    backordered: state.backordered - quantity,
+    waiting: state.waiting.filter((each) => each.order !== order),
   }),
 };
 
@@ -124,13 +218,35 @@ const fold: { readonly [T in ProductEvent['type']]: Fold<T> } = {
 export function evolveProduct(state: ProductState, event: ProductEvent, at: number): ProductState {
   const row = fold[event.type] as Fold<ProductEvent['type']>;
   const next = row(state, event) as { -readonly [K in keyof ProductState]: ProductState[K] };
+  next.version = state.version + 1;
   next.updatedAt = at;
   return next;
 }
 
 // ---------------------------------------------------------------- machinery
 
+const told = (order: OrderId, answer: HoldAnswer): Letter[] => [
+  { to: { kind: 'order', id: order }, command: { type: 'holdsAnswered', answers: [answer] } },
+];
+
 function mustHold(state: ProductState, order: string, quantity: number): void {
-  if (state.held >= quantity) return;
+  if (quantity >= 0 && state.held >= quantity) return;
   throw new Error(`product ${state.id} holds ${state.held}, order ${order} gives back or takes ${quantity}`);
+}
+
+const waitingOf = ({ waiting }: ProductState, order: OrderId): Waiting | undefined =>
+  waiting.find((each) => each.order === order);
+
+const mayWait = ({ backorders, backordered, waiting }: ProductState, quantity: number): boolean =>
+  backorders.allowed &&
+  backordered + quantity <= (backorders.limit ?? limits.stock) &&
+  waiting.length < limits.waitingOrders;
+
+function filled(state: ProductState, order: OrderId, quantity: number): Pick<ProductState, 'backordered' | 'waiting'> {
+  const waiting = state.waiting.flatMap((each) => {
+    if (each.order !== order) return [each];
+    const rest = each.quantity - quantity;
+    return rest > 0 ? [{ ...each, quantity: rest, fills: each.fills + 1 }] : [];
+  });
+  return { backordered: state.backordered - quantity, waiting };
 }

@@ -48,6 +48,12 @@ export const limits = {
   /** Orders that are not settled or not flushed. */
   ordersInMemory: 300_000,
   unconfirmedLetters: 10_000,
+  /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
+  actsOfOrder: 500,
+  /** Orders that wait for stock of one product. */
+  waitingOrders: 10_000,
+  /** Of those, how many one command gives something: more would not fit into a record. */
+  fillsPerTurn: 200,
   /** Between what is appended and what EVENTS has: past this the tail is read again from the journal. */
   unpublishedBytes: 16_777_216,
   paymentsAtOnce: 256,

@@ -5,7 +5,7 @@
  * A promise that rejects means "no answer": what was asked may or may not have happened, and the
  * caller finds out. Every call ends inside a deadline of its adapter.
  */
-import type { JournalId, NodeId, OrderId, ProductId, WriteId } from './ids.js';
+import type { JournalId, NodeId, OrderId, ProductId, UserId, WriteId } from './ids.js';
 import type { ProductState } from './inventory.js';
 import type { NumberedLetter } from './node/record.js';
 import type {
@@ -20,6 +20,7 @@ import type {
 import type { OrderState } from './order.js';
 import type {
   AdjustCommand,
+  OrderAct,
   OrderContent,
   OrderRefusal,
   PaymentOperation,
@@ -169,16 +170,41 @@ export interface PlaceRequest {
   readonly correlation: string;
   /** Drawn at random by this process just now: no look-up is needed. */
   readonly fresh: boolean;
+  /** Answered as soon as it is durable, decided or not. */
+  readonly impatient?: boolean;
   /** The client's key, where it may be the id of one of the caller's imported orders. */
   readonly alias?: OrderId;
 }
 
 export type PlaceReply =
-  | { readonly kind: 'outcome'; readonly state: OrderState }
+  /** `repeat`: the order stood already when it was asked for. */
+  | { readonly kind: 'outcome'; readonly state: OrderState; readonly repeat: boolean }
   /** The wait is over, the order is durable and goes on. */
   | { readonly kind: 'pending'; readonly state: OrderState }
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' }
   /** Not a no: it may still come to be. */
+  | { readonly kind: 'unavailable'; readonly why: string };
+
+export interface ActRequest {
+  readonly order: OrderId;
+  readonly command: OrderAct;
+  readonly correlation: string;
+  /** Only an order at this version is changed. */
+  readonly ifVersion?: number;
+  /** Whose orders are seen: another's is as if there were none. */
+  readonly user?: UserId;
+}
+
+export type ActReply =
+  /** `repeat`: this very request had its effect before. */
+  | { readonly kind: 'done'; readonly state: OrderState; readonly repeat: boolean }
+  | {
+      readonly kind: 'refused';
+      /** `changed`: it does not stand at the version asked for. */
+      readonly refusal: OrderRefusal | 'changed' | 'too_large' | 'broken';
+      /** As it stands; undefined where there is none to be seen. */
+      readonly state: OrderState | undefined;
+    }
   | { readonly kind: 'unavailable'; readonly why: string };
 
 export interface StockRequest {
@@ -200,6 +226,7 @@ export type StockReply =
 /** The owners' counter: what the edge asks, answered from what is appended. Rejects with Unavailable (unavailable.ts). */
 export interface Owners {
   place(request: PlaceRequest, waitMs: number): Promise<PlaceReply>;
+  act(request: ActRequest, waitMs: number): Promise<ActReply>;
   stock(request: StockRequest, waitMs: number): Promise<StockReply>;
   order(id: OrderId): Promise<OrderState | undefined>;
   product(id: ProductId): Promise<ProductState | undefined>;

@@ -5,7 +5,6 @@
  * Every operation is idempotent by order id at the port, so that one without an answer is simply asked
  * again, also by the next incarnation: what is owed follows from the orders' states alone.
  */
-import type { OrderId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { Effect } from '../actors/node/effects.js';
 import { Inbox } from '../actors/node/inbox.js';
@@ -27,8 +26,8 @@ export class Cashier {
     private readonly clock: Clock,
     private readonly logger: Logger,
     /** Whether the order still owes it: what has timed out meanwhile is not asked any more. */
-    private readonly isOwed: (order: OrderId, operation: Owed['operation']) => boolean,
-    private readonly answered: (order: OrderId, outcome: PaymentOutcome) => void,
+    private readonly isOwed: (owed: Owed) => boolean,
+    private readonly answered: (owed: Owed, outcome: PaymentOutcome) => void,
   ) {}
 
   perform(owed: Owed): void {
@@ -46,7 +45,7 @@ export class Cashier {
       const owed = line.peek();
       if (owed === undefined) return;
       line.shift();
-      if (!this.isOwed(owed.order, owed.operation)) continue;
+      if (!this.isOwed(owed)) continue;
       this.underWay++;
       void this.settle(owed).finally(() => {
         this.underWay--;
@@ -55,11 +54,12 @@ export class Cashier {
     }
   }
 
-  private async settle({ order, operation, minor, currency }: Owed): Promise<void> {
+  private async settle(owed: Owed): Promise<void> {
+    const { order, operation, minor, currency } = owed;
     for (let attempt = 0; !this.stopped; attempt++) {
       try {
         const outcome = await this.payments.perform(operation, order, { minor, currency });
-        if (!this.stopped) this.answered(order, outcome);
+        if (!this.stopped) this.answered(owed, outcome);
         return;
       } catch (error) {
         this.logger.warn({ order, operation, attempt, cause: String(error) }, 'the payment provider did not answer');

@@ -19,6 +19,8 @@ import type { NumberedLetter } from '../actors/node/record.js';
 import type { Place } from '../actors/node/rows.js';
 import type { OrderState } from '../actors/order.js';
 import type {
+  ActReply,
+  ActRequest,
   Clock,
   Log,
   Logger,
@@ -36,7 +38,7 @@ import { Unavailable } from '../actors/unavailable.js';
 import { Cashier } from './cashier.js';
 import { JournalWriter } from './journal-writer.js';
 import { bothInTime } from './readiness.js';
-import { Requests } from './requests.js';
+import { type Placed, type Reply, Requests } from './requests.js';
 import { pause } from './retry.js';
 import { Waits } from './waits.js';
 
@@ -107,8 +109,9 @@ export class Driver implements Owners {
         payments,
         clock,
         logger,
-        (order, operation) => this.node.owes(order, operation),
-        (order, outcome) => this.enter(() => this.node.paymentAnswered(order, outcome)),
+        ({ order, ref }) => this.node.owes(order, ref),
+        ({ order, operation, ref }, outcome) =>
+          this.enter(() => this.node.paymentAnswered(order, operation, ref, outcome)),
       );
     this.ended = new Promise((resolve) => {
       this.end = resolve;
@@ -139,7 +142,12 @@ export class Driver implements Owners {
   // -------------------------------------------------------------- Owners
 
   place(ask: PlaceRequest, waitMs: number): Promise<PlaceReply> {
-    return this.ask((request) => this.node.place(request, ask), waitMs, ask.order) as Promise<PlaceReply>;
+    const { order, impatient } = ask;
+    return this.ask((request) => this.node.place(request, ask), waitMs, { order, impatient }) as Promise<PlaceReply>;
+  }
+
+  act(ask: ActRequest, waitMs: number): Promise<ActReply> {
+    return this.ask((request) => this.node.act(request, ask), waitMs) as Promise<ActReply>;
   }
 
   stock(ask: StockRequest, waitMs: number): Promise<StockReply> {
@@ -205,11 +213,11 @@ export class Driver implements Owners {
 
   // -------------------------------------------------------------- machinery
 
-  private ask(put: (request: Request) => void, waitMs: number, order?: OrderId): Promise<PlaceReply | StockReply> {
+  private ask(put: (request: Request) => void, waitMs: number, placed: Placed = {}): Promise<Reply> {
     if (this.over || this.halted) return Promise.resolve({ kind: 'unavailable', why: 'this node is stopping' });
     if (this.requests.isFull) return Promise.resolve({ kind: 'unavailable', why: 'too many clients are waiting' });
     return new Promise((resolve) => {
-      const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, order);
+      const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, placed);
       this.enter(() => put(request));
     });
   }
@@ -305,6 +313,7 @@ export class Driver implements Owners {
       case 'lookUp':
         return this.watch(this.lookUp(effect));
       case 'replyPlace':
+      case 'replyAct':
       case 'replyStock':
         return this.requests.answer(effect.request, effect.reply);
       case 'replyProbe':

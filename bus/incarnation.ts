@@ -4,10 +4,11 @@
  * In order: take over (take-over.ts), run the node (driver.ts), flush once with every partition's row,
  * publish what predecessors still owe, then its own events (publisher.ts), and trim behind itself.
  */
-import { type JournalId, journalId, type OrderId } from '../actors/ids.js';
+import { type JournalId, journalId } from '../actors/ids.js';
 import { LostRecords } from '../actors/node/lost-records.js';
 import { Node } from '../actors/node/node.js';
 import { UnreadableRecord } from '../actors/node/record.js';
+import type { OrderContext } from '../actors/order.js';
 import type { EventLog, Owners, Payments, Post, Queries } from '../actors/ports.js';
 import { Driver, type Ended, type Meter } from './driver.js';
 import { eventPublisher } from './publisher.js';
@@ -24,12 +25,14 @@ export interface IncarnationParts extends TakeOverParts {
   readonly queries: Pick<Queries, 'order'>;
   /** Undefined where every payment is decided inside the turn. */
   readonly payments: Payments | undefined;
-  readonly instantPayment: ((order: OrderId) => 'authorized' | 'declined') | undefined;
+  /** What orders may know besides their state. */
+  readonly context: OrderContext;
   readonly post: Post;
   readonly meter: Meter;
   /** The `source` attribute of public events. */
   readonly source: string;
   readonly orderTimeoutMs: number;
+  readonly holdTtlMs: number;
   /** What fits into one message of the broker, UTF-8. */
   readonly recordBytes: number;
   readonly byteLength: (text: string) => number;
@@ -100,8 +103,9 @@ function run(parts: IncarnationParts, { journal, epochs, world, predecessors, cl
       recordBytes,
       byteLength,
       deliverAtHome,
-      instantPayment: parts.instantPayment,
+      context: parts.context,
       orderTimeoutMs: parts.orderTimeoutMs,
+      holdTtlMs: parts.holdTtlMs,
       resendMs: RESEND_MS,
       epochOf: (partition) => epochs.get(partition),
       newId: () => clock.id(),

@@ -5,7 +5,15 @@
  * begins. One that fails has met lost records or broken code: the process ends, and says why.
  */
 import type { OrderId, ProductId } from '../actors/ids.js';
-import type { Owners, PlaceReply, PlaceRequest, StockReply, StockRequest } from '../actors/ports.js';
+import type {
+  ActReply,
+  ActRequest,
+  Owners,
+  PlaceReply,
+  PlaceRequest,
+  StockReply,
+  StockRequest,
+} from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from './incarnation.js';
 import type { LocalPost } from './local-post.js';
@@ -71,6 +79,10 @@ export class Life implements Owners {
 
   place(ask: PlaceRequest, waitMs: number): Promise<PlaceReply> {
     return this.current?.owners.place(ask, waitMs) ?? this.unavailable();
+  }
+
+  act(ask: ActRequest, waitMs: number): Promise<ActReply> {
+    return this.current?.owners.act(ask, waitMs) ?? this.unavailable();
   }
 
   stock(ask: StockRequest, waitMs: number): Promise<StockReply> {

@@ -6,14 +6,22 @@ import type { OrderId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { Request } from '../actors/node/effects.js';
 import type { OrderState } from '../actors/order.js';
-import type { PlaceReply, StockReply } from '../actors/ports.js';
+import type { ActReply, PlaceReply, StockReply } from '../actors/ports.js';
 
-interface Waiting {
-  readonly deadlineMs: number;
-  /** Set for an order once it is durable: the impatient client is told 202. */
-  accepted?: OrderState;
+export type Reply = PlaceReply | ActReply | StockReply;
+
+/** What is known of a request to place an order. */
+export interface Placed {
   readonly order?: OrderId;
-  readonly resolve: (reply: PlaceReply | StockReply) => void;
+  /** Answered as soon as the order is durable. */
+  readonly impatient?: boolean | undefined;
+}
+
+interface Waiting extends Placed {
+  readonly deadlineMs: number;
+  /** Set for an order once it is durable: who waits no longer is told 202. */
+  accepted?: OrderState;
+  readonly resolve: (reply: Reply) => void;
 }
 
 export class Requests {
@@ -28,18 +36,22 @@ export class Requests {
     return this.waiting.size;
   }
 
-  add(deadlineMs: number, resolve: (reply: PlaceReply | StockReply) => void, order?: OrderId): Request {
+  add(deadlineMs: number, resolve: (reply: Reply) => void, placed: Placed = {}): Request {
     const request = this.next++;
-    this.waiting.set(request, order === undefined ? { deadlineMs, resolve } : { deadlineMs, resolve, order });
+    this.waiting.set(request, { deadlineMs, resolve, ...placed });
     return request;
   }
 
   accept(request: Request, state: OrderState): void {
     const waiting = this.waiting.get(request);
-    if (waiting !== undefined) waiting.accepted = state;
+    if (waiting === undefined) return;
+    waiting.accepted = state;
+    if (!waiting.impatient) return;
+    this.waiting.delete(request);
+    waiting.resolve({ kind: 'pending', state });
   }
 
-  answer(request: Request, reply: PlaceReply | StockReply): void {
+  answer(request: Request, reply: Reply): void {
     const waiting = this.waiting.get(request);
     if (waiting === undefined) return;
     this.waiting.delete(request);

@@ -121,6 +121,8 @@ const schema = z
       /^(0|1|0?\.\d{1,9}|0\.|1\.0{0,9})$/.test(given) ? Number(given) : undefined,
     ),
     PAYMENT_LATENCY_MS: integer(0, 0, 600_000),
+    PAYMENT_CAPTURE: oneOf(['confirm', 'ship'], 'confirm'),
+    HOLD_TTL_S: integer(0, 0, 86_400),
     AUTH: notYet('off: API keys are not available in this version', ['off']),
     RATE_LIMIT: notYet('off: a rate limit is not available in this version', ['off']),
     PARTITIONS: integer(16, 1, 1024),
@@ -162,6 +164,9 @@ const schema = z
     orderTimeoutMs: env.ORDER_TIMEOUT_S * 1000,
     paymentSuccessRate: env.PAYMENT_SUCCESS_RATE,
     paymentLatencyMs: env.PAYMENT_LATENCY_MS,
+    paymentCapture: env.PAYMENT_CAPTURE,
+    /** Nothing: as long as the order itself may take. */
+    holdTtlMs: env.HOLD_TTL_S === 0 ? undefined : env.HOLD_TTL_S * 1000,
     auth: 'off' as const,
     rateLimit: 'off' as const,
     partitions: env.PARTITIONS,

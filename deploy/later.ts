@@ -14,6 +14,7 @@ export function laterOwners(owners: () => Owners | undefined): Owners {
   };
   return {
     place: (ask, waitMs) => owners()?.place(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
+    act: (ask, waitMs) => owners()?.act(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
     stock: (ask, waitMs) => owners()?.stock(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
     order: async (id) => there().order(id),
     product: async (id) => there().product(id),

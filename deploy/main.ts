@@ -119,7 +119,11 @@ class House {
       ...stores,
       node: nodeId(node),
       partitions: stores.settlement.partitions,
-      instantPayment: config.paymentLatencyMs > 0 ? undefined : instantPayments(config.paymentSuccessRate),
+      context: {
+        instantPayment: config.paymentLatencyMs > 0 ? undefined : instantPayments(config.paymentSuccessRate),
+        captureOn: config.paymentCapture,
+      },
+      holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
       post: localPost(clock),
       meter,
       clock,

@@ -6,18 +6,9 @@
 
 import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
 import type { HistoryRow } from '../actors/node/rows.js';
-import type { OrderState, Phase } from '../actors/order.js';
-import type { OrderEvent } from '../actors/protocol.js';
-
-export type ShownStatus = 'pending' | 'confirmed' | 'failed';
-
-const STATUS: { readonly [P in Phase]: ShownStatus } = {
-  absent: 'pending',
-  holding: 'pending',
-  charging: 'pending',
-  confirmed: 'confirmed',
-  failed: 'failed',
-};
+import { NO_LIFE, type OrderState } from '../actors/order.js';
+import type { Line, OrderEvent } from '../actors/protocol.js';
+import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
 
 const quote = JSON.stringify;
 
@@ -29,9 +20,9 @@ export function orderJson(state: OrderState): string {
   const created = isoTime(state.createdAt);
   let text = `{"id":${id},"order_id":${id},"user_id":${content.userIsNumber ? content.user : quote(content.user)}`;
   if (content.email !== undefined) text += `,"user_email":${quote(content.email)}`;
-  text += `,"status":"${STATUS[state.phase]}"`;
+  text += `,"status":"${statusOf(state.phase)}"`;
   if (state.reason !== undefined) text += `,"reason":"${state.reason}"`;
-  text += `,"payment_status":"${state.payment}","fulfillment_status":"unfulfilled","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
+  text += `,"payment_status":"${state.payment}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
   if (content.shippingAddress !== undefined) text += `,"shipping_address":${quote(content.shippingAddress)}`;
   if (content.billingAddress !== undefined) text += `,"billing_address":${quote(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;
@@ -41,10 +32,58 @@ export function orderJson(state: OrderState): string {
     if (line === undefined) break;
     const price = line.unitPrice ?? 0;
     if (i > 0) text += ',';
-    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity},"unit_price":${toDecimal(price, currency)},"subtotal":${toDecimal(price * line.quantity, currency)}}`;
+    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity},"unit_price":${toDecimal(price, currency)},"subtotal":${toDecimal(price * line.quantity, currency)}`;
+    text += line.backordered > 0 ? `,"backordered":${line.backordered}}` : '}';
   }
-  return `${text}],"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
+  text += ']';
+  if (state.life !== NO_LIFE) text += lifeJson(state, currency);
+  return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
 }
+
+/** What happened to it beside its outcome; each list only where it has something. */
+function lifeJson({ life }: OrderState, currency: string): string {
+  const shown: { [name: string]: unknown } = {};
+  const tracking = life.fulfillments.at(-1)?.tracking;
+  if (tracking !== undefined) shown.tracking_id = tracking;
+  if (life.cancelled?.reason !== undefined) shown.cancel_reason = life.cancelled.reason;
+  if (life.fulfillments.length > 0) {
+    shown.fulfillments = life.fulfillments.map(({ id, lines, tracking, carrier, shippedAt, deliveredAt }) => ({
+      id,
+      status: deliveredAt === undefined ? 'shipped' : 'delivered',
+      lines: lines.map(shownLine),
+      ...(tracking !== undefined && { tracking_id: tracking }),
+      ...(carrier !== undefined && { carrier }),
+      shipped_at: isoTime(shippedAt),
+      ...(deliveredAt !== undefined && { delivered_at: isoTime(deliveredAt) }),
+    }));
+  }
+  if (life.returns.length > 0) {
+    shown.returns = life.returns.map(({ id, status, lines, reason, restocked, requestedAt }) => ({
+      id,
+      status,
+      lines: lines.map(shownLine),
+      ...(reason !== undefined && { reason }),
+      ...(restocked !== undefined && { restocked }),
+      requested_at: isoTime(requestedAt),
+    }));
+  }
+  if (life.refunds.length > 0) {
+    shown.refunds = life.refunds.map(({ id, minor, status, returned, reason, requestedAt }) => ({
+      id,
+      status: REFUND_STATUS[status],
+      amount: toDecimal(minor, currency),
+      ...(returned !== undefined && { return_id: returned }),
+      ...(reason !== undefined && { reason }),
+      requested_at: isoTime(requestedAt),
+    }));
+  }
+  const text = quote(shown);
+  return text === '{}' ? '' : `,${text.slice(1, -1)}`;
+}
+
+const REFUND_STATUS = { owed: 'pending', done: 'refunded', failed: 'failed' } as const;
+
+const shownLine = ({ product, quantity }: Line) => ({ product_id: product, quantity });
 
 let lastMs = Number.NaN;
 let lastIso = '';
@@ -83,8 +122,42 @@ function shownData(event: OrderEvent): object {
           details: event.shortages.map((s) => ({ product_id: s.product, asked: s.asked, available: s.available })),
         }),
       };
+    case 'cancelled':
+      return { was: event.was, ...(event.reason !== undefined && { reason: event.reason }) };
+    case 'stock_arrived':
+      return { items: event.lines.map(shownLine) };
+    case 'shipped':
+      return {
+        fulfillment_id: event.id,
+        items: event.lines.map(shownLine),
+        ...(event.tracking !== undefined && { tracking_id: event.tracking }),
+        ...(event.carrier !== undefined && { carrier: event.carrier }),
+      };
+    case 'delivered':
+      return { fulfillment_ids: event.ids };
+    case 'return_requested':
+      return {
+        return_id: event.id,
+        items: event.lines.map(shownLine),
+        ...(event.reason !== undefined && { reason: event.reason }),
+      };
+    case 'return_received':
+      return { return_id: event.id, restocked: event.restocked };
+    case 'refund_requested':
+      return {
+        refund_id: event.id,
+        amount: toDecimal(event.minor, event.currency),
+        ...(event.returned !== undefined && { return_id: event.returned }),
+        ...(event.reason !== undefined && { reason: event.reason }),
+      };
+    case 'refunded':
+    case 'refund_failed':
+      return { refund_id: event.id };
+    case 'late_sent':
+    case 'hold_extended':
     case 'confirmed':
     case 'captured':
+    case 'capture_failed':
     case 'voided':
       return {};
   }

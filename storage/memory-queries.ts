@@ -1,7 +1,7 @@
 /** The twin of the lists in Postgres, over the tables of memory-snapshots.ts. Sorts what it is asked for: not for large data. */
 import type { Page, Queries } from '../actors/ports.js';
+import { statusOf } from '../actors/transitions.js';
 import type { MemoryTables } from './memory-snapshots.js';
-import { statusOf } from './order-rows.js';
 
 export function memoryQueries({ orders, history, products, operations }: MemoryTables): Queries {
   return {

@@ -7,8 +7,9 @@
 import type { OrderId } from '../actors/ids.js';
 import { DEFAULT_CURRENCY } from '../actors/money.js';
 import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
-import { isSettled, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
+import { isSettled, type Life, NO_LIFE, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
+import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
 import { decimalText, minorOf } from './amounts.js';
 import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
@@ -18,11 +19,6 @@ const amount = (minor: number | undefined, currency: string | undefined): string
   minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
 
 const json = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
-
-export function statusOf(phase: Phase): 'pending' | 'confirmed' | 'failed' {
-  if (phase === 'absent') throw new Error('an order that was never placed has no row');
-  return phase === 'confirmed' || phase === 'failed' ? phase : 'pending';
-}
 
 // ---------------------------------------------------------------- columns
 
@@ -46,6 +42,8 @@ const ORDER: readonly Column<Row>[] = [
     of: ({ order }) => (order.state.shortages.length > 0 ? JSON.stringify(order.state.shortages) : null),
   },
   { name: 'payment_status', type: 'word', of: ({ order }) => order.state.payment },
+  { name: 'fulfillment_status', type: 'word', of: ({ order }) => fulfillmentStatusOf(order.state) },
+  { name: 'tracking_id', type: 'text', of: ({ order }) => order.state.life.fulfillments.at(-1)?.tracking },
   { name: 'payment_method', type: 'text', of: ({ order }) => order.state.content.paymentMethod },
   { name: 'currency', type: 'text', of: ({ order }) => order.state.currency },
   { name: 'currency_asked', type: 'boolean', of: ({ order }) => order.state.content.currency !== undefined },
@@ -68,6 +66,11 @@ const ORDER: readonly Column<Row>[] = [
   { name: 'epoch', type: 'bigint', of: ({ order }) => order.epoch },
   { name: 'n', type: 'bigint', of: ({ order }) => order.n },
   { name: 'state', type: 'json', of: ({ order }) => restOf(order.state) },
+  {
+    name: 'life',
+    type: 'json',
+    of: ({ order: { state } }) => (state.life === NO_LIFE ? null : JSON.stringify(state.life)),
+  },
 ];
 
 interface ItemRow {
@@ -85,6 +88,7 @@ const ITEM: readonly Column<ItemRow>[] = [
   { name: 'unit_price', type: 'numeric', of: ({ order, line }) => amount(line.unitPrice, order.currency) },
   { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
   { name: 'hold', type: 'word', of: ({ line }) => line.hold },
+  { name: 'backordered', type: 'bigint', of: ({ line }) => line.backordered },
 ];
 
 /** What one turn did to one order: its first event stands for what they share. */
@@ -128,7 +132,7 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): str
              where (orders.epoch, orders.n) < (excluded.epoch, excluded.n) returning order_id),
            changed_items as (${changed.items} and r.order_id in (select order_id from changed)
              on conflict (order_id, line) do update
-             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold),`
+             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),`
     }
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
@@ -171,8 +175,8 @@ export const ORDER_BODY = `json_build_object(
   'currency', o.currency, 'currencyAsked', o.currency_asked, 'total', o.total_amount::text,
   'shipping', o.shipping_address::text, 'billing', o.billing_address::text, 'notes', o.notes,
   'correlation', o.correlation_id, 'createdAt', ${msOf('o.created_at')}, 'updatedAt', ${msOf('o.updated_at')},
-  'version', o.version, 'epoch', o.epoch, 'n', o.n, 'rest', o.state, 'lines',
-  (select json_agg(json_build_array(i.product_id, i.quantity, i.unit_price::text, i.hold) order by i.line)
+  'version', o.version, 'epoch', o.epoch, 'n', o.n, 'rest', o.state, 'life', o.life, 'lines',
+  (select json_agg(json_build_array(i.product_id, i.quantity, i.unit_price::text, i.hold, i.backordered) order by i.line)
      from order_items i where i.order_id = o.order_id))`;
 
 interface Body extends Mark, Pick<OrderState, 'id' | 'payment' | 'correlation' | 'createdAt' | 'updatedAt'> {
@@ -191,18 +195,20 @@ interface Body extends Mark, Pick<OrderState, 'id' | 'payment' | 'correlation' |
   readonly billing: string | null;
   readonly notes: string | null;
   readonly version: number;
-  readonly rest: { readonly phase: Phase; readonly voidOwed: boolean } | null;
-  readonly lines: readonly [OrderLine['product'], number, string | null, OrderLine['hold']][] | null;
+  readonly rest: { readonly phase: Phase; readonly voidOwed: boolean; readonly lateMs?: number } | null;
+  readonly life: Life | null;
+  readonly lines: readonly [OrderLine['product'], number, string | null, OrderLine['hold'], number][] | null;
 }
 
 export function decodeOrder(body: string): StoredOrder {
   const row = JSON.parse(body) as Body;
   const { currency, email, shipping, billing, notes, paymentMethod, rest, reason, total } = row;
   const lines = (row.lines ?? []).map(
-    ([product, quantity, price, hold]): OrderLine => ({
+    ([product, quantity, price, hold, backordered]): OrderLine => ({
       product,
       quantity,
       hold,
+      backordered,
       ...(price !== null && { unitPrice: minorOf(price, currency ?? DEFAULT_CURRENCY) }),
     }),
   );
@@ -219,6 +225,7 @@ export function decodeOrder(body: string): StoredOrder {
   };
   const state: OrderState = {
     id: row.id,
+    version: row.version,
     phase: rest?.phase ?? (row.status as Phase),
     content,
     lines,
@@ -227,6 +234,8 @@ export function decodeOrder(body: string): StoredOrder {
     reason: reason ?? undefined,
     shortages: row.shortages ?? [],
     currency: currency ?? undefined,
+    lateMs: rest?.lateMs ?? 0,
+    life: row.life ?? NO_LIFE,
     total: total === null ? undefined : minorOf(total, currency ?? DEFAULT_CURRENCY),
     correlation: row.correlation,
     createdAt: row.createdAt,
@@ -247,7 +256,13 @@ export function decodeTurn(body: string): HistoryRow[] {
 // ---------------------------------------------------------------- machinery
 
 const restOf = (state: OrderState): string | null =>
-  isSettled(state) ? null : JSON.stringify({ phase: state.phase, voidOwed: state.voidOwed });
+  isSettled(state)
+    ? null
+    : JSON.stringify({
+        phase: state.phase,
+        voidOwed: state.voidOwed,
+        ...(state.lateMs > 0 && { lateMs: state.lateMs }),
+      });
 
 const subtotal = (order: OrderState, { unitPrice, quantity }: OrderLine): string | null => {
   const minor = unitPrice === undefined ? undefined : unitPrice * quantity;

@@ -24,6 +24,14 @@ const PRODUCT: readonly Column<Row>[] = [
   { name: 'currency', type: 'text', of: ({ product }) => product.state.currency },
   { name: 'on_hand', type: 'bigint', of: ({ product }) => product.state.onHand },
   { name: 'held', type: 'bigint', of: ({ product }) => product.state.held },
+  { name: 'backordered', type: 'bigint', of: ({ product }) => product.state.backordered },
+  { name: 'allow_backorder', type: 'boolean', of: ({ product }) => product.state.backorders.allowed },
+  { name: 'backorder_limit', type: 'bigint', of: ({ product }) => product.state.backorders.limit },
+  {
+    name: 'waiting',
+    type: 'json',
+    of: ({ product: { state } }) => (state.waiting.length === 0 ? null : JSON.stringify(state.waiting)),
+  },
   { name: 'updated_at', type: 'bigint', as: timeOf('updated_at'), of: ({ product }) => product.state.updatedAt },
   { name: 'version', type: 'bigint', of: ({ product }) => product.version },
   { name: 'epoch', type: 'bigint', of: ({ product }) => product.epoch },
@@ -40,6 +48,7 @@ const OPERATION: readonly Column<OperationRow>[] = [
   { name: 'version', type: 'bigint', of: (row) => row.version },
   { name: 'on_hand_after', type: 'bigint', of: (row) => row.onHandAfter },
   { name: 'held_after', type: 'bigint', of: (row) => row.heldAfter },
+  { name: 'backordered_after', type: 'bigint', of: (row) => row.backorderedAfter },
   { name: 'reason', type: 'text', of: (row) => row.reason },
   { name: 'fingerprint', type: 'text', of: (row) => row.fingerprint },
   { name: 'correlation_id', type: 'text', of: (row) => row.correlation },
@@ -87,23 +96,33 @@ export function writeProducts(
 
 /** A product of table alias `p` as one JSON object, decoded by `decodeProduct`. */
 export const PRODUCT_BODY = `json_build_object('id', p.product_id, 'name', p.name, 'price', p.unit_price::text,
-  'currency', p.currency, 'onHand', p.on_hand, 'held', p.held, 'updatedAt', ${msOf('p.updated_at')},
+  'currency', p.currency, 'onHand', p.on_hand, 'held', p.held, 'backordered', p.backordered, 'allowed', p.allow_backorder,
+  'limit', p.backorder_limit, 'waiting', p.waiting, 'updatedAt', ${msOf('p.updated_at')},
   'version', p.version, 'epoch', p.epoch, 'n', p.n)`;
 
 export function decodeProduct(body: string): StoredProduct {
-  const { price, version, epoch, n, ...row } = JSON.parse(body) as Body;
-  return { state: { ...row, known: true, unitPrice: minorOf(price, row.currency) }, version, epoch, n };
+  const { price, epoch, n, allowed, limit, waiting, ...row } = JSON.parse(body) as Body;
+  const state: ProductState = {
+    ...row,
+    known: true,
+    unitPrice: minorOf(price, row.currency),
+    backorders: limit === null ? { allowed } : { allowed, limit },
+    waiting: waiting ?? [],
+  };
+  return { state, version: row.version, epoch, n };
 }
 
-interface Body extends Mark, Omit<ProductState, 'known' | 'unitPrice'> {
+interface Body extends Mark, Omit<ProductState, 'known' | 'unitPrice' | 'backorders' | 'waiting'> {
   readonly price: string;
-  readonly version: number;
+  readonly allowed: boolean;
+  readonly limit: number | null;
+  readonly waiting: ProductState['waiting'] | null;
 }
 
 /** An operation as one JSON object: an `OperationRow` as it stands. */
 export const OPERATION_BODY = `json_build_object('ref', ref, 'order', order_id, 'product', product_id,
   'version', version, 'type', operation_type, 'no', operation_no, 'quantity', quantity, 'onHandAfter', on_hand_after,
-  'heldAfter', held_after, 'reason', reason, 'fingerprint', fingerprint, 'correlation', correlation_id,
+  'heldAfter', held_after, 'backorderedAfter', backordered_after, 'reason', reason, 'fingerprint', fingerprint, 'correlation', correlation_id,
   'at', ${msOf('created_at')})`;
 
 export const decodeOperation = (body: string): OperationRow => JSON.parse(body) as OperationRow;

@@ -4,8 +4,8 @@
 import type { OrderId, WriteId } from '../ids.js';
 import type { ProductState } from '../inventory.js';
 import type { OrderState } from '../order.js';
-import type { PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports.js';
-import type { OrderCommand, PaymentOperation } from '../protocol.js';
+import type { ActReply, ActRequest, PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports.js';
+import type { Letter, PaymentOperation } from '../protocol.js';
 import type { Flush } from './flush.js';
 import type { NumberedLetter } from './record.js';
 import type { DoneWrite } from './turn.js';
@@ -15,6 +15,7 @@ export type Request = number;
 
 export type InboxItem =
   | { readonly kind: 'place'; readonly request: Request; readonly ask: PlaceRequest }
+  | { readonly kind: 'act'; readonly request: Request; readonly ask: ActRequest }
   | {
       readonly kind: 'stock';
       readonly request: Request;
@@ -22,7 +23,8 @@ export type InboxItem =
       readonly done: readonly DoneWrite[];
     }
   | { readonly kind: 'letter'; readonly letter: NumberedLetter }
-  | { readonly kind: 'own'; readonly order: OrderId; readonly command: OrderCommand }
+  /** What the runtime itself asks of an actor in memory. */
+  | { readonly kind: 'own'; readonly letter: Letter; readonly correlation: string }
   | { readonly kind: 'probe'; readonly request: Request };
 
 export type Effect =
@@ -35,6 +37,7 @@ export type Effect =
       readonly publicBatch: string;
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
+  | { readonly kind: 'replyAct'; readonly request: Request; readonly reply: ActReply }
   | { readonly kind: 'replyStock'; readonly request: Request; readonly reply: StockReply }
   | { readonly kind: 'replyProbe'; readonly request: Request }
   /** The order is durable and undecided: from now on an impatient client may be told 202. */
@@ -52,6 +55,8 @@ export type Effect =
       readonly kind: 'pay';
       readonly order: OrderId;
       readonly operation: PaymentOperation;
+      /** The same in all its repeats, and of no other operation. */
+      readonly ref: string;
       readonly minor: number;
       readonly currency: string;
     }

@@ -7,6 +7,7 @@
  */
 import { unknownProduct } from '../inventory.js';
 import { hasOutcome } from '../order.js';
+import type { ActReply } from '../ports.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
 import type { Effect, InboxItem } from './effects.js';
 import type { Turn } from './turn.js';
@@ -31,6 +32,8 @@ export class Handlers {
         return () => this.emit({ kind: 'replyProbe', request: item.request });
       case 'place':
         return this.place(turn, item);
+      case 'act':
+        return this.act(turn, item);
       case 'stock':
         return this.stock(turn, item);
       case 'letter':
@@ -43,6 +46,7 @@ export class Handlers {
   private place(turn: Turn, item: Extract<InboxItem, { kind: 'place' }>) {
     const { request, ask } = item;
     const { order, content, correlation } = ask;
+    const isRepeat = this.world.orders.has(order);
     const handled = turn.handle(
       { to: { kind: 'order', id: order }, command: { type: 'place', content, correlation } },
       correlation,
@@ -60,12 +64,33 @@ export class Handlers {
       const entry = this.world.orders.get(order);
       if (entry === undefined) throw new Error(`order ${order} left memory before its reply`);
       if (hasOutcome(entry.state)) {
-        this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: entry.state } });
+        this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: entry.state, repeat: isRepeat } });
       } else {
-        entry.waiting.add(request);
+        entry.waiting.set(request, isRepeat);
         this.emit({ kind: 'accepted', request, state: entry.state });
       }
     };
+  }
+
+  private act(turn: Turn, item: Extract<InboxItem, { kind: 'act' }>) {
+    const { request, ask } = item;
+    const { order, command, correlation, ifVersion, user } = ask;
+    const known = this.world.orders.get(order);
+    const entry = user === undefined || known?.state.content.user === user ? known : undefined;
+    const refuse = (refusal: Extract<ActReply, { kind: 'refused' }>['refusal']) => () => {
+      this.emit({ kind: 'replyAct', request, reply: { kind: 'refused', refusal, state: entry?.state } });
+    };
+    if (entry === undefined) return refuse('unknown_order');
+    const repeat = entry.state.life.acts.some(({ ref }) => ref === command.act.ref);
+    if (ifVersion !== undefined && !repeat && entry.state.version !== ifVersion) return refuse('changed');
+    const handled = turn.handle({ to: { kind: 'order', id: order }, command }, correlation);
+    if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+    if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
+    if (handled.kind === 'threw') {
+      this.emit({ kind: 'deadLetter', item, error: handled.error });
+      return refuse('broken');
+    }
+    return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'done', state: entry.state, repeat } });
   }
 
   private stock(turn: Turn, item: Extract<InboxItem, { kind: 'stock' }>) {
@@ -110,17 +135,16 @@ export class Handlers {
   }
 
   private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>) {
-    const entry = this.world.orders.get(item.order);
-    if (entry === undefined) return undefined;
-    const handled = turn.handle(
-      { to: { kind: 'order', id: item.order }, command: item.command },
-      entry.state.correlation,
-    );
+    const { letter, correlation } = item;
+    const entry = letter.to.kind === 'order' ? this.world.orders.get(letter.to.id) : undefined;
+    if (letter.to.kind === 'order' && entry === undefined) return undefined;
+    const handled = turn.handle(letter, correlation);
     if (handled.kind === 'full' && !turn.isEmpty) return 'full';
     if (handled.kind === 'threw') this.emit({ kind: 'deadLetter', item, error: handled.error });
-    if (item.command.type !== 'paymentAnswered') return undefined;
+    if (entry === undefined || letter.command.type !== 'paymentAnswered') return undefined;
+    const { ref } = letter.command;
     return () => {
-      entry.paying = undefined;
+      if (entry.paying === ref) entry.paying = undefined;
       this.follow(entry);
     };
   }

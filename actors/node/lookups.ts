@@ -16,7 +16,7 @@ export interface Found {
   readonly writes: readonly DoneWrite[];
 }
 
-type Waiting = Extract<InboxItem, { kind: 'place' | 'stock' }>;
+type Waiting = Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>;
 
 export class LookUps {
   private number = 0;
@@ -42,7 +42,7 @@ export class LookUps {
       if (item.kind === 'stock') writes.add(item.ask.command.ref);
       else {
         orders.add(item.ask.order);
-        if (item.ask.alias !== undefined) orders.add(item.ask.alias);
+        if (item.kind === 'place' && item.ask.alias !== undefined) orders.add(item.ask.alias);
       }
     }
     return { number: ++this.number, orders: [...orders], writes: [...writes] };

@@ -11,10 +11,11 @@
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
+import { fillOwed } from '../inventory.js';
 import { limits } from '../limits.js';
 import { hasOutcome, isSettled, paymentOwed, timerRuns } from '../order.js';
-import type { PlaceRequest, StockRequest } from '../ports.js';
-import type { PaymentOperation, PaymentOutcome } from '../protocol.js';
+import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
+import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { collectFlush, type Flush } from './flush.js';
 import { Handlers } from './handlers.js';
@@ -30,6 +31,8 @@ import { Writes } from './writes.js';
 export interface NodeSettings extends TurnSettings {
   readonly journal: JournalId;
   readonly orderTimeoutMs: number;
+  /** How long a complete hold waits for its payment, unless it is extended. */
+  readonly holdTtlMs: number;
   readonly resendMs: number;
   /** Draws a record's id. */
   readonly newId: () => string;
@@ -58,7 +61,7 @@ export class Node {
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
   private readonly writes = new Writes();
-  private readonly timers: Timers;
+  private readonly timers = new Timers();
   private underWay: UnderWay | undefined;
   private flush: Flush | undefined;
   private flushes = 0;
@@ -77,7 +80,6 @@ export class Node {
     private readonly settings: NodeSettings,
     readonly world: World,
   ) {
-    this.timers = new Timers(settings.orderTimeoutMs);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
@@ -87,7 +89,8 @@ export class Node {
       this.leaving.add(entry);
     }
     // What the journal brought back and Postgres may not know yet: a look-up would not find it.
-    for (const { rows } of world.products.values()) {
+    for (const { rows, state } of world.products.values()) {
+      if (fillOwed(state)) this.fill(state.id, rows.at(-1)?.correlation ?? '');
       for (const { ref, product, fingerprint } of rows) {
         if (fingerprint !== null) this.writes.add({ ref: ref as WriteId, product, fingerprint }, this.appendedTo.n);
       }
@@ -105,6 +108,14 @@ export class Node {
     else this.lookUpFirst(item);
   }
 
+  act(request: Request, ask: ActRequest): void {
+    if (this.isFull()) return this.notNow(request, 'act');
+    const item: InboxItem = { kind: 'act', request, ask };
+    this.lookUps.pin(ask.order);
+    if (this.world.orders.has(ask.order)) this.inbox.put(item);
+    else this.lookUpFirst(item);
+  }
+
   stock(request: Request, ask: StockRequest): void {
     if (this.isFull()) return this.notNow(request, 'stock');
     const item: InboxItem = { kind: 'stock', request, ask, done: [] };
@@ -114,9 +125,9 @@ export class Node {
   }
 
   /** Whether a payment provider still has to be asked this. */
-  owes(id: OrderId, operation: PaymentOperation): boolean {
+  owes(id: OrderId, ref: string): boolean {
     const entry = this.world.orders.get(id);
-    return entry !== undefined && paymentOwed(entry.state) === operation;
+    return entry !== undefined && paymentOwed(entry.state)?.ref === ref;
   }
 
   /** Answered by the next append. */
@@ -162,7 +173,8 @@ export class Node {
     }
     for (const item of items) {
       if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
-      else this.inbox.put({ ...item, ask: this.meant(item.ask) });
+      else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.meant(item.ask) });
+      else this.inbox.put(item);
     }
     this.askNextLookUp();
   }
@@ -185,9 +197,8 @@ export class Node {
     this.world.channels.get(from)?.confirm(to, upTo);
   }
 
-  paymentAnswered(order: OrderId, outcome: PaymentOutcome): void {
-    if (this.world.orders.has(order))
-      this.inbox.put({ kind: 'own', order, command: { type: 'paymentAnswered', outcome } });
+  paymentAnswered(order: OrderId, operation: PaymentOperation, ref: string, outcome: PaymentOutcome): void {
+    this.own(order, { type: 'paymentAnswered', operation, ref, outcome });
   }
 
   /** The append that was under way is acknowledged. */
@@ -201,6 +212,10 @@ export class Node {
     this.appendedTo = { n: turn.n, position, recordId };
     for (const { entry, event, after, correlation, json } of turn.applied) {
       this.world.remember(entry, event, after, turn.at, correlation, json);
+      if (event.of.kind === 'product') {
+        const { state } = entry as ProductEntry;
+        if (fillOwed(state)) this.fill(state.id, correlation);
+      } else if (event.event.type === 'hold_extended') this.extend(entry as OrderEntry);
     }
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
     for (const [to, moved] of turn.seen) {
@@ -232,10 +247,13 @@ export class Node {
   tick(monotonicMs: number, isServing: boolean): void {
     this.nowMs = monotonicMs;
     this.timers.advance(monotonicMs, isServing);
-    for (const order of this.timers.due(limits.turnCommands)) {
+    for (const { order, what } of this.timers.due(limits.turnCommands)) {
       const entry = this.world.orders.get(order);
-      if (entry !== undefined && timerRuns(entry.state))
-        this.inbox.put({ kind: 'own', order, command: { type: 'timeOut' } });
+      if (entry === undefined || !timerRuns(entry.state)) continue;
+      const { deadlineMs } = entry;
+      if (what === 'sendLate') this.own(order, { type: 'sendLate' });
+      else if (deadlineMs === undefined || deadlineMs <= this.timers.nowMs) this.own(order, { type: 'timeOut' });
+      else this.timers.set({ order, what, dueMs: deadlineMs });
     }
     if (monotonicMs - this.lastResendMs >= this.settings.resendMs) {
       this.lastResendMs = monotonicMs;
@@ -306,25 +324,59 @@ export class Node {
   /** What follows from an order's state: its timer, a payment owed, the answer to those who wait, its leave. */
   private follow(entry: OrderEntry): void {
     const { state } = entry;
-    if (timerRuns(state) && !entry.timerSet) {
-      entry.timerSet = true;
-      this.timers.set(state.id);
-    }
+    if (timerRuns(state)) this.time(entry);
     const owed = paymentOwed(state);
-    if (owed !== undefined && entry.paying !== owed) {
-      entry.paying = owed;
-      this.effects.push({
-        kind: 'pay',
-        order: state.id,
-        operation: owed,
-        minor: state.total ?? 0,
-        currency: state.currency ?? '',
-      });
+    if (owed !== undefined && entry.paying !== owed.ref) {
+      entry.paying = owed.ref;
+      this.effects.push({ kind: 'pay', order: state.id, ...owed, currency: state.currency ?? '' });
     }
     if (!hasOutcome(state)) return;
-    for (const request of entry.waiting)
-      this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state } });
+    for (const [request, repeat] of entry.waiting)
+      this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });
     entry.waiting.clear();
+  }
+
+  private time(entry: OrderEntry): void {
+    const { state } = entry;
+    const { settings, timers } = this;
+    if (entry.deadlineMs === undefined) this.expireIn(entry, settings.orderTimeoutMs);
+    if (state.phase === 'charging' && !entry.holdTimed) {
+      entry.holdTimed = true;
+      const dueMs = timers.nowMs + settings.holdTtlMs;
+      if (entry.deadlineMs === undefined || dueMs < entry.deadlineMs) this.expireIn(entry, settings.holdTtlMs);
+    }
+    if (state.lateMs > 0 && !entry.lateTimed) {
+      entry.lateTimed = true;
+      timers.set({ order: state.id, what: 'sendLate', dueMs: timers.nowMs + state.lateMs });
+    }
+  }
+
+  private expireIn(entry: OrderEntry, delayMs: number): void {
+    entry.deadlineMs = this.timers.nowMs + delayMs;
+    this.timers.set({ order: entry.state.id, what: 'timeOut', dueMs: entry.deadlineMs });
+  }
+
+  /** The timer that is set finds the later deadline when it is due. */
+  private extend(entry: OrderEntry): void {
+    entry.deadlineMs = Math.max(entry.deadlineMs ?? 0, this.timers.nowMs + this.settings.holdTtlMs);
+  }
+
+  private own(order: OrderId, command: OrderCommand): void {
+    const entry = this.world.orders.get(order);
+    if (entry === undefined) return;
+    this.inbox.put({
+      kind: 'own',
+      letter: { to: { kind: 'order', id: order }, command },
+      correlation: entry.state.correlation,
+    });
+  }
+
+  private fill(product: ProductId, correlation: string): void {
+    this.inbox.put({
+      kind: 'own',
+      letter: { to: { kind: 'product', id: product }, command: { type: 'fill' } },
+      correlation,
+    });
   }
 
   /** A key may be the id of one of the caller's own orders: then that one is meant. */
@@ -336,7 +388,7 @@ export class Node {
     return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
   }
 
-  private lookUpFirst(item: Extract<InboxItem, { kind: 'place' | 'stock' }>): void {
+  private lookUpFirst(item: Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>): void {
     this.lookUps.add(item);
     this.askNextLookUp();
   }
@@ -356,8 +408,8 @@ export class Node {
 
   private unpin(item: InboxItem): void {
     if (item.kind === 'stock') this.lookUps.unpin(item.ask.command.ref);
-    if (item.kind !== 'place' || item.ask.fresh) return;
-    for (const id of idsOf(item.ask)) {
+    if (item.kind !== 'act' && (item.kind !== 'place' || item.ask.fresh)) return;
+    for (const id of item.kind === 'act' ? [item.ask.order] : idsOf(item.ask)) {
       this.lookUps.unpin(id);
       const entry = this.world.orders.get(id);
       if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
@@ -377,9 +429,10 @@ export class Node {
     );
   }
 
-  private notNow(request: Request, kind: 'place' | 'stock', why = 'too much waits to be remembered'): void {
+  private notNow(request: Request, kind: 'place' | 'act' | 'stock', why = 'too much waits to be remembered'): void {
     const reply = { kind: 'unavailable', why } as const;
     if (kind === 'place') this.effects.push({ kind: 'replyPlace', request, reply });
+    else if (kind === 'act') this.effects.push({ kind: 'replyAct', request, reply });
     else this.effects.push({ kind: 'replyStock', request, reply });
   }
 

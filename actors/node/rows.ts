@@ -44,7 +44,15 @@ export interface HistoryRow {
   readonly n?: number | undefined;
 }
 
-export type OperationType = 'receive' | 'adjust' | 'hold' | 'release' | 'commit' | 'return';
+export type OperationType =
+  | 'receive'
+  | 'adjust'
+  | 'hold'
+  | 'release'
+  | 'commit'
+  | 'return'
+  | 'backorder'
+  | 'unbackorder';
 
 export interface OperationRow {
   /** The order's id, or the write's. */
@@ -59,6 +67,7 @@ export interface OperationRow {
   readonly quantity: number;
   readonly onHandAfter: number;
   readonly heldAfter: number;
+  readonly backorderedAfter: number;
   readonly reason: string | null;
   /** Of the write's whole request; null where there is an order. */
   readonly fingerprint: string | null;

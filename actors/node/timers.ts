@@ -1,44 +1,76 @@
 /**
  * Time as an input: it counts what this node has run, so that neither a clock's jump, nor a pause,
  * nor an outage of the journal expires an order.
- *
- * All timers have the same length, so the first set is the first due.
  */
 import type { OrderId } from '../ids.js';
-import { Inbox } from './inbox.js';
 
 /** A step longer than this was a pause: only this much of it counts. */
 const LONGEST_STEP_MS = 500;
 
-export class Timers {
-  private runningMs = 0;
-  private last: number | undefined;
-  private readonly queue = new Inbox<{ readonly order: OrderId; readonly dueMs: number }>();
+export interface Timer {
+  readonly order: OrderId;
+  readonly what: 'timeOut' | 'sendLate';
+  readonly dueMs: number;
+}
 
-  constructor(private readonly timeoutMs: number) {}
+export class Timers {
+  /** Running time, milliseconds. */
+  nowMs = 0;
+  private last: number | undefined;
+  /** A binary heap: no timer is due before the one at half its place. */
+  private readonly heap: Timer[] = [];
 
   /** @param isServing false while an append has no answer: that time does not count. */
   advance(monotonicMs: number, isServing: boolean): void {
     const step = this.last === undefined ? 0 : monotonicMs - this.last;
     this.last = monotonicMs;
-    if (isServing) this.runningMs += Math.max(0, Math.min(step, LONGEST_STEP_MS));
+    if (isServing) this.nowMs += Math.max(0, Math.min(step, LONGEST_STEP_MS));
   }
 
-  set(order: OrderId): void {
-    this.queue.put({ order, dueMs: this.runningMs + this.timeoutMs });
-  }
-
-  /** The orders whose time is up, at most `most`. */
-  due(most: number): OrderId[] {
-    const due: OrderId[] = [];
-    for (
-      let next = this.queue.peek();
-      next !== undefined && next.dueMs <= this.runningMs && due.length < most;
-      next = this.queue.peek()
-    ) {
-      due.push(next.order);
-      this.queue.shift();
+  set(timer: Timer): void {
+    const { heap } = this;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (this.dueAt(parent) <= timer.dueMs) break;
+      this.swap(at, parent);
+      at = parent;
     }
+  }
+
+  /** Those whose time is up, at most `most`, soonest first. */
+  due(most: number): Timer[] {
+    const due: Timer[] = [];
+    while (due.length < most && this.dueAt(0) <= this.nowMs) due.push(this.take());
     return due;
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private take(): Timer {
+    const { heap } = this;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined) throw new Error('no timer is set');
+    if (heap.length === 0) return first;
+    heap[0] = last;
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1;
+      const child = this.dueAt(left + 1) < this.dueAt(left) ? left + 1 : left;
+      if (this.dueAt(child) >= last.dueMs) return first;
+      this.swap(at, child);
+      at = child;
+    }
+  }
+
+  private dueAt(place: number): number {
+    return this.heap[place]?.dueMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  private swap(a: number, b: number): void {
+    const [x, y] = [this.heap[a], this.heap[b]];
+    if (x === undefined || y === undefined) return;
+    this.heap[a] = y;
+    this.heap[b] = x;
   }
 }

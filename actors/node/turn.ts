@@ -10,7 +10,9 @@
 import { cascadeEvents, eventFrame } from '../cloud-events.js';
 import type { Address, ProductId, WriteId } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState } from '../inventory.js';
-import { decideOrder, evolveOrder, type OrderState } from '../order.js';
+import type { OrderContext, OrderState } from '../order.js';
+import { decideOrder } from '../order-chart.js';
+import { evolveOrder } from '../order-events.js';
 import type { Letter, OrderCommand, OrderRefusal, ProductCommand, ProductRefusal } from '../protocol.js';
 import {
   eventJson,
@@ -28,7 +30,8 @@ export interface TurnSettings {
   readonly recordBytes: number;
   /** Deliver letters between this node's own partitions in the same turn. */
   readonly deliverAtHome: boolean;
-  readonly instantPayment: ((order: OrderState['id']) => 'authorized' | 'declined') | undefined;
+  /** What orders may know besides their state. */
+  readonly context: OrderContext;
   /** Length in UTF-8. */
   readonly byteLength: (text: string) => number;
   /** By partition; undefined: not ours. */
@@ -150,7 +153,7 @@ export class Turn {
     const { id } = of;
     const known = world.orders.get(id);
     const entry = known ?? world.newOrder(id);
-    const decision = decideOrder(entry.state, command, settings);
+    const decision = decideOrder(entry.state, command, settings.context);
     if ('refused' in decision || decision.events.length === 0) return decision;
     const { state, version, epoch, n } = entry;
     undo.push(() => {

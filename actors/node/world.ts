@@ -9,7 +9,8 @@
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../inventory.js';
 import { limits } from '../limits.js';
-import { absentOrder, evolveOrder, type OrderState } from '../order.js';
+import { absentOrder, type OrderState } from '../order.js';
+import { evolveOrder } from '../order-events.js';
 import type { OrderEvent, ProductEvent } from '../protocol.js';
 import type { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
@@ -32,10 +33,14 @@ interface Entry<State, Row> {
 }
 
 export interface OrderEntry extends Entry<OrderState, HistoryRow> {
-  /** Requests that wait for the outcome. */
-  readonly waiting: Set<number>;
-  timerSet: boolean;
-  /** The payment operation under way. */
+  /** Requests that wait for the outcome, and whether each is a repeat. */
+  readonly waiting: Map<number, boolean>;
+  /** When its time is up, in running time; undefined until a timer runs. */
+  deadlineMs: number | undefined;
+  /** Its deadline counts the hold. */
+  holdTimed: boolean;
+  lateTimed: boolean;
+  /** The `ref` of the payment operation under way. */
   paying: string | undefined;
 }
 
@@ -70,8 +75,10 @@ export class World {
       isNew: true,
       rows: [],
       flushedVersion: 0,
-      waiting: new Set(),
-      timerSet: false,
+      waiting: new Map(),
+      deadlineMs: undefined,
+      holdTimed: false,
+      lateTimed: false,
       paying: undefined,
     };
   }
@@ -153,6 +160,9 @@ const OPERATION: { readonly [T in ProductEvent['type']]: OperationType } = {
   held: 'hold',
   released: 'release',
   committed: 'commit',
+  returned: 'return',
+  backordered: 'backorder',
+  unbackordered: 'unbackorder',
 };
 
 function operation(
@@ -170,10 +180,11 @@ function operation(
     product,
     version,
     type: OPERATION[event.type],
-    no: 1,
+    no: isWrite ? 1 : ('no' in event && event.no) || 1,
     quantity: event.type === 'adjusted' ? event.delta : event.quantity,
     onHandAfter: after.onHand,
     heldAfter: after.held,
+    backorderedAfter: after.backordered,
     reason: event.type === 'adjusted' ? event.reason : null,
     fingerprint: isWrite ? event.fingerprint : null,
     correlation,

@@ -140,6 +140,9 @@ const OPERATION = {
   held: 'hold',
   released: 'release',
   committed: 'commit',
+  returned: 'return',
+  backordered: 'backorder',
+  unbackordered: 'unbackorder',
 } as const;
 
 function differsFromOperation(each: Happened, event: ProductEvent, row: OperationRow | undefined): string | undefined {

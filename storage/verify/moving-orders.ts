@@ -13,7 +13,7 @@ import type { Findings } from './verdict.js';
 
 export interface Move {
   readonly product: string;
-  readonly type: 'hold' | 'release' | 'commit';
+  readonly type: 'hold' | 'release' | 'commit' | 'return' | 'backorder' | 'unbackorder';
   readonly quantity: number;
 }
 
@@ -38,8 +38,11 @@ export function judgeMoving(order: MovingOrder, findings: Findings): void {
       hold: isHeld ? (quantity ?? 0) : 0,
       release: outcome === 'failed' && answer === 'held' && !underWay.has(`release ${product}`) ? (quantity ?? 0) : 0,
       commit: outcome === 'confirmed' && !underWay.has(`commit ${product}`) ? (quantity ?? 0) : 0,
+      return: 0,
+      backorder: 0,
+      unbackorder: 0,
     };
-    const found = { hold: 0, release: 0, commit: 0 };
+    const found: Sums = { hold: 0, release: 0, commit: 0, return: 0, backorder: 0, unbackorder: 0 };
     for (const move of order.moves) if (move.product === product) found[move.type] += move.quantity;
     if (same(found, expected)) continue;
     const whose = quantity === undefined ? 'no order with such a line' : `an order that is ${outcome}`;

@@ -18,7 +18,14 @@ const HISTORY = `select order_id as id, data from order_history where order_id =
 const MOVES = `select ref as id, product_id as product, operation_type as type, quantity from inventory_operations
   where ref = any($1::text[]) and operation_type in ('hold', 'release', 'commit')`;
 
-const MOVE = { held: 'hold', released: 'release', committed: 'commit' } as const;
+const MOVE = {
+  held: 'hold',
+  released: 'release',
+  committed: 'commit',
+  returned: 'return',
+  backordered: 'backorder',
+  unbackordered: 'unbackorder',
+} as const;
 
 /** Letters that are numbered, and past their receiver's watermark. */
 export function lettersUnderWay(

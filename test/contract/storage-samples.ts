@@ -1,7 +1,9 @@
 // Orders that have lived through every phase, by the product's own decisions, and rows made of them.
 import { type OrderId, orderId, type ProductId, productId, userId, type WriteId, writeId } from '../../actors/ids.js';
 import type { HistoryRow, Mark, OperationRow, OrderChange, ProductChange } from '../../actors/node/rows.js';
-import { absentOrder, decideOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import { absentOrder, type OrderState } from '../../actors/order.js';
+import { decideOrder } from '../../actors/order-chart.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type { HoldAnswer, OrderCommand, OrderContent } from '../../actors/protocol.js';
 
 let count = 0;

@@ -4,7 +4,8 @@
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
 import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
-import { absentOrder, evolveOrder, isSettled, type OrderState } from '../../actors/order.js';
+import { absentOrder, isSettled, type OrderState } from '../../actors/order.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type { Log } from '../../actors/ports.js';
 import type { Clients } from './clients.js';
 import type { Setting } from './machine.js';

@@ -15,7 +15,8 @@ import {
   type NumberedLetter,
   type TurnRecord,
 } from '../../actors/node/record.js';
-import { absentOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import { absentOrder, type OrderState } from '../../actors/order.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type { Log } from '../../actors/ports.js';
 import type { Verdict } from './verdict.js';
 

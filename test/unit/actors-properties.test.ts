@@ -8,7 +8,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type OrderId, orderId, type ProductId, productId, writeId } from '../../actors/ids.js';
 import { decideProduct, evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
-import { absentOrder, decideOrder, evolveOrder, isSettled, type OrderState, paymentOwed } from '../../actors/order.js';
+import { absentOrder, isSettled, type OrderState, paymentOwed } from '../../actors/order.js';
+import { decideOrder } from '../../actors/order-chart.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type { Letter, OrderCommand, PaymentOutcome, ProductCommand, ProductEvent } from '../../actors/protocol.js';
 import { contentOf } from './samples.js';
 

@@ -5,7 +5,9 @@
 import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../actors/ids.js';
 import { decideProduct, evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
 import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
-import { absentOrder, decideOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import { absentOrder, type OrderState } from '../../actors/order.js';
+import { decideOrder } from '../../actors/order-chart.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type {
   Clock,
   OrderFilter,

@@ -1,7 +1,9 @@
 /** Every cell of the order's state chart: which command is heard in which phase, and where it leads. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decideOrder, evolveOrder, type OrderContext, type OrderState, type Phase } from '../../actors/order.js';
+import type { OrderContext, OrderState, Phase } from '../../actors/order.js';
+import { decideOrder } from '../../actors/order-chart.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type { OrderCommand, OrderEvent } from '../../actors/protocol.js';
 import { A, contentOf, held, O1, oneLine, orderAfter, placed, short } from './samples.js';
 

@@ -1,7 +1,8 @@
 /** An order's way to its outcome: given what happened, when it is told, then what follows. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decideOrder, hasOutcome, isSettled, type OrderContext, paymentOwed, timerRuns } from '../../actors/order.js';
+import { hasOutcome, isSettled, type OrderContext, paymentOwed, timerRuns } from '../../actors/order.js';
+import { decideOrder } from '../../actors/order-chart.js';
 import type { OrderCommand, OrderEvent } from '../../actors/protocol.js';
 import {
   A,

@@ -1,7 +1,8 @@
 /** Orders, products and answers to speak about in unit tests. */
 import { type OrderId, orderId, type ProductId, productId, userId, writeId } from '../../actors/ids.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
-import { absentOrder, evolveOrder, type OrderState } from '../../actors/order.js';
+import { absentOrder, type OrderState } from '../../actors/order.js';
+import { evolveOrder } from '../../actors/order-events.js';
 import type {
   AdjustCommand,
   HoldAnswer,
