@@ -72,6 +72,8 @@ export const limits = {
   stopMs: 8_000,
   /** From first to last line of a receipt; each of its products waits no longer than an order does. */
   receiptMs: 30_000,
+  /** What a client may ask to wait for an outcome. */
+  preferredWaitMs: 60_000,
   headersMs: 10_000,
   requestMs: 30_000,
   keepAliveMs: 75_000,
@@ -113,6 +115,7 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
+  must(l.preferredWaitMs < l.silenceMs, 'preferredWaitMs must stay below silenceMs');
   must(l.keepAliveMs < l.silenceMs, 'keepAliveMs must stay below silenceMs');
   must(l.stopHeadersMs < l.stopMs, 'stopHeadersMs must stay below stopMs');
   must(l.journalReserveBytes < l.journalBytes, 'journalReserveBytes must be part of journalBytes');

@@ -16,6 +16,7 @@ import { startHttpServer } from './http-server.js';
 import { Inventory } from './inventory.js';
 import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
+import { OrderLife } from './order-life.js';
 import { Orders } from './orders.js';
 import { Reference } from './reference.js';
 import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
@@ -96,6 +97,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { health, ready, version } = options;
   const rooms = {
     orders,
+    life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),

@@ -23,6 +23,59 @@ export const placedOrder = {
   updated_at: AT,
 };
 
+const SHIPMENT = {
+  id: `${ORDER}-F1`,
+  status: 'shipped',
+  lines: [{ product_id: 'PROD-001', quantity: 2 }],
+  tracking_id: '1Z999AA10123456784',
+  carrier: 'UPS',
+  shipped_at: AT,
+};
+
+export const shippedOrder = {
+  ...placedOrder,
+  status: 'shipped',
+  fulfillment_status: 'shipped',
+  tracking_id: SHIPMENT.tracking_id,
+  fulfillments: [SHIPMENT],
+};
+
+const RETURN = {
+  id: `${ORDER}-R1`,
+  status: 'requested',
+  lines: [{ product_id: 'PROD-001', quantity: 1 }],
+  reason: 'too loud',
+  requested_at: AT,
+};
+
+export const returnedOrder = { ...shippedOrder, returns: [RETURN] };
+
+export const refundedOrder = {
+  ...shippedOrder,
+  payment_status: 'partially_refunded',
+  fulfillment_status: 'partially_returned',
+  returns: [{ ...RETURN, status: 'refunded', restocked: true }],
+  refunds: [{ id: `${ORDER}-P1`, status: 'refunded', amount: 499.99, return_id: RETURN.id, requested_at: AT }],
+};
+
+export const cancelledOrder = {
+  ...placedOrder,
+  status: 'cancelled',
+  payment_status: 'refunded',
+  cancel_reason: 'ordered by mistake',
+  refunds: [{ id: `${ORDER}-P1`, status: 'refunded', amount: 1149.97, requested_at: AT }],
+};
+
+export const transitions = {
+  transitions: [
+    { from: 'pending', to: 'confirmed', event: 'confirmed', by: 'system' },
+    { from: 'confirmed', to: 'shipped', event: 'shipped', by: 'request' },
+  ],
+  statuses: ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'],
+  payment_statuses: ['pending', 'authorized', 'paid'],
+  fulfillment_statuses: ['unfulfilled', 'shipped', 'delivered'],
+};
+
 export const pendingOrder = { ...placedOrder, status: 'pending', payment_status: 'pending' };
 
 const step = (version: number, event: string, data: object) => ({
@@ -48,6 +101,8 @@ export const gamingConsole = {
   on_hand: 98,
   held: 0,
   available: 98,
+  backordered: 0,
+  allow_backorder: false,
   updated_at: AT,
 };
 
@@ -62,6 +117,7 @@ export const commitMovement = {
   version: 3,
   on_hand_after: 98,
   held_after: 0,
+  backordered_after: 0,
   correlation_id: CORRELATION,
 };
 

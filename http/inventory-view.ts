@@ -15,6 +15,9 @@ export const productJson = (state: ProductState): string =>
     on_hand: state.onHand,
     held: state.held,
     available: available(state),
+    backordered: state.backordered,
+    allow_backorder: state.backorders.allowed,
+    ...(state.backorders.limit !== undefined && { backorder_limit: state.backorders.limit }),
     updated_at: isoTime(state.updatedAt),
   });
 
@@ -30,6 +33,7 @@ export const operationJson = (row: OperationRow): string =>
     version: row.version,
     on_hand_after: row.onHandAfter,
     held_after: row.heldAfter,
+    backordered_after: row.backorderedAfter,
     ...(row.reason !== null && { reason: row.reason }),
     correlation_id: row.correlation,
   });

@@ -23,15 +23,8 @@ import {
   pageOf,
   type ReceiptBody,
 } from './schemas.js';
-import {
-  RecentWrites,
-  receiptUnavailable,
-  refusalOf,
-  stockUnavailable,
-  unknownProduct,
-  type Write,
-  writeOf,
-} from './stock-writes.js';
+import { RecentWrites, receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
+import { type Write, writeOf } from './writes.js';
 
 export interface InventoryOptions {
   readonly owners: Owners;
@@ -172,7 +165,8 @@ export class Inventory {
 
     const ids = products.map(({ product_id }) => productId(String(product_id)));
     const before = await Promise.all(ids.map((id) => this.#options.owners.product(id)));
-    const receipts = products.map(({ name, unit_price, currency, stock }, i): Receipt => {
+    const receipts = products.map((given, i): Receipt => {
+      const { name, unit_price, currency, stock } = given;
       const product = ids[i] ?? productId('');
       const state = before[i] ?? unknownState(product);
       const used = currency ?? (state.known ? state.currency : DEFAULT_CURRENCY);
@@ -185,7 +179,10 @@ export class Inventory {
         field: `products[${i}].stock`,
         product,
         before: state,
-        command: { type: 'receive', name, unitPrice: unitPrice ?? 0, currency: used, quantity: stock },
+        command: {
+          ...{ type: 'receive', name, unitPrice: unitPrice ?? 0, currency: used, quantity: stock },
+          ...backordersOf(given, state),
+        },
       };
     });
     if (errors.length > 0) throw invalid(errors);
@@ -206,6 +203,17 @@ export class Inventory {
       throw error;
     }
   }
+}
+
+/** What is not said stays as it is. */
+function backordersOf(
+  { allow_backorder, backorder_limit }: ReceiptBody['products'][number],
+  { backorders }: ProductState,
+): Pick<ReceiveCommand, 'backorders'> {
+  if (allow_backorder === undefined && backorder_limit === undefined) return {};
+  const limit = backorder_limit ?? backorders.limit;
+  const allowed = allow_backorder ?? backorders.allowed;
+  return { backorders: limit === undefined ? { allowed } : { allowed, limit } };
 }
 
 /** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */

@@ -80,6 +80,11 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
   Location: { description: 'Where the order is, as a path.', schema: string },
   ETag: { description: 'This version, for If-None-Match.', schema: string },
   Allow: { description: 'The methods that are possible here.', schema: string },
+  'Idempotency-Replayed': {
+    description: 'true where this very request had its effect before.',
+    schema: { type: 'string', enum: ['true'] },
+  },
+  'Preference-Applied': { description: 'What of Prefer was heeded.', schema: string },
   'Retry-After': { description: 'Come back after so many seconds.', schema: { type: 'integer' } },
 };
 

@@ -10,6 +10,7 @@ import type { ErrorCode } from './errors.js';
 import type { Health } from './health.js';
 import type { Inventory } from './inventory.js';
 import { mustBeOfType, readJson } from './json-body.js';
+import type { OrderLife } from './order-life.js';
 import type { Orders } from './orders.js';
 import type { Reference } from './reference.js';
 import type { Answer } from './reply.js';
@@ -18,6 +19,7 @@ import { readParams, readQuery, validated } from './schemas.js';
 /** Who answers. */
 export interface Rooms {
   readonly orders: Orders;
+  readonly life: OrderLife;
   readonly inventory: Inventory;
   readonly health: Health;
   readonly reference: Reference;

@@ -11,7 +11,7 @@ import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from './
 export function answerOf(reply: PlaceReply, order: string): Answer {
   switch (reply.kind) {
     case 'outcome':
-      return reply.state.phase === 'failed' ? failed(reply.state) : confirmed(reply.state);
+      return decided(reply.state);
     case 'pending':
       return pending(reply.state);
     case 'refused':
@@ -26,6 +26,21 @@ export const notConfirmedInTime = (order: string): Failure =>
     'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
     { order_id: order },
   );
+
+function decided(state: OrderState): Answer {
+  if (state.phase === 'failed') return failed(state);
+  return state.life.cancelled?.was === 'pending' ? cancelled(state) : confirmed(state);
+}
+
+const cancelled = (state: OrderState): Answer => ({
+  status: 409,
+  body: errorBody(
+    'cancelled',
+    'The order was cancelled before it was confirmed; nothing is charged. Order again with a new Idempotency-Key.',
+    [],
+    `,"order_id":${JSON.stringify(state.id)}`,
+  ),
+});
 
 const confirmed = (state: OrderState): Answer => ({
   status: 201,

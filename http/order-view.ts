@@ -12,6 +12,9 @@ import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
 
 const quote = JSON.stringify;
 
+/** Strong: an order at the same version is the same text. */
+export const entityTag = ({ version }: { readonly version: number }): string => `"${version}"`;
+
 /** Amounts are 0 until the lines are held, which is when their prices are known. */
 export function orderJson(state: OrderState): string {
   const { content } = state;

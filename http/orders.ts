@@ -12,7 +12,8 @@ import { answerOf, notConfirmedInTime } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
-import { historyJson, orderJson } from './order-view.js';
+import { entityTag, historyJson, orderJson } from './order-view.js';
+import { preferenceOf } from './prefer.js';
 import { type Answer, brokenAnswer, failureAnswer, list, success } from './reply.js';
 import { type OrderBody, type OrderListQuery, pageOf } from './schemas.js';
 
@@ -43,17 +44,24 @@ export class Orders {
     const key = idempotencyKey(asked, wish.key);
     const { user } = wish.content;
     let target = targetOf(user, key, this.#draw);
-    const { waiting, clock, waitMs, broken } = this.#options;
+    const { waiting, clock, broken } = this.#options;
+    const preference = preferenceOf(asked);
+    const waitMs = preference?.waitMs ?? this.#options.waitMs;
+    const impatient = preference?.impatient ?? false;
     return waiting.during(async () => {
       try {
         const startedAt = clock.monotonic();
-        let reply = await this.#placeAt(target, wish, asked, waitMs);
+        let reply = await this.#placeAt(target, wish, asked, waitMs, impatient);
         if (key !== undefined && isNotYours(reply)) {
           // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
           target = hashedTarget(user, key);
-          reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt));
+          reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
         }
-        return answerOf(reply, target.order);
+        const isReplay = key !== undefined && reply.kind === 'outcome' && reply.repeat;
+        return withHeaders(answerOf(reply, target.order), [
+          ...(isReplay ? REPLAYED : []),
+          ...(preference?.applied ?? []),
+        ]);
       } catch (error) {
         if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
         if (error instanceof Failure) throw error;
@@ -63,7 +71,7 @@ export class Orders {
     });
   };
 
-  async #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number): Promise<PlaceReply> {
+  async #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number, impatient: boolean): Promise<PlaceReply> {
     const { owners, clock } = this.#options;
     let restMs = waitMs;
     if (this.#rules.concern(wish.content)) {
@@ -74,7 +82,8 @@ export class Orders {
       restMs = this.#rest(waitMs, startedAt);
     }
     const { content } = wish;
-    return owners.place({ ...target, content, correlation: asked.correlation }, restMs);
+    const request = { ...target, content, correlation: asked.correlation };
+    return owners.place(impatient ? { ...request, impatient } : request, restMs);
   }
 
   #rest(waitMs: number, startedAt: number): number {
@@ -96,7 +105,7 @@ export class Orders {
   get = async (id: string): Promise<Answer> => {
     const state = await this.#options.owners.order(orderId(id));
     if (state === undefined) throw unknownOrder(id);
-    return success(200, orderJson(state));
+    return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
 
   list = async (asked: OrderListQuery): Promise<Answer> => {
@@ -119,6 +128,12 @@ export class Orders {
     return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
   };
 }
+
+const REPLAYED = ['Idempotency-Replayed', 'true'];
+
+/** Most answers have nothing to add. */
+const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
+  more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
 
 const isNotYours = (reply: PlaceReply): boolean => reply.kind === 'refused' && reply.refusal === 'not_yours';
 

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import { limits } from '../actors/limits.js';
+import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../actors/transitions.js';
 import type { ErrorCode } from './errors.js';
-import { STATUSES } from './schemas.js';
 
 const time = z.string().meta({ format: 'date-time' });
 const amount = z.number().meta({ description: 'A decimal in the currency of the order.' });
@@ -13,6 +13,52 @@ const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
 
 export const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
+
+const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }));
+
+const fulfillment = z.object({
+  id: z.string(),
+  status: z.enum(['shipped', 'delivered']),
+  lines,
+  tracking_id: z.string().optional(),
+  carrier: z.string().optional(),
+  shipped_at: time,
+  delivered_at: time.optional(),
+});
+
+const orderReturn = z.object({
+  id: z.string(),
+  status: z.enum(['requested', 'received', 'refunded']),
+  lines,
+  reason: z.string().optional(),
+  restocked: z.boolean().optional().meta({ description: 'Put in stock again, or written off.' }),
+  requested_at: time,
+});
+
+const refund = z.object({
+  id: z.string(),
+  status: z.enum(['pending', 'refunded', 'failed']),
+  amount,
+  return_id: z.string().optional(),
+  reason: z.string().optional(),
+  requested_at: time,
+});
+
+export const transitionsReply = z
+  .object({
+    transitions: z.array(
+      z.object({
+        from: z.enum(STATUSES),
+        to: z.enum(STATUSES),
+        event: z.string(),
+        by: z.enum(['request', 'system']),
+      }),
+    ),
+    statuses: z.array(z.enum(STATUSES)),
+    payment_statuses: z.array(z.enum(PAYMENT_STATUSES)),
+    fulfillment_statuses: z.array(z.enum(FULFILLMENT_STATUSES)),
+  })
+  .meta({ id: 'Transitions' });
 
 export const orderReply = z
   .object({
@@ -22,8 +68,8 @@ export const orderReply = z
     user_email: z.string().optional(),
     status: z.enum(STATUSES).meta({ description: 'Being held or charged shows as pending.' }),
     reason: z.enum(REASONS).optional().meta({ description: 'Why it failed.' }),
-    payment_status: z.string(),
-    fulfillment_status: z.string(),
+    payment_status: z.enum(PAYMENT_STATUSES),
+    fulfillment_status: z.enum(FULFILLMENT_STATUSES),
     total_amount: amount,
     currency: z.string().regex(/^[A-Z]{3}$/),
     shipping_address: address.optional(),
@@ -38,8 +84,13 @@ export const orderReply = z
         quantity: z.int().min(1),
         unit_price: amount,
         subtotal: amount,
+        backordered: z.int().min(1).optional().meta({ description: 'Of the quantity: not in stock yet.' }),
       }),
     ),
+    cancel_reason: z.string().optional(),
+    fulfillments: z.array(fulfillment).optional(),
+    returns: z.array(orderReturn).optional(),
+    refunds: z.array(refund).optional(),
     created_at: time,
     updated_at: time,
   })
@@ -64,6 +115,9 @@ export const productReply = z
     on_hand: count,
     held: count.meta({ description: 'By orders that have no outcome yet.' }),
     available: count.meta({ description: 'on_hand less held.' }),
+    backordered: count.meta({ description: 'Promised to orders beyond what is in stock.' }),
+    allow_backorder: z.boolean(),
+    backorder_limit: count.optional(),
     updated_at: time,
   })
   .meta({ id: 'Product' });
@@ -80,13 +134,16 @@ export const movement = z
     ref: z.string().meta({ description: "The order's id, or the write's." }),
     order_id: z.string().nullable(),
     product_id: z.string(),
-    operation_type: z.string().meta({ description: 'receive, adjust, hold, release, commit or return.' }),
+    operation_type: z
+      .string()
+      .meta({ description: 'receive, adjust, hold, release, commit, return, backorder or unbackorder.' }),
     operation_no: z.int(),
     quantity: z.int(),
     created_at: time,
     version: z.int(),
     on_hand_after: z.int(),
     held_after: z.int(),
+    backordered_after: z.int(),
     reason: z.string().optional(),
     correlation_id: z.string(),
   })

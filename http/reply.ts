@@ -16,6 +16,8 @@ export interface Answer {
   readonly headers?: readonly string[];
   /** JSON if it is not said. */
   readonly contentType?: string;
+  /** Quoted, of what the body shows. */
+  readonly etag?: string;
   readonly unreadBody?: boolean;
 }
 

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { limits } from '../actors/limits.js';
 import type { Page } from '../actors/ports.js';
 import type { Json } from '../actors/protocol.js';
+import { STATUSES } from '../actors/transitions.js';
 import { type Failure, type FieldError, invalid, invalidField } from './failure.js';
 import { fieldName } from './json-body.js';
 
@@ -113,8 +114,6 @@ const wholeText = (otherwise: number, to: number) =>
 
 const word = <const W extends readonly string[]>(words: W) => z.enum(words, `must be one of ${words.join(', ')}`);
 
-export const STATUSES = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'] as const;
-
 export const pageQuery = z.object({
   page: wholeText(1, limits.pageDepth),
   page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
@@ -129,6 +128,7 @@ export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
 export type AuditQuery = z.output<typeof auditQuery>;
 
 export const orderParams = z.object({ order_id: idText });
+export const returnParams = orderParams.extend({ return_id: idText });
 export const userParams = z.object({ user_id: idText });
 export const productParams = z.object({ product_id: idText });
 
@@ -156,6 +156,65 @@ export const orderBody = z.compile(
 );
 export type OrderBody = z.output<typeof orderBody>;
 
+const named = { idempotency_key: key.optional() };
+
+export const statusBody = z.compile(object({ status: word(STATUSES), ...named }).meta({ id: 'StatusRequest' }));
+export type StatusBody = z.output<typeof statusBody>;
+
+export const cancelBody = z.compile(object({ reason: text.optional(), ...named }).meta({ id: 'CancelRequest' }));
+export type CancelBody = z.output<typeof cancelBody>;
+
+export const shipBody = z.compile(
+  object({ tracking_id: text.optional(), carrier: text.optional(), lines: lines.optional(), ...named }).meta({
+    id: 'ShipRequest',
+  }),
+);
+export type ShipBody = z.output<typeof shipBody>;
+
+export const deliverBody = z.compile(
+  object({ fulfillment_id: idText.optional(), ...named }).meta({ id: 'DeliverRequest' }),
+);
+export type DeliverBody = z.output<typeof deliverBody>;
+
+export const returnBody = z.compile(
+  object({
+    lines: listOf(
+      object({ product_id: id.optional(), item_id: idText.optional(), quantity }),
+      limits.linesPerOrder,
+    ).optional(),
+    reason: text.optional(),
+    ...named,
+  }).meta({ id: 'ReturnRequest' }),
+);
+export type ReturnBody = z.output<typeof returnBody>;
+
+export const receiveReturnBody = z.compile(
+  object({
+    restock: z
+      .boolean('must be true or false')
+      .optional()
+      .meta({ description: 'Put in stock again (the default), or written off.' }),
+    ...named,
+  }).meta({ id: 'ReceiveReturnRequest' }),
+);
+export type ReceiveReturnBody = z.output<typeof receiveReturnBody>;
+
+export const refundBody = z.compile(
+  object({
+    amount: ruled<number>(
+      `must be a number above 0 and at most ${grouped(limits.priceDecimal)}`,
+      (value) => typeof value === 'number' && value > 0 && value <= limits.priceDecimal,
+      { type: 'number', exclusiveMinimum: 0, maximum: limits.priceDecimal },
+    ).optional(),
+    reason: text.optional(),
+    ...named,
+  }).meta({ id: 'RefundRequest' }),
+);
+export type RefundBody = z.output<typeof refundBody>;
+
+export const extendBody = z.compile(object(named).meta({ id: 'ExtendRequest' }));
+export type ExtendBody = z.output<typeof extendBody>;
+
 export const receiptBody = z.compile(
   object({
     products: listOf(
@@ -169,6 +228,11 @@ export const receiptBody = z.compile(
         ),
         currency: currency.optional(),
         stock: whole(0, limits.stock),
+        allow_backorder: z
+          .boolean('must be true or false')
+          .optional()
+          .meta({ description: 'Whether orders may take more than there is.' }),
+        backorder_limit: whole(0, limits.stock).optional(),
       }),
       limits.productsPerReceipt,
     ),

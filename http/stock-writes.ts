@@ -1,37 +1,11 @@
-/**
- * The name of a write to stock, and what its keeper's answer means to a client.
- *
- * A write is remembered with its effect under its name, so the same key adds stock once; the
- * fingerprint of the request tells a repeat from another request under the same key.
- */
-import { createHash } from 'node:crypto';
-import { type WriteId, writeId } from '../actors/ids.js';
+/** What a keeper's answer to a write means to a client. */
+import type { WriteId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { ProductRefusal } from '../actors/protocol.js';
 import type { ErrorCode } from './errors.js';
 import { Failure, type FieldError, notFound, unavailable } from './failure.js';
 import { idempotencyMismatch } from './order-answer.js';
-
-export interface Write {
-  /** The client's, or one drawn for it: whoever repeats the request under it repeats this write. */
-  readonly key: string;
-  readonly ref: WriteId;
-  readonly fingerprint: string;
-  readonly fresh: boolean;
-}
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
-
-/** @param scope what the key counts for: the same key may name one write for each. @param content the normalised request. */
-export function writeOf(scope: string, given: string | undefined, content: object, draw: () => string): Write {
-  const key = given ?? draw();
-  return {
-    key,
-    ref: writeId(`WR-${sha256(`inventory\0${scope}\0${key}`).slice(0, 26)}`),
-    fingerprint: sha256(JSON.stringify(content)).slice(0, 22),
-    fresh: given === undefined,
-  };
-}
+import type { Write } from './writes.js';
 
 /**
  * The requests that lately had an effect under a key. A keeper knows only what it has received itself,

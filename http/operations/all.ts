@@ -2,6 +2,13 @@
 import type { Operation } from '../operation.js';
 import { inventoryOperations } from './inventory.js';
 import { nodeOperations } from './node.js';
+import { orderLifeOperations, transitionsOperation } from './order-life.js';
 import { orderOperations } from './orders.js';
 
-export const operations: readonly Operation[] = [...orderOperations, ...inventoryOperations, ...nodeOperations];
+export const operations: readonly Operation[] = [
+  transitionsOperation,
+  ...orderOperations,
+  ...orderLifeOperations,
+  ...inventoryOperations,
+  ...nodeOperations,
+];

@@ -6,7 +6,8 @@ import { operation } from '../operation.js';
 import { historyEntry, listed, one, orderReply, written } from '../reply-schemas.js';
 import { key, orderBody, orderListQuery, orderParams, userOrdersQuery, userParams } from '../schemas.js';
 
-const idempotent = { 'Idempotency-Key': key } as const;
+const prefer = z.string().meta({ description: 'respond-async, or wait=N for N seconds (RFC 7240).' });
+const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;
 const thisOrder = { name: 'An order', params: { order_id: EXAMPLE_ORDER_ID } } as const;
 
 export const orderOperations = [
@@ -54,6 +55,7 @@ export const orderOperations = [
         description: 'Held, paid and confirmed, and on disk.',
         schema: written(orderReply),
         example: { status: 'success', message: 'Order created successfully', data: placedOrder },
+        headers: ['Idempotency-Replayed', 'Preference-Applied'],
       },
       202: {
         description: 'Durable, without an outcome yet. Look at its Location in a moment.',
@@ -63,10 +65,10 @@ export const orderOperations = [
           message: 'Your order is safe with us and still being worked on. Please look at its Location in a moment.',
           data: pendingOrder,
         },
-        headers: ['Location'],
+        headers: ['Location', 'Preference-Applied'],
       },
     },
-    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'timed_out'],
+    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'timed_out', 'cancelled'],
     handle: ({ orders }, { body }, asked) => orders.place(asked, body),
   }),
   operation({
@@ -102,6 +104,7 @@ export const orderOperations = [
     summary: 'Look at an order',
     description: 'Answered by its owner: never older than any reply about it.',
     params: orderParams,
+    etag: true,
     examples: [thisOrder],
     success: {
       200: {

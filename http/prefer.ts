@@ -1,0 +1,26 @@
+/** How long a client wants to wait for an outcome: the Prefer header (RFC 7240). */
+import { limits } from '../actors/limits.js';
+import type { Asked } from './asked.js';
+
+export interface Preference {
+  readonly waitMs: number | undefined;
+  /** Answered as soon as it is durable, decided or not. */
+  readonly impatient: boolean;
+  /** The header that says what was heeded. */
+  readonly applied: readonly string[];
+}
+
+/** What is not understood is ignored, as the RFC has it; the first of two wins. */
+export function preferenceOf({ req }: Asked): Preference | undefined {
+  const header = req.headers.prefer;
+  if (header === undefined) return undefined;
+  const given = String(header)
+    .split(',')
+    .map((each) => each.trim().toLowerCase());
+  const wait = given.map((each) => /^wait\s*=\s*"?(\d{1,6})"?(\s*;.*)?$/.exec(each)?.[1]).find((seconds) => seconds);
+  const impatient = wait === undefined && given.some((each) => /^respond-async(\s*;.*)?$/.test(each));
+  if (impatient) return { waitMs: undefined, impatient, applied: ['Preference-Applied', 'respond-async'] };
+  if (wait === undefined) return undefined;
+  const waitMs = Math.min(Number(wait) * 1_000, limits.preferredWaitMs);
+  return { waitMs, impatient, applied: ['Preference-Applied', `wait=${waitMs / 1_000}`] };
+}
