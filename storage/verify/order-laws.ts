@@ -1,20 +1,49 @@
 /**
  * Promise 3: an order's row and items are what its history says, and its history is a legal path.
  *
- *   placed, answered*, then  held, paid, confirmed, captured?
- *                        or  held, failed, voided?
- *                        or  failed, answered*        (answers that came too late)
+ *   placed, answered*, then  held, paid, confirmed, then its life, and perhaps cancelled and what follows that
+ *                        or  held, failed or cancelled, and what follows for its payment
+ *                        or  failed or cancelled, answered*        (answers that came too late)
  *
  * Folded here anew, in SQL, from the events alone. An order's row, items and history are written in one
  * statement, so this holds in every snapshot.
  */
+import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../arrays.js';
 import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 /** One letter an event; `paid` and `confirmed` happen together. */
-const LETTER = `case type when 'placed' then 'p' when 'answered' then 'a' when 'held' then 'h' when 'paid' then 'd'
-  when 'confirmed' then 'c' when 'captured' then 't' when 'failed' then 'f' when 'voided' then 'v' else '?' end`;
-const LEGAL = '^pa*(h(dct?|fv?)?|fa*)?$';
+const LETTERS = {
+  placed: 'p',
+  late_sent: 'l',
+  answered: 'a',
+  held: 'h',
+  hold_extended: 'x',
+  paid: 'd',
+  confirmed: 'c',
+  captured: 't',
+  capture_failed: 'k',
+  failed: 'f',
+  voided: 'v',
+  cancelled: 'n',
+  stock_arrived: 'b',
+  shipped: 's',
+  delivered: 'e',
+  return_requested: 'q',
+  return_received: 'r',
+  refund_requested: 'm',
+  refunded: 'u',
+  refund_failed: 'w',
+} as const satisfies { readonly [T in OrderEvent['type']]: string };
+
+const LETTER = `case type ${Object.entries(LETTERS)
+  .map(([type, letter]) => `when '${type}' then '${letter}'`)
+  .join(' ')} else '?' end`;
+
+const PENDING = '[alxb]*';
+const LIFE = '[btkseqrmuw]*';
+const MONEY = '[vtmuw]*';
+const LEGAL = `^p${PENDING}(h[xb]*(dc${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?$`;
 
 // Only what was placed holds text of a client's. Taken out of the JSON before the rows are sorted: what is sorted stays small.
 const EVENTS = `select order_id, version, type, at,
@@ -24,7 +53,12 @@ const EVENTS = `select order_id, version, type, at,
     case type when 'held' then (data->>'total')::numeric end as total,
     case type when 'paid' then (data->>'captured')::boolean end as captured,
     case type when 'failed' then data->>'reason' end as reason,
-    case type when 'failed' then (data->>'voidOwed')::boolean end as void_owed
+    case when type in ('failed', 'cancelled') then (data->>'voidOwed')::boolean end as void_owed,
+    case type when 'paid' then data->>'captureOn' end as capture_on,
+    case when type in ('shipped', 'refund_requested', 'refunded', 'refund_failed') then data->>'id' end as part,
+    case type when 'shipped' then (select sum((l->>'quantity')::bigint) from json_array_elements(data->'lines') l) end as shipped,
+    case type when 'delivered' then json_array_length(data->'ids') end as delivered,
+    case type when 'refund_requested' then (data->>'minor')::numeric end as minor
   from (select * from order_history offset 0) h offset 0`;
 
 // Versions are counted apart: no key keeps two turns from overlapping.
@@ -34,8 +68,18 @@ const FOLDED = `select order_id, count(*) as events, count(distinct version) as 
     (array_agg(at order by version))[1] as created_at,
     (array_agg(at order by version))[count(*)] as updated_at,
     max(asked_currency) as asked_currency, max(held_currency) as held_currency, max(user_id) as user_id,
-    max(total) as total, bool_or(captured) as captured, max(reason) as reason, bool_or(void_owed) as void_owed
+    max(total) as total, bool_or(captured) as captured, max(reason) as reason, bool_or(void_owed) as void_owed,
+    max(capture_on) as capture_on, sum(shipped)::bigint as shipped, sum(delivered)::bigint as delivered,
+    count(*) filter (where type = 'shipped') as shipments, count(*) filter (where type = 'return_requested') as returns,
+    count(*) filter (where type = 'refund_requested') as refunds,
+    count(*) filter (where type in ('refunded', 'refund_failed')) as refunds_answered,
+    array_agg(part) filter (where type = 'refunded') as given, array_agg(part) filter (where type = 'refund_failed') as not_given,
+    array_agg(array[part, minor::text]) filter (where type = 'refund_requested') as asked
   from events group by order_id`;
+
+/** Of the refunds asked for, in minor units: those that are given, and those that are not refused. */
+const refunded = (which: string): string =>
+  `(select coalesce(sum(f.asked[i][2]::numeric), 0) from generate_subscripts(f.asked, 1) i where ${which})`;
 
 /** Who never came to be held has the currency of the first answer that held. */
 const ANSWERED_CURRENCY = `(select a.body->>'currency'
@@ -43,14 +87,32 @@ const ANSWERED_CURRENCY = `(select a.body->>'currency'
   where h.order_id = f.order_id and h.type in ('answered', 'failed') and a.body->>'answer' = 'held'
   order by h.version, a.at limit 1)`;
 
-const EXPECTED = `select *,
-    case when path ~ 'c' then 'confirmed' when path ~ 'f' then 'failed' else 'pending' end as status,
-    case when path ~ 'c' then case when captured or path ~ 't' then 'paid' else 'authorized' end
-      when reason = 'payment_declined' then 'declined'
-      when path ~ 'v' then 'voided' else 'pending' end as payment,
+const GIVEN = refunded('f.asked[i][1] = any(f.given)');
+const PROMISED = refunded('f.not_given is null or f.asked[i][1] <> all(f.not_given)');
+
+const EXPECTED = `select f.*, case when f.asked is null then 0 else ${GIVEN} end as given_minor,
+    case when f.asked is null then 0 else ${PROMISED} end as promised_minor,
+    case when path ~ 'n' then 'cancelled' when path ~ 's' and f.shipped = l.quantity
+        then case when f.delivered = f.shipments then 'delivered' else 'shipped' end
+      when path ~ 'c' then 'confirmed' when path ~ 'f' then 'failed' else 'pending' end as status,
     coalesce(held_currency, asked_currency, case when path ~ 'a|f' then ${ANSWERED_CURRENCY} end) as currency,
-    coalesce(path ~ 'c' and (captured or path ~ 't') or path ~ 'f' and (not void_owed or path ~ 'v'), false) as nothing_owed
-  from folded f`;
+    l.total as lines_total, l.is_open
+  from folded f left join lines l on l.order_id = f.order_id`;
+
+const PAID = `select e.*, case when path ~ 'k' then 'failed'
+      when path ~ 'u' then case when given_minor >= total then 'refunded' else 'partially_refunded' end
+      when path ~ 't' or captured then 'paid'
+      when reason = 'payment_declined' then 'declined' when path ~ 'v' then 'voided'
+      when path ~ 'd' then 'authorized' else 'pending' end as payment
+  from expected e`;
+
+/** Nothing is owed to a provider and nothing awaited of a keeper. */
+const SETTLED = `select p.*, coalesce(path ~ '[cfn]' and not coalesce(is_open, false)
+    and not (coalesce(void_owed, false) and path !~ '[vt]')
+    and not (payment = 'authorized' and not coalesce(void_owed, false)
+      and (status in ('shipped', 'delivered') or status = 'confirmed' and (capture_on is null or path ~ 's')))
+    and not (payment in ('paid', 'partially_refunded') and refunds > refunds_answered), false) as is_settled
+  from paid p`;
 
 /** @param scales by currency: what one minor unit is, as a decimal. */
 export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
@@ -61,23 +123,27 @@ export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
 const SCALE = (order: string) =>
   `left join unnest($1::text[], $2::numeric[]) as d(code, scale) on d.code = coalesce(${order}.currency, 'USD')`;
 
+const lengthOf = (list: string, order = 'o'): string => `coalesce(json_array_length(${order}.life->'${list}'), 0)`;
+
 const rows = (parameters: readonly string[]): SqlLaw => ({
   promise: 'outcome',
   of: 'order',
   what: 'orders against their history',
   parameters,
-  text: `with events as (${EVENTS}), folded as (${FOLDED}), expected as (${EXPECTED}),
-    lines as (select order_id, sum(subtotal) as total, bool_or(hold = 'asked') as is_asked from order_items group by order_id),
+  text: `with events as (${EVENTS}), folded as (${FOLDED}),
+    lines as (select order_id, sum(subtotal) as total, sum(quantity)::bigint as quantity,
+      bool_or(hold = 'asked' or backordered > 0) as is_open from order_items group by order_id),
+    expected as (${EXPECTED}), paid as (${PAID}), settled as (${SETTLED}),
     wrong as (
-      select coalesce(o.order_id, e.order_id) as id, o, e, l.total as lines_total,
-        e.nothing_owed and not coalesce(l.is_asked, false) as is_settled, e.total * d.scale as total, count(*) over () as total_wrong
-      from orders o full join expected e on e.order_id = o.order_id
-        left join lines l on l.order_id = o.order_id ${SCALE('o')}
+      select coalesce(o.order_id, e.order_id) as id, o, e, e.lines_total, e.is_settled, e.total * d.scale as total, count(*) over () as total_wrong
+      from orders o full join settled e on e.order_id = o.order_id ${SCALE('o')}
       where o.order_id is null or e.order_id is null or e.first <> 1 or e.events <> e.version or e.versions <> e.events or e.path !~ '${LEGAL}'
         or (o.status, o.reason, o.payment_status, o.currency, o.total_amount, o.user_id, o.created_at, o.updated_at, o.version, o.state is null)
           is distinct from (e.status, e.reason, e.payment, e.currency, e.total * d.scale, e.user_id, e.created_at, e.updated_at,
-            e.version, e.nothing_owed and not coalesce(l.is_asked, false))
-        or (e.total is not null and l.total is distinct from o.total_amount)
+            e.version, e.is_settled)
+        or (e.total is not null and e.lines_total is distinct from o.total_amount)
+        or e.promised_minor > coalesce(e.total, 0)
+        or (e.shipments, e.returns, e.refunds) is distinct from (${lengthOf('fulfillments')}, ${lengthOf('returns')}, ${lengthOf('refunds')})
       order by 1 ${OFFENDERS})
     select id, c.what, c.found, c.expected, total_wrong as total
     from wrong cross join lateral (values
@@ -96,6 +162,9 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
       (12, 'orders.updated_at', (o).updated_at::text, (e).updated_at::text),
       (13, 'whether orders.state is null', ((o).state is null)::text, is_settled::text),
       (14, 'the sum of its items'' subtotals', lines_total::text, case when (e).total is null then lines_total::text else (o).total_amount::text end),
+      (16, 'what is refunded in all, in minor units', (e).promised_minor::text, case when (e).promised_minor > coalesce((e).total, 0) then 'at most ' || coalesce((e).total, 0) else (e).promised_minor::text end),
+      (17, 'the shipments, returns and refunds in orders.life', ${lengthOf('fulfillments', '(o)')} || ', ' || ${lengthOf('returns', '(o)')} || ', ' || ${lengthOf('refunds', '(o)')},
+        (e).shipments || ', ' || (e).returns || ', ' || (e).refunds),
       (15, 'the number of its events with a version of their own', (e).versions::text, (e).events::text)
     ) as c(line, what, found, expected)
     where case when (o).order_id is null or (e).order_id is null then c.line = 1 and c.found is null
@@ -116,23 +185,35 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       select h.order_id, l.line, l.body->>'product' as product_id, (l.body->>'quantity')::bigint as quantity
       from order_history h cross join lateral json_array_elements((${readable('h.data')})->'content'->'lines') with ordinality as l(body, line)
       where h.type = 'placed'),
+    late as (
+      select h.order_id, l.product_id
+      from order_history h cross join lateral json_array_elements_text(h.data->'late'->'products') as l(product_id)
+      where h.type = 'placed' and not exists (select from order_history s where s.order_id = h.order_id and s.type = 'late_sent')),
+    arrived as (
+      select h.order_id, l->>'product' as product_id, sum((l->>'quantity')::bigint)::bigint as quantity
+      from order_history h cross join lateral json_array_elements(h.data->'lines') as l
+      where h.type = 'stock_arrived' group by 1, 2),
     answers as (
       select distinct on (h.order_id, a.body->>'product') h.order_id, a.body->>'product' as product_id,
-        a.body->>'answer' as answer, (a.body->>'unitPrice')::numeric as price
+        a.body->>'answer' as answer, (a.body->>'unitPrice')::numeric as price, (a.body->>'backordered')::bigint as backordered
       from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
       where h.type in ('answered', 'held', 'failed')
       order by h.order_id, a.body->>'product', h.version, a.at),
     expected as (
       select p.order_id, p.line, p.product_id, p.quantity, a.price * d.scale as unit_price,
         case when a.price * p.quantity <= 9007199254740991 then a.price * p.quantity * d.scale end as subtotal,
-        case when a.answer is null then 'asked' when a.answer = 'held' and o.status = 'failed' then 'released' else a.answer end as hold
+        case when a.answer is null then case when t.order_id is null then 'asked' else 'late' end
+          when a.answer = 'held' and o.status in ('failed', 'cancelled') then 'released' else a.answer end as hold,
+        case when o.status in ('failed', 'cancelled') then 0 else greatest(coalesce(a.backordered, 0) - coalesce(b.quantity, 0), 0) end as backordered
       from placed p join orders o on o.order_id = p.order_id
-        left join answers a on a.order_id = p.order_id and a.product_id = p.product_id ${SCALE('o')}),
+        left join answers a on a.order_id = p.order_id and a.product_id = p.product_id
+        left join late t on t.order_id = p.order_id and t.product_id = p.product_id
+        left join arrived b on b.order_id = p.order_id and b.product_id = p.product_id ${SCALE('o')}),
     wrong as (
       select coalesce(e.order_id, i.order_id) as id, coalesce(e.line, i.line) as line, e, i, count(*) over () as total
       from expected e full join order_items i on i.order_id = e.order_id and i.line = e.line
-      where (i.product_id, i.quantity, i.unit_price, i.subtotal, i.hold)
-        is distinct from (e.product_id, e.quantity, e.unit_price, e.subtotal, e.hold)
+      where (i.product_id, i.quantity, i.unit_price, i.subtotal, i.hold, i.backordered)
+        is distinct from (e.product_id, e.quantity, e.unit_price, e.subtotal, e.hold, e.backordered)
       order by 1, 2 ${OFFENDERS})
     select id, c.what || ' of line ' || line as what, c.found, c.expected, total
     from wrong cross join lateral (values
@@ -140,7 +221,8 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       (2, 'order_items.quantity', (i).quantity::text, (e).quantity::text),
       (3, 'order_items.unit_price', (i).unit_price::text, trim_scale((e).unit_price)::text),
       (4, 'order_items.subtotal', (i).subtotal::text, trim_scale((e).subtotal)::text),
-      (5, 'order_items.hold', (i).hold, (e).hold)
+      (5, 'order_items.hold', (i).hold, (e).hold),
+      (6, 'order_items.backordered', (i).backordered::text, (e).backordered::text)
     ) as c(at, what, found, expected)
     where case when (i).order_id is null or (e).order_id is null then c.at = 1
       when c.at in (3, 4) then c.found::numeric is distinct from c.expected::numeric

@@ -4,20 +4,26 @@
  *  - A product's operations are dense from version 1; each moves the balances by exactly what it names,
  *    and never below zero, nor `held` above `on_hand`.
  *  - The product's row is the sum of its operations: on_hand = received + returned - committed +/- adjusted,
- *    held = held - released - committed.
+ *    held = held - released - committed, backordered = backordered - filled - given up.
  * A product's row and operations are written in one statement, so this holds in every snapshot.
  */
 import { OFFENDERS, type SqlLaw } from './sql-laws.js';
 
 const ON_HAND = `case operation_type when 'receive' then quantity when 'return' then quantity when 'adjust' then quantity
   when 'commit' then -quantity else 0 end`;
+/** A hold beyond the first is of what the order had waited for. */
+const BACKORDERED = `case when operation_type = 'backorder' then quantity
+  when operation_type = 'unbackorder' or (operation_type = 'hold' and operation_no > 1) then -quantity else 0 end`;
 const HELD = `case operation_type when 'hold' then quantity when 'release' then -quantity when 'commit' then -quantity else 0 end`;
 
 /** An order's operation names it twice; a write's has none, and the fingerprint of its request. */
 const WELL_FORMED = `case
-  when operation_type in ('hold', 'release', 'commit') then
+  when operation_type in ('release', 'backorder', 'unbackorder') then
     order_id is not null and ref = order_id and quantity > 0 and operation_no = 1 and fingerprint is null
-  when operation_type = 'return' then quantity > 0
+  when operation_type in ('hold', 'return') then
+    order_id is not null and ref = order_id and quantity > 0 and operation_no >= 1 and fingerprint is null
+  when operation_type = 'commit' then
+    order_id is not null and ref = order_id and quantity >= 0 and operation_no >= 1 and fingerprint is null
   when operation_type = 'receive' then order_id is null and quantity >= 0 and operation_no = 1 and fingerprint is not null
   when operation_type = 'adjust' then order_id is null and operation_no = 1 and fingerprint is not null
   else false end`;
@@ -30,28 +36,34 @@ const steps: SqlLaw = {
       select *, coalesce(lag(version) over w, 0) as before,
         coalesce(lag(on_hand_after) over w, 0) + ${ON_HAND} as on_hand,
         coalesce(lag(held_after) over w, 0) + ${HELD} as held,
+        coalesce(lag(backordered_after) over w, 0) + ${BACKORDERED} as backordered,
         ${WELL_FORMED} as well_formed
       from inventory_operations window w as (partition by product_id order by version)),
     wrong as (
       select distinct on (product_id) *, 'operation ' || version || ' (' || operation_type || ' of ' || quantity || ', ' || ref || ')' as name
       from steps
       where version <> before + 1 or on_hand <> on_hand_after or held <> held_after
-        or held_after < 0 or held_after > on_hand_after or not well_formed
+        or backordered <> backordered_after
+        or held_after < 0 or held_after > on_hand_after or backordered_after < 0 or not well_formed
       order by product_id, version)
     select product_id as id, count(*) over () as total,
       case when version <> before + 1 then 'the operation before ' || name
         when on_hand <> on_hand_after then 'on_hand after ' || name
         when held <> held_after then 'held after ' || name
+        when backordered <> backordered_after or backordered_after < 0 then 'backordered after ' || name
         when not well_formed then 'the form of ' || name
         else 'held after ' || name end as what,
       case when version <> before + 1 then case before when 0 then null else 'operation ' || before end
         when on_hand <> on_hand_after then on_hand_after::text
         when held <> held_after then held_after::text
+        when backordered <> backordered_after or backordered_after < 0 then backordered_after::text
         when not well_formed then 'that of no operation'
         else held_after::text end as found,
       case when version <> before + 1 then 'operation ' || version - 1
         when on_hand <> on_hand_after then on_hand::text
         when held <> held_after then held::text
+        when backordered <> backordered_after then backordered::text
+        when backordered_after < 0 then '0 or more'
         when not well_formed then 'one that an order or a write leaves'
         else '0 to ' || on_hand_after end as expected
     from wrong order by product_id ${OFFENDERS}`,
@@ -62,7 +74,8 @@ const sums: SqlLaw = {
   of: 'product',
   what: 'the sums of each stock',
   text: `with summed as (
-      select product_id, count(*) as operations, sum(${ON_HAND})::bigint as on_hand, sum(${HELD})::bigint as held
+      select product_id, count(*) as operations, sum(${ON_HAND})::bigint as on_hand, sum(${HELD})::bigint as held,
+        sum(${BACKORDERED})::bigint as backordered
       from inventory_operations group by product_id)
     select coalesce(p.product_id, s.product_id) as id, c.what, c.found, c.expected || c.why as expected, count(*) over () as total
     from products p
@@ -73,6 +86,9 @@ const sums: SqlLaw = {
         (1, 'the first of its operations', s.product_id, coalesce(p.product_id, s.product_id), ''),
         (2, 'products.on_hand', p.on_hand::text, s.on_hand::text, ', the sum of its operations'),
         (3, 'products.held', p.held::text, s.held::text, ', the sum of its operations'),
+        (3, 'products.backordered', p.backordered::text, s.backordered::text, ', the sum of its operations'),
+        (3, 'the sum of products.waiting', coalesce((select sum((w->>'quantity')::bigint) from json_array_elements(p.waiting) as w), 0)::text,
+          s.backordered::text, ', what is backordered'),
         (4, 'products.version', p.version::text, s.operations::text, ', the number of its operations'),
         (5, 'products.updated_at', p.updated_at::text, coalesce(l.created_at, p.updated_at)::text, '')
       ) as c(line, what, found, expected, why)

@@ -15,8 +15,8 @@ import type { Findings } from './verdict.js';
 const PAGE = 1_000;
 
 const HISTORY = `select order_id as id, data from order_history where order_id = any($1::text[]) order by order_id, version`;
-const MOVES = `select ref as id, product_id as product, operation_type as type, quantity from inventory_operations
-  where ref = any($1::text[]) and operation_type in ('hold', 'release', 'commit')`;
+const MOVES = `select ref as id, product_id as product, operation_type as type, operation_no as no, quantity from inventory_operations
+  where ref = any($1::text[]) and order_id is not null`;
 
 const MOVE = {
   held: 'hold',
@@ -70,7 +70,8 @@ export async function judgeMovingOrders(
     else {
       const moved = event.event as ProductEvent;
       if (moved.type === 'received' || moved.type === 'adjusted') continue;
-      of(moved.order).moves.push({ product: event.of.id, type: MOVE[moved.type], quantity: moved.quantity });
+      const no = 'no' in moved ? (moved.no ?? 1) : 1;
+      of(moved.order).moves.push({ product: event.of.id, type: MOVE[moved.type], no, quantity: moved.quantity });
     }
   }
   for (const letter of letters) {
