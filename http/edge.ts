@@ -13,6 +13,7 @@ import { type Asked, assertDecodable, RequestIds, WaitingRoom } from './asked.js
 import { Failure, unavailable } from './failure.js';
 import { Health, type HealthReport } from './health.js';
 import { startHttpServer } from './http-server.js';
+import { Import } from './import.js';
 import { Inventory } from './inventory.js';
 import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
@@ -99,6 +100,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     orders,
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
+    imports: new Import({ owners, clock, waiting, waitMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };
