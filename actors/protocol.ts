@@ -35,14 +35,20 @@ export type HoldAnswer =
   | { readonly product: ProductId; readonly answer: 'short'; readonly available: number }
   | { readonly product: ProductId; readonly answer: 'unknown' };
 
-export type PaymentOperation = 'authorize' | 'capture' | 'void';
-export type PaymentOutcome = 'authorized' | 'declined' | 'captured' | 'voided';
+export type PaymentOperation = 'authorize' | 'capture' | 'void' | 'refund';
+export type PaymentOutcome = 'authorized' | 'declined' | 'captured' | 'voided' | 'refunded';
 
 export type OrderCommand =
   | { readonly type: 'place'; readonly content: OrderContent; readonly correlation: string }
   /** Several answers that arrive together are one command. */
   | { readonly type: 'holdsAnswered'; readonly answers: readonly HoldAnswer[] }
-  | { readonly type: 'paymentAnswered'; readonly outcome: PaymentOutcome }
+  | {
+      readonly type: 'paymentAnswered';
+      readonly operation: PaymentOperation;
+      /** Of the operation that is answered: a late answer may be about one that is not owed any more. */
+      readonly ref: string;
+      readonly outcome: PaymentOutcome;
+    }
   | { readonly type: 'timeOut' };
 
 export type FailureReason = 'out_of_stock' | 'unknown_product' | 'payment_declined' | 'timed_out';

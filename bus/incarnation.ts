@@ -22,8 +22,8 @@ export interface IncarnationParts extends TakeOverParts {
   /** EVENTS does not sync what it acknowledges. */
   readonly eventsMayForget: boolean;
   readonly queries: Pick<Queries, 'order'>;
-  /** Undefined where every payment is decided inside the turn. */
-  readonly payments: Payments | undefined;
+  readonly payments: Payments;
+  /** Where the provider is a pure function of the order: then it is asked inside the turn. */
   readonly instantPayment: ((order: OrderId) => 'authorized' | 'declined') | undefined;
   readonly post: Post;
   readonly meter: Meter;

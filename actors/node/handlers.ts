@@ -119,8 +119,10 @@ export class Handlers {
     if (handled.kind === 'full' && !turn.isEmpty) return 'full';
     if (handled.kind === 'threw') this.emit({ kind: 'deadLetter', item, error: handled.error });
     if (item.command.type !== 'paymentAnswered') return undefined;
+    const { ref } = item.command;
     return () => {
-      entry.paying = undefined;
+      // A late answer to an older question leaves the present one under way.
+      if (entry.paying === ref) entry.paying = undefined;
       this.follow(entry);
     };
   }

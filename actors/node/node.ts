@@ -10,7 +10,7 @@
  *  N6. Time is an input: timers count this node's running time (timers.ts).
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
-import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
+import { type JournalId, type OrderId, type ProductId, paymentRef, type WriteId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, isSettled, paymentOwed, timerRuns } from '../order.js';
 import type { PlaceRequest, StockRequest } from '../ports.js';
@@ -114,9 +114,10 @@ export class Node {
   }
 
   /** Whether a payment provider still has to be asked this. */
-  owes(id: OrderId, operation: PaymentOperation): boolean {
+  owes(id: OrderId, ref: string): boolean {
     const entry = this.world.orders.get(id);
-    return entry !== undefined && paymentOwed(entry.state) === operation;
+    const owed = entry && paymentOwed(entry.state);
+    return owed !== undefined && paymentRef(id, owed) === ref;
   }
 
   /** Answered by the next append. */
@@ -185,9 +186,9 @@ export class Node {
     this.world.channels.get(from)?.confirm(to, upTo);
   }
 
-  paymentAnswered(order: OrderId, outcome: PaymentOutcome): void {
+  paymentAnswered(order: OrderId, operation: PaymentOperation, ref: string, outcome: PaymentOutcome): void {
     if (this.world.orders.has(order))
-      this.inbox.put({ kind: 'own', order, command: { type: 'paymentAnswered', outcome } });
+      this.inbox.put({ kind: 'own', order, command: { type: 'paymentAnswered', operation, ref, outcome } });
   }
 
   /** The append that was under way is acknowledged. */
@@ -311,16 +312,12 @@ export class Node {
       this.timers.set(state.id);
     }
     const owed = paymentOwed(state);
-    if (owed !== undefined && entry.paying !== owed) {
-      entry.paying = owed;
-      this.effects.push({
-        kind: 'pay',
-        order: state.id,
-        operation: owed,
-        minor: state.total ?? 0,
-        currency: state.currency ?? '',
-      });
+    const ref = owed && paymentRef(state.id, owed);
+    if (owed !== undefined && ref !== undefined && entry.paying !== ref) {
+      const { id: order, total: minor = 0, currency = '' } = state;
+      this.effects.push({ kind: 'pay', order, operation: owed, ref, minor, currency });
     }
+    entry.paying = ref;
     if (!hasOutcome(state)) return;
     for (const request of entry.waiting)
       this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state } });

@@ -35,7 +35,7 @@ export interface OrderEntry extends Entry<OrderState, HistoryRow> {
   /** Requests that wait for the outcome. */
   readonly waiting: Set<number>;
   timerSet: boolean;
-  /** The payment operation under way. */
+  /** The ref of the payment operation under way. */
   paying: string | undefined;
 }
 
