@@ -15,8 +15,8 @@ import { anOrderThatIs, ask, paymentsContract, SUCCESS_RATE } from './payments.s
 
 const KEY = 'sk-not-to-be-told';
 const TIMEOUT_MS = 250;
-const ORDERS = 24;
-const ENDED_MS = 60_000;
+const ORDERS = 12;
+const ENDED_MS = 120_000;
 
 const decide = (order: string) => instantPayments(SUCCESS_RATE)(orderId(order));
 const test = suite('payments over HTTP');
@@ -122,7 +122,7 @@ test('each effect once, with a provider in every mood', async () => {
     }),
   );
   assert.equal([...provider.effects].sort(), expected.sort());
-  assert.ok(provider.asked.length > MOODS.length * 10, `${provider.asked.length} requests`);
+  assert.ok(provider.asked.length > expected.length * 1.5, `${provider.asked.length} requests`);
   assert.ok(lines.length > 0 && !lines.join().includes(KEY));
 });
 
