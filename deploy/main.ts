@@ -10,7 +10,6 @@ import { assertLimits } from '../actors/limits.js';
 import type { Logger } from '../actors/ports.js';
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
-import { instantPayments } from '../bus/payments.js';
 import { systemClock } from '../bus/system-clock.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
@@ -120,7 +119,7 @@ class House {
       node: nodeId(node),
       partitions: stores.settlement.partitions,
       context: {
-        instantPayment: config.paymentLatencyMs > 0 ? undefined : instantPayments(config.paymentSuccessRate),
+        instantPayment: stores.instantPayment,
         captureOn: config.paymentCapture,
       },
       holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
