@@ -107,7 +107,7 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
   // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
-  if (error.code === 'ECONNRESET' || !socket.writable || isReplying(socket)) {
+  if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfTransfer(error, socket))) {
     socket.destroy();
     return;
   }
@@ -128,6 +128,16 @@ function tell(socket: Socket, status: number, options: HttpServerOptions): void 
   // What it may still be sending is thrown away, so that it can read why; then it is over.
   const cancel = options.clock.after(LOOK_MS, () => socket.destroy());
   socket.once('close', cancel);
+}
+
+/**
+ * How a body is transferred is looked at by node when its request is being served already: then the reply that
+ * is awaited is the one to the request at fault, unless that stands behind another in the same connection.
+ */
+function isOfTransfer(error: NodeJS.ErrnoException, socket: Socket): boolean {
+  if (error.code !== 'HPE_INVALID_TRANSFER_ENCODING' || !('_httpMessage' in socket)) return false;
+  const { req, headersSent } = socket._httpMessage as ServerResponse;
+  return !headersSent && !/\bchunked$/i.test(req.headers['transfer-encoding'] ?? 'chunked');
 }
 
 /** Node keeps here the reply that a connection is waiting for or sending; there is no public word for it. */
