@@ -107,7 +107,7 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
   // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
-  if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfTransfer(error, socket))) {
+  if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfBody(error, socket))) {
     socket.destroy();
     return;
   }
@@ -131,13 +131,17 @@ function tell(socket: Socket, status: number, options: HttpServerOptions): void 
 }
 
 /**
- * How a body is transferred is looked at by node when its request is being served already: then the reply that
- * is awaited is the one to the request at fault, unless that stands behind another in the same connection.
+ * That a body is too slow, or transferred in a way unknown, shows when its request is being served already: then
+ * the reply that is awaited is the one to the request at fault, unless that stands behind another in its connection.
  */
-function isOfTransfer(error: NodeJS.ErrnoException, socket: Socket): boolean {
-  if (error.code !== 'HPE_INVALID_TRANSFER_ENCODING' || !('_httpMessage' in socket)) return false;
+function isOfBody(error: NodeJS.ErrnoException, socket: Socket): boolean {
+  if (!('_httpMessage' in socket)) return false;
   const { req, headersSent } = socket._httpMessage as ServerResponse;
-  return !headersSent && !/\bchunked$/i.test(req.headers['transfer-encoding'] ?? 'chunked');
+  if (headersSent) return false;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return !req.complete;
+  return (
+    error.code === 'HPE_INVALID_TRANSFER_ENCODING' && !/\bchunked$/i.test(req.headers['transfer-encoding'] ?? 'chunked')
+  );
 }
 
 /** Node keeps here the reply that a connection is waiting for or sending; there is no public word for it. */
