@@ -30,6 +30,8 @@ export const limits = {
   /** Products of one receipt that are being received at once: it must not push orders aside. */
   receiveAtOnce: 50,
   headerBytes: 16_384,
+  /** Replies up to here are not compressed: they fit into a packet or two anyway. */
+  plainReplyChars: 1_024,
   /** Objects and arrays in one another in a body. */
   nestingLevels: 32,
   /** Wrong fields that one answer names. */

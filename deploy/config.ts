@@ -68,6 +68,10 @@ function list(text: string, read: (entry: string) => string | undefined): string
   return good.length === entries.length ? good : undefined;
 }
 
+/** As a browser writes it: what it compares is text. */
+const isOrigin = (text: string): boolean =>
+  /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
+
 const text = (fallback: string) =>
   variable(fallback, 'text of 1 to 200 visible characters', (given) =>
     /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
@@ -87,6 +91,11 @@ const schema = z
     }),
     HOST: variable('127.0.0.1', 'a host name or an address to listen on', (given) =>
       /^[A-Za-z0-9.:_%-]{1,253}$/.test(given) ? given : undefined,
+    ),
+    CORS_ORIGINS: variable<string[]>(
+      [],
+      '* or a list of origins such as https://shop.example, with commas between',
+      (given) => list(given, (entry) => (entry === '*' || isOrigin(entry) ? entry : undefined)),
     ),
     ENVIRONMENT: oneOf(['development', 'production'], 'development'),
     DATA_DIR: variable('.data', 'a path', (given) => (given.includes('\0') ? undefined : given)),
@@ -154,6 +163,8 @@ const schema = z
     /** Nothing: no second port. */
     inventoryPort: env.INVENTORY_PORT ?? undefined,
     host: env.HOST,
+    /** Empty: no page of another origin may use the API. */
+    corsOrigins: env.CORS_ORIGINS,
     environment: env.ENVIRONMENT,
     /** Absolute. */
     dataDir: resolve(env.DATA_DIR),

@@ -93,6 +93,7 @@ class House {
       clock,
       waitMs: config.orderWaitMs,
       version,
+      corsOrigins: config.corsOrigins,
     });
     signal.throwIfAborted();
     this.servers = await startServers(config, this.dataDir, (line) => logger.info({}, line), signal);

@@ -61,6 +61,11 @@ export function idempotencyKey({ req }: Asked, inBody: string | undefined): stri
 
 // ---------------------------------------------------------------- the address
 
+/** HTTP/1.1 wants it, and whoever forwards requests relies on it. */
+export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersionMinor > 0) throw invalidField('Host', 'is missing');
+}
+
 /** Throws where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
 export function assertDecodable(url: string): void {
   if (!url.includes('%')) return;

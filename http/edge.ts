@@ -7,12 +7,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Registry } from 'prom-client';
+import { limits } from '../actors/limits.js';
 import type { Clock, Logger, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, assertDecodable, RequestIds, WaitingRoom } from './asked.js';
+import { Access } from './access.js';
+import { type Asked, assertDecodable, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
+import { compressed, pays } from './compression.js';
 import { Failure, unavailable } from './failure.js';
 import { Health, type HealthReport } from './health.js';
-import { startHttpServer } from './http-server.js';
+import { type Patience, startHttpServer } from './http-server.js';
 import { Import } from './import.js';
 import { Inventory } from './inventory.js';
 import { readJson } from './json-body.js';
@@ -42,6 +45,10 @@ export interface EdgeOptions {
   /** How long a client waits for an order's outcome before it hears 202. */
   readonly waitMs: number;
   readonly version: string;
+  /** Whose pages may use the API from a browser; none if it is not said. */
+  readonly corsOrigins?: readonly string[];
+  /** Other waits than those of limits.ts, for tests. */
+  readonly patience?: Patience;
 }
 
 export interface Edge {
@@ -59,6 +66,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const metrics = new EdgeMetrics(options.metrics);
   const ids = new RequestIds(clock);
   const waiting = new WaitingRoom();
+  const access = new Access(options.corsOrigins ?? []);
   let stopping = false;
   let toldAt = Number.NEGATIVE_INFINITY;
   let untold = 0;
@@ -106,7 +114,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 
   const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
-    write(asked.req, res, answer, asked, stopping);
+    write(asked.req, res, answer, asked, { headers: access.headersFor(asked.req), close: stopping });
     const ms = clock.monotonic() - startedAt;
     metrics.ended(asked.route, answer.status, ms);
     const { requestId, correlation, route } = asked;
@@ -122,7 +130,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     let answer: Answer;
     let cause: unknown;
     try {
-      answer = await work(asked);
+      mustNameHost(req);
+      answer = access.preflight(req) ?? (await work(asked));
+      if (pays(req, answer)) answer = await compressed(answer);
     } catch (error) {
       cause = error instanceof Failure ? error.cause : error;
       answer = failed(error, asked);
@@ -163,8 +173,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     logger.debug({ requestId, status }, 'A request could not be read.');
     return requestId;
   };
+  const patience = options.patience ?? limits;
   const main = await startHttpServer({
-    ...{ host, clock, unreadable, port: options.port, setBy: 'PORT' },
+    ...{ host, clock, unreadable, patience, port: options.port, setBy: 'PORT' },
     handle: handlerOf(true, everything(rooms)),
   });
   const second = options.inventoryPort;
@@ -173,7 +184,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     if (second !== undefined) {
       servers.push(
         await startHttpServer({
-          ...{ host, clock, unreadable, port: second, setBy: 'INVENTORY_PORT' },
+          ...{ host, clock, unreadable, patience, port: second, setBy: 'INVENTORY_PORT' },
           handle: handlerOf(false, inventoryOnly(rooms)),
         }),
       );

@@ -15,7 +15,14 @@ import { errorBody } from './reply.js';
 const LOOK_MS = 1_000;
 const STOP_LOOK_MS = 50;
 
+/** How long a client may take for its headers, for a whole request, between requests, and without taking anything. */
+export type Patience = Pick<
+  Record<keyof typeof limits, number>,
+  'headersMs' | 'requestMs' | 'keepAliveMs' | 'silenceMs'
+>;
+
 export interface HttpServerOptions {
+  readonly patience: Patience;
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
@@ -33,15 +40,16 @@ export interface HttpServer {
 }
 
 export function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { host, port, handle, setBy } = options;
+  const { host, port, handle, setBy, patience } = options;
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersMs,
-      requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.keepAliveMs,
+      headersTimeout: patience.headersMs,
+      requestTimeout: patience.requestMs,
+      keepAliveTimeout: patience.keepAliveMs,
       connectionsCheckingInterval: LOOK_MS,
       noDelay: true,
+      requireHostHeader: false, // Node's own answer has no body: see mustNameHost (asked.ts).
     },
     handle,
   );
@@ -51,13 +59,16 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
     socket.once('close', () => sockets.delete(socket));
   });
   server.maxConnections = limits.connections;
-  server.timeout = limits.silenceMs;
+  server.timeout = patience.silenceMs;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
   // Told early that its body is too large, such a client does not send it at all.
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     if (Number(req.headers['content-length'] ?? 0) <= limits.bodyBytes) res.writeContinue();
     handle(req, res);
   });
+  // What else is expected of us is not promised, and may be ignored.
+  server.on('checkExpectation', handle);
+  server.on('connect', (_req: IncomingMessage, socket: Socket) => tell(socket, 405, options));
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explained(error, host, port, setBy)));
     server.listen(port, host, () => {
@@ -85,6 +96,7 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number, set
 
 const REASONS: { readonly [status: number]: readonly [reason: string, code: ErrorCode, message: string] } = {
   400: ['Bad Request', 'invalid', 'This is not an HTTP/1.1 request that can be understood.'],
+  405: ['Method Not Allowed', 'method_not_allowed', 'This is no proxy: CONNECT is not possible here.'],
   408: ['Request Timeout', 'too_slow', 'The request did not arrive in time.'],
   431: [
     'Request Header Fields Too Large',
@@ -95,22 +107,41 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
   // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
-  if (error.code === 'ECONNRESET' || !socket.writable || isReplying(socket)) {
+  if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfBody(error, socket))) {
     socket.destroy();
     return;
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  tell(socket, status, options);
+}
+
+/** Answers where node gives us a connection and no reply to write on it. */
+function tell(socket: Socket, status: number, options: HttpServerOptions): void {
   const [reason, code, message] = REASONS[status] ?? ['Bad Request', 'invalid', ''];
   const field = status === 431 ? 'headers' : 'request';
   const body = errorBody(code, message, [{ field, message }]);
   const id = options.unreadable(status);
   socket.on('error', () => {});
   socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-ID: ${id}\r\nX-Correlation-ID: ${id}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-ID: ${id}\r\nX-Correlation-ID: ${id}\r\nConnection: close\r\n${status === 405 ? 'Allow: GET, HEAD, POST, OPTIONS\r\n' : ''}\r\n${body}`,
   );
   // What it may still be sending is thrown away, so that it can read why; then it is over.
   const cancel = options.clock.after(LOOK_MS, () => socket.destroy());
   socket.once('close', cancel);
+}
+
+/**
+ * That a body is too slow, or transferred in a way unknown, shows when its request is being served already: then
+ * the reply that is awaited is the one to the request at fault, unless that stands behind another in its connection.
+ */
+function isOfBody(error: NodeJS.ErrnoException, socket: Socket): boolean {
+  if (!('_httpMessage' in socket)) return false;
+  const { req, headersSent } = socket._httpMessage as ServerResponse;
+  if (headersSent) return false;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return !req.complete;
+  return (
+    error.code === 'HPE_INVALID_TRANSFER_ENCODING' && !/\bchunked$/i.test(req.headers['transfer-encoding'] ?? 'chunked')
+  );
 }
 
 /** Node keeps here the reply that a connection is waiting for or sending; there is no public word for it. */

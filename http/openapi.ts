@@ -3,6 +3,7 @@
  * it is written twice: what a route may answer stands in its row, what a code means in errors.ts.
  */
 import { z } from 'zod';
+import { curlsOf } from './curl.js';
 import { ERRORS, type ErrorCode, exampleOf } from './errors.js';
 import { codesOf, type Operation, type Scope, type Tag } from './operation.js';
 import { problemOf } from './problem.js';
@@ -44,6 +45,7 @@ export interface Described {
   readonly parameters: readonly (Parameter | Reference)[];
   readonly requestBody?: { readonly required: boolean; readonly content: { readonly [type: string]: Media } };
   readonly responses: { readonly [status: string]: Reply | Reference };
+  readonly 'x-codeSamples': readonly { readonly lang: 'curl'; readonly label: string; readonly source: string }[];
 }
 
 export interface Document {
@@ -146,6 +148,7 @@ function described(operation: Operation, schemas: Schemas, responses: Record<str
     ],
     ...(body !== undefined && { requestBody: body }),
     responses: { ...successes(operation, schemas), ...failures(operation, schemas, responses) },
+    'x-codeSamples': curlsOf(operation).map((sample) => ({ lang: 'curl', ...sample })),
   };
 }
 

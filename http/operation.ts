@@ -66,6 +66,8 @@ interface Common {
   readonly optionalBody?: boolean;
   /** A body that is no JSON: its handler reads `asked.req` itself. */
   readonly stream?: { readonly contentType: string; readonly example: string };
+  /** It changes how the node behaves towards all: the generated requests (test/faults) leave it alone. */
+  readonly disruptive?: boolean;
   readonly success: Readonly<Record<number, Success>>;
   /** Beside those that every operation of its kind may answer (`codesOf`). */
   readonly errors?: readonly ErrorCode[];

@@ -16,8 +16,10 @@ export interface Answer {
   readonly headers?: readonly string[];
   /** JSON if it is not said. */
   readonly contentType?: string;
-  /** Quoted, of what the body shows. */
+  /** Names the version, in quotes, with W/ before it if it is not of the very bytes: who has it already (If-None-Match) hears 304. */
   readonly etag?: string;
+  /** The body, made smaller (compression.ts). */
+  readonly gzipped?: Buffer;
   readonly unreadBody?: boolean;
 }
 
@@ -72,26 +74,40 @@ export interface ReplyIds {
   readonly correlation: string;
 }
 
-/** @param close the connection is to end with this reply. */
-export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, close: boolean): void {
+/** Nothing here is a page that others may embed, read as another type, keep, or learn addresses from. */
+const ALWAYS = [
+  ...['Cache-Control', 'no-store'],
+  ...['X-Content-Type-Options', 'nosniff'],
+  ...['Referrer-Policy', 'no-referrer'],
+] as const;
+
+export interface Frame {
+  /** For this client beside the answer's own: raw names and values. */
+  readonly headers: readonly string[];
+  /** The connection is to end with this reply. */
+  readonly close: boolean;
+}
+
+export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
   if (res.headersSent || res.destroyed) return;
-  const { status, headers, unreadBody } = answer;
+  const { headers, unreadBody, etag, gzipped } = answer;
+  const status = etag !== undefined && answer.status === 200 && hasAlready(req, etag) ? 304 : answer.status;
   // What is no error, such as the health of a node that is down, stays what it is.
   const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
-  const body = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
+  const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
   const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
-  const about = status === 204 ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
-  const raw = [
-    ...about,
-    'Cache-Control',
-    'no-store',
-    'X-Request-ID',
-    ids.requestId,
-    'X-Correlation-ID',
-    ids.correlation,
-  ];
+  const body = status === 304 ? '' : isProblem ? text : (gzipped ?? text);
+  const raw: string[] =
+    status === 204 || status === 304
+      ? []
+      : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+  raw.push(...ALWAYS, 'X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation);
+  if (etag !== undefined) raw.push('ETag', etag);
+  if (body === gzipped) raw.push('Content-Encoding', 'gzip');
+  if (text.length > limits.plainReplyChars) raw.push('Vary', 'Accept-Encoding');
   if (headers !== undefined) raw.push(...headers);
-  if (close || unreadBody) raw.push('Connection', 'close');
+  raw.push(...frame.headers);
+  if (frame.close || unreadBody) raw.push('Connection', 'close');
   res.writeHead(status, raw);
   if (!unreadBody) {
     res.end(body);
@@ -107,3 +123,12 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
   const timer = setTimeout(end, limits.drainMs);
   req.once('end', end).once('close', end).resume();
 }
+
+/** As RFC 9110 has it: any of a list, weak or strong alike. */
+function hasAlready({ method, headers }: IncomingMessage, etag: string): boolean {
+  const known = headers['if-none-match'];
+  if (known === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
+  return known.trim() === '*' || known.split(',').some((one) => bare(one.trim()) === bare(etag));
+}
+
+const bare = (etag: string): string => etag.replace(/^W\//, '');

@@ -5,7 +5,7 @@ import { healthyNode } from '../examples.js';
 import { operation } from '../operation.js';
 import { healthReply } from '../reply-schemas.js';
 
-const ready = (path: string, id: string, description: string) =>
+const ready = (path: string, id: string, summary: string, description: string) =>
   operation({
     method: 'GET',
     path,
@@ -13,7 +13,7 @@ const ready = (path: string, id: string, description: string) =>
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'Whether this node can serve',
+    summary,
     description,
     examples: [{ name: 'Ask' }],
     success: {
@@ -70,8 +70,13 @@ export const nodeOperations = [
     },
     handle: ({ health }) => health.live(),
   }),
-  ready('/readyz', 'getReadiness', 'A real write to the journal and to Postgres, with a deadline: within two seconds.'),
-  ready('/ready', 'getReady', 'The same as /readyz.'),
+  ready(
+    '/readyz',
+    'getReadiness',
+    'Whether this node can serve',
+    'A real write to the journal and to Postgres, with a deadline: within two seconds.',
+  ),
+  ready('/ready', 'getReady', 'Whether it can serve (short name)', 'The same as /readyz.'),
   operation({
     method: 'GET',
     path: '/metrics',
@@ -99,7 +104,7 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'This document',
+    summary: 'The OpenAPI document',
     examples: [{ name: 'For a generator of clients' }],
     success: {
       200: {
@@ -118,7 +123,7 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'This document as a page to read',
+    summary: 'This page',
     examples: [{ name: 'In a browser' }],
     success: {
       200: {

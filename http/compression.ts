@@ -1,0 +1,31 @@
+/**
+ * gzip for those who take it, where it pays: replies beyond a kilobyte or so. What is small and often
+ * asked for, such as the answer to an order, goes out as it is.
+ */
+import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { constants, gzip } from 'node:zlib';
+import { limits } from '../actors/limits.js';
+import type { Answer } from './reply.js';
+
+const compress = promisify(gzip);
+/** Lists are much alike inside: the fastest level saves nearly as much as the best one. */
+const LEVEL = constants.Z_BEST_SPEED;
+
+/** A strong ETag is of these very bytes: such a reply goes out as it is. */
+export const pays = (req: IncomingMessage, { body, etag, status }: Answer): boolean =>
+  body.length > limits.plainReplyChars && !etag?.startsWith('"') && status !== 204 && accepts(req);
+
+export const compressed = async (answer: Answer): Promise<Answer> => ({
+  ...answer,
+  gzipped: await compress(answer.body, { level: LEVEL }),
+});
+
+function accepts({ headers }: IncomingMessage): boolean {
+  for (const part of (headers['accept-encoding'] ?? '').toString().split(',')) {
+    const [coding = '', ...parameters] = part.split(';');
+    if (!/^\s*(gzip|x-gzip|\*)\s*$/i.test(coding)) continue;
+    return !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/i.test(parameter));
+  }
+  return false;
+}

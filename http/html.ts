@@ -1,0 +1,25 @@
+/** HTML as text, in which nothing that is put in can become a tag. */
+
+/** What is HTML already. */
+export class Html {
+  constructor(readonly text: string) {}
+}
+
+type Piece = string | number | Html | undefined | readonly Piece[];
+
+export const html = (parts: TemplateStringsArray, ...pieces: readonly Piece[]): Html =>
+  new Html(parts.reduce((all, part, i) => all + escaped(pieces[i - 1]) + part));
+
+function escaped(piece: Piece): string {
+  if (piece === undefined) return '';
+  if (piece instanceof Html) return piece.text;
+  if (typeof piece === 'object') return piece.map(escaped).join('');
+  return String(piece).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+/** A description as OpenAPI has it: paragraphs, and `code` in backticks. */
+export const prose = (text: string): Html[] =>
+  text.split('\n\n').map((paragraph) => {
+    const pieces = paragraph.split('`').map((piece, i) => (i % 2 === 1 ? html`<code>${piece}</code>` : piece));
+    return html`<p>${pieces}</p>`;
+  });

@@ -1,0 +1,141 @@
+// Requests generated from the OpenAPI document, valid, nearly valid and hostile, against a real Holdfast: only what
+// is documented comes back, in the documented form, never a 5xx but a declared overload, and memory stays flat.
+// GENERATED_REQUESTS asks for more than the 5,000 of every run, such as 100000; GENERATED_SEED=7 for these and no others.
+
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ERRORS } from '../../http/errors.js';
+import type { Document } from '../../http/openapi.js';
+import type { Operation } from '../../http/operation.js';
+import { operations } from '../../http/operations/all.js';
+import { pathsOf } from '../../http/routes.js';
+import { replyFault } from '../unit/documented.js';
+import { type Generated, Requests } from './generated-requests.js';
+import { House } from './house.js';
+import { checkVerify } from './ledger-check.js';
+import { Wire, type WireReply } from './wire.js';
+
+const COUNT = Number(process.env.GENERATED_REQUESTS ?? 5_000);
+const SEED = Number(process.env.GENERATED_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const CONNECTIONS = 16;
+/** What may be answered although nobody is at home at the address, or before anybody looks at it. */
+const BEFORE_ROUTES = [400, 404, 405, 408, 431];
+/** From a third of the requests to their end. */
+const GROWTH_BYTES = 100 * 1_048_576;
+const SHOWN = 20;
+
+const test = suite('generated requests');
+let house: House | undefined;
+test.after(() => house?.demolish());
+
+test(`${COUNT} requests, seed ${SEED}`, async () => {
+  const built = await House.build({ SEED: 'demo' });
+  if ('skipped' in built) return console.log(`SKIP ${built.skipped}`);
+  house = built;
+  await house.start();
+  const products = Array.from({ length: 40 }, (_, i) => `GEN-${i}`);
+  await house.stock([...products, '7'], 1_000_000);
+  const orders: string[] = [];
+  for (let i = 0; i < 40; i++) {
+    const { text } = await house.post('/api/orders', { user_id: `u${i % 5}`, product_id: `GEN-${i}`, quantity: 2 });
+    orders.push((JSON.parse(text) as { data: { id: string } }).data.id);
+  }
+  const known = {
+    order_id: [...orders, 'ORD-00000000000000000000000000'],
+    product_id: [...products, 'PROD-001', 'nobody-sells-this', 7],
+    user_id: ['u0', 'u1', 'u2', 7],
+    quantity: [1, 2, 3],
+    stock: [0, 1, 10],
+  };
+  const document = JSON.parse((await house.ask('/openapi.json'))?.text ?? '{}') as Document;
+  const isLeftOut = (id: string) => operations.find((one) => one.id === id)?.disruptive === true;
+  const requests = new Requests(document, known, SEED, isLeftOut);
+
+  const seen = new Map<string, number>();
+  const faults: string[] = [];
+  let [sent, overloads, settledRss] = [0, 0, 0];
+  const since = performance.now();
+  const client = async (wire: Wire) => {
+    while (sent < COUNT && faults.length < SHOWN) {
+      sent++;
+      if (sent === Math.floor(COUNT / 3)) settledRss = rssBytes(built.pid);
+      const request = requests.next();
+      const reply = await wire.send(request.bytes, request.method === 'HEAD');
+      const fault = 'none' in reply ? reply.none : faultOf(request, reply);
+      if (!('none' in reply)) {
+        seen.set(`${reply.status}`, (seen.get(`${reply.status}`) ?? 0) + 1);
+        if (reply.status === 503) overloads++;
+      }
+      if (fault !== undefined)
+        faults.push(`${fault}\n    ${shown(request)}\n    ${'text' in reply ? reply.text.slice(0, 300) : ''}`);
+    }
+    wire.close();
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, () => client(new Wire(built.port))));
+  const seconds = (performance.now() - since) / 1_000;
+  const endRss = rssBytes(built.pid);
+  const histogram = [...seen].sort().map(([status, count]) => `${status}: ${count}`);
+  const megabytes = (bytes: number) => `${Math.round(bytes / 1_048_576)} MB`;
+  console.log(
+    `  ${sent} requests in ${seconds.toFixed(1)} s, seed ${SEED}; ${histogram.join(', ')}; RSS ${megabytes(settledRss)} at a third, ${megabytes(endRss)} at the end`,
+  );
+
+  assert.is(faults.length, 0, `\n${faults.join('\n')}`);
+  for (const status of ['200', '201', '400', '404', '405', '415']) assert.ok(seen.has(status), `no ${status} at all`);
+  assert.ok(overloads <= COUNT / 100, `${overloads} overloads with ${CONNECTIONS} clients`);
+  assert.ok(endRss - settledRss < GROWTH_BYTES, `memory grew from ${megabytes(settledRss)} to ${megabytes(endRss)}`);
+  assert.is((await house.ask('/readyz'))?.status, 200);
+  assert.not.match(house.output, 'broken code');
+  await checkVerify(house);
+});
+
+function faultOf(request: Generated, reply: WireReply): string | undefined {
+  const { status, headers, text } = reply;
+  if (status >= 500 && status !== 503) return `a ${status}`;
+  const contentType = headers.get('content-type') ?? '';
+  const path = pathOf(request.target);
+  const here = operations.filter((operation) => matches(operation, path));
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const operation = here.find((one) => one.method === method);
+  if (operation !== undefined && request.method === 'HEAD') {
+    const statuses = new Set([
+      ...Object.keys(operation.success),
+      ...Object.values(ERRORS).map((kind) => `${kind.status}`),
+    ]);
+    return text === '' && statuses.has(`${status}`) ? undefined : `${status} to HEAD`;
+  }
+  if (operation !== undefined) return replyFault(operation, { status, contentType, text });
+  if (status === 204 && method === 'OPTIONS') return undefined;
+  if (!BEFORE_ROUTES.includes(status)) return `${status} where there is no operation`;
+  if (request.method === 'HEAD') return undefined;
+  return /"code":"\w+"/.test(text) ? undefined : `${status} without a code`;
+}
+
+/** As the router sees it: without a query, and of an absolute address the path alone. */
+const pathOf = (target: string): string => {
+  const path = (target.replace(/^https?:\/\/[^/]*/i, '').split(/[?#]/)[0] ?? '') || '/';
+  return path.length > 1 ? path.replace(/\/$/, '') : path;
+};
+
+const matches = (operation: Operation, path: string): boolean =>
+  pathsOf(operation).some((one) => new RegExp(`^${one.replace(/:\w+/g, '[^/]+')}$`, 'i').test(path));
+
+const shown = ({ kind, bytes }: Generated): string =>
+  `${kind}: ${JSON.stringify(
+    bytes
+      .toString('latin1')
+      .replace(/(.)\1{50,}/g, '$1$1...')
+      .slice(0, 700),
+  )}`;
+
+/** VmRSS of a process, as Linux tells; 0 elsewhere. */
+function rssBytes(pid: number): number {
+  try {
+    return 1_024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+test.run();

@@ -1,0 +1,109 @@
+/**
+ * HTTP/1.1 by hand on one connection that is kept: what a client library would refuse to send is sent
+ * byte by byte. One request at a time; no wait without a deadline.
+ */
+import { connect, type Socket } from 'node:net';
+
+export interface WireReply {
+  readonly status: number;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly text: string;
+}
+
+/** The connection ended, or the deadline passed, before there was a whole reply. */
+export interface NoReply {
+  readonly none: string;
+}
+
+const ANSWER_MS = 15_000;
+
+export class Wire {
+  #socket: Socket | undefined;
+  #came: Buffer = Buffer.alloc(0);
+  #heard = () => {};
+  #ended = '';
+
+  constructor(
+    private readonly port: number,
+    private readonly host = '127.0.0.1',
+  ) {}
+
+  /** @param bodiless the reply has no body whatever it announces (HEAD). */
+  async send(bytes: Buffer, bodiless = false): Promise<WireReply | NoReply> {
+    const socket = this.#socket ?? this.#open();
+    const deadline = Date.now() + ANSWER_MS;
+    socket.write(bytes);
+    for (;;) {
+      const reply = this.#take(bodiless);
+      if (reply !== undefined) {
+        if (reply.headers.get('connection') === 'close') this.close();
+        return reply;
+      }
+      const restMs = deadline - Date.now();
+      if (this.#ended !== '' || restMs <= 0) {
+        const none = this.#ended === '' ? `no whole reply in ${ANSWER_MS} ms` : this.#ended;
+        this.close();
+        return { none };
+      }
+      await this.#news(restMs);
+    }
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+    this.#socket = undefined;
+  }
+
+  #open(): Socket {
+    const socket = connect(this.port, this.host);
+    this.#socket = socket;
+    this.#came = Buffer.alloc(0);
+    this.#ended = '';
+    const ended = (why: string) => () => {
+      if (this.#socket !== socket) return;
+      if (this.#ended === '') this.#ended = why;
+      this.#heard();
+    };
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => {
+      if (this.#socket !== socket) return;
+      this.#came = this.#came.length === 0 ? chunk : Buffer.concat([this.#came, chunk]);
+      this.#heard();
+    });
+    socket.on('error', (error) => ended(`the connection broke: ${error.message}`)());
+    socket.on('close', ended('the connection was closed without a reply'));
+    return socket;
+  }
+
+  #news(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      this.#heard = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #take(bodiless: boolean): WireReply | undefined {
+    const end = this.#came.indexOf('\r\n\r\n');
+    if (end < 0) return undefined;
+    const [first = '', ...lines] = this.#came.subarray(0, end).toString('latin1').split('\r\n');
+    const headers = new Map(
+      lines.map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
+      }),
+    );
+    const status = Number(first.slice(9, 12));
+    if (status === 100) {
+      this.#came = this.#came.subarray(end + 4);
+      return this.#take(bodiless);
+    }
+    const length = bodiless || status === 204 || status === 304 ? 0 : Number(headers.get('content-length') ?? 0);
+    if (this.#came.length < end + 4 + length) return undefined;
+    const text = this.#came.subarray(end + 4, end + 4 + length).toString('utf8');
+    this.#came = this.#came.subarray(end + 4 + length);
+    return { status, headers, text };
+  }
+}
