@@ -8,7 +8,7 @@ import { Node, type NodeSettings } from '../../actors/node/node.js';
 import { decodeRecord, type TurnRecord } from '../../actors/node/record.js';
 import { World } from '../../actors/node/world.js';
 import type { PlaceRequest, StockRequest } from '../../actors/ports.js';
-import type { AdjustCommand, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
+import type { AdjustCommand, OrderContent, PaymentOutcome, ReceiveCommand } from '../../actors/protocol.js';
 import { oneLine, receiveOf } from './samples.js';
 
 export type Kind = Effect['kind'];
@@ -38,10 +38,11 @@ export class Rig {
       source: '/test',
       recordBytes: 1_000_000,
       deliverAtHome: true,
-      instantPayment: () => 'authorized',
+      context: { instantPayment: () => 'authorized' },
       byteLength: (text) => Buffer.byteLength(text),
       epochOf: () => 1,
       orderTimeoutMs: 1_000,
+      holdTtlMs: 1_000_000,
       resendMs: 200,
       newId: () => `R${++ids}`,
       ...over,
@@ -69,6 +70,16 @@ export class Rig {
   receive(quantity: number, ...products: ProductId[]): this {
     for (const product of products) this.stock(product, receiveOf({ ref: writeId(`given-${product}`), quantity }));
     return this.turn();
+  }
+
+  /** The provider's answer to what the order was owed last. */
+  paymentAnswered(id: string, outcome: PaymentOutcome): this {
+    const owed = this.all('pay')
+      .filter(({ order }) => order === id)
+      .at(-1);
+    if (owed === undefined) throw new Error(`nobody was asked for money for ${id}`);
+    this.node.paymentAnswered(owed.order, owed.operation, owed.ref, outcome);
+    return this.hear();
   }
 
   // -------------------------------------------------------------- letting it happen

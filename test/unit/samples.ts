@@ -6,8 +6,11 @@ import { evolveOrder } from '../../actors/order-events.js';
 import type {
   AdjustCommand,
   HoldAnswer,
+  OrderCommand,
   OrderContent,
   OrderEvent,
+  PaymentOperation,
+  PaymentOutcome,
   ProductEvent,
   ReceiveCommand,
 } from '../../actors/protocol.js';
@@ -57,6 +60,21 @@ const toProduct = <T extends 'hold' | 'release' | 'commit'>(
   to: { kind: 'product' as const, id },
   command: { type, order, quantity },
 });
+
+const OPERATION: { readonly [O in PaymentOutcome]: PaymentOperation } = {
+  authorized: 'authorize',
+  declined: 'authorize',
+  captured: 'capture',
+  voided: 'void',
+  refunded: 'refund',
+};
+
+/** What a provider says; of the operation that it mostly is an answer to. */
+export const paymentTold = (
+  outcome: PaymentOutcome,
+  operation = OPERATION[outcome],
+  ref = `${O1}:${operation}`,
+): Extract<OrderCommand, { type: 'paymentAnswered' }> => ({ type: 'paymentAnswered', operation, ref, outcome });
 
 export const receiveOf = (over: Partial<ReceiveCommand> = {}): ReceiveCommand => ({
   type: 'receive',
