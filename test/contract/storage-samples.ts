@@ -137,7 +137,7 @@ export function anOrder(state: OrderState, mark: Mark): OrderChange {
     },
     { order: state.id, version: 3, at: AT + 1, correlation: state.correlation, event: { type: 'confirmed' } },
   ];
-  return { state, version: 3, ...mark, isNew: true, history };
+  return { state, version: state.version, ...mark, isNew: true, history };
 }
 
 export function aProduct(id: ProductId, mark: Mark): ProductChange {
