@@ -34,6 +34,7 @@ export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) 
   if (state.life.fulfillments.length > 0) return illegal();
   const voidOwed = state.payment === 'authorized';
   const events: OrderEvent[] = [{ type: 'cancelled', act, was: 'confirmed', ...told({ reason }), voidOwed }];
+  // A capture that is under way is not refunded here: the void's answer tells whether it came first.
   const rest = voidOwed ? 0 : refundable(state);
   if (rest > 0) events.push(refundOf(state, rest));
   return {

@@ -165,7 +165,7 @@ const OPERATION: { readonly [T in ProductEvent['type']]: OperationType } = {
   unbackordered: 'unbackorder',
 };
 
-function operation(
+export function operation(
   product: ProductId,
   version: number,
   event: ProductEvent,

@@ -79,6 +79,7 @@ export const inventoryOperations = [
     description:
       'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Each row is a receipt of its own; the answer reports those that failed. The same file under the same key completes what was not done and adds nothing twice.',
     headers: idempotent,
+    examples: [{ name: 'A file', headers: { 'Idempotency-Key': 'delivery-note-18' } }],
     stream: {
       contentType: 'text/csv',
       example: 'product_id,name,unit_price,stock\nPROD-001,Gaming Console - PS5,499.99,25\n',

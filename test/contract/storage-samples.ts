@@ -1,5 +1,6 @@
 // Orders that have lived through every phase, by the product's own decisions, and rows made of them.
 import { type OrderId, orderId, type ProductId, productId, userId, type WriteId, writeId } from '../../actors/ids.js';
+import { NO_BACKORDERS } from '../../actors/inventory.js';
 import type { HistoryRow, Mark, OperationRow, OrderChange, ProductChange } from '../../actors/node/rows.js';
 import { absentOrder, type OrderState } from '../../actors/order.js';
 import { decideOrder } from '../../actors/order-chart.js';
@@ -77,10 +78,11 @@ const held = (product: ProductId, currency: string, unitPrice = 1_999): HoldAnsw
   currency,
 });
 const answered = (...answers: HoldAnswer[]): OrderCommand => ({ type: 'holdsAnswered', answers });
-const paid = (outcome: 'authorized' | 'declined' | 'captured' | 'voided'): OrderCommand => {
-  const operation = ({ captured: 'capture', voided: 'void' } as const)[outcome as string] ?? 'authorize';
-  return { type: 'paymentAnswered', operation, ref: operation, outcome };
-};
+const OPERATION = { authorized: 'authorize', declined: 'authorize', captured: 'capture', voided: 'void' } as const;
+const paid = (outcome: keyof typeof OPERATION): OrderCommand => ({
+  ...{ type: 'paymentAnswered', ref: `ref-${outcome}`, outcome },
+  operation: OPERATION[outcome],
+});
 
 /** New orders each time, in every phase an order can be found in. */
 export function lived(): OrderState[] {
@@ -135,18 +137,22 @@ export function anOrder(state: OrderState, mark: Mark): OrderChange {
     },
     { order: state.id, version: 3, at: AT + 1, correlation: state.correlation, event: { type: 'confirmed' } },
   ];
-  return { state, version: 3, ...mark, isNew: true, history };
+  return { state, version: state.version, ...mark, isNew: true, history };
 }
 
 export function aProduct(id: ProductId, mark: Mark): ProductChange {
   const state = {
     id,
+    version: 3,
     known: true,
     name: 'Thing',
     unitPrice: 1_999,
     currency: 'USD',
     onHand: 10,
     held: 3,
+    backordered: 0,
+    backorders: NO_BACKORDERS,
+    waiting: [],
     updatedAt: AT,
   };
   return { state, version: 3, ...mark, isNew: true, operations: [] };
@@ -163,6 +169,7 @@ export function anOperation(product: ProductId, version: number): OperationRow {
     quantity: 5,
     onHandAfter: 5 * version,
     heldAfter: 0,
+    backorderedAfter: 0,
     reason: null,
     fingerprint: 'print',
     correlation: 'corr',

@@ -26,7 +26,10 @@ interface Write {
   acknowledged: boolean;
 }
 
-const RANK = { absent: 0, holding: 1, charging: 2, confirmed: 3, failed: 3 } as const;
+const RANK = {
+  ...{ absent: 0, holding: 1, charging: 2, confirmed: 3, failed: 3 },
+  ...{ cancelled: 4, shipped: 4, delivered: 5 },
+} as const;
 
 export class Clients {
   readonly keys = new Map<OrderId, Key>();

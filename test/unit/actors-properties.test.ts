@@ -12,7 +12,7 @@ import { absentOrder, isSettled, type OrderState, paymentOwed } from '../../acto
 import { decideOrder } from '../../actors/order-chart.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type { Letter, OrderCommand, PaymentOutcome, ProductCommand, ProductEvent } from '../../actors/protocol.js';
-import { contentOf, paymentAnswer } from './samples.js';
+import { contentOf, paymentTold } from './samples.js';
 
 const test = suite('actors, any interleaving');
 const ORDERS = [0, 1, 2, 3].map((i) => orderId(`O${i}`));
@@ -159,7 +159,7 @@ const timeOut = anOrder.map(
 const pay = fc.tuple(anOrder, fc.constantFrom<PaymentOutcome>('authorized', 'declined', 'captured', 'voided')).map(
   ([id, outcome]): Step =>
     (town) =>
-      town.tellOrder(id, paymentAnswer(outcome, id)),
+      town.tellOrder(id, paymentTold(outcome)),
 );
 const deliver = fc.nat(20).map(
   (pick): Step =>
@@ -186,7 +186,7 @@ function heal(town: Town): void {
     while (town.deliver(round)) town.check();
     for (const [id, state] of town.orders) {
       const owed = paymentOwed(state);
-      if (owed !== undefined) town.tellOrder(id, paymentAnswer(answers[owed], id));
+      if (owed !== undefined) town.tellOrder(id, paymentTold(answers[owed.operation], owed.operation, owed.ref));
     }
   }
 }

@@ -11,6 +11,7 @@ const HOSTILE = 'a"b\\c</script>\u2028é😀\ud800';
 const order = orderId(HOSTILE);
 const product = productId(`P-${HOSTILE}`);
 const ref = writeId(HOSTILE);
+const act = { ref, fingerprint: 'f' };
 const answers = [
   { product, answer: 'held', unitPrice: 1999, currency: 'USD' },
   { product, answer: 'short', available: 3 },
@@ -85,6 +86,51 @@ const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEvent, { 
     },
   ],
   voided: [{ type: 'voided' }, { order_id: order, payment_status: 'voided' }],
+  late_sent: [{ type: 'late_sent' }, { order_id: order }],
+  hold_extended: [{ type: 'hold_extended', act }, { order_id: order }],
+  capture_failed: [{ type: 'capture_failed' }, { order_id: order, payment_status: 'failed' }],
+  cancelled: [
+    { type: 'cancelled', act, was: 'confirmed', reason: HOSTILE, voidOwed: true },
+    { order_id: order, was: 'confirmed', reason: HOSTILE, void_owed: true },
+  ],
+  stock_arrived: [
+    { type: 'stock_arrived', lines: [{ product, quantity: 2 }] },
+    { order_id: order, items: [{ product_id: product, quantity: 2 }] },
+  ],
+  shipped: [
+    {
+      ...{ type: 'shipped', act, id: HOSTILE, lines: [{ product, quantity: 2 }] },
+      ...{ tracking: HOSTILE, carrier: HOSTILE },
+    },
+    {
+      ...{ order_id: order, fulfillment_id: HOSTILE, items: [{ product_id: product, quantity: 2 }] },
+      ...{ tracking_id: HOSTILE, carrier: HOSTILE },
+    },
+  ],
+  delivered: [
+    { type: 'delivered', act, ids: [HOSTILE, 'F2'] },
+    { order_id: order, fulfillment_ids: [HOSTILE, 'F2'] },
+  ],
+  return_requested: [
+    { type: 'return_requested', act, id: HOSTILE, lines: [{ product, quantity: 2 }], reason: HOSTILE },
+    { order_id: order, return_id: HOSTILE, items: [{ product_id: product, quantity: 2 }], reason: HOSTILE },
+  ],
+  return_received: [
+    { type: 'return_received', act, id: HOSTILE, restocked: false },
+    { order_id: order, return_id: HOSTILE, restocked: false },
+  ],
+  refund_requested: [
+    { type: 'refund_requested', act, id: HOSTILE, minor: 1234, currency: 'KWD', returned: HOSTILE, reason: HOSTILE },
+    { order_id: order, refund_id: HOSTILE, amount: 1.234, currency: 'KWD', return_id: HOSTILE, reason: HOSTILE },
+  ],
+  refunded: [
+    { type: 'refunded', id: HOSTILE },
+    { order_id: order, refund_id: HOSTILE },
+  ],
+  refund_failed: [
+    { type: 'refund_failed', id: HOSTILE },
+    { order_id: order, refund_id: HOSTILE },
+  ],
 };
 
 const productEvents: { readonly [T in ProductEvent['type']]: [Extract<ProductEvent, { type: T }>, object] } = {
@@ -105,7 +151,19 @@ const productEvents: { readonly [T in ProductEvent['type']]: [Extract<ProductEve
     { product_id: product, order_id: order, quantity: 2 },
   ],
   committed: [
-    { type: 'committed', order, quantity: 2 },
+    { type: 'committed', order, quantity: 2, no: 2 },
+    { product_id: product, order_id: order, quantity: 2 },
+  ],
+  returned: [
+    { type: 'returned', order, quantity: 2, no: 1 },
+    { product_id: product, order_id: order, quantity: 2 },
+  ],
+  backordered: [
+    { type: 'backordered', order, quantity: 2 },
+    { product_id: product, order_id: order, quantity: 2 },
+  ],
+  unbackordered: [
+    { type: 'unbackordered', order, quantity: 2 },
     { product_id: product, order_id: order, quantity: 2 },
   ],
 };

@@ -138,7 +138,8 @@ test('addresses: broken escapes 400, unknown routes 404, other methods 405', asy
   const head = await ask('HEAD', '/api/inventory');
   assert.is(head.status, 200);
   assert.ok(head.raw.endsWith('\r\n\r\n'), 'no body');
-  assert.is((await ask('PATCH', '/api/orders/x/status')).status, 404);
+  assert.is((await ask('PATCH', '/api/orders/x/nothing')).status, 404);
+  assert.is((await ask('GET', '/api/orders/x/status')).status, 405);
 });
 
 test('a body that is too large is refused early, announced or not', async ({ f }) => {

@@ -21,7 +21,8 @@ test('products are created, updated and added to; a repeat adds nothing', async 
   const made = await f.post('/api/inventory', { products: [product, { ...product, product_id: 2, stock: 0 }] });
   assert.is(made.status, 201);
   assert.equal(Object.keys(made.at('data.0') as object), [
-    ...['product_id', 'name', 'unit_price', 'currency', 'on_hand', 'held', 'available', 'updated_at'],
+    ...['product_id', 'name', 'unit_price', 'currency', 'on_hand', 'held', 'available'],
+    ...['backordered', 'allow_backorder', 'updated_at'],
   ]);
   assert.is(made.at('data.1.product_id'), '2');
   const body = { products: [{ ...product, name: 'Better pen', unit_price: 2, stock: 5 }] };

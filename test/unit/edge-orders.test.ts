@@ -129,7 +129,11 @@ test('202 with its place when the outcome takes longer, 409 when its time ran ou
   assert.is(pending.at('data.status'), 'pending');
   assert.is(pending.at('status'), 'success');
   assert.is(times(pending.text, '"order_id":"'), 1);
-  f.owners.interfere = async () => ({ kind: 'outcome', state: { ...state, phase: 'failed', reason: 'timed_out' } });
+  f.owners.interfere = async () => ({
+    kind: 'outcome',
+    state: { ...state, phase: 'failed', reason: 'timed_out' },
+    repeat: false,
+  });
   const late = await f.post('/api/orders', { user_id: 'u', product_id: 'p1', quantity: 1 });
   assert.is(late.status, 409);
   assert.is(late.at('code'), 'timed_out');

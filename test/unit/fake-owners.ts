@@ -3,12 +3,15 @@
  * stored, and a test may say how the next placements end.
  */
 import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../actors/ids.js';
-import { decideProduct, evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
+import { decideProduct, evolveProduct, fillOwed, type ProductState, unknownProduct } from '../../actors/inventory.js';
 import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
-import { absentOrder, type OrderState } from '../../actors/order.js';
+import { operation } from '../../actors/node/world.js';
+import { absentOrder, type OrderContext, type OrderState } from '../../actors/order.js';
 import { decideOrder } from '../../actors/order-chart.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type {
+  ActReply,
+  ActRequest,
   Clock,
   OrderFilter,
   Owners,
@@ -20,6 +23,7 @@ import type {
   StockRequest,
 } from '../../actors/ports.js';
 import type { Letter, OrderCommand, ProductCommand } from '../../actors/protocol.js';
+import { statusOf } from '../../actors/transitions.js';
 
 export class FakeOwners implements Owners, Queries {
   readonly orderStates = new Map<OrderId, OrderState>();
@@ -36,7 +40,7 @@ export class FakeOwners implements Owners, Queries {
 
   stockUp(id: string, quantity: number, currency = 'USD', unitPrice = 1999): void {
     const command = { type: 'receive', ref: `seed-${id}` as WriteId, fingerprint: '', name: id } as const;
-    this.#toProduct(productId(id), { ...command, unitPrice, currency, quantity }, null);
+    this.#toProduct(productId(id), { ...command, unitPrice, currency, quantity });
   }
 
   async place(request: PlaceRequest, waitMs: number): Promise<PlaceReply> {
@@ -47,11 +51,25 @@ export class FakeOwners implements Owners, Queries {
     const imported = alias !== undefined && alias.content.user === request.content.user;
     const id = imported && !this.orderStates.has(request.order) ? alias.id : request.order;
     const { content, correlation } = request;
+    const repeat = this.orderStates.has(id);
     const before = this.orderStates.get(id) ?? absentOrder(id);
     const decision = decideOrder(before, { type: 'place', content, correlation }, {});
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused };
     this.#toOrder(id, { type: 'place', content, correlation }, correlation);
-    return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id) };
+    return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id), repeat };
+  }
+
+  async act({ order, command, correlation, ifVersion, user }: ActRequest): Promise<ActReply> {
+    const known = this.orderStates.get(order);
+    const state = user === undefined || known?.content.user === user ? known : undefined;
+    if (state === undefined) return { kind: 'refused', refusal: 'unknown_order', state };
+    const repeat = state.life.acts.some(({ ref }) => ref === command.act.ref);
+    if (ifVersion !== undefined && !repeat && ifVersion !== state.version)
+      return { kind: 'refused', refusal: 'changed', state };
+    const decision = decideOrder(state, command, this.#context);
+    if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
+    this.#toOrder(order, command, correlation);
+    return { kind: 'done', state: this.orderStates.get(order) ?? state, repeat };
   }
 
   async stock(request: StockRequest): Promise<StockReply> {
@@ -68,7 +86,7 @@ export class FakeOwners implements Owners, Queries {
     const decision = decideProduct(state, command);
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
     this.#writes.set(`${command.ref}/${product}`, command.fingerprint);
-    this.#toProduct(product, command, null, correlation);
+    this.#toProduct(product, command, correlation);
     return { kind: 'done', state: this.productStates.get(product) ?? state, repeat: false };
   }
 
@@ -85,7 +103,7 @@ export class FakeOwners implements Owners, Queries {
 
   async orders(filter: OrderFilter, { page, pageSize }: Page) {
     const all = [...this.orderStates.values()].reverse().filter((o) => {
-      const status = o.phase === 'confirmed' || o.phase === 'failed' ? o.phase : 'pending';
+      const status = statusOf(o.phase);
       return (
         (filter.user === undefined || o.content.user === filter.user) &&
         (filter.status === undefined || filter.status === status)
@@ -105,10 +123,14 @@ export class FakeOwners implements Owners, Queries {
     return { operations: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
   }
 
+  get #context(): OrderContext {
+    return { instantPayment: () => this.payment };
+  }
+
   #toOrder(id: OrderId, command: OrderCommand, correlation: string): void {
     const at = Date.now();
     let state = this.orderStates.get(id) ?? absentOrder(id);
-    const decision = decideOrder(state, command, { instantPayment: () => this.payment });
+    const decision = decideOrder(state, command, this.#context);
     if ('refused' in decision) return;
     const history = this.#history.get(id) ?? [];
     for (const event of decision.events) {
@@ -120,40 +142,24 @@ export class FakeOwners implements Owners, Queries {
     this.#deliver(decision.letters, correlation);
   }
 
-  #toProduct(id: ProductId, command: ProductCommand, order: OrderId | null, correlation = ''): void {
+  #toProduct(id: ProductId, command: ProductCommand, correlation = ''): void {
     const at = Date.now();
     let state = this.productStates.get(id) ?? unknownProduct(id);
     const decision = decideProduct(state, command);
     if ('refused' in decision) return;
     for (const event of decision.events) {
       state = evolveProduct(state, event, at);
-      this.#operations.push({
-        ref: 'ref' in command ? command.ref : command.order,
-        order,
-        product: id,
-        version: this.#operations.length + 1,
-        type: command.type,
-        no: 1,
-        quantity: 'delta' in command ? command.delta : command.quantity,
-        onHandAfter: state.onHand,
-        heldAfter: state.held,
-        reason: 'reason' in command ? command.reason : null,
-        fingerprint: null,
-        correlation,
-        at,
-      });
+      this.#operations.push(operation(id, state.version, event, state, at, correlation));
     }
     if (decision.events.length > 0) this.productStates.set(id, state);
     this.#deliver(decision.letters, correlation);
+    if (fillOwed(state)) this.#toProduct(id, { type: 'fill' }, correlation);
   }
 
   #deliver(letters: readonly Letter[], correlation: string): void {
     for (const { to, command } of letters) {
       if (to.kind === 'order') this.#toOrder(to.id, command as OrderCommand, correlation);
-      else {
-        const order = 'order' in command ? (command.order as OrderId) : null;
-        this.#toProduct(to.id, command as ProductCommand, order, correlation);
-      }
+      else this.#toProduct(to.id, command as ProductCommand, correlation);
     }
   }
 }

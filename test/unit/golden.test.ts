@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { eventBatch } from '../../actors/cloud-events.js';
 import type { JournalId } from '../../actors/ids.js';
+import { unknownProduct } from '../../actors/inventory.js';
 import { foldClaims } from '../../actors/node/claims.js';
 import {
   type ClaimsRecord,
@@ -24,6 +25,7 @@ import {
 import { type JournalTail, replay } from '../../actors/node/replay.js';
 import type { PartitionRow, StoredOrder, StoredProduct } from '../../actors/node/rows.js';
 import type { World } from '../../actors/node/world.js';
+import { absentOrder } from '../../actors/order.js';
 
 interface Golden {
   readonly partitions: number;
@@ -54,6 +56,21 @@ function tails(): Map<JournalId, JournalTail> {
   });
   return new Map(all);
 }
+
+/** States as they were told then, and with them what an actor has had since: nothing of it. */
+const folded = {
+  ...golden.folded,
+  orders: golden.folded.orders.map((row) => {
+    const { state, version } = row;
+    const lines = state.lines.map((line) => ({ ...line, backordered: 0 }));
+    return { ...row, state: { ...absentOrder(state.id), ...state, version, lines } };
+  }),
+  products: golden.folded.products.map((row) => {
+    const { state, version } = row;
+    return { ...row, state: { ...unknownProduct(state.id), ...state, version } };
+  }),
+};
+const told: Folded = JSON.parse(JSON.stringify(folded));
 
 function fold(rows: Pick<Folded, 'orders' | 'products'> = { orders: [], products: [] }): Folded {
   const { chains } = foldClaims(read(golden.claims) as ClaimsRecord[], golden.partitions);
@@ -97,12 +114,12 @@ test('the story is whole: every event there is, of orders and products', () => {
 });
 
 test('its fold gives the same states as ever', () => {
-  assert.equal(fold(), golden.folded);
+  assert.equal(fold(), told);
 });
 
 test('rows that were flushed on the way change nothing, wherever each of them stood', () => {
-  assert.equal(fold({ orders: golden.folded.orders, products: [] }), golden.folded);
-  assert.equal(fold({ orders: golden.folded.orders.slice(3), products: golden.folded.products }), golden.folded);
+  assert.equal(fold({ orders: folded.orders, products: [] }), told);
+  assert.equal(fold({ orders: folded.orders.slice(3), products: folded.products }), told);
 });
 
 test('what is written today is what was written then, byte for byte', () => {

@@ -27,7 +27,7 @@ export function codeOf(text: string, { templates }: { readonly templates: 'kept'
 
 /** What a file imports; a package that is only resolved, for its files, counts as well. */
 export const importsOf = ({ text }: Source): string[] =>
-  [...text.matchAll(/\bfrom '([^']+)'|\bimport\(?\s*'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
+  [...text.matchAll(/\bfrom '([^']+)'|\bimport(?:\(\s*|\s+)'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
     (found) => found[1] ?? found[2] ?? found[3] ?? '',
   );
 

@@ -128,7 +128,7 @@ test('a failed look-up refuses what waited for it, guesses nothing, and goes on 
 });
 
 test('what memory has is newer than what a look-up brings', () => {
-  const rig = withStock({ instantPayment: undefined });
+  const rig = withStock({ context: {} });
   rig.place('K', LINE);
   rig.place('other', LINE, { fresh: false, alias: orderId('K') });
   rig.turn();
@@ -157,13 +157,13 @@ test("a key that is the id of another's order is a key like any other", () => {
 });
 
 test('an order that a key may mean stays in memory while that is looked up (L2)', () => {
-  const rig = withStock({ instantPayment: undefined });
+  const rig = withStock({ context: {} });
   rig.place('MINE', LINE);
   rig.turn().catchUp();
   const stale = stored('MINE', CONFIRMED.slice(0, 2));
   const request = rig.place('hash', LINE, { fresh: false, alias: orderId('MINE') });
   for (const outcome of ['authorized', 'captured'] as const) {
-    rig.paid(orderId('MINE'), outcome);
+    rig.paymentAnswered('MINE', outcome);
     rig.turn();
   }
   rig

@@ -1,7 +1,7 @@
 /** What stays in memory, what leaves it, and what a flush carries. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { orderId, writeId } from '../../actors/ids.js';
+import { writeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { statementsOf } from '../../actors/node/flush.js';
 import type { OrderEvent } from '../../actors/protocol.js';
@@ -27,14 +27,14 @@ test('a flush carries what is appended, and nothing of the turn under way', () =
 });
 
 test('a flush does not show what the turn under way does to an actor that changed before', () => {
-  const rig = withStock({ instantPayment: undefined });
+  const rig = withStock({ context: {} });
   rig.place('0', LINE);
   rig.turn();
   rig.flushed();
   rig.place('1', LINE); // Appended before the next flush is due.
   rig.turn();
   const flushes = rig.all('flush').length;
-  rig.paid(orderId('1'), 'authorized');
+  rig.paymentAnswered('1', 'authorized');
   rig.begin().pass(FLUSH);
   assert.is(rig.all('flush').length, flushes);
   rig.append();
@@ -123,28 +123,28 @@ test('an order that is settled and flushed leaves memory; its product stays', ()
 });
 
 test('an order that is still owed something stays, flushed or not', () => {
-  const rig = withStock({ instantPayment: undefined });
+  const rig = withStock({ context: {} });
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.ok(rig.has('1'), 'charging');
-  rig.paid(orderId('1'), 'authorized');
+  rig.paymentAnswered('1', 'authorized');
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.ok(rig.has('1'), 'not captured');
-  rig.paid(orderId('1'), 'captured');
+  rig.paymentAnswered('1', 'captured');
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.not(rig.has('1'));
 });
 
 test('what changed again after its flush was collected stays', () => {
-  const rig = withStock({ instantPayment: undefined });
+  const rig = withStock({ context: {} });
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
-  rig.paid(orderId('1'), 'declined');
+  rig.paymentAnswered('1', 'declined');
   rig.turn();
-  rig.paid(orderId('1'), 'voided');
+  rig.paymentAnswered('1', 'voided');
   rig.turn();
   rig.flushed();
   assert.ok(rig.has('1'));

@@ -9,7 +9,7 @@ import { decodeRecord, type TurnRecord } from '../../actors/node/record.js';
 import { World } from '../../actors/node/world.js';
 import type { PlaceRequest, StockRequest } from '../../actors/ports.js';
 import type { AdjustCommand, OrderContent, PaymentOutcome, ReceiveCommand } from '../../actors/protocol.js';
-import { oneLine, paymentAnswer, receiveOf } from './samples.js';
+import { oneLine, receiveOf } from './samples.js';
 
 export type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
@@ -38,10 +38,11 @@ export class Rig {
       source: '/test',
       recordBytes: 1_000_000,
       deliverAtHome: true,
-      instantPayment: () => 'authorized',
+      context: { instantPayment: () => 'authorized' },
       byteLength: (text) => Buffer.byteLength(text),
       epochOf: () => 1,
       orderTimeoutMs: 1_000,
+      holdTtlMs: 1_000_000,
       resendMs: 200,
       newId: () => `R${++ids}`,
       ...over,
@@ -71,6 +72,16 @@ export class Rig {
     return this.turn();
   }
 
+  /** The provider's answer to what the order was owed last. */
+  paymentAnswered(id: string, outcome: PaymentOutcome): this {
+    const owed = this.all('pay')
+      .filter(({ order }) => order === id)
+      .at(-1);
+    if (owed === undefined) throw new Error(`nobody was asked for money for ${id}`);
+    this.node.paymentAnswered(owed.order, owed.operation, owed.ref, outcome);
+    return this.hear();
+  }
+
   // -------------------------------------------------------------- letting it happen
 
   begin(): this {
@@ -94,12 +105,6 @@ export class Rig {
     this.monotonicMs += ms;
     this.node.tick(this.monotonicMs, isServing);
     return this.hear();
-  }
-
-  /** The provider answers what it was asked. */
-  paid(order: OrderId, outcome: PaymentOutcome): void {
-    const { operation, ref } = paymentAnswer(outcome, order);
-    this.node.paymentAnswered(order, operation, ref, outcome);
   }
 
   found(number: number, found: Partial<Found> = {}): this {

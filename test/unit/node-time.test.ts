@@ -8,7 +8,7 @@ import { ownedWorld, Rig } from './node-rig.js';
 import { A, adjustOf, oneLine } from './samples.js';
 
 const test = suite('node time');
-const ASKED = { instantPayment: undefined };
+const ASKED = { context: {} };
 const K = orderId('K');
 const charging = () => {
   const rig = new Rig(ASKED).receive(10, A);
@@ -51,25 +51,27 @@ test('time in which an append is stuck does not expire an order', () => {
 });
 
 test('a clock that goes back takes no time away', () => {
-  const timers = new Timers(100);
-  timers.set(K);
+  const timers = new Timers();
+  const timer = { order: K, what: 'timeOut', dueMs: 100 } as const;
+  timers.set(timer);
   for (const ms of [0, 90, 20, 29]) timers.advance(ms, true);
   assert.equal(timers.due(9), []);
   timers.advance(30, true);
-  assert.equal(timers.due(9), [K]);
+  assert.equal(timers.due(9), [timer]);
 });
 
-test('the first set is the first due, and no more at once than asked for', () => {
-  const timers = new Timers(100);
+test('the soonest is the first due, and no more at once than asked for', () => {
+  const timers = new Timers();
   timers.advance(0, true);
-  for (const id of ['1', '2', '3']) timers.set(orderId(id));
+  for (const dueMs of [30, 10, 101, 20]) timers.set({ order: orderId(`${dueMs}`), what: 'timeOut', dueMs });
   timers.advance(100, true);
-  assert.equal([timers.due(2), timers.due(2), timers.due(2)], [['1', '2'], ['3'], []]);
+  const due = () => timers.due(2).map(({ order }) => order);
+  assert.equal([due(), due(), due()], [['10', '20'], ['30'], []]);
 });
 
 test('an order with an outcome is not timed out any more', () => {
   const { rig } = charging();
-  rig.paid(K, 'authorized');
+  rig.paymentAnswered(K, 'authorized');
   rig.turn().pass(500).pass(500);
   assert.not(rig.node.wantsTurn());
 });
@@ -94,17 +96,17 @@ test('the provider is asked only after the hold is appended, and once', () => {
 
 test('authorized, confirmed, captured', () => {
   const { rig, request } = charging();
-  rig.paid(K, 'authorized');
+  rig.paymentAnswered(K, 'authorized');
   rig.turn();
   assert.equal([rig.replyTo(request), paid(rig)], ['confirmed', ['authorize 1500 USD', 'capture 1500 USD']]);
-  rig.paid(K, 'captured');
+  rig.paymentAnswered(K, 'captured');
   rig.turn();
   assert.is(paid(rig).length, 2);
 });
 
 test('declined: failed, and voided, answer or not', () => {
   const { rig, request } = charging();
-  rig.paid(K, 'declined');
+  rig.paymentAnswered(K, 'declined');
   rig.turn();
   assert.equal([rig.replyTo(request), paid(rig).at(-1)], ['failed', 'void 1500 USD']);
 });
@@ -113,13 +115,10 @@ test('timed out while the provider is asked: voided; its late yes changes nothin
   const { rig } = charging();
   rig.pass(500).pass(500).turn();
   assert.is(paid(rig).at(-1), 'void 1500 USD');
-  rig.paid(K, 'authorized');
+  rig.node.paymentAnswered(K, 'authorize', `${K}:authorize`, 'authorized');
   rig.turn();
   assert.equal([rig.world.orders.get(K)?.state.phase, rig.stockOf(A)], ['failed', { onHand: 10, held: 0 }]);
-  assert.is(paid(rig).length, 2, 'the void is still under way, and not asked again');
-  assert.equal([rig.node.owes(K, `${K}:authorize`), rig.node.owes(K, 'another')], [false, false]);
-  assert.ok(rig.node.owes(K, `${K}:void`));
-  rig.paid(K, 'voided');
+  rig.paymentAnswered(K, 'voided');
   rig.turn();
   assert.is(rig.world.orders.get(K)?.state.payment, 'voided');
 });
@@ -131,7 +130,7 @@ test('what was owed to a provider is owed after a start as well', () => {
 
 test('an answer about an order that is not here is nobody’s', () => {
   const rig = new Rig();
-  rig.paid(K, 'authorized');
+  rig.node.paymentAnswered(K, 'authorize', `${K}:authorize`, 'authorized');
   assert.not(rig.node.wantsTurn());
 });
 
@@ -142,7 +141,7 @@ test('all who ask for an undecided order hear its outcome; who has gone does not
   const [second, gone] = [rig.place(K, oneLine(A, 3), { fresh: false }), rig.place(K, oneLine(A, 3), { fresh: false })];
   rig.turn();
   rig.node.abandon(gone, K);
-  rig.paid(K, 'authorized');
+  rig.paymentAnswered(K, 'authorized');
   rig.turn();
   assert.equal(
     [request, second, gone].map((r) => rig.replyTo(r)),

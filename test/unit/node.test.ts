@@ -126,7 +126,7 @@ test('a decision that throws takes its cascade back, is broken to its client, an
     if (order === 'BAD') throw new Error('planted');
     return 'authorized' as const;
   };
-  const rig = new Rig({ instantPayment }).receive(10, A);
+  const rig = new Rig({ context: { instantPayment } }).receive(10, A);
   const [before, bad, after] = ['1', 'BAD', '2'].map((id) => rig.place(id, oneLine(A, 1)));
   rig.turn();
   assert.equal(
@@ -147,7 +147,7 @@ test('an actor that a thrown cascade changed after an earlier one stands where t
     if (++calls === 2) throw new Error('planted');
     return 'authorized' as const;
   };
-  const rig = new Rig({ instantPayment }).receive(10, A);
+  const rig = new Rig({ context: { instantPayment } }).receive(10, A);
   for (const id of ['1', '2', '3']) rig.place(id, oneLine(A, 1));
   rig.turn();
   const versions = rig.lastRecord.cascades.flatMap((c) => c.events).filter((e) => e.of.id === A);

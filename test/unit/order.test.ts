@@ -15,7 +15,7 @@ import {
   O1,
   oneLine,
   orderAfter,
-  paymentAnswer,
+  paymentTold,
   placed,
   release,
   short,
@@ -95,7 +95,7 @@ test('all held: the total is that of the lines, and the money is owed (O3)', () 
     .follows([allHeld(bothAnswers)]);
   assert.is(state.phase, 'charging');
   assert.is(state.total, 2 * 500 + 500);
-  assert.is(paymentOwed(state), 'authorize');
+  assert.is(paymentOwed(state)?.operation, 'authorize');
 });
 
 test('the last answer counts with the earlier ones', () => {
@@ -170,29 +170,29 @@ test('a short order asks for no money, even where it would be had at once (O3)',
 
 test('authorized: confirmed, every line committed, the capture owed', () => {
   const state = given(...HELD)
-    .when(paymentAnswer('authorized'))
+    .when(paymentTold('authorized'))
     .follows([paid(false), CONFIRMED], [commit(A, 2), commit(B, 1)]);
-  assert.is(paymentOwed(state), 'capture');
+  assert.is(paymentOwed(state)?.operation, 'capture');
   assert.not(isSettled(state));
 });
 
 test('captured: paid, and settled', () => {
   const state = given(...HELD, paid(false), CONFIRMED)
-    .when(paymentAnswer('captured'))
+    .when(paymentTold('captured'))
     .follows([{ type: 'captured' }]);
   assert.equal([state.payment, isSettled(state)], ['paid', true]);
 });
 
 test('declined after a call: failed, every line released, a void owed (O3)', () => {
   const state = given(...HELD)
-    .when(paymentAnswer('declined'))
+    .when(paymentTold('declined'))
     .follows([failed({ reason: 'payment_declined', voidOwed: true })], [release(A, 2), release(B, 1)]);
-  assert.equal([state.payment, paymentOwed(state), isSettled(state)], ['declined', 'void', false]);
+  assert.equal([state.payment, paymentOwed(state)?.operation, isSettled(state)], ['declined', 'void', false]);
 });
 
 test('voided: settled, and a declined payment stays declined', () => {
   const state = given(...HELD, failed({ reason: 'payment_declined', voidOwed: true }))
-    .when(paymentAnswer('voided'))
+    .when(paymentTold('voided'))
     .follows([{ type: 'voided' }]);
   assert.equal([state.payment, isSettled(state)], ['declined', true]);
 });
@@ -216,7 +216,7 @@ test('timed out while charging: all goes back, and whatever the provider did is 
   const state = given(...HELD)
     .when(TIME_OUT)
     .follows([failed({ reason: 'timed_out', voidOwed: true })], [release(A, 2), release(B, 1)]);
-  assert.is(paymentOwed(state), 'void');
+  assert.is(paymentOwed(state)?.operation, 'void');
 });
 
 test('a hold that is answered after the failure goes back at once (O1)', () => {
@@ -235,7 +235,7 @@ test('a shortage that is answered after the failure gives nothing back, and sett
 
 test('an authorization that comes after the time-out changes nothing: the void stands (O2)', () => {
   given(...HELD, failed({ reason: 'timed_out', voidOwed: true }))
-    .when(paymentAnswer('authorized'))
+    .when(paymentTold('authorized'))
     .follows([]);
 });
 

@@ -8,6 +8,7 @@ import {
   encodeClaims,
   encodeSeal,
   encodeTurn,
+  eventJson,
   type JournaledEvent,
   journalLog,
   type NumberedLetter,
@@ -18,6 +19,7 @@ import {
   type TurnRecord,
   UnreadableRecord,
 } from '../../actors/node/record.js';
+import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import { decodeSettlement, encodeSettlement } from '../../actors/settlement.js';
 import { A, hold, placed } from './samples.js';
 
@@ -67,6 +69,21 @@ const read = (text: string) => {
 
 test('a turn is read as it was written', () => {
   assert.equal(read(textOf(turn)), turn);
+});
+
+test('an event keeps every field in its text, also those that are mostly absent', () => {
+  const order = orderId(HOSTILE);
+  const events: (OrderEvent | ProductEvent)[] = [
+    { type: 'confirmed' },
+    { type: 'paid', captured: true },
+    { type: 'paid', captured: false, captureOn: 'ship' },
+    { type: 'released', order, quantity: 2 },
+    { type: 'committed', order, quantity: 2 },
+    { type: 'committed', order, quantity: 2, no: 3 },
+    { type: 'held', order, quantity: 2, no: 3 },
+    { ...placed(), late: { products: [A], delayMs: 5_000 } } as OrderEvent,
+  ];
+  for (const event of events) assert.equal(JSON.parse(eventJson(event)), event);
 });
 
 test('a turn without a cascade, which a probe makes, is read', () => {

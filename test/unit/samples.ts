@@ -1,5 +1,5 @@
 /** Orders, products and answers to speak about in unit tests. */
-import { type OrderId, orderId, type ProductId, paymentRef, productId, userId, writeId } from '../../actors/ids.js';
+import { type OrderId, orderId, type ProductId, productId, userId, writeId } from '../../actors/ids.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
 import { absentOrder, type OrderState } from '../../actors/order.js';
 import { evolveOrder } from '../../actors/order-events.js';
@@ -9,6 +9,7 @@ import type {
   OrderCommand,
   OrderContent,
   OrderEvent,
+  PaymentOperation,
   PaymentOutcome,
   ProductEvent,
   ReceiveCommand,
@@ -33,23 +34,6 @@ export const contentOf = (over: Partial<OrderContent> = {}): OrderContent => ({
 
 export const oneLine = (product: ProductId, quantity: number): OrderContent =>
   contentOf({ lines: [{ product, quantity }] });
-
-const ANSWERS = {
-  authorized: 'authorize',
-  declined: 'authorize',
-  captured: 'capture',
-  voided: 'void',
-  refunded: 'refund',
-} as const;
-
-/** The provider's answer to what it answers most. */
-export const paymentAnswer = <O extends PaymentOutcome>(outcome: O, order: OrderId = O1) =>
-  ({
-    type: 'paymentAnswered',
-    operation: ANSWERS[outcome],
-    ref: paymentRef(order, ANSWERS[outcome]),
-    outcome,
-  }) as const satisfies OrderCommand;
 
 export const placed = (content = contentOf()): OrderEvent => ({ type: 'placed', content, correlation: 'c' });
 export const held = (product: ProductId, unitPrice = 500, currency = 'USD'): HoldAnswer => ({
@@ -76,6 +60,21 @@ const toProduct = <T extends 'hold' | 'release' | 'commit'>(
   to: { kind: 'product' as const, id },
   command: { type, order, quantity },
 });
+
+const OPERATION: { readonly [O in PaymentOutcome]: PaymentOperation } = {
+  authorized: 'authorize',
+  declined: 'authorize',
+  captured: 'capture',
+  voided: 'void',
+  refunded: 'refund',
+};
+
+/** What a provider says; of the operation that it mostly is an answer to. */
+export const paymentTold = (
+  outcome: PaymentOutcome,
+  operation = OPERATION[outcome],
+  ref = `${O1}:${operation}`,
+): Extract<OrderCommand, { type: 'paymentAnswered' }> => ({ type: 'paymentAnswered', operation, ref, outcome });
 
 export const receiveOf = (over: Partial<ReceiveCommand> = {}): ReceiveCommand => ({
   type: 'receive',
