@@ -64,8 +64,8 @@ export interface OrderState {
 
 /** What a decision may know besides the state; it comes in with the turn. */
 export interface OrderContext {
-  /** Answers at once where the provider is a pure function of the order; undefined where it must be asked. */
-  readonly instantPayment?: ((order: OrderId) => 'authorized' | 'declined') | undefined;
+  /** Answers at once where the provider is a pure function of the order; undefined where, or for whom, it must be asked. */
+  readonly instantPayment?: ((order: OrderId) => 'authorized' | 'declined' | undefined) | undefined;
 }
 
 type Command<T extends OrderCommand['type']> = Extract<OrderCommand, { type: T }>;

@@ -228,7 +228,7 @@ export interface GremlinDesk {
   disable(): Promise<GremlinStatus>;
   status(): Promise<GremlinStatus>;
   /** Asked once for every request that it may trouble. */
-  bite(target: GremlinTarget): Bite | undefined;
+  bite(target: GremlinTarget): Promise<Bite | undefined>;
 }
 
 // ---------------------------------------------------------------- time and chance

@@ -24,7 +24,7 @@ export interface IncarnationParts extends TakeOverParts {
   readonly queries: Pick<Queries, 'order'>;
   /** Undefined where every payment is decided inside the turn. */
   readonly payments: Payments | undefined;
-  readonly instantPayment: ((order: OrderId) => 'authorized' | 'declined') | undefined;
+  readonly instantPayment: ((order: OrderId) => 'authorized' | 'declined' | undefined) | undefined;
   readonly post: Post;
   readonly meter: Meter;
   /** The `source` attribute of public events. */

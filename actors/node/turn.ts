@@ -28,7 +28,7 @@ export interface TurnSettings {
   readonly recordBytes: number;
   /** Deliver letters between this node's own partitions in the same turn. */
   readonly deliverAtHome: boolean;
-  readonly instantPayment: ((order: OrderState['id']) => 'authorized' | 'declined') | undefined;
+  readonly instantPayment: ((order: OrderState['id']) => 'authorized' | 'declined' | undefined) | undefined;
   /** Length in UTF-8. */
   readonly byteLength: (text: string) => number;
   /** By partition; undefined: not ours. */
