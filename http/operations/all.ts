@@ -1,7 +1,13 @@
 /** The whole API, in the order in which it is matched and shown. */
 import type { Operation } from '../operation.js';
+import { gremlinOperations } from './gremlin.js';
 import { inventoryOperations } from './inventory.js';
 import { nodeOperations } from './node.js';
 import { orderOperations } from './orders.js';
 
-export const operations: readonly Operation[] = [...orderOperations, ...inventoryOperations, ...nodeOperations];
+export const operations: readonly Operation[] = [
+  ...orderOperations,
+  ...inventoryOperations,
+  ...nodeOperations,
+  ...gremlinOperations,
+];
