@@ -152,8 +152,9 @@ function commandUnderGremlin(gremlin: Gremlin, time: Time) {
         await send(ask, waitMs);
         return noAnswer('lost the answer');
       case 'duplicate': {
+        const first = send(known, waitMs);
         const second = send(known, waitMs).catch(() => {}); // Whoever asks hears of the first.
-        const reply = await send(known, waitMs);
+        const reply = await first;
         await second;
         return reply;
       }

@@ -92,8 +92,9 @@ export async function stockUnder(
   }
   if (bite?.kind !== 'duplicate') return send(request);
   const known = { ...request, fresh: false };
+  const first = send(known);
   const second = send(known).catch(() => {}); // Whoever asks hears of the first.
-  const reply = await send(known);
+  const reply = await first;
   await second;
   return reply;
 }
