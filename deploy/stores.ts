@@ -33,7 +33,7 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
-  readonly payments: Payments | undefined;
+  readonly payments: Payments;
   readonly settlement: Settlement;
   readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
   readonly recordBytes: number;
@@ -107,10 +107,7 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client),
-    payments:
-      latencyMs > 0
-        ? mockPayments({ successRate, latencyMs, clock, ledger: postgresPaymentLedger(client) })
-        : undefined,
+    payments: mockPayments({ successRate, latencyMs, clock, ledger: postgresPaymentLedger(client) }),
     settlement,
     journal,
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),

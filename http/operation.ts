@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import type { Asked, Handler } from './asked.js';
 import type { ErrorCode } from './errors.js';
+import type { GremlinRoutes } from './gremlin.js';
 import type { Health } from './health.js';
 import type { Inventory } from './inventory.js';
 import { mustBeOfType, readJson } from './json-body.js';
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly life: OrderLife;
   readonly inventory: Inventory;
   readonly health: Health;
+  readonly gremlin: GremlinRoutes;
   readonly reference: Reference;
 }
 

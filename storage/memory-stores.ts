@@ -1,6 +1,7 @@
-/** The small twins: the settlement and the mock payment provider's memory. */
+/** The small twins: the settlement, the mock payment provider's memory and the gremlin's switch. */
+import type { GremlinStanding } from '../actors/gremlin.js';
 import type { OrderId } from '../actors/ids.js';
-import type { PaymentLedger, Settlements } from '../actors/ports.js';
+import type { Clock, GremlinSwitch, PaymentLedger, Settlements } from '../actors/ports.js';
 import type { PaymentOutcome } from '../actors/protocol.js';
 import type { Settlement } from '../actors/settlement.js';
 import { standing } from './payment-ledger.js';
@@ -33,5 +34,24 @@ export function memoryPaymentLedger(): PaymentLedger {
       }
       return standing(outcome, effects);
     },
+  };
+}
+
+export function memoryGremlinSwitch(clock: Pick<Clock, 'now'>): GremlinSwitch {
+  let stands: GremlinStanding | undefined;
+  const standing = () => {
+    const restMs = (stands?.until ?? 0) - clock.now();
+    return stands && restMs > 0 ? { ...stands, restMs } : undefined;
+  };
+  return {
+    async enable(id, setting, forMs) {
+      const since = clock.now();
+      stands = { id, setting, since, until: since + forMs, restMs: forMs };
+      return stands;
+    },
+    async disable() {
+      stands = undefined;
+    },
+    standing: async () => standing(),
   };
 }
