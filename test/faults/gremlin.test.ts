@@ -10,9 +10,9 @@ import { Burst, type Entry, lastAnswer, orderIdIn, type Wish } from './burst.js'
 import { House } from './house.js';
 import { checkLedger, settled, tally } from './ledger-check.js';
 
-const ORDERS = 150;
+const ORDERS = 100;
 const CONNECTIONS = 15;
-const RECEIPTS = 25;
+const RECEIPTS = 15;
 const LOOK_MS = 30;
 const KILL_FOR_S = 3;
 const PRODUCTS = Array.from({ length: 5 }, (_, i) => `GREMLIN-${i}`);
@@ -141,7 +141,7 @@ test('a provider that outlasts patience: 202 with a Location, and confirmed late
 for (const target of GREMLIN_TARGETS) {
   test(`${target}: killed, started again, and over by itself`, async () => {
     await tell('enable', { target, kind: 'kill', every: 15, for_s: KILL_FOR_S });
-    const burst = new Burst(house.url, wishes(`killed-${target}`, 60), CONNECTIONS);
+    const burst = new Burst(house.url, wishes(`killed-${target}`, 40), CONNECTIONS);
     const looking = new AbortController();
     const looks = look(() => looking.signal.aborted);
     const { signal } = await house.over();
