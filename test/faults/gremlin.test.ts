@@ -124,6 +124,39 @@ for (const target of GREMLIN_TARGETS) {
   });
 }
 
+test('told nothing: every third Hold is 5 s late, alone: 202, those behind it at once, confirmed later', async () => {
+  await tell('enable');
+  const answers: { readonly status: number; readonly text: string }[] = [];
+  for (let i = 0; i < 4; i++) {
+    answers.push(await house.post('/api/orders', { user_id: `third-${i}`, product_id: PRODUCTS[0], quantity: 1 }));
+  }
+  assert.equal(
+    answers.map(({ status }) => status),
+    [201, 201, 202, 201],
+  );
+  assert.equal((await status()).hits, { inventory: { latency: 1 } });
+  const late = `/api/orders/${orderIdIn(answers[2]?.text ?? '')}`;
+  assert.match((await house.ask(late))?.text ?? '', '"status":"pending"');
+  const isConfirmed = async () => (await house.ask(late))?.text.includes('"status":"confirmed"') === true;
+  assert.ok(await until(isConfirmed, 20_000, 100));
+  await tell('disable');
+  await settled(house);
+});
+
+test('a refund that comes twice, or whose answer is lost and that is repeated, is one', async () => {
+  const placed = await house.post('/api/orders', { user_id: 'refunded', product_id: PRODUCTS[1], quantity: 3 });
+  const refunds = `/api/orders/${orderIdIn(placed.text)}/refunds`;
+  await tell('enable', { target: 'order', kind: 'duplicate', every: 1 });
+  assert.is((await house.post(refunds, { amount: 1 })).status < 300, true);
+  await tell('enable', { target: 'order', kind: 'drop', every: 1 });
+  assert.is((await house.post(refunds, { amount: 2 }, 'refund-two')).status, 503);
+  await tell('disable');
+  assert.is((await house.post(refunds, { amount: 2 }, 'refund-two')).status < 300, true);
+  await settled(house);
+  const history = (await house.ask(`/api/orders/${orderIdIn(placed.text)}/history`))?.text ?? '';
+  assert.is(history.match(/"refund_requested"/g)?.length, 2, history);
+});
+
 test('a provider that outlasts patience: 202 with a Location, and confirmed later', async () => {
   await tell('enable', { target: 'payment', every: 1, delay_ms: 2 * WAIT_MS });
   const burst = new Burst(house.url, wishes('patience', 20), CONNECTIONS);
