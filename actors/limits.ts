@@ -20,6 +20,13 @@ export const limits = {
   connections: 4_096,
   /** Clients that wait at the edge for an owner's answer, however many products each asks about. */
   waitingClients: 10_000,
+  /** Of a CSV file of stock. */
+  importBytes: 33_554_432,
+  importRows: 100_000,
+  importRecordChars: 10_000,
+  /** Failed rows that the report names. */
+  importFailures: 1_000,
+  importMs: 60_000,
   /** Products of one receipt that are being received at once: it must not push orders aside. */
   receiveAtOnce: 50,
   headerBytes: 16_384,
@@ -127,6 +134,7 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
   must(l.preferredWaitMs < l.silenceMs, 'preferredWaitMs must stay below silenceMs');
+  must(l.importMs < l.silenceMs, 'importMs must stay below silenceMs');
   must(l.keepAliveMs < l.silenceMs, 'keepAliveMs must stay below silenceMs');
   must(
     l.gremlinDelayMs + l.gremlinJitterMs < l.silenceMs,

@@ -14,6 +14,7 @@ import { Failure, unavailable } from './failure.js';
 import { GremlinRoutes } from './gremlin.js';
 import { Health, type HealthReport } from './health.js';
 import { startHttpServer } from './http-server.js';
+import { Import } from './import.js';
 import { Inventory } from './inventory.js';
 import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
@@ -103,6 +104,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     gremlin: new GremlinRoutes(options.gremlin, clock),
+    imports: new Import({ owners, clock, waiting, waitMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };

@@ -5,7 +5,6 @@
 import { type ProductId, productId } from '../actors/ids.js';
 import { available, type ProductState, unknownProduct as unknownState } from '../actors/inventory.js';
 import { limits } from '../actors/limits.js';
-import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../actors/money.js';
 import type { Clock, Owners, Queries, StockReply, StockRequest } from '../actors/ports.js';
 import type { ReceiveCommand } from '../actors/protocol.js';
 import { Unavailable } from '../actors/unavailable.js';
@@ -15,6 +14,7 @@ import { stockUnder } from './gremlin.js';
 import { inTurns } from './in-turns.js';
 import { operationJson, productJson } from './inventory-view.js';
 import { merged } from './order-content.js';
+import { receiptOf } from './receipts.js';
 import { type Answer, list, success } from './reply.js';
 import {
   type AdjustBody,
@@ -166,25 +166,17 @@ export class Inventory {
 
     const ids = products.map(({ product_id }) => productId(String(product_id)));
     const before = await Promise.all(ids.map((id) => this.#options.owners.product(id)));
-    const receipts = products.map((given, i): Receipt => {
-      const { name, unit_price, currency, stock } = given;
+    const receipts = products.flatMap((line, i): Receipt[] => {
       const product = ids[i] ?? productId('');
       const state = before[i] ?? unknownState(product);
-      const used = currency ?? (state.known ? state.currency : DEFAULT_CURRENCY);
-      if (state.known && used !== state.currency) throw refusalOf('currency_fixed', product, `products[${i}].currency`);
-      const unitPrice = toMinor(unit_price, used);
-      if (unitPrice === undefined) {
-        wrong(`products[${i}].unit_price`, `has more than the ${minorDigits(used)} decimals of ${used}`);
+      try {
+        const command = receiptOf(line, state, `products[${i}].`);
+        return [{ field: `products[${i}].stock`, product, before: state, command }];
+      } catch (error) {
+        if (!(error instanceof Failure) || error.status !== 400) throw error;
+        errors.push(...(error.details.errors ?? []));
+        return [];
       }
-      return {
-        field: `products[${i}].stock`,
-        product,
-        before: state,
-        command: {
-          ...{ type: 'receive', name, unitPrice: unitPrice ?? 0, currency: used, quantity: stock },
-          ...backordersOf(given, state),
-        },
-      };
     });
     if (errors.length > 0) throw invalid(errors);
     return receipts;
@@ -205,17 +197,6 @@ export class Inventory {
       throw error;
     }
   }
-}
-
-/** What is not said stays as it is. */
-function backordersOf(
-  { allow_backorder, backorder_limit }: ReceiptBody['products'][number],
-  { backorders }: ProductState,
-): Pick<ReceiveCommand, 'backorders'> {
-  if (allow_backorder === undefined && backorder_limit === undefined) return {};
-  const limit = backorder_limit ?? backorders.limit;
-  const allowed = allow_backorder ?? backorders.allowed;
-  return { backorders: limit === undefined ? { allowed } : { allowed, limit } };
 }
 
 /** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */

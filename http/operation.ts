@@ -9,6 +9,7 @@ import type { Asked, Handler } from './asked.js';
 import type { ErrorCode } from './errors.js';
 import type { GremlinRoutes } from './gremlin.js';
 import type { Health } from './health.js';
+import type { Import } from './import.js';
 import type { Inventory } from './inventory.js';
 import { mustBeOfType, readJson } from './json-body.js';
 import type { OrderLife } from './order-life.js';
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly orders: Orders;
   readonly life: OrderLife;
   readonly inventory: Inventory;
+  readonly imports: Import;
   readonly health: Health;
   readonly gremlin: GremlinRoutes;
   readonly reference: Reference;

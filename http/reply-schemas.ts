@@ -12,6 +12,7 @@ const time = z.string().meta({ format: 'date-time' });
 const amount = z.number().meta({ description: 'A decimal in the currency of the order.' });
 const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
+const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
 
 export const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
 
@@ -130,6 +131,18 @@ export const checkReply = z
   })
   .meta({ id: 'Check' });
 
+export const importReply = z
+  .object({
+    rows: count,
+    imported: count,
+    failed: count,
+    failed_rows: z
+      .array(z.object({ line: z.int().min(1), product_id: z.string().optional(), errors: z.array(fieldError) }))
+      .meta({ description: `The first ${limits.importFailures.toLocaleString('en-US')} of them.` }),
+    idempotency_key: z.string().meta({ description: 'Under which the same file may be sent again.' }),
+  })
+  .meta({ id: 'ImportReport' });
+
 export const movement = z
   .object({
     ref: z.string().meta({ description: "The order's id, or the write's." }),
@@ -201,8 +214,6 @@ export const one = <T extends z.ZodType>(data: T) => z.object({ status: success,
 /** Of a write, which says in a sentence what it did. */
 export const written = <T extends z.ZodType>(data: T) => z.object({ status: success, message: z.string(), data });
 export const listed = <T extends z.ZodType>(item: T) => z.object({ status: success, data: z.array(item), pagination });
-
-const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
 
 /** The error of the contract, with one of these codes. What else it may carry depends on the code. */
 export const errorReply = (codes: readonly ErrorCode[]) =>

@@ -216,29 +216,26 @@ export type RefundBody = z.output<typeof refundBody>;
 export const extendBody = z.compile(object(named).meta({ id: 'ExtendRequest' }));
 export type ExtendBody = z.output<typeof extendBody>;
 
+export const receiptLine = object({
+  product_id: id,
+  name: someText,
+  unit_price: ruled<number>(
+    `must be a number from 0 to ${grouped(limits.priceDecimal)}`,
+    (value) => typeof value === 'number' && value >= 0 && value <= limits.priceDecimal,
+    { type: 'number', minimum: 0, maximum: limits.priceDecimal },
+  ),
+  currency: currency.optional(),
+  stock: whole(0, limits.stock),
+  allow_backorder: z
+    .boolean('must be true or false')
+    .optional()
+    .meta({ description: 'Whether orders may take more than there is.' }),
+  backorder_limit: whole(0, limits.stock).optional(),
+});
+export type ReceiptLine = z.output<typeof receiptLine>;
+
 export const receiptBody = z.compile(
-  object({
-    products: listOf(
-      object({
-        product_id: id,
-        name: someText,
-        unit_price: ruled<number>(
-          `must be a number from 0 to ${grouped(limits.priceDecimal)}`,
-          (value) => typeof value === 'number' && value >= 0 && value <= limits.priceDecimal,
-          { type: 'number', minimum: 0, maximum: limits.priceDecimal },
-        ),
-        currency: currency.optional(),
-        stock: whole(0, limits.stock),
-        allow_backorder: z
-          .boolean('must be true or false')
-          .optional()
-          .meta({ description: 'Whether orders may take more than there is.' }),
-        backorder_limit: whole(0, limits.stock).optional(),
-      }),
-      limits.productsPerReceipt,
-    ),
-    idempotency_key: key.optional(),
-  }).meta({ id: 'ReceiptRequest' }),
+  object({ products: listOf(receiptLine, limits.productsPerReceipt), ...named }).meta({ id: 'ReceiptRequest' }),
 );
 export type ReceiptBody = z.output<typeof receiptBody>;
 

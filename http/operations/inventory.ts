@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from '../examples.js';
 import { operation } from '../operation.js';
-import { checkReply, listed, movement, one, productReply, written } from '../reply-schemas.js';
+import { checkReply, importReply, listed, movement, one, productReply, written } from '../reply-schemas.js';
 import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
 
 const idempotent = { 'Idempotency-Key': key } as const;
@@ -67,6 +67,46 @@ export const inventoryOperations = [
     },
     errors: ['currency_fixed', 'too_much_stock'],
     handle: ({ inventory }, { body }, asked) => inventory.receive(asked, body),
+  }),
+  operation({
+    method: 'POST',
+    path: '/api/inventory/import',
+    id: 'importStock',
+    tag: 'Inventory',
+    scope: 'inventory:write',
+    ports: 'both',
+    summary: 'Receive stock from a CSV file',
+    description:
+      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Each row is a receipt of its own; the answer reports those that failed. The same file under the same key completes what was not done and adds nothing twice.',
+    headers: idempotent,
+    stream: {
+      contentType: 'text/csv',
+      example: 'product_id,name,unit_price,stock\nPROD-001,Gaming Console - PS5,499.99,25\n',
+    },
+    success: {
+      200: {
+        description: 'What was done.',
+        schema: written(importReply),
+        example: {
+          status: 'success',
+          message: 'Stock imported',
+          data: {
+            rows: 2,
+            imported: 1,
+            failed: 1,
+            failed_rows: [
+              {
+                line: 3,
+                product_id: 'PROD-002',
+                errors: [{ field: 'stock', message: 'stock must be a whole number from 0 to 1,000,000,000,000.' }],
+              },
+            ],
+            idempotency_key: 'delivery-note-18',
+          },
+        },
+      },
+    },
+    handle: ({ imports }, _, asked) => imports.receive(asked),
   }),
   operation({
     method: 'POST',

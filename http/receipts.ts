@@ -1,0 +1,35 @@
+/** One line of a receipt as its keeper's command: money in minor units, and what is not said as it stands. */
+import type { ProductState } from '../actors/inventory.js';
+import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../actors/money.js';
+import type { ReceiveCommand } from '../actors/protocol.js';
+import { invalidField } from './failure.js';
+import type { ReceiptLine } from './schemas.js';
+import { refusalOf } from './stock-writes.js';
+
+/** @param prefix of the fields' names, for complaints. @throws Failure */
+export function receiptOf(
+  line: ReceiptLine,
+  before: ProductState,
+  prefix: string,
+): Omit<ReceiveCommand, 'ref' | 'fingerprint'> {
+  const currency = line.currency ?? (before.known ? before.currency : DEFAULT_CURRENCY);
+  if (before.known && currency !== before.currency) throw refusalOf('currency_fixed', before.id, `${prefix}currency`);
+  const unitPrice = toMinor(line.unit_price, currency);
+  if (unitPrice === undefined) {
+    throw invalidField(`${prefix}unit_price`, `has more than the ${minorDigits(currency)} decimals of ${currency}`);
+  }
+  return {
+    ...{ type: 'receive', name: line.name, unitPrice, currency, quantity: line.stock },
+    ...backordersOf(line, before),
+  };
+}
+
+function backordersOf(
+  { allow_backorder, backorder_limit }: ReceiptLine,
+  { backorders }: ProductState,
+): Pick<ReceiveCommand, 'backorders'> {
+  if (allow_backorder === undefined && backorder_limit === undefined) return {};
+  const limit = backorder_limit ?? backorders.limit;
+  const allowed = allow_backorder ?? backorders.allowed;
+  return { backorders: limit === undefined ? { allowed } : { allowed, limit } };
+}
