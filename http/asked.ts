@@ -17,8 +17,9 @@ export interface Asked extends ReplyIds {
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
   route: string;
   answer: Answer | undefined;
-  /** What the gremlin does to its writes of stock. */
+  /** What the gremlin does to its writes of stock, and whether there were any. */
   bite?: Bite;
+  isBitten?: boolean;
 }
 
 export type Handler = (asked: Asked) => Promise<Answer>;

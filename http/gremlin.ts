@@ -68,10 +68,12 @@ export class GremlinRoutes {
         return handle(asked);
       case 'error':
         throw unavailable('The gremlin let this request fail before anything was done: send it again.');
-      case 'drop':
+      case 'drop': {
         asked.bite = bite;
-        await handle(asked); // A write that was dropped has thrown by now, and named its key.
+        const answer = await handle(asked);
+        if (asked.isBitten) return answer; // It says what it could not find out, and names its key.
         throw unavailable('The gremlin lost the answer to this request: send it again.');
+      }
       default:
         asked.bite = bite;
         if (bite.kind === 'duplicate' && asked.req.method === 'GET') await handle(asked);
@@ -82,10 +84,12 @@ export class GremlinRoutes {
 
 /** One write to stock: with its answer lost, or arriving twice. Of two at once neither is fresh. */
 export async function stockUnder(
-  bite: Bite | undefined,
+  asked: Pick<Asked, 'bite' | 'isBitten'>,
   request: StockRequest,
   send: (request: StockRequest) => Promise<StockReply>,
 ): Promise<StockReply> {
+  const { bite } = asked;
+  if (bite !== undefined) asked.isBitten = true;
   if (bite?.kind === 'drop') {
     await send(request);
     return { kind: 'unavailable', why: 'the gremlin lost the answer' };

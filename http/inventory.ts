@@ -186,12 +186,12 @@ export class Inventory {
     product: ProductId,
     command: StockRequest['command'],
     { fresh }: Write,
-    { correlation, bite }: Asked,
+    asked: Asked,
     waitMs: number,
   ): Promise<StockReply> {
     try {
-      const request = { product, command, correlation, fresh };
-      return await stockUnder(bite, request, (ask) => this.#options.owners.stock(ask, waitMs));
+      const request = { product, command, correlation: asked.correlation, fresh };
+      return await stockUnder(asked, request, (ask) => this.#options.owners.stock(ask, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
       throw error;
