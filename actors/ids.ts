@@ -49,6 +49,9 @@ export type Address =
   | { readonly kind: 'order'; readonly id: OrderId }
   | { readonly kind: 'product'; readonly id: ProductId };
 
+/** The idempotency key of what an order asks a payment provider once in its life; a refund has an id of its own. */
+export const paymentRef = (order: OrderId, operation: string): string => `${order}:${operation}`;
+
 /** FNV-1a, 32 bits, over the UTF-16 code units' low and high bytes (isthe.com/chongo/tech/comp/fnv). @param from the hash of what stands before. */
 export function fnv1a32(text: string, from = 0x811c9dc5): number {
   let hash = from;

@@ -63,7 +63,9 @@ export const limits = {
   fillsPerTurn: 200,
   /** Between what is appended and what EVENTS has: past this the tail is read again from the journal. */
   unpublishedBytes: 16_777_216,
+  /** Asked of the payment provider at once; those that pause after no answer do not count. */
   paymentsAtOnce: 256,
+  paymentAnswerBytes: 16_384,
 
   // The flush.
   flushEveryMs: 150,

@@ -51,3 +51,11 @@ export function toMinor(decimal: number, currency: string): number | undefined {
   const isWhole = Math.abs(scaled - minor) <= Math.abs(scaled) * 4 * Number.EPSILON;
   return isWhole && Number.isSafeInteger(minor) ? minor : undefined;
 }
+
+/** Minor units as a decimal number's text, so that not a cent is lost. */
+export function decimalText(minor: number, currency: string): string {
+  const digits = minorDigits(currency);
+  if (digits === 0) return String(minor);
+  const text = String(Math.abs(minor)).padStart(digits + 1, '0');
+  return `${minor < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
+}

@@ -34,7 +34,7 @@ export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) 
   if (state.life.fulfillments.length > 0) return illegal();
   const voidOwed = state.payment === 'authorized';
   const events: OrderEvent[] = [{ type: 'cancelled', act, was: 'confirmed', ...told({ reason }), voidOwed }];
-  const rest = refundable(state);
+  const rest = voidOwed ? 0 : refundable(state);
   if (rest > 0) events.push(refundOf(state, rest));
   return {
     events: settle(state, events, context),

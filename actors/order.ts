@@ -22,7 +22,7 @@
  * The chart as a table is in order-chart.ts, its rows in order-placing.ts (up to the outcome) and order-life.ts
  * (after it), the fold in order-events.ts.
  */
-import type { OrderId, ProductId } from './ids.js';
+import { type OrderId, type ProductId, paymentRef } from './ids.js';
 import type {
   Act,
   Decision,
@@ -172,9 +172,9 @@ export interface PaymentOwed {
 export function paymentOwed(state: OrderState): PaymentOwed | undefined {
   const { id, phase, payment, voidOwed, life } = state;
   const minor = state.total ?? 0;
-  if (phase === 'charging') return { operation: 'authorize', ref: `${id}:authorize`, minor };
-  if (voidOwed) return { operation: 'void', ref: `${id}:void`, minor };
-  if (captureOwed(state)) return { operation: 'capture', ref: `${id}:capture`, minor };
+  if (phase === 'charging') return { operation: 'authorize', ref: paymentRef(id, 'authorize'), minor };
+  if (voidOwed) return { operation: 'void', ref: paymentRef(id, 'void'), minor };
+  if (captureOwed(state)) return { operation: 'capture', ref: paymentRef(id, 'capture'), minor };
   if (payment !== 'paid' && payment !== 'partially_refunded') return undefined;
   const refund = life.refunds.find(({ status }) => status === 'owed');
   return refund && { operation: 'refund', ref: refund.id, minor: refund.minor };

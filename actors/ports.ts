@@ -148,19 +148,32 @@ export interface Post {
   confirm(from: number, to: number, upTo: number): void;
 }
 
-export interface Payments {
-  /** Idempotent by order id. A void is final: an authorize that comes after it is declined. */
-  perform(
-    operation: PaymentOperation,
-    order: OrderId,
-    amount: { readonly minor: number; readonly currency: string },
-  ): Promise<PaymentOutcome>;
+export interface PaymentRequest {
+  readonly operation: PaymentOperation;
+  readonly order: OrderId;
+  /** The idempotency key of this one operation: `<order>:authorize`, `:capture`, `:void`, or a refund's own id. */
+  readonly ref: string;
+  readonly minor: number;
+  readonly currency: string;
 }
 
-/** The mock provider's own memory; a real provider has its own. */
+/**
+ * Whoever moves the money.
+ *
+ *  M1. Each operation has at most one effect, by its ref, however often it is asked; a repeat is told what stands.
+ *  M2. A void is final: an authorize that comes after it is `declined`, a capture is told `voided`.
+ *  M3. A void that meets a capture is told `captured`: the money has moved, and only a refund brings it back.
+ *  M4. A capture without an authorization is `declined`, for good.
+ *  M5. Refunds are, in sum, at most what was captured, in its currency; one beyond that is `declined`, for good.
+ */
+export interface Payments {
+  perform(request: PaymentRequest): Promise<PaymentOutcome>;
+}
+
+/** The mock provider's own memory, which keeps M1 to M5; a real provider has its own. */
 export interface PaymentLedger {
-  /** Records the effect unless the order has it already or a void came first; answers what stands. */
-  record(order: OrderId, outcome: PaymentOutcome): Promise<PaymentOutcome>;
+  /** @param decision what an authorization is told, if nothing stands against it. */
+  record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome>;
 }
 
 // ---------------------------------------------------------------- the edge's view of the owners

@@ -1,24 +1,38 @@
 /**
- * Asks the payment provider what the orders owe, a bounded number at once, each until it is answered. The
- * queues hold at most one operation of each order in memory, which are limited (limits.ordersInMemory).
+ * Asks the payment provider what the orders owe, a bounded number at once, each until it is answered or
+ * not owed any more. What waits is bounded by the orders in memory (limits.ordersInMemory).
  *
- * Every operation is idempotent by order id at the port, so that one without an answer is simply asked
- * again, also by the next incarnation: what is owed follows from the orders' states alone.
+ * Every operation is idempotent by its ref at the port, so that one without an answer is simply asked
+ * again, also by the next incarnation: what is owed follows from the orders' states alone. While it
+ * pauses it takes nobody's place: an order that the provider cannot answer holds up no other.
  */
 import { limits } from '../actors/limits.js';
 import type { Effect } from '../actors/node/effects.js';
 import { Inbox } from '../actors/node/inbox.js';
 import type { Clock, Logger, Payments } from '../actors/ports.js';
 import type { PaymentOutcome } from '../actors/protocol.js';
-import { pause } from './retry.js';
+import { pauseMs } from './retry.js';
 
 type Owed = Extract<Effect, { kind: 'pay' }>;
 
+interface Attempt {
+  readonly owed: Owed;
+  /** From 0. */
+  readonly number: number;
+}
+
+const LONGEST_PAUSE_MS = 5_000;
+/** One line for all that find no answer. */
+const COMPLAIN_EVERY_MS = 5_000;
+
 export class Cashier {
-  /** Letting go and taking what is promised come before new promises. */
-  private readonly urgent = new Inbox<Owed>();
-  private readonly queue = new Inbox<Owed>();
+  /** Letting go and moving what is promised come before new promises. */
+  private readonly urgent = new Inbox<Attempt>();
+  private readonly queue = new Inbox<Attempt>();
+  /** Each takes its pause back. */
+  private readonly pauses = new Set<() => void>();
   private underWay = 0;
+  private complainedMs = Number.NEGATIVE_INFINITY;
   private stopped = false;
 
   constructor(
@@ -31,40 +45,66 @@ export class Cashier {
   ) {}
 
   perform(owed: Owed): void {
-    (owed.operation === 'authorize' ? this.queue : this.urgent).put(owed);
-    this.next();
+    this.put({ owed, number: 0 });
   }
 
   stop(): void {
     this.stopped = true;
+    for (const takeBack of this.pauses) takeBack();
+    this.pauses.clear();
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private put(attempt: Attempt): void {
+    (attempt.owed.operation === 'authorize' ? this.queue : this.urgent).put(attempt);
+    this.next();
   }
 
   private next(): void {
     while (!this.stopped && this.underWay < limits.paymentsAtOnce) {
       const line = this.urgent.size > 0 ? this.urgent : this.queue;
-      const owed = line.peek();
-      if (owed === undefined) return;
+      const attempt = line.peek();
+      if (attempt === undefined) return;
       line.shift();
-      if (!this.isOwed(owed)) continue;
+      if (!this.isOwed(attempt.owed)) continue;
       this.underWay++;
-      void this.settle(owed).finally(() => {
+      void this.ask(attempt).finally(() => {
         this.underWay--;
         this.next();
       });
     }
   }
 
-  private async settle(owed: Owed): Promise<void> {
-    const { order, operation, minor, currency } = owed;
-    for (let attempt = 0; !this.stopped; attempt++) {
-      try {
-        const outcome = await this.payments.perform(operation, order, { minor, currency });
-        if (!this.stopped) this.answered(owed, outcome);
-        return;
-      } catch (error) {
-        this.logger.warn({ order, operation, attempt, cause: String(error) }, 'the payment provider did not answer');
-        await pause(this.clock, attempt);
-      }
+  private async ask(attempt: Attempt): Promise<void> {
+    const { owed } = attempt;
+    let outcome: PaymentOutcome;
+    try {
+      outcome = await this.payments.perform(owed);
+    } catch (error) {
+      if (!this.stopped) this.again(attempt, error);
+      return;
     }
+    if (!this.stopped) this.answered(owed, outcome);
+  }
+
+  private again({ owed, number }: Attempt, error: unknown): void {
+    this.complain(owed, number, error);
+    const takeBack = this.clock.after(pauseMs(this.clock, number, LONGEST_PAUSE_MS), () => {
+      this.pauses.delete(takeBack);
+      this.put({ owed, number: number + 1 });
+    });
+    this.pauses.add(takeBack);
+  }
+
+  private complain({ order, operation, ref }: Owed, attempt: number, error: unknown): void {
+    const nowMs = this.clock.monotonic();
+    if (nowMs - this.complainedMs < COMPLAIN_EVERY_MS) return;
+    this.complainedMs = nowMs;
+    const waiting = this.pauses.size + this.urgent.size + this.queue.size + this.underWay;
+    this.logger.warn(
+      { order, operation, ref, attempt, waiting, cause: String(error) },
+      'the payment provider did not answer',
+    );
   }
 }

@@ -56,7 +56,7 @@ export interface DriverParts {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly queries: Pick<Queries, 'order'>;
-  readonly payments: Payments | undefined;
+  readonly payments: Payments;
   readonly post: Post;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -93,7 +93,7 @@ export class Driver implements Owners {
   private probe: Promise<void> | undefined;
   private readonly waits: Waits;
   private readonly writer: JournalWriter;
-  private readonly cashier: Cashier | undefined;
+  private readonly cashier: Cashier;
   private flushes = 0;
 
   constructor(
@@ -103,16 +103,14 @@ export class Driver implements Owners {
     const { journal, log, clock, logger, payments } = parts;
     this.waits = new Waits(clock);
     this.writer = new JournalWriter(journal, log, clock, logger);
-    this.cashier =
-      payments &&
-      new Cashier(
-        payments,
-        clock,
-        logger,
-        ({ order, ref }) => this.node.owes(order, ref),
-        ({ order, operation, ref }, outcome) =>
-          this.enter(() => this.node.paymentAnswered(order, operation, ref, outcome)),
-      );
+    this.cashier = new Cashier(
+      payments,
+      clock,
+      logger,
+      ({ order, ref }) => this.node.owes(order, ref),
+      ({ order, operation, ref }, outcome) =>
+        this.enter(() => this.node.paymentAnswered(order, operation, ref, outcome)),
+    );
     this.ended = new Promise((resolve) => {
       this.end = resolve;
     });
@@ -133,7 +131,7 @@ export class Driver implements Owners {
     if (this.over) return;
     this.over = true;
     this.writer.stop();
-    this.cashier?.stop();
+    this.cashier.stop();
     this.requests.end('the node that owned it is gone; ask again');
     this.waits.end();
     this.end(ended);
@@ -327,7 +325,7 @@ export class Driver implements Owners {
       case 'confirm':
         return this.parts.post.confirm(effect.from, effect.to, effect.upTo);
       case 'pay':
-        return this.cashier?.perform(effect);
+        return this.cashier.perform(effect);
       case 'deadLetter':
         return this.parts.logger.error(
           { item: effect.item, cause: String(effect.error) },

@@ -23,10 +23,9 @@ export interface IncarnationParts extends TakeOverParts {
   /** EVENTS does not sync what it acknowledges. */
   readonly eventsMayForget: boolean;
   readonly queries: Pick<Queries, 'order'>;
-  /** Undefined where every payment is decided inside the turn. */
-  readonly payments: Payments | undefined;
   /** What orders may know besides their state. */
   readonly context: OrderContext;
+  readonly payments: Payments;
   readonly post: Post;
   readonly meter: Meter;
   /** The `source` attribute of public events. */

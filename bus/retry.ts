@@ -5,14 +5,19 @@ const FIRST_MS = 20;
 const LONGEST_MS = 1_000;
 
 /**
- * Waits longer the more attempts have failed: 10-20 ms after the first, 0.5-1 s in the end.
+ * Longer the more attempts have failed: 10-20 ms after the first, half to all of `longestMs` in the end.
  * @param attempt from 0
+ */
+export const pauseMs = (clock: Clock, attempt: number, longestMs = LONGEST_MS): number =>
+  Math.min(longestMs, FIRST_MS * 2 ** Math.min(attempt, 10)) * (0.5 + clock.random() / 2);
+
+/**
+ * Waits pauseMs.
  * @param wakeable is given a function that ends the pause early
  */
 export function pause(clock: Clock, attempt: number, wakeable?: (wake: () => void) => void): Promise<void> {
-  const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(attempt, 10));
   return new Promise((resolve) => {
-    const cancel = clock.after(longest * (0.5 + clock.random() / 2), resolve);
+    const cancel = clock.after(pauseMs(clock, attempt), resolve);
     wakeable?.(() => {
       cancel();
       resolve();

@@ -123,6 +123,15 @@ const schema = z
     PAYMENT_LATENCY_MS: integer(0, 0, 600_000),
     PAYMENT_CAPTURE: oneOf(['confirm', 'ship'], 'confirm'),
     HOLD_TTL_S: integer(0, 0, 86_400),
+    PAYMENT_URL: variable<string | undefined>(
+      undefined,
+      'a URL such as https://host/v1, without user, query or fragment',
+      (given) => urlOf(given, /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/)?.replace(/\/+$/, ''),
+    ),
+    PAYMENT_KEY: variable<string | undefined>(undefined, '1 to 1000 visible ASCII characters', (given) =>
+      /^[!-~]{1,1000}$/.test(given) ? given : undefined,
+    ),
+    PAYMENT_TIMEOUT_MS: integer(10_000, 10, 120_000),
     AUTH: notYet('off: API keys are not available in this version', ['off']),
     RATE_LIMIT: notYet('off: a rate limit is not available in this version', ['off']),
     PARTITIONS: integer(16, 1, 1024),
@@ -170,6 +179,10 @@ const schema = z
     paymentCapture: env.PAYMENT_CAPTURE,
     /** Nothing: as long as the order itself may take. */
     holdTtlMs: env.HOLD_TTL_S === 0 ? undefined : env.HOLD_TTL_S * 1000,
+    /** Undefined: the mock. */
+    paymentUrl: env.PAYMENT_URL,
+    paymentKey: env.PAYMENT_KEY,
+    paymentTimeoutMs: env.PAYMENT_TIMEOUT_MS,
     auth: 'off' as const,
     rateLimit: 'off' as const,
     partitions: env.PARTITIONS,
@@ -181,6 +194,9 @@ const schema = z
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;
+
+/** Never shown, not in part either. */
+const SECRETS = ['PAYMENT_KEY'];
 
 /** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
 export function withoutSecrets(value: string): string {
@@ -208,7 +224,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         const name = String(issue.path[0] ?? '');
         const value = given[name];
         const shown = name === 'PORT' && port !== undefined && port !== '' ? 'SERVER_PORT' : name;
-        const was = value === undefined ? 'not set' : `"${withoutSecrets(value).slice(0, 100)}"`;
+        const said = SECRETS.includes(name) ? 'a secret' : `"${withoutSecrets(value ?? '').slice(0, 100)}"`;
+        const was = value === undefined ? 'not set' : said;
         return `${shown} is ${was}; it must be ${issue.message}.`;
       }),
     );

@@ -13,7 +13,6 @@ import { GremlinControl } from '../bus/gremlin-control.js';
 import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin-ports.js';
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
-import { instantPayments } from '../bus/payments.js';
 import { systemClock } from '../bus/system-clock.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
@@ -139,10 +138,7 @@ class House {
       node: nodeId(node),
       partitions: stores.settlement.partitions,
       context: {
-        instantPayment:
-          config.paymentLatencyMs > 0
-            ? undefined
-            : unlessTroubled(this.gremlin, instantPayments(config.paymentSuccessRate)),
+        instantPayment: stores.instantPayment && unlessTroubled(this.gremlin, stores.instantPayment),
         captureOn: config.paymentCapture,
         holdDelayMs: () => this.gremlin.holdDelayMs(),
       },

@@ -5,10 +5,11 @@ import { limits } from '../actors/limits.js';
 import type { Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
+import { httpPayments } from '../bus/http-payments.js';
 import { jetstreamEvents } from '../bus/jetstream-events.js';
 import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
-import { mockPayments } from '../bus/payments.js';
+import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments.js';
 import { migrate } from '../storage/migrate.js';
 import { postgresPaymentLedger } from '../storage/payment-ledger.js';
 import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
@@ -34,6 +35,8 @@ export interface Stores {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly payments: Payments;
+  /** Where the provider is a pure function of the order. */
+  readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
   readonly settlement: Settlement;
   readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
   readonly recordBytes: number;
@@ -98,7 +101,6 @@ async function withStreams(
       ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
-  const { paymentSuccessRate: successRate, paymentLatencyMs: latencyMs } = config;
   return {
     client,
     nats,
@@ -107,7 +109,7 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client),
-    payments: mockPayments({ successRate, latencyMs, clock, ledger: postgresPaymentLedger(client) }),
+    ...paymentsOf(config, client, clock),
     settlement,
     journal,
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),
@@ -116,6 +118,17 @@ async function withStreams(
       await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), client.end()]);
     },
   };
+}
+
+function paymentsOf(config: Config, client: PostgresClient, clock: Clock): Pick<Stores, 'payments' | 'instantPayment'> {
+  const { paymentUrl: url, paymentKey: key, paymentTimeoutMs: timeoutMs } = config;
+  const { paymentSuccessRate: successRate, paymentLatencyMs: latencyMs } = config;
+  if (url !== undefined) return { payments: httpPayments({ url, key, timeoutMs }), instantPayment: undefined };
+  if (latencyMs === 0) {
+    return { payments: forgetfulPayments(successRate), instantPayment: instantPayments(successRate) };
+  }
+  const ledger = postgresPaymentLedger(client);
+  return { payments: mockPayments({ successRate, latencyMs, clock, ledger }), instantPayment: undefined };
 }
 
 /** What the settled journal gives today: less, where the broker is not what it was. */

@@ -1,13 +1,6 @@
 /** Amounts are decimals in Postgres and whole minor units inside; turned as text, so that not a cent is lost. */
 import { minorDigits } from '../actors/money.js';
 
-export function decimalText(minor: number, currency: string): string {
-  const digits = minorDigits(currency);
-  if (digits === 0) return String(minor);
-  const text = String(Math.abs(minor)).padStart(digits + 1, '0');
-  return `${minor < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
-}
-
 /** @throws Error when the column holds what this currency cannot show. */
 export function minorOf(decimal: string, currency: string): number {
   const digits = minorDigits(currency);

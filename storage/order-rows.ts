@@ -5,12 +5,12 @@
  * besides, and marks it as such. A text that holds a NUL character comes back with U+FFFD in its place.
  */
 import type { OrderId } from '../actors/ids.js';
-import { DEFAULT_CURRENCY } from '../actors/money.js';
+import { DEFAULT_CURRENCY, decimalText } from '../actors/money.js';
 import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
 import { isSettled, type Life, NO_LIFE, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
 import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
-import { decimalText, minorOf } from './amounts.js';
+import { minorOf } from './amounts.js';
 import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
 import type { Parameter } from './postgres.js';

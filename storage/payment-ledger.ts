@@ -1,36 +1,22 @@
 /**
  * The mock payment provider's memory.
  *
- * An order gets one decision, `authorized` or `declined`, ever: a unique index arbitrates. A void
- * that comes first takes the decision itself, as declined, so that no authorization can follow it;
- * one that comes later stands beside it, and from then on the order answers as declined.
+ * One call is one function of the database (0006_payments.sql), which locks the order first: what it
+ * decides on is what stands. Unique keys and a check keep the port's laws besides, whoever writes.
  */
-import type { OrderId } from '../actors/ids.js';
 import type { PaymentLedger } from '../actors/ports.js';
 import type { PaymentOutcome } from '../actors/protocol.js';
 import type { PostgresClient } from './postgres.js';
 
-const RECORD = `insert into payment_effects (order_id, effect)
-  select $1, effect from unnest(case when $2 = 'voided' then array['declined', 'voided'] else array[$2] end) effect
-  where $2 <> 'captured' or not exists (select from payment_effects where order_id = $1 and effect = 'voided')
-  on conflict do nothing`;
-
-const EFFECTS = 'select effect from payment_effects where order_id = $1';
+const PERFORM = 'select payment_perform($1, $2, $3, $4, $5, $6) as outcome';
 
 export function postgresPaymentLedger(client: PostgresClient): PaymentLedger {
   return {
-    async record(order: OrderId, outcome: PaymentOutcome) {
-      await client.query('record a payment', RECORD, [order, outcome]);
-      const rows = await client.query<{ effect: PaymentOutcome }>('read what was paid', EFFECTS, [order]);
-      return standing(outcome, new Set(rows.map(({ effect }) => effect)));
+    async record({ order, operation, ref, minor, currency }, decision) {
+      const asked = [order, operation, ref, minor, currency, decision];
+      const [row] = await client.query<{ outcome: PaymentOutcome }>('record a payment', PERFORM, asked);
+      if (row === undefined) throw new Error('record a payment: Postgres answered without a row');
+      return row.outcome;
     },
   };
-}
-
-/** What an order that has these effects answers to one more attempt. */
-export function standing(outcome: PaymentOutcome, effects: ReadonlySet<PaymentOutcome>): PaymentOutcome {
-  if (outcome === 'voided') return 'voided';
-  if (effects.has('voided')) return 'declined';
-  if (outcome === 'captured') return 'captured';
-  return effects.has('authorized') ? 'authorized' : 'declined';
 }

@@ -1,7 +1,8 @@
 /** Products and their operations as rows: their columns, the one statement that writes them, and the way back. */
 import type { ProductState } from '../actors/inventory.js';
+import { decimalText } from '../actors/money.js';
 import type { Mark, OperationRow, ProductChange, StoredProduct } from '../actors/node/rows.js';
-import { decimalText, minorOf } from './amounts.js';
+import { minorOf } from './amounts.js';
 import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
 import type { Parameter } from './postgres.js';

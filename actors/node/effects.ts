@@ -4,8 +4,16 @@
 import type { OrderId, WriteId } from '../ids.js';
 import type { ProductState } from '../inventory.js';
 import type { OrderState } from '../order.js';
-import type { ActReply, ActRequest, PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports.js';
-import type { Letter, PaymentOperation } from '../protocol.js';
+import type {
+  ActReply,
+  ActRequest,
+  PaymentRequest,
+  PlaceReply,
+  PlaceRequest,
+  StockReply,
+  StockRequest,
+} from '../ports.js';
+import type { Letter } from '../protocol.js';
 import type { Flush } from './flush.js';
 import type { NumberedLetter } from './record.js';
 import type { DoneWrite } from './turn.js';
@@ -51,15 +59,7 @@ export type Effect =
   | { readonly kind: 'flush'; readonly flush: Flush }
   | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
   | { readonly kind: 'confirm'; readonly from: number; readonly to: number; readonly upTo: number }
-  | {
-      readonly kind: 'pay';
-      readonly order: OrderId;
-      readonly operation: PaymentOperation;
-      /** The same in all its repeats, and of no other operation. */
-      readonly ref: string;
-      readonly minor: number;
-      readonly currency: string;
-    }
+  | ({ readonly kind: 'pay' } & PaymentRequest)
   /** A decision threw: broken code or a poisoned message; it had no effect. */
   | { readonly kind: 'deadLetter'; readonly item: InboxItem; readonly error: unknown };
 

@@ -144,6 +144,7 @@ export class Handlers {
     if (entry === undefined || letter.command.type !== 'paymentAnswered') return undefined;
     const { ref } = letter.command;
     return () => {
+      // A late answer to an older question leaves the present one under way.
       if (entry.paying === ref) entry.paying = undefined;
       this.follow(entry);
     };

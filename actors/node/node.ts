@@ -327,9 +327,9 @@ export class Node {
     if (timerRuns(state)) this.time(entry);
     const owed = paymentOwed(state);
     if (owed !== undefined && entry.paying !== owed.ref) {
-      entry.paying = owed.ref;
       this.effects.push({ kind: 'pay', order: state.id, ...owed, currency: state.currency ?? '' });
     }
+    entry.paying = owed?.ref;
     if (!hasOutcome(state)) return;
     for (const [request, repeat] of entry.waiting)
       this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });

@@ -106,14 +106,18 @@ const writes: SqlLaw = {
     group by ref, product_id having count(*) > 1 order by product_id, ref ${OFFENDERS}`,
 };
 
+/** What the mock provider has done for orders that owe it nothing any more. */
 const payments: SqlLaw = {
   promise: 'once',
   of: 'payment of order',
   what: 'one payment an order',
-  text: `select e.order_id as id, 'what the provider has done for an order that is ' || o.status as what, e.effect as found,
-      case o.status when 'failed' then 'nothing captured' else 'nothing voided' end as expected, count(*) over () as total
+  text: `select e.order_id as id, 'what the provider has done for an order that is ' || o.status as what,
+      case when e.effect = 'captured' then 'captured ' || e.minor || ', returned ' || e.returned else e.effect end as found,
+      case when e.effect = 'voided' then 'nothing voided' else 'nothing captured, or all of it returned' end as expected,
+      count(*) over () as total
     from payment_effects e join orders o on o.order_id = e.order_id
-    where (o.status = 'failed' and e.effect = 'captured') or (o.status = 'confirmed' and e.effect = 'voided')
+    where (o.status in ('failed', 'cancelled') and e.effect = 'captured' and e.returned < e.minor and o.state is null)
+      or (o.status in ('confirmed', 'shipped', 'delivered') and e.effect = 'voided')
     order by e.order_id ${OFFENDERS}`,
 };
 

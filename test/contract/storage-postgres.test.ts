@@ -1,4 +1,3 @@
-import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
 import { postgresQueries } from '../../storage/queries.js';
 import { postgresSettlements } from '../../storage/settlement.js';
 import { postgresSnapshots } from '../../storage/snapshots.js';
@@ -12,7 +11,6 @@ if (database !== undefined) {
     snapshots: postgresSnapshots(client),
     queries: postgresQueries(client),
     settlements: postgresSettlements(client),
-    ledger: postgresPaymentLedger(client),
   };
   storageContract('Postgres', stores, database.stop);
 }

@@ -77,10 +77,10 @@ const held = (product: ProductId, currency: string, unitPrice = 1_999): HoldAnsw
   currency,
 });
 const answered = (...answers: HoldAnswer[]): OrderCommand => ({ type: 'holdsAnswered', answers });
-const paid = (outcome: 'authorized' | 'declined' | 'captured' | 'voided'): OrderCommand => ({
-  type: 'paymentAnswered',
-  outcome,
-});
+const paid = (outcome: 'authorized' | 'declined' | 'captured' | 'voided'): OrderCommand => {
+  const operation = ({ captured: 'capture', voided: 'void' } as const)[outcome as string] ?? 'authorize';
+  return { type: 'paymentAnswered', operation, ref: operation, outcome };
+};
 
 /** New orders each time, in every phase an order can be found in. */
 export function lived(): OrderState[] {

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { minorDigits } from '../../actors/money.js';
-import { decimalText, minorOf } from '../../storage/amounts.js';
+import { decimalText, minorDigits } from '../../actors/money.js';
+import { minorOf } from '../../storage/amounts.js';
 import { parsePostgresUrl } from '../../storage/libpq-url.js';
 
 const test = suite('libpq URLs and amounts');

@@ -1,10 +1,10 @@
-// What snapshots, lists, settlement and payment ledger promise, whatever stores them.
+// What snapshots, lists and settlement promise, whatever stores them.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, orderId, partitionOf, productId, userId, writeId } from '../../actors/ids.js';
 import { type HistoryRow, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/node/rows.js';
-import type { PaymentLedger, Queries, Settlements, Snapshots } from '../../actors/ports.js';
+import type { Queries, Settlements, Snapshots } from '../../actors/ports.js';
 import type { Json } from '../../actors/protocol.js';
 import type { Settlement } from '../../actors/settlement.js';
 import { afterCommands, anOperation, anOrder, aProduct, lived, NASTY, refOf, uniqueName } from './storage-samples.js';
@@ -13,7 +13,6 @@ export interface Stores {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly settlements: Settlements;
-  readonly ledger: PaymentLedger;
 }
 
 const NODE = nodeId('node');
@@ -21,7 +20,7 @@ const PARTITIONS = 16;
 const ALL = Array.from({ length: PARTITIONS }, (_, i) => i);
 
 export function storageContract(name: string, stores: Stores, after: () => Promise<void> = async () => {}): void {
-  const { snapshots, queries, settlements, ledger } = stores;
+  const { snapshots, queries, settlements } = stores;
   const test = suite(`storage contract: ${name}`);
 
   const open = async () => {
@@ -420,43 +419,6 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.is(new Set(all.map(({ id }) => id)).size, 1);
     assert.equal(await settlements.settled(), all[0]);
     assert.equal(await settlements.settle(mine('d')), all[0]);
-  });
-
-  test('a payment is decided once, and a void is final', async () => {
-    const id = () => orderId(uniqueName('ORD'));
-    const [paid, declined, voided, late] = [id(), id(), id(), id()];
-    assert.equal(
-      [
-        await ledger.record(paid, 'authorized'),
-        await ledger.record(paid, 'declined'),
-        await ledger.record(paid, 'authorized'),
-        await ledger.record(paid, 'captured'),
-      ],
-      ['authorized', 'authorized', 'authorized', 'captured'],
-    );
-    assert.equal(
-      [await ledger.record(declined, 'declined'), await ledger.record(declined, 'authorized')],
-      ['declined', 'declined'],
-    );
-    assert.equal(
-      [await ledger.record(voided, 'voided'), await ledger.record(voided, 'authorized')],
-      ['voided', 'declined'],
-    );
-    assert.equal(
-      [
-        await ledger.record(late, 'authorized'),
-        await ledger.record(late, 'voided'),
-        await ledger.record(late, 'voided'),
-        await ledger.record(late, 'authorized'),
-        await ledger.record(late, 'captured'),
-      ],
-      ['authorized', 'voided', 'voided', 'declined', 'declined'],
-    );
-    for (let i = 0; i < 10; i++) {
-      const raced = id();
-      await Promise.all([ledger.record(raced, 'authorized'), ledger.record(raced, 'voided')]);
-      assert.is(await ledger.record(raced, 'authorized'), 'declined');
-    }
   });
 
   test('the probe gets through', () => snapshots.probe());

@@ -8,7 +8,7 @@ import { journalLog } from '../../actors/node/record.js';
 import type { Payments, PlaceReply, Post } from '../../actors/ports.js';
 import type { Driver } from '../../bus/driver.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from '../../bus/incarnation.js';
-import { instantPayments, mockPayments } from '../../bus/payments.js';
+import { forgetfulPayments, instantPayments, mockPayments } from '../../bus/payments.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
 import { connectPostgres } from '../../storage/postgres.js';
@@ -59,7 +59,7 @@ if (database !== undefined) {
       isTooLate: () => false,
       events: undefined,
       eventsMayForget: false,
-      payments,
+      payments: payments ?? forgetfulPayments(0.5),
       instantPayment: payments ? undefined : (instantPayments(0.5) as (order: string) => 'authorized' | 'declined'),
       post,
       meter: { appended() {}, flushed() {}, retried() {} },

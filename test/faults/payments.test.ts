@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
 import { connectPostgres } from '../../storage/postgres.js';
+import { MOODS, type Provider, startProvider } from '../contract/payment-provider.js';
 import { Burst, burst, lastAnswer, orderIdIn, type Wish } from './burst.js';
 import { House } from './house.js';
 import { checkLedger, tally } from './ledger-check.js';
@@ -16,8 +17,10 @@ const ENDED_MS = 30_000;
 
 const test = suite('slow payments');
 const houses: House[] = [];
+const providers: Provider[] = [];
 
 test.after(async () => {
+  for (const provider of providers) await provider.stop();
   for (const house of houses) await house.demolish();
 });
 
@@ -60,10 +63,10 @@ async function ended(house: House): Promise<readonly Paid[]> {
   try {
     let rows: readonly Paid[] = [];
     const isOver = async () => {
+      // Before the rows are read: what leaves memory later is not in them.
+      const settled = (await house.metric('holdfast_orders_in_memory')) === 0;
       rows = await client.query<Paid>('read what was paid', PAID);
-      return (
-        rows.every(({ status }) => status !== 'pending') && (await house.metric('holdfast_orders_in_memory')) === 0
-      );
+      return settled && rows.every(({ status }) => status !== 'pending');
     };
     assert.ok(await until(isOver, ENDED_MS, 100), `orders without an end\n${house.lastWords()}`);
     return rows;
@@ -127,6 +130,34 @@ test('who waits longer than the provider takes hears 201', async () => {
   assert.equal(tally(entries), { died: 0, 201: ORDERS });
   for (const { effects } of await ended(house)) assert.is(effects, 'authorized captured');
   await checkLedger(house, entries, { paysLater: true });
+});
+
+test('over HTTP, a provider in every mood, a kill -9 in between: each effect once', async () => {
+  let turn = 0;
+  const provider = await startProvider({
+    decide: () => 'authorized',
+    mood: () => (turn++ % 2 === 0 ? MOODS[(turn >> 1) % MOODS.length] : 'good') ?? 'good',
+    key: 'sk-of-the-test',
+  });
+  providers.push(provider);
+  const house = await build({
+    PAYMENT_URL: provider.url,
+    PAYMENT_KEY: 'sk-of-the-test',
+    PAYMENT_TIMEOUT_MS: '500',
+    ORDER_TIMEOUT_S: '120',
+  });
+  if (house === undefined) return;
+  const load = new Burst(house.url, wishes('http'), CONNECTIONS);
+  await load.reached(ORDERS / 3);
+  await house.end('SIGKILL');
+  await house.start();
+  await load.done;
+  const rows = await ended(house);
+  for (const { order_id, status, payment_status } of rows)
+    assert.is(`${status} ${payment_status}`, 'confirmed paid', order_id);
+  const expected = rows.flatMap(({ order_id }) => [`authorizations ${order_id}`, `captures ${order_id}`]);
+  assert.equal(provider.effects.map((effect) => effect.split(' ', 2).join(' ')).sort(), expected.sort());
+  assert.not.match(house.lastWords(), 'sk-of-the-test');
 });
 
 test.run();

@@ -1,7 +1,7 @@
 /**
  * When all is healed and quiet: the promises, from what is stored, from what was told and from what is true.
  */
-import type { JournalId, OrderId } from '../../actors/ids.js';
+import { type JournalId, paymentRef } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
 import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
 import { absentOrder, isSettled, type OrderState } from '../../actors/order.js';
@@ -125,10 +125,13 @@ async function checkMoney(order: OrderState, ledger: Stores['ledger'], verdict: 
   const asked =
     order.phase === 'confirmed' || order.voidOwed || order.payment === 'voided' || order.total !== undefined;
   if (!asked) return;
-  const stands = await ledger.record(order.id as OrderId, order.phase === 'confirmed' ? 'authorized' : 'captured');
-  if (order.phase === 'confirmed' && stands !== 'authorized' && stands !== 'captured')
+  const operation = order.phase === 'confirmed' ? 'authorize' : 'capture';
+  const ref = paymentRef(order.id, operation);
+  const amount = { minor: order.total ?? 0, currency: order.currency ?? '' };
+  const stands = await ledger.record({ operation, order: order.id, ref, ...amount }, 'declined');
+  if (order.phase === 'confirmed' && stands !== 'authorized')
     verdict.fail('money follows the order', `order ${order.id} is confirmed, its payment ${stands}`);
-  if (order.phase === 'failed' && stands !== 'declined')
+  if (order.phase === 'failed' && stands !== 'declined' && stands !== 'voided')
     verdict.fail('money follows the order', `order ${order.id} failed, its payment is ${stands}`);
 }
 

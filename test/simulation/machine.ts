@@ -67,7 +67,6 @@ export class Machine implements Being {
     faults.counters.add(deliverAtHome ? 'neighbours talk at home' : 'every letter has a number');
     this.life = new Life({
       ...(plant.ports?.(ports) ?? ports),
-      ...(instantPayment !== undefined && { payments: undefined }),
       node: this.folder,
       partitions: setting.partitions,
       clock,

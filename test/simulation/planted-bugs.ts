@@ -300,8 +300,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     ports: (ports) => ({
       ...ports,
       payments: {
-        perform: async (operation, order, amount) =>
-          operation === 'void' ? 'voided' : ports.payments.perform(operation, order, amount),
+        perform: async (request) => (request.operation === 'void' ? 'voided' : ports.payments.perform(request)),
       },
     }),
   },

@@ -70,8 +70,7 @@ export function portsOf(being: Being, stores: Stores, faults: Faults, verdict: V
       publish: (journal, after, n, batch) => call('events', 'publish', () => events.publish(journal, after, n, batch)),
     },
     payments: {
-      perform: (operation, order, amount) =>
-        call('payments', operation, () => payments.perform(operation, order, amount)),
+      perform: (request) => call('payments', request.operation, () => payments.perform(request)),
     },
   };
 }

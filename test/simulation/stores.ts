@@ -9,9 +9,9 @@ import { contains, type Mark, type Statement } from '../../actors/node/rows.js';
 import type { EventLog, Log, PaymentLedger, Payments, Queries, Snapshots } from '../../actors/ports.js';
 import { type MemoryEvents, memoryEvents } from '../../bus/memory-events.js';
 import { memoryLog } from '../../bus/memory-log.js';
-import { mockPayments } from '../../bus/payments.js';
+import { forgetfulPayments, mockPayments } from '../../bus/payments.js';
+import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
 import { memorySnapshots } from '../../storage/memory-snapshots.js';
-import { memoryPaymentLedger } from '../../storage/memory-stores.js';
 import type { Timeline } from './clock.js';
 import { holdsNoMoreThanItHas, Truth } from './truth.js';
 import type { Verdict } from './verdict.js';
@@ -49,12 +49,12 @@ export class Stores {
     this.queries = queries;
     this.events = this.#watchEvents(this.memoryEvents);
     this.ledger = memoryPaymentLedger();
-    this.payments = mockPayments({
-      successRate: shape.successRate,
-      latencyMs: shape.paymentLatencyMs,
-      ledger: this.ledger,
-      clock: timeline.clockOf(undefined, () => 0),
-    });
+    const { successRate, paymentLatencyMs: latencyMs } = shape;
+    const clock = timeline.clockOf(undefined, () => 0);
+    this.payments =
+      latencyMs === 0
+        ? forgetfulPayments(successRate)
+        : mockPayments({ successRate, latencyMs, ledger: this.ledger, clock });
   }
 
   /** The broker loses the end of an event log it had acknowledged. @returns how many messages. */

@@ -12,7 +12,7 @@ import { absentOrder, isSettled, type OrderState, paymentOwed } from '../../acto
 import { decideOrder } from '../../actors/order-chart.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type { Letter, OrderCommand, PaymentOutcome, ProductCommand, ProductEvent } from '../../actors/protocol.js';
-import { contentOf } from './samples.js';
+import { contentOf, paymentAnswer } from './samples.js';
 
 const test = suite('actors, any interleaving');
 const ORDERS = [0, 1, 2, 3].map((i) => orderId(`O${i}`));
@@ -159,7 +159,7 @@ const timeOut = anOrder.map(
 const pay = fc.tuple(anOrder, fc.constantFrom<PaymentOutcome>('authorized', 'declined', 'captured', 'voided')).map(
   ([id, outcome]): Step =>
     (town) =>
-      town.tellOrder(id, { type: 'paymentAnswered', outcome }),
+      town.tellOrder(id, paymentAnswer(outcome, id)),
 );
 const deliver = fc.nat(20).map(
   (pick): Step =>
@@ -181,12 +181,12 @@ const instant = fc.constantFrom<Instant>('authorized', 'declined', undefined);
 
 /** What the world owes at last: letters arrive, providers answer, time passes. */
 function heal(town: Town): void {
-  const answers = { authorize: 'authorized', capture: 'captured', void: 'voided' } as const;
+  const answers = { authorize: 'authorized', capture: 'captured', void: 'voided', refund: 'refunded' } as const;
   for (let round = 0; round < 10; round++) {
     while (town.deliver(round)) town.check();
     for (const [id, state] of town.orders) {
       const owed = paymentOwed(state);
-      if (owed !== undefined) town.tellOrder(id, { type: 'paymentAnswered', outcome: answers[owed] });
+      if (owed !== undefined) town.tellOrder(id, paymentAnswer(answers[owed], id));
     }
   }
 }

@@ -2,11 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../actors/ids.js';
+import type { PaymentOperation } from '../../actors/protocol.js';
 import { brokerGuarantee, chooseJournal } from '../../bus/broker-guarantee.js';
 import { readUrl } from '../../bus/nats.js';
-import { instantPayments, mockPayments } from '../../bus/payments.js';
+import { forgetfulPayments, instantPayments } from '../../bus/payments.js';
 import { systemClock } from '../../bus/system-clock.js';
-import { memoryPaymentLedger } from '../../storage/memory-stores.js';
 
 const test = suite('broker and payments');
 const facts = (more: object) => ({ version: '2.15.1', syncAlways: undefined, replicas: 1, ours: false, ...more });
@@ -55,17 +55,12 @@ test('the provider answers by the order alone, as often as it was told', () => {
   assert.ok(Math.abs(share(0.7) - 7_000) < 300, `${share(0.7)}`);
 });
 
-test('a void is final, and everything may be repeated', async () => {
-  const payments = mockPayments({ successRate: 1, latencyMs: 1, ledger: memoryPaymentLedger(), clock: systemClock() });
-  const amount = { minor: 100, currency: 'USD' };
-  const [a, b] = [orderId('a'), orderId('b')];
-  assert.is(await payments.perform('authorize', a, amount), 'authorized');
-  assert.is(await payments.perform('capture', a, amount), 'captured');
-  assert.is(await payments.perform('capture', a, amount), 'captured');
-  assert.is(await payments.perform('authorize', a, amount), 'authorized');
-  assert.is(await payments.perform('void', b, amount), 'voided');
-  assert.is(await payments.perform('authorize', b, amount), 'declined');
-  assert.is(await payments.perform('void', b, amount), 'voided');
+test('without latency it answers what an order asks, and remembers nothing', async () => {
+  const payments = forgetfulPayments(0);
+  const ask = (operation: PaymentOperation) =>
+    payments.perform({ operation, order: orderId('a'), ref: operation, minor: 1, currency: 'USD' });
+  const answers = await Promise.all((['authorize', 'capture', 'void', 'refund'] as const).map(ask));
+  assert.equal(answers, ['declined', 'captured', 'voided', 'refunded']);
 });
 
 test('ids differ and sort by time', async () => {

@@ -58,6 +58,21 @@ test('lists and schemes', () => {
   assert.is(readConfig({ DATABASE_URL: 'postgresql:///x?host=/run' }).databaseUrl, 'postgresql:///x?host=/run');
 });
 
+test('a payment provider: its URL without a slash at the end, its key, a deadline', () => {
+  const config = readConfig({ PAYMENT_URL: 'https://pay.example/v1/', PAYMENT_KEY: 'sk_1' });
+  assert.equal([config.paymentUrl, config.paymentKey], ['https://pay.example/v1', 'sk_1']);
+  const none = readConfig({});
+  assert.equal([none.paymentUrl, none.paymentKey, none.paymentTimeoutMs], [undefined, undefined, 10_000]);
+  for (const wrong of ['pay.example', 'ftp://h', 'https://u:s3cr3t@h/v1', 'https://h/v1?key=s3cr3t', 'https://h/#a']) {
+    const mistakes = mistakesIn({ PAYMENT_URL: wrong }).join();
+    assert.match(mistakes, /^PAYMENT_URL is /, wrong);
+    assert.not.match(mistakes, /s3cr3t/);
+  }
+  const mistakes = mistakesIn({ PAYMENT_KEY: 's3cr3t with blanks', PAYMENT_TIMEOUT_MS: '0' });
+  assert.is(mistakes[0], 'PAYMENT_KEY is a secret; it must be 1 to 1000 visible ASCII characters.');
+  assert.is(mistakes.length, 2);
+});
+
 test('every mistake is reported at once, by name, with what was given and what is allowed', () => {
   const mistakes = mistakesIn({
     PORT: '99999',

@@ -275,7 +275,14 @@ test('ports: a call fails before, loses its answer after, happens twice; probes 
   assert.equal(await doubling.log.append('l', 0, 'a'), { kind: 'appended', position: 1 });
   assert.is((await doubling.plain.read('l', 0)).length, 1);
   const paid = bitten({ target: 'payment', kind: 'duplicate' });
-  assert.is(await paid.payments.perform('authorize', orderId('O'), { minor: 1, currency: 'USD' }), 'authorized');
+  const request = {
+    operation: 'authorize',
+    order: orderId('O'),
+    ref: 'O:authorize',
+    minor: 1,
+    currency: 'USD',
+  } as const;
+  assert.is(await paid.payments.perform(request), 'authorized');
   assert.is(paid.performed(), 2);
   const storage = bitten({ target: 'storage', kind: 'error' });
   await storage.snapshots.probe();

@@ -8,7 +8,7 @@ import { Life } from '../../bus/life.js';
 import { localPost } from '../../bus/local-post.js';
 import { readClaims } from '../../bus/log-reader.js';
 import { memoryLog } from '../../bus/memory-log.js';
-import { instantPayments } from '../../bus/payments.js';
+import { forgetfulPayments, instantPayments } from '../../bus/payments.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { memorySnapshots } from '../../storage/memory-snapshots.js';
 
@@ -31,7 +31,7 @@ function system() {
       logger: silent,
       events: undefined,
       eventsMayForget: false,
-      payments: undefined,
+      payments: forgetfulPayments(1),
       instantPayment: instantPayments(1),
       post: localPost(clock),
       meter: { appended() {}, flushed() {}, retried() {} },

@@ -163,7 +163,7 @@ test('an order that a key may mean stays in memory while that is looked up (L2)'
   const stale = stored('MINE', CONFIRMED.slice(0, 2));
   const request = rig.place('hash', LINE, { fresh: false, alias: orderId('MINE') });
   for (const outcome of ['authorized', 'captured'] as const) {
-    rig.node.paymentAnswered(orderId('MINE'), outcome);
+    rig.paid(orderId('MINE'), outcome);
     rig.turn();
   }
   rig

@@ -34,7 +34,7 @@ test('a flush does not show what the turn under way does to an actor that change
   rig.place('1', LINE); // Appended before the next flush is due.
   rig.turn();
   const flushes = rig.all('flush').length;
-  rig.node.paymentAnswered(orderId('1'), 'authorized');
+  rig.paid(orderId('1'), 'authorized');
   rig.begin().pass(FLUSH);
   assert.is(rig.all('flush').length, flushes);
   rig.append();
@@ -128,11 +128,11 @@ test('an order that is still owed something stays, flushed or not', () => {
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.ok(rig.has('1'), 'charging');
-  rig.node.paymentAnswered(orderId('1'), 'authorized');
+  rig.paid(orderId('1'), 'authorized');
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.ok(rig.has('1'), 'not captured');
-  rig.node.paymentAnswered(orderId('1'), 'captured');
+  rig.paid(orderId('1'), 'captured');
   rig.turn().pass(FLUSH);
   rig.flushed();
   assert.not(rig.has('1'));
@@ -142,9 +142,9 @@ test('what changed again after its flush was collected stays', () => {
   const rig = withStock({ instantPayment: undefined });
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
-  rig.node.paymentAnswered(orderId('1'), 'declined');
+  rig.paid(orderId('1'), 'declined');
   rig.turn();
-  rig.node.paymentAnswered(orderId('1'), 'voided');
+  rig.paid(orderId('1'), 'voided');
   rig.turn();
   rig.flushed();
   assert.ok(rig.has('1'));

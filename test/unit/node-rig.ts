@@ -8,8 +8,8 @@ import { Node, type NodeSettings } from '../../actors/node/node.js';
 import { decodeRecord, type TurnRecord } from '../../actors/node/record.js';
 import { World } from '../../actors/node/world.js';
 import type { PlaceRequest, StockRequest } from '../../actors/ports.js';
-import type { AdjustCommand, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
-import { oneLine, receiveOf } from './samples.js';
+import type { AdjustCommand, OrderContent, PaymentOutcome, ReceiveCommand } from '../../actors/protocol.js';
+import { oneLine, paymentAnswer, receiveOf } from './samples.js';
 
 export type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
@@ -94,6 +94,12 @@ export class Rig {
     this.monotonicMs += ms;
     this.node.tick(this.monotonicMs, isServing);
     return this.hear();
+  }
+
+  /** The provider answers what it was asked. */
+  paid(order: OrderId, outcome: PaymentOutcome): void {
+    const { operation, ref } = paymentAnswer(outcome, order);
+    this.node.paymentAnswered(order, operation, ref, outcome);
   }
 
   found(number: number, found: Partial<Found> = {}): this {

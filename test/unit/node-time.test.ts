@@ -69,7 +69,7 @@ test('the first set is the first due, and no more at once than asked for', () =>
 
 test('an order with an outcome is not timed out any more', () => {
   const { rig } = charging();
-  rig.node.paymentAnswered(K, 'authorized');
+  rig.paid(K, 'authorized');
   rig.turn().pass(500).pass(500);
   assert.not(rig.node.wantsTurn());
 });
@@ -94,17 +94,17 @@ test('the provider is asked only after the hold is appended, and once', () => {
 
 test('authorized, confirmed, captured', () => {
   const { rig, request } = charging();
-  rig.node.paymentAnswered(K, 'authorized');
+  rig.paid(K, 'authorized');
   rig.turn();
   assert.equal([rig.replyTo(request), paid(rig)], ['confirmed', ['authorize 1500 USD', 'capture 1500 USD']]);
-  rig.node.paymentAnswered(K, 'captured');
+  rig.paid(K, 'captured');
   rig.turn();
   assert.is(paid(rig).length, 2);
 });
 
 test('declined: failed, and voided, answer or not', () => {
   const { rig, request } = charging();
-  rig.node.paymentAnswered(K, 'declined');
+  rig.paid(K, 'declined');
   rig.turn();
   assert.equal([rig.replyTo(request), paid(rig).at(-1)], ['failed', 'void 1500 USD']);
 });
@@ -113,10 +113,13 @@ test('timed out while the provider is asked: voided; its late yes changes nothin
   const { rig } = charging();
   rig.pass(500).pass(500).turn();
   assert.is(paid(rig).at(-1), 'void 1500 USD');
-  rig.node.paymentAnswered(K, 'authorized');
+  rig.paid(K, 'authorized');
   rig.turn();
   assert.equal([rig.world.orders.get(K)?.state.phase, rig.stockOf(A)], ['failed', { onHand: 10, held: 0 }]);
-  rig.node.paymentAnswered(K, 'voided');
+  assert.is(paid(rig).length, 2, 'the void is still under way, and not asked again');
+  assert.equal([rig.node.owes(K, `${K}:authorize`), rig.node.owes(K, 'another')], [false, false]);
+  assert.ok(rig.node.owes(K, `${K}:void`));
+  rig.paid(K, 'voided');
   rig.turn();
   assert.is(rig.world.orders.get(K)?.state.payment, 'voided');
 });
@@ -128,7 +131,7 @@ test('what was owed to a provider is owed after a start as well', () => {
 
 test('an answer about an order that is not here is nobody’s', () => {
   const rig = new Rig();
-  rig.node.paymentAnswered(K, 'authorized');
+  rig.paid(K, 'authorized');
   assert.not(rig.node.wantsTurn());
 });
 
@@ -139,7 +142,7 @@ test('all who ask for an undecided order hear its outcome; who has gone does not
   const [second, gone] = [rig.place(K, oneLine(A, 3), { fresh: false }), rig.place(K, oneLine(A, 3), { fresh: false })];
   rig.turn();
   rig.node.abandon(gone, K);
-  rig.node.paymentAnswered(K, 'authorized');
+  rig.paid(K, 'authorized');
   rig.turn();
   assert.equal(
     [request, second, gone].map((r) => rig.replyTo(r)),

@@ -5,7 +5,7 @@ import type { OrderContext, OrderState, Phase } from '../../actors/order.js';
 import { decideOrder } from '../../actors/order-chart.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type { OrderCommand, OrderEvent } from '../../actors/protocol.js';
-import { A, contentOf, held, O1, oneLine, orderAfter, placed, short } from './samples.js';
+import { A, contentOf, held, O1, oneLine, orderAfter, paymentAnswer, placed, short } from './samples.js';
 
 const test = suite('order chart');
 
@@ -35,10 +35,10 @@ const commands = {
   'place another': { type: 'place', content: contentOf(), correlation: 'c' },
   held: { type: 'holdsAnswered', answers: [held(A)] },
   short: { type: 'holdsAnswered', answers: [short(A)] },
-  authorized: { type: 'paymentAnswered', outcome: 'authorized' },
-  declined: { type: 'paymentAnswered', outcome: 'declined' },
-  captured: { type: 'paymentAnswered', outcome: 'captured' },
-  voided: { type: 'paymentAnswered', outcome: 'voided' },
+  authorized: paymentAnswer('authorized'),
+  declined: paymentAnswer('declined'),
+  captured: paymentAnswer('captured'),
+  voided: paymentAnswer('voided'),
   timeOut: { type: 'timeOut' },
 } as const satisfies Record<string, OrderCommand>;
 

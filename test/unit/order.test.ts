@@ -15,6 +15,7 @@ import {
   O1,
   oneLine,
   orderAfter,
+  paymentAnswer,
   placed,
   release,
   short,
@@ -61,10 +62,6 @@ const failed = (over: Partial<Extract<OrderEvent, { type: 'failed' }>>): OrderEv
 });
 const place = (content = contentOf()): OrderCommand => ({ type: 'place', content, correlation: 'c' });
 const paid = (captured: boolean): OrderEvent => ({ type: 'paid', captured });
-const told = (outcome: Extract<OrderCommand, { type: 'paymentAnswered' }>['outcome']): OrderCommand => ({
-  type: 'paymentAnswered',
-  outcome,
-});
 const CONFIRMED: OrderEvent = { type: 'confirmed' };
 const TIME_OUT: OrderCommand = { type: 'timeOut' };
 const HELD = [placed(), allHeld([held(A), held(B)])];
@@ -173,7 +170,7 @@ test('a short order asks for no money, even where it would be had at once (O3)',
 
 test('authorized: confirmed, every line committed, the capture owed', () => {
   const state = given(...HELD)
-    .when(told('authorized'))
+    .when(paymentAnswer('authorized'))
     .follows([paid(false), CONFIRMED], [commit(A, 2), commit(B, 1)]);
   assert.is(paymentOwed(state), 'capture');
   assert.not(isSettled(state));
@@ -181,21 +178,21 @@ test('authorized: confirmed, every line committed, the capture owed', () => {
 
 test('captured: paid, and settled', () => {
   const state = given(...HELD, paid(false), CONFIRMED)
-    .when(told('captured'))
+    .when(paymentAnswer('captured'))
     .follows([{ type: 'captured' }]);
   assert.equal([state.payment, isSettled(state)], ['paid', true]);
 });
 
 test('declined after a call: failed, every line released, a void owed (O3)', () => {
   const state = given(...HELD)
-    .when(told('declined'))
+    .when(paymentAnswer('declined'))
     .follows([failed({ reason: 'payment_declined', voidOwed: true })], [release(A, 2), release(B, 1)]);
   assert.equal([state.payment, paymentOwed(state), isSettled(state)], ['declined', 'void', false]);
 });
 
 test('voided: settled, and a declined payment stays declined', () => {
   const state = given(...HELD, failed({ reason: 'payment_declined', voidOwed: true }))
-    .when(told('voided'))
+    .when(paymentAnswer('voided'))
     .follows([{ type: 'voided' }]);
   assert.equal([state.payment, isSettled(state)], ['declined', true]);
 });
@@ -238,7 +235,7 @@ test('a shortage that is answered after the failure gives nothing back, and sett
 
 test('an authorization that comes after the time-out changes nothing: the void stands (O2)', () => {
   given(...HELD, failed({ reason: 'timed_out', voidOwed: true }))
-    .when(told('authorized'))
+    .when(paymentAnswer('authorized'))
     .follows([]);
 });
 

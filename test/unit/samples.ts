@@ -1,13 +1,15 @@
 /** Orders, products and answers to speak about in unit tests. */
-import { type OrderId, orderId, type ProductId, productId, userId, writeId } from '../../actors/ids.js';
+import { type OrderId, orderId, type ProductId, paymentRef, productId, userId, writeId } from '../../actors/ids.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
 import { absentOrder, type OrderState } from '../../actors/order.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type {
   AdjustCommand,
   HoldAnswer,
+  OrderCommand,
   OrderContent,
   OrderEvent,
+  PaymentOutcome,
   ProductEvent,
   ReceiveCommand,
 } from '../../actors/protocol.js';
@@ -31,6 +33,23 @@ export const contentOf = (over: Partial<OrderContent> = {}): OrderContent => ({
 
 export const oneLine = (product: ProductId, quantity: number): OrderContent =>
   contentOf({ lines: [{ product, quantity }] });
+
+const ANSWERS = {
+  authorized: 'authorize',
+  declined: 'authorize',
+  captured: 'capture',
+  voided: 'void',
+  refunded: 'refund',
+} as const;
+
+/** The provider's answer to what it answers most. */
+export const paymentAnswer = <O extends PaymentOutcome>(outcome: O, order: OrderId = O1) =>
+  ({
+    type: 'paymentAnswered',
+    operation: ANSWERS[outcome],
+    ref: paymentRef(order, ANSWERS[outcome]),
+    outcome,
+  }) as const satisfies OrderCommand;
 
 export const placed = (content = contentOf()): OrderEvent => ({ type: 'placed', content, correlation: 'c' });
 export const held = (product: ProductId, unitPrice = 500, currency = 'USD'): HoldAnswer => ({
