@@ -95,6 +95,17 @@ export const limits = {
   /** In a stop, headers that have begun to arrive may arrive for this long. */
   stopHeadersMs: 1_000,
 
+  // The gremlin.
+  gremlinRules: 10,
+  gremlinDelayMs: 20_000,
+  gremlinJitterMs: 10_000,
+  gremlinEvery: 1_000_000,
+  gremlinForS: 3_600,
+  /** When it is not said how long. */
+  gremlinForSDefault: 600,
+  /** Orders that it holds back after their clients have been answered. */
+  gremlinLate: 20_000,
+
   // Retention.
   /** Published records are kept this long on a broker that may forget what it acknowledged. */
   keepPublishedMs: 3_600_000,
@@ -129,6 +140,11 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.preferredWaitMs < l.silenceMs, 'preferredWaitMs must stay below silenceMs');
   must(l.importMs < l.silenceMs, 'importMs must stay below silenceMs');
   must(l.keepAliveMs < l.silenceMs, 'keepAliveMs must stay below silenceMs');
+  must(
+    l.gremlinDelayMs + l.gremlinJitterMs < l.silenceMs,
+    'gremlinDelayMs with gremlinJitterMs must stay below silenceMs',
+  );
+  must(l.gremlinForSDefault <= l.gremlinForS, 'gremlinForSDefault must not exceed gremlinForS');
   must(l.stopHeadersMs < l.stopMs, 'stopHeadersMs must stay below stopMs');
   must(l.journalReserveBytes < l.journalBytes, 'journalReserveBytes must be part of journalBytes');
   must(

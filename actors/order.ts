@@ -123,7 +123,7 @@ export interface OrderState {
 
 /** What a decision may know besides the state; it comes in with the turn. */
 export interface OrderContext {
-  /** Answers at once where the provider is a pure function of the order; undefined where it must be asked. */
+  /** Answers at once where the provider is a pure function of the order; undefined where, or for whom, it must be asked. */
   readonly instantPayment?: ((order: OrderId) => 'authorized' | 'declined' | undefined) | undefined;
   readonly captureOn?: Life['captureOn'] | undefined;
   /** By how much a hold is to be late; 0 as a rule. */

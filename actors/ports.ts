@@ -5,6 +5,7 @@
  * A promise that rejects means "no answer": what was asked may or may not have happened, and the
  * caller finds out. Every call ends inside a deadline of its adapter.
  */
+import type { Bite, GremlinSetting, GremlinStanding, GremlinStatus, GremlinTarget } from './gremlin.js';
 import type { JournalId, NodeId, OrderId, ProductId, UserId, WriteId } from './ids.js';
 import type { ProductState } from './inventory.js';
 import type { NumberedLetter } from './node/record.js';
@@ -247,6 +248,27 @@ export interface Owners {
   flushed(id: OrderId): Promise<void>;
   /** What keeps this node from serving; undefined when nothing does. A real write with a deadline. */
   notReady(): Promise<string | undefined>;
+}
+
+// ---------------------------------------------------------------- the gremlin
+
+/** One switch for all nodes. What stands ends by itself, by the switch's own clock. */
+export interface GremlinSwitch {
+  /** Replaces what stands. */
+  enable(id: string, setting: GremlinSetting, forMs: number): Promise<GremlinStanding>;
+  disable(): Promise<void>;
+  /** Undefined: it is off, or over. */
+  standing(): Promise<GremlinStanding | undefined>;
+}
+
+/** The gremlin as the edge sees it. Rejects with Unavailable while the switch cannot be reached. */
+export interface GremlinDesk {
+  /** This node does at once as it is told, the others within a second. */
+  enable(setting: GremlinSetting, forMs: number): Promise<GremlinStatus>;
+  disable(): Promise<GremlinStatus>;
+  status(): Promise<GremlinStatus>;
+  /** Asked once for every request that it may trouble. */
+  bite(target: GremlinTarget): Promise<Bite | undefined>;
 }
 
 // ---------------------------------------------------------------- time and chance

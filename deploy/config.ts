@@ -147,6 +147,9 @@ const schema = z
     ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
     FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
     SEED: oneOf(['demo', 'none'], 'demo'),
+    GREMLIN: variable<'on' | 'off' | undefined>(undefined, 'on or off', (given) =>
+      (['on', 'off'] as const).find((word) => word === given.toLowerCase()),
+    ),
   })
   .refine((env) => env.ENVIRONMENT !== 'production' || env.AUTH !== 'off', {
     when: () => true,
@@ -197,6 +200,8 @@ const schema = z
     roles: 'all' as const,
     fetchServers: env.FETCH_SERVERS,
     seed: env.SEED,
+    /** Whether it may be switched on. */
+    gremlin: (env.GREMLIN ?? (env.ENVIRONMENT === 'production' ? 'off' : 'on')) === 'on',
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;

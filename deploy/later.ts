@@ -1,7 +1,7 @@
 // What the edge is handed before the node is there: it listens from the first moment, and says "not yet"
 // until someone answers.
 
-import type { Owners, Queries } from '../actors/ports.js';
+import type { GremlinDesk, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 
 const NOT_YET = 'this node is starting';
@@ -35,5 +35,19 @@ export function laterQueries(queries: () => Queries | undefined): Queries {
     products: async (page) => there().products(page),
     history: async (order) => there().history(order),
     operations: async (product, page) => there().operations(product, page),
+  };
+}
+
+export function laterGremlin(desk: () => GremlinDesk | undefined): GremlinDesk {
+  const there = () => {
+    const found = desk();
+    if (found === undefined) throw new Unavailable(NOT_YET);
+    return found;
+  };
+  return {
+    enable: async (setting, forMs) => there().enable(setting, forMs),
+    disable: async () => there().disable(),
+    status: async () => there().status(),
+    bite: async (target) => desk()?.bite(target),
   };
 }

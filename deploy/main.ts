@@ -8,14 +8,18 @@
 import { nodeId } from '../actors/ids.js';
 import { assertLimits } from '../actors/limits.js';
 import type { Logger } from '../actors/ports.js';
+import { Gremlin } from '../bus/gremlin.js';
+import { GremlinControl } from '../bus/gremlin-control.js';
+import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin-ports.js';
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
 import { systemClock } from '../bus/system-clock.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
+import { postgresGremlinSwitch } from '../storage/gremlin-switch.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
-import { laterOwners, laterQueries } from './later.js';
+import { laterGremlin, laterOwners, laterQueries } from './later.js';
 import { createLogger } from './logger.js';
 import { nodeMeter, watchSizes } from './node-metrics.js';
 import { seedDemo } from './seed.js';
@@ -46,6 +50,11 @@ class House {
   private stopped: Promise<void> | undefined;
   private readonly calledOff = new AbortController();
   private readonly clock = systemClock();
+  private readonly gremlin = new Gremlin(this.clock, (target) => {
+    this.logger.warn({ target }, 'the gremlin kills this process');
+    process.kill(process.pid, 'SIGKILL');
+  });
+  private gremlinControl: GremlinControl | undefined;
 
   constructor(
     private readonly config: Config,
@@ -84,7 +93,12 @@ class House {
       host: config.host,
       port: config.port,
       inventoryPort: config.inventoryPort,
-      owners: laterOwners(() => this.life),
+      owners: ownersUnderGremlin(
+        laterOwners(() => this.life),
+        this.gremlin,
+        clock,
+      ),
+      gremlin: config.gremlin ? laterGremlin(() => this.gremlinControl) : undefined,
       queries: laterQueries(() => this.stores?.queries),
       health: () => healthReport(config, version, clock, this.running),
       ready: () => this.life?.notReady() ?? Promise.resolve('this node is starting'),
@@ -98,9 +112,13 @@ class House {
     signal.throwIfAborted();
     this.servers = await startServers(config, this.dataDir, (line) => logger.info({}, line), signal);
     signal.throwIfAborted();
-    this.stores = await openStores(config, this.servers, clock, logger);
+    const stores = await openStores(config, this.servers, clock, logger);
+    this.stores = { ...stores, ...underGremlin(stores, this.gremlin, clock) };
     await this.servers.settle();
     signal.throwIfAborted();
+    if (config.gremlin) {
+      this.gremlinControl = new GremlinControl(this.gremlin, postgresGremlinSwitch(stores.client), clock, logger);
+    }
     this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
@@ -109,6 +127,7 @@ class House {
 
   private async serve(life: Life): Promise<void> {
     await life.begun;
+    this.gremlinControl?.start(); // Not before: what it kills must have come up.
     if (this.stores?.settlement.seed === 'demo') await seedDemo(life, this.logger);
     await this.tellReady(life);
   }
@@ -120,11 +139,12 @@ class House {
       node: nodeId(node),
       partitions: stores.settlement.partitions,
       context: {
-        instantPayment: stores.instantPayment,
+        instantPayment: stores.instantPayment && unlessTroubled(this.gremlin, stores.instantPayment),
         captureOn: config.paymentCapture,
+        holdDelayMs: () => this.gremlin.holdDelayMs(),
       },
       holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
-      post: localPost(clock),
+      post: postUnderGremlin(localPost(clock), this.gremlin, clock),
       meter,
       clock,
       logger,
@@ -153,6 +173,7 @@ class House {
 
   private async shutDown(): Promise<void> {
     this.calledOff.abort(new Error('the start was called off'));
+    this.gremlinControl?.stop();
     let isStarting = this.started !== undefined;
     const started = this.started?.then(
       () => {},

@@ -3,6 +3,7 @@
  * here comes from outside: it is checked where it is read.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Bite } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';
 import type { Clock } from '../actors/ports.js';
 import { Failure, invalidField } from './failure.js';
@@ -16,6 +17,9 @@ export interface Asked extends ReplyIds {
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
   route: string;
   answer: Answer | undefined;
+  /** What the gremlin does to its writes of stock, and whether there were any. */
+  bite?: Bite;
+  isBitten?: boolean;
 }
 
 export type Handler = (asked: Asked) => Promise<Answer>;

@@ -8,12 +8,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
-import type { Clock, Logger, Owners, Queries } from '../actors/ports.js';
+import type { Clock, GremlinDesk, Logger, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { Access } from './access.js';
 import { type Asked, assertDecodable, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
 import { compressed, pays } from './compression.js';
 import { Failure, unavailable } from './failure.js';
+import { GremlinRoutes } from './gremlin.js';
 import { Health, type HealthReport } from './health.js';
 import { type Patience, startHttpServer } from './http-server.js';
 import { Import } from './import.js';
@@ -36,6 +37,8 @@ export interface EdgeOptions {
   /** May answer Unavailable for as long as the node owns nothing yet. */
   readonly owners: Owners;
   readonly queries: Queries;
+  /** Undefined where it is not allowed. */
+  readonly gremlin?: GremlinDesk | undefined;
   readonly health: () => Promise<HealthReport>;
   readonly ready: () => Promise<string | undefined>;
   /** Of createRegistry (metrics.ts), to which the other rooms add what they count. */
@@ -108,6 +111,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     orders,
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
+    gremlin: new GremlinRoutes(options.gremlin, clock),
     imports: new Import({ owners, clock, waiting, waitMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),

@@ -41,6 +41,12 @@ const errors = {
     'The payment was declined.',
     { order_id: EXAMPLE_ORDER },
   ),
+  gremlin_off: plain(
+    403,
+    'Not allowed here',
+    'The gremlin may not be switched on in this environment.',
+    'The gremlin is not allowed here: it needs GREMLIN=on in the environment.',
+  ),
   not_found: plain(404, 'Not found', 'There is nothing under this id or at this address.', 'There is no order 4711.'),
   unknown_product: plain(
     404,

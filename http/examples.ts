@@ -128,4 +128,14 @@ export const healthyNode = {
   dependencies: { postgres: { status: 'up' }, nats: { status: 'up' }, redis: { status: 'off' } },
 };
 
+export const busyGremlin = {
+  enabled: true,
+  since: AT,
+  until: '2026-11-21T11:50:34.506Z',
+  seed: 7,
+  rules: [{ target: 'payment', kind: 'drop', probability: 0.2, delay_ms: 500, jitter_ms: 0 }],
+  asked: { payment: 120 },
+  hits: { payment: { drop: 23 } },
+};
+
 export const onePage = { page: 1, page_size: 20, total: 1, total_pages: 1 };

@@ -11,6 +11,7 @@ import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { type CsvRecord, readCsv } from './csv.js';
 import { Failure, type FieldError, invalid } from './failure.js';
+import { stockUnder } from './gremlin.js';
 import { inTurns } from './in-turns.js';
 import { receiptOf } from './receipts.js';
 import { type Answer, success } from './reply.js';
@@ -89,7 +90,7 @@ export class Import {
   async #received(
     values: Readonly<Record<string, string>>,
     { ref, fingerprint }: ReturnType<typeof writeOf>,
-    { correlation }: Asked,
+    asked: Asked,
     endsAt: number,
   ): Promise<void> {
     const { owners, clock, waitMs } = this.#options;
@@ -99,7 +100,8 @@ export class Import {
     if (restMs <= 0) throw late();
     const before = await owners.product(product).catch(unavailable);
     const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
-    const reply = await owners.stock({ product, command, correlation, fresh: false }, restMs).catch(unavailable);
+    const request = { product, command, correlation: asked.correlation, fresh: false };
+    const reply = await stockUnder(asked, request, (ask) => owners.stock(ask, restMs)).catch(unavailable);
     if (reply.kind === 'unavailable') throw late();
     if (reply.kind === 'refused') throw refusalOf(reply.refusal, product, 'stock');
   }

@@ -10,6 +10,7 @@ import type { ReceiveCommand } from '../actors/protocol.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { Failure, type FieldError, fromReadModel, invalid } from './failure.js';
+import { stockUnder } from './gremlin.js';
 import { inTurns } from './in-turns.js';
 import { operationJson, productJson } from './inventory-view.js';
 import { merged } from './order-content.js';
@@ -185,11 +186,12 @@ export class Inventory {
     product: ProductId,
     command: StockRequest['command'],
     { fresh }: Write,
-    { correlation }: Asked,
+    asked: Asked,
     waitMs: number,
   ): Promise<StockReply> {
     try {
-      return await this.#options.owners.stock({ product, command, correlation, fresh }, waitMs);
+      const request = { product, command, correlation: asked.correlation, fresh };
+      return await stockUnder(asked, request, (ask) => this.#options.owners.stock(ask, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
       throw error;

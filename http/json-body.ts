@@ -15,6 +15,7 @@ const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(;|$))/i;
 
 /** @param emptyIsObject nothing at all is understood as `{}`. */
 export async function readJson(req: IncomingMessage, emptyIsObject = false): Promise<object> {
+  if (emptyIsObject && hasNone(req)) return {}; // Whatever its type is said to be.
   const type = req.headers['content-type'];
   if (type !== undefined && type !== 'application/json' && (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type))) {
     throw otherType('application/json');
@@ -23,6 +24,9 @@ export async function readJson(req: IncomingMessage, emptyIsObject = false): Pro
   const bytes = await readBytes(req);
   return emptyIsObject && bytes.length === 0 ? {} : parseBody(bytes);
 }
+
+const hasNone = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 
 /** For a body that is read by who needs it: of this type (which must be said), in UTF-8, not compressed. */
 export function mustBeOfType(req: IncomingMessage, contentType: string): void {

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import type { Asked, Handler } from './asked.js';
 import type { ErrorCode } from './errors.js';
+import type { GremlinRoutes } from './gremlin.js';
 import type { Health } from './health.js';
 import type { Import } from './import.js';
 import type { Inventory } from './inventory.js';
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly inventory: Inventory;
   readonly imports: Import;
   readonly health: Health;
+  readonly gremlin: GremlinRoutes;
   readonly reference: Reference;
 }
 

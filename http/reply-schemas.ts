@@ -3,6 +3,7 @@
  * are written as text (order-view.ts, inventory-view.ts, reply.ts); nothing is validated on the way out.
  */
 import { z } from 'zod';
+import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../actors/transitions.js';
 import type { ErrorCode } from './errors.js';
@@ -170,6 +171,31 @@ export const healthReply = z
     dependencies: z.record(z.string(), z.looseObject({ status: z.string() })),
   })
   .meta({ id: 'Health' });
+
+const perTarget = <T extends z.ZodType>(value: T) => z.partialRecord(z.enum(GREMLIN_TARGETS), value);
+
+export const gremlinReply = z
+  .object({
+    enabled: z.boolean(),
+    since: time.optional(),
+    until: time.optional().meta({ description: 'When it ends by itself.' }),
+    seed: count.optional(),
+    rules: z
+      .array(
+        z.object({
+          target: z.enum(GREMLIN_TARGETS),
+          kind: z.enum(GREMLIN_KINDS),
+          every: z.int().optional(),
+          probability: z.number().optional(),
+          delay_ms: count,
+          jitter_ms: count,
+        }),
+      )
+      .optional(),
+    asked: perTarget(count).meta({ description: 'How many calls it looked at.' }),
+    hits: perTarget(z.partialRecord(z.enum(GREMLIN_KINDS), count)).meta({ description: 'What it did, and how often.' }),
+  })
+  .meta({ id: 'Gremlin' });
 
 // ---------------------------------------------------------------- envelopes
 

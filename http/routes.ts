@@ -23,7 +23,7 @@ export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
 function routed(table: readonly Operation[], rooms: Rooms): Middleware {
   const router = new Router();
   for (const operation of table) {
-    const handler = operation.handler(rooms);
+    const handler = rooms.gremlin.biting(operation.path, operation.handler(rooms));
     router.register(pathsOf(operation), [operation.method], async (ctx) => {
       const asked: Asked = ctx.state.asked;
       asked.route = operation.path;

@@ -6,6 +6,7 @@
  * wherever it stands (json-body.ts).
  */
 import { z } from 'zod';
+import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';
 import type { Page } from '../actors/ports.js';
 import type { Json } from '../actors/protocol.js';
@@ -253,6 +254,30 @@ export type AdjustBody = z.output<typeof adjustBody>;
 
 export const checkBody = z.compile(object({ items: lines }).meta({ id: 'CheckRequest' }));
 export type CheckBody = z.output<typeof checkBody>;
+
+const gremlinRule = {
+  target: word(GREMLIN_TARGETS).optional(),
+  kind: word(GREMLIN_KINDS).optional(),
+  every: whole(1, limits.gremlinEvery).optional(),
+  probability: ruled<number>(
+    'must be a number from 0 to 1',
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+    { type: 'number', minimum: 0, maximum: 1, description: 'Instead of every.' },
+  ).optional(),
+  delay_ms: whole(0, limits.gremlinDelayMs).optional(),
+  jitter_ms: whole(0, limits.gremlinJitterMs).optional(),
+};
+
+/** One rule, or several in `rules`; what is not said has a default. */
+export const gremlinBody = z.compile(
+  object({
+    ...gremlinRule,
+    rules: listOf(object(gremlinRule), limits.gremlinRules).optional(),
+    for_s: whole(1, limits.gremlinForS).optional(),
+    seed: whole(0, 2 ** 31 - 1).optional(),
+  }).meta({ id: 'GremlinRequest' }),
+);
+export type GremlinBody = z.output<typeof gremlinBody>;
 
 // ---------------------------------------------------------------- machinery
 

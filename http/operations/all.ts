@@ -1,5 +1,6 @@
 /** The whole API, in the order in which it is matched and shown. */
 import type { Operation } from '../operation.js';
+import { gremlinOperations } from './gremlin.js';
 import { inventoryOperations } from './inventory.js';
 import { nodeOperations } from './node.js';
 import { orderLifeOperations, transitionsOperation } from './order-life.js';
@@ -11,4 +12,5 @@ export const operations: readonly Operation[] = [
   ...orderLifeOperations,
   ...inventoryOperations,
   ...nodeOperations,
+  ...gremlinOperations,
 ];

@@ -31,6 +31,13 @@ test('an empty environment is the documented default', () => {
   assert.equal([config.partitions, config.journal, config.seed, config.fetchServers], [16, 'auto', 'demo', 'auto']);
 });
 
+test('the gremlin may be switched on where that was not ruled out', () => {
+  assert.is(readConfig({}).gremlin, true);
+  assert.is(readConfig({ GREMLIN: 'off' }).gremlin, false);
+  assert.is(readConfig({ GREMLIN: 'ON' }).gremlin, true);
+  assert.match(mistakesIn({ GREMLIN: 'yes' }).join(), /^GREMLIN is "yes"; it must be on or off/);
+});
+
 test('empty means unset, but for INVENTORY_PORT, where it means none', () => {
   assert.is(readConfig({ PORT: '', INVENTORY_PORT: '' }).inventoryPort, undefined);
   assert.is(readConfig({ PORT: '' }).port, 3000);

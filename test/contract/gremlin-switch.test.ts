@@ -1,0 +1,66 @@
+// What the gremlin's switch promises, whatever keeps it.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { GremlinSetting } from '../../actors/gremlin.js';
+import type { GremlinSwitch } from '../../actors/ports.js';
+import { until } from '../../deploy/servers/processes.js';
+import { postgresGremlinSwitch } from '../../storage/gremlin-switch.js';
+import { memoryGremlinSwitch } from '../../storage/memory-stores.js';
+import { testDatabase } from './storage-database.js';
+
+const LATE: GremlinSetting = {
+  rules: [{ target: 'inventory', kind: 'latency', every: 3, delayMs: 5_000, jitterMs: 0 }],
+  seed: 2 ** 31 - 1,
+};
+const CHANCE: GremlinSetting = {
+  rules: [
+    { target: 'bus', kind: 'drop', probability: 0.125, delayMs: 500, jitterMs: 10 },
+    { target: 'storage', kind: 'error', every: 2, delayMs: 500, jitterMs: 0 },
+  ],
+  seed: 0,
+};
+
+function contract(name: string, one: GremlinSwitch, other: GremlinSwitch, after = async () => {}): void {
+  const test = suite(`gremlin switch: ${name}`);
+
+  test('off at first; on, it is on for everyone, as it was said; off, it is off for everyone', async () => {
+    assert.is(await one.standing(), undefined);
+    const told = await one.enable('first', LATE, 60_000);
+    assert.equal(told.setting, LATE);
+    assert.is(told.until - told.since, 60_000);
+    assert.ok(told.restMs > 59_000 && told.restMs <= 60_000, String(told.restMs));
+    const seen = await other.standing();
+    assert.equal({ ...seen, restMs: 0 }, { ...told, restMs: 0 });
+    assert.ok((seen?.restMs ?? 0) > 0 && (seen?.restMs ?? 0) <= told.restMs);
+    await other.disable();
+    assert.is(await one.standing(), undefined);
+    await other.disable();
+  });
+
+  test('what is switched on replaces what stands', async () => {
+    await one.enable('second', LATE, 60_000);
+    await other.enable('third', CHANCE, 30_000);
+    const seen = await one.standing();
+    assert.equal([seen?.id, seen?.setting], ['third', CHANCE]);
+    assert.is((seen?.until ?? 0) - (seen?.since ?? 0), 30_000);
+    await one.disable();
+  });
+
+  test('it is over by itself, and can be switched on again', async () => {
+    await one.enable('short', LATE, 250);
+    assert.ok(await until(async () => (await other.standing()) === undefined, 5_000, 20));
+    await one.enable('again', LATE, 60_000);
+    assert.is((await other.standing())?.id, 'again');
+    await one.disable();
+  });
+
+  test.after(after);
+  test.run();
+}
+
+const memory = memoryGremlinSwitch({ now: () => Date.now() });
+contract('memory', memory, memory);
+const database = await testDatabase();
+if (database !== undefined) {
+  contract('Postgres', postgresGremlinSwitch(database.client), postgresGremlinSwitch(database.client), database.stop);
+}
