@@ -1,7 +1,7 @@
 // What the edge is handed before the node is there: it listens from the first moment, and says "not yet"
 // until someone answers.
 
-import type { Owners, Queries } from '../actors/ports.js';
+import type { ApiKeys, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 
 const NOT_YET = 'this node is starting';
@@ -34,5 +34,20 @@ export function laterQueries(queries: () => Queries | undefined): Queries {
     products: async (page) => there().products(page),
     history: async (order) => there().history(order),
     operations: async (product, page) => there().operations(product, page),
+  };
+}
+
+export function laterApiKeys(keys: () => ApiKeys | undefined): ApiKeys {
+  const there = () => {
+    const found = keys();
+    if (found === undefined) throw new Unavailable(NOT_YET);
+    return found;
+  };
+  return {
+    create: async (key) => there().create(key),
+    find: async (hash) => there().find(hash),
+    list: async () => there().list(),
+    revoke: async (id, at) => there().revoke(id, at),
+    touch: async (id, at) => there().touch(id, at),
   };
 }

@@ -101,6 +101,9 @@ export const healthReply = z
   })
   .meta({ id: 'Health' });
 
+/** For who has shown nothing. */
+export const healthBrief = healthReply.pick({ status: true }).strict().meta({ id: 'HealthBrief' });
+
 // ---------------------------------------------------------------- envelopes
 
 const pagination = z
