@@ -2,7 +2,7 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type { ApiKeys, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { httpPayments } from '../bus/http-payments.js';
@@ -10,6 +10,7 @@ import { jetstreamEvents } from '../bus/jetstream-events.js';
 import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments.js';
+import { postgresApiKeys } from '../storage/api-keys.js';
 import { migrate } from '../storage/migrate.js';
 import { postgresPaymentLedger } from '../storage/payment-ledger.js';
 import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
@@ -37,6 +38,7 @@ export interface Stores {
   readonly payments: Payments;
   /** Where the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
+  readonly keys: ApiKeys;
   readonly settlement: Settlement;
   readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
   readonly recordBytes: number;
@@ -110,6 +112,7 @@ async function withStreams(
     snapshots,
     queries: postgresQueries(client),
     ...paymentsOf(config, client, clock),
+    keys: postgresApiKeys(client),
     settlement,
     journal,
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),

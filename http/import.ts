@@ -7,6 +7,7 @@ import { productId } from '../actors/ids.js';
 import { unknownProduct as unknownState } from '../actors/inventory.js';
 import { limits } from '../actors/limits.js';
 import type { Clock, Owners } from '../actors/ports.js';
+import { callerOf } from '../actors/principal.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { type CsvRecord, readCsv } from './csv.js';
@@ -75,7 +76,7 @@ export class Import {
       if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
       await this.#received(
         record.values,
-        writeOf(`import/${record.line}`, key, record.values, () => ''),
+        writeOf(`import/${record.line}`, callerOf(asked.principal), key, record.values, () => ''),
         asked,
         endsAt,
       );
