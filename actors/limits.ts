@@ -39,6 +39,11 @@ export const limits = {
   /** Idempotency keys of stock writes that a process remembers. */
   recentKeys: 10_000,
   knownCurrencies: 100_000,
+  /** Credentials that a process has verified lately, good and bad ones each. */
+  knownCredentials: 10_000,
+  /** Credentials that are being verified at once: who guesses keys must not fill the database's queue. */
+  credentialLookUps: 1_000,
+  listedKeys: 1_000,
 
   // The node.
   /** What owners have been asked and not answered yet; one client's receipt is up to receiveAtOnce of it. */
@@ -80,6 +85,19 @@ export const limits = {
   appendAnswerMs: 2_000,
   statementMs: 5_000,
   readyMs: 1_500,
+  /** A verified credential is taken for good this long: how late a revocation may be. */
+  credentialMs: 5_000,
+  /** A key's last use is noted at most so often. */
+  keyTouchMs: 60_000,
+  /** Of a token's times, for clocks that differ. */
+  tokenLeewayMs: 5_000,
+  issuerAnswerMs: 3_000,
+  /** The issuer's keys are fetched again when they are older. */
+  issuerKeysMs: 600_000,
+  /** ... and for a key that nobody knows at most so often. */
+  issuerCooldownMs: 30_000,
+  /** After a fetch that failed. */
+  issuerRetryMs: 2_000,
   stopMs: 8_000,
   /** From first to last line of a receipt; each of its products waits no longer than an order does. */
   receiptMs: 30_000,
@@ -134,6 +152,8 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.pageSizeDefault <= l.pageSize, 'pageSizeDefault must not exceed pageSize');
   must(l.readyMs < 2_000, 'readyMs must let /readyz answer within two seconds');
   must(l.waitingRequests >= l.waitingClients, 'waitingRequests must not be less than waitingClients');
+  must(l.credentialMs <= 5_000, 'credentialMs must keep the promise that a revocation takes effect within 5 s');
+  must(l.issuerRetryMs <= l.issuerCooldownMs, 'issuerRetryMs must not exceed issuerCooldownMs');
   must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
