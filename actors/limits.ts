@@ -43,7 +43,7 @@ export const limits = {
   knownCredentials: 10_000,
   /** Credentials that are being verified at once: who guesses keys must not fill the database's queue. */
   credentialLookUps: 1_000,
-  listedKeys: 1_000,
+  listedKeys: 10_000,
 
   // The node.
   /** What owners have been asked and not answered yet; one client's receipt is up to receiveAtOnce of it. */

@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parsePostgresUrl } from '../storage/libpq-url.js';
+import { authMistakes } from './auth-rules.js';
 
 /** The start cannot go on: `mistakes` has one sentence for each. main ends with exit code 78 on it. */
 export class ConfigError extends Error {
@@ -82,6 +83,8 @@ const notYet = (allowed: string, words: readonly string[]) =>
     words.includes(given.toLowerCase()) ? given.toLowerCase() : undefined,
   );
 
+const WEB_URL = /^https?:\/\/\S+$/;
+
 const schema = z
   .object({
     PORT: integer(3000, 0, 65_535),
@@ -141,7 +144,23 @@ const schema = z
       /^[!-~]{1,1000}$/.test(given) ? given : undefined,
     ),
     PAYMENT_TIMEOUT_MS: integer(10_000, 10, 120_000),
-    AUTH: notYet('off: API keys are not available in this version', ['off']),
+    AUTH: oneOf(['off', 'keys'], 'off'),
+    ADMIN_KEY: variable<string | undefined>(undefined, 'at least 32 visible characters without blanks', (given) =>
+      /^[!-~]{32,512}$/.test(given) ? given : undefined,
+    ),
+    JWT_ISSUER: variable<string | undefined>(
+      undefined,
+      'the URL that the tokens name as their issuer, such as https://login.example.org',
+      (given) => urlOf(given, WEB_URL),
+    ),
+    JWT_AUDIENCE: variable<string | undefined>(undefined, 'text of 1 to 200 visible characters', (given) =>
+      /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
+    ),
+    JWT_JWKS_URL: variable<string | undefined>(
+      undefined,
+      'a URL such as https://login.example.org/jwks.json',
+      (given) => urlOf(given, WEB_URL),
+    ),
     RATE_LIMIT: notYet('off: a rate limit is not available in this version', ['off']),
     PARTITIONS: integer(16, 1, 1024),
     ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
@@ -151,11 +170,14 @@ const schema = z
       (['on', 'off'] as const).find((word) => word === given.toLowerCase()),
     ),
   })
-  .refine((env) => env.ENVIRONMENT !== 'production' || env.AUTH !== 'off', {
-    when: () => true,
-    path: ['ENVIRONMENT'],
-    error: 'development: with AUTH=off every route is open, which production does not allow',
-  })
+  .superRefine(
+    (env, context) => {
+      for (const { name, allowed } of authMistakes(env)) {
+        context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
+      }
+    },
+    { when: () => true },
+  )
   .refine((env) => env.PORT === 0 || env.PORT !== env.INVENTORY_PORT, {
     when: () => true,
     path: ['INVENTORY_PORT'],
@@ -194,7 +216,13 @@ const schema = z
     paymentUrl: env.PAYMENT_URL,
     paymentKey: env.PAYMENT_KEY,
     paymentTimeoutMs: env.PAYMENT_TIMEOUT_MS,
-    auth: 'off' as const,
+    auth: env.AUTH,
+    adminKey: env.ADMIN_KEY,
+    /** Nothing: no tokens are taken. */
+    tokens:
+      env.JWT_ISSUER === undefined || env.JWT_AUDIENCE === undefined
+        ? undefined
+        : { issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, jwksUrl: env.JWT_JWKS_URL },
     rateLimit: 'off' as const,
     partitions: env.PARTITIONS,
     roles: 'all' as const,
@@ -207,7 +235,7 @@ const schema = z
 export type Config = Readonly<z.output<typeof schema>>;
 
 /** Never shown, not in part either. */
-const SECRETS = ['PAYMENT_KEY'];
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY'];
 
 /** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
 export function withoutSecrets(value: string): string {

@@ -87,7 +87,7 @@ test('every mistake is reported at once, by name, with what was given and what i
   });
   for (const name of [
     'PORT',
-    'ENVIRONMENT',
+    'AUTH',
     'JOURNAL',
     'PARTITIONS',
     'PAYMENT_SUCCESS_RATE',
@@ -107,9 +107,83 @@ test('every mistake is reported at once, by name, with what was given and what i
 });
 
 test('what this version does not have is refused, not ignored', () => {
-  assert.match(mistakesIn({ AUTH: 'keys' }).join(), /AUTH is "keys".*API keys are not available in this version/);
-  assert.match(mistakesIn({ ENVIRONMENT: 'production' }).join(), /AUTH=off/);
+  assert.match(mistakesIn({ ROLES: 'edge' }).join(), /^ROLES is "edge"/);
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
+});
+
+// ---------------------------------------------------------------- who may do what
+
+const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'keys' } as const;
+const LONG_KEY = 'f2a9c07d5b1e4836a0d4c91b7e3f5826';
+
+test('production: AUTH=off is refused by name, keys are taken, and an admin key that nobody knows', () => {
+  for (const off of [{}, { AUTH: 'off' }])
+    assert.match(mistakesIn({ ENVIRONMENT: 'production', ...off }).join(), /^AUTH is .*must be keys/);
+  assert.is(readConfig(PRODUCTION).auth, 'keys');
+  assert.is(readConfig({ ...PRODUCTION, ADMIN_KEY: LONG_KEY }).adminKey, LONG_KEY);
+  assert.is(readConfig({}).auth, 'off');
+});
+
+test('production: a password that everybody knows is refused, naming the variable and not the password', () => {
+  const url = (password: string) => `postgres://holdfast:${password}@db:5432/holdfast`;
+  for (const password of ['holdfast', 'postgres', 'password', 'changeme', 'secret', 'Secret', 'p%40ssw0rd', '123456']) {
+    for (const [name, value] of [
+      ['DATABASE_URL', url(password)],
+      ['DATABASE_URL', `postgres://db/x?user=u&password=${password}`],
+      ['NATS_URL', `nats://ok:Zk3-qq81@a:4222,nats://u:${password}@b:4222`],
+      ['NATS_URL', `nats://${password}@b:4222`],
+      ['REDIS_URL', `redis://:${password}@cache:6379`],
+    ] as const) {
+      const mistakes = mistakesIn({ ...PRODUCTION, [name]: value });
+      assert.is(mistakes.length, 1, `${name}=${value}`);
+      assert.match(mistakes[0] ?? '', new RegExp(`^${name} is .*password of your own in production`));
+      assert.not.match(mistakes[0] ?? '', new RegExp(`:${password}@|=${password}`));
+      assert.is(mistakesIn({ [name]: value }).length, 0, 'outside production it is the choice of who starts it');
+    }
+  }
+  const fine = { DATABASE_URL: url('Zk3-qq81'), NATS_URL: 'nats://b:4222', REDIS_URL: 'redis://default@cache:6379' };
+  assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);
+});
+
+test('every password in our own examples is known', () => {
+  const examples = ['compose.yaml', '.env.example', 'README.md'].map((file) => readFileSync(file, 'utf8')).join('\n');
+  const found = [
+    ...examples.matchAll(/PASSWORD:-([^}]+)\}|\b(?:postgres(?:ql)?|nats|redis):\/\/[^:@\s]*:([^@\s${]+)@/g),
+  ];
+  const passwords = [...new Set(found.map(([, inDefault, inUrl]) => inDefault ?? inUrl ?? ''))];
+  assert.ok(passwords.includes('holdfast'), passwords.join());
+  for (const password of passwords)
+    assert.is(mistakesIn({ ...PRODUCTION, DATABASE_URL: `postgres://u:${password}@h/d` }).length, 1, password);
+});
+
+test('an admin key is long, in production no example, and never shown', () => {
+  for (const key of ['short', LONG_KEY.slice(1), `${LONG_KEY} x`]) {
+    const mistakes = mistakesIn({ AUTH: 'keys', ADMIN_KEY: key });
+    assert.match(mistakes.join(), /^ADMIN_KEY is a secret; it must be at least 32/);
+    assert.not.match(mistakes.join(), new RegExp(key));
+  }
+  for (const key of ['a'.repeat(40), 'changeme'.repeat(5), `example-${LONG_KEY}`, '0123456789abcdef0123456789abcdef']) {
+    assert.match(mistakesIn({ ...PRODUCTION, ADMIN_KEY: key }).join(), /^ADMIN_KEY is a secret.*at random/);
+    assert.is(mistakesIn({ AUTH: 'keys', ADMIN_KEY: key }).length, 0);
+  }
+});
+
+test('tokens need an issuer and an audience, and in production TLS', () => {
+  const issuer = 'https://login.example.org';
+  const jwksUrl = 'https://login.example.org/keys';
+  assert.equal(readConfig({ ...PRODUCTION, JWT_ISSUER: issuer, JWT_AUDIENCE: 'shop' }).tokens, {
+    issuer,
+    audience: 'shop',
+    jwksUrl: undefined,
+  });
+  const whole = { JWT_ISSUER: issuer, JWT_AUDIENCE: 'shop', JWT_JWKS_URL: jwksUrl };
+  assert.is(readConfig({ ...PRODUCTION, ...whole }).tokens?.jwksUrl, jwksUrl);
+  assert.is(readConfig({ AUTH: 'keys' }).tokens, undefined);
+  assert.match(mistakesIn({ AUTH: 'keys', JWT_ISSUER: issuer }).join(), /^JWT_AUDIENCE is not set/);
+  assert.match(mistakesIn({ AUTH: 'keys', JWT_JWKS_URL: jwksUrl, JWT_AUDIENCE: 'x' }).join(), /^JWT_ISSUER is not set/);
+  const plain = { ...whole, JWT_ISSUER: 'http://login', JWT_JWKS_URL: 'http://login/keys' };
+  assert.is(mistakesIn({ AUTH: 'keys', ...plain }).length, 0);
+  assert.is(mistakesIn({ ...PRODUCTION, ...plain }).length, 2);
 });
 
 test('no password is repeated', () => {
