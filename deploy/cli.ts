@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 
-// The command line: `holdfast verify` proves the promises from what is stored, beside a running system or
-// after it stopped. Exit 0: clean; 1: a promise is broken; 2: it could not look, and says why.
+// The command line: `holdfast verify` proves the promises from what is stored, `holdfast keys` says who may
+// come in, each beside a running system or after it stopped. Exit 0: clean, or done; 1: a promise is broken, or
+// there is no such key; 2: it could not look, or was asked what it does not understand, and says why.
 
 import type { Log, Logger } from '../actors/ports.js';
 import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
+import { postgresApiKeys } from '../storage/api-keys.js';
 import { connectPostgres, type PostgresClient } from '../storage/postgres.js';
 import { postgresLog } from '../storage/postgres-log.js';
 import { postgresSettlements } from '../storage/settlement.js';
@@ -13,6 +15,7 @@ import { reportOf } from '../storage/verify/report.js';
 import { CouldNotLook } from '../storage/verify/verdict.js';
 import { verify } from '../storage/verify/verify.js';
 import { type Config, readConfig } from './config.js';
+import { BadCommand, KEYS_USAGE, type KeysCommand, readKeysCommand, runKeysCommand } from './keys.js';
 import { openDataDir } from './servers/data-dir.js';
 import { findServers, startServers } from './servers/servers.js';
 import { version } from './version.js';
@@ -30,6 +33,7 @@ const POOL = 4;
 const USAGE = `holdfast ${version}
 
   holdfast verify         prove from the stored data that nothing was oversold, lost or done twice
+${KEYS_USAGE}
   holdfast url postgres   print where the database is, for psql
   holdfast url nats       print where the broker is, for the nats CLI
   holdfast version        print the version
@@ -50,14 +54,20 @@ async function main(words: readonly string[]): Promise<number> {
     process.stdout.write(`${version}\n`);
     return 0;
   }
-  const isUrl = command === 'url';
-  if (!isUrl && (command !== 'verify' || words.length > 1)) {
+  const isKnown = command === 'url' || command === 'keys' || (command === 'verify' && words.length === 1);
+  if (!isKnown) {
     say(USAGE);
     return command === undefined || command === 'help' || command === '--help' ? 0 : EXIT_COULD_NOT_LOOK;
   }
   try {
-    return await (isUrl ? printUrl(words[1] ?? '') : look(readConfig(process.env)));
+    if (command === 'url') return await printUrl(words[1] ?? '');
+    if (command === 'keys') return await askKeys(readKeysCommand(words.slice(1)));
+    return await look(readConfig(process.env), judge);
   } catch (error) {
+    if (error instanceof BadCommand) {
+      say(`holdfast keys: ${error.message}.\n\n${KEYS_USAGE}`);
+      return EXIT_COULD_NOT_LOOK;
+    }
     say(`${command} could not look: ${error instanceof Error ? error.message : String(error)}`);
     return EXIT_COULD_NOT_LOOK;
   }
@@ -72,12 +82,23 @@ async function printUrl(of: string): Promise<number> {
   return url === undefined ? EXIT_COULD_NOT_LOOK : 0;
 }
 
+async function askKeys(command: KeysCommand): Promise<number> {
+  const print = (line: string) => void process.stdout.write(`${line}\n`);
+  return look(readConfig(process.env), async (client) => {
+    try {
+      return await runKeysCommand(command, postgresApiKeys(client), { now: Date.now, print, say });
+    } finally {
+      await client.end();
+    }
+  });
+}
+
 /** Beside what runs; else with our own servers, started for the look and ended after it. */
-async function look(config: Config): Promise<number> {
+async function look(config: Config, run: (client: PostgresClient, place: Place) => Promise<number>): Promise<number> {
   const beside = await findServers(config, config.dataDir);
   if (beside !== undefined) {
     const client = await reach(beside.postgres);
-    if (client !== undefined) return judge(client, beside);
+    if (client !== undefined) return run(client, beside);
     if (config.databaseUrl !== undefined) {
       throw new CouldNotLook('Postgres at DATABASE_URL does not answer: is it running, and the URL right?');
     }
@@ -92,7 +113,7 @@ async function look(config: Config): Promise<number> {
     try {
       const client = await reach(servers.postgres.url);
       if (client === undefined) throw new CouldNotLook('our own Postgres was started and does not answer');
-      return await judge(client, { postgres: servers.postgres.url, nats: servers.nats });
+      return await run(client, { postgres: servers.postgres.url, nats: servers.nats });
     } finally {
       await servers.stop();
     }
