@@ -5,9 +5,9 @@
  *  A2. A principal with a user is a customer: nothing that belongs to another user exists for it. One
  *      without is a service, which sees all.
  *  A3. What takes a service (`service:`) no customer may do, whatever its scopes.
- *  A4. Two callers never meet under one idempotency key (`callerOf`).
+ *  A4. Two callers never meet under one idempotency key (`callerOf`, `serviceOf`).
  */
-import type { UserId } from './ids.js';
+import { type UserId, userId } from './ids.js';
 
 export const SCOPES = ['orders:read', 'orders:write', 'inventory:write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -23,20 +23,23 @@ export interface Principal {
  * What an operation takes: nothing; any valid credential; a scope; a scope of a service.
  * `told`: nothing, but who has a valid credential is told more.
  */
-export type Access = 'none' | 'told' | 'any' | Scope | `service:${Scope}`;
+export type Demand = 'none' | 'told' | 'any' | Scope | `service:${Scope}`;
 
 /** Everybody, while AUTH is off. */
-export const ANYONE: Principal = { subject: 'anyone', userId: undefined, scopes: new Set(['admin']) };
+export const ANYONE: Principal = { subject: '', userId: undefined, scopes: new Set(['admin']) };
+
+/** Who has shown nothing: a user that nobody can be, so nothing exists for it. */
+export const NOBODY: Principal = { subject: 'nobody', userId: userId(''), scopes: new Set() };
 
 export const isScope = (word: string): word is Scope => SCOPES.some((scope) => scope === word);
 
 export const has = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
 
 /** What keeps a principal from an operation; undefined: nothing. */
-export function lacks(principal: Principal, access: Access): Lack | undefined {
-  if (access === 'none' || access === 'told' || access === 'any') return undefined;
-  const isForService = access.startsWith('service:');
-  const scope = (isForService ? access.slice('service:'.length) : access) as Scope;
+export function lacks(principal: Principal, demand: Demand): Lack | undefined {
+  if (demand === 'none' || demand === 'told' || demand === 'any') return undefined;
+  const isForService = demand.startsWith('service:');
+  const scope = (isForService ? demand.slice('service:'.length) : demand) as Scope;
   if (!has(principal, scope)) return { kind: 'scope', scope };
   return isForService && principal.userId !== undefined ? { kind: 'service' } : undefined;
 }
@@ -47,11 +50,15 @@ export type Lack = { readonly kind: 'scope'; readonly scope: Scope } | { readonl
 export const sees = ({ userId }: Principal, owner: UserId): boolean => userId === undefined || userId === owner;
 
 /**
- * What an idempotency key counts for, beside the order's user. A customer is its user, however it has shown
- * that: by a key or by a token it may read and change exactly the orders of that user, so an order is the same
- * to it either way, and a repeat under the other credential must not be a second order. Nothing is added
- * then, as without authentication, so turning it on keeps the keys of customers. A service acts for many
- * users and must meet neither them nor another service: its subject is added.
+ * Whom an idempotency key counts for (A4). All credentials of a customer are one caller: by a key or by a
+ * token, it may read and change exactly the orders of its user, so what it repeats under the other one must not
+ * happen twice. '' while AUTH is off.
  */
-export const callerOf = (principal: Principal): string =>
-  principal === ANYONE || principal.userId !== undefined ? '' : principal.subject;
+export const callerOf = ({ userId, subject }: Principal): string => (userId === undefined ? subject : `user:${userId}`);
+
+/**
+ * The same beside an order's user, who stands in the order: nothing is added for a customer, who orders for
+ * itself alone, so its keys stay good when AUTH is turned on. A service acts for many users and must meet
+ * neither them nor another service.
+ */
+export const serviceOf = ({ userId, subject }: Principal): string => (userId === undefined ? subject : '');

@@ -1,7 +1,7 @@
 // What the edge is handed before the node is there: it listens from the first moment, and says "not yet"
 // until someone answers.
 
-import type { GremlinDesk, Owners, Queries } from '../actors/ports.js';
+import type { ApiKeys, GremlinDesk, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 
 const NOT_YET = 'this node is starting';
@@ -49,5 +49,20 @@ export function laterGremlin(desk: () => GremlinDesk | undefined): GremlinDesk {
     disable: async () => there().disable(),
     status: async () => there().status(),
     bite: async (target) => desk()?.bite(target),
+  };
+}
+
+export function laterApiKeys(keys: () => ApiKeys | undefined): ApiKeys {
+  const there = () => {
+    const found = keys();
+    if (found === undefined) throw new Unavailable(NOT_YET);
+    return found;
+  };
+  return {
+    create: async (key) => there().create(key),
+    find: async (hash) => there().find(hash),
+    list: async () => there().list(),
+    revoke: async (id, at) => there().revoke(id, at),
+    touch: async (id, at) => there().touch(id, at),
   };
 }

@@ -15,11 +15,15 @@ const LEVELS: Readonly<Record<number, string>> = {
   60: 'fatal',
 };
 
+/** Nobody logs a request's headers; should somebody, what says who he is stays out. */
+const CREDENTIALS = ['authorization', '*.authorization', '*.headers.authorization'];
+
 export function createLogger(config: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>): Logger {
   const options: pino.LoggerOptions = {
     level: config.logLevel,
     base: { service: config.serviceName, node: config.nodeName },
     timestamp: pino.stdTimeFunctions.isoTime,
+    redact: { paths: CREDENTIALS, censor: '***' },
   };
   return process.stdout.isTTY ? pino(options, forPeople()) : pino(options, pino.destination({ fd: 1, sync: true }));
 }

@@ -14,12 +14,13 @@ import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } fr
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
 import { systemClock } from '../bus/system-clock.js';
+import { Auth } from '../http/auth.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
 import { postgresGremlinSwitch } from '../storage/gremlin-switch.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
-import { laterGremlin, laterOwners, laterQueries } from './later.js';
+import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './later.js';
 import { createLogger } from './logger.js';
 import { nodeMeter, watchSizes } from './node-metrics.js';
 import { seedDemo } from './seed.js';
@@ -103,6 +104,7 @@ class House {
       health: () => healthReport(config, version, clock, this.running),
       ready: () => this.life?.notReady() ?? Promise.resolve('this node is starting'),
       metrics: registry,
+      auth: this.auth(),
       logger,
       clock,
       waitMs: config.orderWaitMs,
@@ -123,6 +125,13 @@ class House {
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
     return this.life;
+  }
+
+  private auth(): Auth | undefined {
+    const { config, clock, logger } = this;
+    if (config.auth === 'off') return undefined;
+    const { adminKey, tokens } = config;
+    return new Auth({ keys: laterApiKeys(() => this.stores?.keys), adminKey, tokens, clock, logger });
   }
 
   private async serve(life: Life): Promise<void> {
@@ -168,7 +177,20 @@ class House {
       { port: main, inventoryPort: inventory },
       `Holdfast ${version} takes orders at http://${config.host}:${main}/api/orders`,
     );
-    logger.warn({}, 'AUTH=off: every route is open to whoever reaches this address');
+    await this.tellAuth();
+  }
+
+  private async tellAuth(): Promise<void> {
+    const { config, logger } = this;
+    if (config.auth === 'off') {
+      logger.warn({}, 'AUTH=off: every route is open to whoever reaches this address');
+      return;
+    }
+    const tokens = config.tokens === undefined ? '' : `, tokens of ${config.tokens.issuer}`;
+    logger.info({}, `AUTH=keys: API keys${config.adminKey === undefined ? '' : ', ADMIN_KEY'}${tokens}`);
+    if (config.adminKey !== undefined || config.tokens !== undefined) return;
+    const keys = await this.stores?.keys.list().catch(() => undefined);
+    if (keys?.length === 0) logger.warn({}, 'there is no key yet, so nobody may do anything: holdfast keys create');
   }
 
   private async shutDown(): Promise<void> {

@@ -2,7 +2,7 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type { ApiKeys, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { httpPayments } from '../bus/http-payments.js';
@@ -10,6 +10,7 @@ import { jetstreamEvents } from '../bus/jetstream-events.js';
 import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments.js';
+import { postgresApiKeys } from '../storage/api-keys.js';
 import { migrate } from '../storage/migrate.js';
 import { postgresPaymentLedger } from '../storage/payment-ledger.js';
 import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
@@ -34,6 +35,7 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  readonly keys: ApiKeys;
   readonly payments: Payments;
   /** Where the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
@@ -109,6 +111,7 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client),
+    keys: postgresApiKeys(client),
     ...paymentsOf(config, client, clock),
     settlement,
     journal,

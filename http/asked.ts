@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Bite } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';
 import type { Clock } from '../actors/ports.js';
+import type { Principal } from '../actors/principal.js';
 import { Failure, invalidField } from './failure.js';
 import type { Answer, ReplyIds } from './reply.js';
 import { isKey, KEY_RULE } from './schemas.js';
@@ -17,6 +18,8 @@ export interface Asked extends ReplyIds {
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
   route: string;
   answer: Answer | undefined;
+  /** Who asks, once it is let in (admission.ts). */
+  principal: Principal;
   /** What the gremlin does to its writes of stock, and whether there were any. */
   bite?: Bite;
   isBitten?: boolean;
@@ -35,7 +38,11 @@ export class RequestIds {
   readonly #prefix: string;
   #last = 0;
 
-  constructor(clock: Clock) {
+  /** @param unknown who asks before it is looked at. */
+  constructor(
+    clock: Clock,
+    private readonly unknown: Principal,
+  ) {
     this.#prefix = clock.id().slice(-PREFIX_CHARS);
   }
 
@@ -46,7 +53,7 @@ export class RequestIds {
   asked(req: IncomingMessage): Asked {
     const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
     const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
-    return { req, requestId, correlation, params: {}, route: 'none', answer: undefined };
+    return { req, requestId, correlation, params: {}, route: 'none', answer: undefined, principal: this.unknown };
   }
 }
 
@@ -70,12 +77,12 @@ export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): vo
   if (headers.host === undefined && httpVersionMinor > 0) throw invalidField('Host', 'is missing');
 }
 
-/** Throws where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
-export function assertDecodable(url: string): void {
-  if (!url.includes('%')) return;
+/** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
+export function addressProblem(url: string): Failure | undefined {
+  if (!url.includes('%')) return undefined;
   const [path, ...query] = url.split('?');
-  if (!decodes(path ?? '')) throw invalidField('path', 'has a percent escape that is broken');
-  if (!decodes(query.join('?'))) throw invalidField('query', 'has a percent escape that is broken');
+  if (!decodes(path ?? '')) return invalidField('path', 'has a percent escape that is broken');
+  return decodes(query.join('?')) ? undefined : invalidField('query', 'has a percent escape that is broken');
 }
 
 function decodes(text: string): boolean {

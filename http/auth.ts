@@ -11,7 +11,8 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../actors/limits.js';
 import type { ApiKey, ApiKeys, Clock, Logger } from '../actors/ports.js';
-import { type Access, lacks, type Principal } from '../actors/principal.js';
+import type { Principal } from '../actors/principal.js';
+import { unauthorized } from './admission.js';
 import { hashOf, isApiKey } from './api-key.js';
 import { Failure, unavailable } from './failure.js';
 import { type TokenOptions, Tokens, type Verified } from './tokens.js';
@@ -128,27 +129,4 @@ function remember<T>(known: Map<string, T>, hash: string, value: T): void {
     if (oldest !== undefined) known.delete(oldest);
   }
   known.set(hash, value);
-}
-
-// ---------------------------------------------------------------- the two refusals
-
-export function unauthorized(given: boolean): Failure {
-  const message = given
-    ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'
-    : 'Send an API key or a token: Authorization: Bearer hf_...';
-  const challenge = given ? 'Bearer error="invalid_token"' : 'Bearer';
-  return new Failure(401, 'unauthorized', message, { headers: ['WWW-Authenticate', challenge] });
-}
-
-/** Throws the 403 of who may not. */
-export function mustHave(principal: Principal, access: Access): void {
-  const lack = lacks(principal, access);
-  if (lack === undefined) return;
-  if (lack.kind === 'service') {
-    throw new Failure(403, 'forbidden', 'Customers cannot do this: it takes the key of a service.');
-  }
-  const challenge = `Bearer error="insufficient_scope", scope="${lack.scope}"`;
-  throw new Failure(403, 'forbidden', `This key or token does not have the scope ${lack.scope}.`, {
-    headers: ['WWW-Authenticate', challenge],
-  });
 }

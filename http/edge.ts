@@ -11,7 +11,9 @@ import { limits } from '../actors/limits.js';
 import type { Clock, GremlinDesk, Logger, Owners, Queries } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { Access } from './access.js';
-import { type Asked, assertDecodable, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
+import { admission, beforeAdmission } from './admission.js';
+import { type Asked, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
+import type { Auth } from './auth.js';
 import { compressed, pays } from './compression.js';
 import { Failure, unavailable } from './failure.js';
 import { GremlinRoutes } from './gremlin.js';
@@ -45,6 +47,8 @@ export interface EdgeOptions {
   readonly metrics: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Who may do what; undefined: AUTH is off, everybody everything. */
+  readonly auth?: Auth | undefined;
   /** How long a client waits for an order's outcome before it hears 202. */
   readonly waitMs: number;
   readonly version: string;
@@ -67,7 +71,8 @@ const TELL_EVERY_MS = 1_000;
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { clock, logger, owners, queries, waitMs, host } = options;
   const metrics = new EdgeMetrics(options.metrics);
-  const ids = new RequestIds(clock);
+  const ids = new RequestIds(clock, beforeAdmission(options.auth));
+  const admit = admission(options.auth);
   const waiting = new WaitingRoom();
   const access = new Access(options.corsOrigins ?? []);
   let stopping = false;
@@ -146,6 +151,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const placeOrder = async (asked: Asked): Promise<Answer> => {
     asked.route = '/api/orders';
+    if (options.auth !== undefined) await admit(asked, 'orders:write');
     return orders.place(asked, validated(orderBody, await readJson(asked.req)));
   };
 
@@ -154,8 +160,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     app.use((ctx, next) => {
       ctx.respond = false;
       return serve(ctx.req, ctx.res, async (asked) => {
-        assertDecodable(ctx.req.url ?? '');
         ctx.state.asked = asked;
+        const problem = addressProblem(ctx.req.url ?? '');
+        if (problem !== undefined) {
+          await admit(asked, 'any');
+          throw problem;
+        }
         await next();
         return asked.answer ?? brokenAnswer();
       });
@@ -180,7 +190,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const patience = options.patience ?? limits;
   const main = await startHttpServer({
     ...{ host, clock, unreadable, patience, port: options.port, setBy: 'PORT' },
-    handle: handlerOf(true, everything(rooms)),
+    handle: handlerOf(true, everything(rooms, admit)),
   });
   const second = options.inventoryPort;
   const servers = [main];
@@ -189,7 +199,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       servers.push(
         await startHttpServer({
           ...{ host, clock, unreadable, patience, port: second, setBy: 'INVENTORY_PORT' },
-          handle: handlerOf(false, inventoryOnly(rooms)),
+          handle: handlerOf(false, inventoryOnly(rooms, admit)),
         }),
       );
     }

@@ -34,6 +34,18 @@ const errors = {
     'items[0].quantity',
     'items[0].quantity must be a whole number from 1 to 1,000,000.',
   ),
+  unauthorized: plain(
+    401,
+    'Not known',
+    'Needed is an API key or a token, Authorization: Bearer, and there was none, or one that is unknown, revoked, expired or meant for another service.',
+    'Send an API key or a token: Authorization: Bearer hf_...',
+  ),
+  forbidden: plain(
+    403,
+    'Not allowed',
+    "The key or token does not have the scope, or it is a customer's and this takes a service, or is for another user.",
+    'This key or token does not have the scope orders:write.',
+  ),
   payment_declined: plain(
     402,
     'Payment declined',

@@ -5,6 +5,8 @@
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
 import type { Clock } from '../actors/ports.js';
+import { NOBODY } from '../actors/principal.js';
+import type { Asked } from './asked.js';
 import { inTime } from './in-time.js';
 import { type Answer, errorBody } from './reply.js';
 
@@ -32,7 +34,7 @@ export class Health {
     this.#options = options;
   }
 
-  health = async (): Promise<Answer> => {
+  health = async ({ principal }: Pick<Asked, 'principal'>): Promise<Answer> => {
     const { version } = this.#options;
     const unknown = { kind: 'unknown', guarantee: 'unknown: the node does not answer' };
     const report = await this.#inTime<HealthReport>(this.#options.health, () => ({
@@ -41,7 +43,8 @@ export class Health {
       journal: unknown,
       dependencies: {},
     }));
-    return { status: report.status === 'down' ? 503 : 200, body: JSON.stringify(report) };
+    const told = principal === NOBODY ? { status: report.status } : report;
+    return { status: report.status === 'down' ? 503 : 200, body: JSON.stringify(told) };
   };
 
   live = async (): Promise<Answer> => ({ status: 200, body: '{"status":"alive"}' });

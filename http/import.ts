@@ -3,6 +3,7 @@
  * not keep the others out; the answer reports every row that failed. A repeat under the same key completes
  * what was not done, and adds nothing twice.
  */
+import { callerOf } from '../actors/principal.js';
 import { productId } from '../actors/ids.js';
 import { unknownProduct as unknownState } from '../actors/inventory.js';
 import { limits } from '../actors/limits.js';
@@ -75,7 +76,7 @@ export class Import {
       if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
       await this.#received(
         record.values,
-        writeOf(`import/${record.line}`, key, record.values, () => ''),
+        writeOf(`import/${record.line}`, callerOf(asked.principal), key, record.values, () => ''),
         asked,
         endsAt,
       );

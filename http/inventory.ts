@@ -6,6 +6,7 @@ import { type ProductId, productId } from '../actors/ids.js';
 import { available, type ProductState, unknownProduct as unknownState } from '../actors/inventory.js';
 import { limits } from '../actors/limits.js';
 import type { Clock, Owners, Queries, StockReply, StockRequest } from '../actors/ports.js';
+import { callerOf } from '../actors/principal.js';
 import type { ReceiveCommand } from '../actors/protocol.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
@@ -74,7 +75,13 @@ export class Inventory {
    */
   receive = async (asked: Asked, body: ReceiptBody): Promise<Answer> => {
     const normalised = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
-    const write = writeOf('receive', idempotencyKey(asked, body.idempotency_key), normalised, this.#draw);
+    const write = writeOf(
+      'receive',
+      callerOf(asked.principal),
+      idempotencyKey(asked, body.idempotency_key),
+      normalised,
+      this.#draw,
+    );
     return this.#options.waiting.during(async () => {
       this.#recent.refuseOther(write);
       const receipts = await this.#checked(body.products);
@@ -116,7 +123,7 @@ export class Inventory {
   adjust = async (asked: Asked, id: string, { delta, reason, idempotency_key }: AdjustBody): Promise<Answer> => {
     const product = productId(id);
     const key = idempotencyKey(asked, idempotency_key);
-    const write = writeOf(`adjust/${product}`, key, { delta, reason }, this.#draw);
+    const write = writeOf(`adjust/${product}`, callerOf(asked.principal), key, { delta, reason }, this.#draw);
     const { waiting, waitMs } = this.#options;
     return waiting.during(async () => {
       const { ref, fingerprint } = write;

@@ -3,9 +3,10 @@
  * it is written twice: what a route may answer stands in its row, what a code means in errors.ts.
  */
 import { z } from 'zod';
+import type { Demand, Scope } from '../actors/principal.js';
 import { curlsOf } from './curl.js';
 import { ERRORS, type ErrorCode, exampleOf } from './errors.js';
-import { codesOf, type Operation, type Scope, type Tag } from './operation.js';
+import { codesOf, type Operation, type Tag } from './operation.js';
 import { problemOf } from './problem.js';
 import { errorReply, problemReply } from './reply-schemas.js';
 
@@ -41,7 +42,7 @@ export interface Described {
   readonly summary: string;
   readonly description?: string;
   readonly tags: readonly Tag[];
-  readonly security: readonly { readonly bearer: readonly Scope[] }[];
+  readonly security: readonly { readonly bearer?: readonly Scope[] }[];
   readonly parameters: readonly (Parameter | Reference)[];
   readonly requestBody?: { readonly required: boolean; readonly content: { readonly [type: string]: Media } };
   readonly responses: { readonly [status: string]: Reply | Reference };
@@ -81,6 +82,7 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
   'X-Correlation-ID': { description: 'Of everything that follows from it, as sent or made.', schema: string },
   Location: { description: 'Where the order is, as a path.', schema: string },
   ETag: { description: 'This version, for If-None-Match.', schema: string },
+  'WWW-Authenticate': { description: 'How to say who you are: Bearer.', schema: string },
   Allow: { description: 'The methods that are possible here.', schema: string },
   'Idempotency-Replayed': {
     description: 'true where this very request had its effect before.',
@@ -137,7 +139,7 @@ function described(operation: Operation, schemas: Schemas, responses: Record<str
     summary,
     ...(description !== undefined && { description }),
     tags: [tag],
-    security: scope === 'none' ? [] : [{ bearer: scope === 'any' ? [] : [scope] }],
+    security: securityOf(scope),
     parameters: [
       ...parametersOf(operation.params, 'path', schemas),
       ...parametersOf(operation.query, 'query', schemas),
@@ -150,6 +152,13 @@ function described(operation: Operation, schemas: Schemas, responses: Record<str
     responses: { ...successes(operation, schemas), ...failures(operation, schemas, responses) },
     'x-codeSamples': curlsOf(operation).map((sample) => ({ lang: 'curl', ...sample })),
   };
+}
+
+/** Nothing in a requirement means that none is needed. */
+function securityOf(demand: Demand): Described['security'] {
+  if (demand === 'none') return [];
+  if (demand === 'told') return [{}, { bearer: [] }];
+  return [{ bearer: demand === 'any' ? [] : [demand.replace('service:', '') as Scope] }];
 }
 
 function parametersOf(shape: z.ZodObject, where: Parameter['in'], schemas: Schemas): Parameter[] {
@@ -225,7 +234,14 @@ function failures(operation: Operation, schemas: Schemas, responses: Record<stri
 function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas): Reply {
   const shown = (show: (example: object) => unknown) =>
     Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
-  const more = status === 405 ? ['Allow'] : status === 503 || status === 429 ? ['Retry-After'] : [];
+  const more =
+    status === 401
+      ? ['WWW-Authenticate']
+      : status === 405
+        ? ['Allow']
+        : status === 503 || status === 429
+          ? ['Retry-After']
+          : [];
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
     headers: headersOf(more),

@@ -5,6 +5,7 @@
  * To add one: a row in a file of operations/, and its schemas in schemas.ts and reply-schemas.ts.
  */
 import { z } from 'zod';
+import type { Demand } from '../actors/principal.js';
 import type { Asked, Handler } from './asked.js';
 import type { ErrorCode } from './errors.js';
 import type { GremlinRoutes } from './gremlin.js';
@@ -31,9 +32,6 @@ export interface Rooms {
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** What a caller must be allowed to do: `none` needs no credentials, `any` takes whoever has some. */
-export type Scope = 'none' | 'any' | 'orders:read' | 'orders:write' | 'inventory:write' | 'admin';
-
 export type Tag = 'Orders' | 'Inventory' | 'Operations';
 
 export interface Success {
@@ -53,7 +51,7 @@ interface Common {
   /** Unique, in camel case: generated clients call it so. */
   readonly id: string;
   readonly tag: Tag;
-  readonly scope: Scope;
+  readonly scope: Demand;
   /** `both`: on the inventory port as well. */
   readonly ports: 'main' | 'both';
   readonly summary: string;
@@ -136,7 +134,9 @@ export function codesOf({ method, params, body, stream, scope, errors = [], head
   if (Object.keys(params.shape).length > 0) codes.push('not_found');
   if (body !== undefined || stream !== undefined) codes.push('too_large', 'unsupported_media_type');
   if ('Idempotency-Key' in headers) codes.push('idempotency_mismatch');
-  if (scope !== 'none') codes.push('unavailable');
+  const isOpen = scope === 'none' || scope === 'told';
+  if (!isOpen) codes.push('unauthorized', 'unavailable');
+  if (!isOpen && scope !== 'any') codes.push('forbidden');
   if (scope !== 'none' && method !== 'GET') codes.push('busy');
   return [...new Set(codes)];
 }

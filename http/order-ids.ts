@@ -5,7 +5,7 @@
  *   a key that looks so drawn  the order of that id, also while its first sending is still on its way: a
  *                              repeat of an order that was answered with nothing but its id. If that is
  *                              another caller's, as any other key:
- *   any other key              a hash of caller and key, which begins with ORD-4 to ORD-7; the key itself
+ *   any other key              a hash of caller and key (of user, key, and the service that asks), which begins with ORD-4 to ORD-7; the key itself
  *                              may be the id of an order that the caller has already (`alias`)
  *
  * So the same caller and key always mean the same order, on any edge, without asking anybody; and since
@@ -18,14 +18,15 @@ import type { PlaceRequest } from '../actors/ports.js';
 export type Target = Pick<PlaceRequest, 'order' | 'fresh' | 'alias'>;
 
 /** @param draw 128 random bits as 26 characters. */
-export function targetOf(user: UserId, key: string | undefined, draw: () => string): Target {
+export function targetOf(user: UserId, service: string, key: string | undefined, draw: () => string): Target {
   if (key === undefined) return { order: orderId(`ORD-${draw()}`), fresh: true };
   if (isOurOrderId(key) && DRAWN.test(key)) return { order: orderId(key), fresh: false };
-  return hashedTarget(user, key);
+  return hashedTarget(user, service, key);
 }
 
-export const hashedTarget = (user: UserId, key: string): Target => ({
-  order: keyedOrderId(user, key),
+/** @param service who asks for the user (serviceOf); '' is the user itself. */
+export const hashedTarget = (user: UserId, service: string, key: string): Target => ({
+  order: keyedOrderId(user, service, key),
   fresh: false,
   alias: orderId(key),
 });
@@ -34,9 +35,10 @@ export const hashedTarget = (user: UserId, key: string): Target => ({
 const DRAWN = /^ORD-0/;
 const HASHED = 0x80;
 
-/** No user id and no key contains U+0000, so no two pairs share a text. */
-function keyedOrderId(user: UserId, key: string): OrderId {
-  const bytes = createHash('sha256').update(`${user}\0${key}`).digest();
+/** No user id, key or service contains U+0000, so no two callers and keys share a text. */
+function keyedOrderId(user: UserId, service: string, key: string): OrderId {
+  const text = service === '' ? `${user}\0${key}` : `${user}\0${key}\0${service}`;
+  const bytes = createHash('sha256').update(text).digest();
   bytes[0] = (bytes[0] ?? 0) | HASHED;
   return orderId(`ORD-${crockford128(bytes)}`);
 }

@@ -6,6 +6,7 @@ import { type OrderId, orderId, productId } from '../actors/ids.js';
 import { minorDigits, toMinor } from '../actors/money.js';
 import type { OrderState } from '../actors/order.js';
 import type { ActReply, Clock, Owners } from '../actors/ports.js';
+import { callerOf, sees } from '../actors/principal.js';
 import type { Line, OrderAct } from '../actors/protocol.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../actors/transitions.js';
 import { Unavailable } from '../actors/unavailable.js';
@@ -66,7 +67,7 @@ export class OrderLife {
 
   requestReturn = async (asked: Asked, id: string, body: ReturnBody): Promise<Answer> => {
     const { lines, reason, idempotency_key } = body;
-    const named = lines?.some(({ item_id }) => item_id !== undefined) ? await this.#order(id) : undefined;
+    const named = lines?.some(({ item_id }) => item_id !== undefined) ? await this.#order(asked, id) : undefined;
     const command = {
       type: 'requestReturn',
       ...(lines !== undefined && { lines: linesOf(lines.map((line, i) => resolved(line, i, named))) }),
@@ -81,7 +82,7 @@ export class OrderLife {
   };
 
   refund = async (asked: Asked, id: string, { amount, reason, idempotency_key }: RefundBody): Promise<Answer> => {
-    const minor = amount === undefined ? undefined : minorOf(amount, await this.#order(id));
+    const minor = amount === undefined ? undefined : minorOf(amount, await this.#order(asked, id));
     const command = { type: 'refund', ...(minor !== undefined && { minor }), ...said({ reason }) } as const;
     return this.#act(asked, id, idempotency_key, command, 'Refund requested successfully', 201);
   };
@@ -102,8 +103,10 @@ export class OrderLife {
     status = 200,
   ): Promise<Answer> {
     const { owners, clock, waiting, waitMs } = this.#options;
+    // Whose it is never changes, so it may be looked at before.
+    if (asked.principal.userId !== undefined) await this.#order(asked, id);
     const key = idempotencyKey(asked, inBody);
-    const { ref, fingerprint } = writeOf(`orders/${id}`, key, command, () => clock.id());
+    const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(asked.principal), key, command, () => clock.id());
     const ifVersion = versionAsked(asked);
     const request = {
       order: orderId(id),
@@ -121,9 +124,9 @@ export class OrderLife {
     };
   }
 
-  async #order(id: string): Promise<OrderState> {
+  async #order({ principal }: Asked, id: string): Promise<OrderState> {
     const state = await this.#options.owners.order(orderId(id) as OrderId);
-    if (state === undefined) throw notFound(`There is no order ${id}.`);
+    if (state === undefined || !sees(principal, state.content.user)) throw notFound(`There is no order ${id}.`);
     return state;
   }
 }

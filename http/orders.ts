@@ -4,7 +4,9 @@
  */
 import { orderId, userId } from '../actors/ids.js';
 import type { Clock, OrderFilter, Owners, PlaceReply, Queries } from '../actors/ports.js';
+import { sees, serviceOf } from '../actors/principal.js';
 import { Unavailable } from '../actors/unavailable.js';
+import { mustActFor } from './admission.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { Failure, fromReadModel, notFound } from './failure.js';
 import { inTime } from './in-time.js';
@@ -43,7 +45,9 @@ export class Orders {
     const wish = readWish(body);
     const key = idempotencyKey(asked, wish.key);
     const { user } = wish.content;
-    let target = targetOf(user, key, this.#draw);
+    mustActFor(asked, user, 'user_id');
+    const service = serviceOf(asked.principal);
+    let target = targetOf(user, service, key, this.#draw);
     const { waiting, clock, broken } = this.#options;
     const preference = preferenceOf(asked);
     const waitMs = preference?.waitMs ?? this.#options.waitMs;
@@ -54,7 +58,7 @@ export class Orders {
         let reply = await this.#placeAt(target, wish, asked, waitMs, impatient);
         if (key !== undefined && isNotYours(reply)) {
           // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
-          target = hashedTarget(user, key);
+          target = hashedTarget(user, service, key);
           reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
         }
         const isReplay = key !== undefined && reply.kind === 'outcome' && reply.repeat;
@@ -102,25 +106,33 @@ export class Orders {
     return alias !== undefined && (await owners.order(alias)) !== undefined;
   }
 
-  get = async (id: string): Promise<Answer> => {
+  get = async ({ principal }: Asked, id: string): Promise<Answer> => {
     const state = await this.#options.owners.order(orderId(id));
-    if (state === undefined) throw unknownOrder(id);
+    if (state === undefined || !sees(principal, state.content.user)) throw unknownOrder(id);
     return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
 
-  list = async (asked: OrderListQuery): Promise<Answer> => {
-    const { user_id: user, status } = asked;
+  list = async ({ principal }: Asked, query: OrderListQuery): Promise<Answer> => {
+    const { user_id: user = principal.userId, status } = query;
     const filter: OrderFilter = {
       ...(user !== undefined && { user: userId(user) }),
       ...(status !== undefined && { status }),
     };
-    const page = pageOf(asked);
+    const page = pageOf(query);
+    if (user !== undefined && !sees(principal, userId(user))) return list([], { ...page, total: 0 });
     const { orders, total } = await fromReadModel(() => this.#options.queries.orders(filter, page));
     return list(orders.map(orderJson), { ...page, total });
   };
 
-  history = async (id: string): Promise<Answer> => {
+  /** Like `list`, of one user: others do not exist for a customer. */
+  listOfUser = async (asked: Asked, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {
+    if (!sees(asked.principal, userId(query.user_id))) throw notFound(`There is no user ${query.user_id}.`);
+    return this.list(asked, query);
+  };
+
+  history = async (asked: Asked, id: string): Promise<Answer> => {
     const { owners, queries } = this.#options;
+    if (asked.principal.userId !== undefined) await this.get(asked, id);
     await owners.flushed(orderId(id));
     const rows = await fromReadModel(() => queries.history(orderId(id)));
     if (rows.length === 0) throw unknownOrder(id);

@@ -197,6 +197,9 @@ export const gremlinReply = z
   })
   .meta({ id: 'Gremlin' });
 
+/** For who has shown nothing. */
+export const healthBrief = healthReply.pick({ status: true }).strict().meta({ id: 'HealthBrief' });
+
 // ---------------------------------------------------------------- envelopes
 
 const pagination = z

@@ -4,23 +4,25 @@
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
+import type { Admit } from './admission.js';
 import type { Asked } from './asked.js';
 import { Failure, notFound } from './failure.js';
 import type { Operation, Rooms } from './operation.js';
 import { operations } from './operations/all.js';
 
-export const everything = (rooms: Rooms): Middleware => routed(operations, rooms);
-export const inventoryOnly = (rooms: Rooms): Middleware =>
+export const everything = (rooms: Rooms, admit: Admit): Middleware => routed(operations, rooms, admit);
+export const inventoryOnly = (rooms: Rooms, admit: Admit): Middleware =>
   routed(
     operations.filter(({ ports }) => ports === 'both'),
     rooms,
+    admit,
   );
 
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
   path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];
 
 /** Leaves the answer in `ctx.state.asked`, or throws the 404 or 405. */
-function routed(table: readonly Operation[], rooms: Rooms): Middleware {
+function routed(table: readonly Operation[], rooms: Rooms, admit: Admit): Middleware {
   const router = new Router();
   for (const operation of table) {
     const handler = rooms.gremlin.biting(operation.path, operation.handler(rooms));
@@ -28,6 +30,7 @@ function routed(table: readonly Operation[], rooms: Rooms): Middleware {
       const asked: Asked = ctx.state.asked;
       asked.route = operation.path;
       asked.params = ctx.params;
+      await admit(asked, operation.scope);
       asked.answer = await handler(asked);
     });
   }
@@ -35,7 +38,10 @@ function routed(table: readonly Operation[], rooms: Rooms): Middleware {
   return async (ctx, next) => {
     await routes(ctx as Parameters<typeof routes>[0], next);
     const asked: Asked = ctx.state.asked;
-    asked.answer ??= elsewhere(ctx);
+    if (asked.answer !== undefined) return;
+    // What there is and what not is for those who may come in; what may be asked across origins, for all.
+    if (ctx.method !== 'OPTIONS') await admit(asked, 'any');
+    asked.answer = elsewhere(ctx);
   };
 }
 

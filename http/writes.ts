@@ -15,12 +15,24 @@ export interface Write {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
-/** @param scope what the key counts for: the same key may name one write for each. @param content the normalised request. */
-export function writeOf(scope: string, given: string | undefined, content: object, draw: () => string): Write {
+/**
+ * @param scope what the key counts for: the same key may name one write for each
+ * @param caller of `callerOf`: its key is nobody else's
+ * @param content the normalised request
+ */
+export function writeOf(
+  scope: string,
+  caller: string,
+  given: string | undefined,
+  content: object,
+  draw: () => string,
+): Write {
   const key = given ?? draw();
+  // None of them contains U+0000, so no two writes share a text.
+  const text = `inventory\0${scope}\0${key}${caller === '' ? '' : `\0${caller}`}`;
   return {
     key,
-    ref: writeId(`WR-${sha256(`inventory\0${scope}\0${key}`).slice(0, 26)}`),
+    ref: writeId(`WR-${sha256(text).slice(0, 26)}`),
     fingerprint: sha256(JSON.stringify(content)).slice(0, 22),
     fresh: given === undefined,
   };

@@ -3,7 +3,9 @@
 import { z } from 'zod';
 import { healthyNode } from '../examples.js';
 import { operation } from '../operation.js';
-import { healthReply } from '../reply-schemas.js';
+import { healthBrief, healthReply } from '../reply-schemas.js';
+
+const healthAnswer = z.union([healthReply, healthBrief]);
 
 const ready = (path: string, id: string, summary: string, description: string) =>
   operation({
@@ -33,16 +35,17 @@ export const nodeOperations = [
     path: '/health',
     id: 'getHealth',
     tag: 'Operations',
-    scope: 'any',
+    scope: 'told',
     ports: 'both',
     summary: 'How this node and its parts are',
-    description: 'For people. Answers within two seconds, also when a part does not.',
+    description:
+      'For people. Answers within two seconds, also when a part does not. Without a valid key or token, where AUTH is on, it tells no more than the status.',
     examples: [{ name: 'Ask' }],
     success: {
-      200: { description: 'ok, or degraded: it serves.', schema: healthReply, example: healthyNode },
+      200: { description: 'ok, or degraded: it serves.', schema: healthAnswer, example: healthyNode },
       503: {
         description: 'It does not serve.',
-        schema: healthReply,
+        schema: healthAnswer,
         example: {
           ...healthyNode,
           status: 'down',
@@ -50,7 +53,7 @@ export const nodeOperations = [
         },
       },
     },
-    handle: ({ health }) => health.health(),
+    handle: ({ health }, _input, asked) => health.health(asked),
   }),
   operation({
     method: 'GET',

@@ -69,9 +69,12 @@ export const transitionsOperation = operation({
   handle: ({ life }) => life.transitions(),
 });
 
+/** The shop's to do: no customer may, not with its own order either. */
+const byService = { ...common, scope: 'service:orders:write' } as const;
+
 export const orderLifeOperations = [
   operation({
-    ...common,
+    ...byService,
     method: 'PATCH',
     path: '/api/orders/:order_id/status',
     id: 'setOrderStatus',
@@ -99,7 +102,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.cancel(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/ship',
     id: 'shipOrder',
     summary: 'Ship an order, or a part of it',
@@ -114,7 +117,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.ship(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/deliver',
     id: 'deliverOrder',
     summary: 'Note that what was shipped has arrived',
@@ -140,7 +143,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.requestReturn(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/returns/:return_id/receive',
     id: 'receiveReturn',
     params: returnParams,
@@ -156,7 +159,7 @@ export const orderLifeOperations = [
       life.receiveReturn(asked, order_id, return_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/refunds',
     id: 'refundOrder',
     summary: 'Refund an order, or a part of it',

@@ -92,7 +92,7 @@ export const orderOperations = [
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },
-    handle: ({ orders }, { query }) => orders.list(query),
+    handle: ({ orders }, { query }, asked) => orders.list(asked, query),
   }),
   operation({
     method: 'GET',
@@ -113,7 +113,7 @@ export const orderOperations = [
         example: { status: 'success', data: placedOrder },
       },
     },
-    handle: ({ orders }, { params }) => orders.get(params.order_id),
+    handle: ({ orders }, { params }, asked) => orders.get(asked, params.order_id),
   }),
   operation({
     method: 'GET',
@@ -133,7 +133,7 @@ export const orderOperations = [
         example: { status: 'success', order_id: EXAMPLE_ORDER_ID, data: placedHistory },
       },
     },
-    handle: ({ orders }, { params }) => orders.history(params.order_id),
+    handle: ({ orders }, { params }, asked) => orders.history(asked, params.order_id),
   }),
   operation({
     method: 'GET',
@@ -154,6 +154,6 @@ export const orderOperations = [
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },
-    handle: ({ orders }, { params, query }) => orders.list({ ...query, ...params }),
+    handle: ({ orders }, { params, query }, asked) => orders.listOfUser(asked, { ...query, ...params }),
   }),
 ];

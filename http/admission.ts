@@ -1,0 +1,61 @@
+/**
+ * Whether a request is let in to an operation: 401 for who does not say who it is, 403 for who may not.
+ *
+ * It comes before anything else of the request is looked at; only what can be asked by everybody is not stopped
+ * here. While AUTH is off it costs nothing and everybody is ANYONE.
+ */
+import type { UserId } from '../actors/ids.js';
+import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../actors/principal.js';
+import type { Asked } from './asked.js';
+import type { Auth } from './auth.js';
+import { Failure } from './failure.js';
+
+/** Writes down in `asked` who asks, or throws the refusal. */
+export type Admit = (asked: Asked, demand: Demand) => Promise<void> | undefined;
+
+/** Who asks before it is looked at. */
+export const beforeAdmission = (auth: Auth | undefined): Principal => (auth === undefined ? ANYONE : NOBODY);
+
+export function admission(auth: Auth | undefined): Admit {
+  if (auth === undefined) return () => undefined;
+  return async (asked, demand) => {
+    if (demand === 'none') return;
+    try {
+      asked.principal = await auth.principal(asked.req);
+    } catch (error) {
+      // Who is told more when it is known is told the rest when it is not, also while nobody can be known.
+      if (demand === 'told') return;
+      throw error;
+    }
+    const lack = lacks(asked.principal, demand);
+    if (lack !== undefined) throw lack.kind === 'service' ? forCustomers() : withoutScope(lack.scope);
+  };
+}
+
+// ---------------------------------------------------------------- what belongs to whom
+
+/** Throws the 403 of a customer that acts for another. */
+export function mustActFor({ principal }: Asked, user: UserId, field: string): void {
+  if (sees(principal, user)) return;
+  const message = `${field} is not the user of this key or token, who can act for nobody else.`;
+  throw new Failure(403, 'forbidden', message, { errors: [{ field, message }] });
+}
+
+// ---------------------------------------------------------------- refusals
+
+/** @param given whether there was anything that could have been one. */
+export function unauthorized(given: boolean): Failure {
+  const message = given
+    ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'
+    : 'Send an API key or a token: Authorization: Bearer hf_...';
+  const challenge = given ? 'Bearer error="invalid_token"' : 'Bearer';
+  return new Failure(401, 'unauthorized', message, { headers: ['WWW-Authenticate', challenge] });
+}
+
+const withoutScope = (scope: string): Failure =>
+  new Failure(403, 'forbidden', `This key or token does not have the scope ${scope}.`, {
+    headers: ['WWW-Authenticate', `Bearer error="insufficient_scope", scope="${scope}"`],
+  });
+
+const forCustomers = (): Failure =>
+  new Failure(403, 'forbidden', 'Customers cannot do this: it takes the key of a service.');
