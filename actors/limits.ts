@@ -87,6 +87,8 @@ export const limits = {
   readyMs: 1_500,
   /** A verified credential is taken for good this long: how late a revocation may be. */
   credentialMs: 5_000,
+  /** Older, and in use, it is looked up again while it is still taken: nobody waits for that. */
+  credentialRefreshMs: 2_500,
   /** A key's last use is noted at most so often. */
   keyTouchMs: 60_000,
   /** Of a token's times, for clocks that differ. */
@@ -153,6 +155,7 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.readyMs < 2_000, 'readyMs must let /readyz answer within two seconds');
   must(l.waitingRequests >= l.waitingClients, 'waitingRequests must not be less than waitingClients');
   must(l.credentialMs <= 5_000, 'credentialMs must keep the promise that a revocation takes effect within 5 s');
+  must(l.credentialRefreshMs < l.credentialMs, 'credentialRefreshMs must be less than credentialMs');
   must(l.issuerRetryMs <= l.issuerCooldownMs, 'issuerRetryMs must not exceed issuerCooldownMs');
   must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');

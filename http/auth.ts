@@ -63,8 +63,10 @@ export class Auth {
     // A hash is nothing that a guesser chooses: how long a Map takes to find it tells nothing about a key.
     const known = this.#known.get(hash);
     const { clock } = this.#options;
-    if (known !== undefined && known.until > clock.monotonic()) {
+    const restMs = (known?.until ?? 0) - clock.monotonic();
+    if (known !== undefined && restMs > 0) {
       if (known.expiresAt <= clock.now()) throw unauthorized(true);
+      if (restMs < limits.credentialMs - limits.credentialRefreshMs) this.#refresh(text, hash);
       return known.principal;
     }
     if ((this.#refused.get(hash) ?? 0) > clock.monotonic()) throw unauthorized(true);
@@ -72,6 +74,12 @@ export class Auth {
   }
 
   // -------------------------------------------------------------- machinery
+
+  /** What it fails with is nobody's answer: a refusal is remembered, and without an answer the life goes on to its end. */
+  #refresh(text: string, hash: string): void {
+    if (this.#verifying.has(hash) || this.#verifying.size >= limits.credentialLookUps) return;
+    this.#verify(text, hash).catch(() => {});
+  }
 
   /** One look-up for all that wait for it. */
   #verify(text: string, hash: string): Promise<Principal> {
@@ -84,6 +92,7 @@ export class Auth {
     const verifying = this.#lookUp(text, hash)
       .then((verified) => {
         if (verified === undefined || verified.expiresAt <= this.#options.clock.now()) {
+          this.#known.delete(hash);
           remember(this.#refused, hash, until);
           throw unauthorized(true);
         }

@@ -67,8 +67,11 @@ const stored = async ({ keys, clock }: Context, more: Partial<ApiKey> = {}): Pro
   return { id, key };
 };
 
+const bearing = (authorization: string | undefined) => ({ headers: { authorization } }) as IncomingMessage;
 const asking = ({ auth }: Context, authorization: string | undefined): Promise<Principal> =>
-  (async () => auth.principal({ headers: { authorization } } as IncomingMessage))();
+  (async () => auth.principal(bearing(authorization)))();
+/** What was begun beside it has ended: all of it is in memory here. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
 const by = (context: Context, key: string) => asking(context, `Bearer ${key}`);
 
 const refused = async (promise: Promise<unknown>, status: number): Promise<Failure> => {
@@ -145,12 +148,29 @@ test('a key that is verified is not asked for again in its time, and no longer: 
   await Promise.all(Array.from({ length: 50 }, () => by(context, key)));
   assert.is(keys.finds, 1, 'one look-up for all that wait');
   await keys.revoke(id, clock.now());
-  clock.passed += limits.credentialMs - 1;
+  clock.passed += limits.credentialRefreshMs;
   assert.ok(await by(context, key));
   assert.is(keys.finds, 1);
-  clock.passed += 1;
+  clock.passed += limits.credentialMs - limits.credentialRefreshMs;
   await refused(by(context, key), 401);
   assert.ok(limits.credentialMs <= 5_000);
+});
+
+test('a key in use is looked up again before its time is over, and nobody waits for it', async (context) => {
+  const { keys, clock } = context;
+  const { id, key } = await stored(context);
+  assert.ok(await by(context, key));
+  for (let i = 0; i < 10; i++) {
+    clock.passed += limits.credentialMs - 1;
+    assert.not.instance(context.auth.principal(bearing(`Bearer ${key}`)), Promise);
+    await settled();
+  }
+  assert.is(keys.finds, 11);
+  await keys.revoke(id, clock.now());
+  clock.passed += limits.credentialRefreshMs + 1;
+  assert.ok(await by(context, key));
+  await settled();
+  await refused(by(context, key), 401);
 });
 
 test('the life counts from before the look-up', async (context) => {
@@ -184,6 +204,8 @@ test('a database that is away: known keys go on for their time, unknown ones hea
   keys.isAway = true;
   clock.passed += limits.credentialMs - 1;
   assert.ok(await by(context, known.key));
+  await settled();
+  assert.ok(await by(context, known.key), 'no answer is not a no');
   const { code, details } = await refused(by(context, unknown.key), 503);
   assert.is(code, 'unavailable');
   assert.equal(details.headers, ['Retry-After', '1']);
