@@ -53,7 +53,8 @@ test('a customer sees what is its own, a service all, nobody nothing', () => {
 });
 
 test('two callers never meet under one key, in orders or in stock', () => {
-  const word = fc.string({ unit: fc.constantFrom('a', ':', '#', '-', 'user:', 'key:'), minLength: 1, maxLength: 4 });
+  // Few words, so that they meet, and such as break names that are put together.
+  const word = fc.constantFrom('a', 'b', 'a:b', 'user:a', 'key:a', ':', '#');
   const asker = fc.record({ isService: fc.boolean(), subject: word, acts: word, key: word });
   const draw = () => '0';
   const orderOf = ({
@@ -80,6 +81,7 @@ test('two callers never meet under one key, in orders or in stock', () => {
       assert.is(one.order === two.order, one.orderCaller === two.orderCaller);
       assert.is(one.ref === two.ref, one.stockCaller === two.stockCaller);
     }),
+    { numRuns: 3_000 },
   );
 });
 
