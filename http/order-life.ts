@@ -104,15 +104,14 @@ export class OrderLife {
   ): Promise<Answer> {
     const { owners, clock, waiting, waitMs } = this.#options;
     const key = idempotencyKey(asked, inBody);
-    const { principal } = asked;
-    const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(principal), key, command, () => clock.id());
+    const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(asked.principal), key, command, () => clock.id());
     const ifVersion = versionAsked(asked);
     const request = {
       order: orderId(id),
       command: { ...command, act: { ref, fingerprint } } as OrderAct,
       correlation: asked.correlation,
       ...(ifVersion !== undefined && { ifVersion }),
-      ...(principal.userId !== undefined && { user: principal.userId }),
+      ...(asked.principal.userId !== undefined && { user: asked.principal.userId }),
     };
     const reply = await waiting.during(() => owners.act(request, waitMs).catch(unavailable));
     if (reply.kind === 'unavailable') throw actUnavailable(id);

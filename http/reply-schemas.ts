@@ -196,6 +196,7 @@ export const gremlinReply = z
     hits: perTarget(z.partialRecord(z.enum(GREMLIN_KINDS), count)).meta({ description: 'What it did, and how often.' }),
   })
   .meta({ id: 'Gremlin' });
+
 /** For who has shown nothing. */
 export const healthBrief = healthReply.pick({ status: true }).strict().meta({ id: 'HealthBrief' });
 

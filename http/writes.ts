@@ -16,9 +16,9 @@ export interface Write {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 /**
- * @param scope what the key counts for: the same key may name one write for each.
- * @param caller of `callerOf`; like the others without U+0000.
- * @param content the normalised request.
+ * @param scope what the key counts for: the same key may name one write for each
+ * @param caller of `callerOf`: its key is nobody else's
+ * @param content the normalised request
  */
 export function writeOf(
   scope: string,
@@ -28,6 +28,7 @@ export function writeOf(
   draw: () => string,
 ): Write {
   const key = given ?? draw();
+  // None of them contains U+0000, so no two writes share a text.
   const text = `inventory\0${scope}\0${key}${caller === '' ? '' : `\0${caller}`}`;
   return {
     key,

@@ -69,9 +69,12 @@ export const transitionsOperation = operation({
   handle: ({ life }) => life.transitions(),
 });
 
+/** The shop's to do: no customer may, not with its own order either. */
+const byService = { ...common, scope: 'service:orders:write' } as const;
+
 export const orderLifeOperations = [
   operation({
-    ...common,
+    ...byService,
     method: 'PATCH',
     path: '/api/orders/:order_id/status',
     id: 'setOrderStatus',
@@ -100,7 +103,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.cancel(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/ship',
     id: 'shipOrder',
     scope: 'service:orders:write',
@@ -116,7 +119,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.ship(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/deliver',
     id: 'deliverOrder',
     scope: 'service:orders:write',
@@ -143,7 +146,7 @@ export const orderLifeOperations = [
     handle: ({ life }, { params: { order_id }, body }, asked) => life.requestReturn(asked, order_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/returns/:return_id/receive',
     id: 'receiveReturn',
     scope: 'service:orders:write',
@@ -160,7 +163,7 @@ export const orderLifeOperations = [
       life.receiveReturn(asked, order_id, return_id, body),
   }),
   operation({
-    ...common,
+    ...byService,
     path: '/api/orders/:order_id/refunds',
     id: 'refundOrder',
     scope: 'service:orders:write',

@@ -16,6 +16,7 @@ import {
   serviceOf,
 } from '../../actors/principal.js';
 import { targetOf } from '../../http/order-ids.js';
+
 import { writeOf } from '../../http/writes.js';
 
 const test = suite('principals');
@@ -53,7 +54,8 @@ test('a customer sees what is its own, a service all, nobody nothing', () => {
 });
 
 test('two callers never meet under one key, in orders or in stock', () => {
-  const word = fc.string({ unit: fc.constantFrom('a', ':', '#', '-', 'user:', 'key:'), minLength: 1, maxLength: 4 });
+  // Few words, so that they meet, and such as break names that are put together.
+  const word = fc.constantFrom('a', 'b', 'a:b', 'user:a', 'key:a', ':', '#');
   const asker = fc.record({ isService: fc.boolean(), subject: word, acts: word, key: word });
   const draw = () => '0';
   const orderOf = ({
@@ -80,6 +82,7 @@ test('two callers never meet under one key, in orders or in stock', () => {
       assert.is(one.order === two.order, one.orderCaller === two.orderCaller);
       assert.is(one.ref === two.ref, one.stockCaller === two.stockCaller);
     }),
+    { numRuns: 3_000 },
   );
 });
 
