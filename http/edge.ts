@@ -68,6 +68,9 @@ const isHot = (url: string | undefined): boolean => url === '/api/orders' || url
 /** Errors of one second are one line: a log must not be what an outage runs out of. */
 const TELL_EVERY_MS = 1_000;
 
+/** After a request to upgrade whose body nobody reads, node's parser waits for ever: no next request would be served. */
+const isStuck = (req: IncomingMessage): boolean => req.headers.upgrade !== undefined && !req.complete;
+
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { clock, logger, owners, queries, waitMs, host } = options;
   const metrics = new EdgeMetrics(options.metrics);
@@ -123,7 +126,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 
   const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
-    write(asked.req, res, answer, asked, { headers: access.headersFor(asked.req), close: stopping });
+    const { req } = asked;
+    const close = stopping || isStuck(req);
+    write(req, res, answer, asked, { headers: access.headersFor(req), close });
     const ms = clock.monotonic() - startedAt;
     metrics.ended(asked.route, answer.status, ms);
     const { requestId, correlation, route } = asked;

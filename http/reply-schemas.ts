@@ -9,7 +9,7 @@ import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../actors/tran
 import type { ErrorCode } from './errors.js';
 
 const time = z.string().meta({ format: 'date-time' });
-const amount = z.number().meta({ description: 'A decimal in the currency of the order.' });
+const amount = z.number().meta({ description: 'A decimal in the currency beside it.' });
 const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
 const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });

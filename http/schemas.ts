@@ -244,7 +244,13 @@ export const adjustBody = z.compile(
     delta: ruled<number>(
       `must be a whole number from -${grouped(limits.stock)} to ${grouped(limits.stock)} other than 0`,
       (value) => Number.isInteger(value) && value !== 0 && Math.abs(Number(value)) <= limits.stock,
-      { type: 'integer', minimum: -limits.stock, maximum: limits.stock, not: { const: 0 } },
+      {
+        type: 'integer',
+        minimum: -limits.stock,
+        maximum: limits.stock,
+        not: { const: 0 },
+        description: 'Anything but 0.',
+      },
     ),
     reason: someText,
     idempotency_key: key.optional(),

@@ -13,6 +13,7 @@ export const gremlinOperations = [
     method: 'POST',
     path: '/internal/gremlin/enable',
     id: 'enableGremlin',
+    disruptive: true,
     tag: 'Operations',
     scope: 'admin',
     ports: 'both',

@@ -26,7 +26,7 @@ const CLIENT = `
 import type { operations, paths } from './types.js';
 
 type Json<T> = T extends { content: { 'application/json': infer B } } ? B : never;
-type Body<Op> = Op extends { requestBody: infer R } ? Json<R> : undefined;
+type Body<Op> = Op extends { requestBody?: infer R } ? ('requestBody' extends keyof Op ? Json<NonNullable<R>> : undefined) : undefined;
 type Params<Op, In extends string> = Op extends { parameters: { [P in In]: infer V } } ? V : Record<never, never>;
 type Answers<Op> = Op extends { responses: infer R } ? { [S in keyof R & number]: { status: S; body: Json<R[S]> } }[keyof R & number] : never;
 type Method<P extends keyof paths> = keyof paths[P] & ('get' | 'post');
@@ -61,8 +61,15 @@ const listed = await call(base, 'get', '/api/orders', { path: {}, query: { user_
 if (listed.status !== 200) throw new Error('not listed');
 const short = await call(base, 'post', '/api/orders', { path: {}, body: { user_id: 'ada', product_id: 'box', quantity: 7 } });
 if (short.status !== 409) throw new Error('oversold');
-const code: 'out_of_stock' | 'timed_out' = short.body.code;
-console.log(JSON.stringify({ total, status: found.body.data.status, listed: listed.body.pagination.total, code }));
+if (short.body.code !== 'out_of_stock') throw new Error(short.body.code);
+const { order_id } = placed.body.data;
+const shipped = await call(base, 'post', '/api/orders/{order_id}/ship', { path: { order_id }, body: { tracking_id: 'T-1' } });
+if (shipped.status !== 200) throw new Error(shipped.body.message);
+const delivered = await call(base, 'post', '/api/orders/{order_id}/deliver', { path: { order_id }, body: {} });
+if (delivered.status !== 200) throw new Error(delivered.body.message);
+const late = await call(base, 'post', '/api/orders/{order_id}/cancel', { path: { order_id }, body: { reason: 'too late' } });
+if (late.status !== 409) throw new Error('cancelled after delivery');
+console.log(JSON.stringify({ total, status: found.body.data.status, listed: listed.body.pagination.total, end: delivered.body.data.status, late: late.body.code }));
 `;
 
 const WRONG = [
@@ -113,7 +120,13 @@ async function complaints(folder: string, programs: Readonly<Record<string, stri
 test('it compiles, and drives an order', async ({ f, folder }) => {
   assert.is(await complaints(folder, { 'program.ts': PROGRAM }), '');
   const { stdout } = await run(process.execPath, [join(folder, 'program.js'), f.base], { timeout: DEADLINE_MS });
-  assert.equal(JSON.parse(stdout), { total: 10, status: 'confirmed', listed: 1, code: 'out_of_stock' });
+  assert.equal(JSON.parse(stdout), {
+    total: 10,
+    status: 'confirmed',
+    listed: 1,
+    end: 'delivered',
+    late: 'illegal_transition',
+  });
 });
 
 test('what the document forbids does not compile', async ({ folder }) => {

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { pays } from '../../http/compression.js';
 import { ERRORS } from '../../http/errors.js';
 import { type Answer, write } from '../../http/reply.js';
+import { Wire } from '../faults/wire.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
 const SHOP = 'https://shop.example';
@@ -213,6 +214,23 @@ test('the page loads nothing, runs nothing, and leads somewhere with every link'
   for (const link of links) {
     assert.ok(link === '/openapi.json' || (link.startsWith('#') && ids.has(link.slice(1))), link);
   }
+});
+
+test('whoever wants another protocol, with a body that nobody reads, is not left waiting on its connection', async ({
+  f,
+}) => {
+  const wire = new Wire(f.edge.ports.main);
+  const unread = 'x'.repeat(1_100_000);
+  const upgrade = 'Host: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n';
+  for (let i = 0; i < 3; i++) {
+    const first = await wire.send(
+      Buffer.from(`GET /livez HTTP/1.1\r\n${upgrade}Content-Length: ${unread.length}\r\n\r\n${unread}`),
+    );
+    assert.is('status' in first && first.status, 200);
+    const next = await wire.send(Buffer.from('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'));
+    assert.is('status' in next && next.status, 200);
+  }
+  wire.close();
 });
 
 interface Raw {
