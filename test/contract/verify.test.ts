@@ -302,7 +302,7 @@ if (database !== undefined) {
     const incarnation = await start({ atHome: true });
     await receive(incarnation, 'many', 100_000);
     let isOver = false;
-    const moment = () => new Promise((resolve) => clock.after(15, () => resolve(undefined)));
+    const moment = () => new Promise((resolve) => clock.after(100, () => resolve(undefined)));
     const load = Array.from({ length: 2 }, async () => {
       // Paced: it is the flushes and trims that matter, not the size.
       for (; !isOver; await moment()) await someOrders(incarnation, 7);
