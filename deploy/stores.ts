@@ -35,7 +35,6 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
-  readonly keys: ApiKeys;
   readonly payments: Payments;
   /** Where the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
@@ -112,7 +111,6 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client),
-    keys: postgresApiKeys(client),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
     settlement,

@@ -18,8 +18,6 @@ export interface Asked extends ReplyIds {
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
   route: string;
   answer: Answer | undefined;
-  /** Who asks, once it is let in (admission.ts). */
-  principal: Principal;
   /** What the gremlin does to its writes of stock, and whether there were any. */
   bite?: Bite;
   isBitten?: boolean;

@@ -8,7 +8,7 @@ import { productId } from '../actors/ids.js';
 import { unknownProduct as unknownState } from '../actors/inventory.js';
 import { limits } from '../actors/limits.js';
 import type { Clock, Owners } from '../actors/ports.js';
-import { callerOf, callerOf } from '../actors/principal.js';
+import { callerOf } from '../actors/principal.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
 import { type CsvRecord, readCsv } from './csv.js';

@@ -16,7 +16,6 @@ import {
   serviceOf,
 } from '../../actors/principal.js';
 import { targetOf } from '../../http/order-ids.js';
-
 import { writeOf } from '../../http/writes.js';
 
 const test = suite('principals');
