@@ -62,6 +62,7 @@ const DRIVERS = [
   /^postgres$/,
   /^(pg|node-pg-migrate)$/,
   /^ioredis$/,
+  /^cockatiel$/,
   /^(kafkajs|@platformatic\/kafka)$/,
 ];
 
