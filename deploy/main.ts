@@ -18,7 +18,7 @@ import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
 import { laterOwners, laterQueries } from './later.js';
 import { createLogger } from './logger.js';
-import { nodeMeter, watchSizes } from './node-metrics.js';
+import { nodeMeter, watchRedis, watchSizes } from './node-metrics.js';
 import { seedDemo } from './seed.js';
 import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
@@ -104,6 +104,7 @@ class House {
     this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
+    if (this.stores.redis !== undefined) watchRedis(registry, this.stores.redis);
     return this.life;
   }
 

@@ -2,18 +2,21 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type { Cache, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { jetstreamEvents } from '../bus/jetstream-events.js';
 import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
 import { mockPayments } from '../bus/payments.js';
+import { memoryCache } from '../storage/memory-cache.js';
 import { migrate } from '../storage/migrate.js';
 import { postgresPaymentLedger } from '../storage/payment-ledger.js';
 import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
 import { postgresLog } from '../storage/postgres-log.js';
 import { postgresQueries } from '../storage/queries.js';
+import { connectRedis, type Redis } from '../storage/redis.js';
+import { redisCache } from '../storage/redis-cache.js';
 import { postgresSettlements } from '../storage/settlement.js';
 import { postgresSnapshots } from '../storage/snapshots.js';
 import type { Config } from './config.js';
@@ -33,6 +36,9 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  /** Undefined where none is given: then this process is its own cache. */
+  readonly redis: Redis | undefined;
+  readonly cache: Cache;
   readonly payments: Payments | undefined;
   readonly settlement: Settlement;
   readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
@@ -98,6 +104,7 @@ async function withStreams(
       ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
+  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger);
   const { paymentSuccessRate: successRate, paymentLatencyMs: latencyMs } = config;
   return {
     client,
@@ -107,6 +114,8 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client),
+    redis,
+    cache: redis === undefined ? memoryCache(clock) : redisCache(redis),
     payments:
       latencyMs > 0
         ? mockPayments({ successRate, latencyMs, clock, ledger: postgresPaymentLedger(client) })
@@ -115,6 +124,7 @@ async function withStreams(
     journal,
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),
     async close() {
+      redis?.end();
       // Together: each may have to give up on a server that does not answer.
       await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), client.end()]);
     },

@@ -75,7 +75,7 @@ export class Machine implements Being {
       eventsMayForget: setting.eventsMayForget,
       instantPayment,
       post: this.#post(),
-      meter: { appended() {}, flushed() {}, retried() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
       recordBytes: setting.recordBytes,

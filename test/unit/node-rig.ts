@@ -44,6 +44,7 @@ export class Rig {
       orderTimeoutMs: 1_000,
       resendMs: 200,
       newId: () => `R${++ids}`,
+      onLeft: () => {},
       ...over,
     };
     this.node = new Node(settings, world);
