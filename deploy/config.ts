@@ -68,6 +68,17 @@ function list(text: string, read: (entry: string) => string | undefined): string
   return good.length === entries.length ? good : undefined;
 }
 
+interface Rate {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+function rateOf(text: string): Rate | undefined {
+  const found = /^(\d{1,7})\/(\d{1,4})$/.exec(text);
+  const [requests, seconds] = [Number(found?.[1]), Number(found?.[2])];
+  return requests >= 1 && requests <= 1_000_000 && seconds >= 1 && seconds <= 3_600 ? { requests, seconds } : undefined;
+}
+
 const text = (fallback: string) =>
   variable(fallback, 'text of 1 to 200 visible characters', (given) =>
     /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
@@ -124,7 +135,12 @@ const schema = z
     PAYMENT_CAPTURE: oneOf(['confirm', 'ship'], 'confirm'),
     HOLD_TTL_S: integer(0, 0, 86_400),
     AUTH: notYet('off: API keys are not available in this version', ['off']),
-    RATE_LIMIT: notYet('off: a rate limit is not available in this version', ['off']),
+    RATE_LIMIT: variable<Rate | null>(
+      null,
+      'off, or requests/seconds such as 100/10: 1 to 1000000 requests in 1 to 3600 seconds',
+      (given) => (given.toLowerCase() === 'off' ? null : rateOf(given)),
+    ),
+    TRUST_PROXY: integer(0, 0, 10),
     PARTITIONS: integer(16, 1, 1024),
     ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
     FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
@@ -168,7 +184,9 @@ const schema = z
     /** Nothing: as long as the order itself may take. */
     holdTtlMs: env.HOLD_TTL_S === 0 ? undefined : env.HOLD_TTL_S * 1000,
     auth: 'off' as const,
-    rateLimit: 'off' as const,
+    /** Nothing: as often as one likes. */
+    rateLimit: env.RATE_LIMIT ?? undefined,
+    trustedProxies: env.TRUST_PROXY,
     partitions: env.PARTITIONS,
     roles: 'all' as const,
     fetchServers: env.FETCH_SERVERS,

@@ -14,6 +14,8 @@ import { instantPayments } from '../bus/payments.js';
 import { systemClock } from '../bus/system-clock.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
+import { rateLimits } from '../storage/rate-limits.js';
+import { connectRedis, type Redis } from '../storage/redis.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
 import { laterOwners, laterQueries } from './later.js';
@@ -39,6 +41,8 @@ const CRASH_MS = 9_000;
 class House {
   private dataDir: DataDir | undefined;
   private edge: Edge | undefined;
+  /** Where the edge counts what is asked: its own connection, as it is there before the stores. */
+  private counts: Redis | undefined;
   private servers: Servers | undefined;
   private stores: Stores | undefined;
   private life: Life | undefined;
@@ -81,6 +85,8 @@ class House {
     const registry = createRegistry();
     this.dataDir = await openDataDir(config.dataDir);
     signal.throwIfAborted();
+    const { rateLimit, redisUrl, serviceName: name } = config;
+    if (rateLimit !== undefined && redisUrl !== undefined) this.counts = connectRedis(redisUrl, logger);
     this.edge = await startEdge({
       host: config.host,
       port: config.port,
@@ -92,6 +98,8 @@ class House {
       metrics: registry,
       logger,
       clock,
+      rateLimits: rateLimit && rateLimits({ ...rateLimit, name }, clock, this.counts),
+      trustedProxies: config.trustedProxies,
       waitMs: config.orderWaitMs,
       version,
     });
@@ -167,6 +175,7 @@ class House {
     // One that fails must not keep the others from their end.
     const steps = [
       () => this.edge?.stop(EDGE_STOP_MS),
+      () => this.counts?.end(),
       () => this.life?.stop(NODE_STOP_MS),
       () => this.stores?.close(),
       // Those that still come up are ended by who starts them.

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../actors/limits.js';
-import type { Clock } from '../actors/ports.js';
+import type { Allowance, Clock } from '../actors/ports.js';
 import { Failure, invalidField } from './failure.js';
 import type { Answer, ReplyIds } from './reply.js';
 import { isKey, KEY_RULE } from './schemas.js';
@@ -16,6 +16,8 @@ export interface Asked extends ReplyIds {
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
   route: string;
   answer: Answer | undefined;
+  /** What its caller has left, once it is counted (rate-limit.ts). */
+  allowance: Allowance | undefined;
 }
 
 export type Handler = (asked: Asked) => Promise<Answer>;
@@ -42,7 +44,7 @@ export class RequestIds {
   asked(req: IncomingMessage): Asked {
     const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
     const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
-    return { req, requestId, correlation, params: {}, route: 'none', answer: undefined };
+    return { req, requestId, correlation, params: {}, route: 'none', answer: undefined, allowance: undefined };
   }
 }
 

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Registry } from 'prom-client';
-import type { Clock, Logger, Owners, Queries } from '../actors/ports.js';
+import type { Clock, Logger, Owners, Queries, RateLimits } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, assertDecodable, RequestIds, WaitingRoom } from './asked.js';
 import { Failure, unavailable } from './failure.js';
@@ -19,6 +19,7 @@ import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
 import { OrderLife } from './order-life.js';
 import { Orders } from './orders.js';
+import { Rationing } from './rate-limit.js';
 import { Reference } from './reference.js';
 import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
 import { everything, inventoryOnly } from './routes.js';
@@ -39,6 +40,10 @@ export interface EdgeOptions {
   readonly metrics: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** How often one may ask; undefined: as often as one likes. */
+  readonly rateLimits?: RateLimits | undefined;
+  /** Of those who forward requests to us, how many are ours; 0 if it is not said. */
+  readonly trustedProxies?: number;
   /** How long a client waits for an order's outcome before it hears 202. */
   readonly waitMs: number;
   readonly version: string;
@@ -59,6 +64,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const metrics = new EdgeMetrics(options.metrics);
   const ids = new RequestIds(clock);
   const waiting = new WaitingRoom();
+  const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
   let stopping = false;
   let toldAt = Number.NEGATIVE_INFINITY;
   let untold = 0;
@@ -127,11 +133,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       cause = error instanceof Failure ? error.cause : error;
       answer = failed(error, asked);
     }
+    if (rationing !== undefined) {
+      await rationing.take(asked).catch((refusal) => {
+        answer = failed(refusal, asked);
+      });
+      answer = rationing.tell(asked, answer);
+    }
     reply(asked, res, answer, startedAt, cause);
   };
 
   const placeOrder = async (asked: Asked): Promise<Answer> => {
     asked.route = '/api/orders';
+    if (rationing !== undefined) await rationing.take(asked);
     return orders.place(asked, validated(orderBody, await readJson(asked.req)));
   };
 
@@ -165,7 +178,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
   const main = await startHttpServer({
     ...{ host, clock, unreadable, port: options.port, setBy: 'PORT' },
-    handle: handlerOf(true, everything(rooms)),
+    handle: handlerOf(true, everything(rooms, rationing)),
   });
   const second = options.inventoryPort;
   const servers = [main];
@@ -174,7 +187,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       servers.push(
         await startHttpServer({
           ...{ host, clock, unreadable, port: second, setBy: 'INVENTORY_PORT' },
-          handle: handlerOf(false, inventoryOnly(rooms)),
+          handle: handlerOf(false, inventoryOnly(rooms, rationing)),
         }),
       );
     }

@@ -8,19 +8,21 @@ import type { Asked } from './asked.js';
 import { Failure, notFound } from './failure.js';
 import type { Operation, Rooms } from './operation.js';
 import { operations } from './operations/all.js';
+import type { Rationing } from './rate-limit.js';
 
-export const everything = (rooms: Rooms): Middleware => routed(operations, rooms);
-export const inventoryOnly = (rooms: Rooms): Middleware =>
+export const everything = (rooms: Rooms, rationing?: Rationing): Middleware => routed(operations, rooms, rationing);
+export const inventoryOnly = (rooms: Rooms, rationing?: Rationing): Middleware =>
   routed(
     operations.filter(({ ports }) => ports === 'both'),
     rooms,
+    rationing,
   );
 
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
   path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];
 
 /** Leaves the answer in `ctx.state.asked`, or throws the 404 or 405. */
-function routed(table: readonly Operation[], rooms: Rooms): Middleware {
+function routed(table: readonly Operation[], rooms: Rooms, rationing: Rationing | undefined): Middleware {
   const router = new Router();
   for (const operation of table) {
     const handler = operation.handler(rooms);
@@ -28,6 +30,7 @@ function routed(table: readonly Operation[], rooms: Rooms): Middleware {
       const asked: Asked = ctx.state.asked;
       asked.route = operation.path;
       asked.params = ctx.params;
+      if (rationing !== undefined) await rationing.take(asked);
       asked.answer = await handler(asked);
     });
   }

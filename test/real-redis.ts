@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackDebian } from '../deploy/servers/debian-packages.js';
 import { freePort } from '../deploy/servers/ports.js';
-import { run, until } from '../deploy/servers/processes.js';
+import { lastLine, run, until } from '../deploy/servers/processes.js';
 import { CACHE, type Skipped } from './real-servers.js';
 
 export interface RealRedis {
@@ -29,6 +29,7 @@ interface Binary {
 }
 
 const SHORT_MS = 10_000;
+const START_MS = 30_000;
 /** With what it needs besides a plain system. */
 const PACKAGES = ['redis-server', 'redis-tools', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3', 'libsystemd0'];
 const started = new Set<ChildProcess>();
@@ -45,10 +46,14 @@ export async function realRedis(args: readonly string[] = []): Promise<RealRedis
   let child: ChildProcess | undefined;
   const start = async () => {
     const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    child = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: 'ignore' });
+    child = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: ['ignore', 'pipe', 'ignore'] });
     started.add(child);
-    if (!(await until(() => ask(port, ['PING']).then(Boolean, () => false), SHORT_MS)))
-      throw new Error(`redis-server does not answer on port ${port}`);
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-2_000);
+    });
+    if (!(await until(() => ask(port, ['PING']).then(Boolean, () => false), START_MS)))
+      throw new Error(`redis-server does not answer on port ${port}: ${lastLine(said)}`);
   };
   const kill = async () => {
     const dying = child;

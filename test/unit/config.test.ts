@@ -62,6 +62,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     KAFKA_BROKERS: 'k1',
     ROLES: 'edge',
     RATE_LIMIT: '100',
+    TRUST_PROXY: '-1',
   });
   for (const name of [
     'PORT',
@@ -73,6 +74,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     'KAFKA_BROKERS',
     'ROLES',
     'RATE_LIMIT',
+    'TRUST_PROXY',
   ]) {
     assert.is(
       mistakes.filter((mistake) => mistake.startsWith(`${name} is `)).length,
@@ -80,7 +82,7 @@ test('every mistake is reported at once, by name, with what was given and what i
       `${name} in:\n${mistakes.join('\n')}`,
     );
   }
-  assert.is(mistakes.length, 9);
+  assert.is(mistakes.length, 10);
   assert.ok(mistakes.includes('PORT is "99999"; it must be a whole number from 0 to 65535.'));
 });
 
@@ -88,6 +90,14 @@ test('what this version does not have is refused, not ignored', () => {
   assert.match(mistakesIn({ AUTH: 'keys' }).join(), /AUTH is "keys".*API keys are not available in this version/);
   assert.match(mistakesIn({ ENVIRONMENT: 'production' }).join(), /AUTH=off/);
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
+});
+
+test('a rate limit is so many requests in so many seconds', () => {
+  assert.equal([readConfig({}).rateLimit, readConfig({ RATE_LIMIT: 'OFF' }).rateLimit], [undefined, undefined]);
+  assert.equal(readConfig({ RATE_LIMIT: '100/10' }).rateLimit, { requests: 100, seconds: 10 });
+  for (const wrong of ['0/10', '100/0', '100/3601', '1000001/1', '100', '1.5/2', '-1/2', '100/10/1']) {
+    assert.match(mistakesIn({ RATE_LIMIT: wrong }).join(), /^RATE_LIMIT is .*requests\/seconds such as 100\/10/, wrong);
+  }
 });
 
 test('no password is repeated', () => {

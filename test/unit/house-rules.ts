@@ -63,6 +63,7 @@ const DRIVERS = [
   /^(pg|node-pg-migrate)$/,
   /^ioredis$/,
   /^cockatiel$/,
+  /^rate-limiter-flexible$/,
   /^(kafkajs|@platformatic\/kafka)$/,
 ];
 
