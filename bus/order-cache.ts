@@ -2,7 +2,7 @@
  * Reads of orders that are not in their owner's memory: from the cache, or from Postgres, which fills it.
  *
  *  K1. Whatever a cache holds may be of another order, older, or garbage. An entry counts only if it is,
- *      letter for letter, what this owner was last told by Postgres: its stamp (format, checksum) is kept here.
+ *      letter for letter, what this owner was last told by Postgres: its stamp (format, version, checksum) is kept here.
  *  K2. A stamp is forgotten at the moment its order leaves memory (`forget`), as an order changes only in
  *      memory, and is flushed before it leaves. The next read asks Postgres.
  *  K3. A read that was under way at that moment teaches nothing, and nobody joins it any more.
@@ -62,7 +62,7 @@ export class OrderCache {
     const state = await ask();
     if (state === undefined || !isCurrent()) return state;
     const body = JSON.stringify(state);
-    const stamp = stampOf(body);
+    const stamp = stampOf(state.version, body);
     this.stamps.set(id, stamp);
     void this.cache.set(this.keyOf(id), stamp + body, limits.cacheTtlMs);
     return state;
@@ -90,11 +90,13 @@ export class OrderCache {
 const FORMAT = 1;
 
 /** Stands before the order itself, which says its id. */
-const stampOf = (body: string): string => `order/${FORMAT} ${createHash('sha256').update(body).digest('base64url')}\n`;
+const stampOf = (version: number, body: string): string => `order/${FORMAT} ${version} ${checksumOf(body)}\n`;
+
+const checksumOf = (body: string): string => createHash('sha256').update(body).digest('base64url');
 
 /** K1. */
 function stateIn(text: string, stamp: string): OrderState | undefined {
   if (!text.startsWith(stamp)) return undefined;
   const body = text.slice(stamp.length);
-  return stampOf(body) === stamp ? (JSON.parse(body) as OrderState) : undefined;
+  return stamp.endsWith(` ${checksumOf(body)}\n`) ? (JSON.parse(body) as OrderState) : undefined;
 }

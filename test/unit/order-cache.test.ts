@@ -14,6 +14,7 @@ const Y = orderId('ORD-Y');
 const orderAt = (id: typeof X, notes: string): OrderState => ({
   ...absentOrder(id),
   phase: 'confirmed',
+  version: 4,
   content: { ...oneLine(A, 1), notes },
 });
 
@@ -79,10 +80,10 @@ test('the first read asks Postgres and fills the cache, the next ones are answer
   assert.equal([at.asked, at.outcomes], [1, ['unknown', 'hit', 'hit']]);
 });
 
-test('an entry says its format, its checksum and its order', async () => {
+test('an entry says its format, version, checksum and order', async () => {
   const at = rig();
   await at.read();
-  assert.match(at.texts.get(at.keyOf(X)) ?? '', /^order\/1 .*[\w-]{43}\n\{"id":"ORD-X",/);
+  assert.match(at.texts.get(at.keyOf(X)) ?? '', /^order\/1 4 [\w-]{43}\n\{"id":"ORD-X",/);
 });
 
 for (const [what, spoil] of [
