@@ -145,6 +145,27 @@ if ('skipped' in redis || 'skipped' in built) {
     assert.is((await counted('hit')) - hits, ORDERS, 'what was spoilt is replaced');
   });
 
+  test('an order that changes is never again what it was, also where its older entry is put back', async () => {
+    const changed = [...placed.keys()].slice(0, 10);
+    const older = new Map<string, string>();
+    for (const key of await keys()) if (changed.some((id) => key.endsWith(id))) older.set(key, await textAt(key));
+    assert.is(older.size, changed.length);
+    for (const id of changed) {
+      const reply = await house.post(`/api/orders/${id}/cancel`, {});
+      assert.is(reply.status, 200, reply.text);
+      const shown = await read(id);
+      assert.match(shown.data, /"status":"cancelled"/);
+    }
+    const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
+    assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
+    for (const id of changed) placed.set(id, (await read(id)).data);
+    for (const id of changed) assert.match(placed.get(id) ?? '', /"status":"cancelled"/);
+    for (const [key, text] of older) await redis.command('SET', key, text);
+    const before = await counted('refused');
+    await readAll();
+    assert.is((await counted('refused')) - before, changed.length);
+  });
+
   /** The readers' way through a fault of Redis, and back. */
   async function through(fault: () => Promise<void> | void, heal: () => Promise<void> | void, budgetMs?: number) {
     const { reads, stop } = readers();
