@@ -74,6 +74,22 @@ export const limits = {
   paymentsAtOnce: 256,
   paymentAnswerBytes: 16_384,
 
+  // The cache.
+  /** One call; the rest of what a read may spend on it is the look at an open breaker. */
+  cacheCallMs: 50,
+  cacheReadMs: 100,
+  cacheCallsAtOnce: 1_000,
+  /** A connection to Redis on which nothing has come for so long is given up. */
+  cacheSilenceMs: 1_000,
+  cacheEntryBytes: 262_144,
+  /** Of the cache in this process. */
+  cacheBytes: 33_554_432,
+  cacheTtlMs: 3_600_000,
+  /** Orders whose entry this node can tell from another. */
+  cacheStamps: 100_000,
+  /** Callers whose requests are counted in this process. */
+  countedCallers: 100_000,
+
   // The flush.
   flushEveryMs: 150,
   flushEvents: 30_000,
@@ -175,5 +191,7 @@ export function assertLimits(l: typeof limits = limits): void {
       l.journalBytes - l.journalReserveBytes,
     'unflushedBytes with what is kept for EVENTS must fit into journalBytes less journalReserveBytes: else a full journal waits for a flush that waits for the journal',
   );
+  must(2 * l.cacheCallMs <= l.cacheReadMs, 'cacheReadMs must have room for two times cacheCallMs');
+  must(2 * l.cacheEntryBytes <= l.cacheBytes, 'cacheBytes must have room for two times cacheEntryBytes');
   must(l.flushEvents <= l.unflushedRowsOfOne, 'unflushedRowsOfOne must allow a whole flush');
 }

@@ -163,6 +163,18 @@ export interface ApiKeys {
   touch(id: string, at: number): Promise<void>;
 }
 
+// ---------------------------------------------------------------- a cache
+
+/**
+ * Remembers texts for a while, or does not: whoever asks can do without, and checks what it gets, since
+ * others may have written there. Never rejects; each call ends within limits.cacheCallMs.
+ */
+export interface Cache {
+  get(key: string): Promise<string | undefined>;
+  /** A text of more than limits.cacheEntryBytes is not kept. */
+  set(key: string, text: string, ttlMs: number): Promise<void>;
+}
+
 // ---------------------------------------------------------------- the bus
 
 /** A log of public events per journal: one message a turn, a JSON array of CloudEvents; `[]` seals it. */
@@ -302,6 +314,23 @@ export interface GremlinDesk {
   status(): Promise<GremlinStatus>;
   /** Asked once for every request that it may trouble. */
   bite(target: GremlinTarget): Promise<Bite | undefined>;
+}
+
+// ---------------------------------------------------------------- how often one may ask
+
+export interface Allowance {
+  readonly isAllowed: boolean;
+  /** Of so many within each window. */
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until the window ends. */
+  readonly resetMs: number;
+}
+
+/** Counts what each caller asks for, everywhere together where there is a store for it. */
+export interface RateLimits {
+  /** Never rejects, and ends within limits.cacheCallMs: what cannot be counted together is counted here. */
+  take(caller: string): Promise<Allowance>;
 }
 
 // ---------------------------------------------------------------- time and chance

@@ -37,6 +37,7 @@ import type {
 import { Unavailable } from '../actors/unavailable.js';
 import { Cashier } from './cashier.js';
 import { JournalWriter } from './journal-writer.js';
+import type { CacheMeter, OrderCache } from './order-cache.js';
 import { bothInTime } from './readiness.js';
 import { type Placed, type Reply, Requests } from './requests.js';
 import { pause } from './retry.js';
@@ -56,6 +57,7 @@ export interface DriverParts {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly queries: Pick<Queries, 'order'>;
+  readonly orderCache: OrderCache;
   readonly payments: Payments;
   readonly post: Post;
   readonly clock: Clock;
@@ -67,7 +69,7 @@ export interface DriverParts {
 }
 
 /** What is counted; times in milliseconds. */
-export interface Meter {
+export interface Meter extends CacheMeter {
   appended(durationMs: number, bytes: number): void;
   flushed(durationMs: number, events: number): void;
   retried(what: 'flush' | 'lookup'): void;
@@ -153,7 +155,8 @@ export class Driver implements Owners {
   }
 
   async order(id: OrderId): Promise<OrderState | undefined> {
-    return (await this.see(() => this.node.order(id))) ?? this.remembered(id);
+    const seen = await this.see(() => this.node.order(id));
+    return seen ?? this.parts.orderCache.read(id, () => this.remembered(id));
   }
 
   product(id: ProductId): Promise<ProductState | undefined> {

@@ -9,8 +9,9 @@ import { LostRecords } from '../actors/node/lost-records.js';
 import { Node } from '../actors/node/node.js';
 import { UnreadableRecord } from '../actors/node/record.js';
 import type { OrderContext } from '../actors/order.js';
-import type { EventLog, Owners, Payments, Post, Queries } from '../actors/ports.js';
+import type { Cache, EventLog, Owners, Payments, Post, Queries } from '../actors/ports.js';
 import { Driver, type Ended, type Meter } from './driver.js';
+import { OrderCache } from './order-cache.js';
 import { eventPublisher } from './publisher.js';
 import { pause, untilAnswered, within } from './retry.js';
 import { Tails } from './tails.js';
@@ -23,6 +24,7 @@ export interface IncarnationParts extends TakeOverParts {
   /** EVENTS does not sync what it acknowledges. */
   readonly eventsMayForget: boolean;
   readonly queries: Pick<Queries, 'order'>;
+  readonly cache: Cache;
   /** What orders may know besides their state. */
   readonly context: OrderContext;
   readonly payments: Payments;
@@ -95,6 +97,7 @@ const isFinal = (error: unknown): boolean =>
 
 function run(parts: IncarnationParts, { journal, epochs, world, predecessors, claim }: TakenOver): Incarnation {
   const { log, snapshots, clock, logger, source, recordBytes, byteLength, deliverAtHome } = parts;
+  const orderCache = new OrderCache(journal, parts.cache, clock, parts.meter);
   const node = new Node(
     {
       journal,
@@ -108,6 +111,7 @@ function run(parts: IncarnationParts, { journal, epochs, world, predecessors, cl
       resendMs: RESEND_MS,
       epochOf: (partition) => epochs.get(partition),
       newId: () => clock.id(),
+      onLeft: (order) => orderCache.forget(order),
     },
     world,
   );
@@ -130,6 +134,7 @@ function run(parts: IncarnationParts, { journal, epochs, world, predecessors, cl
   const driver = new Driver(node, {
     ...parts,
     journal,
+    orderCache,
     publishedN,
     onAppended(place, batch, bytes) {
       trimmer.appended(place, bytes);

@@ -73,6 +73,17 @@ function list(text: string, read: (entry: string) => string | undefined): string
 const isOrigin = (text: string): boolean =>
   /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
 
+interface Rate {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+function rateOf(text: string): Rate | undefined {
+  const found = /^(\d{1,7})\/(\d{1,4})$/.exec(text);
+  const [requests, seconds] = [Number(found?.[1]), Number(found?.[2])];
+  return requests >= 1 && requests <= 1_000_000 && seconds >= 1 && seconds <= 3_600 ? { requests, seconds } : undefined;
+}
+
 const text = (fallback: string) =>
   variable(fallback, 'text of 1 to 200 visible characters', (given) =>
     /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
@@ -164,7 +175,12 @@ const schema = z
       'a URL such as https://login.example.org/jwks.json',
       (given) => urlOf(given, WEB_URL),
     ),
-    RATE_LIMIT: notYet('off: a rate limit is not available in this version', ['off']),
+    RATE_LIMIT: variable<Rate | null>(
+      null,
+      'off, or requests/seconds such as 100/10: 1 to 1000000 requests in 1 to 3600 seconds',
+      (given) => (given.toLowerCase() === 'off' ? null : rateOf(given)),
+    ),
+    TRUST_PROXY: integer(0, 0, 10),
     PARTITIONS: integer(16, 1, 1024),
     ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
     FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
@@ -226,7 +242,9 @@ const schema = z
       env.JWT_ISSUER === undefined || env.JWT_AUDIENCE === undefined
         ? undefined
         : { issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, jwksUrl: env.JWT_JWKS_URL },
-    rateLimit: 'off' as const,
+    /** Nothing: as often as one likes. */
+    rateLimit: env.RATE_LIMIT ?? undefined,
+    trustedProxies: env.TRUST_PROXY,
     partitions: env.PARTITIONS,
     roles: 'all' as const,
     fetchServers: env.FETCH_SERVERS,

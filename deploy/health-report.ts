@@ -28,15 +28,15 @@ export async function healthReport(
     return { status: 'down', version, journal, dependencies: { node: { status: 'starting' } } };
   }
   const { servers, stores, life } = running;
-  const { client, nats } = stores;
-  const [postgres, broker] = await Promise.all([
+  const { client, nats, redis } = stores;
+  const [postgres, broker, cache] = await Promise.all([
     asked(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
     nats === undefined ? ('off' as const) : asked(clock, nats.api('INFO', {}, ASK_MS)),
+    redis === undefined ? ('off' as const) : asked(clock, redis.ping()),
   ]);
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
   const { absence } = life;
-  const all = postgres === 'up' && broker !== 'down';
-  const inUse = (given: boolean) => ({ status: given ? 'not used by this version' : 'off' });
+  const all = postgres === 'up' && broker !== 'down' && cache !== 'down';
   return {
     status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',
     version,
@@ -53,8 +53,8 @@ export async function healthReport(
               version: nats.version,
               sync_always: servers.nats?.syncAlways ?? 'unknown',
             },
-      redis: inUse(config.redisUrl !== undefined),
-      kafka: inUse(config.kafkaBrokers.length > 0),
+      redis: { status: cache, ...(redis && { breaker: redis.breaker }) },
+      kafka: { status: config.kafkaBrokers.length > 0 ? 'not used by this version' : 'off' },
     },
   };
 }

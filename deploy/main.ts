@@ -18,11 +18,13 @@ import { Auth } from '../http/auth.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
 import { postgresGremlinSwitch } from '../storage/gremlin-switch.js';
+import { rateLimits } from '../storage/rate-limits.js';
+import { connectRedis, type Redis } from '../storage/redis.js';
 import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
 import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './later.js';
 import { createLogger } from './logger.js';
-import { nodeMeter, watchSizes } from './node-metrics.js';
+import { nodeMeter, watchRedis, watchSizes } from './node-metrics.js';
 import { seedDemo } from './seed.js';
 import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
@@ -43,6 +45,8 @@ const CRASH_MS = 9_000;
 class House {
   private dataDir: DataDir | undefined;
   private edge: Edge | undefined;
+  /** Where the edge counts what is asked: its own connection, as it is there before the stores. */
+  private counts: Redis | undefined;
   private servers: Servers | undefined;
   private stores: Stores | undefined;
   private life: Life | undefined;
@@ -90,6 +94,8 @@ class House {
     const registry = createRegistry();
     this.dataDir = await openDataDir(config.dataDir);
     signal.throwIfAborted();
+    const { rateLimit, redisUrl, serviceName: name } = config;
+    if (rateLimit !== undefined && redisUrl !== undefined) this.counts = connectRedis(redisUrl, logger);
     this.edge = await startEdge({
       host: config.host,
       port: config.port,
@@ -107,6 +113,8 @@ class House {
       auth: this.auth(),
       logger,
       clock,
+      rateLimits: rateLimit && rateLimits({ ...rateLimit, name }, clock, this.counts),
+      trustedProxies: config.trustedProxies,
       waitMs: config.orderWaitMs,
       version,
       corsOrigins: config.corsOrigins,
@@ -124,6 +132,7 @@ class House {
     this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
+    if (this.stores.redis !== undefined) watchRedis(registry, this.stores.redis);
     return this.life;
   }
 
@@ -209,6 +218,7 @@ class House {
     // One that fails must not keep the others from their end.
     const steps = [
       () => this.edge?.stop(EDGE_STOP_MS),
+      () => this.counts?.end(),
       () => this.life?.stop(NODE_STOP_MS),
       () => this.stores?.close(),
       // Those that still come up are ended by who starts them.

@@ -3,6 +3,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Meter } from '../bus/driver.js';
 import type { Life } from '../bus/life.js';
+import type { Redis } from '../storage/redis.js';
 
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -36,6 +37,18 @@ export function nodeMeter(registry: Registry): Meter {
     labelNames: ['what'],
     registers,
   });
+  const cacheReads = new Counter({
+    name: 'holdfast_cache_reads_total',
+    help: 'Reads of orders that are not in memory: answered by the cache (hit), or by Postgres, and why.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const cacheTime = new Histogram({
+    name: 'holdfast_cache_duration_seconds',
+    help: 'Time that reads of orders spent on the cache.',
+    buckets: BOUNDS,
+    registers,
+  });
   return {
     appended(durationMs, bytes) {
       append.observe(durationMs / 1_000);
@@ -46,6 +59,10 @@ export function nodeMeter(registry: Registry): Meter {
       events.inc(count);
     },
     retried: (what) => retries.inc({ what }),
+    cached(outcome, durationMs) {
+      cacheReads.inc({ outcome });
+      if (outcome !== 'unknown') cacheTime.observe(durationMs / 1_000);
+    },
   };
 }
 
@@ -75,4 +92,13 @@ export function watchSizes(registry: Registry, life: Life): void {
     () => life.incarnation?.unpublishedTurns() ?? 0,
   );
   gauge('owner', 'Whether this node owns its partitions.', () => (life.incarnation === undefined ? 0 : 1));
+}
+
+export function watchRedis(registry: Registry, redis: Redis): void {
+  const one: Gauge = new Gauge({
+    name: 'holdfast_redis_breaker_open',
+    help: 'Whether Redis is left alone for a while, as it did not answer.',
+    registers: [registry],
+    collect: () => one.set(redis.breaker === 'closed' ? 0 : 1),
+  });
 }

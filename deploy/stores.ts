@@ -2,7 +2,7 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { ApiKeys, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type { ApiKeys, Cache, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { httpPayments } from '../bus/http-payments.js';
@@ -11,11 +11,14 @@ import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
 import { connectNats, type Nats } from '../bus/nats.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments.js';
 import { postgresApiKeys } from '../storage/api-keys.js';
+import { memoryCache } from '../storage/memory-cache.js';
 import { migrate } from '../storage/migrate.js';
 import { postgresPaymentLedger } from '../storage/payment-ledger.js';
 import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
 import { postgresLog } from '../storage/postgres-log.js';
 import { postgresQueries } from '../storage/queries.js';
+import { connectRedis, type Redis } from '../storage/redis.js';
+import { redisCache } from '../storage/redis-cache.js';
 import { postgresSettlements } from '../storage/settlement.js';
 import { postgresSnapshots } from '../storage/snapshots.js';
 import type { Config } from './config.js';
@@ -39,6 +42,9 @@ export interface Stores {
   /** Where the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
   readonly keys: ApiKeys;
+  /** Undefined where none is given: then this process is its own cache. */
+  readonly redis: Redis | undefined;
+  readonly cache: Cache;
   readonly settlement: Settlement;
   readonly journal: Pick<JournalChoice, 'kind' | 'guarantee'>;
   readonly recordBytes: number;
@@ -103,6 +109,7 @@ async function withStreams(
       ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
+  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger);
   return {
     client,
     nats,
@@ -113,10 +120,13 @@ async function withStreams(
     queries: postgresQueries(client),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
+    redis,
+    cache: redis === undefined ? memoryCache(clock) : redisCache(redis),
     settlement,
     journal,
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),
     async close() {
+      redis?.end();
       // Together: each may have to give up on a server that does not answer.
       await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), client.end()]);
     },

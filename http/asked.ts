@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Bite } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';
-import type { Clock } from '../actors/ports.js';
+import type { Allowance, Clock } from '../actors/ports.js';
 import type { Principal } from '../actors/principal.js';
 import { Failure, invalidField } from './failure.js';
 import type { Answer, ReplyIds } from './reply.js';
@@ -23,6 +23,8 @@ export interface Asked extends ReplyIds {
   isBitten?: boolean;
   /** Who asks, once it is let in (admission.ts). */
   principal: Principal;
+  /** What its caller has left, once it is counted (rate-limit.ts). */
+  allowance: Allowance | undefined;
 }
 
 export type Handler = (asked: Asked) => Promise<Answer>;
@@ -53,7 +55,16 @@ export class RequestIds {
   asked(req: IncomingMessage): Asked {
     const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
     const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
-    return { req, requestId, correlation, params: {}, route: 'none', answer: undefined, principal: this.unknown };
+    return {
+      req,
+      requestId,
+      correlation,
+      params: {},
+      route: 'none',
+      answer: undefined,
+      principal: this.unknown,
+      allowance: undefined,
+    };
   }
 }
 

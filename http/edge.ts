@@ -8,10 +8,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
-import type { Clock, GremlinDesk, Logger, Owners, Queries } from '../actors/ports.js';
+import type { Clock, GremlinDesk, Logger, Owners, Queries, RateLimits } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { Access } from './access.js';
-import { admission, beforeAdmission } from './admission.js';
+import { type Admit, admission, beforeAdmission } from './admission.js';
 import { type Asked, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
 import type { Auth } from './auth.js';
 import { compressed, pays } from './compression.js';
@@ -25,6 +25,7 @@ import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
 import { OrderLife } from './order-life.js';
 import { Orders } from './orders.js';
+import { Rationing } from './rate-limit.js';
 import { Reference } from './reference.js';
 import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
 import { everything, inventoryOnly } from './routes.js';
@@ -49,6 +50,10 @@ export interface EdgeOptions {
   readonly clock: Clock;
   /** Who may do what; undefined: AUTH is off, everybody everything. */
   readonly auth?: Auth | undefined;
+  /** How often one may ask; undefined: as often as one likes. */
+  readonly rateLimits?: RateLimits | undefined;
+  /** Of those who forward requests to us, how many are ours; 0 if it is not said. */
+  readonly trustedProxies?: number;
   /** How long a client waits for an order's outcome before it hears 202. */
   readonly waitMs: number;
   readonly version: string;
@@ -75,9 +80,18 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { clock, logger, owners, queries, waitMs, host } = options;
   const metrics = new EdgeMetrics(options.metrics);
   const ids = new RequestIds(clock, beforeAdmission(options.auth));
-  const admit = admission(options.auth);
   const waiting = new WaitingRoom();
   const access = new Access(options.corsOrigins ?? []);
+  const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
+  const known = admission(options.auth);
+  /** Who it is, and whether there is any left of what it may ask. */
+  const admit: Admit =
+    rationing === undefined
+      ? known
+      : async (asked, demand) => {
+          await known(asked, demand);
+          await rationing.take(asked);
+        };
   let stopping = false;
   let toldAt = Number.NEGATIVE_INFINITY;
   let untold = 0;
@@ -151,12 +165,19 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       cause = error instanceof Failure ? error.cause : error;
       answer = failed(error, asked);
     }
+    if (rationing !== undefined) {
+      await rationing.take(asked).catch((refusal) => {
+        answer = failed(refusal, asked);
+      });
+      answer = rationing.tell(asked, answer);
+    }
     reply(asked, res, answer, startedAt, cause);
   };
 
   const placeOrder = async (asked: Asked): Promise<Answer> => {
     asked.route = '/api/orders';
-    if (options.auth !== undefined) await admit(asked, 'orders:write');
+    const entry = admit(asked, 'orders:write');
+    if (entry !== undefined) await entry; // With nothing to look at it takes no turn of the event loop.
     return orders.place(asked, validated(orderBody, await readJson(asked.req)));
   };
 

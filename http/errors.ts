@@ -192,6 +192,12 @@ const errors = {
     'Idempotency-Key',
     'This Idempotency-Key was used for another order before: use a new key, or send the same request again.',
   ),
+  rate_limited: plain(
+    429,
+    'Too many requests',
+    'This caller has asked more often than it may (RATE_LIMIT). Nothing has happened; Retry-After says when to come back.',
+    'More than 100 requests: try again in 7 s.',
+  ),
   headers_too_large: field(
     431,
     'Headers too large',

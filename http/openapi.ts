@@ -89,6 +89,12 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
     schema: { type: 'string', enum: ['true'] },
   },
   'Preference-Applied': { description: 'What of Prefer was heeded.', schema: string },
+  'RateLimit-Limit': {
+    description: 'So many requests in a window, where there is a limit.',
+    schema: { type: 'integer' },
+  },
+  'RateLimit-Remaining': { description: 'So many are left of them.', schema: { type: 'integer' } },
+  'RateLimit-Reset': { description: 'The window ends after so many seconds.', schema: { type: 'integer' } },
   'Retry-After': { description: 'Come back after so many seconds.', schema: { type: 'integer' } },
 };
 
@@ -189,7 +195,7 @@ function requestBody(operation: Operation, schemas: Schemas): Described['request
 
 // ---------------------------------------------------------------- answers
 
-function successes({ success, etag = false }: Operation, schemas: Schemas): Described['responses'] {
+function successes({ path, success, etag = false }: Operation, schemas: Schemas): Described['responses'] {
   const replies: Record<string, Reply> = {};
   for (const [
     status,
@@ -197,7 +203,7 @@ function successes({ success, etag = false }: Operation, schemas: Schemas): Desc
   ] of Object.entries(success)) {
     replies[status] = {
       description,
-      headers: headersOf([...headers, ...(etag ? ['ETag'] : [])]),
+      headers: headersOf([...headers, ...(etag ? ['ETag'] : []), ...(path.startsWith('/api/') ? RATE : [])]),
       content: { [contentType]: { schema: schemas.of(schema), examples: { Example: { value: example } } } },
     };
   }
@@ -234,14 +240,7 @@ function failures(operation: Operation, schemas: Schemas, responses: Record<stri
 function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas): Reply {
   const shown = (show: (example: object) => unknown) =>
     Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
-  const more =
-    status === 401
-      ? ['WWW-Authenticate']
-      : status === 405
-        ? ['Allow']
-        : status === 503 || status === 429
-          ? ['Retry-After']
-          : [];
+  const more = { 401: ['WWW-Authenticate'], 405: ['Allow'], 429: ['Retry-After', ...RATE], 503: ['Retry-After'] }[status] ?? [];
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
     headers: headersOf(more),
@@ -254,6 +253,9 @@ function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas):
     },
   };
 }
+
+/** In every reply of the API where RATE_LIMIT is set. */
+const RATE = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
 
 const headersOf = (more: readonly string[]): { readonly [name: string]: Reference } =>
   Object.fromEntries([...more, 'X-Request-ID', 'X-Correlation-ID'].map((name) => [name, refTo('headers', name)]));

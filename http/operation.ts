@@ -129,7 +129,16 @@ export function operation<
 }
 
 /** Every code that it may answer, those that any operation of its kind may answer included. */
-export function codesOf({ method, params, body, stream, scope, errors = [], headers = {} }: Operation): ErrorCode[] {
+export function codesOf({
+  method,
+  path,
+  params,
+  body,
+  stream,
+  scope,
+  errors = [],
+  headers = {},
+}: Operation): ErrorCode[] {
   const codes: ErrorCode[] = ['invalid', ...errors, 'method_not_allowed', 'too_slow', 'headers_too_large', 'internal'];
   if (Object.keys(params.shape).length > 0) codes.push('not_found');
   if (body !== undefined || stream !== undefined) codes.push('too_large', 'unsupported_media_type');
@@ -137,6 +146,7 @@ export function codesOf({ method, params, body, stream, scope, errors = [], head
   const isOpen = scope === 'none' || scope === 'told';
   if (!isOpen) codes.push('unauthorized', 'unavailable');
   if (!isOpen && scope !== 'any') codes.push('forbidden');
+  if (path.startsWith('/api/')) codes.push('rate_limited');
   if (scope !== 'none' && method !== 'GET') codes.push('busy');
   return [...new Set(codes)];
 }

@@ -37,7 +37,7 @@ export interface Skipped {
 
 /** dist/test -> the checkout. */
 const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const CACHE = process.env.XDG_CACHE_HOME
+export const CACHE = process.env.XDG_CACHE_HOME
   ? join(process.env.XDG_CACHE_HOME, 'holdfast')
   : join(CHECKOUT, 'node_modules', '.cache', 'holdfast');
 

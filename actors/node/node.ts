@@ -36,6 +36,8 @@ export interface NodeSettings extends TurnSettings {
   readonly resendMs: number;
   /** Draws a record's id. */
   readonly newId: () => string;
+  /** Told of each order that leaves memory: from now on it is read from Postgres. */
+  readonly onLeft: (order: OrderId) => void;
 }
 
 interface UnderWay {
@@ -451,7 +453,9 @@ export class Node {
       }
       if (entry.flushedVersion !== entry.version || entry.rows.length > 0 || this.lookUps.isPinned(state.id)) continue;
       this.leaving.delete(entry);
-      if (this.world.orders.get(state.id) === entry) this.world.orders.delete(state.id);
+      if (this.world.orders.get(state.id) !== entry) continue;
+      this.world.orders.delete(state.id);
+      this.settings.onLeft(state.id);
     }
   }
 

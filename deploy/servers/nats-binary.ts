@@ -8,6 +8,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { FETCH_WITHIN_MS, LISTS_WITHIN_MS, unpackDebian } from './debian-packages.js';
 import { lastLine, run } from './processes.js';
 import { unzipOne } from './unzip.js';
 
@@ -38,8 +39,6 @@ const PIPS: readonly (readonly [string, ...string[]])[] = [
   ['pip'],
   ['python', '-m', 'pip'],
 ];
-const FETCH_WITHIN_MS = 60_000;
-const LISTS_WITHIN_MS = 45_000;
 const SHORT_MS = 20_000;
 /** Older ones know no JetStream that we could trust with anything. */
 const OLDEST: readonly [number, number] = [2, 9];
@@ -163,32 +162,10 @@ async function firstPip() {
 }
 
 async function fetchDebian(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
-  if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS })).code !== 0) return { missing: 'no apt-get' };
-  say(
-    `nats: fetching Debian's package nats-server (4 MB, once; at most ${(FETCH_WITHIN_MS + LISTS_WITHIN_MS) / 1000} s)`,
-  );
-  const download = (options: readonly string[]) =>
-    run('apt-get', [...options, 'download', 'nats-server'], { deadlineMs: FETCH_WITHIN_MS, cwd: work, signal });
-  let done = await download([]);
-  if (done.code !== 0) {
-    // A fresh image has no lists, and an ordinary user may not fetch them: lists of our own need no right.
-    await mkdir(join(work, 'lists', 'partial'), { recursive: true });
-    const own = [
-      '-o',
-      `Dir::State::lists=${join(work, 'lists')}`,
-      '-o',
-      `Dir::Cache=${work}`,
-      '-o',
-      'APT::Sandbox::User=',
-    ];
-    await run('apt-get', [...own, 'update'], { deadlineMs: LISTS_WITHIN_MS, cwd: work, signal });
-    done = await download(own);
-  }
-  const file = (await readdir(work)).find((name) => name.endsWith('.deb'));
-  if (done.code !== 0 || file === undefined) return { missing: `Debian's package: ${lastLine(done.output)}` };
-  const unpacked = await run('dpkg-deb', ['-x', file, 'x'], { deadlineMs: SHORT_MS, cwd: work });
-  if (unpacked.code !== 0) return { missing: `Debian's package: ${lastLine(unpacked.output)}` };
-  return { file: join(work, 'x', 'usr', 'sbin', 'nats-server') };
+  const within = `at most ${(2 * FETCH_WITHIN_MS + LISTS_WITHIN_MS) / 1000} s`;
+  say(`nats: fetching Debian's package nats-server (4 MB, once; ${within})`);
+  const unpacked = await unpackDebian(['nats-server'], work, signal);
+  return 'missing' in unpacked ? unpacked : { file: join(unpacked.folder, 'usr', 'sbin', 'nats-server') };
 }
 
 /** Into the folder by rename: whole or absent, also with two at once. */

@@ -10,6 +10,7 @@ import type { Driver } from '../../bus/driver.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from '../../bus/incarnation.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../../bus/payments.js';
 import { systemClock } from '../../bus/system-clock.js';
+import { memoryCache } from '../../storage/memory-cache.js';
 import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
 import { connectPostgres } from '../../storage/postgres.js';
 import { postgresLog } from '../../storage/postgres-log.js';
@@ -52,6 +53,7 @@ if (database !== undefined) {
       log,
       snapshots: postgresSnapshots(client),
       queries: postgresQueries(client),
+      cache: memoryCache(clock),
       clock,
       logger: quiet,
       onWaiting() {},
@@ -62,7 +64,7 @@ if (database !== undefined) {
       payments: payments ?? forgetfulPayments(0.5),
       context: { instantPayment: payments ? undefined : instantPayments(0.5) },
       post,
-      meter: { appended() {}, flushed() {}, retried() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: 'test',
       orderTimeoutMs: 30_000,
       holdTtlMs: 30_000,

@@ -74,7 +74,7 @@ export class Machine implements Being {
       eventsMayForget: setting.eventsMayForget,
       context: { instantPayment },
       post: this.#post(),
-      meter: { appended() {}, flushed() {}, retried() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
       holdTtlMs: setting.orderTimeoutMs,

@@ -10,9 +10,10 @@ import { encodeSeal, journalLog, type NumberedLetter } from '../../actors/node/r
 import type { Statement } from '../../actors/node/rows.js';
 import { Writes } from '../../actors/node/writes.js';
 import { isSettled, type OrderState } from '../../actors/order.js';
-import type { Clock, Log, PlaceRequest, Position, Snapshots } from '../../actors/ports.js';
+import type { Cache, Clock, Log, PlaceRequest, Position, Snapshots } from '../../actors/ports.js';
 import { Driver } from '../../bus/driver.js';
 import { JournalWriter } from '../../bus/journal-writer.js';
+import { OrderCache } from '../../bus/order-cache.js';
 import { pause } from '../../bus/retry.js';
 import type { Plant } from './machine.js';
 import type { Ports } from './ports.js';
@@ -215,6 +216,18 @@ export const plantedBugs: readonly PlantedBug[] = [
         const { leaving, world } = this as NodeParts;
         for (const { state } of leaving) if (isSettled(state)) world.orders.delete(state.id);
         leaving.clear();
+      };
+    }),
+  },
+  {
+    name: 'an entry of the cache believed as it is',
+    breaks: 'edge 13',
+    patch: over<[OrderId], Promise<OrderState | undefined>>(OrderCache, 'look', () => {
+      return async function (id) {
+        const { cache, journal } = this as { readonly cache: Cache; readonly journal: JournalId };
+        const text = (await cache.get(`holdfast:${journal}:order:${id}`)) ?? '';
+        const body = text.slice(text.indexOf('\n') + 1);
+        return body.startsWith('{"id"') ? (JSON.parse(body) as OrderState) : undefined;
       };
     }),
   },

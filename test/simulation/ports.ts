@@ -1,6 +1,6 @@
 /** A process' way to the services: each call through the faults. What a twin itself refuses is a broken promise. */
 import type { Statement } from '../../actors/node/rows.js';
-import type { EventLog, Log, Payments, Queries, Snapshots } from '../../actors/ports.js';
+import type { Cache, EventLog, Log, Payments, Queries, Snapshots } from '../../actors/ports.js';
 import type { Being } from './clock.js';
 import type { Faults, Service } from './faults.js';
 import type { Stores } from './stores.js';
@@ -10,12 +10,13 @@ export interface Ports {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly queries: Pick<Queries, 'order'>;
+  readonly cache: Cache;
   readonly events: EventLog;
   readonly payments: Payments;
 }
 
 export function portsOf(being: Being, stores: Stores, faults: Faults, verdict: Verdict): Ports {
-  const { log, snapshots, queries, events, payments } = stores;
+  const { log, snapshots, queries, cache, events, payments } = stores;
   /** A statement that lands after its caller gave it up may meet the rows of its own repeat: nobody hears of it. */
   const given = new WeakSet<Statement>();
   const call = <T>(service: Service, name: string, effect: () => Promise<T>): Promise<T> =>
@@ -65,6 +66,7 @@ export function portsOf(being: Being, stores: Stores, faults: Faults, verdict: V
       probe: () => call('storage', 'probe', () => snapshots.probe()),
     },
     queries: { order: (id) => call('storage', 'query', () => queries.order(id)) },
+    cache,
     events: {
       last: (journal) => call('events', 'last', () => events.last(journal)),
       publish: (journal, after, n, batch) => call('events', 'publish', () => events.publish(journal, after, n, batch)),

@@ -13,6 +13,7 @@ import { forgetfulPayments, mockPayments } from '../../bus/payments.js';
 import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
 import { memorySnapshots } from '../../storage/memory-snapshots.js';
 import type { Timeline } from './clock.js';
+import { hostileCache } from './hostile-cache.js';
 import { holdsNoMoreThanItHas, Truth } from './truth.js';
 import type { Verdict } from './verdict.js';
 
@@ -27,6 +28,7 @@ export class Stores {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  readonly cache = hostileCache();
   readonly events: EventLog;
   readonly payments: Payments;
   readonly ledger: PaymentLedger;

@@ -84,6 +84,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     KAFKA_BROKERS: 'k1',
     ROLES: 'edge',
     RATE_LIMIT: '100',
+    TRUST_PROXY: '-1',
   });
   for (const name of [
     'PORT',
@@ -95,6 +96,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     'KAFKA_BROKERS',
     'ROLES',
     'RATE_LIMIT',
+    'TRUST_PROXY',
   ]) {
     assert.is(
       mistakes.filter((mistake) => mistake.startsWith(`${name} is `)).length,
@@ -102,7 +104,7 @@ test('every mistake is reported at once, by name, with what was given and what i
       `${name} in:\n${mistakes.join('\n')}`,
     );
   }
-  assert.is(mistakes.length, 9);
+  assert.is(mistakes.length, 10);
   assert.ok(mistakes.includes('PORT is "99999"; it must be a whole number from 0 to 65535.'));
 });
 
@@ -184,6 +186,14 @@ test('tokens need an issuer and an audience, and in production TLS', () => {
   const plain = { ...whole, JWT_ISSUER: 'http://login', JWT_JWKS_URL: 'http://login/keys' };
   assert.is(mistakesIn({ AUTH: 'keys', ...plain }).length, 0);
   assert.is(mistakesIn({ ...PRODUCTION, ...plain }).length, 2);
+});
+
+test('a rate limit is so many requests in so many seconds', () => {
+  assert.equal([readConfig({}).rateLimit, readConfig({ RATE_LIMIT: 'OFF' }).rateLimit], [undefined, undefined]);
+  assert.equal(readConfig({ RATE_LIMIT: '100/10' }).rateLimit, { requests: 100, seconds: 10 });
+  for (const wrong of ['0/10', '100/0', '100/3601', '1000001/1', '100', '1.5/2', '-1/2', '100/10/1']) {
+    assert.match(mistakesIn({ RATE_LIMIT: wrong }).join(), /^RATE_LIMIT is .*requests\/seconds such as 100\/10/, wrong);
+  }
 });
 
 test('no password is repeated', () => {

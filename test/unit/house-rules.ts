@@ -62,6 +62,8 @@ const DRIVERS = [
   /^postgres$/,
   /^(pg|node-pg-migrate)$/,
   /^ioredis$/,
+  /^cockatiel$/,
+  /^rate-limiter-flexible$/,
   /^(kafkajs|@platformatic\/kafka)$/,
 ];
 

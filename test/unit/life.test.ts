@@ -10,6 +10,7 @@ import { readClaims } from '../../bus/log-reader.js';
 import { memoryLog } from '../../bus/memory-log.js';
 import { forgetfulPayments, instantPayments } from '../../bus/payments.js';
 import { systemClock } from '../../bus/system-clock.js';
+import { memoryCache } from '../../storage/memory-cache.js';
 import { memorySnapshots } from '../../storage/memory-snapshots.js';
 
 const PARTITIONS = 4;
@@ -27,6 +28,7 @@ function system() {
       log,
       snapshots: { ...snapshots, ...changes },
       queries,
+      cache: memoryCache(clock),
       clock,
       logger: silent,
       events: undefined,
@@ -34,7 +36,7 @@ function system() {
       payments: forgetfulPayments(1),
       context: { instantPayment: instantPayments(1) },
       post: localPost(clock),
-      meter: { appended() {}, flushed() {}, retried() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: '/test',
       orderTimeoutMs: 30_000,
       holdTtlMs: 30_000,

@@ -122,6 +122,18 @@ test('an order that is settled and flushed leaves memory; its product stays', ()
   assert.equal([rig.has('1'), rig.stockOf(A)?.onHand], [false, 9]);
 });
 
+test('that an order leaves memory is told once, at that moment', () => {
+  const left: string[] = [];
+  const rig = withStock({ onLeft: (order) => void left.push(order) });
+  rig.place('1', LINE);
+  rig.turn().pass(FLUSH);
+  assert.equal(left, []);
+  rig.flushed();
+  assert.equal([left, rig.has('1')], [['1'], false]);
+  rig.pass(FLUSH);
+  assert.is(left.length, 1);
+});
+
 test('an order that is still owed something stays, flushed or not', () => {
   const rig = withStock({ context: {} });
   rig.place('1', LINE);

@@ -45,6 +45,7 @@ export class Rig {
       holdTtlMs: 1_000_000,
       resendMs: 200,
       newId: () => `R${++ids}`,
+      onLeft: () => {},
       ...over,
     };
     this.node = new Node(settings, world);

@@ -1,0 +1,35 @@
+// Debian's packages, unpacked into a folder: signed by Debian, no root and no install needed.
+
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lastLine, run } from './processes.js';
+
+export const FETCH_WITHIN_MS = 60_000;
+export const LISTS_WITHIN_MS = 45_000;
+const SHORT_MS = 20_000;
+
+export type Unpacked = { readonly folder: string } | { readonly missing: string };
+
+/** One over the other into a folder below `work`. */
+export async function unpackDebian(names: readonly string[], work: string, signal?: AbortSignal): Promise<Unpacked> {
+  if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS })).code !== 0) return { missing: 'no apt-get' };
+  const missing = (output: string) => ({ missing: `Debian's package: ${lastLine(output)}` });
+  const download = (options: readonly string[]) =>
+    run('apt-get', [...options, 'download', ...names], { deadlineMs: FETCH_WITHIN_MS, cwd: work, signal });
+  let done = await download([]);
+  if (done.code !== 0) {
+    // A fresh image has no lists, and an ordinary user may not fetch them: lists of our own need no right.
+    await mkdir(join(work, 'lists', 'partial'), { recursive: true });
+    const lists = ['-o', `Dir::State::lists=${join(work, 'lists')}`];
+    const own = [...lists, '-o', `Dir::Cache=${work}`, '-o', 'APT::Sandbox::User='];
+    await run('apt-get', [...own, 'update'], { deadlineMs: LISTS_WITHIN_MS, cwd: work, signal });
+    done = await download(own);
+  }
+  const files = (await readdir(work)).filter((name) => name.endsWith('.deb'));
+  if (done.code !== 0 || files.length === 0) return missing(done.output);
+  for (const file of files) {
+    const unpacked = await run('dpkg-deb', ['-x', file, 'x'], { deadlineMs: SHORT_MS, cwd: work });
+    if (unpacked.code !== 0) return missing(unpacked.output);
+  }
+  return { folder: join(work, 'x') };
+}

@@ -1,0 +1,129 @@
+// The cache in a real Redis: the contract, and what it does when Redis is killed, stopped, emptied, or holds what is
+// none of ours. It answers in any case, in its time, and finds Redis again by itself.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Cache } from '../../actors/ports.js';
+import { until } from '../../deploy/servers/processes.js';
+import { connectRedis, type Redis } from '../../storage/redis.js';
+import { redisCache } from '../../storage/redis-cache.js';
+import { realRedis } from '../real-redis.js';
+import { cacheContract } from './cache.suite.js';
+
+const HOUR_MS = 3_600_000;
+const BACK_MS = 15_000;
+/** Of a call, on a machine that does other things too. */
+const GENEROUS_MS = 2_000;
+const lines: string[] = [];
+const note = (fields: object, line: string) => void lines.push(`${line} ${JSON.stringify(fields)}`);
+const logger = { debug: note, info: note, warn: note, error: note };
+
+// uvu begins with the first `run` that is followed by an await: so everything is started before.
+const server = await realRedis(['--requirepass', 'se:cr@t']);
+if ('skipped' in server) console.log(`SKIP the cache in Redis: ${server.skipped}`);
+else {
+  const url = server.url.replace('//', `//:${encodeURIComponent('se:cr@t')}@`);
+  const open: Redis[] = [];
+  const connected = async (where = url): Promise<{ redis: Redis; cache: Cache }> => {
+    const redis = connectRedis(where, logger);
+    open.push(redis);
+    assert.ok(await until(() => redis.connection.status === 'ready', BACK_MS), 'no connection');
+    return { redis, cache: redisCache(redis) };
+  };
+  const { redis, cache } = await connected();
+  const as = (name: string, ...words: string[]) => redis.connection.call(name, ...words);
+  const fails = (answer: Promise<void>) =>
+    answer.then(
+      () => false,
+      () => true,
+    );
+  const isOpen = () => redis.breaker !== 'closed';
+
+  const test = suite('the cache in Redis, and what becomes of Redis');
+
+  /** Asks until it is so; each answer in its time, and nothing but a miss. */
+  const missesUntil = async (holds: () => boolean) => {
+    let slowest = 0;
+    const held = await until(async () => {
+      const began = performance.now();
+      assert.is(await cache.get('kept'), undefined);
+      await cache.set('other', 'x', HOUR_MS);
+      slowest = Math.max(slowest, performance.now() - began);
+      return holds();
+    }, BACK_MS);
+    assert.ok(held, 'the breaker did not open');
+    assert.ok(slowest < GENEROUS_MS, `two calls took ${slowest} ms`);
+  };
+  const isBack = () =>
+    until(async () => {
+      await cache.set('kept', 'again', HOUR_MS);
+      return (await cache.get('kept')) === 'again' && redis.breaker === 'closed';
+    }, BACK_MS);
+
+  test('a value of another kind, and one that is far too large, are a miss and no failure', async () => {
+    await as('RPUSH', 'a list', 'x');
+    for (let i = 0; i < 20; i++) assert.is(await cache.get('a list'), undefined);
+    await as('SET', 'huge', 'x'.repeat(5_000_000));
+    assert.ok(((await cache.get('huge'))?.length ?? 0) < 1_000_000);
+    assert.is(redis.breaker, 'closed');
+  });
+
+  test('emptied, it has nothing', async () => {
+    await cache.set('kept', 'text', HOUR_MS);
+    await as('FLUSHALL');
+    assert.is(await cache.get('kept'), undefined);
+    assert.is(redis.breaker, 'closed');
+  });
+
+  test('stopped, it costs a deadline a few times, then nothing; going on, it is found again', async () => {
+    await cache.set('kept', 'text', HOUR_MS);
+    process.kill(server.pid, 'SIGSTOP');
+    try {
+      await missesUntil(isOpen);
+      const began = performance.now();
+      for (let i = 0; i < 1_000; i++) await cache.get('kept');
+      assert.ok(performance.now() - began < GENEROUS_MS, 'an open breaker makes no calls');
+    } finally {
+      process.kill(server.pid, 'SIGCONT');
+    }
+    assert.ok(await isBack(), 'not found again');
+  });
+
+  test('killed, and started again, empty', async () => {
+    lines.length = 0;
+    await server.kill();
+    await missesUntil(isOpen);
+    assert.ok(await fails(redis.ping()));
+    await server.start();
+    assert.ok(await isBack(), 'not found again');
+    assert.ok(lines.length >= 2 && lines.length < 10, `it said:\n${lines.join('\n')}`);
+    assert.not.match(lines.join(), /cr@t/);
+  });
+
+  test('one that never was there is the same as one that is away', async () => {
+    const none = connectRedis('redis://127.0.0.1:1/3?enableOfflineQueue=true', logger);
+    open.push(none);
+    for (let i = 0; i < 20; i++) assert.is(await redisCache(none).get('x'), undefined);
+    assert.is(none.breaker, 'open');
+  });
+
+  test('a wrong password is a Redis that does not answer', async () => {
+    const wrong = connectRedis(server.url.replace('//', '//:wrong@'), logger);
+    open.push(wrong);
+    assert.is(await redisCache(wrong).get('x'), undefined);
+    assert.ok(await fails(wrong.ping()));
+  });
+
+  test('a number in the path is the database', async () => {
+    const { cache: third } = await connected(`${url}/3`);
+    await third.set('in the third', 'x', HOUR_MS);
+    assert.is(await third.get('in the third'), 'x');
+    assert.is(await cache.get('in the third'), undefined);
+  });
+
+  test.after(async () => {
+    for (const each of open) each.end();
+    await server.stop();
+  });
+  cacheContract('in Redis', cache);
+  test.run();
+}

@@ -1,0 +1,225 @@
+// Redis emptied, filled with entries of others, older ones and garbage, stopped, and killed, while orders are read:
+// every answer stays what it was, in its time; the breaker opens and closes; and the health tells how it is.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { until } from '../../deploy/servers/processes.js';
+import { realRedis } from '../real-redis.js';
+import { House, promisedMs } from './house.js';
+
+const ORDERS = 60;
+const READERS = 4;
+const LEFT_MS = 10_000;
+const SOME = 200;
+const FAULT_MS = 20_000;
+/** Of reads while Redis is stopped: at most 100 ms are spent on it, the rest is Postgres and this machine. */
+const READ_P99_MS = 300;
+
+const test = suite('redis');
+const redis = await realRedis();
+const built =
+  'skipped' in redis ? redis : await House.build({ REDIS_URL: 'skipped' in redis ? '' : redis.url.slice(8) });
+
+/** By id, as it was told when it was placed. */
+const placed = new Map<string, string>();
+interface Read {
+  readonly id: string;
+  readonly at: number;
+  readonly tookMs: number;
+  readonly data: string;
+}
+
+const dataOf = (text: string): string => JSON.stringify((JSON.parse(text) as { data: unknown }).data);
+const percentile = (values: readonly number[], p: number) =>
+  [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) * p)] ?? Number.NaN;
+
+if ('skipped' in redis || 'skipped' in built) {
+  console.log(`SKIP redis: ${'skipped' in redis ? redis.skipped : 'skipped' in built ? built.skipped : ''}`);
+} else {
+  const house = built;
+  test.after(async () => {
+    await house.demolish();
+    await redis.stop();
+  });
+
+  const counted = async (outcome: string) => {
+    const value = await house.metric(`holdfast_cache_reads_total\\{outcome="${outcome}"\\}`);
+    return Number.isNaN(value) ? 0 : value;
+  };
+  const breakerIs = (open: 0 | 1) => async () => (await house.metric('holdfast_redis_breaker_open')) === open;
+  const health = async () =>
+    JSON.parse((await house.ask('/health'))?.text ?? '{}') as {
+      status: string;
+      dependencies: { redis: { status: string; breaker?: string } };
+    };
+
+  const read = async (id: string): Promise<Read> => {
+    const reply = await house.ask(`/api/orders/${id}`);
+    assert.is(reply?.status, 200, `${id}: ${reply?.text}\n${house.lastWords()}`);
+    return { id, at: performance.now(), tookMs: reply?.tookMs ?? 0, data: dataOf(reply?.text ?? '{}') };
+  };
+  const asPlaced = ({ id, data }: Read) => assert.is(data, placed.get(id), `${id} is another one now`);
+  const readAll = async () => {
+    for (const id of placed.keys()) asPlaced(await read(id));
+  };
+  const keys = async () =>
+    (await redis.command('KEYS', 'holdfast:*')).split('\r\n').filter((key) => key.startsWith('holdfast:'));
+  const textAt = async (key: string) =>
+    (await redis.command('GET', key)).replace(/^\$\d+\r\n/, '').replace(/\r\n\+OK\r\n$/, '');
+
+  /** Readers that go on until they are told to stop; every answer is checked. */
+  function readers() {
+    const reads: Read[] = [];
+    let goesOn = true;
+    const ids = [...placed.keys()];
+    const one = async (first: number) => {
+      for (let i = first; goesOn; i++) {
+        const answer = await read(ids[i % ids.length] ?? '');
+        asPlaced(answer);
+        reads.push(answer);
+      }
+    };
+    const all = Promise.all(Array.from({ length: READERS }, (_, i) => one(i * 7)));
+    all.catch(() => {}); // Told by `stop`.
+    return {
+      reads,
+      async stop() {
+        goesOn = false;
+        await all;
+      },
+    };
+  }
+
+  test('orders that have left memory are read from Postgres once, and then from Redis', async () => {
+    await house.start();
+    await house.stock(['CACHED'], 1_000_000);
+    for (let i = 0; i < ORDERS; i++) {
+      const order = {
+        user_id: `reader-${i}`,
+        notes: `the ${i}. „order“`,
+        items: [{ product_id: 'CACHED', quantity: 1 + (i % 3) }],
+      };
+      const reply = await house.post('/api/orders', order);
+      assert.is(reply.status, 201, reply.text);
+      placed.set((JSON.parse(reply.text) as { data: { id: string } }).data.id, dataOf(reply.text));
+    }
+    const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
+    assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
+    await readAll();
+    assert.is(await counted('unknown'), ORDERS);
+    assert.ok(await until(async () => (await keys()).length === ORDERS, LEFT_MS), 'Redis was not filled');
+    await readAll();
+    assert.is(await counted('hit'), ORDERS);
+    assert.equal((await health()).dependencies.redis, { status: 'up', breaker: 'closed' });
+  });
+
+  test('FLUSHALL', async () => {
+    assert.match(await redis.command('FLUSHALL'), /OK/);
+    await readAll();
+    assert.is(await counted('miss'), ORDERS);
+    await readAll();
+  });
+
+  test('entries of others, older ones, changed ones, garbage', async () => {
+    const all = await keys();
+    assert.is(all.length, ORDERS);
+    const values = await Promise.all(all.map(textAt));
+    for (const [i, key] of all.entries()) {
+      const [own = '', other = ''] = [values[i], values[(i + 1) % values.length]];
+      const spoilt = [
+        other,
+        own.replace('"confirmed"', '"failed"'),
+        own.split('\n')[0] + other.slice(other.indexOf('\n')),
+        own.slice(0, -1),
+        'garbage',
+        '{"id":1}',
+      ][i % 6];
+      assert.not.equal(spoilt, own, 'it is spoilt');
+      await redis.command('SET', key, spoilt ?? '');
+    }
+    const before = await counted('refused');
+    await readAll();
+    assert.is((await counted('refused')) - before, ORDERS);
+    const hits = await counted('hit');
+    await readAll();
+    assert.is((await counted('hit')) - hits, ORDERS, 'what was spoilt is replaced');
+  });
+
+  test('an order that changes is never again what it was, also where its older entry is put back', async () => {
+    const changed = [...placed.keys()].slice(0, 10);
+    const older = new Map<string, string>();
+    for (const key of await keys()) if (changed.some((id) => key.endsWith(id))) older.set(key, await textAt(key));
+    assert.is(older.size, changed.length);
+    for (const id of changed) {
+      const reply = await house.post(`/api/orders/${id}/cancel`, {});
+      assert.is(reply.status, 200, reply.text);
+      const shown = await read(id);
+      assert.match(shown.data, /"status":"cancelled"/);
+    }
+    const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
+    assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
+    for (const id of changed) placed.set(id, (await read(id)).data);
+    for (const id of changed) assert.match(placed.get(id) ?? '', /"status":"cancelled"/);
+    for (const [key, text] of older) await redis.command('SET', key, text);
+    const before = await counted('refused');
+    await readAll();
+    assert.is((await counted('refused')) - before, changed.length);
+  });
+
+  /** The readers' way through a fault of Redis, and back. */
+  async function through(fault: () => Promise<void> | void, heal: () => Promise<void> | void, budgetMs?: number) {
+    const { reads, stop } = readers();
+    try {
+      assert.ok(await until(() => reads.length > SOME, FAULT_MS), 'nobody reads');
+      const faultyAt = performance.now();
+      await fault();
+      const reached = () => reads.filter(({ at }) => at > faultyAt).length > SOME;
+      assert.ok(await until(async () => reached() && (await breakerIs(1)()), FAULT_MS, 50), 'the breaker did not open');
+      const { status, dependencies } = await health();
+      assert.equal([status, dependencies.redis.status], ['degraded', 'down']);
+      assert.is((await house.ask('/readyz'))?.status, 200, 'orders need no Redis');
+      const healedAt = performance.now();
+      await heal();
+      const hits = await counted('hit');
+      const isBack = async () => (await breakerIs(0)()) && (await counted('hit')) > hits + SOME;
+      assert.ok(await until(isBack, FAULT_MS, 50), `Redis was not found again\n${house.lastWords()}`);
+      assert.is((await health()).status, 'ok');
+      await stop();
+      const times = reads.filter(({ at }) => at > faultyAt && at < healedAt).map(({ tookMs }) => tookMs);
+      const [p50, p99, most] = [percentile(times, 0.5), percentile(times, 0.99), Math.max(...times)].map((ms) =>
+        ms.toFixed(1),
+      );
+      console.log(`${times.length} reads meanwhile: p50 ${p50}, p99 ${p99}, longest ${most} ms`);
+      if (budgetMs !== undefined) assert.ok(percentile(times, 0.99) < promisedMs(budgetMs), `p99 ${p99} ms`);
+    } finally {
+      await stop();
+    }
+  }
+
+  test('SIGSTOP and SIGCONT', () =>
+    through(
+      () => void process.kill(redis.pid, 'SIGSTOP'),
+      () => void process.kill(redis.pid, 'SIGCONT'),
+      READ_P99_MS,
+    ));
+
+  test('kill -9, and a new one that is empty', () => through(redis.kill, redis.start));
+
+  test('a node that starts without Redis serves, and finds it when it comes', async () => {
+    await house.end('SIGTERM');
+    await redis.kill();
+    await house.start();
+    await readAll();
+    await readAll();
+    await redis.start();
+    const isUsed = async () => {
+      await readAll();
+      return (await counted('hit')) > ORDERS;
+    };
+    assert.ok(await until(isUsed, FAULT_MS), 'Redis was not found');
+    const told = house.output.split('Redis does not answer').length - 1;
+    assert.ok(told >= 3 && told < 10, `${told} lines about three faults`);
+  });
+}
+
+test.run();

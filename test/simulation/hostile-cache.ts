@@ -1,0 +1,20 @@
+/** A cache that answers what it was given, older ones, those of others, garbage and nothing, each in its turn. */
+import type { Cache } from '../../actors/ports.js';
+
+const GARBAGE = ['order/1 x\n{}', '', 'null', '\u0000'];
+
+export function hostileCache(): Cache {
+  const texts = new Map<string, string[]>();
+  let asked = 0;
+  let last: string | undefined;
+  return {
+    async get(key) {
+      const own = texts.get(key) ?? [];
+      return [own.at(-1), own.at(-1), own[0], last, undefined, GARBAGE[asked % GARBAGE.length]][++asked % 6];
+    },
+    async set(key, text) {
+      texts.set(key, [...(texts.get(key) ?? []), text]);
+      last = text;
+    },
+  };
+}
