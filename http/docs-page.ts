@@ -121,25 +121,18 @@ const replyOf = (reply: Reply | Reference, document: Document): Reply =>
   '$ref' in reply ? (document.components.responses[reply.$ref.split('/').at(-1) ?? ''] ?? { description: '' }) : reply;
 
 function answer(status: string, { description, content = {} }: Reply, document: Document): Html {
-  const isError = status >= '400' && 'application/problem+json' in content;
   const [media] = Object.values(content);
-  const shown = Object.keys(media?.examples ?? {});
-  const what = isError
-    ? shown.flatMap((code, i) => [i === 0 ? '' : ', ', html`<code>${code}</code>`])
-    : [(description.split('\n')[0] ?? '').slice(0, 200)];
-  const more = isError ? errorLinks(shown) : media === undefined ? undefined : successBody(media, document);
-  return html`<details class="reply"><summary><span class="status s${status.slice(0, 1)}">${status}</span><span class="what">${what}</span></summary><div>${more}</div></details>`;
-}
-
-const isCode = (text: string): text is ErrorCode => text in ERRORS;
-
-const errorLinks = (shown: readonly string[]): Html[] =>
-  shown
-    .filter(isCode)
-    .map(
-      (code) =>
-        html`<p><a href="#${anchorOf(code)}">${ERRORS[code].title}</a>. ${ERRORS[code].when}</p><pre tabindex="0"><code>${JSON.stringify(exampleOf(code), null, 2)}</code></pre>`,
+  const number = html`<span class="status s${status.slice(0, 1)}">${status}</span>`;
+  if ('application/problem+json' in content && !('Example' in (media?.examples ?? {}))) {
+    const links = Object.keys(media?.examples ?? {}).map(
+      (code) => html` <a href="#error-${code}"><code>${code}</code></a>`,
     );
+    return html`<div class="reply">${number}<span class="what">${links}</span></div>`;
+  }
+  const what = html`${number}<span class="what">${(description.split('\n')[0] ?? '').slice(0, 200)}</span>`;
+  if (media === undefined) return html`<div class="reply">${what}</div>`;
+  return html`<details class="reply"><summary>${what}</summary><div>${successBody(media, document)}</div></details>`;
+}
 
 function successBody({ schema, examples = {} }: Media, document: Document): Html {
   const [example] = Object.values(examples);
@@ -156,6 +149,7 @@ const errorSection = (code: ErrorCode): Html => {
   return html`<section class="error" id="${anchorOf(code)}">
 <h3><span class="status s${String(status).slice(0, 1)}">${status}</span> <a href="#${anchorOf(code)}">${title}</a> <code>${code}</code></h3>
 <p>${when}</p>
+<pre tabindex="0"><code>${JSON.stringify(exampleOf(code), null, 2)}</code></pre>
 </section>
 `;
 };

@@ -60,9 +60,9 @@ dl.fields dt .type { color: var(--soft); font-size: .82rem; margin-left: .4rem; 
 dl.fields dt .needed { color: var(--warn); font-size: .78rem; margin-left: .4rem; }
 dl.fields dd { margin: .1rem 0 0; color: var(--soft); font-size: .9rem; }
 
-details.reply { border-top: 1px solid var(--line); }
-details.reply:last-of-type { border-bottom: 1px solid var(--line); }
-details.reply > summary { cursor: pointer; padding: .5rem 0; display: flex; gap: .75rem; align-items: baseline; list-style: none; }
+.reply { border-top: 1px solid var(--line); }
+div.reply, .reply > summary { padding: .5rem 0; display: flex; gap: .75rem; align-items: baseline; list-style: none; }
+.reply > summary { cursor: pointer; }
 details.reply > summary::-webkit-details-marker { display: none; }
 details.reply > summary::after { content: "+"; margin-left: auto; color: var(--soft); font-family: ui-monospace, monospace; }
 details.reply[open] > summary::after { content: "\\2212"; }
