@@ -51,7 +51,7 @@ if (database !== undefined) {
       partitions: PARTITIONS,
       log,
       snapshots: postgresSnapshots(client),
-      queries: postgresQueries(client),
+      queries: postgresQueries(client, client),
       clock,
       logger: quiet,
       onWaiting() {},
