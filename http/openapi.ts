@@ -80,6 +80,7 @@ const string = { type: 'string' } as const;
 const HEADERS: { readonly [name: string]: { readonly description: string; readonly schema: JsonSchema } } = {
   'X-Request-ID': { description: 'Of this request, as sent or made; it stands in the log.', schema: string },
   'X-Correlation-ID': { description: 'Of everything that follows from it, as sent or made.', schema: string },
+  Link: { description: 'Where the list begins (first) and goes on (next), when it is read by cursor.', schema: string },
   Location: { description: 'Where the order is, as a path.', schema: string },
   ETag: { description: 'This version, for If-None-Match.', schema: string },
   'WWW-Authenticate': { description: 'How to say who you are: Bearer.', schema: string },

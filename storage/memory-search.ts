@@ -2,7 +2,8 @@
 import type { OrderState } from '../actors/order.js';
 import type { Json } from '../actors/protocol.js';
 
-const BETWEEN = /[\u0001-\u002f:-@\u005b-`{-\u00bf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+/;
+/** Whatever is neither a letter nor a digit, as far as the ranges of the migration know. */
+const BETWEEN = /[^0-9A-Za-z\u00c0-\u1fff\u2070-\u2fff\u3040-\ufeff\uff10-\uff19\uff21-\uffff\u{10000}-\u{10ffff}]+/u;
 const NAMES_AND_ESCAPES = /"(\\.|[^"\\])*"\s*:|\\u[0-9a-fA-F]{4}|\\./g;
 const WORD_CHARS = 64;
 
