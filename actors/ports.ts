@@ -175,8 +175,16 @@ export interface Page {
 
 /** The words of orders, which a search looks up: made in the background, a bounded piece of work a call. */
 export interface SearchIndex {
-  /** Adds orders that were stored since. `lateMs`: how long ago the oldest of them was. */
-  work(): Promise<{ readonly added: number; readonly more: boolean; readonly lateMs: number }>;
+  /**
+   * Adds orders that were stored since. `lateMs`: how long ago the oldest of them was. `queued` grows by one
+   * with each flush statement.
+   */
+  work(): Promise<{
+    readonly added: number;
+    readonly more: boolean;
+    readonly lateMs: number;
+    readonly queued: number;
+  }>;
   /** Looks for orders that it does not know, a stretch of ids a call. Returns where to go on; undefined at the end. */
   sweep(after: string): Promise<string | undefined>;
 }

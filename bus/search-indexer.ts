@@ -1,7 +1,7 @@
 /**
- * Keeps the search index up beside the flush: a batch, then a rest three times as long, so that orders that are
- * being placed keep the cores. The further the index is behind, the shorter the rest; two minutes behind, none.
- * Once the queue is empty it looks through all orders, a stretch at a time, for any that nobody queued.
+ * Keeps the search index up beside the flush: a batch, then a rest half as long, or nine times as long while many
+ * orders are being placed, so that they keep the cores. The further the index is behind, the shorter the rest;
+ * two minutes behind, none. Once the queue is empty it looks through all orders, a stretch at a time, for any that nobody queued.
  */
 import type { Clock, Logger, SearchIndex } from '../actors/ports.js';
 
@@ -9,7 +9,10 @@ const LOOK_EVERY_MS = 300;
 const SWEEP_EVERY_MS = 1_000;
 const AFTER_FAILURE_MS = 2_000;
 /** Rests to one batch while it is hardly behind. */
-const RESTS = 3;
+const RESTS_AT_EASE = 0.5;
+const RESTS_IN_A_BURST = 9;
+/** Flush statements a second; one has up to limits.flushOrders. */
+const BURST = 5;
 const NO_REST_MS = 120_000;
 
 export interface SearchIndexerParts {
@@ -23,6 +26,7 @@ export class SearchIndexer {
   private lateMs = 0;
   private lookedAt: number;
   private sweptAt: number;
+  private queued = Number.POSITIVE_INFINITY;
   /** Undefined once all orders have been looked at. */
   private sweptTo: string | undefined = '';
   private stopped = false;
@@ -62,11 +66,14 @@ export class SearchIndexer {
     const { index, clock, logger, indexed } = this.parts;
     const since = clock.monotonic();
     try {
-      const { added, more, lateMs } = await index.work();
+      const { added, more, lateMs, queued } = await index.work();
+      const perSecond = (queued - this.queued) / ((clock.monotonic() - this.lookedAt) / 1_000);
+      const rests = perSecond > BURST ? RESTS_IN_A_BURST : RESTS_AT_EASE;
+      this.queued = queued;
       this.lookedAt = clock.monotonic();
       this.lateMs = lateMs;
       indexed(added);
-      if (more) return (this.lookedAt - since) * RESTS * Math.max(0, 1 - lateMs / NO_REST_MS);
+      if (more) return (this.lookedAt - since) * rests * Math.max(0, 1 - lateMs / NO_REST_MS);
       await this.sweep();
       return LOOK_EVERY_MS;
     } catch (error) {

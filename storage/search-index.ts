@@ -28,6 +28,7 @@ const WORK = `with taken as materialized (
     on conflict do nothing returning 1)
   select (select count(*) from taken)::int as taken, (select count(*) from added)::int as added,
     (select coalesce(extract(epoch from clock_timestamp() - min(queued_at)), 0) * 1000 from taken)::float8 as late_ms,
+    (select coalesce(max(id), 0) from order_search_queue) as queued,
     set_config('synchronous_commit', 'off', true)`;
 
 // Orders that someone else's statement wrote are queued here.
@@ -39,11 +40,19 @@ const SWEEP = `with looked as materialized (
     insert into order_search_queue (order_ids) select array_agg(order_id)::text from missing having count(*) > 0)
   select (select max(order_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;
 
+interface Worked {
+  readonly taken: number;
+  readonly added: number;
+  readonly late_ms: number;
+  readonly queued: number;
+}
+
 export function postgresSearchIndex(client: PostgresClient): SearchIndex {
   return {
     async work() {
-      const [row] = await client.query<{ taken: number; added: number; late_ms: number }>('index orders', WORK);
-      return { more: row?.taken === STATEMENTS, added: row?.added ?? 0, lateMs: row?.late_ms ?? 0 };
+      const [row] = await client.query<Worked>('index orders', WORK);
+      if (row === undefined) throw new Error('the search index told nothing of its work');
+      return { more: row.taken === STATEMENTS, added: row.added, lateMs: row.late_ms, queued: row.queued };
     },
 
     async sweep(after) {
