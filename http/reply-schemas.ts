@@ -171,6 +171,7 @@ export const pastBalance = z
     on_hand: z.int(),
     held: z.int(),
     available: z.int(),
+    backordered: count,
     last_operation: movement.nullable().meta({ description: 'Null before the first one.' }),
   })
   .meta({ id: 'PastBalance' });

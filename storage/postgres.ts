@@ -117,7 +117,8 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
       synchronous_commit: 'on',
       // Lists of many clients at once: each on one core, its index as near as memory is.
       ...(planAnew && {
-        max_parallel_workers_per_gather: 0,
+        // As text: the driver passes over a zero.
+        max_parallel_workers_per_gather: '0' as never,
         random_page_cost: 1.1 as never,
         work_mem: '16MB' as never,
       }),

@@ -173,6 +173,7 @@ test('a ledger goes on by cursor, and knows a past balance', async ({ f }) => {
     on_hand: 0,
     held: 0,
     available: 0,
+    backordered: 0,
     last_operation: null,
   });
   assert.is((await f.get('/api/inventory/none/ledger')).at('code'), 'unknown_product');
