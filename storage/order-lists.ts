@@ -16,7 +16,7 @@ import type { PostgresClient } from './postgres.js';
 const FEW = 5_000;
 /** How many times more the beginning of a word must have before it is looked for in rows instead of the index. */
 const TIMES = 6;
-const FREQUENT = 2 * limits.exactCount;
+const FAR_MORE = 2 * limits.exactCount;
 
 export function orderLists(client: PostgresClient): Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> {
   /**
@@ -52,7 +52,10 @@ export function orderLists(client: PostgresClient): Pick<Queries, 'orders' | 'or
 
   return {
     countOrders: async (filter) => {
-      const { from, parameters } = await weighed(filter);
+      const list = await weighed(filter);
+      const { from, parameters } = list;
+      const supposed = await supposedCount(client, 'count orders', from, parameters);
+      if (!isCounted(supposed, list)) return { total: supposed.rows, isEstimate: true };
       return countCapped(client, 'count orders', from, parameters);
     },
 
@@ -62,7 +65,7 @@ export function orderLists(client: PostgresClient): Pick<Queries, 'orders' | 'or
       const supposed = await supposedCount(client, 'count orders', from, parameters);
       const offset = (page - 1) * pageSize;
       const walk = async () => (await cut(list, 'walk', pageSize, offset)).orders;
-      if (!isCounted(supposed, filter)) return { orders: await walk(), total: supposed.rows, isEstimate: true };
+      if (!isCounted(supposed, list)) return { orders: await walk(), total: supposed.rows, isEstimate: true };
       if (isIndexed || supposed.rows > limits.exactCount) {
         const count = await countCapped(client, 'count orders', from, parameters);
         if (isIndexed || count.isEstimate) return { orders: await walk(), ...count };
@@ -95,6 +98,6 @@ interface Cut {
   readonly found: number;
 }
 
-/** Words that the planner knows as frequent are not counted: it has their frequency, and counting takes longest. */
-const isCounted = ({ rows, isCountable }: Supposed, { words }: OrderFilter): boolean =>
-  isCountable && (words === undefined || rows < FREQUENT);
+/** What is supposed to be far more than is counted is not counted where that means to look at rows. */
+const isCounted = ({ rows, isCountable }: Supposed, { isIndexed }: Asked): boolean =>
+  isCountable && (isIndexed || rows < FAR_MORE);
