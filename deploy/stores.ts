@@ -2,7 +2,17 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { ApiKeys, Clock, EventLog, Log, Logger, Payments, Queries, SearchIndex, Snapshots } from '../actors/ports.js';
+import type {
+  ApiKeys,
+  Clock,
+  EventLog,
+  Log,
+  Logger,
+  Payments,
+  Queries,
+  SearchIndex,
+  Snapshots,
+} from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { httpPayments } from '../bus/http-payments.js';
