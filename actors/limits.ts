@@ -17,6 +17,11 @@ export const limits = {
   pageSize: 100,
   pageSizeDefault: 20,
   pageDepth: 1_000_000,
+  /** Orders that a page number may skip: further on a cursor leads, which skips nothing. */
+  skippedOrders: 10_000,
+  /** Up to here a count is exact, beyond it an estimate. */
+  exactCount: 10_000,
+  searchChars: 200,
   connections: 4_096,
   /** Clients that wait at the edge for an owner's answer, however many products each asks about. */
   waitingClients: 10_000,

@@ -106,29 +106,87 @@ export interface Settlements {
   settled(): Promise<Settlement | undefined>;
 }
 
-/** Lists and searches, for the edge. May lag what the owner answers by the flush. */
+/** Lists and searches, for the edge. May lag what the owner answers by the flush; words lag by the search index as well. */
 export interface Queries {
   order(id: OrderId): Promise<OrderState | undefined>;
-  orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[]; readonly total: number }>;
-  products(page: Page): Promise<{ readonly products: readonly ProductState[]; readonly total: number }>;
+  /** A page by its number, newest first. */
+  orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[] } & Counted>;
+  /** What comes after an order of the same list, newest first: as fast at its end as at its beginning. */
+  ordersAfter(
+    filter: OrderFilter,
+    after: OrderKey | undefined,
+    limit: number,
+  ): Promise<{ readonly orders: readonly OrderState[]; readonly more: boolean }>;
+  countOrders(filter: OrderFilter): Promise<Counted>;
+  products(page: Page): Promise<{ readonly products: readonly ProductState[] } & Counted>;
   /** Empty when there is no such order. */
   history(order: OrderId): Promise<readonly HistoryRow[]>;
   /** Product by product, each one's newest first. */
   operations(
     product: ProductId | undefined,
     page: Page,
-  ): Promise<{ readonly operations: readonly OperationRow[]; readonly total: number }>;
+  ): Promise<{ readonly operations: readonly OperationRow[] } & Counted>;
+  /** A product's operations, newest first. @param before only those with a lower version. */
+  ledger(
+    product: ProductId,
+    before: number | undefined,
+    limit: number,
+  ): Promise<{ readonly operations: readonly OperationRow[]; readonly more: boolean }>;
+  /** The last operation up to a moment, whose balances stood then. Times of one product do not go back. */
+  stockAt(product: ProductId, at: number): Promise<OperationRow | undefined>;
 }
 
+/** Exact up to limits.exactCount. */
+export interface Counted {
+  readonly total: number;
+  readonly isEstimate: boolean;
+}
+
+/** What holds of every order that is listed; what is absent is not asked. */
 export interface OrderFilter {
   readonly user?: string;
   readonly status?: 'pending' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled' | 'failed';
+  readonly payment?: string;
+  readonly fulfillment?: string;
+  readonly product?: string;
+  readonly currency?: string;
+  /** Wall clock, milliseconds. */
+  readonly from?: number;
+  /** Exclusive. */
+  readonly to?: number;
+  /** A decimal in the order's own currency. */
+  readonly minTotal?: number;
+  readonly maxTotal?: number;
+  /** Every word of it stands in the order; the last one may go on there. */
+  readonly words?: string;
+}
+
+/** Where an order stands in a list. */
+export interface OrderKey {
+  readonly at: number;
+  readonly id: OrderId;
 }
 
 export interface Page {
   /** From 1. */
   readonly page: number;
   readonly pageSize: number;
+}
+
+/** The words of orders, which a search looks up: made in the background, a bounded piece of work a call. */
+export interface SearchIndex {
+  /**
+   * Adds orders that were stored since. `lateMs`: how long ago the oldest of them was. `queued` grows by one
+   * with each flush statement.
+   */
+  work(): Promise<{
+    readonly added: number;
+    readonly more: boolean;
+    readonly lateMs: number;
+    readonly queued: number;
+  }>;
+  /** Looks for orders that it does not know, a stretch of ids a call. Returns where to go on; undefined at the end. */
+  sweep(after: string): Promise<string | undefined>;
 }
 
 // ---------------------------------------------------------------- who may do what

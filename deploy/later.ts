@@ -32,9 +32,13 @@ export function laterQueries(queries: () => Queries | undefined): Queries {
   return {
     order: async (id) => there().order(id),
     orders: async (filter, page) => there().orders(filter, page),
+    ordersAfter: async (filter, after, limit) => there().ordersAfter(filter, after, limit),
+    countOrders: async (filter) => there().countOrders(filter),
     products: async (page) => there().products(page),
     history: async (order) => there().history(order),
     operations: async (product, page) => there().operations(product, page),
+    ledger: async (product, before, limit) => there().ledger(product, before, limit),
+    stockAt: async (product, at) => there().stockAt(product, at),
   };
 }
 

@@ -5,6 +5,7 @@
 // the servers, open the stores, live. On SIGTERM or SIGINT the same way back, within ten seconds. Whatever
 // fails is said in one sentence, and nothing of ours is left behind.
 
+import type { Registry } from 'prom-client';
 import { nodeId } from '../actors/ids.js';
 import { assertLimits } from '../actors/limits.js';
 import type { Logger } from '../actors/ports.js';
@@ -13,6 +14,7 @@ import { GremlinControl } from '../bus/gremlin-control.js';
 import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin-ports.js';
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
+import { SearchIndexer } from '../bus/search-indexer.js';
 import { systemClock } from '../bus/system-clock.js';
 import { Auth } from '../http/auth.js';
 import { type Edge, startEdge } from '../http/edge.js';
@@ -24,7 +26,7 @@ import { type Config, ConfigError, readConfig } from './config.js';
 import { healthReport, type Running } from './health-report.js';
 import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './later.js';
 import { createLogger } from './logger.js';
-import { nodeMeter, watchRedis, watchSizes } from './node-metrics.js';
+import { nodeMeter, searchMeter, watchRedis, watchSizes } from './node-metrics.js';
 import { seedDemo } from './seed.js';
 import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
@@ -50,6 +52,7 @@ class House {
   private servers: Servers | undefined;
   private stores: Stores | undefined;
   private life: Life | undefined;
+  private indexer: SearchIndexer | undefined;
   private running: Running | undefined;
   private started: Promise<Life> | undefined;
   private stopped: Promise<void> | undefined;
@@ -133,6 +136,7 @@ class House {
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
     if (this.stores.redis !== undefined) watchRedis(registry, this.stores.redis);
+    this.indexer = this.beginIndexing(this.stores, registry);
     return this.life;
   }
 
@@ -141,6 +145,14 @@ class House {
     if (config.auth === 'off') return undefined;
     const { adminKey, tokens } = config;
     return new Auth({ keys: laterApiKeys(() => this.stores?.keys), adminKey, tokens, clock, logger });
+  }
+
+  private beginIndexing({ searchIndex: index }: Stores, registry: Registry): SearchIndexer {
+    const { clock, logger } = this;
+    const meter = searchMeter(registry, () => indexer.lagMs());
+    const indexer = new SearchIndexer({ index, clock, logger, indexed: meter.indexed });
+    indexer.start();
+    return indexer;
   }
 
   private async serve(life: Life): Promise<void> {
@@ -220,6 +232,7 @@ class House {
       () => this.edge?.stop(EDGE_STOP_MS),
       () => this.counts?.end(),
       () => this.life?.stop(NODE_STOP_MS),
+      () => this.indexer?.stop(),
       () => this.stores?.close(),
       // Those that still come up are ended by who starts them.
       () => this.servers?.stop() ?? Promise.race([startEnds, this.pause(START_END_MS)]),

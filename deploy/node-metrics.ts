@@ -66,6 +66,21 @@ export function nodeMeter(registry: Registry): Meter {
   };
 }
 
+export function searchMeter(registry: Registry, lagMs: () => number): { indexed(orders: number): void } {
+  const indexed = new Counter({
+    name: 'holdfast_search_indexed_orders_total',
+    help: 'Orders whose words this node has added to the search index.',
+    registers: [registry],
+  });
+  const lag: Gauge = new Gauge({
+    name: 'holdfast_search_lag_seconds',
+    help: 'How long ago the oldest order was stored that the search did not know at the last look.',
+    registers: [registry],
+    collect: () => lag.set(lagMs() / 1_000),
+  });
+  return { indexed: (orders) => indexed.inc(orders) };
+}
+
 /** Sizes of what could grow, read when someone looks. */
 export function watchSizes(registry: Registry, life: Life): void {
   const gauge = (name: string, help: string, read: () => number) => {

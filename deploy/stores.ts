@@ -2,7 +2,18 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type { ApiKeys, Cache, Clock, EventLog, Log, Logger, Payments, Queries, Snapshots } from '../actors/ports.js';
+import type {
+  ApiKeys,
+  Cache,
+  Clock,
+  EventLog,
+  Log,
+  Logger,
+  Payments,
+  Queries,
+  SearchIndex,
+  Snapshots,
+} from '../actors/ports.js';
 import type { Settlement } from '../actors/settlement.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
 import { httpPayments } from '../bus/http-payments.js';
@@ -19,6 +30,7 @@ import { postgresLog } from '../storage/postgres-log.js';
 import { postgresQueries } from '../storage/queries.js';
 import { connectRedis, type Redis } from '../storage/redis.js';
 import { redisCache } from '../storage/redis-cache.js';
+import { postgresSearchIndex } from '../storage/search-index.js';
 import { postgresSettlements } from '../storage/settlement.js';
 import { postgresSnapshots } from '../storage/snapshots.js';
 import type { Config } from './config.js';
@@ -29,6 +41,7 @@ import { settle } from './settle.js';
 const ENVELOPE_BYTES = 4_096;
 const LOG_POOL = 3;
 const FLUSH_POOL = 4;
+const LIST_POOL = 4;
 
 export interface Stores {
   readonly client: PostgresClient;
@@ -38,6 +51,7 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  readonly searchIndex: SearchIndex;
   readonly payments: Payments;
   /** Where the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
@@ -110,6 +124,8 @@ async function withStreams(
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
   const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger);
+  // Their own as well: many long lists at once wait for one another, and a look by id does not wait for them.
+  const listClient = connectPostgres(servers.postgres.url, { max: LIST_POOL, log: logger, planAnew: true });
   return {
     client,
     nats,
@@ -117,7 +133,8 @@ async function withStreams(
     events,
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
-    queries: postgresQueries(client),
+    queries: postgresQueries(client, listClient),
+    searchIndex: postgresSearchIndex(listClient),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
     redis,
@@ -128,7 +145,7 @@ async function withStreams(
     async close() {
       redis?.end();
       // Together: each may have to give up on a server that does not answer.
-      await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), client.end()]);
+      await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), listClient.end(), client.end()]);
     },
   };
 }

@@ -37,3 +37,16 @@ export const operationJson = (row: OperationRow): string =>
     ...(row.reason !== null && { reason: row.reason }),
     correlation_id: row.correlation,
   });
+
+/** What stood after the last operation up to a moment; nothing before the first. */
+export function balanceJson(product: string, at: number, last: OperationRow | undefined): string {
+  const { onHandAfter = 0, heldAfter = 0, backorderedAfter = 0 } = last ?? {};
+  const numbers = JSON.stringify({
+    on_hand: onHandAfter,
+    held: heldAfter,
+    available: onHandAfter - heldAfter,
+    backordered: backorderedAfter,
+  });
+  const operation = last === undefined ? 'null' : operationJson(last);
+  return `{"product_id":${JSON.stringify(product)},"at":"${isoTime(at)}",${numbers.slice(1, -1)},"last_operation":${operation}}`;
+}

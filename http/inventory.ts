@@ -10,13 +10,15 @@ import { callerOf } from '../actors/principal.js';
 import type { ReceiveCommand } from '../actors/protocol.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
+import { cursorOf, linksOf } from './cursor.js';
 import { Failure, type FieldError, fromReadModel, invalid } from './failure.js';
 import { stockUnder } from './gremlin.js';
 import { inTurns } from './in-turns.js';
-import { operationJson, productJson } from './inventory-view.js';
+import { balanceJson, operationJson, productJson } from './inventory-view.js';
+import { type LedgerQuery, ledgerVersion } from './list-queries.js';
 import { merged } from './order-content.js';
 import { receiptOf } from './receipts.js';
-import { type Answer, list, success } from './reply.js';
+import { type Answer, continuedList, list, success } from './reply.js';
 import {
   type AdjustBody,
   type AuditQuery,
@@ -58,8 +60,8 @@ export class Inventory {
 
   list = async (query: PageQuery): Promise<Answer> => {
     const page = pageOf(query);
-    const { products, total } = await fromReadModel(() => this.#options.queries.products(page));
-    return list(products.map(productJson), { ...page, total });
+    const { products, ...counted } = await fromReadModel(() => this.#options.queries.products(page));
+    return list(products.map(productJson), { ...page, ...counted });
   };
 
   get = async (id: string): Promise<Answer> => {
@@ -154,10 +156,27 @@ export class Inventory {
   audit = async (query: AuditQuery): Promise<Answer> => {
     const { product_id: product } = query;
     const page = pageOf(query);
-    const { operations, total } = await fromReadModel(() =>
+    const { operations, ...counted } = await fromReadModel(() =>
       this.#options.queries.operations(product === undefined ? undefined : productId(product), page),
     );
-    return list(operations.map(operationJson), { ...page, total });
+    return list(operations.map(operationJson), { ...page, ...counted });
+  };
+
+  /** "Why is it 47": every movement with its cause and the balance after it, or the balance at a past moment. */
+  ledger = async (id: string, { cursor, limit, at }: LedgerQuery, { req }: Asked): Promise<Answer> => {
+    const { owners, queries } = this.#options;
+    const product = productId(id);
+    const name = `ledger ${id}`;
+    const before = ledgerVersion(name, cursor);
+    if (!(await owners.product(product))?.known) throw unknownProduct(id);
+    if (at !== undefined) {
+      return success(200, balanceJson(id, at, await fromReadModel(() => queries.stockAt(product, at))));
+    }
+    const { operations, more } = await fromReadModel(() => queries.ledger(product, before, limit));
+    const last = operations.at(-1);
+    const next = more && last !== undefined ? cursorOf(name, [last.version]) : undefined;
+    const links = linksOf(req.url ?? '', limit, next);
+    return continuedList(operations.map(operationJson), { limit, next, counted: undefined, links });
   };
 
   /** Everything that can be known to be wrong, in every line. */

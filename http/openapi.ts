@@ -80,6 +80,7 @@ const string = { type: 'string' } as const;
 const HEADERS: { readonly [name: string]: { readonly description: string; readonly schema: JsonSchema } } = {
   'X-Request-ID': { description: 'Of this request, as sent or made; it stands in the log.', schema: string },
   'X-Correlation-ID': { description: 'Of everything that follows from it, as sent or made.', schema: string },
+  Link: { description: 'Where the list begins (first) and goes on (next), when it is read by cursor.', schema: string },
   Location: { description: 'Where the order is, as a path.', schema: string },
   ETag: { description: 'This version, for If-None-Match.', schema: string },
   'WWW-Authenticate': { description: 'How to say who you are: Bearer.', schema: string },
@@ -240,7 +241,8 @@ function failures(operation: Operation, schemas: Schemas, responses: Record<stri
 function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas): Reply {
   const shown = (show: (example: object) => unknown) =>
     Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
-  const more = { 401: ['WWW-Authenticate'], 405: ['Allow'], 429: ['Retry-After', ...RATE], 503: ['Retry-After'] }[status] ?? [];
+  const more =
+    { 401: ['WWW-Authenticate'], 405: ['Allow'], 429: ['Retry-After', ...RATE], 503: ['Retry-After'] }[status] ?? [];
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
     headers: headersOf(more),

@@ -3,21 +3,24 @@
  * answered from its owner, lists and histories from the read model.
  */
 import { orderId, userId } from '../actors/ids.js';
-import type { Clock, OrderFilter, Owners, PlaceReply, Queries } from '../actors/ports.js';
+import { limits } from '../actors/limits.js';
+import type { Clock, Owners, PlaceReply, Queries } from '../actors/ports.js';
 import { sees, serviceOf } from '../actors/principal.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { mustActFor } from './admission.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
-import { Failure, fromReadModel, notFound } from './failure.js';
+import { cursorOf, linksOf } from './cursor.js';
+import { Failure, fromReadModel, invalidField, notFound } from './failure.js';
 import { inTime } from './in-time.js';
+import { type OrderListQuery, orderFilter, orderKey, orderPage } from './list-queries.js';
 import { answerOf, notConfirmedInTime } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
 import { entityTag, historyJson, orderJson } from './order-view.js';
 import { preferenceOf } from './prefer.js';
-import { type Answer, brokenAnswer, failureAnswer, list, success } from './reply.js';
-import { type OrderBody, type OrderListQuery, pageOf } from './schemas.js';
+import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from './reply.js';
+import type { OrderBody } from './schemas.js';
 
 export interface OrdersOptions {
   readonly owners: Owners;
@@ -112,16 +115,29 @@ export class Orders {
     return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
 
-  list = async ({ principal }: Asked, query: OrderListQuery): Promise<Answer> => {
-    const { user_id: user = principal.userId, status } = query;
-    const filter: OrderFilter = {
-      ...(user !== undefined && { user: userId(user) }),
-      ...(status !== undefined && { status }),
-    };
-    const page = pageOf(query);
-    if (user !== undefined && !sees(principal, userId(user))) return list([], { ...page, total: 0 });
-    const { orders, total } = await fromReadModel(() => this.#options.queries.orders(filter, page));
-    return list(orders.map(orderJson), { ...page, total });
+  list = async (asked: Asked, query: OrderListQuery): Promise<Answer> => {
+    const { principal, req } = asked;
+    const user = query.user_id ?? principal.userId;
+    const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
+    const page = orderPage(query);
+    const sought = user === undefined || sees(principal, userId(user)) ? this.#options.queries : NOTHING;
+    if (query.limit === undefined && query.cursor === undefined) {
+      const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
+      return list(orders.map(orderJson), { ...page, ...counted });
+    }
+    if (query.page > 1) throw invalidField('page', 'cannot stand beside limit or cursor');
+    const limit = query.limit ?? limits.pageSizeDefault;
+    const name = `orders ${JSON.stringify(filter)}`;
+    const after = orderKey(name, query.cursor);
+    const [{ orders, more }, counted] = await fromReadModel(() =>
+      Promise.all([
+        sought.ordersAfter(filter, after, limit),
+        after === undefined ? sought.countOrders(filter) : undefined,
+      ]),
+    );
+    const last = orders.at(-1);
+    const next = more && last !== undefined ? cursorOf(name, [last.createdAt, last.id]) : undefined;
+    return continuedList(orders.map(orderJson), { limit, next, counted, links: linksOf(req.url ?? '', limit, next) });
   };
 
   /** Like `list`, of one user: others do not exist for a customer. */
@@ -146,6 +162,13 @@ const REPLAYED = ['Idempotency-Replayed', 'true'];
 /** Most answers have nothing to add. */
 const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
   more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
+
+/** What a customer sees of another's orders. */
+const NOTHING: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {
+  orders: async () => ({ orders: [], total: 0, isEstimate: false }),
+  ordersAfter: async () => ({ orders: [], more: false }),
+  countOrders: async () => ({ total: 0, isEstimate: false }),
+};
 
 const isNotYours = (reply: PlaceReply): boolean => reply.kind === 'refused' && reply.refusal === 'not_yours';
 

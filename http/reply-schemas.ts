@@ -163,6 +163,19 @@ export const movement = z
   })
   .meta({ id: 'StockMovement' });
 
+/** As it stood after the last operation up to a moment. */
+export const pastBalance = z
+  .object({
+    product_id: z.string(),
+    at: time,
+    on_hand: z.int(),
+    held: z.int(),
+    available: z.int(),
+    backordered: count,
+    last_operation: movement.nullable().meta({ description: 'Null before the first one.' }),
+  })
+  .meta({ id: 'PastBalance' });
+
 export const healthReply = z
   .object({
     status: z.enum(['ok', 'degraded', 'down']),
@@ -208,8 +221,18 @@ const pagination = z
     page_size: z.int().min(1).max(limits.pageSize),
     total: count,
     total_pages: count,
+    total_is_estimate: z.literal(true).optional().meta({ description: 'There only when it is one.' }),
   })
   .meta({ id: 'Pagination' });
+
+const cursorPagination = z
+  .object({
+    limit: z.int().min(1).max(limits.pageSize),
+    next_cursor: z.string().nullable().meta({ description: 'Null at the end.' }),
+    total: count.optional().meta({ description: 'Of the whole list; on its first page only.' }),
+    total_is_estimate: z.literal(true).optional(),
+  })
+  .meta({ id: 'CursorPagination' });
 
 const success = z.literal('success');
 
@@ -217,6 +240,12 @@ export const one = <T extends z.ZodType>(data: T) => z.object({ status: success,
 /** Of a write, which says in a sentence what it did. */
 export const written = <T extends z.ZodType>(data: T) => z.object({ status: success, message: z.string(), data });
 export const listed = <T extends z.ZodType>(item: T) => z.object({ status: success, data: z.array(item), pagination });
+
+/** A list that is read by page numbers, or on and on by cursor. */
+export const paged = <T extends z.ZodType>(item: T) =>
+  z.object({ status: success, data: z.array(item), pagination: z.union([pagination, cursorPagination]) });
+export const continued = <T extends z.ZodType>(item: T) =>
+  z.object({ status: success, data: z.array(item), pagination: cursorPagination });
 
 /** The error of the contract, with one of these codes. What else it may carry depends on the code. */
 export const errorReply = (codes: readonly ErrorCode[]) =>

@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../actors/limits.js';
+import type { Counted } from '../actors/ports.js';
 import type { ErrorCode } from './errors.js';
 import { Failure } from './failure.js';
 import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
@@ -27,6 +28,16 @@ export interface Pagination {
   readonly page: number;
   readonly pageSize: number;
   readonly total: number;
+  readonly isEstimate: boolean;
+}
+
+export interface Continuation {
+  readonly limit: number;
+  /** Undefined at the end. */
+  readonly next: string | undefined;
+  readonly counted: Counted | undefined;
+  /** For a Link header. */
+  readonly links: readonly string[];
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -40,10 +51,19 @@ export const success = (status: number, data: string, message?: string): Answer 
       : `{"status":"success","message":${JSON.stringify(message)},"data":${data}}`,
 });
 
-export const list = (items: readonly string[], { page, pageSize, total }: Pagination): Answer => ({
+export const list = (items: readonly string[], { page, pageSize, ...counted }: Pagination): Answer => ({
   status: 200,
-  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},"total":${total},"total_pages":${Math.ceil(total / pageSize)}}}`,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},${totalOf(counted)},"total_pages":${Math.ceil(counted.total / pageSize)}}}`,
 });
+
+export const continuedList = (items: readonly string[], { limit, next, counted, links }: Continuation): Answer => ({
+  status: 200,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"limit":${limit},"next_cursor":${next === undefined ? 'null' : JSON.stringify(next)}${counted === undefined ? '' : `,${totalOf(counted)}`}}}`,
+  headers: ['Link', links.join(', ')],
+});
+
+const totalOf = ({ total, isEstimate }: Counted): string =>
+  `"total":${total}${isEstimate ? ',"total_is_estimate":true' : ''}`;
 
 const ERROR_START = '{"status":"error",';
 

@@ -20,7 +20,7 @@ const PLAIN_ID = /^[!-~]{1,255}$/;
 const NO_ID = /[\p{Cc}\p{Cs}]/u;
 
 /** At most so many characters, a pair of surrogates being one. */
-const hasAtMost = (text: string, chars: number): boolean =>
+export const hasAtMost = (text: string, chars: number): boolean =>
   text.length <= chars || (text.length <= 2 * chars && [...text].length <= chars);
 
 export const isIdText = (value: string): boolean =>
@@ -43,7 +43,7 @@ const grouped = (n: number): string => n.toLocaleString('en-US');
  * A rule of ours beside the JSON Schema that tells others about it: the schema may allow more than the rule,
  * never less.
  */
-const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
+export const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
   z.custom<T>(holds, rule).meta(meta);
 
 const ID_TEXT = { type: 'string', minLength: 1, maxLength: limits.idChars } as const;
@@ -79,7 +79,7 @@ export const key = ruled<string>(KEY_RULE, isKey, {
   maxLength: limits.keyChars,
   description: 'Visible characters; whoever repeats the request under it gets the first answer again.',
 });
-const currency = ruled<string>(
+export const currency = ruled<string>(
   'must be three capital letters such as USD',
   (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
   { type: 'string', pattern: '^[A-Z]{3}$' },
@@ -104,7 +104,7 @@ const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(sha
 export const idText = ruled<string>(ID_RULE, (value) => typeof value === 'string' && isIdText(value), ID_TEXT);
 
 /** A whole number in an address. */
-const wholeText = (otherwise: number, to: number) =>
+export const wholeText = (otherwise: number, to: number) =>
   ruled<string>(
     `must be a whole number from 1 to ${to}`,
     (value) => typeof value === 'string' && /^\d{1,9}$/.test(value) && Number(value) >= 1 && Number(value) <= to,
@@ -113,17 +113,14 @@ const wholeText = (otherwise: number, to: number) =>
     .transform(Number)
     .default(otherwise);
 
-const word = <const W extends readonly string[]>(words: W) => z.enum(words, `must be one of ${words.join(', ')}`);
+export const word = <const W extends readonly string[]>(words: W) =>
+  z.enum(words, `must be one of ${words.join(', ')}`);
 
 export const pageQuery = z.object({
   page: wholeText(1, limits.pageDepth),
   page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
 });
 export type PageQuery = z.output<typeof pageQuery>;
-
-export const userOrdersQuery = pageQuery.extend({ status: word(STATUSES).optional() });
-export const orderListQuery = userOrdersQuery.extend({ user_id: idText.optional() });
-export type OrderListQuery = z.output<typeof orderListQuery>;
 
 export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
 export type AuditQuery = z.output<typeof auditQuery>;

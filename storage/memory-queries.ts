@@ -1,24 +1,47 @@
 /** The twin of the lists in Postgres, over the tables of memory-snapshots.ts. Sorts what it is asked for: not for large data. */
-import type { Page, Queries } from '../actors/ports.js';
-import { statusOf } from '../actors/transitions.js';
+import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
+import type { StoredProduct } from '../actors/node/rows.js';
+import type { OrderState } from '../actors/order.js';
+import type { OrderFilter, Page, Queries } from '../actors/ports.js';
+import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
+import { matches } from './memory-search.js';
 import type { MemoryTables } from './memory-snapshots.js';
 
 export function memoryQueries({ orders, history, products, operations }: MemoryTables): Queries {
+  const nameOf = (product: string) => (products as ReadonlyMap<string, StoredProduct>).get(product)?.state.name ?? '';
+  const matching = (filter: OrderFilter) =>
+    [...orders.values()]
+      .map(({ state }) => state)
+      .filter(
+        (state) => isListed(state, filter) && (filter.words === undefined || matches(state, filter.words, nameOf)),
+      )
+      .sort((a, b) => b.createdAt - a.createdAt || compare(b.id, a.id));
+  const ofProduct = (product: string) =>
+    [...operations]
+      .flatMap(([id, versions]) => (id === product ? [...versions.values()] : []))
+      .sort((a, b) => b.version - a.version);
+
   return {
     order: async (id) => orders.get(id)?.state,
 
-    async orders({ user, status }, page) {
-      const found = [...orders.values()]
-        .map(({ state }) => state)
-        .filter((state) => user === undefined || state.content.user === user)
-        .filter((state) => status === undefined || statusOf(state.phase) === status)
-        .sort((a, b) => b.createdAt - a.createdAt || compare(b.id, a.id));
-      return { orders: cut(found, page), total: found.length };
+    async orders(filter, page) {
+      const found = matching(filter);
+      return { orders: cut(found, page), ...counted(found.length) };
     },
+
+    async ordersAfter(filter, after, limit) {
+      const rest = matching(filter).filter(
+        ({ id, createdAt }) =>
+          after === undefined || createdAt < after.at || (createdAt === after.at && compare(id, after.id) < 0),
+      );
+      return { orders: rest.slice(0, limit), more: rest.length > limit };
+    },
+
+    countOrders: async (filter) => counted(matching(filter).length),
 
     async products(page) {
       const found = [...products.values()].map(({ state }) => state).sort((a, b) => compare(a.id, b.id));
-      return { products: cut(found, page), total: found.length };
+      return { products: cut(found, page), ...counted(found.length) };
     },
 
     history: async (order) => [...(history.get(order)?.values() ?? [])].sort((a, b) => a.version - b.version),
@@ -28,10 +51,36 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
       const rows = found
         .flatMap((versions) => [...versions.values()])
         .sort((a, b) => compare(a.product, b.product) || b.version - a.version);
-      return { operations: cut(rows, page), total: rows.length };
+      return { operations: cut(rows, page), ...counted(rows.length) };
     },
+
+    async ledger(product, before, limit) {
+      const rows = ofProduct(product).filter(({ version }) => before === undefined || version < before);
+      return { operations: rows.slice(0, limit), more: rows.length > limit };
+    },
+
+    stockAt: async (product, at) => ofProduct(product).find((row) => row.at <= at),
   };
 }
+
+function isListed(state: OrderState, filter: OrderFilter): boolean {
+  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
+  const total = state.total === undefined ? undefined : toDecimal(state.total, state.currency ?? DEFAULT_CURRENCY);
+  return (
+    (user === undefined || state.content.user === user) &&
+    (status === undefined || statusOf(state.phase) === status) &&
+    (payment === undefined || state.payment === payment) &&
+    (fulfillment === undefined || fulfillmentStatusOf(state) === fulfillment) &&
+    (product === undefined || state.lines.some((line) => line.product === product)) &&
+    (currency === undefined || state.currency === currency) &&
+    (from === undefined || state.createdAt >= from) &&
+    (to === undefined || state.createdAt < to) &&
+    (minTotal === undefined || (total !== undefined && total >= minTotal)) &&
+    (maxTotal === undefined || (total !== undefined && total <= maxTotal))
+  );
+}
+
+const counted = (total: number) => ({ total, isEstimate: false });
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -89,6 +89,8 @@ const ITEM: readonly Column<ItemRow>[] = [
   { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
   { name: 'hold', type: 'word', of: ({ line }) => line.hold },
   { name: 'backordered', type: 'bigint', of: ({ line }) => line.backordered },
+  // Its order's time: a product's orders are listed by it.
+  { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.createdAt },
 ];
 
 /** What one turn did to one order: its first event stands for what they share. */
@@ -136,7 +138,8 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): str
     }
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
-      ${some.certain ? '' : 'on conflict do nothing'})
+      ${some.certain ? '' : 'on conflict do nothing'}),
+    unsearched as (insert into order_search_queue (order_ids) select $${ORDER_AT}::text where ${IF_OPEN})
     select count(*)::int as open from gate`;
 };
 

@@ -3,7 +3,7 @@
  *
  * Every call ends inside its deadline, also when the server is frozen or the network swallows
  * everything: a rejection means "no answer", and the statement may still happen. Statements are
- * constant text with parameters, prepared once a connection; lists travel as array literals
+ * constant text with parameters, prepared once a connection (but for `planAnew`); lists travel as array literals
  * (arrays.ts). What takes several statements gets a connection of its own (`session`), never
  * one of the pool: a transaction that is left open can then leak into nobody else's work.
  */
@@ -42,6 +42,11 @@ export interface PostgresOptions {
    * statement. A fifth of a flush's work; only a superuser may (`isSuperuser`).
    */
   readonly keysHold?: boolean;
+  /**
+   * Nothing is prepared: every statement is planned for its own parameters. For lists, whose best plan depends on
+   * what is asked for, and whose texts are too many to be kept by each connection.
+   */
+  readonly planAnew?: boolean;
 }
 
 const CONNECT_MS = 3_000;
@@ -79,7 +84,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 function connect(target: PostgresTarget, options: PostgresOptions) {
-  const { max, log, statementMs = limits.statementMs, keysHold = false } = options;
+  const { max, log, statementMs = limits.statementMs, keysHold = false, planAnew = false } = options;
   const sockets = openSockets(target, CONNECT_MS);
   // `socket` is missing in the driver's types.
   const own = { socket: sockets.open };
@@ -110,6 +115,13 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
       jit: 'off' as never,
       // An acknowledged write must survive a power cut, whatever the role's default is.
       synchronous_commit: 'on',
+      // Lists of many clients at once: each on one core, its index as near as memory is.
+      ...(planAnew && {
+        // As text: the driver passes over a zero.
+        max_parallel_workers_per_gather: '0' as never,
+        random_page_cost: 1.1 as never,
+        work_mem: '16MB' as never,
+      }),
       ...(keysHold && { session_replication_role: 'replica' }),
       ...(target.options && { options: target.options }),
     },
@@ -132,7 +144,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
     waiting++;
     let timer: NodeJS.Timeout | undefined;
     let isLate = false;
-    const answer = sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare: true }).then(
+    const answer = sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare: !planAnew }).then(
       (rows) => Array.from(rows),
       (error: unknown) => {
         throw withCause(what, error);

@@ -1,6 +1,8 @@
-/** Lists and searches for the edge: newest first, in a stable order, with exact totals. */
+/** What the edge reads: orders one by one and in lists (order-lists.ts), products, histories, operations. */
 import type { OrderId, ProductId } from '../actors/ids.js';
-import type { OrderFilter, Page, Queries } from '../actors/ports.js';
+import type { Counted, Page, Queries } from '../actors/ports.js';
+import { countCapped } from './counts.js';
+import { orderLists } from './order-lists.js';
 import { decodeOrder, decodeTurn, ORDER_BODY, TURN_BODY } from './order-rows.js';
 import type { Parameter, PostgresClient } from './postgres.js';
 import { decodeOperation, decodeProduct, OPERATION_BODY, PRODUCT_BODY } from './product-rows.js';
@@ -8,11 +10,19 @@ import { decodeOperation, decodeProduct, OPERATION_BODY, PRODUCT_BODY } from './
 const ORDER = `select ${ORDER_BODY} as body from orders o where o.order_id = $1`;
 const TURNS = `select ${TURN_BODY} as body from order_turns where order_id = $1 order by version`;
 
-// Each filter is a text of its own, so that each gets a plan of its own.
-const USER = 'user_id = $1';
-const statusIs = (status: OrderFilter['status'], at: number) =>
-  // Said twice for the planner: the index on status leaves out the confirmed.
-  `status = $${at}${status === 'confirmed' ? '' : " and status <> 'confirmed'"}`;
+const LEDGER = `select ${OPERATION_BODY} as body from inventory_operations
+  where product_id = $1 and version < $2::bigint order by version desc limit $3::bigint`;
+
+// Versions are dense and times do not go back: the place is found by halving, twenty looks for a million operations.
+const STOCK_AT = `with recursive halved as (
+    select 0::bigint as low, coalesce(max(version), 0) + 1 as high from inventory_operations where product_id = $1
+    union all
+    select case when is_before then middle else low end, case when is_before then high else middle end
+    from (select low, high, (low + high) / 2 as middle from halved where high - low > 1) h
+      cross join lateral (select exists (select from inventory_operations
+        where product_id = $1 and version = middle and created_at <= to_timestamp($2::float8 / 1000)) as is_before) look)
+  select ${OPERATION_BODY} as body from inventory_operations
+  where product_id = $1 and version = (select min(low) from halved where high - low <= 1) and version > 0`;
 
 const where = (conditions: readonly string[]) => (conditions.length > 0 ? `where ${conditions.join(' and ')}` : '');
 
@@ -24,14 +34,6 @@ interface List<T> {
   readonly order: string;
   readonly decode: (body: string) => T;
 }
-
-const ORDERS = {
-  what: 'list orders',
-  table: 'orders',
-  body: ORDER_BODY,
-  order: 'created_at desc, order_id desc',
-  decode: (body: string) => decodeOrder(body).state,
-};
 
 const PRODUCTS = {
   what: 'list products',
@@ -51,25 +53,24 @@ const OPERATIONS = {
 
 const OPERATIONS_OF_ONE = { ...OPERATIONS, order: 'version desc' };
 
-export function postgresQueries(client: PostgresClient): Queries {
+/** @param lists for what takes longer than a look by id: connections of its own, whose statements are planned anew. */
+export function postgresQueries(client: PostgresClient, lists: PostgresClient): Queries {
   /** Counts first: a page past the end costs no more than that. */
   async function list<T>(
     { what, table, body, order, decode }: List<T>,
     conditions: readonly string[],
     parameters: readonly Parameter[],
     { page, pageSize }: Page,
-  ): Promise<{ readonly rows: readonly T[]; readonly total: number }> {
-    const count = `select count(*) as total from ${table} ${where(conditions)}`;
-    const [counted] = await client.query<{ total: number }>(what, count, parameters);
-    const total = counted?.total ?? 0;
+  ): Promise<{ readonly rows: readonly T[] } & Counted> {
+    const counted = await countCapped(lists, what, `from ${table} ${where(conditions)}`, parameters);
     const offset = (page - 1) * pageSize;
-    if (offset >= total) return { rows: [], total };
+    if (offset >= counted.total) return { rows: [], ...counted };
     const limit = `limit $${parameters.length + 1}::bigint offset $${parameters.length + 2}::bigint`;
     // The page is cut before bodies are made: a skipped row costs its index entry only.
     const text = `select ${body} as body from
       (select * from ${table} ${where(conditions)} order by ${order} ${limit}) ${table.charAt(0)} order by ${order}`;
-    const rows = await client.query<{ body: string }>(what, text, [...parameters, pageSize, offset]);
-    return { rows: rows.map((row) => decode(row.body)), total };
+    const rows = await lists.query<{ body: string }>(what, text, [...parameters, pageSize, offset]);
+    return { rows: rows.map((row) => decode(row.body)), ...counted };
   }
 
   return {
@@ -78,19 +79,11 @@ export function postgresQueries(client: PostgresClient): Queries {
       return row && decodeOrder(row.body).state;
     },
 
-    async orders({ user, status }, page) {
-      const conditions = [
-        ...(user === undefined ? [] : [USER]),
-        ...(status === undefined ? [] : [statusIs(status, user === undefined ? 1 : 2)]),
-      ];
-      const parameters = [user, status].filter((value) => value !== undefined);
-      const { rows, total } = await list(ORDERS, conditions, parameters, page);
-      return { orders: rows, total };
-    },
+    ...orderLists(lists),
 
     async products(page) {
-      const { rows, total } = await list(PRODUCTS, [], [], page);
-      return { products: rows, total };
+      const { rows, ...counted } = await list(PRODUCTS, [], [], page);
+      return { products: rows, ...counted };
     },
 
     async history(order: OrderId) {
@@ -99,11 +92,22 @@ export function postgresQueries(client: PostgresClient): Queries {
     },
 
     async operations(product: ProductId | undefined, page) {
-      const { rows, total } =
+      const { rows, ...counted } =
         product === undefined
           ? await list(OPERATIONS, [], [], page)
           : await list(OPERATIONS_OF_ONE, ['product_id = $1'], [product], page);
-      return { operations: rows, total };
+      return { operations: rows, ...counted };
+    },
+
+    async ledger(product, before, limit) {
+      const parameters = [product, before ?? Number.MAX_SAFE_INTEGER, limit + 1];
+      const rows = await client.query<{ body: string }>('read a ledger', LEDGER, parameters);
+      return { operations: rows.slice(0, limit).map(({ body }) => decodeOperation(body)), more: rows.length > limit };
+    },
+
+    async stockAt(product, at) {
+      const [row] = await client.query<{ body: string }>('read a past balance', STOCK_AT, [product, at]);
+      return row && decodeOperation(row.body);
     },
   };
 }

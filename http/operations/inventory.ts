@@ -2,8 +2,19 @@
 
 import { z } from 'zod';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from '../examples.js';
+import { ledgerQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
-import { checkReply, importReply, listed, movement, one, productReply, written } from '../reply-schemas.js';
+import {
+  checkReply,
+  continued,
+  importReply,
+  listed,
+  movement,
+  one,
+  pastBalance,
+  productReply,
+  written,
+} from '../reply-schemas.js';
 import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
 
 const idempotent = { 'Idempotency-Key': key } as const;
@@ -185,6 +196,33 @@ export const inventoryOperations = [
     },
     errors: ['unknown_product', 'below_held', 'too_much_stock'],
     handle: ({ inventory }, { params, body }, asked) => inventory.adjust(asked, params.product_id, body),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/inventory/:product_id/ledger',
+    id: 'getLedger',
+    tag: 'Inventory',
+    scope: 'inventory:write',
+    ports: 'both',
+    summary: 'Why a product has the stock it has',
+    description:
+      'Every movement with its cause and the balance after it, the newest first; with `at`, the balance as it stood at that moment. A movement shows at most a second after its reply.',
+    params: productParams,
+    query: ledgerQuery,
+    examples: [
+      { name: 'The newest movements', params, query: { limit: '50' } },
+      { name: 'At a past moment', params, query: { at: '2026-11-20T18:00:00Z' } },
+    ],
+    success: {
+      200: {
+        description: 'Movements, or with `at` a balance.',
+        schema: z.union([continued(movement), one(pastBalance)]),
+        example: { status: 'success', data: [commitMovement], pagination: { limit: 20, next_cursor: null } },
+        headers: ['Link'],
+      },
+    },
+    errors: ['unknown_product'],
+    handle: ({ inventory }, { params, query }, asked) => inventory.ledger(params.product_id, query, asked),
   }),
   operation({
     method: 'GET',

@@ -2,9 +2,10 @@
 
 import { z } from 'zod';
 import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from '../examples.js';
+import { orderListQuery, userOrdersQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
-import { historyEntry, listed, one, orderReply, written } from '../reply-schemas.js';
-import { key, orderBody, orderListQuery, orderParams, userOrdersQuery, userParams } from '../schemas.js';
+import { historyEntry, one, orderReply, paged, written } from '../reply-schemas.js';
+import { key, orderBody, orderParams, userParams } from '../schemas.js';
 
 const prefer = z.string().meta({ description: 'respond-async, or wait=N for N seconds (RFC 7240).' });
 const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;
@@ -79,16 +80,20 @@ export const orderOperations = [
     scope: 'orders:read',
     ports: 'main',
     summary: 'List orders',
-    description: 'The newest first. Shows an order at most a second after its reply.',
+    description:
+      'The newest first. Shows an order at most a second after its reply; a search finds it some seconds after that. All filters may stand together. Pages by number reach back 10,000 orders; with `limit` the answer bears `next_cursor`, and a Link header, which lead to the end. Totals are exact up to 10,000, beyond that, and for filters together that are slow to count, an estimate that says so.',
     query: orderListQuery,
     examples: [
       { name: 'All' },
       { name: 'Of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
+      { name: 'By cursor', query: { limit: '50', payment_status: 'paid', from: '2026-11-01', min_total: '100' } },
+      { name: 'By words', query: { q: 'ada london' } },
     ],
     success: {
       200: {
         description: 'A page of orders.',
-        schema: listed(orderReply),
+        schema: paged(orderReply),
+        headers: ['Link'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },
@@ -143,14 +148,15 @@ export const orderOperations = [
     scope: 'orders:read',
     ports: 'main',
     summary: "List a user's orders",
-    description: 'The newest first; empty for a user that nobody has heard of.',
+    description: 'As the list of all orders; empty for a user that nobody has heard of.',
     params: userParams,
     query: userOrdersQuery,
     examples: [{ name: "Ada's", params: { user_id: 'ada' } }],
     success: {
       200: {
         description: 'A page of orders.',
-        schema: listed(orderReply),
+        schema: paged(orderReply),
+        headers: ['Link'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },

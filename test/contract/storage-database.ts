@@ -8,6 +8,8 @@ import { realPostgres } from '../real-servers.js';
 export interface TestDatabase {
   readonly url: string;
   readonly client: PostgresClient;
+  /** As the house has it for lists. */
+  readonly lists: PostgresClient;
   stop(): Promise<void>;
 }
 
@@ -28,13 +30,15 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
   if (ran.flat().length === 0 || new Set(ran.flat()).size !== ran.flat().length)
     throw new Error(`two migrators at once ran ${JSON.stringify(ran)}`);
   const client = connectPostgres(url, { max: 4 });
+  const lists = connectPostgres(url, { max: 2, planAnew: true });
   return {
     url,
     client,
+    lists,
     async stop() {
       // A child server's exit does not keep this process waiting by itself.
       const awake = setInterval(() => {}, 1_000);
-      await client.end();
+      await Promise.all([client.end(), lists.end()]);
       await admin.query('drop the test database', `drop database ${name} with (force)`, [], 20_000);
       await admin.end();
       await server.stop();

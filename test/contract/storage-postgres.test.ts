@@ -6,10 +6,10 @@ import { testDatabase } from './storage-database.js';
 
 const database = await testDatabase();
 if (database !== undefined) {
-  const { client } = database;
+  const { client, lists } = database;
   const stores = {
     snapshots: postgresSnapshots(client),
-    queries: postgresQueries(client),
+    queries: postgresQueries(client, lists),
     settlements: postgresSettlements(client),
   };
   storageContract('Postgres', stores, database.stop);

@@ -52,7 +52,7 @@ if (database !== undefined) {
       partitions: PARTITIONS,
       log,
       snapshots: postgresSnapshots(client),
-      queries: postgresQueries(client),
+      queries: postgresQueries(client, client),
       cache: memoryCache(clock),
       clock,
       logger: quiet,

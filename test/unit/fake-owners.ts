@@ -14,6 +14,7 @@ import type {
   ActRequest,
   Clock,
   OrderFilter,
+  OrderKey,
   Owners,
   Page,
   PlaceReply,
@@ -37,6 +38,8 @@ export class FakeOwners implements Owners, Queries {
   interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
   payment: 'authorized' | 'declined' = 'authorized';
   placed = 0;
+  /** The filters of the lists so far. */
+  readonly asked: OrderFilter[] = [];
 
   stockUp(id: string, quantity: number, currency = 'USD', unitPrice = 1999): void {
     const command = { type: 'receive', ref: `seed-${id}` as WriteId, fingerprint: '', name: id } as const;
@@ -102,25 +105,46 @@ export class FakeOwners implements Owners, Queries {
   }
 
   async orders(filter: OrderFilter, { page, pageSize }: Page) {
-    const all = [...this.orderStates.values()].reverse().filter((o) => {
+    const all = this.#listed(filter);
+    return { orders: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
+  }
+  async ordersAfter(filter: OrderFilter, after: OrderKey | undefined, limit: number) {
+    const all = this.#listed(filter);
+    const rest = all.slice(all.findIndex(({ id }) => id === after?.id) + 1);
+    return { orders: rest.slice(0, limit), more: rest.length > limit };
+  }
+  async countOrders(filter: OrderFilter) {
+    return { total: this.#listed(filter).length, isEstimate: false };
+  }
+  #listed(filter: OrderFilter): OrderState[] {
+    this.asked.push(filter);
+    return [...this.orderStates.values()].reverse().filter((o) => {
       const status = statusOf(o.phase);
       return (
         (filter.user === undefined || o.content.user === filter.user) &&
         (filter.status === undefined || filter.status === status)
       );
     });
-    return { orders: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
   }
   async products({ page, pageSize }: Page) {
     const all = [...this.productStates.values()];
-    return { products: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
+    return { products: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
   }
   async history(order: OrderId): Promise<readonly HistoryRow[]> {
     return this.#history.get(order) ?? [];
   }
   async operations(product: ProductId | undefined, { page, pageSize }: Page) {
     const all = this.#operations.filter((row) => product === undefined || row.product === product);
-    return { operations: all.slice((page - 1) * pageSize, page * pageSize), total: all.length };
+    return { operations: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
+  }
+  async ledger(product: ProductId, before: number | undefined, limit: number) {
+    const all = this.#operations
+      .filter((row) => row.product === product && row.version < (before ?? Infinity))
+      .reverse();
+    return { operations: all.slice(0, limit), more: all.length > limit };
+  }
+  async stockAt(product: ProductId, at: number) {
+    return this.#operations.findLast((row) => row.product === product && row.at <= at);
   }
 
   get #context(): OrderContext {

@@ -1,0 +1,78 @@
+/**
+ * A list of orders as SQL. One table drives it: `order_search` where words are asked for, `order_items` where
+ * a product is, else `orders`; each has the order's time, so each can be walked newest first. Texts are made of
+ * constants here; what a client has sent is always a parameter.
+ */
+import type { OrderFilter, OrderKey } from '../actors/ports.js';
+import type { Parameter } from './postgres.js';
+
+export interface Asked {
+  /** `from` and `where`. */
+  readonly from: string;
+  /** Where the driving table has the order's time and id. */
+  readonly at: string;
+  readonly id: string;
+  readonly parameters: readonly Parameter[];
+  /** One index has exactly these orders, newest first. */
+  readonly isIndexed: boolean;
+}
+
+const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
+
+/** @param lastOnRows the last word is looked for in the rows that the other words find. */
+export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey): Asked {
+  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal, words } = filter;
+  const parameters: Parameter[] = [];
+  const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
+  const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
+
+  const ofOrder: string[] = [];
+  const order = (value: Parameter | undefined, column: string, type?: string) => {
+    if (value !== undefined) ofOrder.push(`o.${column} ${given(value, type)}`);
+  };
+  order(user, 'user_id =');
+  order(status, 'status =');
+  order(payment, 'payment_status =');
+  order(fulfillment, 'fulfillment_status =');
+  order(currency, 'currency =');
+  order(minTotal, 'total_amount >=', 'numeric');
+  order(maxTotal, 'total_amount <=', 'numeric');
+
+  const table = words !== undefined ? 's' : product !== undefined ? 'i' : 'o';
+  const [at, id] = [`${table}.created_at`, `${table}.order_id`];
+  const conditions = [...ofOrder];
+  if (words !== undefined) conditions.push(searched(given(words), lastOnRows));
+  if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
+  if (from !== undefined) conditions.push(`${at} >= ${time(from)}`);
+  if (to !== undefined) conditions.push(`${at} < ${time(to)}`);
+  if (after !== undefined) {
+    const [since, than] = [time(after.at), given(after.id)];
+    conditions.push(`${at} <= ${since} and (${at} < ${since} or ${id} < ${than} collate "C")`);
+  }
+
+  const tables: string[] = [TABLES[table]];
+  if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
+  if (table !== 'o' && ofOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
+  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
+  const hasRange = minTotal !== undefined || maxTotal !== undefined;
+  const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
+  return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed };
+}
+
+/** What the index would find for the last word alone, and for the others: two plans. */
+export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
+  union all select from order_search s where s.words @@ ${rest('$1')}`;
+
+// ---------------------------------------------------------------- machinery
+
+function searched(words: string, lastOnRows: boolean): string {
+  // An index does not see through `is true`.
+  return lastOnRows
+    ? `s.words @@ ${rest(words)} and (s.words @@ search_query(${words}, 'last')) is true`
+    : `s.words @@ search_query(${words}, 'all')`;
+}
+
+/** All words but the last, or that one where it is the only one. */
+function rest(words: string): string {
+  return `coalesce(search_query(${words}, 'rest'), search_query(${words}, 'last'))`;
+}

@@ -1,0 +1,33 @@
+// How Postgres carries out the statements behind a question: each one that is sent is kept, and explained afterwards.
+
+import type { PostgresClient, Session } from '../../storage/postgres.js';
+import { postgresQueries } from '../../storage/queries.js';
+import type { Case } from './million-cases.js';
+
+type Sent = Parameters<Session['query']>;
+
+export async function plansOf(client: PostgresClient, cases: readonly Case[]): Promise<string> {
+  const sent: Sent[] = [];
+  const noted: PostgresClient = {
+    ...client,
+    query(...call: Sent) {
+      sent.push(call);
+      return client.query(...call);
+    },
+  } as PostgresClient;
+  const queries = postgresQueries(noted, noted);
+  const lines: string[] = [];
+  for (const { name, run } of cases) {
+    sent.length = 0;
+    await run(queries);
+    lines.push(`\n==== ${name}`);
+    for (const [what, text, parameters = []] of [...sent]) {
+      if (text.startsWith('explain')) continue;
+      lines.push(`-- ${what}, with ${JSON.stringify(parameters)}`);
+      const explained = `explain (analyze, buffers, costs off, timing on) ${text}`;
+      for (const row of await client.query<{ 'QUERY PLAN': string }>(what, explained, parameters))
+        lines.push(row['QUERY PLAN']);
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,97 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId } from '../../actors/ids.js';
+import { postgresQueries } from '../../storage/queries.js';
+import { postgresSearchIndex } from '../../storage/search-index.js';
+import { postgresSnapshots } from '../../storage/snapshots.js';
+import { queriesContract } from './queries.suite.js';
+import { testDatabase } from './storage-database.js';
+import { anOrder, lived, uniqueName } from './storage-samples.js';
+
+const database = await testDatabase();
+if (database !== undefined) {
+  const { client, lists } = database;
+  const snapshots = postgresSnapshots(client);
+  const queries = postgresQueries(client, lists);
+  const index = postgresSearchIndex(lists);
+  const test = suite('search index in Postgres');
+
+  const write = async (certain: boolean) => {
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const rows = lived().map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
+    await snapshots.write(journal, { kind: 'orders', rows, certain });
+    return rows.map(({ state }) => state.id);
+  };
+  const isFound = async (id: string) => (await queries.countOrders({ words: id })).total === 1;
+  const workAll = async () => {
+    let added = 0;
+    for (let more = true; more; ) {
+      const done = await index.work();
+      added += done.added;
+      more = done.more;
+    }
+    return added;
+  };
+
+  test('a flush queues its orders, and one that passes no closed journal none', async () => {
+    const ids = [...(await write(true)), ...(await write(false))];
+    assert.is(await workAll(), ids.length);
+    for (const id of ids) assert.ok(await isFound(id), id);
+    assert.is(await workAll(), 0);
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.closeJournals([journal]);
+    const rows = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    assert.is(await snapshots.write(journal, { kind: 'orders', rows, certain: true }), 'closed');
+    assert.equal(await client.query('look', 'select from order_search_queue'), []);
+  });
+
+  test('two nodes at once index each order once', async () => {
+    let expected = 0;
+    for (let i = 0; i < 20; i++) expected += (await write(true)).length;
+    const added = await Promise.all([workAll(), workAll()]);
+    // One may have found the other's rows locked, and gone home.
+    assert.is((added[0] ?? 0) + (added[1] ?? 0) + (await workAll()), expected);
+  });
+
+  test('a sweep finds orders that nobody queued', async () => {
+    const ids = await write(true);
+    await client.query('forget them', 'delete from order_search_queue');
+    assert.is(await workAll(), 0);
+    assert.not(await isFound(ids[0] ?? ''));
+    for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
+    assert.is(await workAll(), ids.length);
+    for (const id of ids) assert.ok(await isFound(id), id);
+  });
+
+  test('what a client sent never breaks the index', async () => {
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const long = 'ü'.repeat(2_000);
+    const notes = [
+      long,
+      '\\u0000 \\',
+      "':*",
+      '\ud800',
+      'x'.repeat(2_000),
+      Array.from({ length: 1_000 }, (_, i) => i.toString(36)).join(' '),
+    ];
+    const rows = notes.map((text, i) =>
+      anOrder(
+        {
+          ...sample,
+          id: `${uniqueName('ORD')}${i}` as typeof sample.id,
+          content: { ...sample.content, notes: text, shippingAddress: { [text]: [text, { a: text }] } },
+        },
+        { epoch: 1, n: 1 },
+      ),
+    );
+    await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+    assert.is(await workAll(), rows.length);
+  });
+
+  test.run();
+  queriesContract('Postgres', { snapshots, queries, index }, database.stop);
+}

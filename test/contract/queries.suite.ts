@@ -1,0 +1,257 @@
+// What lists, filters, searches and ledgers promise, whatever stores them: the answers of plain code over the
+// same orders, for any filters together.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId, orderId, productId, userId } from '../../actors/ids.js';
+import { toDecimal } from '../../actors/money.js';
+import type { OperationRow } from '../../actors/node/rows.js';
+import type { OrderState } from '../../actors/order.js';
+import type { OrderFilter, OrderKey, Queries, SearchIndex, Snapshots } from '../../actors/ports.js';
+import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
+
+export interface QueryStores {
+  readonly snapshots: Snapshots;
+  readonly queries: Queries;
+  /** Absent where nothing lags. */
+  readonly index?: SearchIndex;
+}
+
+const CITIES = ['Berlin', 'Bergen', 'Oslo', 'São Paulo', '東京'];
+const START = Date.UTC(2026, 0, 1);
+const COUNT = 120;
+
+export function queriesContract(
+  name: string,
+  { snapshots, queries, index }: QueryStores,
+  after = async () => {},
+): void {
+  const test = suite(`queries contract: ${name}`);
+  const [user, other] = [userId(uniqueName('user')), userId(uniqueName('user'))];
+  const products = ['a', 'b', 'c'].map((letter) => productId(uniqueName(`prod-${letter}`)));
+  const states = samples();
+  const newest = [...states].sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  const journal = journalId(uniqueName('journal'));
+
+  function samples(): OrderState[] {
+    const phases = lived().filter(({ phase }) => phase === 'confirmed' || phase === 'failed');
+    return Array.from({ length: COUNT }, (_, i) => {
+      const sample = phases[i % phases.length];
+      if (sample === undefined) throw new Error('no samples');
+      const product = products[i % products.length] ?? productId('none');
+      const city = CITIES[i % CITIES.length] ?? '';
+      const content = {
+        ...sample.content,
+        user: i % 3 === 0 ? other : user,
+        email: `ada.${i}@post-${i % 4}.example`,
+        shippingAddress: { street: `${i} Elm "Tree" Street\n`, city, zip: [String(10_000 + i)] },
+        notes: i % 10 === 0 ? `Ring ${i % 20 === 0 ? 'twice' : 'once'}, please—thanks` : `note${i}`,
+      };
+      const lines = sample.lines.map((line, at) => (at === 0 ? { ...line, product } : line));
+      const id = orderId(`${uniqueName('ORD')}-${i}`);
+      return { ...sample, id, content, lines, createdAt: START + Math.floor(i / 4) * 3_600_000 };
+    });
+  }
+
+  /** Everything of the list, by keys. */
+  async function walked(filter: OrderFilter, limit: number): Promise<string[]> {
+    const ids: string[] = [];
+    let key: OrderKey | undefined;
+    for (let more = true; more; ) {
+      const page = await queries.ordersAfter(filter, key, limit);
+      assert.ok(page.orders.length <= limit && (!page.more || page.orders.length === limit));
+      ids.push(...page.orders.map(({ id }) => id));
+      const last = page.orders.at(-1);
+      key = last && { at: last.createdAt, id: last.id };
+      more = page.more;
+    }
+    return ids;
+  }
+
+  test.before(async () => {
+    await snapshots.openJournal(journal, nodeId('node'));
+    const rows = states.map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
+    await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+    for (let more = index !== undefined; more; ) more = (await index?.work())?.more === true;
+  });
+
+  const bounds = fc.integer({ min: -1, max: COUNT / 4 + 1 }).map((hours) => START + hours * 3_600_000);
+  const totals = fc.constantFrom(0, 1, 14, 39.98, 19_990_039.98, 1e9);
+  const filters = fc.record(
+    {
+      user: fc.constantFrom<string>(user, other, 'nobody'),
+      status: fc.constantFrom('confirmed', 'failed', 'pending', 'shipped'),
+      payment: fc.constantFrom('paid', 'declined', 'pending', 'voided'),
+      fulfillment: fc.constantFrom('unfulfilled', 'shipped'),
+      product: fc.constantFrom<string>(...products, 'none'),
+      currency: fc.constantFrom('USD', 'JPY', 'KWD', 'XXX'),
+      from: bounds,
+      to: bounds,
+      minTotal: totals,
+      maxTotal: totals,
+      words: fc.constantFrom(
+        'elm',
+        'berlin',
+        'ber',
+        'BERLIN ring',
+        'São',
+        '東',
+        'thanks',
+        'post-1.example',
+        'nope',
+        '--',
+      ),
+    } as const,
+    { requiredKeys: [], noNullPrototype: true },
+  );
+
+  const wordsOf = ({ id, content, lines }: OrderState): string[] =>
+    JSON.stringify([
+      id,
+      content.user,
+      content.email,
+      Object.values(Object(content.shippingAddress)),
+      content.billingAddress,
+      content.notes,
+      lines.map(({ product }) => product),
+    ])
+      .replaceAll('\\n', ' ')
+      .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+      .split(/[\s"\\,.:;@{}[\]—-]+/);
+  const finds = (state: OrderState, words: string): boolean => {
+    const asked = words
+      .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+      .split(/[ .-]+/)
+      .filter((word) => word !== '');
+    const has = wordsOf(state);
+    const last = asked.pop();
+    return last !== undefined && asked.every((word) => has.includes(word)) && has.some((word) => word.startsWith(last));
+  };
+  const expected = (f: OrderFilter): string[] =>
+    newest
+      .filter((o) => {
+        const total = o.total === undefined ? Number.NaN : toDecimal(o.total, o.currency ?? 'USD');
+        return (
+          (f.user === undefined || f.user === o.content.user) &&
+          (f.status === undefined || f.status === o.phase) &&
+          (f.payment === undefined || f.payment === o.payment) &&
+          (f.fulfillment === undefined || f.fulfillment === 'unfulfilled') &&
+          (f.product === undefined || o.lines.some(({ product }) => product === f.product)) &&
+          (f.currency === undefined || f.currency === o.currency) &&
+          (f.from === undefined || o.createdAt >= f.from) &&
+          (f.to === undefined || o.createdAt < f.to) &&
+          (f.minTotal === undefined || total >= f.minTotal) &&
+          (f.maxTotal === undefined || total <= f.maxTotal) &&
+          (f.words === undefined || finds(o, f.words))
+        );
+      })
+      .map(({ id }) => id);
+
+  test('any filters together list what they say, by number and by key, and count it', async () => {
+    const mine = new Set<string>(states.map(({ id }) => id));
+    await fc.assert(
+      fc.asyncProperty(filters, fc.integer({ min: 1, max: 40 }), async (filter, limit) => {
+        const want = expected(filter);
+        const listed = await walked(filter, limit);
+        assert.equal(
+          listed.filter((id) => mine.has(id)),
+          want,
+          JSON.stringify(filter),
+        );
+        if (listed.length > want.length) return; // orders of another suite in the same tables
+        const page = await queries.orders(filter, { page: 1, pageSize: 100 });
+        assert.equal(
+          page.orders.map(({ id }) => id),
+          want.slice(0, 100),
+        );
+        const second = await queries.orders(filter, { page: 2, pageSize: limit });
+        assert.equal(
+          second.orders.map(({ id }) => id),
+          want.slice(limit, 2 * limit),
+        );
+        const counted = { total: want.length, isEstimate: false };
+        assert.equal({ total: page.total, isEstimate: page.isEstimate }, counted);
+        assert.equal(await queries.countOrders(filter), counted);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('a search finds an order by each of its words, and by the beginning of the last', async () => {
+    const [state] = newest;
+    if (state === undefined) throw new Error('no samples');
+    const found = async (words: string) => (await walked({ words, user: state.content.user }, 100)).includes(state.id);
+    for (const words of [
+      state.id,
+      state.id.toLowerCase(),
+      state.id.slice(0, -1),
+      state.content.user,
+      state.content.email ?? '',
+    ]) {
+      assert.ok(await found(words), words);
+    }
+    assert.not(await found(`${state.id} nope`));
+    assert.not(await found('nope'));
+    assert.not(await found('city'), 'the name of a field is no word of the order');
+  });
+
+  test('any text may be searched for', async () => {
+    const nasty = fc.oneof(
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }),
+      fc.constantFrom(
+        "'",
+        '\\',
+        "':*",
+        "a' & !'b",
+        ':*',
+        '!!',
+        '()',
+        '<->',
+        '%',
+        '$1',
+        "\\'",
+        '😀'.repeat(100),
+        'a '.repeat(100),
+        '"',
+        '*',
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(nasty, async (text) => {
+        const words = text.replaceAll('\0', '');
+        await queries.orders({ words }, { page: 1, pageSize: 5 });
+        await queries.ordersAfter({ words }, undefined, 5);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('orders of one moment come in one order, page after page', async () => {
+    const of = { user, product: products[1] ?? '' };
+    assert.equal(await walked(of, 1), expected(of));
+    assert.ok(expected(of).length > 20);
+  });
+
+  test('a ledger tells every movement, and any past balance', async () => {
+    const product = productId(uniqueName('P'));
+    const operations = Array.from({ length: 30 }, (_, i): OperationRow => {
+      const row = anOperation(product, i + 1);
+      return { ...row, at: START + Math.floor(i / 3) * 1_000 };
+    });
+    const row = { ...aProduct(product, { epoch: 1, n: 1 }), operations };
+    await snapshots.write(journal, { kind: 'products', rows: [row], certain: true });
+    const first = await queries.ledger(product, undefined, 20);
+    assert.equal(first, { operations: operations.slice(10).reverse(), more: true });
+    assert.equal(await queries.ledger(product, 11, 20), { operations: operations.slice(0, 10).reverse(), more: false });
+    assert.equal(await queries.ledger(product, 11, 10), { operations: operations.slice(0, 10).reverse(), more: false });
+    assert.equal(await queries.ledger(productId('none'), undefined, 10), { operations: [], more: false });
+    for (let at = START - 500; at < START + 11_000; at += 500) {
+      const expectedLast = operations.findLast((operation) => operation.at <= at);
+      assert.equal(await queries.stockAt(product, at), expectedLast);
+    }
+    assert.is(await queries.stockAt(productId('none'), START), undefined);
+  });
+
+  test.after(after);
+  test.run();
+}
