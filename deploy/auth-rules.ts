@@ -15,6 +15,7 @@ export interface AuthVariables {
   readonly DATABASE_URL: string | undefined;
   readonly NATS_URL: readonly string[];
   readonly REDIS_URL: string | undefined;
+  readonly PAYMENT_KEY: string | undefined;
 }
 
 export interface Mistake {
@@ -57,6 +58,7 @@ function productionMistakes(env: AuthVariables): Mistake[] {
   if (env.ADMIN_KEY !== undefined && isKnownKey(env.ADMIN_KEY)) {
     wrong('ADMIN_KEY', 'drawn at random in production (openssl rand -hex 32), not an example');
   }
+  if (env.PAYMENT_KEY !== undefined && isKnown(env.PAYMENT_KEY)) wrong('PAYMENT_KEY', OWN_PASSWORD);
   return mistakes;
 }
 

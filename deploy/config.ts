@@ -94,9 +94,6 @@ const notYet = (allowed: string, words: readonly string[]) =>
     words.includes(given.toLowerCase()) ? given.toLowerCase() : undefined,
   );
 
-/** What is never shown, not even in part. */
-const SECRET = new Set(['ADMIN_KEY', 'PAYMENT_KEY']);
-
 const WEB_URL = /^https?:\/\/\S+$/;
 
 const schema = z
@@ -256,6 +253,7 @@ const schema = z
 export type Config = Readonly<z.output<typeof schema>>;
 
 /** Never shown, not in part either. */
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY'];
 
 /** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
 export function withoutSecrets(value: string): string {
@@ -283,12 +281,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         const name = String(issue.path[0] ?? '');
         const value = given[name];
         const shown = name === 'PORT' && port !== undefined && port !== '' ? 'SERVER_PORT' : name;
-        const was =
-          value === undefined
-            ? 'not set'
-            : SECRET.has(name)
-              ? 'not shown here'
-              : `"${withoutSecrets(value).slice(0, 100)}"`;
+        const said = SECRETS.includes(name) ? 'a secret' : `"${withoutSecrets(value ?? '').slice(0, 100)}"`;
+        const was = value === undefined ? 'not set' : said;
         return `${shown} is ${was}; it must be ${issue.message}.`;
       }),
     );

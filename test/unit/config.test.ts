@@ -69,7 +69,7 @@ test('a payment provider: its URL without a slash at the end, its key, a deadlin
     assert.not.match(mistakes, /s3cr3t/);
   }
   const mistakes = mistakesIn({ PAYMENT_KEY: 's3cr3t with blanks', PAYMENT_TIMEOUT_MS: '0' });
-  assert.is(mistakes[0], 'PAYMENT_KEY is not shown here; it must be 1 to 1000 visible ASCII characters.');
+  assert.is(mistakes[0], 'PAYMENT_KEY is a secret; it must be 1 to 1000 visible ASCII characters.');
   assert.is(mistakes.length, 2);
 });
 
@@ -143,6 +143,10 @@ test('production: a password that everybody knows is refused, naming the variabl
       assert.is(mistakesIn({ [name]: value }).length, 0, 'outside production it is the choice of who starts it');
     }
   }
+  assert.match(
+    mistakesIn({ ...PRODUCTION, PAYMENT_KEY: 'changeme' }).join(),
+    /^PAYMENT_KEY is a secret; it must be one/,
+  );
   const fine = { DATABASE_URL: url('Zk3-qq81'), NATS_URL: 'nats://b:4222', REDIS_URL: 'redis://default@cache:6379' };
   assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);
 });
@@ -161,11 +165,11 @@ test('every password in our own examples is known', () => {
 test('an admin key is long, in production no example, and never shown', () => {
   for (const key of ['short', LONG_KEY.slice(1), `${LONG_KEY} x`]) {
     const mistakes = mistakesIn({ AUTH: 'keys', ADMIN_KEY: key });
-    assert.match(mistakes.join(), /^ADMIN_KEY is not shown here; it must be at least 32/);
+    assert.match(mistakes.join(), /^ADMIN_KEY is a secret; it must be at least 32/);
     assert.not.match(mistakes.join(), new RegExp(key));
   }
   for (const key of ['a'.repeat(40), 'changeme'.repeat(5), `example-${LONG_KEY}`, '0123456789abcdef0123456789abcdef']) {
-    assert.match(mistakesIn({ ...PRODUCTION, ADMIN_KEY: key }).join(), /^ADMIN_KEY is not shown here.*at random/);
+    assert.match(mistakesIn({ ...PRODUCTION, ADMIN_KEY: key }).join(), /^ADMIN_KEY is a secret.*at random/);
     assert.is(mistakesIn({ AUTH: 'keys', ADMIN_KEY: key }).length, 0);
   }
 });
