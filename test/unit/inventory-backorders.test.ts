@@ -79,14 +79,18 @@ test('up to the limit of the product, all of it or nothing', () => {
   given(LIMITED)
     .when(ask('hold', FIRST, 7))
     .follows([moved('held', FIRST, 2), moved('backordered', FIRST, 5)], [promised(FIRST, 5)]);
-  given(LIMITED).when(ask('hold', FIRST, 8)).follows([], [told(FIRST, short(A, 2))]);
+  given(LIMITED)
+    .when(ask('hold', FIRST, 8))
+    .follows([], [told(FIRST, short(A, 2))]);
   given(LIMITED, moved('held', FIRST, 2), moved('backordered', FIRST, 4))
     .when(ask('hold', SECOND, 2))
     .follows([], [told(SECOND, short(A, 0))]);
 });
 
 test('where nobody allowed it, or it is forbidden again: short', () => {
-  given(received(2)).when(ask('hold', FIRST, 3)).follows([], [told(FIRST, short(A, 2))]);
+  given(received(2))
+    .when(ask('hold', FIRST, 3))
+    .follows([], [told(FIRST, short(A, 2))]);
   given(LIMITLESS, received(0, { allowed: false }))
     .when(ask('hold', FIRST, 3))
     .follows([], [told(FIRST, short(A, 2))]);
@@ -146,7 +150,9 @@ test('an order that is confirmed meanwhile: what comes in for it is committed at
 
 test('nobody waits, or nothing is there: a fill does nothing', () => {
   given(LIMITLESS).when(FILL).follows([]);
-  given(...QUEUE).when(FILL).follows([]);
+  given(...QUEUE)
+    .when(FILL)
+    .follows([]);
 });
 
 test('more who wait than one command serves: the next goes on where it stopped', () => {

@@ -58,7 +58,10 @@ test('an order that is not in memory is looked up first; what is not found there
   const [known, other] = [rig.act('K', { type: 'ship' }), rig.act('none', { type: 'ship' })];
   rig.turn();
   assert.equal([rig.replyTo(known), rig.last('lookUp').orders], [undefined, ['K']]);
-  rig.found(1, { orders: [stored('K')] }).found(2).turn();
+  rig
+    .found(1, { orders: [stored('K')] })
+    .found(2)
+    .turn();
   assert.equal([rig.replyTo(known), rig.replyTo(other)], ['done', 'unknown_order']);
   assert.is(stateOf(rig, other), undefined);
 });

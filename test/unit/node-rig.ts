@@ -8,7 +8,14 @@ import { Node, type NodeSettings } from '../../actors/node/node.js';
 import { decodeRecord, type TurnRecord } from '../../actors/node/record.js';
 import { World } from '../../actors/node/world.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../../actors/ports.js';
-import type { Act, AdjustCommand, OrderAct, OrderContent, PaymentOutcome, ReceiveCommand } from '../../actors/protocol.js';
+import type {
+  Act,
+  AdjustCommand,
+  OrderAct,
+  OrderContent,
+  PaymentOutcome,
+  ReceiveCommand,
+} from '../../actors/protocol.js';
 import { oneLine, receiveOf } from './samples.js';
 
 export type Kind = Effect['kind'];
@@ -72,7 +79,12 @@ export class Rig {
   act(id: string, command: Wish, over: Partial<ActRequest> = {}): number {
     const request = ++this.request;
     const act = { ref: writeId(`act-${request}`), fingerprint: 'f' };
-    this.node.act(request, { order: orderId(id), command: { act, ...command } as OrderAct, correlation: `c-${id}`, ...over });
+    this.node.act(request, {
+      order: orderId(id),
+      command: { act, ...command } as OrderAct,
+      correlation: `c-${id}`,
+      ...over,
+    });
     return request;
   }
 
