@@ -7,12 +7,22 @@ import type { Found } from '../../actors/node/lookups.js';
 import { Node, type NodeSettings } from '../../actors/node/node.js';
 import { decodeRecord, type TurnRecord } from '../../actors/node/record.js';
 import { World } from '../../actors/node/world.js';
-import type { PlaceRequest, StockRequest } from '../../actors/ports.js';
-import type { AdjustCommand, OrderContent, PaymentOutcome, ReceiveCommand } from '../../actors/protocol.js';
+import type { ActRequest, PlaceRequest, StockRequest } from '../../actors/ports.js';
+import type {
+  Act,
+  AdjustCommand,
+  OrderAct,
+  OrderContent,
+  PaymentOutcome,
+  ReceiveCommand,
+} from '../../actors/protocol.js';
 import { oneLine, receiveOf } from './samples.js';
 
 export type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
+
+/** An act; one that is not named gets a name of its own. */
+type Wish = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> & { readonly act?: Act } : never) : never;
 
 export const ownedWorld = (partitions = 16): World => {
   const world = new World(partitions);
@@ -64,6 +74,18 @@ export class Rig {
   stock(product: ProductId, command: ReceiveCommand | AdjustCommand, over: Partial<StockRequest> = {}): number {
     const request = ++this.request;
     this.node.stock(request, { product, command, correlation: 'c', fresh: true, ...over });
+    return request;
+  }
+
+  act(id: string, command: Wish, over: Partial<ActRequest> = {}): number {
+    const request = ++this.request;
+    const act = { ref: writeId(`act-${request}`), fingerprint: 'f' };
+    this.node.act(request, {
+      order: orderId(id),
+      command: { act, ...command } as OrderAct,
+      correlation: `c-${id}`,
+      ...over,
+    });
     return request;
   }
 
@@ -150,8 +172,8 @@ export class Rig {
   /** In a word: `confirmed`, a refusal, `unavailable`; undefined while nothing was said. */
   replyTo(request: number): string | undefined {
     const replies = this.hear().told.filter(
-      (e): e is Of<'replyPlace' | 'replyStock'> =>
-        (e.kind === 'replyPlace' || e.kind === 'replyStock') && e.request === request,
+      (e): e is Of<'replyPlace' | 'replyAct' | 'replyStock'> =>
+        (e.kind === 'replyPlace' || e.kind === 'replyAct' || e.kind === 'replyStock') && e.request === request,
     );
     if (replies.length > 1) throw new Error(`request ${request} was answered ${replies.length} times`);
     const reply = replies[0]?.reply;
