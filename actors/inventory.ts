@@ -192,14 +192,12 @@ const fold: { readonly [T in ProductEvent['type']]: Fold<T> } = {
     ...(no !== undefined && no > 1 && filled(state, order, quantity)),
   }),
   released: (state, { quantity }) => ({ ...state, held: state.held - quantity }),
-  committed: (state, { order, quantity }) => ({
+  committed: (state, { order, quantity, no }) => ({
     ...state,
     held: state.held - quantity,
     onHand: state.onHand - quantity,
-    waiting:
-      state.waiting.length === 0
-        ? state.waiting
-        : state.waiting.map((each) => (each.order === order ? { ...each, committed: true } : each)),
+    // What comes in later, from 2, comes in for one that is committed already.
+    waiting: no === undefined || no < 2 ? committed(state.waiting, order) : state.waiting,
   }),
   returned: (state, { quantity }) => ({ ...state, onHand: state.onHand + quantity }),
   backordered: (state, { order, quantity }) => ({
@@ -242,11 +240,18 @@ const mayWait = ({ backorders, backordered, waiting }: ProductState, quantity: n
   backordered + quantity <= (backorders.limit ?? limits.stock) &&
   waiting.length < limits.waitingOrders;
 
+function committed(waiting: readonly Waiting[], order: OrderId): readonly Waiting[] {
+  const at = waiting.findIndex((each) => each.order === order);
+  const found = waiting[at];
+  return found === undefined ? waiting : waiting.with(at, { ...found, committed: true });
+}
+
+/** It is the first of those who wait (I5): looking through all of them would take their number squared. */
 function filled(state: ProductState, order: OrderId, quantity: number): Pick<ProductState, 'backordered' | 'waiting'> {
-  const waiting = state.waiting.flatMap((each) => {
-    if (each.order !== order) return [each];
-    const rest = each.quantity - quantity;
-    return rest > 0 ? [{ ...each, quantity: rest, fills: each.fills + 1 }] : [];
-  });
-  return { backordered: state.backordered - quantity, waiting };
+  const [first] = state.waiting;
+  if (first?.order !== order) throw new Error(`product ${state.id} fills ${order}, which is not the first to wait`);
+  const rest = first.quantity - quantity;
+  const after = state.waiting.slice(1);
+  if (rest > 0) after.unshift({ ...first, quantity: rest, fills: first.fills + 1 });
+  return { backordered: state.backordered - quantity, waiting: after };
 }

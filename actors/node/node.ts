@@ -212,13 +212,15 @@ export class Node {
     this.uncollectedBytes += bytes;
     this.unflushedBytes += bytes;
     this.appendedTo = { n: turn.n, position, recordId };
+    const toFill = new Map<ProductId, string>();
     for (const { entry, event, after, correlation, json } of turn.applied) {
       this.world.remember(entry, event, after, turn.at, correlation, json);
       if (event.of.kind === 'product') {
         const { state } = entry as ProductEntry;
-        if (fillOwed(state)) this.fill(state.id, correlation);
+        if (fillOwed(state)) toFill.set(state.id, correlation);
       } else if (event.event.type === 'hold_extended') this.extend(entry as OrderEntry);
     }
+    for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
     for (const [to, moved] of turn.seen) {
       for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', from, to, upTo });

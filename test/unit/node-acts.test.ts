@@ -206,6 +206,7 @@ test('many who wait are all served, over several commands', () => {
   rig.stock(A, receiveOf({ ref: writeId('w2'), quantity: many }));
   for (let turns = 0; rig.node.wantsTurn(); turns++) {
     assert.ok(turns < 50, 'it ends');
+    assert.is(rig.node.inboxSize, 1, 'one command at a time');
     rig.turn();
   }
   assert.equal(rig.stockOf(A), { onHand: 0, held: 0 });
