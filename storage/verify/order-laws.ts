@@ -187,7 +187,7 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       where h.type = 'placed'),
     late as (
       select h.order_id, l.product_id
-      from order_history h cross join lateral json_array_elements_text(h.data->'late'->'products') as l(product_id)
+      from order_history h cross join lateral json_array_elements_text((${readable('h.data')})->'late'->'products') as l(product_id)
       where h.type = 'placed' and not exists (select from order_history s where s.order_id = h.order_id and s.type = 'late_sent')),
     arrived as (
       select h.order_id, l->>'product' as product_id, sum((l->>'quantity')::bigint)::bigint as quantity
