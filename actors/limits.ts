@@ -97,6 +97,8 @@ export const limits = {
 
   // The flush.
   flushEveryMs: 150,
+  /** A product changes again and again: its row, and with it the journal's, waits for several flushes of orders. */
+  flushWholeEveryMs: 600,
   flushEvents: 30_000,
   flushOrders: 400,
   /** Rows in one statement, whatever their kind. */
@@ -167,6 +169,7 @@ export function assertLimits(l: typeof limits = limits): void {
     if (!holds) throw new Error(`limits.ts: ${sentence}`);
   };
   must(l.recordBytes < 1_048_576, 'recordBytes must leave room for headers below a broker payload of 1 MiB');
+  must(l.flushEveryMs <= l.flushWholeEveryMs, 'flushEveryMs must not exceed flushWholeEveryMs');
   must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');
   must(l.flushEvents < l.unflushedEvents, 'flushEvents must stay below unflushedEvents');
   must(l.turnCommands <= l.inboxCommands, 'turnCommands must fit into inboxCommands');

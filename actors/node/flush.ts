@@ -3,8 +3,8 @@
  *
  * Collected only while no turn is under way, so that every state is an appended one (R1). Statements
  * are bounded by rows; an actor is never split over two (R2), and one that has gathered too many rows
- * stops new commands until they are flushed; the last one carries the partition rows
- * and moves the journal's row.
+ * stops new commands until they are flushed; the last one of a whole flush carries the partition rows
+ * and moves the journal's row. Between two whole ones orders are flushed alone: a replay skips by row.
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -15,6 +15,8 @@ export interface Flush {
   readonly number: number;
   readonly orders: readonly OrderChange[];
   readonly products: readonly ProductChange[];
+  /** Everything up to `to`; else orders alone, and the journal's row stays where it is. */
+  readonly isWhole: boolean;
   readonly partitions: readonly PartitionRow[];
   readonly from: Place;
   readonly to: Place;
@@ -28,13 +30,15 @@ export function collectFlush(
   world: World,
   journal: JournalId,
   epochOf: (partition: number) => number | undefined,
-  range: Pick<Flush, 'number' | 'from' | 'to' | 'bytes'>,
+  range: Pick<Flush, 'number' | 'from' | 'to' | 'bytes' | 'isWhole'>,
   everyPartition: boolean,
 ): Flush {
   const orders = [...world.changedOrders].map(orderChange);
+  world.changedOrders.clear();
+  const orderEvents = orders.reduce((sum, order) => sum + order.history.length, 0);
+  if (!range.isWhole) return { ...range, orders, products: [], partitions: [], events: orderEvents };
   const products = [...world.changedProducts].map(productChange);
   world.isClogged = false;
-  world.changedOrders.clear();
   world.changedProducts.clear();
   const partitions: PartitionRow[] = [];
   for (const [partition, channels] of world.channels) {
@@ -42,9 +46,7 @@ export function collectFlush(
     channels.dirty = false;
     partitions.push({ partition, epoch: epochOf(partition) ?? 0, journal, ...channels.row() });
   }
-  const events =
-    orders.reduce((sum, order) => sum + order.history.length, 0) +
-    products.reduce((sum, product) => sum + product.operations.length, 0);
+  const events = orderEvents + products.reduce((sum, product) => sum + product.operations.length, 0);
   return { ...range, orders, products, partitions, events };
 }
 
@@ -68,6 +70,7 @@ export function statementsOf(flush: Flush, certain: boolean, publishedN: number)
   const orderRows = (order: OrderChange) => 1 + order.state.lines.length + order.history.length;
   for (const rows of chunks(flush.orders, orderRows, limits.flushOrders))
     statements.push({ kind: 'orders', rows, certain });
+  if (!flush.isWhole) return statements;
   const productRows = (product: ProductChange) => 1 + product.operations.length;
   for (const rows of chunks(flush.products, productRows, limits.flushRows))
     statements.push({ kind: 'products', rows, certain });

@@ -68,6 +68,7 @@ export class Node {
   private flush: Flush | undefined;
   private flushes = 0;
   private lastFlushMs = Number.NEGATIVE_INFINITY;
+  private lastWholeFlushMs = Number.NEGATIVE_INFINITY;
   private lastResendMs = 0;
   private nowMs = 0;
   /** Letters without a confirmation, as last counted. */
@@ -234,16 +235,18 @@ export class Node {
     const { flush } = this;
     if (flush === undefined || flush.number !== number) return;
     this.flush = undefined;
-    this.flushedTo = flush.to;
     this.world.unflushedEvents -= flush.events;
-    this.unflushedBytes -= flush.bytes;
     for (const { state, version } of flush.orders) {
       const entry = this.world.orders.get(state.id);
       if (entry === undefined) continue;
       entry.flushedVersion = Math.max(entry.flushedVersion, version);
       this.leaving.add(entry);
     }
-    this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
+    if (flush.isWhole) {
+      this.flushedTo = flush.to;
+      this.unflushedBytes -= flush.bytes;
+      this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
+    }
     this.letLeave();
     this.flushIfDue();
   }
@@ -465,13 +468,22 @@ export class Node {
   private flushIfDue(everything = false): void {
     if (this.flush !== undefined || this.underWay !== undefined) return;
     const { world, settings } = this;
-    const changed = world.changedOrders.size + world.changedProducts.size;
-    const isDue = world.unflushedEvents >= limits.flushEvents || this.nowMs - this.lastFlushMs >= limits.flushEveryMs;
+    const isWhole =
+      everything ||
+      world.isClogged ||
+      world.unflushedEvents >= limits.flushEvents ||
+      this.nowMs - this.lastWholeFlushMs >= limits.flushWholeEveryMs;
+    const isDue = isWhole || this.nowMs - this.lastFlushMs >= limits.flushEveryMs;
     const moved = this.appendedTo.n > this.flushedTo.n;
-    if (!everything && (!isDue || (changed === 0 && !moved))) return;
+    const changed = world.changedOrders.size > 0 || (isWhole && (world.changedProducts.size > 0 || moved));
+    if (!everything && (!isDue || !changed)) return;
     this.lastFlushMs = this.nowMs;
-    const range = { number: ++this.flushes, from: this.flushedTo, to: this.appendedTo, bytes: this.uncollectedBytes };
-    this.uncollectedBytes = 0;
+    const range = { number: ++this.flushes, from: this.flushedTo, to: this.appendedTo, isWhole, bytes: 0 };
+    if (isWhole) {
+      this.lastWholeFlushMs = this.nowMs;
+      range.bytes = this.uncollectedBytes;
+      this.uncollectedBytes = 0;
+    }
     this.flush = collectFlush(world, settings.journal, settings.epochOf, range, everything);
     this.effects.push({ kind: 'flush', flush: this.flush });
   }

@@ -12,6 +12,7 @@ const test = suite('node memory');
 const KEYED = { fresh: false };
 const LINE = oneLine(A, 1);
 const FLUSH = limits.flushEveryMs;
+const WHOLE = limits.flushWholeEveryMs;
 const withStock = (over: ConstructorParameters<typeof Rig>[0] = {}) => new Rig(over).receive(10, A).catchUp();
 
 // ---------------------------------------------------------------- flushes (N5)
@@ -55,15 +56,15 @@ test('one flush is under way at a time; what changes meanwhile goes with the nex
     rig.flushed().orders.map((o) => o.state.id),
     ['1'],
   );
-  rig.pass(FLUSH);
+  rig.pass(WHOLE);
   const { from, to, orders } = rig.flushed();
-  assert.equal([from.n, to.n, orders.map((o) => o.state.id)], [2, 3, ['2']]);
+  assert.equal([from.n, to.n, orders.map((o) => o.state.id)], [1, 3, ['2']]);
 });
 
 test('a flush carries every event once: history, and operations with what stood after them', () => {
-  const rig = withStock();
+  const rig = withStock().pass(WHOLE);
   rig.place('1', LINE);
-  rig.turn().pass(FLUSH);
+  rig.turn();
   const { orders, products, events } = rig.flushed();
   assert.equal(
     orders[0]?.history.map((row) => row.event.type),
@@ -83,21 +84,49 @@ test('rows are new once, and upserts ever after', () => {
   const rig = new Rig().receive(10, A).pass(FLUSH);
   assert.is(rig.flushed().products[0]?.isNew, true);
   rig.stock(A, adjustOf(1));
-  rig.turn().pass(FLUSH);
+  rig.turn().pass(WHOLE);
   assert.is(rig.flushed().products[0]?.isNew, false);
+});
+
+test('between two whole flushes orders go alone: the journal stands, products and the rest follow', () => {
+  const rig = withStock().pass(WHOLE);
+  const place = (id: string) => {
+    rig.place(id, LINE);
+    rig.turn().pass(FLUSH);
+    return rig.flushed();
+  };
+  assert.is(place('1').isWhole, true);
+  const alone = place('2');
+  assert.equal([alone.isWhole, alone.orders.length, alone.products.length, alone.events], [false, 1, 0, 4]);
+  assert.equal(
+    statementsOf(alone, true, 0).map((s) => s.kind),
+    ['orders'],
+  );
+  assert.equal([rig.has('2'), rig.node.flushedTo.n, rig.world.unflushedEvents], [false, 2, 2]);
+  rig.pass(WHOLE);
+  const whole = rig.flushed();
+  assert.equal([whole.orders.length, whole.products.length, whole.from.n, whole.to.n], [0, 1, 2, 3]);
+  assert.equal([rig.node.flushedTo.n, rig.world.unflushedEvents], [3, 0]);
 });
 
 test('many events are flushed before the time is up', () => {
   const rig = withStock();
-  for (let i = 0; i < limits.flushEvents; i++) rig.stock(A, receiveOf({ ref: writeId(`w${i}`) }));
+  const receive = (ref: string) => {
+    rig.stock(A, receiveOf({ ref: writeId(ref) }));
+    if (rig.node.inboxSize === limits.turnCommands) rig.turn();
+  };
+  for (let i = 1; i < limits.flushEvents; i++) receive(`w${i}`);
   while (rig.node.wantsTurn()) rig.turn();
+  assert.is(rig.all('flush').length, 1);
+  receive('the last');
+  rig.turn();
   assert.is(rig.all('flush').length, 2);
 });
 
 test('a statement is bounded, an order is never split, and the partition rows go last (R2)', () => {
-  const rig = withStock();
+  const rig = withStock().pass(WHOLE);
   for (let i = 0; i < limits.flushOrders + 5; i++) rig.place(`${i}`, LINE);
-  rig.turn().pass(FLUSH);
+  rig.turn();
   const statements = statementsOf(rig.last('flush').flush, true, 0);
   assert.equal(
     statements.map((s) => (s.kind === 'last' ? 'last' : `${s.kind} ${s.rows.length}`)),

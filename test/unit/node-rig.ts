@@ -145,10 +145,11 @@ export class Rig {
 
   /** Lets Postgres have everything. */
   catchUp(): this {
-    for (;;) {
+    while (this.node.isFlushing || this.node.flushedTo.n < this.node.appendedTo.n) {
       if (this.node.isFlushing) this.flushed();
-      else if (!this.pass(limits.flushEveryMs).node.isFlushing) return this;
+      else this.pass(limits.flushEveryMs);
     }
+    return this.pass(limits.flushEveryMs);
   }
 
   // -------------------------------------------------------------- what was told
