@@ -153,8 +153,9 @@ const shortageText = ({ product, asked, available }: Shortage): string =>
 function answerText(answer: HoldAnswer): string {
   const head = `{"product_id":${quoted(answer.product)},"answer":"${answer.answer}"`;
   if (answer.answer === 'held') {
-    const { unitPrice, currency } = answer;
-    return `${head},"unit_price":${toDecimal(unitPrice, currency)},"currency":${quoted(currency)}}`;
+    const { unitPrice, currency, backordered } = answer;
+    const waits = backordered === undefined ? '' : `,"backordered":${backordered}`;
+    return `${head},"unit_price":${toDecimal(unitPrice, currency)},"currency":${quoted(currency)}${waits}}`;
   }
   return answer.answer === 'short' ? `${head},"available":${answer.available}}` : `${head}}`;
 }

@@ -69,6 +69,8 @@ export const limits = {
   unconfirmedLetters: 10_000,
   /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
+  /** Of those, kept free for what ends an order: shipping, delivering, cancelling. */
+  actsToEnd: 100,
   /** Orders that wait for stock of one product. */
   waitingOrders: 10_000,
   /** Of those, how many one command gives something: more would not fit into a record. */
@@ -169,6 +171,7 @@ export function assertLimits(l: typeof limits = limits): void {
     if (!holds) throw new Error(`limits.ts: ${sentence}`);
   };
   must(l.recordBytes < 1_048_576, 'recordBytes must leave room for headers below a broker payload of 1 MiB');
+  must(l.actsToEnd < l.actsOfOrder, 'actsToEnd must be part of actsOfOrder');
   must(l.flushEveryMs <= l.flushWholeEveryMs, 'flushEveryMs must not exceed flushWholeEveryMs');
   must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');
   must(l.flushEvents < l.unflushedEvents, 'flushEvents must stay below unflushedEvents');

@@ -17,7 +17,7 @@ import {
   undone,
 } from './order-life.js';
 import { answeredTooLate, charged, holdsAnswered, place, repeat, sendLate, timedOut } from './order-placing.js';
-import type { Act, OrderCommand } from './protocol.js';
+import type { OrderAct, OrderCommand } from './protocol.js';
 
 const ignore = () => nothing;
 const same = ignore;
@@ -83,15 +83,15 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
   },
   cancelled: {
     ...{ ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone },
-    ...{ ...acts, cancel: same },
+    ...{ ...acts, cancel: same, refund },
     place: repeat,
   },
-  failed: { ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone, ...acts, place: repeat },
+  failed: { ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone, ...acts, refund, place: repeat },
 };
 
 export function decideOrder(state: OrderState, command: OrderCommand, context: OrderContext): Answer {
   if ('act' in command) {
-    const prior = priorOf(state, command.act);
+    const prior = priorOf(state, command);
     if (prior !== undefined) return prior;
   }
   const row = chart[state.phase][command.type] as Row<OrderCommand['type']>;
@@ -99,8 +99,12 @@ export function decideOrder(state: OrderState, command: OrderCommand, context: O
 }
 
 /** O4. */
-function priorOf({ life, phase }: OrderState, { ref, fingerprint }: Act): Answer | undefined {
-  const known = life.acts.find((act) => act.ref === ref);
-  if (known !== undefined) return known.fingerprint === fingerprint ? nothing : { refused: 'other_body' };
-  return life.acts.length >= limits.actsOfOrder && phase !== 'absent' ? { refused: 'too_many_acts' } : undefined;
+function priorOf({ life }: OrderState, { type, act }: OrderAct): Answer | undefined {
+  const known = life.acts.find(({ ref }) => ref === act.ref);
+  if (known !== undefined) return known.fingerprint === act.fingerprint ? nothing : { refused: 'other_body' };
+  const most = ENDING.has(type) ? limits.actsOfOrder : limits.actsOfOrder - limits.actsToEnd;
+  return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
 }
+
+/** What brings an order to its end has room of its own. */
+const ENDING: ReadonlySet<OrderAct['type']> = new Set(['cancel', 'ship', 'deliver', 'move']);

@@ -42,7 +42,7 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
     currency,
     total,
   }),
-  hold_extended: (state, { act }) => ({ ...state, life: remembering(state.life, act) }),
+  hold_extended: (state, { act }) => ({ ...state, life: { ...remembering(state.life, act), extended: true } }),
   paid: (state, { captured, captureOn }) => ({
     ...state,
     payment: captured ? 'paid' : 'authorized',

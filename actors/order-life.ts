@@ -53,7 +53,8 @@ export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, cont
   const left = leftToShip(state);
   const everything = left.filter(({ quantity }) => quantity > 0);
   if (everything.length === 0) return lines === undefined ? nothing : { refused: 'more_than_ordered' };
-  if (state.payment === 'failed') return illegal();
+  // Nothing leaves unpaid; what has begun to leave may be brought to its end.
+  if (state.payment === 'failed' && state.life.fulfillments.length === 0) return illegal();
   const shipped = lines ?? everything;
   const backordered = (product: Line['product']) =>
     state.lines.find((line) => line.product === product)?.backordered ?? 0;

@@ -93,6 +93,8 @@ export interface Life {
   readonly returns: readonly OrderReturn[];
   readonly refunds: readonly Refund[];
   readonly captureOn: 'confirm' | 'ship';
+  /** Its hold was extended: it gets no less time after a restart. */
+  readonly extended?: true;
   readonly cancelled?: { readonly was: 'pending' | 'confirmed'; readonly reason?: string };
 }
 

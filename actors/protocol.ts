@@ -59,7 +59,7 @@ export interface Line {
 /** Statuses as clients know them. */
 export type OrderStatus = 'pending' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled' | 'failed';
 
-/** What a person asks of an order that stands; no lines means everything that is left. */
+/** What a person asks of an order that stands. No lines means everything that is left; given ones are one a product. */
 export type OrderAct =
   | { readonly type: 'cancel'; readonly act: Act; readonly reason?: string }
   | {

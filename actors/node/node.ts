@@ -346,7 +346,11 @@ export class Node {
   private time(entry: OrderEntry): void {
     const { state } = entry;
     const { settings, timers } = this;
-    if (entry.deadlineMs === undefined) this.expireIn(entry, settings.orderTimeoutMs);
+    if (entry.deadlineMs === undefined) {
+      const { orderTimeoutMs, holdTtlMs } = settings;
+      this.expireIn(entry, state.life.extended ? Math.max(orderTimeoutMs, holdTtlMs) : orderTimeoutMs);
+      if (state.life.extended) entry.holdTimed = true;
+    }
     if (state.phase === 'charging' && !entry.holdTimed) {
       entry.holdTimed = true;
       const dueMs = timers.nowMs + settings.holdTtlMs;

@@ -118,6 +118,15 @@ test('extended twice: the later end counts; an extension never makes it shorter'
   assert.is(phase(pass(early, 900)), 'charging', 'the order’s own second stands');
 });
 
+test('an extension stands over a restart: the hold gets its time anew, also past that of the order', () => {
+  const rig = charging({ holdTtlMs: 2_000 });
+  rig.act(K, { type: 'extendHold' });
+  rig.turn();
+  const after = replayed({ context: {}, holdTtlMs: 2_000 }, rig);
+  assert.is(phase(pass(after, 1_900)), 'charging');
+  assert.is(phase(pass(after, 100)), 'failed');
+});
+
 test('an extension that comes too late is refused', () => {
   const rig = pass(charging({ holdTtlMs: 300 }), 300);
   const request = rig.act(K, { type: 'extendHold' });

@@ -167,6 +167,8 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
     confirmed: ['more_than_paid', 'refund_requested', 'refund_requested'],
     shipped: ['refund_requested'],
     delivered: ['refund_requested'],
+    cancelled: ['more_than_paid', 'more_than_paid', 'more_than_paid'],
+    failed: ['more_than_paid', 'more_than_paid'],
   }),
   extendHold: asked({ holding: ['hold_extended'], charging: ['hold_extended'] }),
   'move to pending': asked({ holding: ['-'], charging: ['-'] }),

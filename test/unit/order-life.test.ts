@@ -304,6 +304,20 @@ test('a capture that is declined: the payment failed, and nothing is shipped any
     .refused('illegal_transition');
 });
 
+test('a capture that is declined after a part has shipped: the rest may go, so that the order can end', () => {
+  const story = [
+    ...HELD,
+    paid(false, 'ship'),
+    CONFIRMED,
+    shipped(1, [line(A, 2)], before),
+    { type: 'capture_failed' } as const,
+  ];
+  const state = given(...story)
+    .when(SHIP)
+    .follows([shipped(2, [line(B, 1)])]);
+  assert.equal([state.phase, state.payment], ['shipped', 'failed']);
+});
+
 test('what was to be refunded of money that never came is given up', () => {
   const story = [...HELD, paid(false, 'ship'), CONFIRMED, shipped(1, ALL, before), sentBack(1, ALL, actOf('B2'))];
   const state = given(...story, returned(1, false), owed(1, 1500))

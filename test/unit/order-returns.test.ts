@@ -156,6 +156,16 @@ test('a declined refund may be asked again, under another name', () => {
 
 // ---------------------------------------------------------------- acts (O4)
 
+test('a declined refund of a cancelled order may be asked again as well', () => {
+  const story = [...PAID, cancelled('confirmed', false, before), owed(1, 1500)];
+  given(...story, { type: 'refund_failed', id: `${O1}-P1` })
+    .when(refund())
+    .follows([owed(2, 1500, { act })]);
+  given(...story)
+    .when(refund())
+    .refused('more_than_paid');
+});
+
 test('an act has its effect once; its name with other content is refused', () => {
   const cases: [OrderEvent[], OrderAct][] = [
     [[placed()], { type: 'cancel', act }],
@@ -181,10 +191,13 @@ test('an act has its effect once; its name with other content is refused', () =>
 
 test('an order remembers so many acts and no more; a repeat of them is still one', () => {
   const events: OrderEvent[] = [...PAID];
-  for (let i = 0; i < limits.actsOfOrder; i++) events.push(owed(i + 1, 1, { act: actOf(`${i}`) }));
+  for (let i = 0; i < limits.actsOfOrder - limits.actsToEnd; i++) events.push(owed(i + 1, 1, { act: actOf(`${i}`) }));
   given(...events)
     .when(refund(1))
     .refused('too_many_acts');
+  given(...events)
+    .when(SHIP)
+    .follows([shipped(1)]);
   given(...events)
     .when({ type: 'refund', act: actOf('7'), minor: 1 })
     .follows([]);
