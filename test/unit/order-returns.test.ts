@@ -27,6 +27,7 @@ import {
   refund,
   refunded,
   returned,
+  SHIP,
   SHIPPED,
   sentBack,
   shipped,
