@@ -13,9 +13,10 @@
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
 import { fillOwed } from '../inventory.js';
 import { limits } from '../limits.js';
-import { hasOutcome, isSettled, paymentOwed, timerRuns } from '../order.js';
+import { hasOutcome, isSettled, paymentOwed } from '../order.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
+import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { collectFlush, type Flush } from './flush.js';
 import { Handlers } from './handlers.js';
@@ -23,16 +24,12 @@ import { Inbox } from './inbox.js';
 import { type Found, LookUps } from './lookups.js';
 import { encodeTurn, type NumberedLetter } from './record.js';
 import { NOWHERE, type Place } from './rows.js';
-import { Timers } from './timers.js';
 import { Turn, type TurnSettings } from './turn.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 import { Writes } from './writes.js';
 
-export interface NodeSettings extends TurnSettings {
+export interface NodeSettings extends TurnSettings, DeadlineSettings {
   readonly journal: JournalId;
-  readonly orderTimeoutMs: number;
-  /** How long a complete hold waits for its payment, unless it is extended. */
-  readonly holdTtlMs: number;
   readonly resendMs: number;
   /** Draws a record's id. */
   readonly newId: () => string;
@@ -63,7 +60,7 @@ export class Node {
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
   private readonly writes = new Writes();
-  private readonly timers = new Timers();
+  private readonly deadlines: Deadlines;
   private underWay: UnderWay | undefined;
   private flush: Flush | undefined;
   private flushes = 0;
@@ -83,6 +80,7 @@ export class Node {
     private readonly settings: NodeSettings,
     readonly world: World,
   ) {
+    this.deadlines = new Deadlines(settings, world);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
@@ -219,7 +217,7 @@ export class Node {
       if (event.of.kind === 'product') {
         const { state } = entry as ProductEntry;
         if (fillOwed(state)) toFill.set(state.id, correlation);
-      } else if (event.event.type === 'hold_extended') this.extend(entry as OrderEntry);
+      } else if (event.event.type === 'hold_extended') this.deadlines.extend(entry as OrderEntry);
     }
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
@@ -253,15 +251,8 @@ export class Node {
 
   tick(monotonicMs: number, isServing: boolean): void {
     this.nowMs = monotonicMs;
-    this.timers.advance(monotonicMs, isServing);
-    for (const { order, what } of this.timers.due(limits.turnCommands)) {
-      const entry = this.world.orders.get(order);
-      if (entry === undefined || !timerRuns(entry.state)) continue;
-      const { deadlineMs } = entry;
-      if (what === 'sendLate') this.own(order, { type: 'sendLate' });
-      else if (deadlineMs === undefined || deadlineMs <= this.timers.nowMs) this.own(order, { type: 'timeOut' });
-      else this.timers.set({ order, what, dueMs: deadlineMs });
-    }
+    this.deadlines.advance(monotonicMs, isServing);
+    for (const { entry, command } of this.deadlines.due()) this.own(entry.state.id, command);
     if (monotonicMs - this.lastResendMs >= this.settings.resendMs) {
       this.lastResendMs = monotonicMs;
       this.unconfirmed = 0;
@@ -331,7 +322,7 @@ export class Node {
   /** What follows from an order's state: its timer, a payment owed, the answer to those who wait, its leave. */
   private follow(entry: OrderEntry): void {
     const { state } = entry;
-    if (timerRuns(state)) this.time(entry);
+    this.deadlines.follow(entry);
     const owed = paymentOwed(state);
     if (owed !== undefined && entry.paying !== owed.ref) {
       this.effects.push({ kind: 'pay', order: state.id, ...owed, currency: state.currency ?? '' });
@@ -341,35 +332,6 @@ export class Node {
     for (const [request, repeat] of entry.waiting)
       this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });
     entry.waiting.clear();
-  }
-
-  private time(entry: OrderEntry): void {
-    const { state } = entry;
-    const { settings, timers } = this;
-    if (entry.deadlineMs === undefined) {
-      const { orderTimeoutMs, holdTtlMs } = settings;
-      this.expireIn(entry, state.life.extended ? Math.max(orderTimeoutMs, holdTtlMs) : orderTimeoutMs);
-      if (state.life.extended) entry.holdTimed = true;
-    }
-    if (state.phase === 'charging' && !entry.holdTimed) {
-      entry.holdTimed = true;
-      const dueMs = timers.nowMs + settings.holdTtlMs;
-      if (entry.deadlineMs === undefined || dueMs < entry.deadlineMs) this.expireIn(entry, settings.holdTtlMs);
-    }
-    if (state.lateMs > 0 && !entry.lateTimed) {
-      entry.lateTimed = true;
-      timers.set({ order: state.id, what: 'sendLate', dueMs: timers.nowMs + state.lateMs });
-    }
-  }
-
-  private expireIn(entry: OrderEntry, delayMs: number): void {
-    entry.deadlineMs = this.timers.nowMs + delayMs;
-    this.timers.set({ order: entry.state.id, what: 'timeOut', dueMs: entry.deadlineMs });
-  }
-
-  /** The timer that is set finds the later deadline when it is due. */
-  private extend(entry: OrderEntry): void {
-    entry.deadlineMs = Math.max(entry.deadlineMs ?? 0, this.timers.nowMs + this.settings.holdTtlMs);
   }
 
   private own(order: OrderId, command: OrderCommand): void {
