@@ -29,7 +29,7 @@ type Json<T> = T extends { content: { 'application/json': infer B } } ? B : neve
 type Body<Op> = Op extends { requestBody?: infer R } ? ('requestBody' extends keyof Op ? Json<NonNullable<R>> : undefined) : undefined;
 type Params<Op, In extends string> = Op extends { parameters: { [P in In]: infer V } } ? V : Record<never, never>;
 type Answers<Op> = Op extends { responses: infer R } ? { [S in keyof R & number]: { status: S; body: Json<R[S]> } }[keyof R & number] : never;
-type Method<P extends keyof paths> = keyof paths[P] & ('get' | 'post');
+type Method<P extends keyof paths> = keyof paths[P] & ('get' | 'post' | 'patch');
 
 export async function call<P extends keyof paths, M extends Method<P>>(
   base: string, method: M, path: P,
@@ -69,7 +69,27 @@ const delivered = await call(base, 'post', '/api/orders/{order_id}/deliver', { p
 if (delivered.status !== 200) throw new Error(delivered.body.message);
 const late = await call(base, 'post', '/api/orders/{order_id}/cancel', { path: { order_id }, body: { reason: 'too late' } });
 if (late.status !== 409) throw new Error('cancelled after delivery');
-console.log(JSON.stringify({ total, status: found.body.data.status, listed: listed.body.pagination.total, end: delivered.body.data.status, late: late.body.code }));
+const asked = await call(base, 'post', '/api/orders/{order_id}/returns', { path: { order_id }, body: { lines: [{ product_id: 'box', quantity: 1 }], reason: 'dented' } });
+if (asked.status !== 201) throw new Error(asked.body.message);
+const return_id = asked.body.data.returns?.at(-1)?.id ?? '';
+const received = await call(base, 'post', '/api/orders/{order_id}/returns/{return_id}/receive', { path: { order_id, return_id }, body: { restock: true } });
+if (received.status !== 200) throw new Error(received.body.message);
+const refunded = await call(base, 'post', '/api/orders/{order_id}/refunds', { path: { order_id }, body: { amount: 1.5 } });
+if (refunded.status !== 201) throw new Error(refunded.body.message);
+const refunds = (refunded.body.data.refunds ?? []).map(({ amount }) => amount);
+const history = await call(base, 'get', '/api/orders/{order_id}/history', { path: { order_id }, body: undefined });
+if (history.status !== 200) throw new Error('no history');
+const other = await call(base, 'post', '/api/orders', { path: {}, body: { user_id: 'ada', product_id: 'box', quantity: 1 } });
+if (other.status !== 201) throw new Error(other.body.message ?? '');
+const cancelled = await call(base, 'patch', '/api/orders/{order_id}/status', { path: { order_id: other.body.data.order_id }, body: { status: 'cancelled' } });
+if (cancelled.status !== 200) throw new Error(cancelled.body.message);
+const left = await call(base, 'get', '/api/inventory/{product_id}', { path: { product_id: 'box' }, body: undefined });
+if (left.status !== 200) throw new Error('no box');
+const { payment_status: money } = refunded.body.data;
+console.log(JSON.stringify({
+  total, status: found.body.data.status, listed: listed.body.pagination.total, end: delivered.body.data.status, late: late.body.code,
+  refunds, money, events: history.body.data.map(({ event }) => event), cancelled: cancelled.body.data.payment_status, left: left.body.data.available,
+}));
 `;
 
 const WRONG = [
@@ -117,7 +137,7 @@ async function complaints(folder: string, programs: Readonly<Record<string, stri
   );
 }
 
-test('it compiles, and drives an order', async ({ f, folder }) => {
+test('it compiles, and drives an order through its whole life', async ({ f, folder }) => {
   assert.is(await complaints(folder, { 'program.ts': PROGRAM }), '');
   const { stdout } = await run(process.execPath, [join(folder, 'program.js'), f.base], { timeout: DEADLINE_MS });
   assert.equal(JSON.parse(stdout), {
@@ -126,6 +146,14 @@ test('it compiles, and drives an order', async ({ f, folder }) => {
     listed: 1,
     end: 'delivered',
     late: 'illegal_transition',
+    refunds: [2.5, 1.5],
+    money: 'partially_refunded',
+    events: [
+      ...['placed', 'held', 'paid', 'confirmed', 'shipped', 'delivered', 'return_requested', 'return_received'],
+      ...['refund_requested', 'refunded', 'refund_requested', 'refunded'],
+    ],
+    cancelled: 'refunded',
+    left: 7,
   });
 });
 
