@@ -23,7 +23,11 @@ if (database !== undefined) {
     await snapshots.write(journal, { kind: 'orders', rows, certain });
     return rows.map(({ state }) => state.id);
   };
-  const isFound = async (id: string) => (await queries.countOrders({ words: id })).total === 1;
+  /** By all its words: another order may have them too. */
+  const isFound = async (id: string) => {
+    const { orders } = await queries.ordersAfter({ words: id }, undefined, 100);
+    return orders.some((order) => order.id === id);
+  };
   const workAll = async () => {
     let added = 0;
     for (let more = true; more; ) {
