@@ -145,12 +145,12 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
     return { events: [{ type: 'returned', order, quantity, no }], letters: [] };
   },
   /** I5; the rest, if it is many who wait, in the next turn. */
-  fill(state) {
+  fill(state, { most = limits.fillsPerTurn }) {
     const events: ProductEvent[] = [];
     const letters: Letter[] = [];
     let free = available(state);
     for (const { order, quantity: waits, committed, fills } of state.waiting) {
-      if (free <= 0 || letters.length >= limits.fillsPerTurn) break;
+      if (free <= 0 || letters.length >= most) break;
       const quantity = Math.min(free, waits);
       const no = fills + 2;
       free -= quantity;

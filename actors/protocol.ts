@@ -238,8 +238,8 @@ export type ProductCommand =
   | { readonly type: 'uncommit'; readonly order: OrderId; readonly quantity: number }
   /** Sent back by its buyer and put in stock again; `no` counts these within the order. */
   | { readonly type: 'return'; readonly order: OrderId; readonly quantity: number; readonly no: number }
-  /** There is stock, and orders wait for it. */
-  | { readonly type: 'fill' };
+  /** There is stock, and orders wait for it: so many of them are given something at once. */
+  | { readonly type: 'fill'; readonly most?: number };
 
 export type ProductEvent =
   | {

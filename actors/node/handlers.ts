@@ -6,6 +6,7 @@
  * alone is refused, and one whose decision throws goes to the dead letters.
  */
 import { unknownProduct } from '../inventory.js';
+import { limits } from '../limits.js';
 import { hasOutcome } from '../order.js';
 import type { ActReply } from '../ports.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
@@ -134,12 +135,20 @@ export class Handlers {
     return undefined;
   }
 
-  private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>) {
+  private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>): Tell | 'full' | undefined {
     const { letter, correlation } = item;
     const entry = letter.to.kind === 'order' ? this.world.orders.get(letter.to.id) : undefined;
     if (letter.to.kind === 'order' && entry === undefined) return undefined;
     const handled = turn.handle(letter, correlation);
-    if (handled.kind === 'full' && !turn.isEmpty) return 'full';
+    if (handled.kind === 'full') {
+      if (!turn.isEmpty) return 'full';
+      const { command } = letter;
+      const most = command.type === 'fill' ? Math.floor((command.most ?? limits.fillsPerTurn) / 2) : 0;
+      if (letter.to.kind === 'product' && most > 0) {
+        return this.own(turn, { ...item, letter: { to: letter.to, command: { type: 'fill', most } } });
+      }
+      this.emit({ kind: 'deadLetter', item, error: new Error(`${command.type} does not fit into a record`) });
+    }
     if (handled.kind === 'threw') this.emit({ kind: 'deadLetter', item, error: handled.error });
     if (entry === undefined || letter.command.type !== 'paymentAnswered') return undefined;
     const { ref } = letter.command;
