@@ -165,16 +165,25 @@ export class Node {
   lookedUp(number: number, found: Found): void {
     const items = this.lookUps.take(number);
     if (items.length === 0) return;
+    const lost = new Set<OrderId>();
     for (const { state, version, epoch, n } of found.orders) {
       if (this.world.orders.has(state.id)) continue;
       const entry = this.world.newOrder(state.id);
+      // Written by a later owner: this node has been taken over, and does not know what its keepers did since.
+      if (epoch > (this.settings.epochOf(entry.partition) ?? 0)) {
+        lost.add(state.id);
+        continue;
+      }
       Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
       this.world.orders.set(state.id, entry);
       this.leaving.add(entry);
     }
     for (const item of items) {
       if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
-      else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.meant(item.ask) });
+      else if (lost.has(item.ask.order)) {
+        this.unpin(item);
+        this.notNow(item.request, item.kind, 'another node owns this order by now');
+      } else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.meant(item.ask) });
       else this.inbox.put(item);
     }
     this.askNextLookUp();
