@@ -4,8 +4,9 @@
 import { type OrderId, orderId, type ProductId, productId, userId, type WriteId, writeId } from '../../actors/ids.js';
 import { hasOutcome, type OrderState } from '../../actors/order.js';
 import type { PlaceReply, StockReply } from '../../actors/ports.js';
-import type { AdjustCommand, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
+import type { AdjustCommand, Backorders, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
 import { sameContent } from '../../actors/same-content.js';
+import { Acts } from './acts.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
 import type { Machine } from './machine.js';
@@ -26,14 +27,10 @@ interface Write {
   acknowledged: boolean;
 }
 
-const RANK = {
-  ...{ absent: 0, holding: 1, charging: 2, confirmed: 3, failed: 3 },
-  ...{ cancelled: 4, shipped: 4, delivered: 5 },
-} as const;
-
 export class Clients {
   readonly keys = new Map<OrderId, Key>();
   readonly writes = new Map<WriteId, Write>();
+  readonly acts: Acts;
   /** Asked, and neither answered nor given up. */
   waiting = 0;
   private asked = 0;
@@ -42,7 +39,9 @@ export class Clients {
     private readonly cluster: Cluster,
     private readonly products: number,
     private readonly users: number,
-  ) {}
+  ) {
+    this.acts = new Acts(cluster, this);
+  }
 
   /** Goes on asking until the weather is calm. */
   come(everyMs: number): void {
@@ -61,19 +60,29 @@ export class Clients {
       this.#read(key);
     }
     for (const write of this.writes.values()) this.#write(write, 3_000);
+    this.acts.askAllAgain();
+  }
+
+  /** Enough comes in for all who wait. */
+  fillBackorders(): void {
+    for (const { id, backordered } of this.truth.products.values())
+      if (backordered > 0) this.#write(this.#newWrite(id, receipt(this.#ref(), id, backordered)), 3_000);
   }
 
   #act(chance: Chance): void {
     const draw = chance.next();
     const old = this.#anyKey(chance);
-    if (draw < 0.3) this.#place(this.#newKey(chance, true), undefined, this.#patience(chance));
-    else if (draw < 0.5) {
+    if (draw < 0.35) {
+      const order = this.#anyOrder(chance);
+      if (order !== undefined) this.acts.ask(order, chance, this.#patience(chance));
+    } else if (draw < 0.5) this.#place(this.#newKey(chance, true), undefined, this.#patience(chance));
+    else if (draw < 0.6) {
       const key = this.#newKey(chance, false);
       for (let i = chance.pick([1, 1, 2, 4]); i > 0; i--) this.#place(key, undefined, this.#patience(chance));
-    } else if (draw < 0.65 && old !== undefined) this.#place(old, undefined, this.#patience(chance));
-    else if (draw < 0.68 && old !== undefined) this.#place(old, this.#body(chance), this.#patience(chance));
-    else if (draw < 0.7 && old !== undefined) this.#placeByAlias(old, chance);
-    else if (draw < 0.85 && old !== undefined) this.#read(old);
+    } else if (draw < 0.7 && old !== undefined) this.#place(old, undefined, this.#patience(chance));
+    else if (draw < 0.72 && old !== undefined) this.#place(old, this.#body(chance), this.#patience(chance));
+    else if (draw < 0.74 && old !== undefined) this.#placeByAlias(old, chance);
+    else if (draw < 0.86 && old !== undefined) this.#read(old);
     else this.#restock(chance);
   }
 
@@ -83,6 +92,20 @@ export class Clients {
     // The latest most often: they are the ones whose rows and memory move.
     const keys = [...this.keys.values()];
     return chance.hits(0.7) ? chance.any(keys.slice(-6)) : chance.any(keys);
+  }
+
+  /** One that stands, mostly a late one, or one whose money is on its way. */
+  #anyOrder(chance: Chance): OrderId | undefined {
+    const orders = [...this.truth.orders.keys()];
+    if (chance.hits(0.3)) {
+      const isAsked = (id: OrderId) => {
+        const { phase, payment } = this.truth.orders.get(id) ?? {};
+        return phase === 'charging' || (phase === 'confirmed' && payment === 'authorized');
+      };
+      const asked = chance.any(orders.slice(-40).filter(isAsked));
+      if (asked !== undefined) return asked;
+    }
+    return chance.hits(0.6) ? chance.any(orders.slice(-5)) : chance.any(orders);
   }
 
   #newKey(chance: Chance, isFresh: boolean): Key {
@@ -106,13 +129,13 @@ export class Clients {
 
   #place(key: Key, other: OrderContent | undefined, waitMs: number, alias?: OrderId): void {
     const content = other ?? key.bodies[0];
-    const machine = this.#desk();
+    const machine = this.desk();
     if (machine === undefined || content === undefined) return;
     if (other !== undefined && !key.bodies.includes(other)) key.bodies.push(other);
     const ask = { order: key.id, content, correlation: `c${++this.asked}`, fresh: key.isFresh };
     key.isFresh = false;
     const reply = machine.life.place(alias === undefined ? ask : { ...ask, alias }, waitMs);
-    this.#await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.#placed(key, content, answer, alias));
+    this.await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.#placed(key, content, answer, alias));
   }
 
   /** The key of this post is the id of an order placed before. */
@@ -132,8 +155,8 @@ export class Clients {
     if (reply.kind === 'refused') {
       const isOther = reply.refusal === 'other_body' || reply.refusal === 'not_yours';
       if (!isOther) verdict.fail('nothing breaks', `order ${key.id} was refused as ${reply.refusal}`);
-      const stands = this.truth.orders.get(key.id) ?? (alias && this.truth.orders.get(alias));
-      if (stands === undefined || (sameContent(stands, body) && stands.content.user === body.user))
+      const stand = [key.id, ...(alias === undefined ? [] : [alias])].flatMap((id) => this.truth.orders.get(id) ?? []);
+      if (stand.every((order) => sameContent(order, body) && order.content.user === body.user))
         verdict.fail('a repeat is an answer', `order ${key.id} was refused as ${reply.refusal}, with the same body`);
       return;
     }
@@ -150,14 +173,14 @@ export class Clients {
     const { verdict } = this.cluster.around;
     const stands = this.truth.orders.get(key.id);
     if (stands === undefined) return verdict.fail('a 2xx is durable', `${key.id}: ${how} before it was appended`);
-    if (hasOutcome(state) && outcome(state) !== outcome(stands))
+    if (state.version > stands.version || (hasOutcome(state) && outcome(state) !== outcome(stands)))
       verdict.fail('a 2xx is durable', `${key.id}: told ${outcome(state)}, appended ${outcome(stands)} (${how})`);
     const before = key.acknowledged;
     if (before !== undefined && !sameContent(before, state.content))
       verdict.fail('a repeat is an answer', `${key.id} is another order now (${how})`);
     if (before !== undefined && hasOutcome(before) && hasOutcome(state) && outcome(before) !== outcome(state))
       verdict.fail('a repeat is an answer', `${key.id} was ${outcome(before)}, and is ${outcome(state)} (${how})`);
-    if (before === undefined || RANK[state.phase] > RANK[before.phase]) key.acknowledged = state;
+    if (before === undefined || state.version > before.version) key.acknowledged = state;
   }
 
   /** Promise 6; then the same in the read model, once it is told that this has caught up. */
@@ -169,8 +192,11 @@ export class Clients {
     const judge = (state: OrderState | undefined, where: string) => {
       faults.counters.add(`client: ${where} answered`);
       if (state === undefined) return verdict.fail('read your writes', `${where} does not find ${key.id}`);
-      if (RANK[state.phase] < RANK[before.phase])
-        verdict.fail('read your writes', `${where}: ${key.id} was ${before.phase}, and is ${state.phase}`);
+      if (state.version < before.version)
+        verdict.fail(
+          'read your writes',
+          `${where}: ${key.id} was ${before.phase} ${before.version}, and is ${state.phase} ${state.version}`,
+        );
       this.#acknowledge(key, state, where);
     };
     machine.life.order(key.id).then((state) => judge(state, 'read'), this.#unavailable);
@@ -190,22 +216,29 @@ export class Clients {
     const again = chance.hits(0.4) ? chance.any([...this.writes.values()].slice(-8)) : undefined;
     if (again !== undefined) return this.#write(again, this.#patience(chance));
     const product = productId(`P${chance.whole(0, this.products - 1)}`);
-    const ref = writeId(this.faults.timeline.id());
+    const ref = this.#ref();
     const command: ReceiveCommand | AdjustCommand = chance.hits(0.6)
-      ? receipt(ref, product, chance.whole(1, 8))
+      ? receipt(ref, product, chance.whole(1, 8), chance.hits(0.2) ? drawBackorders(chance) : undefined)
       : { type: 'adjust', ref, fingerprint: `f${ref}`, delta: chance.whole(-3, 3), reason: 'count' };
-    const write = { product, command, isFresh: chance.hits(0.3), acknowledged: false };
-    this.writes.set(ref, write);
+    const write = this.#newWrite(product, command, chance.hits(0.3));
     for (let i = chance.pick([1, 1, 3]); i > 0; i--) this.#write(write, this.#patience(chance));
   }
 
+  #ref = (): WriteId => writeId(this.faults.timeline.id());
+
+  #newWrite(product: ProductId, command: Write['command'], isFresh = false): Write {
+    const write = { product, command, isFresh, acknowledged: false };
+    this.writes.set(command.ref, write);
+    return write;
+  }
+
   #write(write: Write, waitMs: number): void {
-    const machine = this.#desk();
+    const machine = this.desk();
     if (machine === undefined) return;
     const { product, command, isFresh } = write;
     write.isFresh = false;
     const reply = machine.life.stock({ product, command, correlation: `c${++this.asked}`, fresh: isFresh }, waitMs);
-    this.#await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) => this.#written(write, answer));
+    this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) => this.#written(write, answer));
   }
 
   #written(write: Write, reply: StockReply): void {
@@ -236,12 +269,12 @@ export class Clients {
   }
 
   /** Any desk that is open, a sleeper's too that has just woken: only reads must not ask that one (bus: one node). */
-  #desk(): Machine | undefined {
+  desk(): Machine | undefined {
     return this.faults.chance.any(this.cluster.serving);
   }
 
   /** Promise 7: an answer in time, unless whoever should give it dies, sleeps or is told to stop. */
-  #await<T>(machine: Machine, what: string, waitMs: number, reply: Promise<T>, hear: (reply: T) => void): void {
+  await<T>(machine: Machine, what: string, waitMs: number, reply: Promise<T>, hear: (reply: T) => void): void {
     const { timeline } = this.faults;
     const { incarnation } = machine.life;
     let isOpen = true;
@@ -267,7 +300,12 @@ export class Clients {
   }
 }
 
-export const receipt = (ref: WriteId, product: ProductId, quantity: number): ReceiveCommand => ({
+export const receipt = (
+  ref: WriteId,
+  product: ProductId,
+  quantity: number,
+  backorders?: Backorders,
+): ReceiveCommand => ({
   type: 'receive',
   ref,
   fingerprint: `f${ref}`,
@@ -275,8 +313,13 @@ export const receipt = (ref: WriteId, product: ProductId, quantity: number): Rec
   unitPrice: 250,
   currency: 'USD',
   quantity,
+  ...(backorders && { backorders }),
 });
 
-/** What was told of an outcome, in one text. */
-const outcome = ({ phase, reason, lines }: OrderState): string =>
-  `${phase} ${reason ?? ''} ${lines.map(({ product, quantity }) => `${quantity} ${product}`).join(', ')}`;
+/** Whether orders may wait for a product, and for how much of it. */
+export const drawBackorders = (chance: Chance): Backorders =>
+  chance.pick<Backorders>([{ allowed: false }, { allowed: true }, { allowed: true, limit: chance.whole(0, 8) }]);
+
+/** What was told of an outcome, in one text: what comes after it does not change it. */
+const outcome = ({ phase, reason, lines, life }: OrderState): string =>
+  `${phase === 'failed' || life.cancelled?.was === 'pending' ? phase : 'confirmed'} ${reason ?? ''} ${lines.map(({ product, quantity }) => `${quantity} ${product}`).join(', ')}`;

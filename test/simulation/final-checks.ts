@@ -1,7 +1,7 @@
 /**
  * When all is healed and quiet: the promises, from what is stored, from what was told and from what is true.
  */
-import { type JournalId, paymentRef } from '../../actors/ids.js';
+import type { JournalId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
 import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
 import { absentOrder, isSettled, type OrderState } from '../../actors/order.js';
@@ -9,13 +9,14 @@ import { evolveOrder } from '../../actors/order-events.js';
 import type { Log } from '../../actors/ports.js';
 import type { Clients } from './clients.js';
 import type { Setting } from './machine.js';
+import type { Provider } from './provider.js';
 import type { Stores } from './stores.js';
 import type { Verdict } from './verdict.js';
 
 const ALL = { page: 1, pageSize: Number.MAX_SAFE_INTEGER };
 
 export async function checkEverything(stores: Stores, clients: Clients, setting: Setting, verdict: Verdict) {
-  const { truth, queries, ledger } = stores;
+  const { truth, queries, provider } = stores;
   const { orders } = await queries.orders({}, ALL);
   const { operations } = await queries.operations(undefined, ALL);
   const byOrder = new Map<string, OperationRow[]>();
@@ -30,7 +31,9 @@ export async function checkEverything(stores: Stores, clients: Clients, setting:
     checkHistory(order, history, verdict);
     checkHolds(order, byOrder.get(order.id) ?? [], verdict);
     if (!isSettled(order)) verdict.fail('one outcome', `order ${order.id} ends as ${order.phase}, something is owed`);
-    if (setting.paymentLatencyMs > 0) await checkMoney(order, ledger, verdict);
+    if (JSON.stringify(order) !== JSON.stringify(truth.orders.get(order.id)))
+      verdict.fail('a 2xx is durable', `order ${order.id} is not stored as it was appended`);
+    checkMoney(order, setting.paymentLatencyMs > 0 ? provider : undefined, verdict);
   }
   await checkStock(stores, operations, verdict);
   checkClients(clients, stores, operations, verdict);
@@ -51,23 +54,39 @@ function checkHistory(order: OrderState, history: readonly HistoryRow[], verdict
   });
   if (JSON.stringify(state) !== JSON.stringify(order))
     verdict.fail('one outcome', `order ${order.id} is not the fold of its history`);
-  const ends = history.filter(({ event }) => event.type === 'confirmed' || event.type === 'failed').length;
+  const isOutcome = ({ event }: HistoryRow) =>
+    event.type === 'confirmed' || event.type === 'failed' || (event.type === 'cancelled' && event.was === 'pending');
+  const ends = history.filter(isOutcome).length;
   if (ends !== 1) verdict.fail('one outcome', `order ${order.id} has ${ends} outcomes`);
 }
 
-/** Promise 2: each line taken, or each that was held given back; nothing is held any more. */
+/** Promise 2: each line taken, or each that was held given back; nothing is held or waited for any more. */
 function checkHolds(order: OrderState, rows: readonly OperationRow[], verdict: Verdict): void {
-  const sum = (type: string, product: string) =>
-    rows.filter((row) => row.type === type && row.product === product).reduce((all, row) => all + row.quantity, 0);
-  for (const { product, quantity } of order.lines) {
-    const [held, released, committed] = [sum('hold', product), sum('release', product), sum('commit', product)];
-    const isRight =
-      order.phase === 'confirmed'
-        ? held === quantity && committed === quantity && released === 0
-        : committed === 0 && held === released && (held === 0 || held === quantity);
-    if (isRight) continue;
-    const moved = `held ${held}, released ${released}, committed ${committed} of ${quantity} ${product}`;
-    verdict.fail('all or nothing', `order ${order.id} (${order.phase}): ${moved}`);
+  const { phase, life } = order;
+  const wasConfirmed = phase !== 'failed' && life.cancelled?.was !== 'pending';
+  for (const { product, quantity, hold } of order.lines) {
+    const sum = (type: OperationRow['type'], from = 1) =>
+      rows
+        .filter((row) => row.type === type && row.product === product && row.no >= from)
+        .reduce((all, row) => all + row.quantity, 0);
+    const wasHeld = hold === 'held' || hold === 'released';
+    const given = wasHeld ? quantity - sum('unbackorder') : 0;
+    const restocked = life.returns
+      .filter((each) => each.restocked === true)
+      .flatMap(({ lines }) => lines)
+      .reduce((all, line) => all + (line.product === product ? line.quantity : 0), 0);
+    const found = [sum('hold'), sum('release'), sum('commit'), sum('return'), sum('backorder'), sum('unbackorder')];
+    const expected = [
+      given,
+      wasConfirmed ? 0 : given,
+      wasConfirmed ? given : 0,
+      wasConfirmed && phase === 'cancelled' ? given : restocked,
+      wasHeld ? sum('hold', 2) + sum('unbackorder') : 0,
+      phase === 'failed' || phase === 'cancelled' ? sum('unbackorder') : 0,
+    ];
+    if (found.join() === expected.join()) continue;
+    const moved = `held, released, committed, returned, backordered, not any more: ${found}, expected ${expected}`;
+    verdict.fail('all or nothing', `order ${order.id} (${phase}), ${quantity} ${product}: ${moved}`);
   }
   const strangers = rows.filter(({ product }) => !order.lines.some((line) => line.product === product));
   if (strangers.length > 0) verdict.fail('all or nothing', `order ${order.id} moved what it has no line for`);
@@ -78,28 +97,33 @@ async function checkStock({ queries, truth }: Stores, operations: readonly Opera
   const { products } = await queries.products(ALL);
   for (const product of products) {
     const rows = operations.filter((row) => row.product === product.id).sort((a, b) => a.version - b.version);
-    let [onHand, held] = [0, 0];
+    let [onHand, held, backordered] = [0, 0, 0];
     rows.forEach((row) => {
-      if (row.type === 'receive' || row.type === 'adjust') onHand += row.quantity;
+      if (row.type === 'receive' || row.type === 'adjust' || row.type === 'return') onHand += row.quantity;
       if (row.type === 'hold') held += row.quantity;
+      if (row.type === 'backorder') backordered += row.quantity;
+      if (row.type === 'unbackorder' || (row.type === 'hold' && row.no > 1)) backordered -= row.quantity;
       if (row.type === 'release' || row.type === 'commit') held -= row.quantity;
       if (row.type === 'commit') onHand -= row.quantity;
-      if (row.onHandAfter !== onHand || row.heldAfter !== held)
-        verdict.fail('never oversold', `${product.id} ${row.version}: ${onHand}/${held} by its operations`);
+      if (row.onHandAfter !== onHand || row.heldAfter !== held || row.backorderedAfter !== backordered)
+        verdict.fail(
+          'never oversold',
+          `${product.id} ${row.version}: ${onHand}/${held}/${backordered} by its operations`,
+        );
     });
+    if (new Set(rows.map(({ ref, type, no }) => `${ref} ${type} ${no}`)).size !== rows.length)
+      verdict.fail('no effect twice', `two operations of ${product.id} have one key`);
     const versions = new Set(rows.map(({ version }) => version));
     if (versions.size !== rows.length || !rows.every((_, i) => versions.has(i + 1)))
       verdict.fail('no effect twice', `the operations of ${product.id} are not dense`);
-    if (product.onHand !== onHand || product.held !== 0 || held !== 0)
+    const numbers = [product.onHand, product.held, product.backordered];
+    if (numbers.join() !== [onHand, held, backordered].join() || held !== 0 || backordered !== 0)
       verdict.fail(
         'never oversold',
-        `${product.id} has ${product.onHand}/${product.held}, by its operations ${onHand}/${held}`,
+        `${product.id} has ${numbers}, by its operations ${onHand},${held},${backordered}`,
       );
-    if (truth.products.get(product.id)?.onHand !== onHand)
-      verdict.fail(
-        'a 2xx is durable',
-        `${product.id} has ${onHand}, by its journals ${truth.products.get(product.id)?.onHand}`,
-      );
+    if (JSON.stringify(truth.products.get(product.id)) !== JSON.stringify(product))
+      verdict.fail('a 2xx is durable', `product ${product.id} is not stored as it was appended`);
   }
 }
 
@@ -113,6 +137,10 @@ function checkClients(
   for (const { id, acknowledged } of clients.keys.values()) {
     if (acknowledged && !truth.orders.has(id)) verdict.fail('a 2xx is durable', `order ${id} is gone`);
   }
+  for (const { order, ref, isDone } of clients.acts.asked.values()) {
+    if (isDone && !truth.orders.get(order)?.life.acts.some((act) => act.ref === ref))
+      verdict.fail('a 2xx is durable', `act ${ref} of order ${order} is gone`);
+  }
   for (const [ref, { acknowledged }] of clients.writes) {
     const times = operations.filter((row) => row.ref === ref).length;
     if (times > 1) verdict.fail('no effect twice', `write ${ref} had ${times} effects`);
@@ -120,19 +148,33 @@ function checkClients(
   }
 }
 
-/** Asking the ledger once more changes nothing: it answers what stands. */
-async function checkMoney(order: OrderState, ledger: Stores['ledger'], verdict: Verdict): Promise<void> {
-  const asked =
-    order.phase === 'confirmed' || order.voidOwed || order.payment === 'voided' || order.total !== undefined;
-  if (!asked) return;
-  const operation = order.phase === 'confirmed' ? 'authorize' : 'capture';
-  const ref = paymentRef(order.id, operation);
-  const amount = { minor: order.total ?? 0, currency: order.currency ?? '' };
-  const stands = await ledger.record({ operation, order: order.id, ref, ...amount }, 'declined');
-  if (order.phase === 'confirmed' && stands !== 'authorized')
-    verdict.fail('money follows the order', `order ${order.id} is confirmed, its payment ${stands}`);
-  if (order.phase === 'failed' && stands !== 'declined' && stands !== 'voided')
-    verdict.fail('money follows the order', `order ${order.id} failed, its payment is ${stands}`);
+/** What the order believes of its money, and where there is a provider with a memory, what that did. */
+function checkMoney(order: OrderState, provider: Provider | undefined, verdict: Verdict): void {
+  const { id, phase, payment, total = 0, life } = order;
+  const wrong = (what: string) => verdict.fail('money follows the order', `order ${id} (${phase}, ${payment}) ${what}`);
+  const given = life.refunds.filter(({ status }) => status === 'done');
+  const sum = given.reduce((all, { minor }) => all + minor, 0);
+  const hasMoved = ['paid', 'partially_refunded', 'refunded'].includes(payment);
+  if (sum > 0 !== (payment === 'partially_refunded' || payment === 'refunded')) wrong(`has refunds of ${sum}`);
+  if (payment === 'refunded' && sum !== total) wrong(`has refunds of ${sum} of ${total}`);
+  if (life.refunds.some(({ status }) => status === 'owed')) wrong('owes a refund');
+  if (phase === 'failed' && hasMoved) wrong('failed, and its money has moved');
+  if (phase === 'shipped' || phase === 'delivered') if (payment === 'authorized') wrong('is shipped, and not captured');
+  if (phase === 'cancelled' && hasMoved && payment !== 'refunded') {
+    if (!life.refunds.some(({ status }) => status === 'failed')) wrong('is cancelled, and keeps the money');
+  }
+  if (provider === undefined) return;
+  const { authorized, captured, voided, refunds } = provider.of(id);
+  if (hasMoved !== (captured !== undefined)) wrong(`and the provider has captured ${captured}`);
+  if (captured !== undefined && captured !== total) wrong(`and the provider has captured ${captured} of ${total}`);
+  if (payment === 'authorized' && (!authorized || voided)) wrong('is not authorized at the provider');
+  if (payment === 'voided' && !voided) wrong('is not voided at the provider');
+  if (phase === 'failed' && authorized && !voided) wrong('and the provider still promises the money');
+  if (phase === 'cancelled' && authorized && !voided && !hasMoved && payment !== 'failed')
+    wrong('and the promise stands');
+  const told = given.map(({ id: ref, minor }) => `${ref} ${minor}`).sort();
+  const done = [...refunds].map(([ref, minor]) => `${ref} ${minor}`).sort();
+  if (told.join() !== done.join()) wrong(`was refunded ${told.join(', ')}, by the provider ${done.join(', ')}`);
 }
 
 /** The journals are bounded: of the sealed ones their last record, of the claims what the rows still need. */

@@ -5,7 +5,8 @@
 import { type NodeId, nodeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { NumberedLetter } from '../../actors/node/record.js';
-import type { Logger } from '../../actors/ports.js';
+import type { Logger, PaymentRequest } from '../../actors/ports.js';
+import type { PaymentOutcome } from '../../actors/protocol.js';
 import { Life } from '../../bus/life.js';
 import type { LocalPost, Receiver } from '../../bus/local-post.js';
 import { instantPayments } from '../../bus/payments.js';
@@ -17,6 +18,10 @@ import type { Verdict } from './verdict.js';
 
 export interface Setting extends Shape {
   readonly orderTimeoutMs: number;
+  readonly holdTtlMs: number;
+  readonly captureOn: 'confirm' | 'ship' | undefined;
+  /** How many holds somebody makes late. */
+  readonly lateHolds: number;
   readonly recordBytes: number;
   /** undefined: drawn for each process. */
   readonly deliverAtHome: boolean | undefined;
@@ -60,7 +65,7 @@ export class Machine implements Being {
   ) {
     const { setting, stores, faults, verdict, plant } = around;
     this.folder = nodeId(folder);
-    const ports = portsOf(this, stores, faults, verdict);
+    const ports = portsOf(this, stores, faults, verdict, (request, outcome) => this.#hearAgain(request, outcome));
     const clock = faults.timeline.clockOf(this, () => this.skewMs);
     const instantPayment = setting.paymentLatencyMs === 0 ? instantPayments(setting.successRate) : undefined;
     const deliverAtHome = setting.deliverAtHome ?? faults.chance.hits(0.5);
@@ -72,16 +77,16 @@ export class Machine implements Being {
       clock,
       logger: this.#logger(),
       eventsMayForget: setting.eventsMayForget,
-      context: { instantPayment },
+      context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.#holdDelayMs() },
       post: this.#post(),
       meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
-      holdTtlMs: setting.orderTimeoutMs,
+      holdTtlMs: setting.holdTtlMs,
       recordBytes: setting.recordBytes,
       byteLength: (text) => Buffer.byteLength(text),
       deliverAtHome,
-    } as ConstructorParameters<typeof Life>[0]);
+    });
     this.life.begun.then(() => {
       this.hasBegun = true;
     });
@@ -103,6 +108,24 @@ export class Machine implements Being {
     this.around.faults.timeline.note(`${this.name} ${how}`);
     this.around.faults.counters.add(`process: ${how}`);
     this.state = 'dead';
+  }
+
+  /** Somebody plays gremlin. */
+  #holdDelayMs(): number {
+    const { faults, setting } = this.around;
+    if (faults.isCalm || setting.lateHolds === 0 || !faults.chance.hits(setting.lateHolds)) return 0;
+    return faults.chance.whole(20, 5_000);
+  }
+
+  /** The provider says it once more, also what nobody was there to hear. */
+  #hearAgain({ order, operation, ref }: PaymentRequest, outcome: PaymentOutcome): void {
+    const { faults } = this.around;
+    if (faults.isCalm || !faults.chance.hits(0.2)) return;
+    const hear = () => {
+      faults.counters.add(`payment: told ${outcome} once more`);
+      this.life.incarnation?.node.paymentAnswered(order, operation, ref, outcome);
+    };
+    faults.timeline.after(faults.chance.between(0, 1_500), hear, this);
   }
 
   #post(): LocalPost {

@@ -2,13 +2,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { plantedBugs } from './planted-bugs.js';
+import { plantedLifeBugs } from './planted-life-bugs.js';
 import { simulate } from './simulate.js';
 
 const SEEDS = 200;
 const STEPS = 1_500;
 const test = suite('planted bugs');
 
-for (const bug of plantedBugs) {
+for (const bug of [...plantedBugs, ...plantedLifeBugs]) {
   test(`${bug.name} (${bug.breaks})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { broken } = await simulate({ seed, steps: STEPS, plant: bug });

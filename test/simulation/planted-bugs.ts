@@ -10,48 +10,14 @@ import { encodeSeal, journalLog, type NumberedLetter } from '../../actors/node/r
 import type { Statement } from '../../actors/node/rows.js';
 import { Writes } from '../../actors/node/writes.js';
 import { isSettled, type OrderState } from '../../actors/order.js';
-import type { Cache, Clock, Log, PlaceRequest, Position, Snapshots } from '../../actors/ports.js';
+import type { Cache, Clock, Log, PlaceRequest, Position } from '../../actors/ports.js';
 import { Driver } from '../../bus/driver.js';
 import { JournalWriter } from '../../bus/journal-writer.js';
 import { OrderCache } from '../../bus/order-cache.js';
 import { pause } from '../../bus/retry.js';
-import type { Plant } from './machine.js';
-import type { Ports } from './ports.js';
-
-export interface PlantedBug extends Plant {
-  readonly name: string;
-  /** Of the sharp edges in ARCHITECTURE.md, or the law it breaks. */
-  readonly breaks: string;
-}
+import { onLog, onSnapshots, over, type PlantedBug } from './planting.js';
 
 // ---------------------------------------------------------------- how they are planted
-
-/** Puts a method over one of a class, private ones too. */
-function over<Args extends unknown[], Result>(
-  owner: { readonly prototype: object },
-  name: string,
-  make: (original: (this: unknown, ...args: Args) => Result) => (this: unknown, ...args: Args) => Result,
-): () => () => void {
-  const methods = owner.prototype as Record<string, (this: unknown, ...args: Args) => Result>;
-  return () => {
-    const original = methods[name];
-    if (original === undefined) throw new Error(`there is no method ${name} to plant a bug in`);
-    methods[name] = make(original);
-    return () => {
-      methods[name] = original;
-    };
-  };
-}
-
-const onLog = (make: (log: Log) => Partial<Log>) => (ports: Ports) => ({
-  ...ports,
-  log: { ...ports.log, ...make(ports.log) },
-});
-
-const onSnapshots = (make: (snapshots: Snapshots) => Partial<Snapshots>) => (ports: Ports) => ({
-  ...ports,
-  snapshots: { ...ports.snapshots, ...make(ports.snapshots) },
-});
 
 /** What the planted methods touch of a node's private parts. */
 interface NodeParts {

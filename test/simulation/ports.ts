@@ -1,6 +1,7 @@
 /** A process' way to the services: each call through the faults. What a twin itself refuses is a broken promise. */
 import type { Statement } from '../../actors/node/rows.js';
-import type { Cache, EventLog, Log, Payments, Queries, Snapshots } from '../../actors/ports.js';
+import type { Cache, EventLog, Log, PaymentRequest, Payments, Queries, Snapshots } from '../../actors/ports.js';
+import type { PaymentOutcome } from '../../actors/protocol.js';
 import type { Being } from './clock.js';
 import type { Faults, Service } from './faults.js';
 import type { Stores } from './stores.js';
@@ -15,7 +16,13 @@ export interface Ports {
   readonly payments: Payments;
 }
 
-export function portsOf(being: Being, stores: Stores, faults: Faults, verdict: Verdict): Ports {
+export function portsOf(
+  being: Being,
+  stores: Stores,
+  faults: Faults,
+  verdict: Verdict,
+  onPaid: (request: PaymentRequest, outcome: PaymentOutcome) => void,
+): Ports {
   const { log, snapshots, queries, cache, events, payments } = stores;
   /** A statement that lands after its caller gave it up may meet the rows of its own repeat: nobody hears of it. */
   const given = new WeakSet<Statement>();
@@ -72,7 +79,13 @@ export function portsOf(being: Being, stores: Stores, faults: Faults, verdict: V
       publish: (journal, after, n, batch) => call('events', 'publish', () => events.publish(journal, after, n, batch)),
     },
     payments: {
-      perform: (request) => call('payments', request.operation, () => payments.perform(request)),
+      perform: (request) =>
+        call('payments', request.operation, async () => {
+          const outcome = await payments.perform(request);
+          faults.counters.add(`payment: ${request.operation} ${outcome}`);
+          onPaid(request, outcome);
+          return outcome;
+        }),
     },
   };
 }

@@ -4,15 +4,15 @@
  */
 import { productId, writeId } from '../../actors/ids.js';
 import { hasOutcome } from '../../actors/order.js';
-import { Clients, receipt } from './clients.js';
+import { Clients, drawBackorders, receipt } from './clients.js';
 import { Chance, Timeline } from './clock.js';
 import { Cluster } from './cluster.js';
 import { Counters } from './counters.js';
 import { drawWeather, Faults } from './faults.js';
 import { checkEverything } from './final-checks.js';
 import { type Plant, recordBytesOf, type Setting } from './machine.js';
+import { holdsNoMoreThanItHas } from './stock-truth.js';
 import { Stores } from './stores.js';
-import { holdsNoMoreThanItHas } from './truth.js';
 import { type Broken, Verdict } from './verdict.js';
 
 export const STEPS = 1_500;
@@ -41,7 +41,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
   const counters = new Counters();
   const setting = drawSetting(chance);
   const faults = new Faults(timeline, drawWeather(chance), counters, (being, why) => cluster.kill(being, why));
-  const stores = new Stores(timeline, verdict, setting);
+  const stores = new Stores(timeline, verdict, counters, setting);
   const cluster = new Cluster({ setting, stores, faults, verdict, plant });
   const products = chance.whole(1, 4);
   const clients = new Clients(cluster, products, chance.pick([1, 1, 3]));
@@ -72,12 +72,17 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     while (timeline.steps < steps && verdict.broken === undefined) await step();
   }
 
-  /** Progress, twice: what was begun comes to its end, and whoever asks again gets the same answer. */
+  /** Progress: what was begun comes to its end, whoever asks again gets the same answer, every order can go on. */
   async function heal(): Promise<void> {
     cluster.heal();
     await untilQuiet();
     clients.askAllAgain();
     await untilQuiet();
+    for (let round = 0; clients.acts.toTheEnd(chance, round) > 0; round++) {
+      if (round > 12) return verdict.fail('progress', 'orders go on, and come to no end');
+      await untilQuiet();
+      if (verdict.broken !== undefined) return;
+    }
   }
 
   async function untilQuiet(): Promise<void> {
@@ -86,6 +91,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     const look = () => {
       cluster.tend();
       const owed = unrest();
+      if (clients.waiting === 0) clients.fillBackorders();
       isQuiet = owed === undefined;
       if (timeline.nowMs > deadlineMs) verdict.fail('progress', `healed long ago, but ${owed}`);
       if (!isQuiet) timeline.after(500, look);
@@ -131,7 +137,9 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     if (machine === undefined) return void timeline.after(20, stock);
     for (let i = 0; i < products; i++) {
       const ref = writeId(timeline.id());
-      const write = { product: productId(`P${i}`), command: receipt(ref, productId(`P${i}`), chance.whole(3, 40)) };
+      const product = productId(`P${i}`);
+      const command = receipt(ref, product, chance.whole(3, 40), chance.hits(0.7) ? drawBackorders(chance) : undefined);
+      const write = { product, command };
       clients.writes.set(ref, { ...write, isFresh: false, acknowledged: false });
       machine.life.stock({ ...write, correlation: 'stock', fresh: false }, 3_000).catch(() => {});
     }
@@ -144,7 +152,11 @@ function drawSetting(chance: Chance): Setting {
     partitions: chance.pick([1, 2, 4, 4, 16]),
     successRate: chance.pick([1, 1, 0.6]),
     paymentLatencyMs: isRemote ? chance.pick([5, 50, 900]) : 0,
+    stubbornness: chance.pick([0, 0, 0.3]),
+    captureOn: chance.pick([undefined, 'confirm', 'ship', 'ship']),
+    lateHolds: chance.pick([0, 0, 0.3]),
     orderTimeoutMs: chance.pick([400, 3_000, 30_000]),
+    holdTtlMs: chance.pick([200, 2_000, 30_000]),
     recordBytes: recordBytesOf(chance.hits(0.15)),
     deliverAtHome: chance.pick([true, false, false, undefined]),
     eventsMayForget: chance.hits(0.1),

@@ -14,6 +14,11 @@ const LONG_STEPS = 10 * STEPS;
 const stepsOf = (seed: number): number => (seed % LONG_EVERY === 0 ? LONG_STEPS : STEPS);
 
 const WRITES = ['append', 'flush orders', 'flush products', 'flush last', 'claim', 'seal'];
+const ORDER_EVENTS = [
+  ...['placed', 'late_sent', 'answered', 'held', 'hold_extended', 'paid', 'confirmed', 'captured', 'capture_failed'],
+  ...['failed', 'voided', 'cancelled', 'stock_arrived', 'shipped', 'delivered', 'return_requested', 'return_received'],
+  ...['refund_requested', 'refunded', 'refund_failed'],
+];
 const mustFire = [
   ...WRITES.flatMap((write) => [
     ...['refused', 'unanswered', 'late', 'landed late, its caller dead'].map((fate) => `${write}: ${fate}`),
@@ -30,7 +35,7 @@ const mustFire = [
     'published',
     'forgetJournal',
   ].flatMap((call) => [`${call}: refused`, `${call}: unanswered`, `${call}: late`]),
-  ...['publish', 'last', 'authorize', 'capture', 'void', 'trim claims', 'trim sealed'].flatMap((call) => [
+  ...['publish', 'last', 'authorize', 'capture', 'void', 'refund', 'trim claims', 'trim sealed'].flatMap((call) => [
     `${call}: refused`,
     `${call}: unanswered`,
     `${call}: late`,
@@ -61,6 +66,30 @@ const mustFire = [
   'client: receive done',
   'client: adjust done',
   'client: adjust refused below_held',
+  ...ORDER_EVENTS.map((event) => `order: ${event}`),
+  ...['received', 'adjusted', 'held', 'released', 'committed', 'returned', 'backordered', 'unbackordered'].map(
+    (event) => `product: ${event}`,
+  ),
+  ...['cancel', 'ship', 'deliver', 'requestReturn', 'receiveReturn', 'refund', 'extendHold', 'move'].flatMap((act) => [
+    `act: ${act} done`,
+    `act: ${act} refused`,
+    `act: ${act} unavailable`,
+  ]),
+  ...[
+    ...['illegal_transition', 'more_than_ordered', 'more_than_shipped', 'more_than_paid', 'backordered'],
+    ...['unknown_order', 'unknown_return', 'other_body', 'changed'],
+  ].map((refusal) => `act: refused ${refusal}`),
+  'act: repeated',
+  'act: another body under its ref',
+  'act: of an order that has left memory',
+  'act: cancel against ship',
+  'act: cancel while the provider is asked',
+  'order: expired while the provider was asked',
+  'order: filled in part',
+  'payment: capture declined',
+  'payment: refund declined',
+  'payment: void captured',
+  ...['authorized', 'declined', 'captured', 'voided', 'refunded'].map((told) => `payment: told ${told} once more`),
   'client: read answered',
   'client: read model answered',
 ];

@@ -6,21 +6,25 @@
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { contains, type Mark, type Statement } from '../../actors/node/rows.js';
-import type { EventLog, Log, PaymentLedger, Payments, Queries, Snapshots } from '../../actors/ports.js';
+import type { EventLog, Log, Payments, Queries, Snapshots } from '../../actors/ports.js';
 import { type MemoryEvents, memoryEvents } from '../../bus/memory-events.js';
 import { memoryLog } from '../../bus/memory-log.js';
 import { forgetfulPayments, mockPayments } from '../../bus/payments.js';
-import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
 import { memorySnapshots } from '../../storage/memory-snapshots.js';
 import type { Timeline } from './clock.js';
+import type { Counters } from './counters.js';
 import { hostileCache } from './hostile-cache.js';
-import { holdsNoMoreThanItHas, Truth } from './truth.js';
+import { Provider } from './provider.js';
+import { holdsNoMoreThanItHas } from './stock-truth.js';
+import { Truth } from './truth.js';
 import type { Verdict } from './verdict.js';
 
 export interface Shape {
   readonly partitions: number;
   readonly successRate: number;
   readonly paymentLatencyMs: number;
+  /** How many captures and refunds the provider declines for good. */
+  readonly stubbornness: number;
 }
 
 export class Stores {
@@ -31,7 +35,7 @@ export class Stores {
   readonly cache = hostileCache();
   readonly events: EventLog;
   readonly payments: Payments;
-  readonly ledger: PaymentLedger;
+  readonly provider: Provider;
   readonly memoryEvents: MemoryEvents = memoryEvents();
   /** By `<kind>/<id>`: the last version that is on EVENTS. */
   readonly published = new Map<string, number>();
@@ -42,21 +46,22 @@ export class Stores {
   constructor(
     private readonly timeline: Timeline,
     private readonly verdict: Verdict,
+    counters: Counters,
     private readonly shape: Shape,
   ) {
-    this.truth = new Truth(verdict);
+    this.truth = new Truth(verdict, counters);
     this.log = this.truth.watch(memoryLog({ pageRecords: 7 }));
     const { snapshots, queries } = memorySnapshots();
     this.snapshots = this.#watchRows(snapshots);
     this.queries = queries;
     this.events = this.#watchEvents(this.memoryEvents);
-    this.ledger = memoryPaymentLedger();
-    const { successRate, paymentLatencyMs: latencyMs } = shape;
+    const { successRate, paymentLatencyMs: latencyMs, stubbornness } = shape;
+    this.provider = new Provider(stubbornness);
     const clock = timeline.clockOf(undefined, () => 0);
     this.payments =
       latencyMs === 0
         ? forgetfulPayments(successRate)
-        : mockPayments({ successRate, latencyMs, ledger: this.ledger, clock });
+        : mockPayments({ successRate, latencyMs, ledger: this.provider, clock });
   }
 
   /** The broker loses the end of an event log it had acknowledged. @returns how many messages. */
@@ -90,13 +95,17 @@ export class Stores {
     const { partitions } = this.shape;
     if (statement.kind === 'orders') {
       const ids = statement.rows.map(({ state }) => state.id);
-      for (const { state, ...row } of (await snapshots.lookUp(ids, [])).orders) this.#row(`order/${state.id}`, row);
+      for (const { state, ...row } of (await snapshots.lookUp(ids, [])).orders) {
+        this.#row(`order/${state.id}`, row);
+        this.#isWhole(`order/${state.id}`, row, state, this.truth.orders.get(state.id));
+      }
     } else if (statement.kind === 'products') {
       const all = Array.from({ length: partitions }, (_, partition) => partition);
       const none: OrderId[] = [];
       for (const { state, ...row } of (await snapshots.load(all, partitions, none)).products) {
         holdsNoMoreThanItHas(this.verdict, state, 'in its row');
         this.#row(`product/${state.id}`, row);
+        this.#isWhole(`product/${state.id}`, row, state, this.truth.products.get(state.id));
       }
     } else {
       for (const { partition, epoch } of await snapshots.partitionMarks()) {
@@ -116,6 +125,17 @@ export class Stores {
       this.verdict.fail('nothing leaves before its append', `${name} is stored at ${at(row)}, which is not appended`);
     }
     this.#rows.set(name, row);
+  }
+
+  /** A row is the fold of the journal up to its version. */
+  #isWhole(
+    name: string,
+    { version }: { readonly version: number },
+    stored: object,
+    appended: object | undefined,
+  ): void {
+    if (version !== this.truth.versions.get(name) || JSON.stringify(stored) === JSON.stringify(appended)) return;
+    this.verdict.fail('a 2xx is durable', `${name} is not stored as it was appended: ${JSON.stringify(stored)}`);
   }
 
   #watchEvents(events: EventLog): EventLog {

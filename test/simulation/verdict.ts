@@ -2,6 +2,7 @@
 export type Promised =
   | 'never oversold'
   | 'all or nothing'
+  | 'first come, first served'
   | 'one outcome'
   | 'a repeat is an answer'
   | 'a 2xx is durable'

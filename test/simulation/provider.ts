@@ -1,0 +1,52 @@
+/**
+ * The payment provider, watched: what money has moved there, kept apart from the ledger that decides it.
+ * A stubborn one declines some captures and refunds for good, by a hash of their refs.
+ */
+import { fnv1a32, type OrderId } from '../../actors/ids.js';
+import type { PaymentLedger, PaymentRequest } from '../../actors/ports.js';
+import type { PaymentOutcome } from '../../actors/protocol.js';
+import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
+
+export interface Account {
+  authorized: boolean;
+  voided: boolean;
+  /** Minor units. */
+  captured: number | undefined;
+  /** By ref. */
+  readonly refunds: Map<string, number>;
+}
+
+export class Provider implements PaymentLedger {
+  readonly accounts = new Map<OrderId, Account>();
+  readonly #ledger = memoryPaymentLedger();
+
+  constructor(private readonly stubbornness: number) {}
+
+  of(order: OrderId): Account {
+    const account = this.accounts.get(order) ?? {
+      authorized: false,
+      voided: false,
+      captured: undefined,
+      refunds: new Map(),
+    };
+    this.accounts.set(order, account);
+    return account;
+  }
+
+  async record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome> {
+    const { order, operation, ref, minor } = request;
+    const account = this.of(order);
+    if (this.#declines(request, account)) return 'declined';
+    const outcome = await this.#ledger.record(request, decision);
+    if (outcome === 'authorized') account.authorized = true;
+    if (outcome === 'voided') account.voided = true;
+    if (operation === 'capture' && outcome === 'captured') account.captured ??= minor;
+    if (outcome === 'refunded') account.refunds.set(ref, minor);
+    return outcome;
+  }
+
+  #declines({ operation, ref }: PaymentRequest, { voided }: Account): boolean {
+    if (operation === 'authorize' || operation === 'void' || voided) return false;
+    return fnv1a32(`stubborn ${ref}`) / 2 ** 32 < this.stubbornness;
+  }
+}

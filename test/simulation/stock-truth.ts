@@ -1,0 +1,96 @@
+/**
+ * What is true of the stocks, event by event: what each keeper did for each order, and in which order.
+ *
+ *  - 0 <= held <= on hand; on hand is what its events make it; who waits is who was promised more than there was.
+ *  - What comes in goes to the first who waits, and nobody passes them; no more is promised than the limit allows.
+ *  - An order gets back, or takes, no more of a product than it was given.
+ */
+import type { OrderId, ProductId } from '../../actors/ids.js';
+import type { ProductState } from '../../actors/inventory.js';
+import type { ProductEvent } from '../../actors/protocol.js';
+import type { Verdict } from './verdict.js';
+
+/** What one product did for one order, in pieces. */
+interface Given {
+  held: number;
+  /** Of `held`: what it had waited for. */
+  filled: number;
+  released: number;
+  committed: number;
+  returned: number;
+  backordered: number;
+  unbackordered: number;
+}
+
+export class StockTruth {
+  readonly #given = new Map<string, Given>();
+  readonly #onHand = new Map<ProductId, number>();
+  readonly #parts = new Set<string>();
+
+  constructor(private readonly verdict: Verdict) {}
+
+  of(order: OrderId, product: ProductId): Given {
+    const key = `${order} ${product}`;
+    const given = this.#given.get(key) ?? {
+      ...{ held: 0, filled: 0, released: 0, committed: 0, returned: 0, backordered: 0, unbackordered: 0 },
+    };
+    this.#given.set(key, given);
+    return given;
+  }
+
+  happened(before: ProductState, event: ProductEvent, after: ProductState): void {
+    const { verdict } = this;
+    const name = `product ${after.id}`;
+    this.#count(after.id, event);
+    holdsNoMoreThanItHas(verdict, after, 'in the journals');
+    if (after.onHand !== this.#onHand.get(after.id))
+      verdict.fail('never oversold', `${name} has ${after.onHand}, its events make ${this.#onHand.get(after.id)}`);
+    if (event.type === 'held' && (event.no ?? 1) === 1 && before.waiting.length > 0)
+      verdict.fail('first come, first served', `${name} held for ${event.order} while others wait`);
+    if (event.type === 'held' && (event.no ?? 1) > 1 && before.waiting[0]?.order !== event.order)
+      verdict.fail('first come, first served', `${name} filled ${event.order} out of turn`);
+    if (event.type === 'backordered') this.#mayWait(before, after);
+    if ('order' in event) this.#isFair(event.order, after, event.type);
+  }
+
+  #count(product: ProductId, event: ProductEvent): void {
+    const moved = (by: number) => this.#onHand.set(product, (this.#onHand.get(product) ?? 0) + by);
+    if (event.type === 'received') return void moved(event.quantity);
+    if (event.type === 'adjusted') return void moved(event.delta);
+    const part = `${event.type} ${product} ${event.order} ${('no' in event && event.no) || 1}`;
+    if (this.#parts.has(part)) this.verdict.fail('no effect twice', `${part} happened twice`);
+    this.#parts.add(part);
+    const given = this.of(event.order, product);
+    given[event.type] += event.quantity;
+    if (event.type === 'held' && (event.no ?? 1) > 1) given.filled += event.quantity;
+    if (event.type === 'committed') moved(-event.quantity);
+    if (event.type === 'returned') moved(event.quantity);
+  }
+
+  #mayWait(before: ProductState, { id, backordered }: ProductState): void {
+    const { allowed, limit } = before.backorders;
+    if (!allowed || backordered > (limit ?? Number.POSITIVE_INFINITY))
+      this.verdict.fail('never oversold', `product ${id} promised ${backordered} beyond what is there, of ${limit}`);
+  }
+
+  #isFair(order: OrderId, { id, waiting }: ProductState, what: string): void {
+    const { held, filled, released, committed, returned, backordered, unbackordered } = this.of(order, id);
+    const waits = waiting.find((each) => each.order === order)?.quantity ?? 0;
+    if (released + committed <= held && returned <= committed && backordered === filled + unbackordered + waits) return;
+    const given = JSON.stringify(this.of(order, id));
+    this.verdict.fail('all or nothing', `product ${id} after ${what} of ${order}: ${given}, which waits for ${waits}`);
+  }
+}
+
+/** Promise 1, for one product as someone sees it. */
+export function holdsNoMoreThanItHas(verdict: Verdict, product: ProductState, where: string): void {
+  const { id, held, onHand, backordered, waiting } = product;
+  if (held < 0 || held > onHand) verdict.fail('never oversold', `product ${id} holds ${held} of ${onHand} ${where}`);
+  if (backordered === 0 && waiting.length === 0) return;
+  const waits = waiting.reduce((sum, { quantity }) => sum + (quantity > 0 ? quantity : Number.NaN), 0);
+  if (backordered !== waits)
+    verdict.fail(
+      'never oversold',
+      `product ${id} has ${backordered} backordered ${where}, its orders wait for ${waits}`,
+    );
+}
