@@ -8,7 +8,7 @@
  * before it was confirmed, committed where it was confirmed, and returned where it was cancelled after that.
  */
 import { texts } from '../arrays.js';
-import { OFFENDERS, type SqlLaw } from './sql-laws.js';
+import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 const KINDS = ['hold', 'release', 'commit', 'return', 'backorder', 'unbackorder'] as const;
 
@@ -37,12 +37,12 @@ export const holdLaw = (moving: readonly string[]): SqlLaw => ({
       from inventory_operations where order_id is not null group by order_id, product_id),
     restocked as (
       select o.order_id, l->>'product' as product_id, sum((l->>'quantity')::bigint)::bigint as quantity
-      from orders o cross join lateral json_array_elements(o.life->'returns') as r cross join lateral json_array_elements(r->'lines') as l
-      where o.life is not null and (r->>'restocked')::boolean
+      from (select order_id, ${readable('life')} as life from orders where life is not null) o cross join lateral json_array_elements(o.life->'returns') as r cross join lateral json_array_elements(r->'lines') as l
+      where (r->>'restocked')::boolean
       group by 1, 2),
     lines as (
       select i.order_id, i.product_id, i.quantity, i.backordered, o.status, i.hold in ('held', 'released') as was_held,
-        o.status not in ('pending', 'failed') and (o.status <> 'cancelled' or o.life->'cancelled'->>'was' = 'confirmed') as was_confirmed
+        o.status not in ('pending', 'failed') and (o.status <> 'cancelled' or (${readable('o.life')})->'cancelled'->>'was' = 'confirmed') as was_confirmed
       from order_items i join orders o on o.order_id = i.order_id),
     expected as (
       select l.order_id, l.product_id, l.status,

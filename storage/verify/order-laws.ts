@@ -10,7 +10,7 @@
  */
 import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../arrays.js';
-import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
+import { eventsWith, OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 /** One letter an event; `paid` and `confirmed` happen together. */
 const LETTERS = {
@@ -123,7 +123,8 @@ export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
 const SCALE = (order: string) =>
   `left join unnest($1::text[], $2::numeric[]) as d(code, scale) on d.code = coalesce(${order}.currency, 'USD')`;
 
-const lengthOf = (list: string, order = 'o'): string => `coalesce(json_array_length(${order}.life->'${list}'), 0)`;
+const lengthOf = (list: string, order = 'o'): string =>
+  `coalesce(json_array_length((${readable(`${order}.life`)})->'${list}'), 0)`;
 
 const rows = (parameters: readonly string[]): SqlLaw => ({
   promise: 'outcome',
@@ -187,11 +188,11 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       where h.type = 'placed'),
     late as (
       select h.order_id, l.product_id
-      from order_history h cross join lateral json_array_elements_text((${readable('h.data')})->'late'->'products') as l(product_id)
-      where h.type = 'placed' and not exists (select from order_history s where s.order_id = h.order_id and s.type = 'late_sent')),
+      from (${eventsWith('"late":')}) h cross join lateral json_array_elements_text(h.data->'late'->'products') as l(product_id)
+      where h.type = 'placed' and not exists (select from (${eventsWith('"type":"late_sent"')}) s where s.type = 'late_sent' and s.order_id = h.order_id)),
     arrived as (
       select h.order_id, l->>'product' as product_id, sum((l->>'quantity')::bigint)::bigint as quantity
-      from order_history h cross join lateral json_array_elements(h.data->'lines') as l
+      from (${eventsWith('"type":"stock_arrived"')}) h cross join lateral json_array_elements(h.data->'lines') as l
       where h.type = 'stock_arrived' group by 1, 2),
     answers as (
       select distinct on (h.order_id, a.body->>'product') h.order_id, a.body->>'product' as product_id,

@@ -36,3 +36,8 @@ export async function judge(session: Session, law: SqlLaw, findings: Findings): 
 /** JSON as Postgres can take it apart: it refuses a NUL and half a surrogate pair, which text may have held. */
 export const readable = (column: string): string => `case when strpos(${column}::text, '\\u') = 0 then ${column}
   else regexp_replace(${column}::text, '\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::json end`;
+
+/** The events of those turns alone whose text matches: the others are not taken apart. */
+export const eventsWith = (pattern: string): string => `select t.order_id, e.data->>'type' as type, e.data
+  from order_turns t cross join lateral json_array_elements(case when json_typeof(t.events) = 'array' then ${readable('t.events')} else '[]' end) as e(data)
+  where t.events::text ~ '${pattern}'`;

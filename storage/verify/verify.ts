@@ -17,6 +17,7 @@ import { type PostgresClient, type Session, sqlState } from '../postgres.js';
 import { compare, eventsOf, type Happened, notYetInRows } from './event-rows.js';
 import { holdLaw } from './hold-laws.js';
 import { Journals, type JournalTail } from './journals.js';
+import { lifeLaws } from './life-laws.js';
 import { orderLaws } from './order-laws.js';
 import { checkRows, readOwners } from './ownership.js';
 import { beginSnapshot, countRows, type Snapshot } from './snapshot.js';
@@ -122,7 +123,7 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
   }
   const compared = await readJournals(session, journals, tails, partitions, findings, tell);
   await judgeHolds(session, snapshot, tails, compared.beyond, findings);
-  for (const law of [...stockLaws, ...orderLaws(await scalesOf(session))])
+  for (const law of [...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws])
     await judgeTold(session, law, findings, tell);
 
   const rows = await countRows(session, LONG_MS);

@@ -20,6 +20,12 @@ interface Tampering {
 const rewritten = (events: string): string =>
   `update order_turns t set events = coalesce((select ${events} from json_array_elements(t.events) with ordinality as e(event, place)), '[]') where order_id = '$'`;
 
+const SHIPPED_IN_PART = `select order_id as id from orders where fulfillment_status = 'partially_shipped' order by 1 limit 1`;
+const REFUNDED_IN_PART = `select order_id as id from orders where payment_status = 'partially_refunded' and life::text like '%"minor":50,%' order by 1 limit 1`;
+const PROMISED = `select 'promised' as id`;
+const inLife = (from: string, to: string): string =>
+  `update orders set life = replace(life::text, '${from}', '${to}')::json where order_id = '$'`;
+
 /** Each event in a row of its own, which says the same. */
 const SPLIT = [
   `insert into order_turns select order_id, version, at, correlation_id, json_build_array(data) from order_history
@@ -292,4 +298,110 @@ export const tamperings: readonly Tampering[] = [
     promise: /promise 4/,
     words: /the number of effects of the write .* is 2, expected 1/,
   },
+  {
+    name: 'orders.fulfillment_status',
+    of: 'order',
+    pick: SHIPPED_IN_PART,
+    statements: [`update orders set fulfillment_status = 'delivered' where order_id = '$'`],
+    promise: /promise 3/,
+    words: /orders\.fulfillment_status is delivered, expected partially_shipped/,
+  },
+  {
+    name: 'orders.fulfillment_status of one that is not shipped',
+    of: 'order',
+    statements: [`update orders set fulfillment_status = 'shipped' where order_id = '$'`],
+    promise: /promise 3/,
+    words: /orders\.fulfillment_status is shipped, expected unfulfilled/,
+  },
+  {
+    name: 'what was shipped',
+    of: 'order',
+    pick: SHIPPED_IN_PART,
+    statements: [inLife('"quantity":1', '"quantity":2')],
+    promise: /promise 3/,
+    words: /F1 in orders\.life is shipped 2 lived with post as T-1, expected shipped 1 lived/,
+  },
+  {
+    name: 'what was refunded',
+    of: 'order',
+    pick: REFUNDED_IN_PART,
+    statements: [inLife('"minor":50', '"minor":49')],
+    promise: /promise 3/,
+    words: /P1 in orders\.life is refund of 49, done, expected refund of 50, done/,
+  },
+  {
+    name: 'a return that was written off',
+    of: 'order',
+    pick: `select order_id as id from orders where fulfillment_status = 'partially_returned' order by 1 limit 1`,
+    statements: [inLife('"restocked":true', '"restocked":false')],
+    promise: /promise 3/,
+    words: /R1 in orders\.life is return of 1 lived, refunded, written off, expected .* restocked/,
+  },
+  {
+    name: 'a shipment taken out of orders.life',
+    of: 'order',
+    pick: SHIPPED_IN_PART,
+    statements: [
+      `update orders set life = json_build_object('acts', life->'acts', 'fulfillments', '[]'::json, 'returns', '[]'::json, 'refunds', '[]'::json) where order_id = '$'`,
+    ],
+    promise: /promise 3/,
+    words: /F1 in orders\.life is missing/,
+  },
+  {
+    name: 'refunded more than was paid',
+    of: 'order',
+    pick: REFUNDED_IN_PART,
+    statements: [
+      inLife('"minor":50', '"minor":99999'),
+      `update order_turns set events = replace(events::text, '"minor":50', '"minor":99999')::json where order_id = '$'`,
+    ],
+    promise: /promise 3/,
+    words: /what is refunded in all, in minor units is 99999, expected at most \d+/,
+  },
+  {
+    name: 'a refund event deleted',
+    of: 'order',
+    pick: REFUNDED_IN_PART,
+    statements: [rewritten(`json_agg(event order by place) filter (where event::text not like '{"type":"refunded"%')`)],
+    promise: /promise 3/,
+    words: /orders\.version|the number of its events/,
+  },
+  {
+    name: 'order_items.backordered',
+    of: 'order',
+    pick: `select order_id as id from order_items where backordered > 0 order by 1 limit 1`,
+    statements: [`update order_items set backordered = backordered - 1 where order_id = '$'`],
+    promise: /promise 3/,
+    words: /order_items\.backordered of line 1 is \d, expected \d/,
+  },
+  {
+    name: 'products.backordered',
+    of: 'order',
+    pick: PROMISED,
+    statements: [`update products set backordered = backordered + 1 where product_id = '$'`],
+    promise: /promise 1/,
+    words: /products\.backordered is \d+, expected \d+/,
+  },
+  {
+    name: 'products.waiting',
+    of: 'order',
+    pick: PROMISED,
+    statements: [`update products set waiting = '[]' where product_id = '$'`],
+    promise: /promise 1/,
+    words: /the sum of products\.waiting is 0, expected \d+/,
+  },
+  ...(['return', 'backorder', 'unbackorder'] as const).map(
+    (type): Tampering => ({
+      name: `an edited ${type}`,
+      of: 'order',
+      pick: PROMISED,
+      others: true,
+      statements: [
+        `update inventory_operations set quantity = quantity + 1 where (product_id, version) =
+          (select product_id, max(version) from inventory_operations where product_id in ('$', 'lived') and operation_type = '${type}' group by 1 limit 1)`,
+      ],
+      promise: /promise 1/,
+      words: /after operation \d+/,
+    }),
+  ),
 ];

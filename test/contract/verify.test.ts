@@ -3,9 +3,10 @@
 // journal stands and after its trim.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type JournalId, nodeId, orderId, productId, userId, writeId } from '../../actors/ids.js';
+import { type JournalId, nodeId, type OrderId, orderId, productId, userId, writeId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
 import type { Payments, PlaceReply, Post } from '../../actors/ports.js';
+import type { Backorders, OrderAct } from '../../actors/protocol.js';
 import type { Driver } from '../../bus/driver.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from '../../bus/incarnation.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../../bus/payments.js';
@@ -78,6 +79,8 @@ if (database !== undefined) {
     return incarnation;
   }
 
+  type Bare = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
+
   let placed = 0;
   function place({ owners }: Incarnation, lines: readonly [string, number][]): Promise<PlaceReply> {
     const order = orderId(`ORD-${clock.id()}`);
@@ -90,7 +93,13 @@ if (database !== undefined) {
     return owners.place({ order, content, correlation: `c-${placed}`, fresh: true }, 10_000);
   }
 
-  async function receive({ owners }: Incarnation, product: string, quantity: number, currency = 'USD'): Promise<void> {
+  async function receive(
+    { owners }: Incarnation,
+    product: string,
+    quantity: number,
+    currency = 'USD',
+    backorders?: Backorders,
+  ): Promise<void> {
     const unitPrice = 100 + product.length;
     const command = {
       type: 'receive',
@@ -100,12 +109,49 @@ if (database !== undefined) {
       unitPrice,
       currency,
       quantity,
+      ...(backorders && { backorders }),
     } as const;
     const reply = await owners.stock(
       { product: productId(product), command, correlation: 'stock', fresh: true },
       10_000,
     );
     assert.is(reply.kind, 'done');
+  }
+
+  /** What comes after the outcome, on orders of each kind: every event of an order's life, and stock that is waited for. */
+  async function someLives(incarnation: Incarnation): Promise<void> {
+    const { owners } = incarnation;
+    const act = async (order: OrderId, command: Bare) => {
+      const named = { ...command, act: { ref: writeId(clock.id()), fingerprint: 'f' } } as OrderAct;
+      const reply = await owners.act({ order, command: named, correlation: 'life' }, 10_000);
+      return reply;
+    };
+    /** The provider declines every other one. */
+    const confirmed = async (lines: readonly [string, number][]): Promise<OrderId> => {
+      for (;;) {
+        const reply = await place(incarnation, lines);
+        if (reply.kind === 'outcome' && reply.state.phase === 'confirmed') return reply.state.id;
+      }
+    };
+    await receive(incarnation, 'lived', 1_000);
+    await receive(incarnation, 'promised', 2, 'USD', { allowed: true });
+    const some = (quantity: number) => [{ product: productId('lived'), quantity }];
+    const parts = await confirmed([['lived', 4]]);
+    await act(parts, { type: 'ship', lines: some(1), tracking: 'T-1', carrier: 'post' });
+    const whole = await confirmed([['lived', 3]]);
+    await act(whole, { type: 'ship' });
+    await act(whole, { type: 'deliver' });
+    await act(whole, { type: 'requestReturn', lines: some(1), reason: 'back\\slash \u0000' });
+    await act(whole, { type: 'requestReturn', lines: some(2) });
+    await act(whole, { type: 'receiveReturn', returned: `${whole}-R1`, restock: true });
+    const refunded = await confirmed([['lived', 2]]);
+    await act(refunded, { type: 'refund', minor: 50 });
+    await act(await confirmed([['lived', 5]]), { type: 'cancel', reason: 'changed my mind' });
+    const waiting = await confirmed([['promised', 5]]);
+    await act(await confirmed([['promised', 4]]), { type: 'cancel' });
+    assert.is((await act(waiting, { type: 'ship' })).kind, 'refused');
+    await receive(incarnation, 'promised', 2);
+    await confirmed([['promised', 1]]);
   }
 
   /** Confirmed ones of one and of two lines, short, unknown and declined ones, and of two currencies. */
@@ -234,12 +280,13 @@ if (database !== undefined) {
       await receive(incarnation, product, quantity);
     await receive(incarnation, 'yen', 300, 'JPY');
     await someOrders(incarnation, 63);
+    await someLives(incarnation);
     clean(await look());
     await incarnation.stop(5_000);
     const verdict = await look();
     clean(verdict);
-    assert.is(verdict.checked.orders, 63);
-    assert.is(verdict.checked.products, 4);
+    assert.ok(verdict.checked.orders > 63);
+    assert.is(verdict.checked.products, 6);
     assert.ok(verdict.checked.events >= 63 * 3, 'the journal is compared');
     const reasons = await client.query<{ id: string }>(
       'reasons',
@@ -274,7 +321,7 @@ if (database !== undefined) {
   test('clean beside letters, a provider that takes its time, and a crash; a lost record is named', async () => {
     const payments = mockPayments({ successRate: 0.8, latencyMs: 3, ledger: postgresPaymentLedger(client), clock });
     const incarnation = await start({ atHome: false, payments });
-    const burst = someOrders(incarnation, 140);
+    const burst = Promise.all([someOrders(incarnation, 140), someLives(incarnation)]);
     for (let i = 0; i < 5; i++) clean(await look());
     // What was just answered is appended; the flush of it ends with this incarnation.
     await place(incarnation, [['many', 1]]);
