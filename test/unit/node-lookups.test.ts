@@ -127,6 +127,13 @@ test('a failed look-up refuses what waited for it, guesses nothing, and goes on 
   assert.equal([rig.replyTo(first), rig.replyTo(second), rig.has('a')], ['unavailable', 'confirmed', false]);
 });
 
+test('a row that a later owner wrote is not decided on: this node has been taken over', () => {
+  const rig = withStock();
+  const request = rig.place('K', LINE, KEYED);
+  rig.found(1, { orders: [{ ...stored('K'), epoch: 99 }] }).turn();
+  assert.equal([rig.replyTo(request), rig.has('K')], ['unavailable', false]);
+});
+
 test('what memory has is newer than what a look-up brings', () => {
   const rig = withStock({ context: {} });
   rig.place('K', LINE);
