@@ -9,7 +9,7 @@ import { STEPS, simulate } from './simulate.js';
 
 const SEEDS = 1_000;
 /** Every so many seeds one goes on for longer, so that a journal grows past its first trim. */
-const LONG_EVERY = 20;
+const LONG_EVERY = 40;
 const LONG_STEPS = 10 * STEPS;
 const stepsOf = (seed: number): number => (seed % LONG_EVERY === 0 ? LONG_STEPS : STEPS);
 
