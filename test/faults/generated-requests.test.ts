@@ -1,7 +1,9 @@
 // Requests generated from the OpenAPI document, valid, nearly valid and hostile, against a real Holdfast: only what
 // is documented comes back, in the documented form, never a 5xx but a declared overload, and memory stays flat.
-// GENERATED_REQUESTS asks for more than the 5,000 of every run, such as 100000; GENERATED_SEED=7 for these and no others.
+// GENERATED_REQUESTS asks for more than the 5,000 of every run, such as 100000; GENERATED_SEED=7 for these and no others;
+// GENERATED_AUTH=keys for the same with every door closed, and an admin's key in each request.
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -19,6 +21,8 @@ import { Wire, type WireReply } from './wire.js';
 const COUNT = Number(process.env.GENERATED_REQUESTS ?? 5_000);
 const SEED = Number(process.env.GENERATED_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const CONNECTIONS = 16;
+const KEYS = { AUTH: 'keys', ADMIN_KEY: randomBytes(32).toString('hex') };
+const DOORS = process.env.GENERATED_AUTH === 'keys' ? KEYS : {};
 /** What may be answered although nobody is at home at the address, or before anybody looks at it. */
 const BEFORE_ROUTES = [400, 404, 405, 408, 431];
 /** From a third of the requests to their end. */
@@ -32,7 +36,7 @@ let house: House | undefined;
 test.after(() => house?.demolish());
 
 test(`${COUNT} requests, seed ${SEED}`, async () => {
-  const built = await House.build({ SEED: 'demo' });
+  const built = await House.build({ SEED: 'demo', ...DOORS });
   if ('skipped' in built) return console.log(`SKIP ${built.skipped}`);
   house = built;
   await house.start();
@@ -52,7 +56,7 @@ test(`${COUNT} requests, seed ${SEED}`, async () => {
   };
   const document = JSON.parse((await house.ask('/openapi.json'))?.text ?? '{}') as Document;
   const isLeftOut = (id: string) => operations.find((one) => one.id === id)?.disruptive === true;
-  const requests = new Requests(document, known, SEED, isLeftOut);
+  const requests = new Requests(document, known, SEED, isLeftOut, house.credential);
 
   const seen = new Map<string, number>();
   const faults: string[] = [];

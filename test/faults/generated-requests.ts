@@ -55,6 +55,8 @@ export class Requests {
     private readonly known: Known,
     seed: number,
     leaveOut: (operationId: string) => boolean,
+    /** Sent with every request. */
+    private readonly credential: Readonly<Record<string, string>> = {},
   ) {
     this.#random = mulberry32(seed);
     this.#operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -220,7 +222,8 @@ export class Requests {
   #bytesOf({ method, target, headers, body, contentType }: Draft): Buffer {
     const content =
       body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-    const lines = [`${method} ${target} HTTP/1.1`, 'Host: 127.0.0.1', ...headers];
+    const credential = Object.entries(this.credential).map(([name, value]) => `${name}: ${value}`);
+    const lines = [`${method} ${target} HTTP/1.1`, 'Host: 127.0.0.1', ...credential, ...headers];
     if (contentType !== undefined) lines.push(`Content-Type: ${contentType}`);
     if (content !== undefined) lines.push(`Content-Length: ${content.length}`);
     return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), content ?? Buffer.alloc(0)]);

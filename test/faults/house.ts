@@ -84,6 +84,12 @@ export class House {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** As a header, of whoever may do everything; empty where all doors are open. */
+  get credential(): Readonly<Record<string, string>> {
+    const { ADMIN_KEY } = this.env;
+    return ADMIN_KEY === undefined ? {} : { authorization: `Bearer ${ADMIN_KEY}` };
+  }
+
   get dataDir(): string {
     return this.env.DATA_DIR ?? '';
   }
@@ -137,7 +143,10 @@ export class House {
   async ask(path: string, port = this.port): Promise<{ status: number; text: string; tookMs: number } | undefined> {
     const since = performance.now();
     try {
-      const reply = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(ASK_MS) });
+      const reply = await fetch(`http://127.0.0.1:${port}${path}`, {
+        headers: this.credential,
+        signal: AbortSignal.timeout(ASK_MS),
+      });
       return { status: reply.status, text: await reply.text(), tookMs: performance.now() - since };
     } catch {
       return undefined;
@@ -145,10 +154,10 @@ export class House {
   }
 
   async post(path: string, body: unknown, key?: string): Promise<{ status: number; text: string }> {
-    const headers = { 'content-type': 'application/json', ...(key !== undefined && { 'idempotency-key': key }) };
+    const named = key !== undefined && { 'idempotency-key': key };
     const reply = await fetch(`${this.url}${path}`, {
       method: 'POST',
-      headers,
+      headers: { 'content-type': 'application/json', ...this.credential, ...named },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(READY_MS),
     });
