@@ -1,0 +1,139 @@
+/**
+ * A page that is a tour: `sh` blocks, and below each what its commands printed. A cut in that (…) stands for
+ * anything. A page is a list of steps, a step is run in a terminal that lasts, and a step that is not true any
+ * more is written anew from what was printed, with its cuts where they were.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+
+export interface Step {
+  /** The heading it stands under. */
+  readonly section: string;
+  readonly script: string;
+  readonly printed: string;
+}
+
+const STEP = /```sh\n([^`]*?)```\n```(?:json|http|text)\n([^`]*?)```/g;
+const HEADING = /^## (.+)$/gm;
+const CUT = '…';
+
+export function stepsOf(page: string): readonly Step[] {
+  const headings = [...page.matchAll(HEADING)];
+  return [...page.matchAll(STEP)].map(({ 1: script = '', 2: printed = '', index }) => ({
+    section: headings.findLast((heading) => heading.index < index)?.[1] ?? '',
+    script,
+    printed,
+  }));
+}
+
+/** What a step asks for, each request as `GET /path`. */
+export function requestsIn({ script }: Step): string[] {
+  const lines = script.replace(/\\\n\s*/g, ' ').match(/curl (?:'[^']*'|"[^"]*"|[^'"\n|)])*/g) ?? [];
+  return lines.flatMap((line) => {
+    const path = /http:\/\/127\.0\.0\.1:300\d(\/[^\s?'"]*)/.exec(line)?.[1];
+    const method = / -X (\w+)/.exec(line)?.[1] ?? (/ (-d|--data-binary) /.test(line) ? 'POST' : 'GET');
+    return path === undefined ? [] : [`${method} ${path}`];
+  });
+}
+
+/** May be run again until it shows what it is to show: what lags a little is looked at and not changed. */
+export const onlyLooks = (step: Step): boolean =>
+  !/holdfast/.test(step.script) && requestsIn(step).every((request) => request.startsWith('GET '));
+
+/** Whether this was printed: times and drawn ids differ from run to run, nothing else may. */
+export function isTrue(written: string, printed: string): boolean {
+  const pieces = stable(written).split(CUT);
+  const text = stable(printed);
+  let at = 0;
+  for (const [i, piece] of pieces.entries()) {
+    const found = i === pieces.length - 1 && i > 0 ? text.lastIndexOf(piece) : text.indexOf(piece, at);
+    if (found < at || (i === 0 && found > 0)) return false;
+    at = found + piece.length;
+  }
+  return at === text.length;
+}
+
+/** The page with one step's output as it was printed now. */
+export const rewritten = (page: string, { script, printed }: Step, now: string): string =>
+  page.replace(`\`\`\`sh\n${script}\`\`\``, '\0').replace(/\0\n```(\w+)\n[^`]*```/, (_, kind: string) => {
+    return `\`\`\`sh\n${script}\`\`\`\n\`\`\`${kind}\n${cutAs(printed, plain(now))}\n\`\`\``;
+  });
+
+/** A shell that lasts: variables stay from one step to the next. */
+export class Terminal {
+  #printed = '';
+  #heard = () => {};
+
+  private constructor(private readonly shell: ChildProcess) {
+    const hear = (chunk: Buffer) => {
+      this.#printed += chunk.toString();
+      this.#heard();
+    };
+    shell.stdout?.on('data', hear);
+    shell.stderr?.on('data', hear);
+    shell.on('exit', () => this.#heard());
+  }
+
+  static open(cwd: string, env: Readonly<Record<string, string>>): Terminal {
+    return new Terminal(spawn('bash', ['-s'], { cwd, env: { ...env }, stdio: 'pipe' }));
+  }
+
+  /** What the commands printed; each ends its line. */
+  async run(script: string, withinMs: number): Promise<string> {
+    this.#printed = '';
+    const commands = script.replace(/\\\n\s*/g, ' ').trim();
+    this.shell.stdin?.write(`{ ${commands.replace(LINE_END, '; echo\n')}; echo; } 2>&1 </dev/null\nprintf '\\036'\n`);
+    const ended = new Promise<void>((resolve) => {
+      this.#heard = () => {
+        if (this.#printed.includes(END) || this.shell.exitCode !== null) resolve();
+      };
+    });
+    const late = setTimeout(() => this.close(), withinMs);
+    await ended;
+    clearTimeout(late);
+    if (!this.#printed.includes(END)) throw new Error(`no end within ${withinMs} ms: ${script}\n${this.#printed}`);
+    return plain(this.#printed.replace(END, ''));
+  }
+
+  close(): void {
+    this.shell.kill('SIGKILL');
+  }
+}
+
+// ---------------------------------------------------------------- machinery
+
+const END = '\u001e';
+/** The end of a command; a line that goes on in quotes is none. */
+const LINE_END = /\n(?=(?:[^']*'[^']*')*[^']*$)/g;
+
+/** Without the carriage returns of headers, and without lines that are empty. */
+const plain = (text: string): string =>
+  text
+    .replace(/\r/g, '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .join('\n');
+
+const stable = (text: string): string =>
+  plain(text)
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d\.\d{3})?Z/g, '<time>')
+    .replace(/"correlation_id":"[^"]*"/g, '"correlation_id":"<drawn>"')
+    .replace(/^(Key )?[0-9a-z]{12}(?= )/gm, '$1<drawn>');
+
+const ANCHOR = 12;
+
+/** Cut between what stood before and behind each cut of old; whole where that is not to be found any more. */
+function cutAs(old: string, now: string): string {
+  const pieces = plain(old).split(CUT);
+  let [cut, at] = ['', 0];
+  for (const [i, piece] of pieces.slice(0, -1).entries()) {
+    const [before, behind] = [piece.slice(-ANCHOR), pieces[i + 1]?.slice(0, ANCHOR) ?? ''];
+    const found = now.indexOf(before, at);
+    const end = found + before.length;
+    const isLast = i === pieces.length - 2;
+    const next = behind === '' ? now.length : isLast ? now.lastIndexOf(behind) : now.indexOf(behind, end);
+    if (found < 0 || next < end) return now;
+    cut += now.slice(at, end) + CUT;
+    at = next;
+  }
+  return cut + now.slice(at);
+}
