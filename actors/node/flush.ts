@@ -4,7 +4,8 @@
  * Collected only while no turn is under way, so that every state is an appended one (R1). Statements
  * are bounded by rows; an actor is never split over two (R2), and one that has gathered too many rows
  * stops new commands until they are flushed; the last one of a whole flush carries the partition rows
- * and moves the journal's row. Between two whole ones orders are flushed alone: a replay skips by row.
+ * and moves the journal's row. Between two whole ones orders are flushed alone: a replay skips by row. A product
+ * that has no row yet gets it before the orders that name it: they are found by its name.
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -39,6 +40,7 @@ export function collectFlush(
   if (!range.isWhole) return { ...range, orders, products: [], partitions: [], events: orderEvents };
   const products = [...world.changedProducts].map(productChange);
   world.isClogged = false;
+  world.hasNewProducts = false;
   world.changedProducts.clear();
   const partitions: PartitionRow[] = [];
   for (const [partition, channels] of world.channels) {
@@ -67,13 +69,13 @@ function productChange(entry: ProductEntry): ProductChange {
 /** @param certain false after an unanswered try: rows may be there already. */
 export function statementsOf(flush: Flush, certain: boolean, publishedN: number): Statement[] {
   const statements: Statement[] = [];
+  const productRows = (product: ProductChange) => 1 + product.operations.length;
+  for (const rows of chunks(flush.products, productRows, limits.flushRows))
+    statements.push({ kind: 'products', rows, certain });
   const orderRows = (order: OrderChange) => 1 + order.state.lines.length + order.history.length;
   for (const rows of chunks(flush.orders, orderRows, limits.flushOrders))
     statements.push({ kind: 'orders', rows, certain });
   if (!flush.isWhole) return statements;
-  const productRows = (product: ProductChange) => 1 + product.operations.length;
-  for (const rows of chunks(flush.products, productRows, limits.flushRows))
-    statements.push({ kind: 'products', rows, certain });
   statements.push({ kind: 'last', partitions: flush.partitions, from: flush.from, to: flush.to, publishedN });
   return statements;
 }

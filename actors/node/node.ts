@@ -447,6 +447,7 @@ export class Node {
       everything ||
       world.isClogged ||
       world.unflushedEvents >= limits.flushEvents ||
+      (world.hasNewProducts && this.nowMs - this.lastFlushMs >= limits.flushEveryMs) ||
       this.nowMs - this.lastWholeFlushMs >= limits.flushWholeEveryMs;
     const isDue = isWhole || this.nowMs - this.lastFlushMs >= limits.flushEveryMs;
     const moved = this.appendedTo.n > this.flushedTo.n;

@@ -57,6 +57,8 @@ export class World {
   unflushedEvents = 0;
   /** One actor has gathered as many rows as one statement should write. */
   isClogged = false;
+  /** Appended, and without a row in Postgres. */
+  hasNewProducts = false;
 
   constructor(readonly partitions: number) {}
 
@@ -117,6 +119,7 @@ export class World {
         operation(of.id, version, event.event as ProductEvent, after as ProductState, at, correlation),
       );
       this.changedProducts.add(entry as ProductEntry);
+      if (entry.isNew) this.hasNewProducts = true;
       if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
     }
   }

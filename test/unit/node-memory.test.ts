@@ -109,6 +109,18 @@ test('between two whole flushes orders go alone: the journal stands, products an
   assert.equal([rig.node.flushedTo.n, rig.world.unflushedEvents], [3, 0]);
 });
 
+test('a product without a row waits for no whole flush: orders that name it are found by its name', () => {
+  const rig = withStock().pass(WHOLE);
+  rig.place('0', LINE);
+  rig.turn();
+  rig.flushed();
+  rig.receive(5, B);
+  rig.place('1', oneLine(B, 1));
+  rig.turn().pass(FLUSH);
+  const { isWhole, products, orders } = rig.flushed();
+  assert.equal([isWhole, products.map(({ state }) => state.id), orders.length], [true, [B], 1]);
+});
+
 test('many events are flushed before the time is up', () => {
   const rig = withStock();
   const receive = (ref: string) => {
@@ -123,14 +135,14 @@ test('many events are flushed before the time is up', () => {
   assert.is(rig.all('flush').length, 2);
 });
 
-test('a statement is bounded, an order is never split, and the partition rows go last (R2)', () => {
+test('a statement is bounded, an order is never split, products go first and the partition rows last (R2)', () => {
   const rig = withStock().pass(WHOLE);
   for (let i = 0; i < limits.flushOrders + 5; i++) rig.place(`${i}`, LINE);
   rig.turn();
   const statements = statementsOf(rig.last('flush').flush, true, 0);
   assert.equal(
     statements.map((s) => (s.kind === 'last' ? 'last' : `${s.kind} ${s.rows.length}`)),
-    ['orders 400', 'orders 5', 'products 1', 'last'],
+    ['products 1', 'orders 400', 'orders 5', 'last'],
   );
 });
 
