@@ -76,10 +76,12 @@ export const unknownProduct = (id: ProductId): ProductState => ({
   updatedAt: 0,
 });
 
-export const available = (state: ProductState): number => state.onHand - state.held;
+/** What comes in is promised to those who wait before they have it. */
+export const available = ({ onHand, held, backordered }: ProductState): number =>
+  Math.max(0, onHand - held - backordered);
 
 /** There is stock, and orders wait for it: the runtime sends `fill`. */
-export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && available(state) > 0;
+export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && state.onHand > state.held;
 
 type Answer = Decision<ProductEvent, ProductRefusal>;
 type Row<T extends ProductCommand['type']> = (
@@ -97,7 +99,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   },
   adjust(state, { type: _, ...adjustment }) {
     if (!state.known) return { refused: 'unknown_product' };
-    if (state.onHand + adjustment.delta < state.held) return { refused: 'below_held' }; // I1
+    if (adjustment.delta < 0 && -adjustment.delta > available(state)) return { refused: 'below_held' }; // I1, I5
     if (state.onHand + adjustment.delta > limits.stock) return { refused: 'too_much_stock' };
     return { events: [{ type: 'adjusted', ...adjustment }], letters: [] };
   },
@@ -148,7 +150,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   fill(state, { most = limits.fillsPerTurn }) {
     const events: ProductEvent[] = [];
     const letters: Letter[] = [];
-    let free = available(state);
+    let free = state.onHand - state.held;
     for (const { order, quantity: waits, committed, fills } of state.waiting) {
       if (free <= 0 || letters.length >= most) break;
       const quantity = Math.min(free, waits);

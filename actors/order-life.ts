@@ -35,6 +35,7 @@ export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) 
   const voidOwed = state.payment === 'authorized';
   const events: OrderEvent[] = [{ type: 'cancelled', act, was: 'confirmed', ...told({ reason }), voidOwed }];
   // A capture that is under way is not refunded here: the void's answer tells whether it came first.
+  if (voidOwed) events.push(...givenUp(state));
   const rest = voidOwed ? 0 : refundable(state);
   if (rest > 0) events.push(refundOf(state, rest));
   return {
@@ -53,8 +54,7 @@ export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, cont
   const left = leftToShip(state);
   const everything = left.filter(({ quantity }) => quantity > 0);
   if (everything.length === 0) return lines === undefined ? nothing : { refused: 'more_than_ordered' };
-  // Nothing leaves unpaid; what has begun to leave may be brought to its end.
-  if (state.payment === 'failed' && state.life.fulfillments.length === 0) return illegal();
+  if (isUnpaid(state) && state.life.fulfillments.length === 0) return illegal();
   const shipped = lines ?? everything;
   const backordered = (product: Line['product']) =>
     state.lines.find((line) => line.product === product)?.backordered ?? 0;
@@ -114,10 +114,9 @@ export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, rest
 
 /** O3. */
 export const refund: Row<'refund'> = (state, { act, minor, reason }, context) => {
-  if (minor === undefined && state.payment === 'refunded') return nothing;
   const rest = refundable(state);
   const asked = minor ?? rest;
-  if (asked === 0 || asked > rest || !hasMoved(state)) return { refused: 'more_than_paid' };
+  if (asked === 0 || asked > rest) return { refused: 'more_than_paid' };
   const event: OrderEvent = { ...refundOf(state, asked), act, ...told({ reason }) };
   return { events: settle(state, [event], context), letters: [] };
 };
@@ -213,6 +212,13 @@ const refundOf = (state: OrderState, minor: number): Extract<OrderEvent, { type:
   minor,
   currency: state.currency ?? DEFAULT_CURRENCY,
 });
+
+/** Nothing leaves unpaid; what has begun to leave may be brought to its end. */
+const isUnpaid = ({ payment }: OrderState): boolean => payment === 'failed' || payment === 'refunded';
+
+/** Refunds that waited for a capture which is voided now. */
+const givenUp = ({ life }: OrderState): OrderEvent[] =>
+  life.refunds.filter(({ status }) => status === 'owed').map(({ id }) => ({ type: 'refund_failed', id }));
 
 const hasMoved = ({ payment }: OrderState): boolean => payment === 'paid' || payment === 'partially_refunded';
 

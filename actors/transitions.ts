@@ -2,7 +2,7 @@
  * The statuses that clients know, and the one table of how an order goes from one to another: the node decides
  * by it, clients may read it, verify holds histories against it.
  */
-import type { OrderState, PaymentStatus, Phase } from './order.js';
+import type { Life, OrderState, PaymentStatus, Phase } from './order.js';
 import type { OrderStatus } from './protocol.js';
 
 export interface Transition {
@@ -85,6 +85,10 @@ export function fulfillmentStatusOf({ lines, life: { fulfillments, returns } }: 
   if (delivered > 0) return delivered === ordered ? 'delivered' : 'partially_delivered';
   return of(fulfillments) === ordered ? 'shipped' : 'partially_shipped';
 }
+
+/** Of the last shipment that has a number. */
+export const trackingOf = ({ fulfillments }: Life): string | undefined =>
+  fulfillments.findLast(({ tracking }) => tracking !== undefined)?.tracking;
 
 const pieces = (lines: readonly { readonly quantity: number }[]): number =>
   lines.reduce((sum, { quantity }) => sum + quantity, 0);

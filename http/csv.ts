@@ -27,20 +27,25 @@ export async function readCsv(
     columns: (names: string[]) => checked(names, columns),
     skip_empty_lines: true,
     skip_records_with_error: true,
-    info: true,
-    max_record_size: limits.importRecordChars,
+    on_record: (record: unknown, { lines }: { readonly lines: number }) => {
+      add(bounded(lines, record as Record<string, string>));
+      return null;
+    },
     on_skip: (error) => {
-      if (error !== undefined) add({ line: Number(error.lines), problem: wordsOf(error) });
+      if (error !== undefined)
+        add({ line: Number(error.lines), problem: `${wordsOf(error)}${since(Number(error.lines))}` });
       return undefined;
     },
   } satisfies Options);
+  let lastLine = 1;
+  /** A record may reach over lines, and one with an open quotation mark over many that were meant as others. */
+  const since = (line: number): string => (line > lastLine + 1 ? `; it begins on line ${lastLine + 1}` : '');
   const add = (record: CsvRecord) => {
+    lastLine = record.line;
     if (records.length < limits.importRows) records.push(record);
     else broken ??= tooLarge(`more than ${limits.importRows.toLocaleString('en-US')} rows`);
   };
-  parser.on('data', ({ record, info }: { record: Record<string, string>; info: { lines: number } }) =>
-    add({ line: info.lines, values: record }),
-  );
+  parser.resume();
   const ended = new Promise<void>((resolve) => {
     parser.on('end', resolve);
     parser.on('close', resolve);
@@ -73,6 +78,13 @@ export async function readCsv(
 
 // ---------------------------------------------------------------- machinery
 
+function bounded(line: number, values: Readonly<Record<string, string>>): CsvRecord {
+  const chars = Object.values(values).reduce((sum, value) => sum + value.length, 0);
+  return chars > limits.importRecordChars
+    ? { line, problem: `has more than ${limits.importRecordChars} characters` }
+    : { line, values };
+}
+
 function checked(
   names: readonly string[],
   { required, optional }: { readonly required: readonly string[]; readonly optional: readonly string[] },
@@ -94,7 +106,6 @@ const tooLarge = (what: string): Failure =>
 
 const PROBLEMS: { readonly [code: string]: string } = {
   CSV_RECORD_INCONSISTENT_COLUMNS: 'has another number of columns than the first line',
-  CSV_MAX_RECORD_SIZE: `has more than ${limits.importRecordChars} characters`,
   CSV_INVALID_CLOSING_QUOTE: 'has a quotation mark that is closed in the middle of a value',
   CSV_QUOTE_NOT_CLOSED: 'has a quotation mark that is never closed',
   INVALID_OPENING_QUOTE: 'has a quotation mark that is opened in the middle of a value',

@@ -32,14 +32,19 @@ export function actRefusal(
       return idempotencyMismatch('another request');
     case 'changed': {
       const message = 'The order has changed since: look at it again.';
-      return new Failure(412, 'precondition_failed', message, { errors: [{ field: 'If-Match', message }] });
+      const errors = [{ field: 'If-Match', message }];
+      return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
     }
     case 'illegal_transition': {
       const status = statusOf(state.phase);
       const isUnderWay = state.life.fulfillments.length > 0;
-      const allowed = allowedFrom(status).filter((to) => to !== 'cancelled' || !isUnderWay);
+      const isPaid = state.payment !== 'failed' && state.payment !== 'refunded';
+      const allowed = allowedFrom(status).filter((to) =>
+        to === 'cancelled' ? !isUnderWay : to !== 'shipped' || isPaid || isUnderWay,
+      );
+      const unpaid = isPaid ? '' : ` and its payment ${state.payment}`;
       const next = allowed.length === 0 ? 'it cannot become anything else' : `it may become ${allowed.join(' or ')}`;
-      return conflict('illegal_transition', `The order is ${status}: ${next}.`, 'status', { allowed });
+      return conflict('illegal_transition', `The order is ${status}${unpaid}: ${next}.`, 'status', { allowed });
     }
     case 'more_than_ordered':
       return conflict('more_than_ordered', `No more is left to ship than ${words(leftToShip(state))}.`, 'lines');
@@ -78,6 +83,5 @@ function words(lines: readonly Line[]): string {
 
 function money(state: OrderState): string {
   const currency = state.currency ?? DEFAULT_CURRENCY;
-  const paid = state.payment === 'paid' || state.payment === 'partially_refunded';
-  return `${toDecimal(paid ? refundable(state) : 0, currency)} ${currency}`;
+  return `${toDecimal(refundable(state), currency)} ${currency}`;
 }

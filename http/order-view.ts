@@ -7,8 +7,8 @@
 import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
 import type { HistoryRow } from '../actors/node/rows.js';
 import { NO_LIFE, type OrderState } from '../actors/order.js';
-import type { Line, OrderEvent } from '../actors/protocol.js';
-import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
+import type { Json, Line, OrderEvent } from '../actors/protocol.js';
+import { fulfillmentStatusOf, statusOf, trackingOf } from '../actors/transitions.js';
 
 const quote = JSON.stringify;
 
@@ -26,8 +26,8 @@ export function orderJson(state: OrderState): string {
   text += `,"status":"${statusOf(state.phase)}"`;
   if (state.reason !== undefined) text += `,"reason":"${state.reason}"`;
   text += `,"payment_status":"${state.payment}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
-  if (content.shippingAddress !== undefined) text += `,"shipping_address":${quote(content.shippingAddress)}`;
-  if (content.billingAddress !== undefined) text += `,"billing_address":${quote(content.billingAddress)}`;
+  if (content.shippingAddress !== undefined) text += `,"shipping_address":${addressJson(content.shippingAddress)}`;
+  if (content.billingAddress !== undefined) text += `,"billing_address":${addressJson(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;
   text += ',"order_items":[';
   for (let i = 0; i < state.lines.length; i++) {
@@ -43,10 +43,13 @@ export function orderJson(state: OrderState): string {
   return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
 }
 
+/** Says the same, and holds not the characters that stand once in a reply. */
+const addressJson = (address: Json): string => quote(address).replaceAll('"order_id":"', '"\\u006frder_id":"');
+
 /** What happened to it beside its outcome; each list only where it has something. */
 function lifeJson({ life }: OrderState, currency: string): string {
   const shown: { [name: string]: unknown } = {};
-  const tracking = life.fulfillments.at(-1)?.tracking;
+  const tracking = trackingOf(life);
   if (tracking !== undefined) shown.tracking_id = tracking;
   if (life.cancelled?.reason !== undefined) shown.cancel_reason = life.cancelled.reason;
   if (life.fulfillments.length > 0) {

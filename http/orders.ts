@@ -4,6 +4,9 @@
  */
 import { orderId, userId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
+import type { HistoryRow } from '../actors/node/rows.js';
+import { absentOrder, hasOutcome } from '../actors/order.js';
+import { evolveOrder } from '../actors/order-events.js';
 import type { Clock, Owners, PlaceReply, Queries } from '../actors/ports.js';
 import { sees, serviceOf } from '../actors/principal.js';
 import { Unavailable } from '../actors/unavailable.js';
@@ -64,9 +67,10 @@ export class Orders {
           target = hashedTarget(user, service, key);
           reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
         }
-        const isReplay = key !== undefined && reply.kind === 'outcome' && reply.repeat;
+        const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
+        if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
         return withHeaders(answerOf(reply, target.order), [
-          ...(isReplay ? REPLAYED : []),
+          ...(isRepeat ? REPLAYED : []),
           ...(preference?.applied ?? []),
         ]);
       } catch (error) {
@@ -91,6 +95,22 @@ export class Orders {
     const { content } = wish;
     const request = { ...target, content, correlation: asked.correlation };
     return owners.place(impatient ? { ...request, impatient } : request, restMs);
+  }
+
+  /** A repeat is answered like the first time: with the order as it stood when it was decided, whatever came after. */
+  async #asDecided(reply: Outcome): Promise<Outcome> {
+    const { id, createdAt, updatedAt } = reply.state;
+    if (createdAt === updatedAt) return reply; // Placed and decided in one turn, and nothing since.
+    const { owners, queries } = this.#options;
+    await owners.flushed(id);
+    let state = absentOrder(id);
+    let decided: HistoryRow | undefined;
+    for (const row of await fromReadModel(() => queries.history(id))) {
+      if (decided !== undefined && (row.at !== decided.at || row.correlation !== decided.correlation)) break;
+      state = evolveOrder(state, row.event, row.at);
+      if (hasOutcome(state)) decided = row;
+    }
+    return decided === undefined ? reply : { ...reply, state };
   }
 
   #rest(waitMs: number, startedAt: number): number {
@@ -156,6 +176,8 @@ export class Orders {
     return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
   };
 }
+
+type Outcome = Extract<PlaceReply, { kind: 'outcome' }>;
 
 const REPLAYED = ['Idempotency-Replayed', 'true'];
 

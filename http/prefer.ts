@@ -18,9 +18,11 @@ export function preferenceOf({ req }: Asked): Preference | undefined {
     .split(',')
     .map((each) => each.trim().toLowerCase());
   const wait = given.map((each) => /^wait\s*=\s*"?(\d{1,6})"?(\s*;.*)?$/.exec(each)?.[1]).find((seconds) => seconds);
-  const impatient = wait === undefined && given.some((each) => /^respond-async(\s*;.*)?$/.test(each));
-  if (impatient) return { waitMs: undefined, impatient, applied: ['Preference-Applied', 'respond-async'] };
+  const isAsync = wait === undefined && given.some((each) => /^respond-async(\s*;.*)?$/.test(each));
+  if (isAsync) return { waitMs: undefined, impatient: true, applied: ['Preference-Applied', 'respond-async'] };
+  // Not to wait for the outcome is not to be told before it is durable.
+  if (Number(wait) === 0) return { waitMs: undefined, impatient: true, applied: ['Preference-Applied', 'wait=0'] };
   if (wait === undefined) return undefined;
   const waitMs = Math.min(Number(wait) * 1_000, limits.preferredWaitMs);
-  return { waitMs, impatient, applied: ['Preference-Applied', `wait=${waitMs / 1_000}`] };
+  return { waitMs, impatient: false, applied: ['Preference-Applied', `wait=${waitMs / 1_000}`] };
 }

@@ -24,7 +24,7 @@ export class Rationing {
 
   /** Takes one of what the caller has left. @throws Failure the 429 */
   async take(asked: Asked): Promise<void> {
-    if (asked.allowance !== undefined || !isCounted(asked.req.url)) return;
+    if (asked.allowance !== undefined || !isCounted(asked.req)) return;
     asked.allowance = await this.#limits.take(this.#callerOf(asked));
     if (!asked.allowance.isAllowed) throw tooMany(asked.allowance);
   }
@@ -41,7 +41,8 @@ export class Rationing {
   }
 }
 
-const isCounted = (url = ''): boolean => url.startsWith('/api/');
+/** A browser asks before it asks: that is not the caller's doing. */
+const isCounted = ({ method, url = '' }: IncomingMessage): boolean => method !== 'OPTIONS' && url.startsWith('/api/');
 
 function tooMany({ limit, resetMs }: Allowance): Failure {
   const message = `More than ${limit} requests: try again in ${secondsOf(resetMs)} s.`;

@@ -9,7 +9,7 @@ import { DEFAULT_CURRENCY, decimalText } from '../actors/money.js';
 import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
 import { isSettled, type Life, NO_LIFE, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
-import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
+import { fulfillmentStatusOf, statusOf, trackingOf } from '../actors/transitions.js';
 import { minorOf } from './amounts.js';
 import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
@@ -43,7 +43,7 @@ const ORDER: readonly Column<Row>[] = [
   },
   { name: 'payment_status', type: 'word', of: ({ order }) => order.state.payment },
   { name: 'fulfillment_status', type: 'word', of: ({ order }) => fulfillmentStatusOf(order.state) },
-  { name: 'tracking_id', type: 'text', of: ({ order }) => order.state.life.fulfillments.at(-1)?.tracking },
+  { name: 'tracking_id', type: 'text', of: ({ order }) => trackingOf(order.state.life) },
   { name: 'payment_method', type: 'text', of: ({ order }) => order.state.content.paymentMethod },
   { name: 'currency', type: 'text', of: ({ order }) => order.state.currency },
   { name: 'currency_asked', type: 'boolean', of: ({ order }) => order.state.content.currency !== undefined },

@@ -187,8 +187,11 @@ async function initialise(binaries: PostgresBinaries, memory: PostgresMemory, us
   await writeFile(secret, `${password}\n`, { mode: 0o600 });
   if (user !== undefined) for (const path of [area, secret]) await chown(path, user.uid, user.gid);
   const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv() };
-  const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '--no-locale', '-A', 'scram-sha-256', `--pwfile=${secret}`];
-  const made = await run(join(binaries.folder, 'initdb'), args, as);
+  const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '-A', 'scram-sha-256', `--pwfile=${secret}`, '--locale=C'];
+  const initdb = (more: readonly string[]) => run(join(binaries.folder, 'initdb'), [...args, ...more], as);
+  // Letters of all languages have a small and a large form where the system knows this one; a search looks for both.
+  let made = await initdb(['--lc-ctype=C.UTF-8']);
+  if (made.code !== 0) made = await initdb([]);
   if (made.code !== 0)
     throw new Error(`initdb of postgres ${binaries.version} failed in ${home}: ${lastLine(made.output)}`);
   const single = ['--single', '-D', data, 'postgres'];

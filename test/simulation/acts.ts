@@ -103,7 +103,7 @@ export class Acts {
     if (phase === 'shipped') return 'deliver';
     if (phase !== 'confirmed') return undefined;
     if (life.fulfillments.length > 0) return 'ship';
-    return payment === 'failed' || chance.hits(0.2) ? 'cancel' : 'ship';
+    return payment === 'failed' || payment === 'refunded' || chance.hits(0.2) ? 'cancel' : 'ship';
   }
 
   #condition(chance: Chance, state: OrderState | undefined): Condition {

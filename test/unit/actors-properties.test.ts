@@ -144,7 +144,7 @@ function end(town: Town): void {
   for (const [id, { phase, payment }] of town.orders) {
     const ask = (type: 'cancel' | 'ship' | 'deliver') =>
       town.tellOrder(id, { type, act: { ref: writeId(type), fingerprint: 'f' } });
-    if (phase === 'confirmed' && payment === 'failed') ask('cancel');
+    if (phase === 'confirmed' && (payment === 'failed' || payment === 'refunded')) ask('cancel');
     ask('ship');
     ask('deliver');
   }

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type OrderId, orderId } from '../../actors/ids.js';
-import { decideProduct, evolveProduct, fillOwed, type ProductState } from '../../actors/inventory.js';
+import { available, decideProduct, evolveProduct, fillOwed, type ProductState } from '../../actors/inventory.js';
 import { limits } from '../../actors/limits.js';
 import type { Backorders, HoldAnswer, ProductCommand, ProductEvent } from '../../actors/protocol.js';
 import { A, adjustOf, held, productAfter, receiveOf, short } from './samples.js';
@@ -116,9 +116,12 @@ test('while one waits, what has come in is not for others (I5)', () => {
 });
 
 test('what is held is not taken away by an adjustment, nor what is backordered counted as held', () => {
-  const state = productAfter([...QUEUE, received(3)]);
-  assert.equal(decideProduct(state, adjustOf(-4)), { refused: 'below_held' });
-  assert.ok('events' in decideProduct(state, adjustOf(-3)));
+  const some = productAfter([...QUEUE, received(3)]);
+  assert.is(available(some), 0, 'all of it is promised to those who wait');
+  assert.equal(decideProduct(some, adjustOf(-1)), { refused: 'below_held' });
+  const more = productAfter([...QUEUE, received(some.backordered + 2)]);
+  assert.equal([available(more), decideProduct(more, adjustOf(-3))], [2, { refused: 'below_held' }]);
+  assert.ok('events' in decideProduct(more, adjustOf(-2)));
 });
 
 // ---------------------------------------------------------------- filled

@@ -164,7 +164,7 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
     delivered: ['unknown_return'],
   }),
   refund: asked({
-    confirmed: ['more_than_paid', 'refund_requested', 'refund_requested'],
+    confirmed: ['refund_requested', 'refund_requested', 'refund_requested'],
     shipped: ['refund_requested'],
     delivered: ['refund_requested'],
     cancelled: ['more_than_paid', 'more_than_paid', 'more_than_paid'],

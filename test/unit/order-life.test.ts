@@ -121,6 +121,17 @@ test('cancelled when only authorized: voided, and no refund beside it', () => {
   assert.equal([owes(state), state.life.refunds], [`${O1}:void`, []]);
 });
 
+test('cancelled while a refund waits for the capture: it is given up, and the void decides', () => {
+  const story = [...AUTHORIZED, owed(1, 400, { act: before })];
+  const state = given(...story)
+    .when(CANCEL)
+    .follows(
+      [cancelled('confirmed', true), { type: 'refund_failed', id: `${O1}-P1` }],
+      [toProduct('uncommit', A, 2), toProduct('uncommit', B, 1)],
+    );
+  assert.is(owes(state), `${O1}:void`);
+});
+
 test('a void that meets a capture: the money has moved, and is refunded once', () => {
   const story = [...AUTHORIZED, cancelled('confirmed', true)];
   given(...story)

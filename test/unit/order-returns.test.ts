@@ -113,11 +113,15 @@ test('refunded in parts, never above what was paid (O3)', () => {
     .when(refund(0))
     .refused('more_than_paid');
   given(...AUTHORIZED)
-    .when(refund(1))
+    .when(refund(1501))
     .refused('more_than_paid');
+  const early = given(...AUTHORIZED)
+    .when(refund(1))
+    .follows([owed(1, 1, { act })]);
+  assert.is(owes(early), `${O1}:capture`, 'the money first, then the refund of it');
 });
 
-test('partly refunded, then refunded; all of it again changes nothing, a part of it is refused', () => {
+test('partly refunded, then refunded; more of it is refused', () => {
   const part = given(...PAID, owed(1, 400, { act: before }))
     .when(paymentTold('refunded', 'refund', `${O1}-P1`))
     .follows([refunded(1)]);
@@ -126,7 +130,7 @@ test('partly refunded, then refunded; all of it again changes nothing, a part of
   assert.is(orderAfter(all).payment, 'refunded');
   given(...all)
     .when(refund())
-    .follows([]);
+    .refused('more_than_paid');
   given(...all)
     .when(refund(1))
     .refused('more_than_paid');
