@@ -1,0 +1,138 @@
+/** An order's life over real HTTP: what a client sees of shipping, cancelling, returning, refunding, and of repeats. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Fixture, type Shown, startFixture } from './edge-fixture.js';
+
+const test = suite<{ f: Fixture; id: string }>("the edge: an order's life");
+
+const times = (text: string, part: string) => text.split(part).length - 1;
+const placed = (f: Fixture, over: object = {}, headers: Record<string, string> = {}) =>
+  f.post('/api/orders', { user_id: 'ann', items: [{ product_id: 'p1', quantity: 2 }], ...over }, headers);
+const patch = async (f: Fixture, id: string, status: unknown): Promise<{ status: number; text: string }> => {
+  const reply = await fetch(`${f.base}/api/orders/${id}/status`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ status }),
+  });
+  return { status: reply.status, text: await reply.text() };
+};
+const HEEDED: { readonly [prefer: string]: string | null } = { 'handling=lenient': null, 'wait=999999': 'wait=60' };
+const isRefused = (reply: Shown, status: number, code: string, field: string) => {
+  assert.equal([reply.status, reply.at('code'), reply.at('errors.0.field')], [status, code, field]);
+};
+
+test.before.each(async (context) => {
+  context.f = await startFixture();
+  context.f.owners.stockUp('p1', 100);
+  context.id = String((await placed(context.f)).at('data.order_id'));
+});
+test.after.each(({ f }) => f.stop());
+
+test('shipped in parts: shipments with their lines, the last number that there is, its id once', async ({ f, id }) => {
+  const part = { lines: [{ product_id: 'p1', quantity: 1 }], tracking_id: 'T-1', carrier: 'UPS' };
+  const first = await f.post(`/api/orders/${id}/ship`, part);
+  assert.equal([first.status, first.at('data.status')], [200, 'confirmed']);
+  assert.is(first.at('data.fulfillment_status'), 'partially_shipped');
+  const rest = await f.post(`/api/v1/orders/${id}/ship`, '');
+  assert.equal([rest.at('data.status'), rest.at('data.fulfillment_status')], ['shipped', 'shipped']);
+  assert.equal(
+    [rest.at('data.tracking_id'), rest.at('data.fulfillments.0.id'), rest.at('data.fulfillments.1.lines.0.quantity')],
+    ['T-1', `${id}-F1`, 1],
+  );
+  assert.is(times(rest.text, '"order_id":"'), 1);
+  assert.is((await f.get(`/api/orders/${id}`)).at('data.tracking_id'), 'T-1');
+  isRefused(await f.post(`/api/orders/${id}/ship`, part), 409, 'more_than_ordered', 'lines');
+  assert.is((await f.post(`/api/orders/${id}/ship`, {})).status, 200, 'a status it has already');
+});
+
+test('by the word: allowed ones are told, an unknown one is 400, the one it has is 200', async ({ f, id }) => {
+  assert.is((await patch(f, id, 'confirmed')).status, 200);
+  const illegal = await patch(f, id, 'delivered');
+  assert.is(illegal.status, 409);
+  assert.equal(JSON.parse(illegal.text).allowed, ['cancelled', 'shipped']);
+  for (const word of ['lost', 7, null]) assert.is((await patch(f, id, word)).status, 400, String(word));
+  assert.match((await patch(f, id, 'shipped')).text, /"message":"Order status updated successfully"/);
+  assert.is((await patch(f, 'nobody', 'shipped')).status, 404);
+});
+
+test('returned by its item, received, refunded in part and never above what was paid', async ({ f, id }) => {
+  await patch(f, id, 'shipped');
+  const wanted = { lines: [{ item_id: `${id}-1`, quantity: 1 }], reason: 'dented' };
+  const asked = await f.post(`/api/orders/${id}/returns`, wanted);
+  assert.equal([asked.status, asked.at('data.returns.0.status')], [201, 'requested']);
+  isRefused(
+    await f.post(`/api/orders/${id}/returns`, { lines: [{ item_id: 'x', quantity: 1 }] }),
+    ...([400, 'invalid', 'lines[0].item_id'] as const),
+  );
+  const back = await f.post(`/api/orders/${id}/returns/${id}-R1/receive`, {});
+  assert.equal([back.at('data.returns.0.restocked'), back.at('data.refunds.0.return_id')], [true, `${id}-R1`]);
+  isRefused(await f.post(`/api/orders/${id}/refunds`, { amount: 99 }), 409, 'more_than_paid', 'amount');
+  isRefused(await f.post(`/api/orders/${id}/refunds`, { amount: 0.001 }), 400, 'invalid', 'amount');
+  assert.is((await f.post(`/api/orders/${id}/refunds`, { amount: 1 })).status, 201);
+  assert.is((await f.post(`/api/orders/${id}/returns/nothing/receive`, {})).status, 404);
+});
+
+test('a key makes it once; its repeat says so; other content under it is refused', async ({ f, id }) => {
+  const key = { 'idempotency-key': 'k1' };
+  const first = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
+  const again = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
+  assert.equal([first.status, again.status, again.text], [201, 201, first.text]);
+  assert.equal([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')], [null, 'true']);
+  assert.is((await f.post(`/api/orders/${id}/refunds`, { amount: 2 }, key)).status, 422);
+});
+
+test('If-Match: only at the version that was seen', async ({ f, id }) => {
+  const tag = String((await f.get(`/api/orders/${id}`)).headers.get('etag'));
+  const changed = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, { 'if-match': tag });
+  assert.is(changed.status, 201);
+  assert.is.not(changed.headers.get('etag'), tag);
+  const late = await f.post(`/api/orders/${id}/cancel`, {}, { 'if-match': tag });
+  isRefused(late, 412, 'precondition_failed', 'If-Match');
+  assert.is(late.at('order_id'), id);
+  isRefused(await f.post(`/api/orders/${id}/cancel`, {}, { 'if-match': 'x' }), 400, 'invalid', 'If-Match');
+});
+
+test('a repeat of a placed order is answered with the order as it was decided, whatever came after', async ({ f }) => {
+  const key = { 'idempotency-key': 'first' };
+  const first = await placed(f, {}, key);
+  const id = String(first.at('data.order_id'));
+  // A moment later, by the clock.
+  for (const since = Date.now(); Date.now() === since; ) await new Promise((resolve) => setImmediate(resolve));
+  assert.is((await f.post(`/api/orders/${id}/cancel`, { reason: 'mistake' })).at('data.cancel_reason'), 'mistake');
+  const again = await placed(f, {}, key);
+  assert.equal([again.status, again.text], [201, first.text]);
+  assert.is(again.headers.get('idempotency-replayed'), 'true');
+  assert.is((await f.get(`/api/orders/${id}`)).at('data.status'), 'cancelled');
+});
+
+test('an address that has an order_id of its own says the same, and the characters stand once', async ({ f }) => {
+  const address = { order_id: 'evil', street: 'Main 1' };
+  const reply = await placed(f, { shipping_address: address });
+  assert.is(times(reply.text, '"order_id":"'), 1);
+  assert.equal(reply.at('data.shipping_address'), address);
+});
+
+test('Prefer: the wait that is asked for, or none', async ({ f }) => {
+  const waits: [number, boolean | undefined][] = [];
+  f.owners.interfere = async ({ impatient }, waitMs) => {
+    waits.push([waitMs, impatient]);
+    return undefined;
+  };
+  for (const prefer of ['wait=1', 'respond-async', 'wait=0', 'handling=lenient', 'wait=999999']) {
+    const reply = await placed(f, {}, { prefer });
+    const heeded = reply.headers.get('preference-applied');
+    assert.is(heeded, HEEDED[prefer] === undefined ? prefer : HEEDED[prefer], prefer);
+  }
+  assert.equal(
+    waits.map(([waitMs, impatient]) => [Math.round(waitMs / 1_000), impatient ?? false]),
+    [
+      [1, false],
+      [3, true],
+      [3, true],
+      [3, false],
+      [60, false],
+    ],
+  );
+});
+
+test.run();
