@@ -116,10 +116,10 @@ export class OrderLife {
     const reply = await waiting.during(() => owners.act(request, waitMs).catch(unavailable));
     if (reply.kind === 'unavailable') throw actUnavailable(id);
     if (reply.kind === 'refused') throw actRefusal(reply, id, command);
-    const replayed = reply.repeat && key !== undefined ? ['Idempotency-Replayed', 'true'] : [];
     return {
       ...success(status, orderJson(reply.state), message),
-      headers: ['ETag', entityTag(reply.state), ...replayed],
+      etag: entityTag(reply.state),
+      ...(reply.repeat && key !== undefined && { headers: ['Idempotency-Replayed', 'true'] }),
     };
   }
 
