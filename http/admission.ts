@@ -43,15 +43,6 @@ export function mustActFor({ principal }: Asked, user: UserId, field: string): v
 
 // ---------------------------------------------------------------- refusals
 
-/** @param given whether there was anything that could have been one. */
-export function unauthorized(given: boolean): Failure {
-  const message = given
-    ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'
-    : 'Send an API key or a token: Authorization: Bearer hf_...';
-  const challenge = given ? 'Bearer error="invalid_token"' : 'Bearer';
-  return new Failure(401, 'unauthorized', message, { headers: ['WWW-Authenticate', challenge] });
-}
-
 const withoutScope = (scope: string): Failure =>
   new Failure(403, 'forbidden', `This key or token does not have the scope ${scope}.`, {
     headers: ['WWW-Authenticate', `Bearer error="insufficient_scope", scope="${scope}"`],
