@@ -304,4 +304,26 @@ test('a stop lets what runs finish and takes nothing new', async () => {
   await stopped;
 });
 
+const CSV = { 'content-type': 'text/csv' };
+
+test('a file of stock: each row by itself, once under its key', async ({ f }) => {
+  const file = 'product_id,name,unit_price,stock\np1,One,1.50,5\np2,Two,dear,5\n"p3","Three, and more",2,7\n';
+  for (const time of ['first', 'again']) {
+    const reply = await f.post('/api/inventory/import', file, { ...CSV, 'idempotency-key': 'file-1' });
+    assert.equal([reply.status, reply.at('data.imported'), reply.at('data.failed')], [200, 2, 1], time);
+    assert.equal([reply.at('data.failed_rows.0.line'), reply.at('data.failed_rows.0.product_id')], [3, 'p2']);
+    assert.is(reply.at('data.failed_rows.0.errors.0.field'), 'unit_price');
+    assert.is((await f.get('/api/inventory/p3')).at('data.on_hand'), 7, time);
+  }
+});
+
+test('a file that is wrong from its first line is not read to its end, and its connection ends', async ({ f }) => {
+  for (const wrong of [Buffer.from('product_id,colour\n'), Buffer.from([0xff])]) {
+    const body = Buffer.concat([wrong, Buffer.from('a,b\n'.repeat(1_000_000))]);
+    const reply = await fetch(`${f.base}/api/inventory/import`, { method: 'POST', headers: CSV, body });
+    assert.equal([reply.status, reply.headers.get('connection')], [400, 'close']);
+    assert.match(await reply.text(), '"code":"invalid"');
+  }
+});
+
 test.run();
