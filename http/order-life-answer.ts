@@ -6,8 +6,7 @@ import type { ActReply } from '../actors/ports.js';
 import type { Line, OrderAct } from '../actors/protocol.js';
 import { allowedFrom, statusOf } from '../actors/transitions.js';
 import type { ErrorCode } from './errors.js';
-import { Failure, notFound, unavailable } from './failure.js';
-import { idempotencyMismatch } from './order-answer.js';
+import { Failure, idempotencyMismatch, notFound, unavailable } from './failure.js';
 
 export const actUnavailable = (order: string): Failure =>
   unavailable(

@@ -3,8 +3,7 @@ import type { WriteId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { ProductRefusal } from '../actors/protocol.js';
 import type { ErrorCode } from './errors.js';
-import { Failure, type FieldError, notFound, unavailable } from './failure.js';
-import { idempotencyMismatch } from './order-answer.js';
+import { Failure, type FieldError, idempotencyMismatch, notFound, unavailable } from './failure.js';
 import type { Write } from './writes.js';
 
 /**
