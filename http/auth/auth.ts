@@ -9,11 +9,11 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { limits } from '../actors/limits.js';
-import type { ApiKey, ApiKeys, Clock, Logger } from '../actors/ports.js';
-import type { Principal } from '../actors/principal.js';
+import { limits } from '../../actors/limits.js';
+import type { ApiKey, ApiKeys, Clock, Logger } from '../../actors/ports.js';
+import type { Principal } from '../../actors/principal.js';
+import { Failure, unavailable } from '../failure.js';
 import { hashOf, isApiKey } from './api-key.js';
-import { Failure, unavailable } from './failure.js';
 import { type TokenOptions, Tokens, type Verified } from './tokens.js';
 
 export interface AuthOptions {

@@ -4,11 +4,11 @@
  * It comes before anything else of the request is looked at; only what can be asked by everybody is not stopped
  * here. While AUTH is off it costs nothing and everybody is ANYONE.
  */
-import type { UserId } from '../actors/ids.js';
-import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../actors/principal.js';
-import type { Asked } from './asked.js';
+import type { UserId } from '../../actors/ids.js';
+import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../../actors/principal.js';
+import type { Asked } from '../asked.js';
+import { Failure } from '../failure.js';
 import type { Auth } from './auth.js';
-import { Failure } from './failure.js';
 
 /** Writes down in `asked` who asks, or throws the refusal. */
 export type Admit = (asked: Asked, demand: Demand) => Promise<void> | undefined;

@@ -6,8 +6,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { CsvError, type Options, parse } from 'csv-parse';
-import { limits } from '../actors/limits.js';
-import { Failure, invalidField } from './failure.js';
+import { limits } from '../../actors/limits.js';
+import { Failure, invalidField } from '../failure.js';
 
 /** `line` is the one of the file that the record ends on; the header's is 1. */
 export type CsvRecord =
