@@ -32,6 +32,8 @@ export const limits = {
   /** Failed rows that the report names. */
   importFailures: 1_000,
   importMs: 60_000,
+  /** Each is in memory as a whole, several times its size. */
+  importsAtOnce: 4,
   /** Products of one receipt that are being received at once: it must not push orders aside. */
   receiveAtOnce: 50,
   headerBytes: 16_384,

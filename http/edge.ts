@@ -134,7 +134,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     gremlin: new GremlinRoutes(options.gremlin, clock),
-    imports: new Import({ owners, clock, waiting, waitMs }),
+    imports: new Import({ owners, clock, waitMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };
