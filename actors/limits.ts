@@ -71,7 +71,7 @@ export const limits = {
   unconfirmedLetters: 10_000,
   /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
-  /** Of those, kept free for what ends an order: shipping, delivering, cancelling. */
+  /** Of those, kept free for what ends a whole order: shipping, delivering, cancelling all of it. */
   actsToEnd: 100,
   /** Orders that wait for stock of one product. */
   waitingOrders: 10_000,
