@@ -32,6 +32,8 @@ export const limits = {
   /** Failed rows that the report names. */
   importFailures: 1_000,
   importMs: 60_000,
+  /** Each is in memory as a whole, several times its size. */
+  importsAtOnce: 4,
   /** Products of one receipt that are being received at once: it must not push orders aside. */
   receiveAtOnce: 50,
   headerBytes: 16_384,
@@ -69,7 +71,7 @@ export const limits = {
   unconfirmedLetters: 10_000,
   /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
-  /** Of those, kept free for what ends an order: shipping, delivering, cancelling. */
+  /** Of those, kept free for what ends a whole order: shipping, delivering, cancelling all of it. */
   actsToEnd: 100,
   /** Orders that wait for stock of one product. */
   waitingOrders: 10_000,

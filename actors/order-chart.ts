@@ -99,12 +99,17 @@ export function decideOrder(state: OrderState, command: OrderCommand, context: O
 }
 
 /** O4. */
-function priorOf({ life }: OrderState, { type, act }: OrderAct): Answer | undefined {
+function priorOf({ life }: OrderState, command: OrderAct): Answer | undefined {
+  const { act } = command;
   const known = life.acts.find(({ ref }) => ref === act.ref);
   if (known !== undefined) return known.fingerprint === act.fingerprint ? nothing : { refused: 'other_body' };
-  const most = ENDING.has(type) ? limits.actsOfOrder : limits.actsOfOrder - limits.actsToEnd;
+  const most = isEnding(command) ? limits.actsOfOrder : limits.actsOfOrder - limits.actsToEnd;
   return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
 }
 
-/** What brings an order to its end has room of its own. */
-const ENDING: ReadonlySet<OrderAct['type']> = new Set(['cancel', 'ship', 'deliver', 'move']);
+/** What brings a whole order to its end has room of its own; parts could take all of it. */
+const isEnding = (command: OrderAct): boolean =>
+  command.type === 'cancel' ||
+  command.type === 'move' ||
+  (command.type === 'ship' && command.lines === undefined) ||
+  (command.type === 'deliver' && command.fulfillment === undefined);

@@ -1,5 +1,5 @@
 /**
- * Who asks, and what they may. The whole of it, pure; http/auth.ts finds out who it is.
+ * Who asks, and what they may. The whole of it, pure; http/auth/auth.ts finds out who it is.
  *
  *  A1. `admin` implies every scope.
  *  A2. A principal with a user is a customer: nothing that belongs to another user exists for it. One

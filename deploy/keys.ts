@@ -7,7 +7,7 @@ import { userId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { ApiKey, ApiKeys } from '../actors/ports.js';
 import { isScope, SCOPES, type Scope } from '../actors/principal.js';
-import { drawKey } from '../http/api-key.js';
+import { drawKey } from '../http/auth/api-key.js';
 import { ID_RULE, isIdText } from '../http/schemas.js';
 import { sqlState } from '../storage/postgres.js';
 

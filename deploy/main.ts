@@ -16,7 +16,7 @@ import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
 import { SearchIndexer } from '../bus/search-indexer.js';
 import { systemClock } from '../bus/system-clock.js';
-import { Auth } from '../http/auth.js';
+import { Auth } from '../http/auth/auth.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { createRegistry } from '../http/metrics.js';
 import { postgresGremlinSwitch } from '../storage/gremlin-switch.js';

@@ -109,10 +109,15 @@ function decodes(text: string): boolean {
 
 /** Bounds how many clients wait for an owner's answer at once. */
 export class WaitingRoom {
+  readonly #most: number;
   #waiting = 0;
 
+  constructor(most: number = limits.waitingClients) {
+    this.#most = most;
+  }
+
   async during<T>(wait: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= limits.waitingClients) {
+    if (this.#waiting >= this.#most) {
       throw new Failure(503, 'busy', 'Too many requests are waiting for an answer: try again in a moment.', {
         headers: ['Retry-After', '1'],
       });

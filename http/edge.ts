@@ -11,22 +11,22 @@ import { limits } from '../actors/limits.js';
 import type { Clock, GremlinDesk, Logger, Owners, Queries, RateLimits } from '../actors/ports.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { Access } from './access.js';
-import { type Admit, admission, beforeAdmission } from './admission.js';
 import { type Asked, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
-import type { Auth } from './auth.js';
+import { type Admit, admission, beforeAdmission } from './auth/admission.js';
+import type { Auth } from './auth/auth.js';
 import { compressed, pays } from './compression.js';
+import { Reference } from './docs/reference.js';
 import { Failure, unavailable } from './failure.js';
 import { GremlinRoutes } from './gremlin.js';
 import { Health, type HealthReport } from './health.js';
 import { type Patience, startHttpServer } from './http-server.js';
-import { Import } from './import.js';
-import { Inventory } from './inventory.js';
+import { Import } from './inventory/import.js';
+import { Inventory } from './inventory/inventory.js';
 import { readJson } from './json-body.js';
 import { EdgeMetrics } from './metrics.js';
-import { OrderLife } from './order-life.js';
-import { Orders } from './orders.js';
+import { OrderLife } from './orders/order-life.js';
+import { Orders } from './orders/orders.js';
 import { Rationing } from './rate-limit.js';
-import { Reference } from './reference.js';
 import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
 import { everything, inventoryOnly } from './routes.js';
 import { orderBody, validated } from './schemas.js';
@@ -134,7 +134,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     gremlin: new GremlinRoutes(options.gremlin, clock),
-    imports: new Import({ owners, clock, waiting, waitMs }),
+    imports: new Import({ owners, clock, waitMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };

@@ -51,6 +51,12 @@ export const unavailable = (message: string, about: FailureDetails['about'] = {}
 
 export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
 
+/** @param other what the key was used for. */
+export const idempotencyMismatch = (other: string): Failure => {
+  const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;
+  return new Failure(422, 'idempotency_mismatch', message, { errors: [{ field: 'Idempotency-Key', message }] });
+};
+
 /** A read model that does not answer is a 503: nothing is broken, and the client may ask again. */
 export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {
   try {

@@ -10,12 +10,11 @@ import type { Asked, Handler } from './asked.js';
 import type { ErrorCode } from './errors.js';
 import type { GremlinRoutes } from './gremlin.js';
 import type { Health } from './health.js';
-import type { Import } from './import.js';
-import type { Inventory } from './inventory.js';
+import type { Import } from './inventory/import.js';
+import type { Inventory } from './inventory/inventory.js';
 import { mustBeOfType, readJson } from './json-body.js';
-import type { OrderLife } from './order-life.js';
-import type { Orders } from './orders.js';
-import type { Reference } from './reference.js';
+import type { OrderLife } from './orders/order-life.js';
+import type { Orders } from './orders/orders.js';
 import type { Answer } from './reply.js';
 import { readParams, readQuery, validated } from './schemas.js';
 
@@ -27,7 +26,8 @@ export interface Rooms {
   readonly imports: Import;
   readonly health: Health;
   readonly gremlin: GremlinRoutes;
-  readonly reference: Reference;
+  /** Made of the table of operations itself (reference.ts): by its form alone, so that nothing goes in a circle. */
+  readonly reference: { document(): Promise<Answer>; page(): Promise<Answer> };
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

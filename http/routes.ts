@@ -4,8 +4,8 @@
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
-import type { Admit } from './admission.js';
 import type { Asked } from './asked.js';
+import type { Admit } from './auth/admission.js';
 import { Failure, notFound } from './failure.js';
 import type { Operation, Rooms } from './operation.js';
 import { operations } from './operations/all.js';

@@ -1,11 +1,11 @@
-/** The twin of the lists in Postgres, over the tables of memory-snapshots.ts. Sorts what it is asked for: not for large data. */
+/** The twin of the lists in Postgres, over the tables of memory-tables.ts. Sorts what it is asked for: not for large data. */
 import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
 import type { StoredProduct } from '../actors/node/rows.js';
 import type { OrderState } from '../actors/order.js';
 import type { OrderFilter, Page, Queries } from '../actors/ports.js';
 import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
 import { matches } from './memory-search.js';
-import type { MemoryTables } from './memory-snapshots.js';
+import type { MemoryTables } from './memory-tables.js';
 
 export function memoryQueries({ orders, history, products, operations }: MemoryTables): Queries {
   const nameOf = (product: string) => (products as ReadonlyMap<string, StoredProduct>).get(product)?.state.name ?? '';

@@ -3,35 +3,12 @@
  * same refusals, no durability. Values are kept as they come, since nobody changes them; each
  * statement happens at once and whole, or throws before it has changed anything.
  */
-import { type JournalId, type OrderId, type ProductId, partitionOf, type WriteId } from '../actors/ids.js';
-import {
-  contains,
-  type HistoryRow,
-  type JournalRow,
-  type Mark,
-  NOWHERE,
-  type OperationRow,
-  type PartitionRow,
-  type Place,
-  type Statement,
-  type StoredOrder,
-  type StoredProduct,
-} from '../actors/node/rows.js';
+import { partitionOf, type WriteId } from '../actors/ids.js';
+import { contains, type JournalRow, type Mark, NOWHERE, type Place, type Statement } from '../actors/node/rows.js';
 import { isSettled } from '../actors/order.js';
 import type { Queries, Snapshots } from '../actors/ports.js';
 import { memoryQueries } from './memory-queries.js';
-
-export interface MemoryTables {
-  readonly orders: Map<OrderId, StoredOrder>;
-  readonly history: Map<OrderId, Map<number, HistoryRow>>;
-  readonly products: Map<ProductId, StoredProduct>;
-  /** By product and version, which is dense. */
-  readonly operations: Map<ProductId, Map<number, OperationRow>>;
-  /** Those without an order, by their reference. */
-  readonly writes: Map<WriteId, OperationRow[]>;
-  readonly journals: Map<JournalId, JournalRow>;
-  readonly partitions: Map<number, PartitionRow>;
-}
+import type { MemoryTables } from './memory-tables.js';
 
 export function memorySnapshots(): { readonly snapshots: Snapshots; readonly queries: Queries } {
   const tables: MemoryTables = {

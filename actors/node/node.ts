@@ -110,7 +110,7 @@ export class Node {
   }
 
   act(request: Request, ask: ActRequest): void {
-    if (this.isFull()) return this.notNow(request, 'act');
+    if (this.isBehind()) return this.notNow(request, 'act');
     const item: InboxItem = { kind: 'act', request, ask };
     this.lookUps.pin(ask.order);
     if (this.world.orders.has(ask.order)) this.inbox.put(item);
@@ -118,7 +118,7 @@ export class Node {
   }
 
   stock(request: Request, ask: StockRequest): void {
-    if (this.isFull()) return this.notNow(request, 'stock');
+    if (this.isBehind()) return this.notNow(request, 'stock');
     const item: InboxItem = { kind: 'stock', request, ask, done: [] };
     this.lookUps.pin(ask.command.ref);
     if (ask.fresh) this.inbox.put(item);
@@ -398,16 +398,20 @@ export class Node {
     }
   }
 
-  /** N7: so much waits that an edge is told "not now". */
+  /** N7: so much waits that an edge is told "not now" when it places an order. */
   isFull(): boolean {
+    return this.isBehind() || this.world.orders.size >= limits.ordersInMemory;
+  }
+
+  /** N7, whatever it asks. Orders may fill the memory until stock comes or they are cancelled: that must get through. */
+  private isBehind(): boolean {
     return (
       this.inbox.size >= limits.inboxCommands ||
       this.lookUps.size >= limits.lookUpsWaiting ||
       this.unconfirmed >= limits.unconfirmedLetters ||
       this.world.unflushedEvents >= limits.unflushedEvents ||
       this.world.isClogged ||
-      this.unflushedBytes >= limits.unflushedBytes ||
-      this.world.orders.size >= limits.ordersInMemory
+      this.unflushedBytes >= limits.unflushedBytes
     );
   }
 

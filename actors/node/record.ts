@@ -99,9 +99,10 @@ export function eventJson(event: OrderEvent | ProductEvent): string {
     case 'paid':
       if (event.captureOn !== undefined) return JSON.stringify(event);
       return `{"type":"paid","captured":${event.captured}}`;
+    case 'held':
     case 'released':
     case 'committed':
-      if ('no' in event && event.no !== undefined) return JSON.stringify(event);
+      if ('answers' in event || ('no' in event && event.no !== undefined)) return JSON.stringify(event);
       return `{"type":"${event.type}","order":${quoted(event.order)},"quantity":${event.quantity}}`;
     default:
       return JSON.stringify(event);

@@ -1,10 +1,10 @@
 /** The gremlin: trouble on purpose, switched on and off for all nodes at once. */
 
 import { limits } from '../../actors/limits.js';
-import { busyGremlin } from '../examples.js';
 import { operation } from '../operation.js';
 import { gremlinReply, one, written } from '../reply-schemas.js';
 import { gremlinBody } from '../schemas.js';
+import { busyGremlin } from './examples.js';
 
 const off = { ...busyGremlin, enabled: false };
 

@@ -1,7 +1,6 @@
 /** Stock: look, receive, adjust, check, audit. */
 
 import { z } from 'zod';
-import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from '../examples.js';
 import { ledgerQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
 import {
@@ -16,6 +15,7 @@ import {
   written,
 } from '../reply-schemas.js';
 import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
+import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from './examples.js';
 
 const idempotent = { 'Idempotency-Key': key } as const;
 const params = { product_id: 'PROD-001' } as const;

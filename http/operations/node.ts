@@ -1,9 +1,9 @@
 /** How the node is, and the reference itself. None needs a body, most need no credentials. */
 
 import { z } from 'zod';
-import { healthyNode } from '../examples.js';
 import { operation } from '../operation.js';
 import { healthBrief, healthReply } from '../reply-schemas.js';
+import { healthyNode } from './examples.js';
 
 const healthAnswer = z.union([healthReply, healthBrief]);
 

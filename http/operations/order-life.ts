@@ -2,14 +2,6 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.js';
-import {
-  cancelledOrder,
-  EXAMPLE_ORDER_ID,
-  refundedOrder,
-  returnedOrder,
-  shippedOrder,
-  transitions,
-} from '../examples.js';
 import { operation, type Success } from '../operation.js';
 import { one, orderReply, transitionsReply, written } from '../reply-schemas.js';
 import {
@@ -25,6 +17,14 @@ import {
   shipBody,
   statusBody,
 } from '../schemas.js';
+import {
+  cancelledOrder,
+  EXAMPLE_ORDER_ID,
+  refundedOrder,
+  returnedOrder,
+  shippedOrder,
+  transitions,
+} from './examples.js';
 
 const etag = z.string().meta({ description: '* or the one ETag at which the order is to be changed.' });
 const headers = { 'Idempotency-Key': key, 'If-Match': etag } as const;

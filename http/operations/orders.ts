@@ -1,11 +1,11 @@
 /** Orders: place, look, list, history. */
 
 import { z } from 'zod';
-import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from '../examples.js';
 import { orderListQuery, userOrdersQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
 import { historyEntry, one, orderReply, paged, written } from '../reply-schemas.js';
 import { key, orderBody, orderParams, userParams } from '../schemas.js';
+import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from './examples.js';
 
 const prefer = z.string().meta({ description: 'respond-async, or wait=N for N seconds (RFC 7240).' });
 const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;

@@ -2,7 +2,7 @@
  * Requests made from the OpenAPI document that a running Holdfast serves: valid, nearly valid and hostile.
  * What is added to the document is asked for by itself; operations that change the node for all are left out.
  */
-import type { Described, Document, JsonSchema, Parameter } from '../../http/openapi.js';
+import type { Described, Document, JsonSchema, Parameter } from '../../http/docs/openapi.js';
 import {
   CONTENT_TYPES,
   HEADERS,

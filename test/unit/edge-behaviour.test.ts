@@ -147,6 +147,15 @@ test('an answer with an etag is a version, with 200 alone', async () => {
   assert.ok(pays(takes, { ...large, etag: 'W/"7"' }));
 });
 
+test('an order has the same bytes and the same etag whoever changed it, however large it is', async ({ f }) => {
+  const notes = 'n'.repeat(1_500);
+  const id = (await f.post('/api/orders', { ...good, notes })).at('data.id');
+  const gzip = { 'accept-encoding': 'gzip' };
+  const changed = await f.post(`/api/orders/${id}/ship`, {}, gzip);
+  assert.equal([changed.status, changed.headers.get('content-encoding')], [200, null]);
+  assert.is(changed.headers.get('etag'), (await f.get(`/api/orders/${id}`, gzip)).headers.get('etag'));
+});
+
 test('pages of other origins: those that are named, and nobody else', async ({ f }) => {
   const preflight = (origin: string) =>
     fetch(`${f.base}/api/orders`, {

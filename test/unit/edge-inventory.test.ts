@@ -1,4 +1,5 @@
 /** Stock, health and metrics over real HTTP, on both ports; and how the edge stops. */
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -302,6 +303,46 @@ test('a stop lets what runs finish and takes nothing new', async () => {
   assert.is(reply.status, 201);
   assert.is(reply.headers.get('connection'), 'close');
   await stopped;
+});
+
+const CSV = { 'content-type': 'text/csv' };
+
+test('a file of stock: each row by itself, once under its key', async ({ f }) => {
+  const file = 'product_id,name,unit_price,stock\np1,One,1.50,5\np2,Two,dear,5\n"p3","Three, and more",2,7\n';
+  for (const time of ['first', 'again']) {
+    const reply = await f.post('/api/inventory/import', file, { ...CSV, 'idempotency-key': 'file-1' });
+    assert.equal([reply.status, reply.at('data.imported'), reply.at('data.failed')], [200, 2, 1], time);
+    assert.equal([reply.at('data.failed_rows.0.line'), reply.at('data.failed_rows.0.product_id')], [3, 'p2']);
+    assert.is(reply.at('data.failed_rows.0.errors.0.field'), 'unit_price');
+    assert.is((await f.get('/api/inventory/p3')).at('data.on_hand'), 7, time);
+  }
+});
+
+test('only so many files of stock are taken at once', async ({ f }) => {
+  const begun = Array.from({ length: limits.importsAtOnce }, () => {
+    const sent = request(`${f.base}/api/inventory/import`, { method: 'POST', headers: CSV });
+    const answered = new Promise<number | undefined>((resolve, reject) => {
+      sent.on('response', (reply) => resolve(reply.resume().statusCode)).on('error', reject);
+    });
+    sent.write('product_id,name,unit_price,stock\n');
+    return { sent, answered };
+  });
+  const one = () => f.post('/api/inventory/import', 'product_id,name,unit_price,stock\np1,One,1,5\n', CSV);
+  let reply = await one();
+  for (const endsAt = Date.now() + 5_000; reply.status !== 503 && Date.now() < endsAt; ) reply = await one();
+  assert.equal([reply.status, reply.at('code')], [503, 'busy']);
+  for (const [i, { sent }] of begun.entries()) sent.end(`q${i},One,1,5\n`);
+  for (const { answered } of begun) assert.is(await answered, 200);
+  assert.is((await one()).status, 200);
+});
+
+test('a file that is wrong from its first line is not read to its end, and its connection ends', async ({ f }) => {
+  for (const wrong of [Buffer.from('product_id,colour\n'), Buffer.from([0xff])]) {
+    const body = Buffer.concat([wrong, Buffer.from('a,b\n'.repeat(1_000_000))]);
+    const reply = await fetch(`${f.base}/api/inventory/import`, { method: 'POST', headers: CSV, body });
+    assert.equal([reply.status, reply.headers.get('connection')], [400, 'close']);
+    assert.match(await reply.text(), '"code":"invalid"');
+  }
 });
 
 test.run();

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiKeys } from '../../actors/ports.js';
 import { BadCommand, readKeysCommand, runKeysCommand } from '../../deploy/keys.js';
-import { hashOf, isApiKey } from '../../http/api-key.js';
+import { hashOf, isApiKey } from '../../http/auth/api-key.js';
 import { memoryApiKeys } from '../../storage/memory-api-keys.js';
 
 const NOW = Date.UTC(2026, 10, 21, 12);

@@ -213,4 +213,24 @@ test('many who wait are all served, over several commands', () => {
   assert.ok([...rig.world.orders.values()].every(({ state }) => state.lines[0]?.backordered === 0));
 });
 
+test('orders that wait for stock may fill the memory: what lets them end is still taken', () => {
+  const rig = new Rig();
+  rig.stock(A, receiveOf({ ref: writeId('w1'), quantity: 0, backorders: { allowed: true } }));
+  rig.turn().place('1', LINE);
+  rig.turn().place('2', LINE);
+  rig.turn();
+  const [one] = rig.world.orders.values();
+  if (one === undefined) throw new Error('no order is in memory');
+  for (let i = 0; rig.world.orders.size < limits.ordersInMemory; i++) rig.world.orders.set(orderId(`more-${i}`), one);
+  const placed = rig.place('3', LINE);
+  const cancelled = rig.act('1', { type: 'cancel' });
+  const received = rig.stock(A, receiveOf({ ref: writeId('w2'), quantity: 2 }));
+  while (rig.node.wantsTurn()) rig.turn();
+  assert.equal(
+    [placed, cancelled, received].map((request) => rig.replyTo(request)),
+    ['unavailable', 'done', 'done'],
+  );
+  assert.equal(rig.stockOf(A), { onHand: 0, held: 0 });
+});
+
 test.run();

@@ -1,8 +1,8 @@
 /** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openApiDocument } from '../../http/docs/openapi.js';
 import { ERRORS, type ErrorCode, exampleOf } from '../../http/errors.js';
-import { openApiDocument } from '../../http/openapi.js';
 import type { Example, Operation } from '../../http/operation.js';
 import { operations } from '../../http/operations/all.js';
 import { errorReply } from '../../http/reply-schemas.js';

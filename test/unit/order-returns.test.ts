@@ -17,7 +17,9 @@ import {
   before,
   CANCEL,
   cancelled,
+  DELIVER,
   DELIVERED,
+  delivered,
   given,
   line,
   owed,
@@ -30,6 +32,7 @@ import {
   SHIP,
   SHIPPED,
   sentBack,
+  ship,
   shipped,
   toProduct,
 } from './order-story.js';
@@ -200,9 +203,16 @@ test('an order remembers so many acts and no more; a repeat of them is still one
   given(...events)
     .when(refund(1))
     .refused('too_many_acts');
+  // Parts could take the room that the end needs.
+  given(...events)
+    .when(ship(line(A, 1)))
+    .refused('too_many_acts');
   given(...events)
     .when(SHIP)
     .follows([shipped(1)]);
+  given(...events, shipped(1, ALL, before))
+    .when(DELIVER)
+    .follows([delivered([1])]);
   given(...events)
     .when({ type: 'refund', act: actOf('7'), minor: 1 })
     .follows([]);

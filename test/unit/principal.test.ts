@@ -15,7 +15,7 @@ import {
   sees,
   serviceOf,
 } from '../../actors/principal.js';
-import { targetOf } from '../../http/order-ids.js';
+import { targetOf } from '../../http/orders/order-ids.js';
 import { writeOf } from '../../http/writes.js';
 
 const test = suite('principals');

@@ -5,8 +5,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
 import type { Clock, Logger } from '../../actors/ports.js';
-import { IssuerAway } from '../../http/issuer-keys.js';
-import { Tokens } from '../../http/tokens.js';
+import { IssuerAway } from '../../http/auth/issuer-keys.js';
+import { Tokens } from '../../http/auth/tokens.js';
 import { realClock } from './fake-owners.js';
 import { Issuer, unsigned } from './issuer.js';
 

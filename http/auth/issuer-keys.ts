@@ -6,8 +6,8 @@
  * his tokens name.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { limits } from '../actors/limits.js';
-import type { Clock, Logger } from '../actors/ports.js';
+import { limits } from '../../actors/limits.js';
+import type { Clock, Logger } from '../../actors/ports.js';
 
 export class IssuerAway extends Error {
   override readonly name = 'IssuerAway';

@@ -2,19 +2,17 @@
  * What a person asks of an order that stands: cancel, ship, deliver, return, refund. Each is one command to
  * the order's owner, who decides by the state chart; the answer is the order as it stands then.
  */
-import { type OrderId, orderId, productId } from '../actors/ids.js';
-import { minorDigits, toMinor } from '../actors/money.js';
-import type { OrderState } from '../actors/order.js';
-import type { ActReply, Clock, Owners } from '../actors/ports.js';
-import { callerOf, sees } from '../actors/principal.js';
-import type { Line, OrderAct } from '../actors/protocol.js';
-import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../actors/transitions.js';
-import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
-import { invalidField, notFound } from './failure.js';
-import { actRefusal, actUnavailable } from './order-life-answer.js';
-import { entityTag, orderJson } from './order-view.js';
-import { type Answer, success } from './reply.js';
+import { type OrderId, orderId, productId } from '../../actors/ids.js';
+import { minorDigits, toMinor } from '../../actors/money.js';
+import type { OrderState } from '../../actors/order.js';
+import type { ActReply, Clock, Owners } from '../../actors/ports.js';
+import { callerOf, sees } from '../../actors/principal.js';
+import type { Line, OrderAct } from '../../actors/protocol.js';
+import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../../actors/transitions.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
+import { invalidField, notFound } from '../failure.js';
+import { type Answer, success } from '../reply.js';
 import type {
   CancelBody,
   DeliverBody,
@@ -24,8 +22,10 @@ import type {
   ReturnBody,
   ShipBody,
   StatusBody,
-} from './schemas.js';
-import { writeOf } from './writes.js';
+} from '../schemas.js';
+import { writeOf } from '../writes.js';
+import { actRefusal, actUnavailable } from './order-life-answer.js';
+import { entityTag, orderJson } from './order-view.js';
 
 export interface OrderLifeOptions {
   readonly owners: Owners;
@@ -116,10 +116,10 @@ export class OrderLife {
     const reply = await waiting.during(() => owners.act(request, waitMs).catch(unavailable));
     if (reply.kind === 'unavailable') throw actUnavailable(id);
     if (reply.kind === 'refused') throw actRefusal(reply, id, command);
-    const replayed = reply.repeat && key !== undefined ? ['Idempotency-Replayed', 'true'] : [];
     return {
       ...success(status, orderJson(reply.state), message),
-      headers: ['ETag', entityTag(reply.state), ...replayed],
+      etag: entityTag(reply.state),
+      ...(reply.repeat && key !== undefined && { headers: ['Idempotency-Replayed', 'true'] }),
     };
   }
 

@@ -5,12 +5,12 @@
  * a token says nothing about how it is to be checked. Without `admin` its subject is a customer.
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import { userId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
-import type { Clock, Logger } from '../actors/ports.js';
-import { isScope, type Principal, type Scope } from '../actors/principal.js';
+import { userId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { Clock, Logger } from '../../actors/ports.js';
+import { isScope, type Principal, type Scope } from '../../actors/principal.js';
+import { isIdText } from '../schemas.js';
 import { IssuerAway, IssuerKeys } from './issuer-keys.js';
-import { isIdText } from './schemas.js';
 
 export interface TokenOptions {
   readonly issuer: string;

@@ -5,11 +5,11 @@
  * A product's currency never changes, so it is asked for once and then known. Products that nobody
  * knows are left to their keeper, who answers with 404.
  */
-import type { ProductId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
-import type { Owners } from '../actors/ports.js';
-import type { OrderContent } from '../actors/protocol.js';
-import { type Failure, invalidField } from './failure.js';
+import type { ProductId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { Owners } from '../../actors/ports.js';
+import type { OrderContent } from '../../actors/protocol.js';
+import { type Failure, invalidField } from '../failure.js';
 import type { Wish } from './order-content.js';
 
 /** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */

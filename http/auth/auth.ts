@@ -9,12 +9,11 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { limits } from '../actors/limits.js';
-import type { ApiKey, ApiKeys, Clock, Logger } from '../actors/ports.js';
-import type { Principal } from '../actors/principal.js';
-import { unauthorized } from './admission.js';
+import { limits } from '../../actors/limits.js';
+import type { ApiKey, ApiKeys, Clock, Logger } from '../../actors/ports.js';
+import type { Principal } from '../../actors/principal.js';
+import { Failure, unavailable } from '../failure.js';
 import { hashOf, isApiKey } from './api-key.js';
-import { Failure, unavailable } from './failure.js';
 import { type TokenOptions, Tokens, type Verified } from './tokens.js';
 
 export interface AuthOptions {
@@ -138,4 +137,13 @@ function remember<T>(known: Map<string, T>, hash: string, value: T): void {
     if (oldest !== undefined) known.delete(oldest);
   }
   known.set(hash, value);
+}
+
+/** @param given whether there was anything that could have been one. */
+function unauthorized(given: boolean): Failure {
+  const message = given
+    ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'
+    : 'Send an API key or a token: Authorization: Bearer hf_...';
+  const challenge = given ? 'Bearer error="invalid_token"' : 'Bearer';
+  return new Failure(401, 'unauthorized', message, { headers: ['WWW-Authenticate', challenge] });
 }

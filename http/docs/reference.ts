@@ -1,9 +1,9 @@
 /** The document and the page made of it: each is made once, when it is first asked for. */
 import { createHash } from 'node:crypto';
+import { operations } from '../operations/all.js';
+import type { Answer } from '../reply.js';
 import { docsPage, PAGE_POLICY } from './docs-page.js';
 import { type Document, openApiDocument } from './openapi.js';
-import { operations } from './operations/all.js';
-import type { Answer } from './reply.js';
 
 export class Reference {
   readonly #version: string;

@@ -1,10 +1,10 @@
 /**
  * What a client sees of a product's stock and of what moved it.
  */
-import { available, type ProductState } from '../actors/inventory.js';
-import { toDecimal } from '../actors/money.js';
-import type { OperationRow } from '../actors/node/rows.js';
-import { isoTime } from './order-view.js';
+import { available, type ProductState } from '../../actors/inventory.js';
+import { toDecimal } from '../../actors/money.js';
+import type { OperationRow } from '../../actors/node/rows.js';
+import { isoTime } from '../orders/order-view.js';
 
 export const productJson = (state: ProductState): string =>
   JSON.stringify({

@@ -4,27 +4,26 @@
  * what was not done, and adds nothing twice.
  */
 
-import { productId } from '../actors/ids.js';
-import { unknownProduct as unknownState } from '../actors/inventory.js';
-import { limits } from '../actors/limits.js';
-import type { Clock, Owners } from '../actors/ports.js';
-import { callerOf } from '../actors/principal.js';
-import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
+import { productId } from '../../actors/ids.js';
+import { unknownProduct as unknownState } from '../../actors/inventory.js';
+import { limits } from '../../actors/limits.js';
+import type { Clock, Owners } from '../../actors/ports.js';
+import { callerOf } from '../../actors/principal.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import { type Asked, idempotencyKey, WaitingRoom } from '../asked.js';
+import { Failure, type FieldError, invalid } from '../failure.js';
+import { stockUnder } from '../gremlin.js';
+import { inTurns } from '../in-turns.js';
+import { type Answer, success } from '../reply.js';
+import { receiptLine, validated } from '../schemas.js';
+import { writeOf } from '../writes.js';
 import { type CsvRecord, readCsv } from './csv.js';
-import { Failure, type FieldError, invalid } from './failure.js';
-import { stockUnder } from './gremlin.js';
-import { inTurns } from './in-turns.js';
 import { receiptOf } from './receipts.js';
-import { type Answer, success } from './reply.js';
-import { receiptLine, validated } from './schemas.js';
 import { refusalOf } from './stock-writes.js';
-import { writeOf } from './writes.js';
 
 export interface ImportOptions {
   readonly owners: Owners;
   readonly clock: Clock;
-  readonly waiting: WaitingRoom;
   readonly waitMs: number;
 }
 
@@ -41,13 +40,14 @@ interface FailedRow {
 
 export class Import {
   readonly #options: ImportOptions;
+  readonly #waiting = new WaitingRoom(limits.importsAtOnce);
 
   constructor(options: ImportOptions) {
     this.#options = options;
   }
 
   receive = (asked: Asked): Promise<Answer> =>
-    this.#options.waiting.during(async () => {
+    this.#waiting.during(async () => {
       const { clock } = this.#options;
       const records = await readCsv(asked.req, COLUMNS);
       const key = idempotencyKey(asked, undefined) ?? clock.id();

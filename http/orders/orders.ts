@@ -2,28 +2,28 @@
  * Orders over HTTP: place one, look at one, list them, read one's history. A placed order is
  * answered from its owner, lists and histories from the read model.
  */
-import { orderId, userId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
-import type { HistoryRow } from '../actors/node/rows.js';
-import { absentOrder, hasOutcome } from '../actors/order.js';
-import { evolveOrder } from '../actors/order-events.js';
-import type { Clock, Owners, PlaceReply, Queries } from '../actors/ports.js';
-import { sees, serviceOf } from '../actors/principal.js';
-import { Unavailable } from '../actors/unavailable.js';
-import { mustActFor } from './admission.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
-import { cursorOf, linksOf } from './cursor.js';
-import { Failure, fromReadModel, invalidField, notFound } from './failure.js';
-import { inTime } from './in-time.js';
-import { type OrderListQuery, orderFilter, orderKey, orderPage } from './list-queries.js';
+import { orderId, userId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { HistoryRow } from '../../actors/node/rows.js';
+import { absentOrder, hasOutcome } from '../../actors/order.js';
+import { evolveOrder } from '../../actors/order-events.js';
+import type { Clock, Owners, PlaceReply, Queries } from '../../actors/ports.js';
+import { sees, serviceOf } from '../../actors/principal.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
+import { mustActFor } from '../auth/admission.js';
+import { cursorOf, linksOf } from '../cursor.js';
+import { Failure, fromReadModel, invalidField, notFound } from '../failure.js';
+import { inTime } from '../in-time.js';
+import { type OrderListQuery, orderFilter, orderKey, orderPage } from '../list-queries.js';
+import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from '../reply.js';
+import type { OrderBody } from '../schemas.js';
 import { answerOf, notConfirmedInTime } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
 import { entityTag, historyJson, orderJson } from './order-view.js';
 import { preferenceOf } from './prefer.js';
-import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from './reply.js';
-import type { OrderBody } from './schemas.js';
 
 export interface OrdersOptions {
   readonly owners: Owners;

@@ -1,13 +1,12 @@
 /** Why an order was not changed, as a client hears it. */
-import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
-import type { OrderState } from '../actors/order.js';
-import { leftToReturn, leftToShip, refundable } from '../actors/order-life.js';
-import type { ActReply } from '../actors/ports.js';
-import type { Line, OrderAct } from '../actors/protocol.js';
-import { allowedFrom, statusOf } from '../actors/transitions.js';
-import type { ErrorCode } from './errors.js';
-import { Failure, notFound, unavailable } from './failure.js';
-import { idempotencyMismatch } from './order-answer.js';
+import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
+import type { OrderState } from '../../actors/order.js';
+import { leftToReturn, leftToShip, refundable } from '../../actors/order-life.js';
+import type { ActReply } from '../../actors/ports.js';
+import type { Line, OrderAct } from '../../actors/protocol.js';
+import { allowedFrom, statusOf } from '../../actors/transitions.js';
+import type { ErrorCode } from '../errors.js';
+import { Failure, idempotencyMismatch, notFound, unavailable } from '../failure.js';
 
 export const actUnavailable = (order: string): Failure =>
   unavailable(

@@ -2,11 +2,11 @@
  * What an order's outcome answers: one function of the order's state, so that a repeat gets the
  * status and the body that the first one got.
  */
-import type { OrderState } from '../actors/order.js';
-import type { PlaceReply } from '../actors/ports.js';
-import { Failure, unavailable } from './failure.js';
+import type { OrderState } from '../../actors/order.js';
+import type { PlaceReply } from '../../actors/ports.js';
+import { Failure, idempotencyMismatch, unavailable } from '../failure.js';
+import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../reply.js';
 import { orderJson } from './order-view.js';
-import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from './reply.js';
 
 export function answerOf(reply: PlaceReply, order: string): Answer {
   switch (reply.kind) {
@@ -106,8 +106,3 @@ function refused(refusal: Extract<PlaceReply, { kind: 'refused' }>['refusal'], o
   }
   return failureAnswer(idempotencyMismatch('another order'));
 }
-
-export const idempotencyMismatch = (other: string): Failure => {
-  const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;
-  return new Failure(422, 'idempotency_mismatch', message, { errors: [{ field: 'Idempotency-Key', message }] });
-};

@@ -2,11 +2,11 @@
  * An order's body, in any of its three shapes, as the one shape that is compared, stored and run:
  * ids as text, one line a product.
  */
-import { type ProductId, productId, userId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
-import type { OrderContent } from '../actors/protocol.js';
-import { invalidField } from './failure.js';
-import type { OrderBody } from './schemas.js';
+import { type ProductId, productId, userId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { OrderContent } from '../../actors/protocol.js';
+import { invalidField } from '../failure.js';
+import type { OrderBody } from '../schemas.js';
 
 export interface Wish {
   readonly content: OrderContent;

@@ -6,8 +6,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { CsvError, type Options, parse } from 'csv-parse';
-import { limits } from '../actors/limits.js';
-import { Failure, invalidField } from './failure.js';
+import { limits } from '../../actors/limits.js';
+import { Failure, invalidField } from '../failure.js';
 
 /** `line` is the one of the file that the record ends on; the header's is 1. */
 export type CsvRecord =
@@ -58,7 +58,8 @@ export async function readCsv(
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let bytes = 0;
   try {
-    for await (const chunk of req as AsyncIterable<Buffer>) {
+    // Left before its end it stays open: the answer goes out on the same connection.
+    for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > limits.importBytes)
         broken ??= tooLarge(`more than ${limits.importBytes.toLocaleString('en-US')} bytes`);
@@ -67,11 +68,10 @@ export async function readCsv(
     }
     if (broken === undefined) parser.end(decoder.decode());
   } catch (error) {
-    if (error instanceof TypeError) throw invalidField('body', 'is no text in UTF-8');
-    throw invalidField('body', 'was cut off before its end');
+    broken = invalidField('body', error instanceof TypeError ? 'is no text in UTF-8' : 'was cut off before its end');
   }
   if (broken === undefined) await ended;
-  if (broken !== undefined) throw broken;
+  if (broken !== undefined) throw req.readableEnded ? broken : leftUnread(broken);
   if (records.length === 0) throw invalidField('body', 'has no rows');
   return records;
 }
@@ -101,8 +101,10 @@ function checked(
 const tooLarge = (what: string): Failure =>
   new Failure(413, 'too_large', `The body has ${what}: send it in parts.`, {
     errors: [{ field: 'body', message: `body has ${what}.` }],
-    unreadBody: true,
   });
+
+const leftUnread = ({ status, code, message, details }: Failure): Failure =>
+  new Failure(status, code, message, { ...details, unreadBody: true });
 
 const PROBLEMS: { readonly [code: string]: string } = {
   CSV_RECORD_INCONSISTENT_COLUMNS: 'has another number of columns than the first line',

@@ -1,6 +1,6 @@
 /** How long a client wants to wait for an outcome: the Prefer header (RFC 7240). */
-import { limits } from '../actors/limits.js';
-import type { Asked } from './asked.js';
+import { limits } from '../../actors/limits.js';
+import type { Asked } from '../asked.js';
 
 export interface Preference {
   readonly waitMs: number | undefined;

@@ -4,11 +4,11 @@
  * It comes before anything else of the request is looked at; only what can be asked by everybody is not stopped
  * here. While AUTH is off it costs nothing and everybody is ANYONE.
  */
-import type { UserId } from '../actors/ids.js';
-import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../actors/principal.js';
-import type { Asked } from './asked.js';
+import type { UserId } from '../../actors/ids.js';
+import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../../actors/principal.js';
+import type { Asked } from '../asked.js';
+import { Failure } from '../failure.js';
 import type { Auth } from './auth.js';
-import { Failure } from './failure.js';
 
 /** Writes down in `asked` who asks, or throws the refusal. */
 export type Admit = (asked: Asked, demand: Demand) => Promise<void> | undefined;
@@ -42,15 +42,6 @@ export function mustActFor({ principal }: Asked, user: UserId, field: string): v
 }
 
 // ---------------------------------------------------------------- refusals
-
-/** @param given whether there was anything that could have been one. */
-export function unauthorized(given: boolean): Failure {
-  const message = given
-    ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'
-    : 'Send an API key or a token: Authorization: Bearer hf_...';
-  const challenge = given ? 'Bearer error="invalid_token"' : 'Bearer';
-  return new Failure(401, 'unauthorized', message, { headers: ['WWW-Authenticate', challenge] });
-}
 
 const withoutScope = (scope: string): Failure =>
   new Failure(403, 'forbidden', `This key or token does not have the scope ${scope}.`, {

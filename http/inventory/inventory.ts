@@ -2,23 +2,21 @@
  * Stock over HTTP: look, receive, adjust, check, audit. A product is answered from its keeper, lists
  * from the read model.
  */
-import { type ProductId, productId } from '../actors/ids.js';
-import { available, type ProductState, unknownProduct as unknownState } from '../actors/inventory.js';
-import { limits } from '../actors/limits.js';
-import type { Clock, Owners, Queries, StockReply, StockRequest } from '../actors/ports.js';
-import { callerOf } from '../actors/principal.js';
-import type { ReceiveCommand } from '../actors/protocol.js';
-import { Unavailable } from '../actors/unavailable.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from './asked.js';
-import { cursorOf, linksOf } from './cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid } from './failure.js';
-import { stockUnder } from './gremlin.js';
-import { inTurns } from './in-turns.js';
-import { balanceJson, operationJson, productJson } from './inventory-view.js';
-import { type LedgerQuery, ledgerVersion } from './list-queries.js';
-import { merged } from './order-content.js';
-import { receiptOf } from './receipts.js';
-import { type Answer, continuedList, list, success } from './reply.js';
+import { type ProductId, productId } from '../../actors/ids.js';
+import { available, type ProductState, unknownProduct as unknownState } from '../../actors/inventory.js';
+import { limits } from '../../actors/limits.js';
+import type { Clock, Owners, Queries, StockReply, StockRequest } from '../../actors/ports.js';
+import { callerOf } from '../../actors/principal.js';
+import type { ReceiveCommand } from '../../actors/protocol.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
+import { cursorOf, linksOf } from '../cursor.js';
+import { Failure, type FieldError, fromReadModel, invalid } from '../failure.js';
+import { stockUnder } from '../gremlin.js';
+import { inTurns } from '../in-turns.js';
+import { type LedgerQuery, ledgerVersion } from '../list-queries.js';
+import { merged } from '../orders/order-content.js';
+import { type Answer, continuedList, list, success } from '../reply.js';
 import {
   type AdjustBody,
   type AuditQuery,
@@ -26,9 +24,11 @@ import {
   type PageQuery,
   pageOf,
   type ReceiptBody,
-} from './schemas.js';
+} from '../schemas.js';
+import { type Write, writeOf } from '../writes.js';
+import { balanceJson, operationJson, productJson } from './inventory-view.js';
+import { receiptOf } from './receipts.js';
 import { RecentWrites, receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
-import { type Write, writeOf } from './writes.js';
 
 export interface InventoryOptions {
   readonly owners: Owners;

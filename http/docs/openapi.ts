@@ -3,12 +3,12 @@
  * it is written twice: what a route may answer stands in its row, what a code means in errors.ts.
  */
 import { z } from 'zod';
-import type { Demand, Scope } from '../actors/principal.js';
+import type { Demand, Scope } from '../../actors/principal.js';
+import { ERRORS, type ErrorCode, exampleOf } from '../errors.js';
+import { codesOf, type Operation, type Tag } from '../operation.js';
+import { problemOf } from '../problem.js';
+import { errorReply, problemReply } from '../reply-schemas.js';
 import { curlsOf } from './curl.js';
-import { ERRORS, type ErrorCode, exampleOf } from './errors.js';
-import { codesOf, type Operation, type Tag } from './operation.js';
-import { problemOf } from './problem.js';
-import { errorReply, problemReply } from './reply-schemas.js';
 
 // ---------------------------------------------------------------- shape
 

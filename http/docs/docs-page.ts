@@ -3,12 +3,12 @@
  * Content-Security-Policy forbids both.
  */
 import { createHash } from 'node:crypto';
+import { ERRORS, type ErrorCode, exampleOf } from '../errors.js';
+import { anchorOf } from '../problem.js';
 import { fieldList, rows } from './docs-fields.js';
 import { STYLE } from './docs-style.js';
-import { ERRORS, type ErrorCode, exampleOf } from './errors.js';
 import { type Html, html, prose, Html as Ready } from './html.js';
 import type { Described, Document, Media, Parameter, Reference, Reply } from './openapi.js';
-import { anchorOf } from './problem.js';
 
 const HASH = createHash('sha256').update(STYLE).digest('base64');
 

@@ -4,11 +4,11 @@
  * `"order_id":"` stand in it exactly once: quotes in user text are escaped, so none can fake them.
  */
 
-import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
-import type { HistoryRow } from '../actors/node/rows.js';
-import { NO_LIFE, type OrderState } from '../actors/order.js';
-import type { Json, Line, OrderEvent } from '../actors/protocol.js';
-import { fulfillmentStatusOf, statusOf, trackingOf } from '../actors/transitions.js';
+import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
+import type { HistoryRow } from '../../actors/node/rows.js';
+import { NO_LIFE, type OrderState } from '../../actors/order.js';
+import type { Json, Line, OrderEvent } from '../../actors/protocol.js';
+import { fulfillmentStatusOf, statusOf, trackingOf } from '../../actors/transitions.js';
 
 const quote = JSON.stringify;
 

@@ -12,8 +12,8 @@
  * the two kinds of ids never meet, nobody can take a caller's key away by naming the id it hashes to.
  */
 import { createHash } from 'node:crypto';
-import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../actors/ids.js';
-import type { PlaceRequest } from '../actors/ports.js';
+import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../../actors/ids.js';
+import type { PlaceRequest } from '../../actors/ports.js';
 
 export type Target = Pick<PlaceRequest, 'order' | 'fresh' | 'alias'>;
 

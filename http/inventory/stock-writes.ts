@@ -1,11 +1,10 @@
 /** What a keeper's answer to a write means to a client. */
-import type { WriteId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
-import type { ProductRefusal } from '../actors/protocol.js';
-import type { ErrorCode } from './errors.js';
-import { Failure, type FieldError, notFound, unavailable } from './failure.js';
-import { idempotencyMismatch } from './order-answer.js';
-import type { Write } from './writes.js';
+import type { WriteId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { ProductRefusal } from '../../actors/protocol.js';
+import type { ErrorCode } from '../errors.js';
+import { Failure, type FieldError, idempotencyMismatch, notFound, unavailable } from '../failure.js';
+import type { Write } from '../writes.js';
 
 /**
  * The requests that lately had an effect under a key. A keeper knows only what it has received itself,
