@@ -84,9 +84,17 @@ export const available = ({ onHand, held, backordered }: ProductState): number =
 export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && state.onHand > state.held;
 
 type Answer = Decision<ProductEvent, ProductRefusal>;
+
+/** What a decision may know besides the state; it comes in with the turn. */
+export interface StockContext {
+  /** There is room for one more order that waits: it stays in memory until its stock has come. */
+  readonly mayWait: boolean;
+}
+
 type Row<T extends ProductCommand['type']> = (
   state: ProductState,
   command: Extract<ProductCommand, { type: T }>,
+  context: StockContext,
 ) => Answer;
 
 // ---------------------------------------------------------------- decide
@@ -103,7 +111,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
     if (state.onHand + adjustment.delta > limits.stock) return { refused: 'too_much_stock' };
     return { events: [{ type: 'adjusted', ...adjustment }], letters: [] };
   },
-  hold(state, { order, quantity, currency }) {
+  hold(state, { order, quantity, currency }, context) {
     if (!state.known || (currency !== undefined && currency !== state.currency)) {
       return { events: [], letters: told(order, { product: state.id, answer: 'unknown' }) };
     }
@@ -114,7 +122,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
       return { events: [{ type: 'held', order, quantity }], letters: told(order, answer) };
     }
     const missing = quantity - free;
-    if (!mayWait(state, missing)) {
+    if (!context.mayWait || !mayWait(state, missing)) {
       return { events: [], letters: told(order, { product, answer: 'short', available: free }) };
     }
     const backordered: ProductEvent = { type: 'backordered', order, quantity: missing };
@@ -165,9 +173,11 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   },
 };
 
-export function decideProduct(state: ProductState, command: ProductCommand): Answer {
+const ROOM: StockContext = { mayWait: true };
+
+export function decideProduct(state: ProductState, command: ProductCommand, context = ROOM): Answer {
   const row = rows[command.type] as Row<ProductCommand['type']>;
-  return row(state, command);
+  return row(state, command, context);
 }
 
 // ---------------------------------------------------------------- evolve

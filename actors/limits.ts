@@ -68,6 +68,8 @@ export const limits = {
   unflushedRowsOfOne: 50_000,
   /** Orders that are not settled or not flushed. */
   ordersInMemory: 300_000,
+  /** With so many of them no more may wait for stock. */
+  ordersBesideWaiting: 200_000,
   unconfirmedLetters: 10_000,
   /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
@@ -173,6 +175,7 @@ export function assertLimits(l: typeof limits = limits): void {
     if (!holds) throw new Error(`limits.ts: ${sentence}`);
   };
   must(l.recordBytes < 1_048_576, 'recordBytes must leave room for headers below a broker payload of 1 MiB');
+  must(l.ordersBesideWaiting < l.ordersInMemory, 'ordersBesideWaiting must stay below ordersInMemory');
   must(l.actsToEnd < l.actsOfOrder, 'actsToEnd must be part of actsOfOrder');
   must(l.flushEveryMs <= l.flushWholeEveryMs, 'flushEveryMs must not exceed flushWholeEveryMs');
   must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');

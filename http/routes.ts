@@ -24,7 +24,9 @@ export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
 /** Leaves the answer in `ctx.state.asked`, or throws the 404 or 405. */
 function routed(table: readonly Operation[], rooms: Rooms, admit: Admit): Middleware {
   const router = new Router();
-  for (const operation of table) {
+  // What is written out comes before what stands for anything.
+  const placeholders = ({ path }: Operation) => path.split('/:').length;
+  for (const operation of [...table].sort((a, b) => placeholders(a) - placeholders(b))) {
     const handler = rooms.gremlin.biting(operation.path, operation.handler(rooms));
     router.register(pathsOf(operation), [operation.method], async (ctx) => {
       const asked: Asked = ctx.state.asked;

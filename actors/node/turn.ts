@@ -9,7 +9,8 @@
  */
 import { cascadeEvents, eventFrame } from '../cloud-events.js';
 import type { Address, ProductId, WriteId } from '../ids.js';
-import { decideProduct, evolveProduct, type ProductState } from '../inventory.js';
+import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
+import { limits } from '../limits.js';
 import type { OrderContext, OrderState } from '../order.js';
 import { decideOrder } from '../order-chart.js';
 import { evolveOrder } from '../order-events.js';
@@ -66,6 +67,7 @@ export class Turn {
   readonly seen = new Map<number, Map<number, number>>();
   readonly touchedOrders = new Set<OrderEntry>();
   private readonly touchedPartitions = new Set<number>();
+  private readonly room: StockContext;
   private bytes = 2_048;
   private publicBytes = 2;
 
@@ -75,7 +77,9 @@ export class Turn {
     readonly at: number,
     private readonly world: World,
     private readonly settings: TurnSettings,
-  ) {}
+  ) {
+    this.room = { mayWait: world.orders.size < limits.ordersBesideWaiting };
+  }
 
   get isEmpty(): boolean {
     return this.cascades.length === 0 && this.seen.size === 0;
@@ -187,7 +191,7 @@ export class Turn {
     const { id } = of;
     const known = world.products.get(id);
     const entry = known ?? world.newProduct(id);
-    const decision = decideProduct(entry.state, command);
+    const decision = decideProduct(entry.state, command, this.room);
     if ('refused' in decision || decision.events.length === 0) return decision;
     const { state, version, epoch, n } = entry;
     undo.push(() => {

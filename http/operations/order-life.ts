@@ -48,31 +48,29 @@ const common = {
   optionalBody: true,
 } as const;
 
-/** Stands before the orders: an order of that id would hide it. */
-export const transitionsOperation = operation({
-  method: 'GET',
-  path: '/api/orders/transitions',
-  id: 'listTransitions',
-  tag: 'Orders',
-  scope: 'any',
-  ports: 'main',
-  summary: 'How orders go from one status to another',
-  description: 'The one table that orders are decided by. `by: request` may be asked for, `by: system` happens.',
-  examples: [{ name: 'The table' }],
-  success: {
-    200: {
-      description: 'The table and all words.',
-      schema: one(transitionsReply),
-      example: { status: 'success', data: transitions },
-    },
-  },
-  handle: ({ life }) => life.transitions(),
-});
-
 /** The shop's to do: no customer may, not with its own order either. */
 const byService = { ...common, scope: 'service:orders:write' } as const;
 
 export const orderLifeOperations = [
+  operation({
+    method: 'GET',
+    path: '/api/orders/transitions',
+    id: 'listTransitions',
+    tag: 'Orders',
+    scope: 'any',
+    ports: 'main',
+    summary: 'How orders go from one status to another',
+    description: 'The one table that orders are decided by. `by: request` may be asked for, `by: system` happens.',
+    examples: [{ name: 'The table' }],
+    success: {
+      200: {
+        description: 'The table and all words.',
+        schema: one(transitionsReply),
+        example: { status: 'success', data: transitions },
+      },
+    },
+    handle: ({ life }) => life.transitions(),
+  }),
   operation({
     ...byService,
     method: 'PATCH',

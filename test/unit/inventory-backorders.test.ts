@@ -107,6 +107,13 @@ test('a queue has an end', () => {
     .follows([], [told(FIRST, short(A, 0))]);
 });
 
+test('where memory has no room for another order that waits: short', () => {
+  const state = productAfter([LIMITLESS]);
+  const hold = ask('hold', FIRST, 5);
+  assert.equal(decideProduct(state, hold, { mayWait: false }), { events: [], letters: [told(FIRST, short(A, 2))] });
+  assert.ok('events' in decideProduct(state, ask('hold', FIRST, 2), { mayWait: false }), 'what is there is held');
+});
+
 test('while one waits, what has come in is not for others (I5)', () => {
   const state = productAfter([...QUEUE, received(9)]);
   assert.ok(fillOwed(state));
