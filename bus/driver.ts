@@ -173,7 +173,8 @@ export class Driver implements Owners {
   }
 
   async notReady(): Promise<string | undefined> {
-    if (this.node.isFull()) return 'too much waits to be remembered: Postgres has not caught up';
+    const full = this.node.fullness();
+    if (full !== undefined) return full;
     this.probe ??= this.writeProbe().finally(() => {
       this.probe = undefined;
     });

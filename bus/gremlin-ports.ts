@@ -3,7 +3,8 @@
  *
  *  B1. Every bite is something that a network, a server or a process does as well: a call is late, does not
  *      arrive, arrives twice, or its answer is lost. So a promise that rejects still means "no answer".
- *  B2. What readiness and the internal routes ask, and the switch itself, pass untouched.
+ *  B2. The probe of Postgres, the internal routes and the switch itself pass untouched; the append that readiness
+ *      waits for is bitten like any other, so that it says what orders meet.
  */
 import type { GremlinKind, GremlinTarget } from '../actors/gremlin.js';
 import { limits } from '../actors/limits.js';

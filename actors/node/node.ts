@@ -101,7 +101,8 @@ export class Node {
   // -------------------------------------------------------------- what an edge asks
 
   place(request: Request, ask: PlaceRequest): void {
-    if (this.isFull()) return this.notNow(request, 'place');
+    const full = this.fullness();
+    if (full !== undefined) return this.notNow(request, 'place', full);
     const item: InboxItem = { kind: 'place', request, ask };
     if (ask.fresh) return this.inbox.put(item); // Nobody else knows its id: nothing to look up, nothing to pin.
     for (const id of idsOf(ask)) this.lookUps.pin(id);
@@ -110,7 +111,8 @@ export class Node {
   }
 
   act(request: Request, ask: ActRequest): void {
-    if (this.isBehind()) return this.notNow(request, 'act');
+    const backlog = this.backlog();
+    if (backlog !== undefined) return this.notNow(request, 'act', backlog);
     const item: InboxItem = { kind: 'act', request, ask };
     this.lookUps.pin(ask.order);
     if (this.world.orders.has(ask.order)) this.inbox.put(item);
@@ -118,7 +120,8 @@ export class Node {
   }
 
   stock(request: Request, ask: StockRequest): void {
-    if (this.isBehind()) return this.notNow(request, 'stock');
+    const backlog = this.backlog();
+    if (backlog !== undefined) return this.notNow(request, 'stock', backlog);
     const item: InboxItem = { kind: 'stock', request, ask, done: [] };
     this.lookUps.pin(ask.command.ref);
     if (ask.fresh) this.inbox.put(item);
@@ -398,24 +401,27 @@ export class Node {
     }
   }
 
-  /** N7: so much waits that an edge is told "not now" when it places an order. */
-  isFull(): boolean {
-    return this.isBehind() || this.world.orders.size >= limits.ordersInMemory;
-  }
-
-  /** N7, whatever it asks. Orders may fill the memory until stock comes or they are cancelled: that must get through. */
-  private isBehind(): boolean {
+  /** N7: why an edge is told "not now" when it places an order; undefined: it may. */
+  fullness(): string | undefined {
     return (
-      this.inbox.size >= limits.inboxCommands ||
-      this.lookUps.size >= limits.lookUpsWaiting ||
-      this.unconfirmed >= limits.unconfirmedLetters ||
-      this.world.unflushedEvents >= limits.unflushedEvents ||
-      this.world.isClogged ||
-      this.unflushedBytes >= limits.unflushedBytes
+      this.backlog() ?? (this.world.orders.size >= limits.ordersInMemory ? 'too many orders are under way' : undefined)
     );
   }
 
-  private notNow(request: Request, kind: 'place' | 'act' | 'stock', why = 'too much waits to be remembered'): void {
+  /** The same for all others, which may let orders end. */
+  private backlog(): string | undefined {
+    const { world } = this;
+    if (this.inbox.size >= limits.inboxCommands) return 'too many commands are waiting';
+    if (this.lookUps.size >= limits.lookUpsWaiting) return 'too many look-ups wait for Postgres';
+    if (this.unconfirmed >= limits.unconfirmedLetters) return 'too many letters have no confirmation';
+    const isBehind =
+      world.isClogged ||
+      world.unflushedEvents >= limits.unflushedEvents ||
+      this.unflushedBytes >= limits.unflushedBytes;
+    return isBehind ? 'too much waits to be remembered: Postgres has not caught up' : undefined;
+  }
+
+  private notNow(request: Request, kind: 'place' | 'act' | 'stock', why: string): void {
     const reply = { kind: 'unavailable', why } as const;
     if (kind === 'place') this.effects.push({ kind: 'replyPlace', request, reply });
     else if (kind === 'act') this.effects.push({ kind: 'replyAct', request, reply });
