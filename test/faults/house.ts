@@ -130,8 +130,10 @@ export class House {
   }
 
   async ready(withinMs: number): Promise<void> {
-    const there = async () => this.process?.exitCode !== null || (await this.ask('/readyz'))?.status === 200;
-    if ((await until(there, withinMs)) && this.process?.exitCode === null) {
+    // One that was killed has a signal and no code.
+    const runs = () => this.process?.exitCode === null && this.process.signalCode === null;
+    const there = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
+    if ((await until(there, withinMs)) && runs()) {
       this.left();
       return;
     }
