@@ -107,7 +107,10 @@ function faultOf(request: Generated, reply: WireReply): string | undefined {
   if (status >= 500 && status !== 503) return `a ${status}`;
   const contentType = headers.get('content-type') ?? '';
   const path = pathOf(request.target);
-  const here = operations.filter((operation) => matches(operation, path));
+  // What is written out goes before what stands for anything, as in the router.
+  const here = operations
+    .filter((operation) => matches(operation, path))
+    .sort((a, b) => a.path.split('/:').length - b.path.split('/:').length);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
   const operation = here.find((one) => one.method === method);
   if (operation !== undefined && request.method === 'HEAD') {
