@@ -105,7 +105,12 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
   ],
 };
 
+/** Node complains once more about each piece that such a client still sends. */
+const told = new WeakSet<Socket>();
+
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
+  // A connection that is cut now could take the reply with it: what still comes is thrown away until `tell` ends it.
+  if (told.has(socket) && error.code !== 'ECONNRESET') return;
   // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
   if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfBody(error, socket))) {
     socket.destroy();
@@ -121,6 +126,7 @@ function tell(socket: Socket, status: number, options: HttpServerOptions): void 
   const field = status === 431 ? 'headers' : 'request';
   const body = errorBody(code, message, [{ field, message }]);
   const id = options.unreadable(status);
+  told.add(socket);
   socket.on('error', () => {});
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-ID: ${id}\r\nX-Correlation-ID: ${id}\r\nConnection: close\r\n${status === 405 ? 'Allow: GET, HEAD, POST, OPTIONS\r\n' : ''}\r\n${body}`,
