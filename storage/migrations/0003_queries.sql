@@ -36,7 +36,7 @@ create index order_search_words on order_search using gin (words) with (fastupda
 -- dependent on the locale, but for the case of letters beyond ASCII. A word is cut after 64 characters.
 create function search_words(content text) returns text[] language sql immutable parallel safe as $$
   select array(select left(word, 64) from unnest(string_to_array(
-    regexp_replace(lower(content), '[\u0001-\u002f:-@\u005b-`{-\u00bf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+', ' ', 'g'), ' ')) as word where word <> '')
+    regexp_replace(lower(content collate "default"), '[\u0001-\u002f:-@\u005b-`{-\u00bf\u2000-\u206f\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+', ' ', 'g'), ' ')) as word where word <> '')
 $$;
 
 -- The values in a JSON text, without the names of its fields.

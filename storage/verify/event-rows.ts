@@ -134,7 +134,8 @@ function differsFromHistory(each: Happened, event: OrderEvent, row: HistoryRow |
   return differsInTurn(name, each, row);
 }
 
-const OPERATION = {
+/** What a product's event is called among the operations; verify's own table (V1). */
+export const OPERATION = {
   received: 'receive',
   adjusted: 'adjust',
   held: 'hold',

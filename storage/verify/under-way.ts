@@ -7,7 +7,7 @@ import type { PartitionRow } from '../../actors/node/rows.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import { texts } from '../arrays.js';
 import type { Session } from '../postgres.js';
-import type { Happened } from './event-rows.js';
+import { type Happened, OPERATION } from './event-rows.js';
 import { judgeMoving, type Move, type MovingOrder, orderOf } from './moving-orders.js';
 import { LONG_MS } from './sql-laws.js';
 import type { Findings } from './verdict.js';
@@ -17,15 +17,6 @@ const PAGE = 1_000;
 const HISTORY = `select order_id as id, data from order_history where order_id = any($1::text[]) order by order_id, version`;
 const MOVES = `select ref as id, product_id as product, operation_type as type, operation_no as no, quantity from inventory_operations
   where ref = any($1::text[]) and order_id is not null`;
-
-const MOVE = {
-  held: 'hold',
-  released: 'release',
-  committed: 'commit',
-  returned: 'return',
-  backordered: 'backorder',
-  unbackordered: 'unbackorder',
-} as const;
 
 /** Letters that are numbered, and past their receiver's watermark. */
 export function lettersUnderWay(
@@ -71,7 +62,7 @@ export async function judgeMovingOrders(
       const moved = event.event as ProductEvent;
       if (moved.type === 'received' || moved.type === 'adjusted') continue;
       const no = 'no' in moved ? (moved.no ?? 1) : 1;
-      of(moved.order).moves.push({ product: event.of.id, type: MOVE[moved.type], no, quantity: moved.quantity });
+      of(moved.order).moves.push({ product: event.of.id, type: OPERATION[moved.type], no, quantity: moved.quantity });
     }
   }
   for (const letter of letters) {
