@@ -1,14 +1,16 @@
 /**
  * Brings the database's tables up to this version, at every start. Two that start at once take
- * turns: the second waits for the first, with a deadline, and then finds nothing to do.
+ * turns: the second waits for the first, with a deadline, and then finds nothing to do. Tables that a
+ * later version made are left alone: this one would write them wrongly, so it does not start.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from '../actors/ports.js';
 import { parsePostgresUrl } from './libpq-url.js';
 
+const TABLE = 'holdfast_migrations';
 const LOCK = 4_862_110_717;
 const LOCK_MS = 60_000;
 const CONNECT_MS = 5_000;
@@ -26,11 +28,12 @@ export async function migrate(url: string, log?: Logger): Promise<readonly strin
         `another process has been changing the tables for ${LOCK_MS / 1000} s: wait for it, or end its session in Postgres (${error.message})`,
       );
     });
+    await mustNotBeNewer(client);
     const ran = await runner({
       dbClient: client,
       dir: folder(),
       direction: 'up',
-      migrationsTable: 'holdfast_migrations',
+      migrationsTable: TABLE,
       migrationsSchema: 'public',
       schema: 'public',
       singleTransaction: true,
@@ -45,6 +48,20 @@ export async function migrate(url: string, log?: Logger): Promise<readonly strin
 }
 
 const ignore = () => {};
+
+async function mustNotBeNewer(client: pg.Client): Promise<void> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    `select to_regclass('public.${TABLE}') is not null as there`,
+  );
+  if (found[0]?.there !== true) return;
+  const known = new Set(readdirSync(folder()).map((file) => file.replace(/\.[^.]*$/, '')));
+  const { rows } = await client.query<{ name: string }>(`select name from public.${TABLE} order by id`);
+  const unknown = rows.map(({ name }) => name).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new Error(
+    `the tables in Postgres are newer than this version of Holdfast, which does not know the migration ${unknown.join(', ')}: start the version that made them or a later one, or restore the backup from before the upgrade`,
+  );
+}
 
 /** Beside the sources: compiled, this file stands in dist/storage. */
 function folder(): string {

@@ -1,5 +1,5 @@
 // What a start refuses, and in which words: a folder in use, a system settled otherwise, stores that were
-// swapped, an environment with mistakes. And what it says of a broker is what the broker says.
+// swapped, tables of a later version, an environment with mistakes. And what it says of a broker is what the broker says.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -109,6 +109,21 @@ test('an empty database beside the known broker is refused: it is another one th
   const { code, said } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(house) });
   assert.is(code, 1);
   assert.match(said, /the database remembers no system: DATABASE_URL points at another database than before/);
+});
+
+test('tables of a later version are refused by name, and left as they are', async () => {
+  const client = connectPostgres(await databaseUrl(house), { max: 1 });
+  const later = '9999_of_a_later_version';
+  await client.query('come from later', 'insert into holdfast_migrations (name, run_on) values ($1, now())', [later]);
+  try {
+    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(house), NATS_URL: await brokerUrl(house) });
+    assert.is(code, 1);
+    assert.match(said, new RegExp(`the tables in Postgres are newer than this version of Holdfast.* ${later}`));
+    assert.is((await house.ask('/readyz'))?.status, 200, 'the one that knows them goes on');
+  } finally {
+    await client.query('forget it', 'delete from holdfast_migrations where name = $1', [later]);
+    await client.end();
+  }
 });
 
 test('an empty broker beside the known database is refused, and /health tells of a given one', async () => {
