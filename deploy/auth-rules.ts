@@ -13,6 +13,8 @@ export interface AuthVariables {
   readonly JWT_AUDIENCE: string | undefined;
   readonly JWT_JWKS_URL: string | undefined;
   readonly DATABASE_URL: string | undefined;
+  /** libpq's own: it counts where DATABASE_URL has none. */
+  readonly PGPASSWORD: string | undefined;
   readonly NATS_URL: readonly string[];
   readonly REDIS_URL: string | undefined;
   readonly PAYMENT_KEY: string | undefined;
@@ -53,6 +55,7 @@ function productionMistakes(env: AuthVariables): Mistake[] {
     if (env[name]?.startsWith('http:')) wrong(name, 'https in production: who answers there decides who is who');
   }
   if (hasKnownSecret(env.DATABASE_URL ?? '')) wrong('DATABASE_URL', OWN_PASSWORD);
+  if (isAddedPassword(env) && isKnown(env.PGPASSWORD ?? '')) wrong('PGPASSWORD', OWN_PASSWORD);
   if (env.NATS_URL.some(hasKnownSecret)) wrong('NATS_URL', OWN_PASSWORD);
   if (hasKnownSecret(env.REDIS_URL ?? '')) wrong('REDIS_URL', OWN_PASSWORD);
   if (env.ADMIN_KEY !== undefined && isKnownKey(env.ADMIN_KEY)) {
@@ -90,6 +93,10 @@ const isKnown = (secret: string): boolean => KNOWN.has(secret.toLowerCase());
 function hasKnownSecret(url: string): boolean {
   return secretsOf(url).some((secret) => secret !== '' && isKnown(secret));
 }
+
+/** Our own Postgres has a password of its own, and so may a URL: then PGPASSWORD is for others. */
+const isAddedPassword = ({ DATABASE_URL }: AuthVariables): boolean =>
+  DATABASE_URL !== undefined && secretsOf(DATABASE_URL).every((secret) => secret === '');
 
 /** A long key is known when it is a known word, or one sign, again and again, or says that it is an example. */
 function isKnownKey(key: string): boolean {

@@ -118,6 +118,8 @@ const schema = z
       'a URL such as postgres://user:password@host:5432/database',
       (given) => urlOf(given, /^postgres(ql)?:\/\/\S+$/),
     ),
+    /** Read where the URL is (storage/libpq-url.ts); here it is only judged. */
+    PGPASSWORD: variable<string | undefined>(undefined, 'text', (given) => given),
     DATABASE_POOL: integer(10, 1, 90),
     NATS_URL: variable<string[]>(
       [],
@@ -253,7 +255,7 @@ const schema = z
 export type Config = Readonly<z.output<typeof schema>>;
 
 /** Never shown, not in part either. */
-const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY'];
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD'];
 
 /** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
 export function withoutSecrets(value: string): string {

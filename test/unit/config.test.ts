@@ -135,6 +135,8 @@ test('production: a password that everybody knows is refused, naming the variabl
       ['NATS_URL', `nats://ok:Zk3-qq81@a:4222,nats://u:${password}@b:4222`],
       ['NATS_URL', `nats://${password}@b:4222`],
       ['REDIS_URL', `redis://:${password}@cache:6379`],
+      ['REDIS_URL', `user:${password}@cache:6379/1`],
+      ['DATABASE_URL', `postgres://u:${password}@a:5432,b:5433/x?target_session_attrs=read-write`],
     ] as const) {
       const mistakes = mistakesIn({ ...PRODUCTION, [name]: value });
       assert.is(mistakes.length, 1, `${name}=${value}`);
@@ -149,6 +151,22 @@ test('production: a password that everybody knows is refused, naming the variabl
   );
   const fine = { DATABASE_URL: url('Zk3-qq81'), NATS_URL: 'nats://b:4222', REDIS_URL: 'redis://default@cache:6379' };
   assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);
+});
+
+test('production: PGPASSWORD is a password as any other, where it is the one that is used', () => {
+  const database = (url?: string) => ({ ...PRODUCTION, PGPASSWORD: 'holdfast', ...(url && { DATABASE_URL: url }) });
+  for (const url of ['postgres://holdfast@db/shop', 'postgres://a,b:5433/shop?user=u', 'postgresql:///x?host=/run']) {
+    const mistakes = mistakesIn(database(url));
+    assert.is(mistakes.length, 1, url);
+    assert.match(mistakes[0] ?? '', /^PGPASSWORD is a secret; it must be .*password of your own in production/);
+    assert.is(mistakesIn({ ...database(url), PGPASSWORD: 'Zk3-qq81' }).length, 0);
+    assert.is(mistakesIn({ ...database(url), ENVIRONMENT: 'development' }).length, 0);
+  }
+  for (const url of [undefined, 'postgres://u:Zk3-qq81@db/shop', 'postgres://db/shop?password=Zk3-qq81']) {
+    assert.equal(mistakesIn(database(url)), [], `${url}: it is not used`);
+  }
+  // The URL's own is the one that is used, and it is no better.
+  assert.match(mistakesIn(database('postgres://u@db/x?password=postgres')).join(), /^DATABASE_URL is /);
 });
 
 test('every password in our own examples is known', () => {
