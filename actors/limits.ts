@@ -125,8 +125,10 @@ export const limits = {
   issuerAnswerMs: 3_000,
   /** The issuer's keys are fetched again when they are older. */
   issuerKeysMs: 600_000,
-  /** ... and for a key that nobody knows at most so often. */
-  issuerCooldownMs: 30_000,
+  /** ... and at once for a key that nobody knows, but so long after the last time. */
+  issuerCooldownMs: 1_000,
+  /** So many tokens wait for that: others' keys are looked up meanwhile. */
+  issuerWaiting: 16,
   /** After a fetch that failed. */
   issuerRetryMs: 2_000,
   stopMs: 8_000,
@@ -188,7 +190,8 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.waitingRequests >= l.waitingClients, 'waitingRequests must not be less than waitingClients');
   must(l.credentialMs <= 5_000, 'credentialMs must keep the promise that a revocation takes effect within 5 s');
   must(l.credentialRefreshMs < l.credentialMs, 'credentialRefreshMs must be less than credentialMs');
-  must(l.issuerRetryMs <= l.issuerCooldownMs, 'issuerRetryMs must not exceed issuerCooldownMs');
+  must(l.issuerWaiting < l.credentialLookUps, 'issuerWaiting must stay below credentialLookUps');
+  must(l.issuerCooldownMs <= l.issuerRetryMs, 'issuerCooldownMs must not exceed issuerRetryMs');
   must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');

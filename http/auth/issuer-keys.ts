@@ -2,8 +2,9 @@
  * The public keys of the issuer of tokens, as its JWKS has them.
  *
  * Law: an issuer that is away stops nobody whose key is known; for one that is not known there is no answer
- * (IssuerAway), which is not a no. Nobody makes us ask the issuer more than once a cooldown, whatever keys
- * his tokens name.
+ * (IssuerAway), which is not a no. A no is said by keys alone that were asked for after the question: so a key
+ * of the issuer's counts from the moment he publishes it. Whatever keys his tokens name, he is asked once a
+ * cooldown at most; meanwhile so many wait, and for more there is no answer.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { limits } from '../../actors/limits.js';
@@ -18,7 +19,7 @@ export interface IssuerOptions {
   readonly issuer: string;
   /** Where its keys are; undefined: it is asked by OIDC discovery. */
   readonly jwksUrl: string | undefined;
-  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly logger: Logger;
 }
 
@@ -28,9 +29,12 @@ const MOST_BYTES = 1_048_576;
 export class IssuerKeys {
   readonly #options: IssuerOptions;
   #keys: JWTVerifyGetKey | undefined;
-  #fetchedAt = Number.NEGATIVE_INFINITY;
+  /** When those were asked for. */
+  #keysAt = Number.NEGATIVE_INFINITY;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #failedAt = Number.NEGATIVE_INFINITY;
   #fetching: Promise<JWTVerifyGetKey> | undefined;
+  #waiting = 0;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
@@ -38,29 +42,46 @@ export class IssuerKeys {
 
   /** The key that a token's header names. Throws IssuerAway, or what jose says of a key that there is not. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
-    const keys = this.#keys ?? (await this.#fetched());
-    const age = this.#options.clock.monotonic() - this.#fetchedAt;
-    if (age > limits.issuerKeysMs) this.#fetched().catch(() => {}); // It has been logged; these go on.
-    try {
-      return await keys(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || age < limits.issuerCooldownMs) throw error;
-      return (await this.#fetched())(header, token);
+    const { clock } = this.#options;
+    const since = clock.monotonic();
+    let keys = this.#keys ?? (await this.#fetched());
+    if (since - this.#keysAt > limits.issuerKeysMs) this.#fetched().catch(() => {}); // It has been logged; these go on.
+    for (;;) {
+      try {
+        return await keys(header, token);
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey) || this.#keysAt >= since) throw error;
+        keys = await this.#newer();
+      }
     }
   };
 
   // -------------------------------------------------------------- machinery
+
+  async #newer(): Promise<JWTVerifyGetKey> {
+    if (this.#waiting >= limits.issuerWaiting) throw new IssuerAway('too many ask for keys that nobody knows');
+    this.#waiting++;
+    try {
+      return await this.#fetched();
+    } finally {
+      this.#waiting--;
+    }
+  }
 
   #fetched(): Promise<JWTVerifyGetKey> {
     const { clock, logger } = this.#options;
     if (clock.monotonic() - this.#failedAt < limits.issuerRetryMs) {
       return Promise.reject(new IssuerAway('the issuer of tokens did not answer a moment ago'));
     }
-    this.#fetching ??= this.#fetch()
+    this.#fetching ??= this.#cooled()
+      .then(() => {
+        this.#askedAt = clock.monotonic();
+        return this.#fetch();
+      })
       .then(
         (keys) => {
           this.#keys = keys;
-          this.#fetchedAt = clock.monotonic();
+          this.#keysAt = this.#askedAt;
           return keys;
         },
         (error: unknown) => {
@@ -73,6 +94,12 @@ export class IssuerKeys {
         this.#fetching = undefined;
       });
     return this.#fetching;
+  }
+
+  async #cooled(): Promise<void> {
+    const { clock } = this.#options;
+    const restMs = this.#askedAt + limits.issuerCooldownMs - clock.monotonic();
+    if (restMs > 0) await new Promise<void>((resolve) => void clock.after(restMs, resolve));
   }
 
   async #fetch(): Promise<JWTVerifyGetKey> {

@@ -12,6 +12,8 @@ export type Claims = Omit<JWTPayload, 'exp'> & {
 export class Issuer {
   /** How often each address was asked. */
   readonly asked: string[] = [];
+  /** How often its keys were asked for. */
+  keysAsked = 0;
   /** Answers 503 while it is set. */
   isBroken = false;
   /** Another text than the keys, when set. */
@@ -19,8 +21,9 @@ export class Issuer {
   /** What the discovery names as issuer, when it is not the issuer. */
   names: string | undefined;
   readonly #published: JWK[] = [];
-  readonly #private = new Map<string, { readonly key: CryptoKey; readonly alg: string }>();
+  readonly #private = new Map<string, { readonly key: CryptoKey; readonly alg: string; readonly jwk: JWK }>();
   readonly #server: Server;
+  #held: { readonly until: Promise<void>; readonly tell: () => void } | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -33,7 +36,12 @@ export class Issuer {
       if (issuer.isBroken) res.end();
       else if (req.url === '/.well-known/openid-configuration') {
         res.end(JSON.stringify({ issuer: issuer.names ?? issuer.url, jwks_uri: `${issuer.url}/keys` }));
-      } else res.end(issuer.says ?? JSON.stringify({ keys: issuer.#published }));
+      } else {
+        issuer.keysAsked++;
+        const said = issuer.says ?? JSON.stringify({ keys: issuer.#published });
+        issuer.#held?.tell();
+        void (issuer.#held?.until ?? Promise.resolve()).then(() => res.end(said));
+      }
     });
     const issuer = new Issuer(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -48,8 +56,8 @@ export class Issuer {
   /** @returns the public key as text, which a forger has as well. */
   async addKey(alg: string, kid: string = alg, isPublished = true): Promise<string> {
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
-    this.#private.set(kid, { key: privateKey, alg });
-    if (isPublished) this.#published.push({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' });
+    this.#private.set(kid, { key: privateKey, alg, jwk: await exportJWK(publicKey) });
+    if (isPublished) this.publish(kid);
     return exportSPKI(publicKey);
   }
 
@@ -57,6 +65,32 @@ export class Issuer {
     const found = this.#published.find((jwk) => jwk.kid === kid);
     if (found === undefined) throw new Error(`there is no key ${kid}`);
     return found;
+  }
+
+  publish(kid: string): void {
+    const pen = this.#private.get(kid);
+    if (pen === undefined) throw new Error(`there is no key ${kid}`);
+    this.#published.push({ ...pen.jwk, kid, alg: pen.alg, use: 'sig' });
+  }
+
+  /** What is said of the keys from now on arrives when it is released. */
+  holdAnswers(): { readonly isHeld: Promise<void>; release(): void } {
+    let release = () => {};
+    let tell = () => {};
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const isHeld = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    this.#held = { until, tell };
+    return {
+      isHeld,
+      release: () => {
+        this.#held = undefined;
+        release();
+      },
+    };
   }
 
   unpublish(kid: string): void {

@@ -109,20 +109,69 @@ test('clocks may differ by the leeway', async ({ issuer, tokens }) => {
   assert.is(await tokens.verify(await issuer.token({ ...ada, lives: -leeway - 3 })), undefined);
 });
 
-test('a new key of the issuer is found, at most one question a cooldown for those that nobody knows', async (context) => {
-  const { issuer, tokens, clock } = context;
+test('a new key of the issuer counts from the moment he publishes it', async ({ issuer, tokens }) => {
   assert.ok(await tokens.verify(await issuer.token(ada)));
-  await issuer.addKey('ES256', 'new');
-  const fresh = await issuer.token(ada, 'new');
-  assert.is(await tokens.verify(fresh), undefined, 'inside the cooldown');
-  assert.is(issuer.asked.length, 2);
+  for (const kid of ['second', 'third']) {
+    await issuer.addKey('ES256', kid);
+    const fresh = await issuer.token(ada, kid);
+    // At once with the last question, and with one another: who is there too early waits, and nobody hears no.
+    await Promise.all(Array.from({ length: 10 }, async () => assert.ok(await tokens.verify(fresh), kid)));
+  }
+  assert.is(issuer.keysAsked, 3, 'one question for all that wait');
+});
+
+test('a key that the issuer publishes while he is being asked counts as well', async ({ issuer, tokens, clock }) => {
+  assert.ok(await tokens.verify(await issuer.token(ada)));
   clock.passed += limits.issuerCooldownMs;
-  await Promise.all(Array.from({ length: 20 }, async () => assert.ok(await tokens.verify(fresh))));
-  assert.is(issuer.asked.length, 4, 'one question for all that wait');
+  await issuer.addKey('ES256', 'late', false);
+  await issuer.addKey('ES256', 'hidden', false);
+  const answer = issuer.holdAnswers();
+  const no = tokens.verify(await issuer.token(ada, 'hidden'));
+  await answer.isHeld; // What it says was settled before the key was there.
+  issuer.publish('late');
+  const yes = tokens.verify(await issuer.token(ada, 'late'));
+  answer.release();
+  assert.is(await no, undefined);
+  assert.ok(await yes);
+  assert.is(issuer.keysAsked, 3);
+});
+
+test('a flood of keys that nobody knows asks the issuer once a cooldown, and hinders no token that is known', async (context) => {
+  const { issuer, tokens } = context;
+  const known = await issuer.token(ada);
+  assert.ok(await tokens.verify(known));
   await issuer.addKey('ES256', 'hidden', false);
   const unknown = await issuer.token(ada, 'hidden');
-  for (let i = 0; i < 5; i++) assert.is(await tokens.verify(unknown), undefined);
-  assert.is(issuer.asked.length, 4);
+  const since = performance.now();
+  let [refused, unanswered] = [0, 0];
+  const floods = Array.from({ length: 4 * limits.issuerWaiting }, async () => {
+    while (performance.now() - since < 2.5 * limits.issuerCooldownMs) {
+      await tokens.verify(unknown).then(
+        (verified) => {
+          assert.is(verified, undefined);
+          refused++;
+        },
+        (error: unknown) => {
+          assert.instance(error, IssuerAway);
+          unanswered++;
+        },
+      );
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+  let served = 0;
+  const serving = (async () => {
+    while (performance.now() - since < 2 * limits.issuerCooldownMs) {
+      assert.ok(await tokens.verify(known));
+      served++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })();
+  await Promise.all([...floods, serving]);
+  assert.ok(refused > 0 && unanswered > 0 && served > 0, `${refused} refused, ${unanswered} unanswered`);
+  assert.ok(issuer.keysAsked >= 3, 'it is asked again and again');
+  const most = 2 + (performance.now() - since) / limits.issuerCooldownMs;
+  assert.ok(issuer.keysAsked <= most, `${issuer.keysAsked} times, ${most} at most`);
 });
 
 test('a key that is withdrawn is forgotten at the next fetch', async ({ issuer, tokens, clock }) => {
