@@ -121,6 +121,11 @@ const insert = (what: 'is_fresh' | 'not is_fresh') => ({
 
 const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
+/** An order's words are of what never changes: those that were there before this statement have theirs. */
+const ALL = `select $${ORDER_AT}::text where ${IF_OPEN}`;
+const UNKNOWN = `select array_agg(id)::text from unnest($${ORDER_AT}::text[]) id
+  where not exists (select from orders where order_id = id) and ${IF_OPEN} having count(*) > 0`;
+
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
   const fresh = insert('is_fresh');
   const changed = insert('not is_fresh');
@@ -139,7 +144,7 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): str
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
       ${some.certain ? '' : 'on conflict do nothing'}),
-    unsearched as (insert into order_search_queue (order_ids) select $${ORDER_AT}::text where ${IF_OPEN})
+    unsearched as (insert into order_search_queue (order_ids) ${some.changed ? UNKNOWN : ALL})
     select count(*)::int as open from gate`;
 };
 

@@ -1,5 +1,5 @@
 /**
- * The words of orders, made beside the flush: a flush statement leaves the ids of its orders in
+ * The words of orders, made beside the flush: a flush statement leaves the ids of its new orders in
  * `order_search_queue`, and this takes them from there, a bounded batch a call. What is taken and what it
  * becomes are one statement, so a crash loses and doubles nothing, and nodes take turns at different rows.
  */

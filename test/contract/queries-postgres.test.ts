@@ -50,6 +50,37 @@ if (database !== undefined) {
     assert.equal(await client.query('look', 'select from order_search_queue'), []);
   });
 
+  test('what happens to an order later queues nothing: its words are of what never changes', async () => {
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const states = lived();
+    const queued = async () => {
+      const count = 'select coalesce(sum(cardinality(order_ids::text[])), 0)::int as ids from order_search_queue';
+      return (await client.query<{ ids: number }>('count', count))[0]?.ids;
+    };
+    const flush = (n: number, isNew: boolean, certain = true) => {
+      const rows = states.map((state) => {
+        const order = anOrder({ ...state, updatedAt: n }, { epoch: 1, n });
+        return isNew ? order : { ...order, isNew, history: [] };
+      });
+      return snapshots.write(journal, { kind: 'orders', rows, certain });
+    };
+    await flush(1, true);
+    assert.is(await queued(), states.length);
+    for (let act = 2; act < 8; act++) await flush(act, false, act % 2 === 0);
+    assert.is(await queued(), states.length, 'six more flushes');
+    // Side by side with new ones, and those that a replay knows and nobody has written yet.
+    const others = lived();
+    const rows = [...states.slice(0, 2), ...others].map((state, i) => {
+      const order = anOrder(state, { epoch: 1, n: 8 });
+      return { ...order, isNew: i > 4, ...(i < 2 && { history: [] }) };
+    });
+    await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+    assert.is(await queued(), states.length + others.length);
+    assert.is(await workAll(), states.length + others.length);
+    for (const { id } of [...states, ...others]) assert.ok(await isFound(id), id);
+  });
+
   test('a word is found in small letters and large ones, in the letters of any language that the database knows', async () => {
     const words = `select search_words('GRÜNWALD Москва' collate "C") as words, lower('Ü' collate "default") = 'ü' as knows`;
     const [row] = await client.query<{ words: string | string[]; knows: boolean }>('fold words', words);
