@@ -21,6 +21,8 @@ export interface Answer {
   readonly etag?: string;
   /** The body, made smaller (compression.ts). */
   readonly gzipped?: Buffer;
+  /** What is said to who takes gzip, where that is made beforehand: with an etag of its own. */
+  readonly packed?: Answer;
   readonly unreadBody?: boolean;
 }
 

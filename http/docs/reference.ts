@@ -1,41 +1,42 @@
-/** The document and the page made of it: each is made once, when it is first asked for. */
-import { createHash } from 'node:crypto';
+/** The document and the page made of it: each is made once, and compressed once, when it is first asked for. */
+import { packed } from '../compression.js';
 import { operations } from '../operations/all.js';
 import type { Answer } from '../reply.js';
 import { docsPage, PAGE_POLICY } from './docs-page.js';
-import { type Document, openApiDocument } from './openapi.js';
+import { openApiDocument } from './openapi.js';
+
+interface Answers {
+  readonly document: Answer;
+  readonly page: Answer;
+}
 
 export class Reference {
   readonly #version: string;
-  #answers: { readonly document: Answer; readonly page: Answer } | undefined;
+  #answers: Promise<Answers> | undefined;
 
   constructor(version: string) {
     this.#version = version;
   }
 
-  document = async (): Promise<Answer> => this.#made().document;
+  document = async (): Promise<Answer> => (await this.#made()).document;
 
-  page = async (): Promise<Answer> => this.#made().page;
+  page = async (): Promise<Answer> => (await this.#made()).page;
 
-  #made(): { readonly document: Answer; readonly page: Answer } {
-    this.#answers ??= answersOf(openApiDocument(operations, this.#version));
+  #made(): Promise<Answers> {
+    this.#answers ??= answersOf(this.#version);
     return this.#answers;
   }
 }
 
-function answersOf(document: Document): { readonly document: Answer; readonly page: Answer } {
-  const [text, page] = [JSON.stringify(document), docsPage(document)];
+async function answersOf(version: string): Promise<Answers> {
+  const document = openApiDocument(operations, version);
   return {
-    document: { status: 200, body: text, etag: etagOf(text) },
-    page: {
+    document: await packed({ status: 200, body: JSON.stringify(document) }),
+    page: await packed({
       status: 200,
-      body: page,
-      etag: etagOf(page),
+      body: docsPage(document),
       contentType: 'text/html; charset=utf-8',
       headers: ['Content-Security-Policy', PAGE_POLICY],
-    },
+    }),
   };
 }
-
-/** A weak one: it names what is said, compressed or not. */
-const etagOf = (text: string): string => `W/"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;

@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pays } from '../../http/compression.js';
+import { Reference } from '../../http/docs/reference.js';
 import { ERRORS } from '../../http/errors.js';
 import { type Answer, write } from '../../http/reply.js';
 import { Wire } from '../faults/wire.js';
@@ -110,10 +111,40 @@ test('large replies are compressed for who takes it, small ones for nobody', asy
   assert.is((await raw(f, '/livez', { 'accept-encoding': 'gzip' })).headers['content-encoding'], undefined);
 });
 
+test('document and page are compressed once, and each form has an etag of its bytes', async ({ f }) => {
+  const reference = new Reference('test');
+  for (const [path, made] of [
+    ['/openapi.json', reference.document],
+    ['/docs', reference.page],
+  ] as const) {
+    const answer = await made();
+    assert.is((await made()).packed?.gzipped, answer.packed?.gzipped, 'made once');
+    const [plain, small] = [await raw(f, path, {}), await raw(f, path, { 'accept-encoding': 'gzip' })];
+    assert.is(plain.body.toString(), answer.body);
+    assert.equal(small.body, answer.packed?.gzipped, 'as it was made');
+    assert.is(gunzipSync(small.body).toString(), answer.body);
+    assert.equal([plain.headers['content-encoding'], small.headers['content-encoding']], [undefined, 'gzip']);
+    assert.is(small.headers['content-type'], plain.headers['content-type']);
+    assert.is(small.headers['content-security-policy'], plain.headers['content-security-policy']);
+    const etags = [plain, small].map(({ headers }) => String(headers.etag));
+    assert.is(new Set(etags).size, 2);
+    for (const etag of etags) assert.match(etag, /^"[\w-]{22}"$/);
+    for (const [i, accepted] of ['identity', 'gzip'].entries()) {
+      const headers = (known?: string) => ({ 'accept-encoding': accepted, 'if-none-match': known ?? '' });
+      const known = await raw(f, path, headers(etags[i]));
+      assert.equal([known.status, known.body.length, known.headers.etag], [304, 0, etags[i]]);
+      assert.is((await raw(f, path, headers(etags[1 - i]))).status, 200, 'the other form is another one');
+      for (const { vary } of [known.headers, plain.headers, small.headers]) {
+        assert.match(String(vary), 'Accept-Encoding');
+      }
+    }
+  }
+});
+
 test('who has a version already hears 304', async ({ f }) => {
   const first = await f.get('/openapi.json');
   const etag = String(first.headers.get('etag'));
-  for (const known of [etag, `"other", ${etag}`, '*', etag.replace('W/', '')]) {
+  for (const known of [etag, `"other", ${etag}`, '*', `W/${etag}`]) {
     const again = await f.get('/openapi.json', { 'if-none-match': known });
     assert.is(again.status, 304, known);
     assert.is(again.text, '');
@@ -243,6 +274,7 @@ test('whoever wants another protocol, with a body that nobody reads, is not left
 });
 
 interface Raw {
+  readonly status: number | undefined;
   readonly headers: NodeJS.Dict<string | string[]>;
   readonly body: Buffer;
 }
@@ -253,7 +285,7 @@ const raw = (f: Fixture, path: string, headers: Record<string, string>): Promise
     request(f.base + path, { headers }, (res) => {
       const chunks: Buffer[] = [];
       res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.on('end', () => resolve({ headers: res.headers, body: Buffer.concat(chunks) }));
+      res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks) }));
     })
       .on('error', reject)
       .end();
