@@ -55,14 +55,6 @@ export function cascadeEvents({ correlation, events }: Cascade, frame: EventFram
   return text;
 }
 
-/** One event alone. */
-export const cloudEvent = (args: {
-  readonly source: string;
-  readonly correlation: string;
-  readonly at: number;
-  readonly event: JournaledEvent;
-}): string => eventText(args.event, JSON.stringify(args.correlation), eventFrame(args.at, args.source));
-
 // ---------------------------------------------------------------- data, a row a type
 
 type Fields<Event extends { type: string }> = {

@@ -1,7 +1,7 @@
 /** Public events: every type of event as one CloudEvents 1.0 event that parses, whatever is in it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cloudEvent, eventBatch } from '../../actors/cloud-events.js';
+import { eventBatch } from '../../actors/cloud-events.js';
 import { orderId, productId, userId, writeId } from '../../actors/ids.js';
 import type { JournaledEvent } from '../../actors/node/record.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
@@ -170,7 +170,7 @@ const productEvents: { readonly [T in ProductEvent['type']]: [Extract<ProductEve
 
 const at = Date.UTC(2025, 0, 2, 3, 4, 5, 6);
 const told = (event: JournaledEvent) =>
-  JSON.parse(cloudEvent({ source: '/holdfast/"1"', correlation: HOSTILE, at, event }));
+  JSON.parse(eventBatch({ at, cascades: [{ correlation: HOSTILE, events: [event] }] }, '/holdfast/"1"'))[0];
 
 for (const [type, [event, data]] of Object.entries(orderEvents)) {
   test(`order.${type}`, () => {
