@@ -28,6 +28,8 @@ export class Life implements Owners {
   readonly ended: Promise<void>;
   /** The first incarnation runs. */
   readonly begun: Promise<void>;
+  /** It came as far as it can: it has begun, or waits for another. */
+  readonly up: Promise<void>;
   private current: Incarnation | undefined;
   private waitsFor: string | undefined;
   private stopping = false;
@@ -35,10 +37,14 @@ export class Life implements Owners {
   private stopBy = Number.POSITIVE_INFINITY;
   private abandoned: { readonly error: unknown } | undefined;
   private hasBegun!: () => void;
+  private isUp!: () => void;
 
   constructor(private readonly parts: LifeParts) {
     this.begun = new Promise((resolve) => {
       this.hasBegun = resolve;
+    });
+    this.up = new Promise((resolve) => {
+      this.isUp = resolve;
     });
     this.ended = this.live();
   }
@@ -125,6 +131,7 @@ export class Life implements Owners {
       this.current = incarnation;
       post.deliverTo(incarnation.driver);
       this.hasBegun();
+      this.isUp();
       logger.info({ journal: incarnation.journal }, 'this node owns its partitions and runs');
       const ended = await incarnation.ended;
       this.current = undefined;
@@ -147,6 +154,7 @@ export class Life implements Owners {
           logger.info({ owner }, `node ${owner} owns the ${partitions} partitions: waiting until it lets go`);
         }
         this.waitsFor = owner;
+        if (owner !== undefined) this.isUp();
       },
     });
   }

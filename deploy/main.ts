@@ -156,8 +156,9 @@ class House {
   }
 
   private async serve(life: Life): Promise<void> {
-    await life.begun;
+    await life.up;
     this.gremlinControl?.start(); // Not before: what it kills must have come up.
+    await life.begun;
     if (this.stores?.settlement.seed === 'demo') await seedDemo(life, this.logger);
     await this.tellReady(life);
   }
