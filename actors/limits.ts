@@ -98,6 +98,8 @@ export const limits = {
   cacheTtlMs: 3_600_000,
   /** Orders whose entry this node can tell from another. */
   cacheStamps: 100_000,
+  /** And questions about products. */
+  productStamps: 10_000,
   /** Callers whose requests are counted in this process. */
   countedCallers: 100_000,
 

@@ -121,7 +121,7 @@ export interface Queries {
   products(page: Page): Promise<{ readonly products: readonly ProductState[] } & Counted>;
   /** Empty when there is no such order. */
   history(order: OrderId): Promise<readonly HistoryRow[]>;
-  /** Product by product, each one's newest first. */
+  /** Product by product, each one's newest first; of one product the total is its version. */
   operations(
     product: ProductId | undefined,
     page: Page,
@@ -132,8 +132,11 @@ export interface Queries {
     before: number | undefined,
     limit: number,
   ): Promise<{ readonly operations: readonly OperationRow[]; readonly more: boolean }>;
-  /** The last operation up to a moment, whose balances stood then. Times of one product do not go back. */
-  stockAt(product: ProductId, at: number): Promise<OperationRow | undefined>;
+  /** The last operation up to a moment, whose balances stood then, as of a version. Times of one product do not go back. */
+  stockAt(
+    product: ProductId,
+    at: number,
+  ): Promise<{ readonly operation: OperationRow | undefined; readonly version: number }>;
 }
 
 /** Exact up to limits.exactCount. */

@@ -37,7 +37,7 @@ import type {
 import { Unavailable } from '../actors/unavailable.js';
 import { Cashier } from './cashier.js';
 import { JournalWriter } from './journal-writer.js';
-import type { CacheMeter, OrderCache } from './order-cache.js';
+import type { CacheMeter, ReadCache, Told } from './read-cache.js';
 import { bothInTime } from './readiness.js';
 import { type Placed, type Reply, Requests } from './requests.js';
 import { pause } from './retry.js';
@@ -57,7 +57,7 @@ export interface DriverParts {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly queries: Pick<Queries, 'order'>;
-  readonly orderCache: OrderCache;
+  readonly orderCache: ReadCache<OrderState | undefined>;
   readonly payments: Payments;
   readonly post: Post;
   readonly clock: Clock;
@@ -156,7 +156,7 @@ export class Driver implements Owners {
 
   async order(id: OrderId): Promise<OrderState | undefined> {
     const seen = await this.see(() => this.node.order(id));
-    return seen ?? this.parts.orderCache.read(id, () => this.remembered(id));
+    return seen ?? (await this.parts.orderCache.read(id, () => this.remembered(id))).value;
   }
 
   product(id: ProductId): Promise<ProductState | undefined> {
@@ -225,12 +225,13 @@ export class Driver implements Owners {
   }
 
   /** What Postgres has of it; a connection that broke is worth another try, a server that is away is not. */
-  private async remembered(id: OrderId): Promise<OrderState | undefined> {
+  private async remembered(id: OrderId): Promise<Told<OrderState | undefined>> {
     const { clock, queries } = this.parts;
     const lastTryMs = clock.monotonic() + READ_AGAIN_MS;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await queries.order(id);
+        const state = await queries.order(id);
+        return { version: state?.version ?? 0, value: state };
       } catch (error) {
         if (clock.monotonic() > lastTryMs) throw new Unavailable(`Postgres did not answer: ${String(error)}`);
         await pause(clock, attempt);

@@ -8,11 +8,12 @@ import { type JournalId, journalId } from '../actors/ids.js';
 import { LostRecords } from '../actors/node/lost-records.js';
 import { Node } from '../actors/node/node.js';
 import { UnreadableRecord } from '../actors/node/record.js';
-import type { OrderContext } from '../actors/order.js';
+import type { OrderContext, OrderState } from '../actors/order.js';
 import type { Cache, EventLog, Owners, Payments, Post, Queries } from '../actors/ports.js';
 import { Driver, type Ended, type Meter } from './driver.js';
-import { OrderCache } from './order-cache.js';
+import { type Keepers, keepersOf } from './product-reads.js';
 import { eventPublisher } from './publisher.js';
+import { ReadCache, type ReadKind } from './read-cache.js';
 import { pause, untilAnswered, within } from './retry.js';
 import { Tails } from './tails.js';
 import { isSealed, release, seal, type TakenOver, type TakeOverParts, takeOver } from './take-over.js';
@@ -43,6 +44,7 @@ export interface IncarnationParts extends TakeOverParts {
 export interface Incarnation {
   readonly journal: JournalId;
   readonly owners: Owners;
+  readonly keepers: Keepers;
   readonly driver: Driver;
   readonly node: Node;
   readonly ended: Promise<Ended>;
@@ -97,7 +99,8 @@ const isFinal = (error: unknown): boolean =>
 
 function run(parts: IncarnationParts, { journal, epochs, world, predecessors, claim }: TakenOver): Incarnation {
   const { log, snapshots, clock, logger, source, recordBytes, byteLength, deliverAtHome } = parts;
-  const orderCache = new OrderCache(journal, parts.cache, clock, parts.meter);
+  const cacheOf = <T>(kind: ReadKind) => new ReadCache<T>(kind, journal, parts.cache, clock, parts.meter);
+  const orderCache = cacheOf<OrderState | undefined>('order');
   const node = new Node(
     {
       journal,
@@ -160,6 +163,7 @@ function run(parts: IncarnationParts, { journal, epochs, world, predecessors, cl
   return {
     journal,
     owners: driver,
+    keepers: keepersOf(node, cacheOf('product')),
     driver,
     node,
     ended: driver.ended,

@@ -8,12 +8,13 @@
 import type { Registry } from 'prom-client';
 import { nodeId } from '../actors/ids.js';
 import { assertLimits } from '../actors/limits.js';
-import type { Logger } from '../actors/ports.js';
+import type { Logger, Queries } from '../actors/ports.js';
 import { Gremlin } from '../bus/gremlin.js';
 import { GremlinControl } from '../bus/gremlin-control.js';
 import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin-ports.js';
 import { Life } from '../bus/life.js';
 import { localPost } from '../bus/local-post.js';
+import { productReads } from '../bus/product-reads.js';
 import { SearchIndexer } from '../bus/search-indexer.js';
 import { systemClock } from '../bus/system-clock.js';
 import { Auth } from '../http/auth/auth.js';
@@ -52,6 +53,7 @@ class House {
   private servers: Servers | undefined;
   private stores: Stores | undefined;
   private life: Life | undefined;
+  private queries: Queries | undefined;
   private indexer: SearchIndexer | undefined;
   private running: Running | undefined;
   private started: Promise<Life> | undefined;
@@ -109,7 +111,7 @@ class House {
         clock,
       ),
       gremlin: config.gremlin ? laterGremlin(() => this.gremlinControl) : undefined,
-      queries: laterQueries(() => this.stores?.queries),
+      queries: laterQueries(() => this.queries),
       health: () => healthReport(config, version, clock, this.running),
       ready: () => this.life?.notReady() ?? Promise.resolve('this node is starting'),
       metrics: registry,
@@ -133,6 +135,7 @@ class House {
       this.gremlinControl = new GremlinControl(this.gremlin, postgresGremlinSwitch(stores.client), clock, logger);
     }
     this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
+    this.queries = productReads(this.stores.queries, () => this.life?.incarnation?.keepers);
     this.running = { servers: this.servers, stores: this.stores, life: this.life };
     watchSizes(registry, this.life);
     if (this.stores.redis !== undefined) watchRedis(registry, this.stores.redis);

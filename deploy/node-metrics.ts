@@ -39,13 +39,14 @@ export function nodeMeter(registry: Registry): Meter {
   });
   const cacheReads = new Counter({
     name: 'holdfast_cache_reads_total',
-    help: 'Reads of orders that are not in memory: answered by the cache (hit), or by Postgres, and why.',
-    labelNames: ['outcome'],
+    help: "Reads of orders that are not in memory, and of products' pasts: answered by the cache (hit), or by Postgres, and why.",
+    labelNames: ['read', 'outcome'],
     registers,
   });
   const cacheTime = new Histogram({
     name: 'holdfast_cache_duration_seconds',
-    help: 'Time that reads of orders spent on the cache.',
+    help: 'Time that reads spent on the cache.',
+    labelNames: ['read'],
     buckets: BOUNDS,
     registers,
   });
@@ -59,9 +60,9 @@ export function nodeMeter(registry: Registry): Meter {
       events.inc(count);
     },
     retried: (what) => retries.inc({ what }),
-    cached(outcome, durationMs) {
-      cacheReads.inc({ outcome });
-      if (outcome !== 'unknown') cacheTime.observe(durationMs / 1_000);
+    cached(read, outcome, durationMs) {
+      cacheReads.inc({ read, outcome });
+      if (outcome !== 'unknown') cacheTime.observe({ read }, durationMs / 1_000);
     },
   };
 }

@@ -59,7 +59,10 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
       return { operations: rows.slice(0, limit), more: rows.length > limit };
     },
 
-    stockAt: async (product, at) => ofProduct(product).find((row) => row.at <= at),
+    async stockAt(product, at) {
+      const rows = ofProduct(product);
+      return { operation: rows.find((row) => row.at <= at), version: rows[0]?.version ?? 0 };
+    },
   };
 }
 

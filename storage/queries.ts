@@ -21,8 +21,16 @@ const STOCK_AT = `with recursive halved as (
     from (select low, high, (low + high) / 2 as middle from halved where high - low > 1) h
       cross join lateral (select exists (select from inventory_operations
         where product_id = $1 and version = middle and created_at <= to_timestamp($2::float8 / 1000)) as is_before) look)
-  select ${OPERATION_BODY} as body from inventory_operations
-  where product_id = $1 and version = (select min(low) from halved where high - low <= 1) and version > 0`;
+  select (select max(high) - 1 from halved) as version, (select ${OPERATION_BODY} from inventory_operations
+    where product_id = $1 and version = (select min(low) from halved where high - low <= 1) and version > 0) as body`;
+
+// Dense versions again: the highest one is how many there are, and a page is a stretch of them.
+const OPERATIONS_OF_ONE = `with top as (
+    select coalesce(max(version), 0) as version from inventory_operations where product_id = $1)
+  select top.version as total, page.body from top left join lateral (
+    select version, ${OPERATION_BODY} as body from inventory_operations
+    where product_id = $1 and version <= top.version - $2::bigint and version > top.version - $2::bigint - $3::bigint) page on true
+  order by page.version desc`;
 
 const where = (conditions: readonly string[]) => (conditions.length > 0 ? `where ${conditions.join(' and ')}` : '');
 
@@ -50,8 +58,6 @@ const OPERATIONS = {
   order: 'product_id, version desc',
   decode: decodeOperation,
 };
-
-const OPERATIONS_OF_ONE = { ...OPERATIONS, order: 'version desc' };
 
 /** @param lists for what takes longer than a look by id: connections of its own, whose statements are planned anew. */
 export function postgresQueries(client: PostgresClient, lists: PostgresClient): Queries {
@@ -92,11 +98,18 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
     },
 
     async operations(product: ProductId | undefined, page) {
-      const { rows, ...counted } =
-        product === undefined
-          ? await list(OPERATIONS, [], [], page)
-          : await list(OPERATIONS_OF_ONE, ['product_id = $1'], [product], page);
-      return { operations: rows, ...counted };
+      if (product === undefined) {
+        const { rows, ...counted } = await list(OPERATIONS, [], [], page);
+        return { operations: rows, ...counted };
+      }
+      const parameters = [product, (page.page - 1) * page.pageSize, page.pageSize];
+      const rows = await client.query<{ total: number; body: string | null }>(
+        'list operations',
+        OPERATIONS_OF_ONE,
+        parameters,
+      );
+      const operations = rows.flatMap(({ body }) => (body === null ? [] : [decodeOperation(body)]));
+      return { operations, total: rows[0]?.total ?? 0, isEstimate: false };
     },
 
     async ledger(product, before, limit) {
@@ -106,8 +119,14 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
     },
 
     async stockAt(product, at) {
-      const [row] = await client.query<{ body: string }>('read a past balance', STOCK_AT, [product, at]);
-      return row && decodeOperation(row.body);
+      const [row] = await client.query<{ version: number; body: string | null }>('read a past balance', STOCK_AT, [
+        product,
+        at,
+      ]);
+      return {
+        operation: typeof row?.body === 'string' ? decodeOperation(row.body) : undefined,
+        version: row?.version ?? 0,
+      };
     },
   };
 }

@@ -170,7 +170,8 @@ export class Inventory {
     const before = ledgerVersion(name, cursor);
     if (!(await owners.product(product))?.known) throw unknownProduct(id);
     if (at !== undefined) {
-      return success(200, balanceJson(id, at, await fromReadModel(() => queries.stockAt(product, at))));
+      const { operation } = await fromReadModel(() => queries.stockAt(product, at));
+      return success(200, balanceJson(id, at, operation));
     }
     const { operations, more } = await fromReadModel(() => queries.ledger(product, before, limit));
     const last = operations.at(-1);

@@ -233,7 +233,7 @@ export function queriesContract(
     assert.ok(expected(of).length > 20);
   });
 
-  test('a ledger tells every movement, and any past balance', async () => {
+  test('a ledger and an audit tell every movement, and any past balance', async () => {
     const product = productId(uniqueName('P'));
     const operations = Array.from({ length: 30 }, (_, i): OperationRow => {
       const row = anOperation(product, i + 1);
@@ -246,11 +246,19 @@ export function queriesContract(
     assert.equal(await queries.ledger(product, 11, 20), { operations: operations.slice(0, 10).reverse(), more: false });
     assert.equal(await queries.ledger(product, 11, 10), { operations: operations.slice(0, 10).reverse(), more: false });
     assert.equal(await queries.ledger(productId('none'), undefined, 10), { operations: [], more: false });
+    const newest = operations.toReversed();
+    for (const pageSize of [1, 7, 30, 100]) {
+      for (let page = 1; (page - 2) * pageSize < newest.length; page++) {
+        const cut = newest.slice((page - 1) * pageSize, page * pageSize);
+        const expectedPage = { operations: cut, total: 30, isEstimate: false };
+        assert.equal(await queries.operations(product, { page, pageSize }), expectedPage, `${page} of ${pageSize}`);
+      }
+    }
     for (let at = START - 500; at < START + 11_000; at += 500) {
       const expectedLast = operations.findLast((operation) => operation.at <= at);
-      assert.equal(await queries.stockAt(product, at), expectedLast);
+      assert.equal(await queries.stockAt(product, at), { operation: expectedLast, version: 30 });
     }
-    assert.is(await queries.stockAt(productId('none'), START), undefined);
+    assert.equal(await queries.stockAt(productId('none'), START), { operation: undefined, version: 0 });
   });
 
   test.after(after);

@@ -1,7 +1,7 @@
 /** A cache that answers what it was given, older ones, those of others, garbage and nothing, each in its turn. */
 import type { Cache } from '../../actors/ports.js';
 
-const GARBAGE = ['order/1 x\n{}', '', 'null', '\u0000'];
+const GARBAGE = ['order/2 x\n{}', '', 'null', '\u0000'];
 
 export function hostileCache(): Cache {
   const texts = new Map<string, string[]>();

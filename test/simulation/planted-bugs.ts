@@ -13,7 +13,7 @@ import { isSettled, type OrderState } from '../../actors/order.js';
 import type { Cache, Clock, Log, PlaceRequest, Position } from '../../actors/ports.js';
 import { Driver } from '../../bus/driver.js';
 import { JournalWriter } from '../../bus/journal-writer.js';
-import { OrderCache } from '../../bus/order-cache.js';
+import { ReadCache, type Told } from '../../bus/read-cache.js';
 import { pause } from '../../bus/retry.js';
 import { onLog, onSnapshots, over, type PlantedBug } from './planting.js';
 
@@ -188,12 +188,12 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an entry of the cache believed as it is',
     breaks: 'edge 13',
-    patch: over<[OrderId], Promise<OrderState | undefined>>(OrderCache, 'look', () => {
+    patch: over<[string], Promise<Told<OrderState> | undefined>>(ReadCache, 'look', () => {
       return async function (id) {
         const { cache, journal } = this as { readonly cache: Cache; readonly journal: JournalId };
         const text = (await cache.get(`holdfast:${journal}:order:${id}`)) ?? '';
         const body = text.slice(text.indexOf('\n') + 1);
-        return body.startsWith('{"id"') ? (JSON.parse(body) as OrderState) : undefined;
+        return body.startsWith('{"id"') ? { version: 0, value: JSON.parse(body) as OrderState } : undefined;
       };
     }),
   },

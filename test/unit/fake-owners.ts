@@ -144,7 +144,8 @@ export class FakeOwners implements Owners, Queries {
     return { operations: all.slice(0, limit), more: all.length > limit };
   }
   async stockAt(product: ProductId, at: number) {
-    return this.#operations.findLast((row) => row.product === product && row.at <= at);
+    const rows = this.#operations.filter((row) => row.product === product);
+    return { operation: rows.findLast((row) => row.at <= at), version: rows.at(-1)?.version ?? 0 };
   }
 
   get #context(): OrderContext {

@@ -1,13 +1,13 @@
-/** Orders read past their owner's memory: what counts of a cache, what joins, and what a change in between forbids. */
+/** What counts of a cache, who joins a read, and what a change in between forbids: on orders past their owner's memory. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, orderId } from '../../actors/ids.js';
 import { absentOrder, type OrderState } from '../../actors/order.js';
 import type { Cache } from '../../actors/ports.js';
-import { OrderCache } from '../../bus/order-cache.js';
+import { ReadCache } from '../../bus/read-cache.js';
 import { A, oneLine } from './samples.js';
 
-const test = suite('order cache');
+const test = suite('read cache');
 const X = orderId('ORD-X');
 const Y = orderId('ORD-Y');
 
@@ -29,21 +29,24 @@ function rig(journal = 'J1', texts = new Map<string, string>()) {
     get: async (key) => texts.get(key),
     set: async (key, text) => void texts.set(key, text),
   };
-  const orderCache = new OrderCache(
+  const orderCache = new ReadCache<OrderState | undefined>(
+    'order',
     journalId(journal),
     cache,
     { monotonic: () => 0 },
     {
-      cached: (outcome) => void outcomes.push(outcome),
+      cached: (_, outcome) => void outcomes.push(outcome),
     },
   );
-  const read = (id = X) =>
-    orderCache.read(id, async () => {
+  const read = async (id = X) => {
+    const { value } = await orderCache.read(id, async () => {
       asked++;
       const row = rows.get(id);
       if (holds) await new Promise<void>((resolve) => waiting.push(resolve));
-      return row;
+      return { version: row?.version ?? 0, value: row };
     });
+    return value;
+  };
   const keyOf = (id: string) => [...texts.keys()].find((key) => key.endsWith(id)) ?? assert.unreachable(`no ${id}`);
   return {
     texts,
@@ -80,10 +83,10 @@ test('the first read asks Postgres and fills the cache, the next ones are answer
   assert.equal([at.asked, at.outcomes], [1, ['unknown', 'hit', 'hit']]);
 });
 
-test('an entry says its format, version, checksum and order', async () => {
+test('an entry says its format, version, checksum and question', async () => {
   const at = rig();
   await at.read();
-  assert.match(at.texts.get(at.keyOf(X)) ?? '', /^order\/1 4 [\w-]{43}\n\{"id":"ORD-X",/);
+  assert.match(at.texts.get(at.keyOf(X)) ?? '', /^order\/2 4 [\w-]{43} ORD-X\n\{"id":"ORD-X",/);
 });
 
 for (const [what, spoil] of [
@@ -97,7 +100,7 @@ for (const [what, spoil] of [
   ['half of it', (own: string) => own.slice(0, own.length / 2)],
   ['a letter changed', (own: string) => own.replace('first', 'forst')],
   ['more than it', (own: string) => `${own} `],
-  ['another format', (own: string) => own.replace('order/1', 'order/2')],
+  ['another format', (own: string) => own.replace('order/2', 'order/1')],
 ] as const) {
   test(`${what} in its place does not count, and is replaced`, async () => {
     const at = rig();
@@ -164,7 +167,8 @@ test('a read that began before a change teaches nothing, and nobody joins it aft
 
 test('a read that fails fails for all who joined it, and leaves nothing behind', async () => {
   const at = rig();
-  const cache = new OrderCache(
+  const cache = new ReadCache<OrderState | undefined>(
+    'order',
     journalId('J'),
     { get: async () => undefined, set: async () => {} },
     { monotonic: () => 0 },
@@ -176,7 +180,8 @@ test('a read that fails fails for all who joined it, and leaves nothing behind',
     failed.map(({ status }) => status),
     ['rejected', 'rejected'],
   );
-  assert.is((await cache.read(X, () => at.read()))?.id, X);
+  const told = await cache.read(X, async () => ({ version: 4, value: await at.read() }));
+  assert.is(told.value?.id, X);
 });
 
 test('a later life of the node begins without any of it', async () => {
