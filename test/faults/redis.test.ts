@@ -1,11 +1,12 @@
-// Redis emptied, filled with entries of others, older ones and garbage, stopped, and killed, while orders are read:
-// every answer stays what it was, in its time; the breaker opens and closes; and the health tells how it is.
+// Redis emptied, filled with entries of others, older ones and garbage, stopped, and killed, while orders and products'
+// pasts are read: every answer stays what it was, in its time; the breaker opens and closes; and the health tells how it is.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
 import { realRedis } from '../real-redis.js';
 import { House, promisedMs } from './house.js';
+import { MovedStock } from './moved-stock.js';
 
 const ORDERS = 60;
 const READERS = 4;
@@ -22,8 +23,10 @@ const built =
 
 /** By id, as it was told when it was placed. */
 const placed = new Map<string, string>();
+/** By path: all that is read, and the answer. */
+const truths = new Map<string, string>();
 interface Read {
-  readonly id: string;
+  readonly path: string;
   readonly at: number;
   readonly tookMs: number;
   readonly data: string;
@@ -42,8 +45,8 @@ if ('skipped' in redis || 'skipped' in built) {
     await redis.stop();
   });
 
-  const counted = async (outcome: string) => {
-    const value = await house.metric(`holdfast_cache_reads_total\\{outcome="${outcome}"\\}`);
+  const counted = async (outcome: string, of: 'order' | 'product' = 'order') => {
+    const value = await house.metric(`holdfast_cache_reads_total\\{read="${of}",outcome="${outcome}"\\}`);
     return Number.isNaN(value) ? 0 : value;
   };
   const breakerIs = (open: 0 | 1) => async () => (await house.metric('holdfast_redis_breaker_open')) === open;
@@ -53,17 +56,18 @@ if ('skipped' in redis || 'skipped' in built) {
       dependencies: { redis: { status: string; breaker?: string } };
     };
 
-  const read = async (id: string): Promise<Read> => {
-    const reply = await house.ask(`/api/orders/${id}`);
-    assert.is(reply?.status, 200, `${id}: ${reply?.text}\n${house.lastWords()}`);
-    return { id, at: performance.now(), tookMs: reply?.tookMs ?? 0, data: dataOf(reply?.text ?? '{}') };
+  const pathOf = (id: string) => `/api/orders/${id}`;
+  const read = async (path: string): Promise<Read> => {
+    const reply = await house.ask(path);
+    assert.is(reply?.status, 200, `${path}: ${reply?.text}\n${house.lastWords()}`);
+    return { path, at: performance.now(), tookMs: reply?.tookMs ?? 0, data: dataOf(reply?.text ?? '{}') };
   };
-  const asPlaced = ({ id, data }: Read) => assert.is(data, placed.get(id), `${id} is another one now`);
+  const isTrue = ({ path, data }: Read) => assert.is(data, truths.get(path), `${path} is another one now`);
   const readAll = async () => {
-    for (const id of placed.keys()) asPlaced(await read(id));
+    for (const path of truths.keys()) isTrue(await read(path));
   };
-  const keys = async () =>
-    (await redis.command('KEYS', 'holdfast:*')).split('\r\n').filter((key) => key.startsWith('holdfast:'));
+  const keys = async (of: 'order' | 'product' = 'order') =>
+    (await redis.command('KEYS', `holdfast:*:${of}:*`)).split('\r\n').filter((key) => key.startsWith('holdfast:'));
   const textAt = async (key: string) =>
     (await redis.command('GET', key)).replace(/^\$\d+\r\n/, '').replace(/\r\n\+OK\r\n$/, '');
 
@@ -71,11 +75,11 @@ if ('skipped' in redis || 'skipped' in built) {
   function readers() {
     const reads: Read[] = [];
     let goesOn = true;
-    const ids = [...placed.keys()];
+    const paths = [...truths.keys()];
     const one = async (first: number) => {
       for (let i = first; goesOn; i++) {
-        const answer = await read(ids[i % ids.length] ?? '');
-        asPlaced(answer);
+        const answer = await read(paths[i % paths.length] ?? '');
+        isTrue(answer);
         reads.push(answer);
       }
     };
@@ -105,6 +109,7 @@ if ('skipped' in redis || 'skipped' in built) {
     }
     const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
     assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
+    for (const [id, data] of placed) truths.set(pathOf(id), data);
     await readAll();
     assert.is(await counted('unknown'), ORDERS);
     assert.ok(await until(async () => (await keys()).length === ORDERS, LEFT_MS), 'Redis was not filled');
@@ -153,17 +158,52 @@ if ('skipped' in redis || 'skipped' in built) {
     for (const id of changed) {
       const reply = await house.post(`/api/orders/${id}/cancel`, {});
       assert.is(reply.status, 200, reply.text);
-      const shown = await read(id);
+      const shown = await read(pathOf(id));
       assert.match(shown.data, /"status":"cancelled"/);
     }
     const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
     assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
-    for (const id of changed) placed.set(id, (await read(id)).data);
-    for (const id of changed) assert.match(placed.get(id) ?? '', /"status":"cancelled"/);
+    for (const id of changed) truths.set(pathOf(id), (await read(pathOf(id))).data);
+    for (const id of changed) assert.match(truths.get(pathOf(id)) ?? '', /"status":"cancelled"/);
     for (const [key, text] of older) await redis.command('SET', key, text);
     const before = await counted('refused');
     await readAll();
     assert.is((await counted('refused')) - before, changed.length);
+  });
+
+  test("a product's past is read from Postgres once, and then from Redis, in its place whatever is there", async () => {
+    const stock = await MovedStock.made(house);
+    for (const [path, data] of await stock.truths()) truths.set(path, data);
+    const products = truths.size - ORDERS;
+    await redis.command('FLUSHALL'); // What else was asked on the way.
+    await readAll();
+    const isFilled = async () => (await keys('product')).length === products;
+    assert.ok(await until(isFilled, LEFT_MS), `${(await keys('product')).length} of ${products} are kept`);
+    const hits = await counted('hit', 'product');
+    await readAll();
+    assert.is((await counted('hit', 'product')) - hits, products);
+
+    assert.match(await redis.command('FLUSHALL'), /OK/);
+    const misses = await counted('miss', 'product');
+    await readAll();
+    assert.is((await counted('miss', 'product')) - misses, products);
+
+    assert.ok(await until(isFilled, LEFT_MS));
+    const all = [...(await keys()), ...(await keys('product'))];
+    const texts = await Promise.all(all.map(textAt));
+    for (const [i, key] of all.entries()) await redis.command('SET', key, texts[(i + 1) % texts.length] ?? '');
+    const refused = await counted('refused', 'product');
+    await readAll();
+    assert.is((await counted('refused', 'product')) - refused, products, 'each had the value of another');
+
+    const older = new Map(
+      await Promise.all((await keys('product')).map(async (key) => [key, await textAt(key)] as const)),
+    );
+    await stock.move();
+    for (const [path, data] of await stock.truths()) truths.set(path, data);
+    await readAll();
+    for (const [key, text] of older) await redis.command('SET', key, text);
+    for (let i = 0; i < 2; i++) await readAll();
   });
 
   /** The readers' way through a fault of Redis, and back. */
