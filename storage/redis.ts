@@ -7,6 +7,7 @@
  *  C4. A connection that has fallen silent is given up and made anew, for ever, and one line tells of each change.
  */
 
+import { isIP } from 'node:net';
 import { bulkhead, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen, wrap } from 'cockatiel';
 import { Redis as Driver } from 'ioredis';
 import { limits } from '../actors/limits.js';
@@ -39,6 +40,7 @@ export function connectRedis(url: string, logger: Logger): Redis {
     lazyConnect: true,
     connectionName: 'holdfast',
     connectTimeout: CONNECT_MS,
+    ...serverName(target),
     socketTimeout: limits.cacheSilenceMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -80,6 +82,12 @@ export function connectRedis(url: string, logger: Logger): Redis {
       connection.disconnect();
     },
   };
+}
+
+/** Over TLS: who answers for many names must be told which one is meant. The driver does not; an address is no name. */
+function serverName({ protocol, hostname }: URL): { readonly tls?: { readonly servername: string } } {
+  const isName = isIP(hostname.replace(/^\[|\]$/g, '')) === 0;
+  return protocol === 'rediss:' && isName ? { tls: { servername: hostname } } : {};
 }
 
 /** Who is late is not heard any more. */

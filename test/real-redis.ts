@@ -46,13 +46,18 @@ export async function realRedis(args: readonly string[] = []): Promise<RealRedis
   let child: ChildProcess | undefined;
   const start = async () => {
     const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    child = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: ['ignore', 'pipe', 'ignore'] });
-    started.add(child);
+    const starting = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = starting;
+    started.add(starting);
     let said = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-2_000);
-    });
-    if (!(await until(() => ask(port, ['PING']).then(Boolean, () => false), START_MS)))
+    for (const stream of [starting.stdout, starting.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-2_000);
+      });
+    }
+    const isOver = () => starting.exitCode !== null || starting.signalCode !== null;
+    const isThere = async () => isOver() || (await ask(port, ['PING']).then(Boolean, () => false));
+    if (!(await until(isThere, START_MS)) || isOver())
       throw new Error(`redis-server does not answer on port ${port}: ${lastLine(said)}`);
   };
   const kill = async () => {

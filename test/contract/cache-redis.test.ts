@@ -1,8 +1,10 @@
 // The cache in a real Redis: the contract, and what it does when Redis is killed, stopped, emptied, or holds what is
 // none of ours. It answers in any case, in its time, and finds Redis again by itself.
+import { createServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Cache } from '../../actors/ports.js';
+import { freePort } from '../../deploy/servers/ports.js';
 import { until } from '../../deploy/servers/processes.js';
 import { connectRedis, type Redis } from '../../storage/redis.js';
 import { redisCache } from '../../storage/redis-cache.js';
@@ -111,6 +113,24 @@ else {
     open.push(wrong);
     assert.is(await redisCache(wrong).get('x'), undefined);
     assert.ok(await fails(wrong.ping()));
+  });
+
+  test('over TLS a server is told which name is meant', async () => {
+    const asked: string[] = [];
+    const many = createServer({
+      SNICallback(name, answer) {
+        asked.push(name);
+        answer(new Error('no such name'));
+      },
+    });
+    many.on('tlsClientError', () => {});
+    const port = await freePort();
+    await new Promise<void>((resolve) => many.listen(port, '127.0.0.1', resolve));
+    const named = connectRedis(`rediss://localhost:${port}`, logger);
+    assert.ok(await until(() => asked.length > 0, BACK_MS), 'nobody is asked for');
+    named.end();
+    many.close();
+    assert.equal([...new Set(asked)], ['localhost']);
   });
 
   test('a number in the path is the database', async () => {

@@ -1,0 +1,127 @@
+// Redis over TLS (rediss://), with a CA that only its operator knows: used where NODE_EXTRA_CA_CERTS names that CA and the
+// certificate names the host, and otherwise a Redis that does not answer: never one that is talked to all the same.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { freePort } from '../../deploy/servers/ports.js';
+import { lastLine, run, until } from '../../deploy/servers/processes.js';
+import { type RealRedis, realRedis } from '../real-redis.js';
+import type { Skipped } from '../real-servers.js';
+import { House } from './house.js';
+
+const OPENSSL_MS = 20_000;
+const WAIT_MS = 15_000;
+
+const test = suite('redis over TLS');
+const folder = await mkdtemp(join(tmpdir(), 'holdfast-tls-'));
+const authority = join(folder, 'ca.crt');
+const certified = await withAuthority();
+const server = 'skipped' in certified ? certified : await secured('IP:127.0.0.1');
+const built =
+  'skipped' in server ? server : await House.build({ REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: authority });
+
+if ('skipped' in server || 'skipped' in built) {
+  console.log(`SKIP redis over TLS: ${'skipped' in server ? server.skipped : 'skipped' in built ? built.skipped : ''}`);
+} else {
+  const house = built;
+  test.after(async () => {
+    await house.demolish();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const redisIs = async () => {
+    const { text = '{}' } = (await house.ask('/health')) ?? {};
+    return (JSON.parse(text) as { dependencies: { redis: { status: string } } }).dependencies.redis.status;
+  };
+  const keysIn = async (redis: RealRedis) => {
+    const said = await redis.command('DBSIZE');
+    return Number(/:(\d+)/.exec(said)?.[1] ?? Number.NaN);
+  };
+  const ledger = async () => {
+    const reply = await house.ask('/api/inventory/SEALED/ledger');
+    assert.is(reply?.status, 200, reply?.text);
+    return (JSON.parse(reply?.text ?? '{}') as { data: readonly object[] }).data;
+  };
+  const hits = 'holdfast_cache_reads_total\\{read="product",outcome="hit"\\}';
+
+  test('with its CA it is used, encrypted', async () => {
+    await house.start();
+    assert.ok(await until(async () => (await redisIs()) === 'up', WAIT_MS, 50), house.lastWords());
+    await house.stock(['SEALED'], 5);
+    const isHit = async () => {
+      assert.ok((await ledger()).length <= 1);
+      return (await house.metric(hits)) > 0;
+    };
+    assert.ok(await until(isHit, WAIT_MS, 50), 'nothing is read from it');
+    assert.ok((await keysIn(server)) > 0);
+    await house.end('SIGTERM');
+  });
+
+  test('without its CA nothing is said to it, and everything goes on', async () => {
+    await house.start({ NODE_EXTRA_CA_CERTS: '' });
+    const isTold = async () => (await ledger()).length === 1 && /Redis does not answer/.test(house.output);
+    assert.ok(await until(isTold, WAIT_MS, 50), house.lastWords());
+    assert.is(await redisIs(), 'down');
+    assert.match(house.output, /"cause":"[^"]*certificate/);
+    await house.end('SIGTERM');
+  });
+
+  test('a certificate of another host is none', async () => {
+    const other = await secured('DNS:elsewhere.example');
+    if ('skipped' in other) throw new Error(other.skipped);
+    try {
+      await house.start({ REDIS_URL: other.url });
+      const isTold = async () => (await ledger()).length === 1 && /altnames|elsewhere/.test(house.output);
+      assert.ok(await until(isTold, WAIT_MS, 50), house.lastWords());
+      assert.is(await redisIs(), 'down');
+      assert.is(await keysIn(other), 0);
+      await house.end('SIGTERM');
+    } finally {
+      await other.stop();
+    }
+  });
+}
+
+test.run();
+
+// ---------------------------------------------------------------- machinery
+
+async function openssl(...args: readonly string[]): Promise<string | undefined> {
+  const { code, output } = await run('openssl', args, { deadlineMs: OPENSSL_MS });
+  return code === 0 ? undefined : lastLine(output);
+}
+
+async function withAuthority(): Promise<object | Skipped> {
+  const key = join(folder, 'ca.key');
+  const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', authority, '-days', '2'];
+  const fault = await openssl('req', '-x509', ...made, '-subj', '/CN=an authority of this test');
+  return fault === undefined ? {} : { skipped: `openssl made no CA: ${fault}` };
+}
+
+/** A Redis with a certificate for this name alone; in clear it serves this test. */
+async function secured(name: string): Promise<RealRedis | Skipped> {
+  const [key, asked, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
+    join(folder, `${name.replace(/\W/g, '-')}.${end}`),
+  ) as [string, string, string, string];
+  await writeFile(names, `subjectAltName=${name}`);
+  const fault =
+    (await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', asked, '-subj', '/CN=redis')) ??
+    (await openssl(
+      ...['x509', '-req', '-in', asked, '-CA', authority, '-CAkey', join(folder, 'ca.key'), '-CAcreateserial'],
+      ...['-out', certificate, '-days', '2', '-extfile', names],
+    ));
+  if (fault !== undefined) return { skipped: `openssl made no certificate: ${fault}` };
+  const port = await freePort();
+  const tls = ['--tls-port', String(port), '--tls-cert-file', certificate, '--tls-key-file', key];
+  try {
+    const redis = await realRedis([...tls, '--tls-ca-cert-file', authority, '--tls-auth-clients', 'no']);
+    return 'skipped' in redis ? redis : { ...redis, url: `rediss://127.0.0.1:${port}` };
+  } catch (error) {
+    if (!/Bad directive/.test(String(error))) throw error;
+    return { skipped: 'this redis-server was built without TLS' };
+  }
+}
