@@ -88,7 +88,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Receive stock from a CSV file',
     description:
-      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Each row is a receipt of its own; the answer reports those that failed. The same file under the same key completes what was not done and adds nothing twice.',
+      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Rows are received while the file arrives, each a receipt of its own, those of one product in the order of their lines; the answer reports those that failed. A file that is wrong as a whole (cut off, too large, too slow, no UTF-8) is answered with rows, imported, failed and idempotency_key: how far it came before that, and the key to go on under. The same file under the same key completes what was not done and adds nothing twice. It may be put right before, as long as every row stays on its line; a line that was received for its product with other content is reported as idempotency_mismatch, and stays: adjust the stock instead. Of a file that is too large send the first part under the same key, and each other part, with the first line above it, under a key of its own.',
     headers: idempotent,
     examples: [{ name: 'A file', headers: { 'Idempotency-Key': 'delivery-note-18' } }],
     stream: {
@@ -110,6 +110,7 @@ export const inventoryOperations = [
               {
                 line: 3,
                 product_id: 'PROD-002',
+                code: 'invalid',
                 errors: [{ field: 'stock', message: 'stock must be a whole number from 0 to 1,000,000,000,000.' }],
               },
             ],
