@@ -16,6 +16,7 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
         (state) => isListed(state, filter) && (filter.words === undefined || matches(state, filter.words, nameOf)),
       )
       .sort((a, b) => b.createdAt - a.createdAt || compare(b.id, a.id));
+  const listedProducts = () => [...products.values()].map(({ state }) => state).sort((a, b) => compare(a.id, b.id));
   const ofProduct = (product: string) =>
     [...operations]
       .flatMap(([id, versions]) => (id === product ? [...versions.values()] : []))
@@ -40,9 +41,16 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
     countOrders: async (filter) => counted(matching(filter).length),
 
     async products(page) {
-      const found = [...products.values()].map(({ state }) => state).sort((a, b) => compare(a.id, b.id));
+      const found = listedProducts();
       return { products: cut(found, page), ...counted(found.length) };
     },
+
+    async productsAfter(after, limit) {
+      const rest = listedProducts().filter(({ id }) => after === undefined || compare(id, after) > 0);
+      return { products: rest.slice(0, limit), more: rest.length > limit };
+    },
+
+    countProducts: async () => counted(products.size),
 
     history: async (order) => [...(history.get(order)?.values() ?? [])].sort((a, b) => a.version - b.version),
 

@@ -1,7 +1,7 @@
 /** Stock: look, receive, adjust, check, audit. */
 
 import { z } from 'zod';
-import { ledgerQuery } from '../list-queries.js';
+import { ledgerQuery, productListQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
 import {
   checkReply,
@@ -10,11 +10,12 @@ import {
   listed,
   movement,
   one,
+  paged,
   pastBalance,
   productReply,
   written,
 } from '../reply-schemas.js';
-import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
+import { adjustBody, auditQuery, checkBody, key, productParams, receiptBody } from '../schemas.js';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from './examples.js';
 
 const idempotent = { 'Idempotency-Key': key } as const;
@@ -29,16 +30,23 @@ export const inventoryOperations = [
     scope: 'any',
     ports: 'both',
     summary: 'List products',
-    query: pageQuery,
-    examples: [{ name: 'The first page' }, { name: 'A small page', query: { page: '2', page_size: '5' } }],
+    description:
+      'By their ids. Pages by number, or with `limit` by cursor: the answer then bears `next_cursor`, and a Link header, which lead to the end.',
+    query: productListQuery,
+    examples: [
+      { name: 'The first page' },
+      { name: 'A small page', query: { page: '2', page_size: '5' } },
+      { name: 'By cursor', query: { limit: '50' } },
+    ],
     success: {
       200: {
         description: 'A page of products.',
-        schema: listed(productReply),
+        schema: paged(productReply),
+        headers: ['Link'],
         example: { status: 'success', data: [gamingConsole], pagination: onePage },
       },
     },
-    handle: ({ inventory }, { query }) => inventory.list(query),
+    handle: ({ inventory }, { query }, asked) => inventory.list(query, asked),
   }),
   operation({
     method: 'POST',
