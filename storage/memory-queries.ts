@@ -3,7 +3,7 @@ import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
 import type { StoredProduct } from '../actors/node/rows.js';
 import type { OrderState } from '../actors/order.js';
 import type { OrderFilter, Page, Queries } from '../actors/ports.js';
-import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
+import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../actors/transitions.js';
 import { matches } from './memory-search.js';
 import type { MemoryTables } from './memory-tables.js';
 
@@ -77,7 +77,7 @@ function isListed(state: OrderState, filter: OrderFilter): boolean {
   return (
     (user === undefined || state.content.user === user) &&
     (status === undefined || statusOf(state.phase) === status) &&
-    (payment === undefined || state.payment === payment) &&
+    (payment === undefined || paymentStatusOf(state) === payment) &&
     (fulfillment === undefined || fulfillmentStatusOf(state) === fulfillment) &&
     (product === undefined || state.lines.some((line) => line.product === product)) &&
     (currency === undefined || state.currency === currency) &&

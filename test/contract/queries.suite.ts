@@ -8,6 +8,7 @@ import { toDecimal } from '../../actors/money.js';
 import type { OperationRow } from '../../actors/node/rows.js';
 import type { OrderState } from '../../actors/order.js';
 import type { OrderFilter, OrderKey, Queries, SearchIndex, Snapshots } from '../../actors/ports.js';
+import { paymentStatusOf } from '../../actors/transitions.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
 
 export interface QueryStores {
@@ -82,7 +83,7 @@ export function queriesContract(
     {
       user: fc.constantFrom<string>(user, other, 'nobody'),
       status: fc.constantFrom('confirmed', 'failed', 'pending', 'shipped'),
-      payment: fc.constantFrom('paid', 'declined', 'pending', 'voided'),
+      payment: fc.constantFrom('paid', 'declined', 'pending', 'not_charged', 'voided'),
       fulfillment: fc.constantFrom('unfulfilled', 'shipped'),
       product: fc.constantFrom<string>(...products, 'none'),
       currency: fc.constantFrom('USD', 'JPY', 'KWD', 'XXX'),
@@ -135,7 +136,7 @@ export function queriesContract(
         return (
           (f.user === undefined || f.user === o.content.user) &&
           (f.status === undefined || f.status === o.phase) &&
-          (f.payment === undefined || f.payment === o.payment) &&
+          (f.payment === undefined || f.payment === paymentStatusOf(o)) &&
           (f.fulfillment === undefined || f.fulfillment === 'unfulfilled') &&
           (f.product === undefined || o.lines.some(({ product }) => product === f.product)) &&
           (f.currency === undefined || f.currency === o.currency) &&
