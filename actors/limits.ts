@@ -31,8 +31,9 @@ export const limits = {
   importRecordChars: 10_000,
   /** Failed rows that the report names. */
   importFailures: 1_000,
+  /** From the first byte to the last row; what the client may take of it is requestMs. */
   importMs: 60_000,
-  /** Each is in memory as a whole, several times its size. */
+  /** Each has up to receiveAtOnce rows under way. */
   importsAtOnce: 4,
   /** Products of one receipt that are being received at once: it must not push orders aside. */
   receiveAtOnce: 50,
@@ -198,6 +199,7 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
   must(l.preferredWaitMs < l.silenceMs, 'preferredWaitMs must stay below silenceMs');
+  must(l.requestMs < l.importMs, 'requestMs must leave time of importMs to receive what has arrived');
   must(l.importMs < l.silenceMs, 'importMs must stay below silenceMs');
   must(l.keepAliveMs < l.silenceMs, 'keepAliveMs must stay below silenceMs');
   must(

@@ -25,8 +25,12 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
 
-export const PAYMENT_STATUSES: readonly PaymentStatus[] = [
+/** `not_charged`: it ended before any provider could have been asked for money, and none will be. */
+export type ShownPaymentStatus = PaymentStatus | 'not_charged';
+
+export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [
   'pending',
+  'not_charged',
   'authorized',
   'paid',
   'declined',
@@ -68,6 +72,10 @@ const STATUS: { readonly [P in Phase]: OrderStatus } = {
 
 /** Being held or charged shows as pending. */
 export const statusOf = (phase: Phase): OrderStatus => STATUS[phase];
+
+/** An order that failed or was cancelled waits for no payment, unless a charge that was under way is still to be voided. */
+export const paymentStatusOf = ({ phase, payment, voidOwed }: OrderState): ShownPaymentStatus =>
+  payment === 'pending' && !voidOwed && (phase === 'failed' || phase === 'cancelled') ? 'not_charged' : payment;
 
 /** Where a client may ask an order to go from there. */
 export const allowedFrom = (from: OrderStatus): OrderStatus[] =>

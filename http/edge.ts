@@ -128,13 +128,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const orders = new Orders({ owners, queries, clock, waiting, waitMs, broken });
   const inventory = new Inventory({ owners, queries, clock, waiting, waitMs });
-  const { health, ready, version } = options;
+  const { health, ready, version, patience = limits } = options;
   const rooms = {
     orders,
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     gremlin: new GremlinRoutes(options.gremlin, clock),
-    imports: new Import({ owners, clock, waitMs }),
+    imports: new Import({ owners, clock, waitMs, patienceMs: patience.requestMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };
@@ -213,7 +213,6 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     logger.debug({ requestId, status }, 'A request could not be read.');
     return requestId;
   };
-  const patience = options.patience ?? limits;
   const main = await startHttpServer({
     ...{ host, clock, unreadable, patience, port: options.port, setBy: 'PORT' },
     handle: handlerOf(true, everything(rooms, admit)),

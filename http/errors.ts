@@ -30,7 +30,7 @@ const errors = {
   invalid: field(
     400,
     'Invalid request',
-    `Something in the request is not what it must be; errors names every wrong field, up to ${limits.namedFields}. Nothing has happened. Do not repeat it as it is.`,
+    `Something in the request is not what it must be; errors names every wrong field, up to ${limits.namedFields}. Nothing has happened, but for the rows of a file that the answer counts. Do not repeat it as it is.`,
     'items[0].quantity',
     'items[0].quantity must be a whole number from 1 to 1,000,000.',
   ),

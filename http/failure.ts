@@ -15,7 +15,7 @@ export interface FieldError {
 export interface FailureDetails {
   readonly errors?: readonly FieldError[];
   /** What the answer is about: members of its body beside the rest, such as `order_id`. */
-  readonly about?: { readonly [member: string]: string | readonly string[] };
+  readonly about?: { readonly [member: string]: string | number | readonly string[] };
   /** Raw header names and values, one after the other. */
   readonly headers?: readonly string[];
   /** The body was not read to its end: the connection cannot be used again. */

@@ -63,7 +63,8 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
   // Told early that its body is too large, such a client does not send it at all.
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
-    if (Number(req.headers['content-length'] ?? 0) <= limits.bodyBytes) res.writeContinue();
+    const most = req.headers['content-type']?.startsWith('text/csv') ? limits.importBytes : limits.bodyBytes;
+    if (Number(req.headers['content-length'] ?? 0) <= most) res.writeContinue();
     handle(req, res);
   });
   // What else is expected of us is not promised, and may be ignored.
@@ -105,12 +106,22 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
   ],
 };
 
+/** By connection, the request whose body is read in pieces. */
+const inPieces = new WeakMap<Socket, IncomingMessage>();
+
+/** Its reader (arriving.ts) has deadlines of its own, and answers too when the body is late or breaks off. */
+export const readInPieces = (req: IncomingMessage): void => void inPieces.set(req.socket, req);
+
+const isToldByReader = ({ code }: NodeJS.ErrnoException, socket: Socket): boolean =>
+  (code === 'ERR_HTTP_REQUEST_TIMEOUT' || code === 'HPE_INVALID_EOF_STATE') && inPieces.get(socket)?.complete === false;
+
 /** Node complains once more about each piece that such a client still sends. */
 const told = new WeakSet<Socket>();
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
   // A connection that is cut now could take the reply with it: what still comes is thrown away until `tell` ends it.
   if (told.has(socket) && error.code !== 'ECONNRESET') return;
+  if (isToldByReader(error, socket)) return;
   // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
   if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfBody(error, socket))) {
     socket.destroy();

@@ -1,6 +1,6 @@
 /** What may be asked of lists: filters, a search, a page by number or by cursor. */
 import { z } from 'zod';
-import { orderId, productId, userId } from '../actors/ids.js';
+import { orderId, type ProductId, productId, userId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { OrderFilter, OrderKey, Page } from '../actors/ports.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../actors/transitions.js';
@@ -64,7 +64,10 @@ const orderFilters = {
   ).optional(),
 };
 
-export const userOrdersQuery = pageQuery.extend({ ...orderFilters, cursor, limit: limit.removeDefault().optional() });
+export const productListQuery = pageQuery.extend({ cursor, limit: limit.removeDefault().optional() });
+export type ProductListQuery = z.output<typeof productListQuery>;
+
+export const userOrdersQuery = productListQuery.extend(orderFilters);
 export const orderListQuery = userOrdersQuery.extend({ user_id: idText.optional() });
 export type OrderListQuery = z.output<typeof orderListQuery>;
 
@@ -130,6 +133,10 @@ export function orderKey(list: string, cursor: string | undefined): OrderKey | u
   return { at, id: orderId(id) };
 }
 
+export function productKey(list: string, cursor: string | undefined): ProductId | undefined {
+  return cursor === undefined ? undefined : productId(placeOf(list, cursor, isProductKey)[0]);
+}
+
 export function ledgerVersion(list: string, cursor: string | undefined): number | undefined {
   return cursor === undefined ? undefined : placeOf(list, cursor, isVersion)[0];
 }
@@ -138,6 +145,9 @@ export function ledgerVersion(list: string, cursor: string | undefined): number 
 
 const isOrderKey = (place: readonly (string | number)[]): place is readonly [number, string] =>
   place.length === 2 && isTime(place[0]) && typeof place[1] === 'string' && isIdText(place[1]);
+
+const isProductKey = (place: readonly (string | number)[]): place is readonly [string] =>
+  place.length === 1 && typeof place[0] === 'string' && isIdText(place[0]);
 
 const isVersion = (place: readonly (string | number)[]): place is readonly [number] =>
   place.length === 1 && Number.isSafeInteger(place[0]) && Number(place[0]) > 0;

@@ -137,7 +137,14 @@ export const importReply = z
     imported: count,
     failed: count,
     failed_rows: z
-      .array(z.object({ line: z.int().min(1), product_id: z.string().optional(), errors: z.array(fieldError) }))
+      .array(
+        z.object({
+          line: z.int().min(1),
+          product_id: z.string().optional(),
+          code: z.string().meta({ description: 'As of an error of the API.' }),
+          errors: z.array(fieldError),
+        }),
+      )
       .meta({ description: `The first ${limits.importFailures.toLocaleString('en-US')} of them.` }),
     idempotency_key: z.string().meta({ description: 'Under which the same file may be sent again.' }),
   })

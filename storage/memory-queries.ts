@@ -3,7 +3,7 @@ import { DEFAULT_CURRENCY, toDecimal } from '../actors/money.js';
 import type { StoredProduct } from '../actors/node/rows.js';
 import type { OrderState } from '../actors/order.js';
 import type { OrderFilter, Page, Queries } from '../actors/ports.js';
-import { fulfillmentStatusOf, statusOf } from '../actors/transitions.js';
+import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../actors/transitions.js';
 import { matches } from './memory-search.js';
 import type { MemoryTables } from './memory-tables.js';
 
@@ -16,6 +16,7 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
         (state) => isListed(state, filter) && (filter.words === undefined || matches(state, filter.words, nameOf)),
       )
       .sort((a, b) => b.createdAt - a.createdAt || compare(b.id, a.id));
+  const listedProducts = () => [...products.values()].map(({ state }) => state).sort((a, b) => compare(a.id, b.id));
   const ofProduct = (product: string) =>
     [...operations]
       .flatMap(([id, versions]) => (id === product ? [...versions.values()] : []))
@@ -40,9 +41,16 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
     countOrders: async (filter) => counted(matching(filter).length),
 
     async products(page) {
-      const found = [...products.values()].map(({ state }) => state).sort((a, b) => compare(a.id, b.id));
+      const found = listedProducts();
       return { products: cut(found, page), ...counted(found.length) };
     },
+
+    async productsAfter(after, limit) {
+      const rest = listedProducts().filter(({ id }) => after === undefined || compare(id, after) > 0);
+      return { products: rest.slice(0, limit), more: rest.length > limit };
+    },
+
+    countProducts: async () => counted(products.size),
 
     history: async (order) => [...(history.get(order)?.values() ?? [])].sort((a, b) => a.version - b.version),
 
@@ -72,7 +80,7 @@ function isListed(state: OrderState, filter: OrderFilter): boolean {
   return (
     (user === undefined || state.content.user === user) &&
     (status === undefined || statusOf(state.phase) === status) &&
-    (payment === undefined || state.payment === payment) &&
+    (payment === undefined || paymentStatusOf(state) === payment) &&
     (fulfillment === undefined || fulfillmentStatusOf(state) === fulfillment) &&
     (product === undefined || state.lines.some((line) => line.product === product)) &&
     (currency === undefined || state.currency === currency) &&

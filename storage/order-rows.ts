@@ -9,7 +9,13 @@ import { DEFAULT_CURRENCY, decimalText } from '../actors/money.js';
 import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
 import { isSettled, type Life, NO_LIFE, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
-import { fulfillmentStatusOf, statusOf, trackingOf } from '../actors/transitions.js';
+import {
+  fulfillmentStatusOf,
+  paymentStatusOf,
+  type ShownPaymentStatus,
+  statusOf,
+  trackingOf,
+} from '../actors/transitions.js';
 import { minorOf } from './amounts.js';
 import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
@@ -41,7 +47,7 @@ const ORDER: readonly Column<Row>[] = [
     type: 'json',
     of: ({ order }) => (order.state.shortages.length > 0 ? JSON.stringify(order.state.shortages) : null),
   },
-  { name: 'payment_status', type: 'word', of: ({ order }) => order.state.payment },
+  { name: 'payment_status', type: 'word', of: ({ order }) => paymentStatusOf(order.state) },
   { name: 'fulfillment_status', type: 'word', of: ({ order }) => fulfillmentStatusOf(order.state) },
   { name: 'tracking_id', type: 'text', of: ({ order }) => trackingOf(order.state.life) },
   { name: 'payment_method', type: 'text', of: ({ order }) => order.state.content.paymentMethod },
@@ -187,12 +193,13 @@ export const ORDER_BODY = `json_build_object(
   (select json_agg(json_build_array(i.product_id, i.quantity, i.unit_price::text, i.hold, i.backordered) order by i.line)
      from order_items i where i.order_id = o.order_id))`;
 
-interface Body extends Mark, Pick<OrderState, 'id' | 'payment' | 'correlation' | 'createdAt' | 'updatedAt'> {
+interface Body extends Mark, Pick<OrderState, 'id' | 'correlation' | 'createdAt' | 'updatedAt'> {
   readonly user: OrderContent['user'];
   readonly userIsNumber: boolean;
   readonly email: string | null;
   readonly status: string;
   readonly reason: FailureReason | null;
+  readonly payment: ShownPaymentStatus;
   readonly shortages: readonly Shortage[] | null;
   readonly paymentMethod: string | null;
   readonly currency: string | null;
@@ -237,7 +244,7 @@ export function decodeOrder(body: string): StoredOrder {
     phase: rest?.phase ?? (row.status as Phase),
     content,
     lines,
-    payment: row.payment,
+    payment: row.payment === 'not_charged' ? 'pending' : row.payment,
     voidOwed: rest?.voidOwed ?? false,
     reason: reason ?? undefined,
     shortages: row.shortages ?? [],

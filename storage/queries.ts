@@ -10,6 +10,8 @@ import { decodeOperation, decodeProduct, OPERATION_BODY, PRODUCT_BODY } from './
 const ORDER = `select ${ORDER_BODY} as body from orders o where o.order_id = $1`;
 const TURNS = `select ${TURN_BODY} as body from order_turns where order_id = $1 order by version`;
 
+const PRODUCTS_AFTER = `select ${PRODUCT_BODY} as body from products p where product_id > $1 order by product_id limit $2::bigint`;
+
 const LEDGER = `select ${OPERATION_BODY} as body from inventory_operations
   where product_id = $1 and version < $2::bigint order by version desc limit $3::bigint`;
 
@@ -91,6 +93,14 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
       const { rows, ...counted } = await list(PRODUCTS, [], [], page);
       return { products: rows, ...counted };
     },
+
+    async productsAfter(after, limit) {
+      // No id is empty. One more tells whether there is more.
+      const rows = await lists.query<{ body: string }>(PRODUCTS.what, PRODUCTS_AFTER, [after ?? '', limit + 1]);
+      return { products: rows.slice(0, limit).map(({ body }) => PRODUCTS.decode(body)), more: rows.length > limit };
+    },
+
+    countProducts: () => countCapped(lists, PRODUCTS.what, `from ${PRODUCTS.table}`, []),
 
     async history(order: OrderId) {
       const rows = await client.query<{ body: string }>('read a history', TURNS, [order]);

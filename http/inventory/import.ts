@@ -1,7 +1,9 @@
 /**
- * Receiving many products at once, from a CSV file: each row a receipt of its own, so that a wrong one does
- * not keep the others out; the answer reports every row that failed. A repeat under the same key completes
- * what was not done, and adds nothing twice.
+ * Receiving many products at once, from a CSV file, while it arrives: each row a receipt of its own, so that a
+ * wrong one does not keep the others out; the answer reports every row that failed. A repeat under the same key
+ * completes what was not done, and adds nothing twice.
+ *
+ * Law: a file of any size is a few hundred rows in memory; rows of one product are received in their order.
  */
 
 import { productId } from '../../actors/ids.js';
@@ -10,33 +12,32 @@ import { limits } from '../../actors/limits.js';
 import type { Clock, Owners } from '../../actors/ports.js';
 import { callerOf } from '../../actors/principal.js';
 import { Unavailable } from '../../actors/unavailable.js';
+import { arriving } from '../arriving.js';
 import { type Asked, idempotencyKey, WaitingRoom } from '../asked.js';
-import { Failure, type FieldError, invalid } from '../failure.js';
+import { Failure, invalid, unavailable } from '../failure.js';
 import { stockUnder } from '../gremlin.js';
-import { inTurns } from '../in-turns.js';
+import { InOrder, inTurns } from '../in-turns.js';
 import { type Answer, success } from '../reply.js';
 import { receiptLine, validated } from '../schemas.js';
 import { writeOf } from '../writes.js';
 import { type CsvRecord, readCsv } from './csv.js';
+import { ImportReport } from './import-report.js';
 import { receiptOf } from './receipts.js';
 import { refusalOf } from './stock-writes.js';
 
 export interface ImportOptions {
   readonly owners: Owners;
   readonly clock: Clock;
+  /** For each row. */
   readonly waitMs: number;
+  /** For all of a file to arrive. */
+  readonly patienceMs: number;
 }
 
 const COLUMNS = {
   required: ['product_id', 'name', 'unit_price', 'stock'],
   optional: ['currency', 'allow_backorder', 'backorder_limit'],
 };
-
-interface FailedRow {
-  readonly line: number;
-  readonly product_id?: string;
-  readonly errors: readonly FieldError[];
-}
 
 export class Import {
   readonly #options: ImportOptions;
@@ -48,44 +49,45 @@ export class Import {
 
   receive = (asked: Asked): Promise<Answer> =>
     this.#waiting.during(async () => {
-      const { clock } = this.#options;
-      const records = await readCsv(asked.req, COLUMNS);
-      const key = idempotencyKey(asked, undefined) ?? clock.id();
+      const { clock, patienceMs } = this.#options;
+      const report = new ImportReport(idempotencyKey(asked, undefined) ?? clock.id());
       const endsAt = clock.monotonic() + limits.importMs;
-      const failed: FailedRow[] = [];
-      await inTurns(records, limits.receiveAtOnce, async (record) => {
-        const errors = await this.#receiveRow(record, key, asked, endsAt);
-        const product = 'values' in record ? record.values.product_id : undefined;
-        if (errors.length > 0) failed.push({ line: record.line, ...(product && { product_id: product }), errors });
-        return true;
+      const body = arriving(asked.req, {
+        clock,
+        mostBytes: limits.importBytes,
+        patienceMs,
+        endsAt,
+        ended: tookTooLong,
       });
-      failed.sort((a, b) => a.line - b.line);
-      const report = {
-        rows: records.length,
-        imported: records.length - failed.length,
-        failed: failed.length,
-        failed_rows: failed.slice(0, limits.importFailures),
-        idempotency_key: key,
-      };
-      return success(200, JSON.stringify(report), 'Stock imported');
+      const ofProduct = new InOrder();
+      try {
+        await inTurns(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
+          const product = 'values' in record ? record.values.product_id : undefined;
+          const row = () => this.#receiveRow(record, report.key, asked, endsAt);
+          const failure = await (product ? ofProduct.after(product, row) : row());
+          report.add(record.line, product, failure);
+          return true;
+        });
+      } catch (error) {
+        throw error instanceof Failure ? report.brokenOff(error, asked.req) : error;
+      }
+      return success(200, report.json(), 'Stock imported');
     });
 
   // -------------------------------------------------------------- machinery
 
-  async #receiveRow(record: CsvRecord, key: string, asked: Asked, endsAt: number): Promise<readonly FieldError[]> {
+  /** @returns what is wrong with the row. @throws Failure once there is no time left for any. */
+  async #receiveRow(record: CsvRecord, key: string, asked: Asked, endsAt: number): Promise<Failure | undefined> {
+    if (this.#options.clock.monotonic() >= endsAt) throw tookTooLong();
     try {
       if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
-      await this.#received(
-        record.values,
-        writeOf(`import/${record.line}`, callerOf(asked.principal), key, record.values, () => ''),
-        asked,
-        endsAt,
-      );
-      return [];
+      const { line, values } = record;
+      const write = writeOf(`import/${line}`, callerOf(asked.principal), key, values, () => '');
+      await this.#received(values, write, asked, endsAt);
+      return undefined;
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const { errors = [] } = error.details;
-      return errors.length > 0 ? errors : [{ field: 'line', message: error.message }];
+      if (error instanceof Failure) return error;
+      throw error;
     }
   }
 
@@ -98,14 +100,14 @@ export class Import {
     const { owners, clock, waitMs } = this.#options;
     const line = validated(receiptLine, typed(values));
     const product = productId(String(line.product_id));
-    const restMs = Math.min(waitMs, endsAt - clock.monotonic());
-    if (restMs <= 0) throw late();
-    const before = await owners.product(product).catch(unavailable);
+    const before = await owners.product(product).catch(orLate);
+    const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
     const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
     const request = { product, command, correlation: asked.correlation, fresh: false };
-    const reply = await stockUnder(asked, request, (ask) => owners.stock(ask, restMs)).catch(unavailable);
+    const reply = await stockUnder(asked, request, (ask) => owners.stock(ask, restMs)).catch(orLate);
     if (reply.kind === 'unavailable') throw late();
-    if (reply.kind === 'refused') throw refusalOf(reply.refusal, product, 'stock');
+    if (reply.kind !== 'refused') return;
+    throw reply.refusal === 'other_body' ? receivedAlready(product) : refusalOf(reply.refusal, product, 'stock');
   }
 }
 
@@ -116,7 +118,18 @@ const late = (): Failure =>
     'It could not be received durably in time: send the same file again with the same idempotency key.',
   );
 
-function unavailable(error: unknown): never {
+const tookTooLong = (): Failure =>
+  unavailable(`Not all of the file could be received within ${limits.importMs / 1000} s.`);
+
+/** Of this line, under this key. */
+const receivedAlready = (product: string): Failure =>
+  new Failure(
+    422,
+    'idempotency_mismatch',
+    `This line was received under this Idempotency-Key before, with other content for ${product}, which stands. To correct that, adjust the stock; to add this row too, send it in a file with another key.`,
+  );
+
+function orLate(error: unknown): never {
   if (error instanceof Unavailable) throw late();
   throw error;
 }

@@ -11,20 +11,13 @@ import type { ReceiveCommand } from '../../actors/protocol.js';
 import { Unavailable } from '../../actors/unavailable.js';
 import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
 import { cursorOf, linksOf } from '../cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid } from '../failure.js';
+import { Failure, type FieldError, fromReadModel, invalid, invalidField } from '../failure.js';
 import { stockUnder } from '../gremlin.js';
 import { inTurns } from '../in-turns.js';
-import { type LedgerQuery, ledgerVersion } from '../list-queries.js';
+import { type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../list-queries.js';
 import { merged } from '../orders/order-content.js';
 import { type Answer, continuedList, list, success } from '../reply.js';
-import {
-  type AdjustBody,
-  type AuditQuery,
-  type CheckBody,
-  type PageQuery,
-  pageOf,
-  type ReceiptBody,
-} from '../schemas.js';
+import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../schemas.js';
 import { type Write, writeOf } from '../writes.js';
 import { balanceJson, operationJson, productJson } from './inventory-view.js';
 import { receiptOf } from './receipts.js';
@@ -58,10 +51,23 @@ export class Inventory {
     this.#draw = () => options.clock.id();
   }
 
-  list = async (query: PageQuery): Promise<Answer> => {
-    const page = pageOf(query);
-    const { products, ...counted } = await fromReadModel(() => this.#options.queries.products(page));
-    return list(products.map(productJson), { ...page, ...counted });
+  list = async (query: ProductListQuery, { req }: Asked): Promise<Answer> => {
+    const { queries } = this.#options;
+    if (query.limit === undefined && query.cursor === undefined) {
+      const page = pageOf(query);
+      const { products, ...counted } = await fromReadModel(() => queries.products(page));
+      return list(products.map(productJson), { ...page, ...counted });
+    }
+    if (query.page > 1) throw invalidField('page', 'cannot stand beside limit or cursor');
+    const limit = query.limit ?? limits.pageSizeDefault;
+    const after = productKey('products', query.cursor);
+    const [{ products, more }, counted] = await fromReadModel(() =>
+      Promise.all([queries.productsAfter(after, limit), after === undefined ? queries.countProducts() : undefined]),
+    );
+    const last = products.at(-1);
+    const next = more && last !== undefined ? cursorOf('products', [last.id]) : undefined;
+    const links = linksOf(req.url ?? '', limit, next);
+    return continuedList(products.map(productJson), { limit, next, counted, links });
   };
 
   get = async (id: string): Promise<Answer> => {

@@ -1,7 +1,7 @@
 /** Stock: look, receive, adjust, check, audit. */
 
 import { z } from 'zod';
-import { ledgerQuery } from '../list-queries.js';
+import { ledgerQuery, productListQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
 import {
   checkReply,
@@ -10,11 +10,12 @@ import {
   listed,
   movement,
   one,
+  paged,
   pastBalance,
   productReply,
   written,
 } from '../reply-schemas.js';
-import { adjustBody, auditQuery, checkBody, key, pageQuery, productParams, receiptBody } from '../schemas.js';
+import { adjustBody, auditQuery, checkBody, key, productParams, receiptBody } from '../schemas.js';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from './examples.js';
 
 const idempotent = { 'Idempotency-Key': key } as const;
@@ -29,16 +30,23 @@ export const inventoryOperations = [
     scope: 'any',
     ports: 'both',
     summary: 'List products',
-    query: pageQuery,
-    examples: [{ name: 'The first page' }, { name: 'A small page', query: { page: '2', page_size: '5' } }],
+    description:
+      'By their ids. Pages by number, or with `limit` by cursor: the answer then bears `next_cursor`, and a Link header, which lead to the end.',
+    query: productListQuery,
+    examples: [
+      { name: 'The first page' },
+      { name: 'A small page', query: { page: '2', page_size: '5' } },
+      { name: 'By cursor', query: { limit: '50' } },
+    ],
     success: {
       200: {
         description: 'A page of products.',
-        schema: listed(productReply),
+        schema: paged(productReply),
+        headers: ['Link'],
         example: { status: 'success', data: [gamingConsole], pagination: onePage },
       },
     },
-    handle: ({ inventory }, { query }) => inventory.list(query),
+    handle: ({ inventory }, { query }, asked) => inventory.list(query, asked),
   }),
   operation({
     method: 'POST',
@@ -88,7 +96,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Receive stock from a CSV file',
     description:
-      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Each row is a receipt of its own; the answer reports those that failed. The same file under the same key completes what was not done and adds nothing twice.',
+      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Rows are received while the file arrives, each a receipt of its own, those of one product in the order of their lines; the answer reports those that failed. A file that is wrong as a whole (cut off, too large, too slow, no UTF-8) is answered with rows, imported, failed and idempotency_key: how far it came before that, and the key to go on under. The same file under the same key completes what was not done and adds nothing twice. It may be put right before, as long as every row stays on its line; a line that was received for its product with other content is reported as idempotency_mismatch, and stays: adjust the stock instead. Of a file that is too large send the first part under the same key, and each other part, with the first line above it, under a key of its own.',
     headers: idempotent,
     examples: [{ name: 'A file', headers: { 'Idempotency-Key': 'delivery-note-18' } }],
     stream: {
@@ -110,6 +118,7 @@ export const inventoryOperations = [
               {
                 line: 3,
                 product_id: 'PROD-002',
+                code: 'invalid',
                 errors: [{ field: 'stock', message: 'stock must be a whole number from 0 to 1,000,000,000,000.' }],
               },
             ],

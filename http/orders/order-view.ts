@@ -8,7 +8,7 @@ import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
 import type { HistoryRow } from '../../actors/node/rows.js';
 import { NO_LIFE, type OrderState } from '../../actors/order.js';
 import type { Json, Line, OrderEvent } from '../../actors/protocol.js';
-import { fulfillmentStatusOf, statusOf, trackingOf } from '../../actors/transitions.js';
+import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/transitions.js';
 
 const quote = JSON.stringify;
 
@@ -25,7 +25,7 @@ export function orderJson(state: OrderState): string {
   if (content.email !== undefined) text += `,"user_email":${quote(content.email)}`;
   text += `,"status":"${statusOf(state.phase)}"`;
   if (state.reason !== undefined) text += `,"reason":"${state.reason}"`;
-  text += `,"payment_status":"${state.payment}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
+  text += `,"payment_status":"${paymentStatusOf(state)}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
   if (content.shippingAddress !== undefined) text += `,"shipping_address":${addressJson(content.shippingAddress)}`;
   if (content.billingAddress !== undefined) text += `,"billing_address":${addressJson(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;

@@ -103,7 +103,8 @@ const PAID = `select e.*, case when path ~ 'k' then 'failed'
       when path ~ 'u' then case when given_minor >= total then 'refunded' else 'partially_refunded' end
       when path ~ 't' or captured then 'paid'
       when reason = 'payment_declined' then 'declined' when path ~ 'v' then 'voided'
-      when path ~ 'd' then 'authorized' else 'pending' end as payment
+      when path ~ 'd' then 'authorized'
+      when path ~ '[fn]' and not coalesce(void_owed, false) then 'not_charged' else 'pending' end as payment
   from expected e`;
 
 /** Nothing is owed to a provider and nothing awaited of a keeper. */
@@ -123,6 +124,10 @@ export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
 const SCALE = (order: string) =>
   `left join unnest($1::text[], $2::numeric[]) as d(code, scale) on d.code = coalesce(${order}.currency, 'USD')`;
 
+/** A row of before there was a word for it says pending of an order that ended uncharged. */
+const shownPayment = (o: string, e: string): string =>
+  `case when ${o}.payment_status = 'pending' and ${e}.payment = 'not_charged' then 'not_charged' else ${o}.payment_status end`;
+
 const lengthOf = (list: string, order = 'o'): string =>
   `coalesce(json_array_length((${readable(`${order}.life`)})->'${list}'), 0)`;
 
@@ -139,7 +144,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
       select coalesce(o.order_id, e.order_id) as id, o, e, e.lines_total, e.is_settled, e.total * d.scale as total, count(*) over () as total_wrong
       from orders o full join settled e on e.order_id = o.order_id ${SCALE('o')}
       where o.order_id is null or e.order_id is null or e.first <> 1 or e.events <> e.version or e.versions <> e.events or e.path !~ '${LEGAL}'
-        or (o.status, o.reason, o.payment_status, o.currency, o.total_amount, o.user_id, o.created_at, o.updated_at, o.version, o.state is null)
+        or (o.status, o.reason, ${shownPayment('o', 'e')}, o.currency, o.total_amount, o.user_id, o.created_at, o.updated_at, o.version, o.state is null)
           is distinct from (e.status, e.reason, e.payment, e.currency, e.total * d.scale, e.user_id, e.created_at, e.updated_at,
             e.version, e.is_settled)
         or (e.total is not null and e.lines_total is distinct from o.total_amount)
@@ -155,7 +160,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
       (4, 'orders.version', (o).version::text, (e).version::text),
       (5, 'orders.status', (o).status, (e).status),
       (6, 'orders.reason', (o).reason, (e).reason),
-      (7, 'orders.payment_status', (o).payment_status, (e).payment),
+      (7, 'orders.payment_status', ${shownPayment('(o)', '(e)')}, (e).payment),
       (8, 'orders.currency', (o).currency, (e).currency),
       (9, 'orders.total_amount', (o).total_amount::text, trim_scale(total)::text),
       (10, 'orders.user_id', (o).user_id, (e).user_id),

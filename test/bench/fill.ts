@@ -69,7 +69,7 @@ const ORDERS = `insert into orders (order_id, user_id, user_email, status, reaso
   select order_id, user_id, user_email, case outcome when 'held' then 'confirmed' else 'failed' end,
     case outcome when 'short' then 'out_of_stock' when 'declined' then 'payment_declined' end,
     case outcome when 'short' then json_build_array(json_build_object('product', products -> 0 ->> 'product', 'asked', 1000000, 'available', 0)) end,
-    case outcome when 'held' then 'paid' when 'declined' then 'declined' else 'pending' end,
+    case outcome when 'held' then 'paid' when 'declined' then 'declined' else 'not_charged' end,
     case when outcome <> 'short' then currency end, case when outcome <> 'short' then total end,
     address, notes, 'fill-' || i, at, at, case outcome when 'held' then 4 when 'declined' then 3 else 2 end, 0, 0
   from full_orders order by i`;

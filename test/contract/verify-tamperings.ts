@@ -83,6 +83,14 @@ export const tamperings: readonly Tampering[] = [
     words: /orders\.payment_status is voided, expected paid/,
   },
   {
+    name: 'orders.payment_status of an order that was never charged',
+    of: 'order',
+    pick: `select order_id as id from orders where reason = 'out_of_stock' order by 1 limit 1`,
+    statements: [`update orders set payment_status = 'voided' where order_id = '$'`],
+    promise: /promise 3/,
+    words: /orders\.payment_status is voided, expected not_charged/,
+  },
+  {
     name: 'orders.total_amount',
     of: 'order',
     statements: [`update orders set total_amount = total_amount + 0.01 where order_id = '$'`],

@@ -1,6 +1,7 @@
 // What `verify` says of data that the product itself has stored: clean beside a running system, after a
 // stop and after a crash; and one sentence about the right thing for each way of tampering with psql, while the
 // journal stands and after its trim.
+import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type JournalId, nodeId, type OrderId, orderId, productId, userId, writeId } from '../../actors/ids.js';
@@ -25,6 +26,7 @@ import { CONFIRMED, tamperings } from './verify-tamperings.js';
 
 const PARTITIONS = 8;
 const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'];
+const MIGRATION = new URL('../../../storage/migrations/0008_not_charged.sql', import.meta.url);
 const clock = systemClock();
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -303,6 +305,29 @@ if (database !== undefined) {
       reasons.map(({ id }) => id),
       ['out_of_stock', 'payment_declined', 'unknown_product'],
     );
+  });
+
+  test('rows of before there was a word for what is never charged are clean, and are brought up to it', async () => {
+    await keep();
+    const words = async () => {
+      const text =
+        'select reason, payment_status as payment, count(*)::int from orders where reason is not null group by 1, 2 order by 1, 2';
+      return client.query<{ reason: string; payment: string; count: number }>('words', text);
+    };
+    const before = await words();
+    assert.equal(
+      before.map(({ reason, payment }) => `${reason} ${payment}`),
+      ['out_of_stock not_charged', 'payment_declined declined', 'unknown_product not_charged'],
+    );
+    await client.query(
+      'as before',
+      `update orders set payment_status = 'pending' where payment_status = 'not_charged'`,
+    );
+    clean(await look());
+    await client.query('migrate', await readFile(MIGRATION, 'utf8'));
+    assert.equal(await words(), before);
+    clean(await look());
+    await restore();
   });
 
   test('tampering is found while the journal stands', tamperWithEverything);

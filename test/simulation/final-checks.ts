@@ -7,6 +7,7 @@ import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
 import { absentOrder, isSettled, type OrderState } from '../../actors/order.js';
 import { evolveOrder } from '../../actors/order-events.js';
 import type { Log } from '../../actors/ports.js';
+import { paymentStatusOf } from '../../actors/transitions.js';
 import type { Clients } from './clients.js';
 import type { Setting } from './machine.js';
 import type { Provider } from './provider.js';
@@ -158,6 +159,8 @@ function checkMoney(order: OrderState, provider: Provider | undefined, verdict: 
   if (sum > 0 !== (payment === 'partially_refunded' || payment === 'refunded')) wrong(`has refunds of ${sum}`);
   if (payment === 'refunded' && sum !== total) wrong(`has refunds of ${sum} of ${total}`);
   if (life.refunds.some(({ status }) => status === 'owed')) wrong('owes a refund');
+  const shown = paymentStatusOf(order);
+  if (shown === 'pending') wrong('has ended, and says that a payment is pending');
   if (phase === 'failed' && hasMoved) wrong('failed, and its money has moved');
   if (phase === 'shipped' || phase === 'delivered') if (payment === 'authorized') wrong('is shipped, and not captured');
   if (phase === 'cancelled' && hasMoved && payment !== 'refunded') {
@@ -168,6 +171,7 @@ function checkMoney(order: OrderState, provider: Provider | undefined, verdict: 
   if (hasMoved !== (captured !== undefined)) wrong(`and the provider has captured ${captured}`);
   if (captured !== undefined && captured !== total) wrong(`and the provider has captured ${captured} of ${total}`);
   if (payment === 'authorized' && (!authorized || voided)) wrong('is not authorized at the provider');
+  if (shown === 'not_charged' && (authorized || voided)) wrong('was not charged, and the provider was asked');
   if (payment === 'voided' && !voided) wrong('is not voided at the provider');
   if (phase === 'failed' && authorized && !voided) wrong('and the provider still promises the money');
   if (phase === 'cancelled' && authorized && !voided && !hasMoved && payment !== 'failed')

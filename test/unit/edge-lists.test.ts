@@ -140,6 +140,40 @@ test('a cursor is good for its own list alone', async ({ f }) => {
   assert.is((await f.get(`/api/users/ada/orders?cursor=${cursor}`)).status, 200);
 });
 
+test('products by cursor, beside page numbers', async ({ f }) => {
+  for (const id of ['d', 'b', 'a', 'c', 'é ,']) f.owners.stockUp(id, 1);
+  const products = (reply: Shown) => (reply.at('data') as { product_id: string }[]).map(({ product_id }) => product_id);
+  const walked: string[] = [];
+  for (let url: string | undefined = '/api/v1/inventory?limit=2'; url !== undefined; ) {
+    const page: Shown = await f.get(url);
+    documented(page, 'listProducts');
+    assert.is(page.at('pagination.total'), walked.length === 0 ? 6 : undefined);
+    walked.push(...products(page));
+    url = linked(page, 'next');
+    assert.ok(url?.startsWith('/api/v1/inventory?') ?? page.at('pagination.next_cursor') === null);
+  }
+  assert.equal(walked, ['a', 'b', 'c', 'd', 'p', 'é ,']);
+  const first = await f.get('/api/inventory?limit=4');
+  const cursor = first.at('pagination.next_cursor') as string;
+  const rest = await f.get(`/api/inventory?cursor=${cursor}`);
+  assert.equal([products(rest), rest.at('pagination')], [['p', 'é ,'], { limit: 20, next_cursor: null }]);
+  assert.equal(products(await f.get(linked(rest, 'first') ?? '')), walked);
+  documented(await f.get('/api/inventory?page=2&page_size=4'), 'listProducts');
+  const others = (await f.get('/api/orders?limit=1')).at('pagination.next_cursor');
+  for (const [query, field] of [
+    ['limit=0', 'limit'],
+    ['limit=101', 'limit'],
+    ['cursor=', 'cursor'],
+    ['cursor=abc', 'cursor'],
+    [`cursor=${others}`, 'cursor'],
+    [`cursor=${cursor}A`, 'cursor'],
+    ['page=2&limit=2', 'page'],
+  ]) {
+    const reply = await f.get(`/api/inventory?${query}`);
+    assert.equal([reply.status, reply.at('errors.0.field')], [400, field], query);
+  }
+});
+
 test('a ledger goes on by cursor, and knows a past balance', async ({ f }) => {
   const all = await f.get('/api/inventory/p/ledger?limit=100');
   documented(all, 'getLedger');

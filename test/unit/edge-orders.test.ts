@@ -111,6 +111,7 @@ test('404 unknown product and 402 declined carry the order', async ({ f }) => {
   assert.is(unknown.status, 404);
   assert.is(unknown.at('code'), 'unknown_product');
   assert.match(String(unknown.at('order_id')), /^ORD-/);
+  assert.is((await f.get(`/api/orders/${unknown.at('order_id')}`)).at('data.payment_status'), 'not_charged');
   f.owners.payment = 'declined';
   const declined = await f.post('/api/orders', { user_id: 'u', product_id: 'p1', quantity: 1 });
   assert.is(declined.status, 402);

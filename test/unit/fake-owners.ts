@@ -130,6 +130,15 @@ export class FakeOwners implements Owners, Queries {
     const all = [...this.productStates.values()];
     return { products: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
   }
+  async productsAfter(after: ProductId | undefined, limit: number) {
+    const rest = [...this.productStates.values()]
+      .filter(({ id }) => after === undefined || id > after)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { products: rest.slice(0, limit), more: rest.length > limit };
+  }
+  async countProducts() {
+    return { total: this.productStates.size, isEstimate: false };
+  }
   async history(order: OrderId): Promise<readonly HistoryRow[]> {
     return this.#history.get(order) ?? [];
   }

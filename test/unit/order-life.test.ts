@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { ProductId } from '../../actors/ids.js';
 import { isSettled } from '../../actors/order.js';
 import type { HoldAnswer, OrderEvent } from '../../actors/protocol.js';
-import { fulfillmentStatusOf } from '../../actors/transitions.js';
+import { fulfillmentStatusOf, paymentStatusOf } from '../../actors/transitions.js';
 import {
   ALL,
   AT_ONCE,
@@ -84,6 +84,25 @@ test('voided: settled, and an authorization that comes later changes nothing', (
   given(...story, { type: 'voided' })
     .when(paymentTold('authorized'))
     .follows([]);
+});
+
+test('an order that ended uncharged says so, one whose void is under way not yet', () => {
+  const shown = (...story: readonly OrderEvent[]) => paymentStatusOf(orderAfter(story));
+  const failed = (voidOwed: boolean): OrderEvent => ({
+    type: 'failed',
+    reason: 'timed_out',
+    answers: [],
+    shortages: [],
+    voidOwed,
+  });
+  assert.is(shown(placed()), 'pending');
+  assert.is(shown(placed(), cancelled('pending')), 'not_charged');
+  assert.is(shown(placed(), failed(false)), 'not_charged');
+  assert.is(shown(...HELD), 'pending');
+  for (const end of [cancelled('pending', true), failed(true)]) {
+    assert.is(shown(...HELD, end), 'pending');
+    assert.is(shown(...HELD, end, { type: 'voided' }), 'voided');
+  }
 });
 
 test('a cancellation remembers its reason and where it stood', () => {
