@@ -116,6 +116,8 @@ export const limits = {
   // Waits, in milliseconds.
   appendAnswerMs: 2_000,
   statementMs: 5_000,
+  /** Of a list: a count that takes longer is given up for an estimate. */
+  listMs: 2_000,
   readyMs: 1_500,
   /** A verified credential is taken for good this long: how late a revocation may be. */
   credentialMs: 5_000,

@@ -125,7 +125,13 @@ async function withStreams(
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
   const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger);
   // Their own as well: many long lists at once wait for one another, and a look by id does not wait for them.
-  const listClient = connectPostgres(servers.postgres.url, { max: LIST_POOL, log: logger, planAnew: true });
+  const listClient = connectPostgres(servers.postgres.url, {
+    max: LIST_POOL,
+    log: logger,
+    statementMs: limits.listMs,
+    waitMs: limits.statementMs,
+    planAnew: true,
+  });
   return {
     client,
     nats,

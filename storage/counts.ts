@@ -1,71 +1,75 @@
 /**
- * Counts that stop: exact up to limits.exactCount, beyond it what the planner supposes. It is asked first, and where
- * counting would take too long for one who waits, its supposition has to do.
+ * Counts that stop: exact up to `most`; who has seen one more tells what the planner supposes, as an estimate. So an
+ * estimate means that there are more, or that counting took longer than a list may take (limits.listMs).
  */
 import { limits } from '../actors/limits.js';
 import type { Counted } from '../actors/ports.js';
-import type { Parameter, PostgresClient } from './postgres.js';
+import { type Parameter, type PostgresClient, sqlState } from './postgres.js';
 
 interface Plan {
   readonly 'Plan Rows': number;
-  readonly 'Startup Cost': number;
-  readonly 'Total Cost': number;
   readonly Plans?: readonly Plan[];
 }
 
-/** In the planner's units: some 100 ms. */
-const MOST_COST = 20_000;
-/** It is not wrong by more where it supposes many. */
-const SURELY = 10;
-
-export interface Supposed {
-  readonly rows: number;
-  /** Whether counting up to limits.exactCount takes no longer than someone waits. */
-  readonly isCountable: boolean;
-}
-
-/** @param from of the query, with its conditions: constant text. */
-export async function supposedCount(
-  client: PostgresClient,
-  what: string,
-  from: string,
-  parameters: readonly Parameter[],
-): Promise<Supposed> {
-  const plan = await planOf(client, what, `select ${from}`, parameters);
-  return { rows: plan['Plan Rows'], isCountable: costUpTo(plan, limits.exactCount) <= MOST_COST };
+/** Of a table: `from` and `where`, constant text, with its parameters. */
+export interface Countable {
+  readonly from: string;
+  readonly parameters: readonly Parameter[];
+  /** The same, where the planner supposes better how many they are. */
+  readonly supposed?: Countable;
 }
 
 export async function countCapped(
   client: PostgresClient,
   what: string,
-  from: string,
-  parameters: readonly Parameter[],
+  list: Countable,
+  most: number = limits.exactCount,
 ): Promise<Counted> {
-  const { rows, isCountable } = await supposedCount(client, what, from, parameters);
-  if (!isCountable) return { total: rows, isEstimate: true };
-  return capped(await counted(client, what, from, parameters, limits.exactCount + 1), rows);
+  const found = await countUpTo(client, what, list, most + 1);
+  if (found !== undefined && found <= most) return { total: found, isEstimate: false };
+  return estimate(await supposedCount(client, what, list), found);
 }
 
-/** @param found no more than limits.exactCount + 1 */
-export const capped = (found: number, supposed: number): Counted =>
-  found <= limits.exactCount
-    ? { total: found, isEstimate: false }
-    : { total: Math.max(found, supposed), isEstimate: true };
+/** @param seen so many there are at least. */
+export const estimate = (supposed: number, seen = 0): Counted => ({
+  total: Math.max(seen, supposed),
+  isEstimate: true,
+});
 
-/** How many there are, no further than `most`; `most` also where counting would take too long. */
+/** How many there are, no further than `most`; undefined where it took longer than a list may take. */
 export async function countUpTo(
   client: PostgresClient,
   what: string,
-  from: string,
-  parameters: readonly Parameter[],
+  { from, parameters }: Countable,
   most: number,
-): Promise<number> {
-  const plan = await planOf(client, what, `select ${from}`, parameters);
-  if (plan['Plan Rows'] > most * SURELY || costUpTo(plan, most) > MOST_COST) return most;
-  return counted(client, what, from, parameters, most);
+): Promise<number | undefined> {
+  // No column is asked for: an index may do.
+  const text = `select count(*) as total from (select ${from} limit ${most}) counted`;
+  const rows = await inTime(client.query<{ total: number }>(what, text, parameters));
+  return rows?.[0]?.total;
 }
 
-/** What the planner supposes of each query of a `union all`. */
+/** Undefined where it took longer than a list may take. */
+export async function inTime<T>(statement: Promise<T>): Promise<T | undefined> {
+  try {
+    return await statement;
+  } catch (error) {
+    if (sqlState(error) === CANCELED) return undefined;
+    throw error;
+  }
+}
+
+/** What the planner supposes. */
+export async function supposedCount(
+  client: PostgresClient,
+  what: string,
+  { supposed, ...list }: Countable,
+): Promise<number> {
+  const { from, parameters } = supposed ?? list;
+  return (await planOf(client, what, `select ${from}`, parameters))['Plan Rows'];
+}
+
+/** The same of each query of a `union all`. */
 export async function supposedRows(
   client: PostgresClient,
   what: string,
@@ -78,21 +82,7 @@ export async function supposedRows(
 
 // ---------------------------------------------------------------- machinery
 
-async function counted(
-  client: PostgresClient,
-  what: string,
-  from: string,
-  parameters: readonly Parameter[],
-  most: number,
-): Promise<number> {
-  const text = `select count(*) as total from (select ${from} limit ${most}) counted`;
-  const [row] = await client.query<{ total: number }>(what, text, parameters);
-  return row?.total ?? 0;
-}
-
-const costUpTo = (plan: Plan, rows: number): number =>
-  plan['Startup Cost'] +
-  (plan['Total Cost'] - plan['Startup Cost']) * Math.min(1, rows / Math.max(1, plan['Plan Rows']));
+const CANCELED = '57014';
 
 async function planOf(
   client: PostgresClient,

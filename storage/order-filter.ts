@@ -4,15 +4,13 @@
  * constants here; what a client has sent is always a parameter.
  */
 import type { OrderFilter, OrderKey } from '../actors/ports.js';
+import type { Countable } from './counts.js';
 import type { Parameter } from './postgres.js';
 
-export interface Asked {
-  /** `from` and `where`. */
-  readonly from: string;
+export interface Asked extends Countable {
   /** Where the driving table has the order's time and id. */
   readonly at: string;
   readonly id: string;
-  readonly parameters: readonly Parameter[];
   /** One index has exactly these orders, newest first. */
   readonly isIndexed: boolean;
 }
@@ -21,7 +19,24 @@ const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as con
 
 /** @param lastOnRows the last word is looked for in the rows that the other words find. */
 export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey): Asked {
-  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal, words } = filter;
+  const words = wordsOf(filter);
+  if (words === undefined) return built(filter, undefined, false, after);
+  // Who multiplies what the words of a product have by what the product has supposes far too few.
+  return { ...built(filter, words, lastOnRows, after), supposed: built(filter, filter.words, false, after) };
+}
+
+/** What is looked up: a product's words stand in its orders too, so the index of words finds fewer with them. */
+export const wordsOf = ({ words, product }: OrderFilter): string | undefined =>
+  words === undefined || product === undefined ? words : `${product} ${words}`;
+
+/** What the index would find for the last word alone, and for the others: two plans. */
+export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
+  union all select from order_search s where s.words @@ ${rest('$1')}`;
+
+// ---------------------------------------------------------------- machinery
+
+function built(filter: OrderFilter, words: string | undefined, lastOnRows: boolean, after?: OrderKey): Asked {
+  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
   const parameters: Parameter[] = [];
   const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
   const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
@@ -42,6 +57,8 @@ export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey
   const [at, id] = [`${table}.created_at`, `${table}.order_id`];
   const conditions = [...ofOrder];
   if (words !== undefined) conditions.push(searched(given(words), lastOnRows));
+  // What has no word finds nothing, whatever words the product has.
+  if (words !== filter.words) conditions.push(`search_query(${given(filter.words ?? '')}, 'last') is not null`);
   if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
   if (from !== undefined) conditions.push(`${at} >= ${time(from)}`);
   if (to !== undefined) conditions.push(`${at} < ${time(to)}`);
@@ -58,12 +75,6 @@ export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey
   const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
   return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed };
 }
-
-/** What the index would find for the last word alone, and for the others: two plans. */
-export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
-  union all select from order_search s where s.words @@ ${rest('$1')}`;
-
-// ---------------------------------------------------------------- machinery
 
 function searched(words: string, lastOnRows: boolean): string {
   // An index does not see through `is true`.

@@ -37,6 +37,8 @@ export interface PostgresOptions {
   readonly max: number;
   readonly log?: Logger;
   readonly statementMs?: number;
+  /** How long an answer is waited for, where that is longer than a statement may run: the server's word comes first then. */
+  readonly waitMs?: number;
   /**
    * Foreign keys are not looked up again for each row: for flushes, whose rows refer to rows of the same
    * statement. A fifth of a flush's work; only a superuser may (`isSuperuser`).
@@ -85,6 +87,7 @@ export function sqlState(error: unknown): string | undefined {
 
 function connect(target: PostgresTarget, options: PostgresOptions) {
   const { max, log, statementMs = limits.statementMs, keysHold = false, planAnew = false } = options;
+  const { waitMs = statementMs } = options;
   const sockets = openSockets(target, CONNECT_MS);
   // `socket` is missing in the driver's types.
   const own = { socket: sockets.open };
@@ -138,7 +141,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
     what: string,
     text: string,
     parameters: readonly Parameter[] = [],
-    deadlineMs = statementMs,
+    deadlineMs = waitMs,
   ): Promise<readonly Row[]> {
     if (waiting >= WAITING) throw new Error(`${what}: ${waiting} calls wait for Postgres already, this one is refused`);
     waiting++;

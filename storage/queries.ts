@@ -1,5 +1,6 @@
 /** What the edge reads: orders one by one and in lists (order-lists.ts), products, histories, operations. */
 import type { OrderId, ProductId } from '../actors/ids.js';
+import { limits } from '../actors/limits.js';
 import type { Counted, Page, Queries } from '../actors/ports.js';
 import { countCapped } from './counts.js';
 import { orderLists } from './order-lists.js';
@@ -61,8 +62,15 @@ const OPERATIONS = {
   decode: decodeOperation,
 };
 
-/** @param lists for what takes longer than a look by id: connections of its own, whose statements are planned anew. */
-export function postgresQueries(client: PostgresClient, lists: PostgresClient): Queries {
+/**
+ * @param lists for what takes longer than a look by id: connections of its own, whose statements are planned anew.
+ * @param exact up to here counts of orders are.
+ */
+export function postgresQueries(
+  client: PostgresClient,
+  lists: PostgresClient,
+  exact: number = limits.exactCount,
+): Queries {
   /** Counts first: a page past the end costs no more than that. */
   async function list<T>(
     { what, table, body, order, decode }: List<T>,
@@ -70,7 +78,7 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
     parameters: readonly Parameter[],
     { page, pageSize }: Page,
   ): Promise<{ readonly rows: readonly T[] } & Counted> {
-    const counted = await countCapped(lists, what, `from ${table} ${where(conditions)}`, parameters);
+    const counted = await countCapped(lists, what, { from: `from ${table} ${where(conditions)}`, parameters });
     const offset = (page - 1) * pageSize;
     if (offset >= counted.total) return { rows: [], ...counted };
     const limit = `limit $${parameters.length + 1}::bigint offset $${parameters.length + 2}::bigint`;
@@ -87,7 +95,7 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
       return row && decodeOrder(row.body).state;
     },
 
-    ...orderLists(lists),
+    ...orderLists(lists, exact),
 
     async products(page) {
       const { rows, ...counted } = await list(PRODUCTS, [], [], page);
@@ -100,7 +108,7 @@ export function postgresQueries(client: PostgresClient, lists: PostgresClient): 
       return { products: rows.slice(0, limit).map(({ body }) => PRODUCTS.decode(body)), more: rows.length > limit };
     },
 
-    countProducts: () => countCapped(lists, PRODUCTS.what, `from ${PRODUCTS.table}`, []),
+    countProducts: () => countCapped(lists, PRODUCTS.what, { from: `from ${PRODUCTS.table}`, parameters: [] }),
 
     async history(order: OrderId) {
       const rows = await client.query<{ body: string }>('read a history', TURNS, [order]);

@@ -59,6 +59,7 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     path: (i) => `/api/orders?${new URLSearchParams([...query(filter(i)), ...Object.entries(more)])}`,
     run: (queries) => queries.orders(filter(0), { page: Number(more.page ?? 1), pageSize: PAGE.pageSize }),
   });
+  const total1000 = (i: number) => ({ minTotal: 1_000 + i, maxTotal: 1_100 + i });
   const day = (i: number) => ({ from: nth(i).at, to: nth(i).at + DAY });
 
   return [
@@ -83,13 +84,21 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('of a day', day),
     list('older than 80 days', () => ({ to: Date.now() - 80 * DAY })),
     list('min_total=5000 (few)', (i) => ({ minTotal: 5_000 + i })),
-    list('total 1000 to 1100', (i) => ({ minTotal: 1_000 + i, maxTotal: 1_100 + i })),
+    list('total 1000 to 1100', total1000),
     list('user and failed', (i) => ({ user: nth(i).user, status: 'failed' })),
     list('failed in EUR', () => ({ status: 'failed', currency: 'EUR' })),
     list('declined, of a product', (i) => ({ payment: 'declined', product: nth(i).product })),
     list('declined, of a popular product', () => ({ payment: 'declined', product: 'PROD-0001' })),
+    list('failed, of a popular product', () => ({ status: 'failed', product: 'PROD-0001' })),
+    list('paid, of a popular product', () => ({ payment: 'paid', product: 'PROD-0001' })),
+    list('popular product in EUR (none)', () => ({ product: 'PROD-0001', currency: 'EUR' })),
+    list('popular product, min_total=1000', (i) => ({ product: 'PROD-0001', minTotal: 1_000 + i })),
+    list('popular product, total 1000 to 1100', (i) => ({ product: 'PROD-0001', ...total1000(i) })),
+    list('failed and paid (none)', () => ({ status: 'failed', payment: 'paid' })),
+    list('confirmed and declined (none)', () => ({ status: 'confirmed', payment: 'declined' })),
+    list('unpaid, min_total=1000 (none)', (i) => ({ payment: 'pending', minTotal: 1_000 + i })),
     list('product, on a day', (i) => ({ product: nth(i).product, ...day(i) })),
-    list('confirmed, total 1000 to 1100', (i) => ({ status: 'confirmed', minTotal: 1_000 + i, maxTotal: 1_100 + i })),
+    list('confirmed, total 1000 to 1100', (i) => ({ status: 'confirmed', ...total1000(i) })),
     list('q: an order id', (i) => ({ words: nth(i).id })),
     list('q: an e-mail address', (i) => ({ words: nth(i).email })),
     list('q: a user id', (i) => ({ words: nth(i).user })),
@@ -103,6 +112,15 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('q: a city, of a user', (i) => ({ words: pick(CITIES, i), user: nth(i).user })),
     list('q: a city, failed', (i) => ({ words: pick(CITIES, i), status: 'failed' })),
     list('q: a city, of a product', (i) => ({ words: pick(CITIES, i), product: nth(i).product })),
+    list('q: a city, of a popular product', (i) => ({ words: pick(CITIES, i), product: 'PROD-0001' })),
+    list('q: a city, confirmed', (i) => ({ words: pick(CITIES, i), status: 'confirmed' })),
+    list('q: a city, in EUR', (i) => ({ words: pick(CITIES, i), currency: 'EUR' })),
+    list('q: a city, max_total=200', (i) => ({ words: pick(CITIES, i), maxTotal: 200 + i })),
+    list('q: a city, min_total=1000', (i) => ({ words: pick(CITIES, i), minTotal: 1_000 + i })),
+    list('q: a city, of ten days', (i) => ({ words: pick(CITIES, i), from: nth(i).at, to: nth(i).at + 10 * DAY })),
+    list('q: two names, confirmed', (i) => ({ words: `${pick(NAMES, i)} ${pick(FAMILIES, i)}`, status: 'confirmed' })),
+    list('q: the beginning of many words, in EUR', (i) => ({ words: pick(CITIES, i).slice(0, 2), currency: 'EUR' })),
+    list('q: in every order, in EUR', () => ({ words: 'utopia', currency: 'EUR' })),
     list('q: a city, on a day', (i) => ({ words: pick(CITIES, i), ...day(i) })),
     {
       name: 'orders of a user (/api/users)',

@@ -1,12 +1,16 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../actors/ids.js';
+import { countCapped } from '../../storage/counts.js';
+import { connectPostgres } from '../../storage/postgres.js';
 import { postgresQueries } from '../../storage/queries.js';
 import { postgresSearchIndex } from '../../storage/search-index.js';
 import { postgresSnapshots } from '../../storage/snapshots.js';
 import { queriesContract } from './queries.suite.js';
 import { testDatabase } from './storage-database.js';
 import { anOrder, lived, uniqueName } from './storage-samples.js';
+
+const EXACT = 10;
 
 const database = await testDatabase();
 if (database !== undefined) {
@@ -134,6 +138,15 @@ if (database !== undefined) {
     assert.is(await workAll(), rows.length);
   });
 
+  test('what takes too long to count is an estimate, and says so', async () => {
+    const hasty = connectPostgres(database.url, { max: 1, planAnew: true, statementMs: 100, waitMs: 5_000 });
+    const from = 'from generate_series(1, 3) slowly where pg_sleep($1::float8) is not null';
+    assert.equal(await countCapped(hasty, 'count', { from, parameters: [0] }), { total: 3, isEstimate: false });
+    assert.is((await countCapped(hasty, 'count', { from, parameters: [30] })).isEstimate, true);
+    await hasty.end();
+  });
+
   test.run();
-  queriesContract('Postgres', { snapshots, queries, index }, database.stop);
+  const capped = { queries: postgresQueries(client, lists, EXACT), exact: EXACT };
+  queriesContract('Postgres', { snapshots, queries, index, capped }, database.stop);
 }
