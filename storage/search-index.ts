@@ -10,12 +10,15 @@ import type { PostgresClient } from './postgres.js';
 const STATEMENTS = 4;
 const SWEPT = 5_000;
 
-/** Postgres makes no words of more than a mebibyte, and one order that it refuses would hold up all that stand behind. */
+/**
+ * Postgres makes no words of more than a mebibyte, and one order that it refuses would hold up all that stand behind. Only
+ * names of products are ever cut: a search within a product's orders counts on the words of its id (order-filter.ts).
+ */
 const MOST_CHARS = 200_000;
 
 const WORDS = `array_to_tsvector(search_words(left(concat_ws(' ', o.order_id, o.user_id, o.user_email,
     search_values(o.shipping_address), search_values(o.billing_address), o.notes,
-    (select string_agg(concat_ws(' ', i.product_id, p.name), ' ')
+    (select concat_ws(' ', string_agg(i.product_id, ' '), string_agg(p.name, ' '))
        from order_items i left join products p on p.product_id = i.product_id where i.order_id = o.order_id)), ${MOST_CHARS})))`;
 
 // An index that is lost with its transaction is made again: nobody waits for the disk.
