@@ -15,8 +15,6 @@ interface Plan {
 export interface Countable {
   readonly from: string;
   readonly parameters: readonly Parameter[];
-  /** The same, where the planner supposes better how many they are. */
-  readonly supposed?: Countable;
 }
 
 export async function countCapped(
@@ -26,15 +24,15 @@ export async function countCapped(
   most: number = limits.exactCount,
 ): Promise<Counted> {
   const found = await countUpTo(client, what, list, most + 1);
-  if (found !== undefined && found <= most) return { total: found, isEstimate: false };
-  return estimate(await supposedCount(client, what, list), found);
+  if (found !== undefined && found <= most) return capped(found, found, most);
+  return capped(found, await supposedCount(client, what, list), most);
 }
 
-/** @param seen so many there are at least. */
-export const estimate = (supposed: number, seen = 0): Counted => ({
-  total: Math.max(seen, supposed),
-  isEstimate: true,
-});
+/** @param found no further than one more than `most`; undefined where nobody knows. */
+export const capped = (found: number | undefined, supposed: number, most: number): Counted =>
+  found !== undefined && found <= most
+    ? { total: found, isEstimate: false }
+    : { total: Math.max(found ?? 0, supposed), isEstimate: true };
 
 /** How many there are, no further than `most`; undefined where it took longer than a list may take. */
 export async function countUpTo(
@@ -63,9 +61,8 @@ export async function inTime<T>(statement: Promise<T>): Promise<T | undefined> {
 export async function supposedCount(
   client: PostgresClient,
   what: string,
-  { supposed, ...list }: Countable,
+  { from, parameters }: Countable,
 ): Promise<number> {
-  const { from, parameters } = supposed ?? list;
   return (await planOf(client, what, `select ${from}`, parameters))['Plan Rows'];
 }
 

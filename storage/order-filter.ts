@@ -7,25 +7,28 @@ import type { OrderFilter, OrderKey } from '../actors/ports.js';
 import type { Countable } from './counts.js';
 import type { Parameter } from './postgres.js';
 
-export interface Asked extends Countable {
+/** `from` and `where`, constant text, with its parameters. */
+export interface Matching extends Countable {
   /** Where the driving table has the order's time and id. */
   readonly at: string;
   readonly id: string;
+}
+
+export interface Asked extends Matching {
   /** One index has exactly these orders, newest first. */
   readonly isIndexed: boolean;
+  /** The same orders in more conditions: fast where there are few, and the planner supposes far too few then. */
+  readonly few: Matching;
 }
 
 const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
 
 /** @param lastOnRows the last word is looked for in the rows that the other words find. */
 export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey): Asked {
-  const words = wordsOf(filter);
-  if (words === undefined) return built(filter, undefined, false, after);
-  // Who multiplies what the words of a product have by what the product has supposes far too few.
-  return { ...built(filter, words, lastOnRows, after), supposed: built(filter, filter.words, false, after) };
+  return { ...built(filter, lastOnRows, false, after), few: built(filter, lastOnRows, true, after) };
 }
 
-/** What is looked up: a product's words stand in its orders too, so the index of words finds fewer with them. */
+/** What is looked up for few: a product's words stand in its orders too, so the index of words finds fewer with them. */
 export const wordsOf = ({ words, product }: OrderFilter): string | undefined =>
   words === undefined || product === undefined ? words : `${product} ${words}`;
 
@@ -35,8 +38,9 @@ export const WORDS_ALONE = `select from order_search s where s.words @@ search_q
 
 // ---------------------------------------------------------------- machinery
 
-function built(filter: OrderFilter, words: string | undefined, lastOnRows: boolean, after?: OrderKey): Asked {
+function built(filter: OrderFilter, lastOnRows: boolean, areFew: boolean, after?: OrderKey): Omit<Asked, 'few'> {
   const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
+  const words = areFew ? wordsOf(filter) : filter.words;
   const parameters: Parameter[] = [];
   const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
   const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
@@ -67,11 +71,14 @@ function built(filter: OrderFilter, words: string | undefined, lastOnRows: boole
     conditions.push(`${at} <= ${since} and (${at} < ${since} or ${id} < ${than} collate "C")`);
   }
 
+  const hasRange = minTotal !== undefined || maxTotal !== undefined;
+  const hasState = [status, payment, fulfillment, currency].some((value) => value !== undefined);
   const tables: string[] = [TABLES[table]];
   if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
   if (table !== 'o' && ofOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
+  // Indexes have both in the order of time, so they are merged.
+  if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
-  const hasRange = minTotal !== undefined || maxTotal !== undefined;
   const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
   return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed };
 }

@@ -6,8 +6,8 @@
  */
 import type { OrderState } from '../actors/order.js';
 import type { OrderFilter, OrderKey, Queries } from '../actors/ports.js';
-import { countCapped, countUpTo, estimate, inTime, supposedCount, supposedRows } from './counts.js';
-import { type Asked, asked, WORDS_ALONE, wordsOf } from './order-filter.js';
+import { capped, countUpTo, inTime, supposedCount, supposedRows } from './counts.js';
+import { type Asked, asked, type Matching, WORDS_ALONE, wordsOf } from './order-filter.js';
 import { decodeOrder, ORDER_BODY } from './order-rows.js';
 import type { PostgresClient } from './postgres.js';
 
@@ -35,7 +35,7 @@ export function orderLists(
   }
 
   /** A page of what is walked newest first until it is full. */
-  async function walked({ from, at, id, parameters }: Asked, limit: number, offset: number): Promise<OrderState[]> {
+  async function walked({ from, at, id, parameters }: Matching, limit: number, offset: number): Promise<OrderState[]> {
     // The page is cut before bodies are made: a skipped row costs its key only.
     const text = `with page as materialized (
         select ${id} as order_id, ${at} as created_at ${from} ${newest(parameters.length)})
@@ -46,7 +46,7 @@ export function orderLists(
 
   /** A page of what is gathered first, where that is no more than `most`. */
   async function gathered(
-    { from, at, id, parameters }: Asked,
+    { from, at, id, parameters }: Matching,
     most: number,
     limit: number,
     offset: number,
@@ -58,42 +58,43 @@ export function orderLists(
         left join page on true left join orders o on o.order_id = page.order_id
       order by page.created_at desc, page.order_id desc`;
     const rows = await inTime(client.query<Row>('list orders', text, [...parameters, limit, offset]));
-    const found = rows?.[0]?.found ?? 0;
-    return rows === undefined || found > most ? { found } : { found, orders: statesOf(rows) };
+    const found = rows?.[0]?.found;
+    return rows === undefined || found === undefined || found > most ? { found } : { found, orders: statesOf(rows) };
   }
 
   return {
-    countOrders: async (filter) => countCapped(client, 'count orders', await weighed(filter), exact),
+    async countOrders(filter) {
+      const { matching, supposed } = await foreseen(await weighed(filter));
+      return capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
+    },
 
     async orders(filter, { page, pageSize }) {
       const list = await weighed(filter);
       const offset = (page - 1) * pageSize;
-      const supposed = await supposedCount(client, 'count orders', list);
+      const { matching, supposed } = await foreseen(list);
       // Counting looks at less than gathering does.
       if (list.isIndexed || supposed > exact) {
-        const found = await countUpTo(client, 'count orders', list, exact + 1);
-        const isExact = found !== undefined && found <= exact;
-        if (list.isIndexed || !isExact) {
-          const counted = isExact ? { total: found, isEstimate: false } : estimate(supposed, found);
-          return { orders: await walked(list, pageSize, offset), ...counted };
-        }
+        const count = capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
+        if (list.isIndexed || count.isEstimate) return { orders: await walked(list, pageSize, offset), ...count };
       }
-      const { found, orders } = await gathered(list, exact, pageSize, offset);
-      if (orders !== undefined) return { orders, total: found, isEstimate: false };
-      return { orders: await walked(list, pageSize, offset), ...estimate(supposed, found) };
+      const { found, orders } = await gathered(matching, exact, pageSize, offset);
+      return { orders: orders ?? (await walked(list, pageSize, offset)), ...capped(found, supposed, exact) };
     },
 
     async ordersAfter(filter, after, limit) {
       const list = await weighed(filter, after);
+      const { matching, supposed } = await foreseen(list);
       // One more tells whether there is more.
-      const few = (await mayBeFew(list)) ? (await gathered(list, FEW, limit + 1, 0)).orders : undefined;
+      const mayBeFew = !list.isIndexed && supposed <= FEW * SURELY;
+      const few = mayBeFew ? (await gathered(matching, FEW, limit + 1, 0)).orders : undefined;
       const orders = few ?? (await walked(list, limit + 1, 0));
       return { orders: orders.slice(0, limit), more: orders.length > limit };
     },
   };
 
-  async function mayBeFew(list: Asked): Promise<boolean> {
-    return !list.isIndexed && (await supposedCount(client, 'count orders', list)) <= FEW * SURELY;
+  async function foreseen(list: Asked): Promise<{ readonly supposed: number; readonly matching: Matching }> {
+    const supposed = await supposedCount(client, 'count orders', list);
+    return { supposed, matching: supposed > exact ? list : list.few };
   }
 }
 
@@ -104,9 +105,9 @@ interface Row {
 }
 
 interface Gathered {
-  /** So many at least. */
-  readonly found: number;
-  /** Absent where there are more, or where to gather them took too long. */
+  /** Undefined where to gather them took too long. */
+  readonly found: number | undefined;
+  /** Absent where there are more. */
   readonly orders?: OrderState[];
 }
 
