@@ -23,24 +23,37 @@ export interface Asked extends Matching {
 
 const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
 
-/** @param lastOnRows the last word is looked for in the rows that the other words find. */
-export function asked(filter: OrderFilter, lastOnRows: boolean, after?: OrderKey): Asked {
-  return { ...built(filter, lastOnRows, false, after), few: built(filter, lastOnRows, true, after) };
+/** Whether the last word is looked for in the rows that the other words find. */
+export interface LastOnRows {
+  readonly all: boolean;
+  /** With the words of the product, which are others too. */
+  readonly few: boolean;
+}
+
+export function asked(filter: OrderFilter, lastOnRows: LastOnRows, after?: OrderKey): Asked {
+  const all = built(filter, filter.words, lastOnRows.all, false, after);
+  return { ...all, few: built(filter, wordsOf(filter), lastOnRows.few, true, after) };
 }
 
 /** What is looked up for few: a product's words stand in its orders too, so the index of words finds fewer with them. */
 export const wordsOf = ({ words, product }: OrderFilter): string | undefined =>
   words === undefined || product === undefined ? words : `${product} ${words}`;
 
-/** What the index would find for the last word alone, and for the others: two plans. */
+/** What the index would find for the last word alone, for the others, and for those of few: three plans. */
 export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
-  union all select from order_search s where s.words @@ ${rest('$1')}`;
+  union all select from order_search s where s.words @@ ${rest('$1')}
+  union all select from order_search s where s.words @@ ${rest('$2')}`;
 
 // ---------------------------------------------------------------- machinery
 
-function built(filter: OrderFilter, lastOnRows: boolean, areFew: boolean, after?: OrderKey): Omit<Asked, 'few'> {
+function built(
+  filter: OrderFilter,
+  words: string | undefined,
+  lastOnRows: boolean,
+  areFew: boolean,
+  after?: OrderKey,
+): Omit<Asked, 'few'> {
   const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
-  const words = areFew ? wordsOf(filter) : filter.words;
   const parameters: Parameter[] = [];
   const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
   const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;

@@ -28,10 +28,10 @@ export function orderLists(
    * `com:*` may be all orders. Where the others find far less, the last word is looked for in their rows.
    */
   async function weighed(filter: OrderFilter, after?: OrderKey): Promise<Asked> {
-    const words = wordsOf(filter);
-    if (words === undefined) return asked(filter, false, after);
-    const [last = 0, rest = 0] = await supposedRows(client, 'weigh words', WORDS_ALONE, [words]);
-    return asked(filter, rest * TIMES < last, after);
+    const [words, ofFew] = [filter.words, wordsOf(filter)];
+    if (words === undefined || ofFew === undefined) return asked(filter, { all: false, few: false }, after);
+    const [last = 0, rest = 0, restOfFew = 0] = await supposedRows(client, 'weigh words', WORDS_ALONE, [words, ofFew]);
+    return asked(filter, { all: rest * TIMES < last, few: restOfFew * TIMES < last }, after);
   }
 
   /** A page of what is walked newest first until it is full. */
