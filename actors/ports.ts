@@ -145,7 +145,7 @@ export interface Queries {
   ): Promise<{ readonly operation: OperationRow | undefined; readonly version: number }>;
 }
 
-/** Exact up to limits.exactCount. */
+/** Exact up to limits.exactCount: an estimate means that there are more, or that counting took too long. */
 export interface Counted {
   readonly total: number;
   readonly isEstimate: boolean;
