@@ -96,7 +96,7 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('popular product, total 1000 to 1100', (i) => ({ product: 'PROD-0001', ...total1000(i) })),
     list('failed and paid (none)', () => ({ status: 'failed', payment: 'paid' })),
     list('confirmed and declined (none)', () => ({ status: 'confirmed', payment: 'declined' })),
-    list('unpaid, min_total=1000 (none)', (i) => ({ payment: 'pending', minTotal: 1_000 + i })),
+    list('not charged, min_total=1000 (none)', (i) => ({ payment: 'not_charged', minTotal: 1_000 + i })),
     list('product, on a day', (i) => ({ product: nth(i).product, ...day(i) })),
     list('confirmed, total 1000 to 1100', (i) => ({ status: 'confirmed', ...total1000(i) })),
     list('q: an order id', (i) => ({ words: nth(i).id })),
