@@ -17,6 +17,8 @@ export interface Matching extends Countable {
 export interface Asked extends Matching {
   /** One index has exactly these orders, newest first. */
   readonly isIndexed: boolean;
+  /** Nothing but words is asked for. */
+  readonly isWordsAlone: boolean;
   /** The same orders in more conditions: fast where there are few, and the planner supposes far too few then. */
   readonly few: Matching;
 }
@@ -93,7 +95,8 @@ function built(
   if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
   const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
-  return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed };
+  const isWordsAlone = words !== undefined && tables.length === 1 && from === undefined && to === undefined;
+  return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed, isWordsAlone };
 }
 
 function searched(words: string, lastOnRows: boolean): string {

@@ -5,7 +5,7 @@
  * two apart: the planner, which supposes that matches lie evenly in time, would take the wrong way now and then.
  */
 import type { OrderState } from '../actors/order.js';
-import type { OrderFilter, OrderKey, Queries } from '../actors/ports.js';
+import type { Counted, OrderFilter, OrderKey, Queries } from '../actors/ports.js';
 import { capped, countUpTo, inTime, supposedCount, supposedRows } from './counts.js';
 import { type Asked, asked, type Matching, WORDS_ALONE, wordsOf } from './order-filter.js';
 import { decodeOrder, ORDER_BODY } from './order-rows.js';
@@ -13,7 +13,7 @@ import type { PostgresClient } from './postgres.js';
 
 /** Below it, what comes after a key is gathered. */
 const FEW = 5_000;
-/** The planner is not wrong by more where it supposes many. */
+/** Of one table, and where it supposes many, the planner is not wrong by more. */
 const SURELY = 10;
 /** How many times more the beginning of a word must have before it is looked for in rows instead of the index. */
 const TIMES = 6;
@@ -64,17 +64,18 @@ export function orderLists(
 
   return {
     async countOrders(filter) {
-      const { matching, supposed } = await foreseen(await weighed(filter));
-      return capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
+      const list = await weighed(filter);
+      return counted(list, await foreseen(list));
     },
 
     async orders(filter, { page, pageSize }) {
       const list = await weighed(filter);
       const offset = (page - 1) * pageSize;
-      const { matching, supposed } = await foreseen(list);
+      const foresight = await foreseen(list);
+      const { matching, supposed } = foresight;
       // Counting looks at less than gathering does.
       if (list.isIndexed || supposed > exact) {
-        const count = capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
+        const count = await counted(list, foresight);
         if (list.isIndexed || count.isEstimate) return { orders: await walked(list, pageSize, offset), ...count };
       }
       const { found, orders } = await gathered(matching, exact, pageSize, offset);
@@ -92,10 +93,21 @@ export function orderLists(
     },
   };
 
-  async function foreseen(list: Asked): Promise<{ readonly supposed: number; readonly matching: Matching }> {
+  async function counted(list: Asked, { matching, supposed }: Foresight): Promise<Counted> {
+    // One index alone tells of a frequent word, and how frequent it is: what it finds is spread over all rows.
+    if (list.isWordsAlone && supposed > exact * SURELY) return capped(undefined, supposed, exact);
+    return capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
+  }
+
+  async function foreseen(list: Asked): Promise<Foresight> {
     const supposed = await supposedCount(client, 'count orders', list);
     return { supposed, matching: supposed > exact ? list : list.few };
   }
+}
+
+interface Foresight {
+  readonly supposed: number;
+  readonly matching: Matching;
 }
 
 interface Row {
