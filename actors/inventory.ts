@@ -182,58 +182,78 @@ export function decideProduct(state: ProductState, command: ProductCommand, cont
 
 // ---------------------------------------------------------------- evolve
 
-type Fold<T extends ProductEvent['type']> = (
-  state: ProductState,
-  event: Extract<ProductEvent, { type: T }>,
-) => ProductState;
+/** A row changes what its event changed, in a copy of the state. */
+type Fold<T extends ProductEvent['type']> = (product: Draft, event: Extract<ProductEvent, { type: T }>) => void;
+
+type Draft = { -readonly [K in keyof ProductState]: ProductState[K] };
 
 const fold: { readonly [T in ProductEvent['type']]: Fold<T> } = {
-  received: (state, { name, unitPrice, currency, quantity, backorders }) => ({
-    ...state,
-    known: true,
-    name,
-    unitPrice,
-    currency,
-    onHand: state.onHand + quantity,
-    backorders: backorders ?? state.backorders,
-  }),
-  adjusted: (state, { delta }) => ({ ...state, onHand: state.onHand + delta }),
-  held: (state, { order, quantity, no }) => ({
-    ...state,
-    held: state.held + quantity,
-    ...(no !== undefined && no > 1 && filled(state, order, quantity)),
-  }),
-  released: (state, { quantity }) => ({ ...state, held: state.held - quantity }),
-  committed: (state, { order, quantity, no }) => ({
-    ...state,
-    held: state.held - quantity,
-    onHand: state.onHand - quantity,
+  received(product, { name, unitPrice, currency, quantity, backorders }) {
+    product.known = true;
+    product.name = name;
+    product.unitPrice = unitPrice;
+    product.currency = currency;
+    product.onHand += quantity;
+    if (backorders !== undefined) product.backorders = backorders;
+  },
+  adjusted(product, { delta }) {
+    product.onHand += delta;
+  },
+  held(product, { order, quantity, no }) {
+    product.held += quantity;
+    if (no !== undefined && no > 1) fill(product, order, quantity);
+  },
+  released(product, { quantity }) {
+    product.held -= quantity;
+  },
+  committed(product, { order, quantity, no }) {
+    product.held -= quantity;
+    product.onHand -= quantity;
     // What comes in later, from 2, comes in for one that is committed already.
-    waiting: no === undefined || no < 2 ? committed(state.waiting, order) : state.waiting,
-  }),
-  returned: (state, { quantity }) => ({ ...state, onHand: state.onHand + quantity }),
-  backordered: (state, { order, quantity }) => ({
-    ...state,
-    backordered: state.backordered + quantity,
-    waiting: [...state.waiting, { order, quantity, committed: false, fills: 0 }],
-  }),
-  unbackordered: (state, { order, quantity }) => ({
-    ...state,
-    backordered: state.backordered - quantity,
-    waiting: state.waiting.filter((each) => each.order !== order),
-  }),
+    if (product.waiting.length > 0 && (no === undefined || no < 2)) {
+      product.waiting = committed(product.waiting, order);
+    }
+  },
+  returned(product, { quantity }) {
+    product.onHand += quantity;
+  },
+  backordered(product, { order, quantity }) {
+    product.backordered += quantity;
+    product.waiting = [...product.waiting, { order, quantity, committed: false, fills: 0 }];
+  },
+  unbackordered(product, { order, quantity }) {
+    product.backordered -= quantity;
+    product.waiting = product.waiting.filter((each) => each.order !== order);
+  },
 };
 
 /** @param at wall clock of the turn, milliseconds. */
 export function evolveProduct(state: ProductState, event: ProductEvent, at: number): ProductState {
-  const row = fold[event.type] as Fold<ProductEvent['type']>;
-  const next = row(state, event) as { -readonly [K in keyof ProductState]: ProductState[K] };
+  const next = copyOf(state);
   next.version = state.version + 1;
   next.updatedAt = at;
+  const row = fold[event.type] as Fold<ProductEvent['type']>;
+  row(next, event);
   return next;
 }
 
 // ---------------------------------------------------------------- machinery
+
+/** Field by field: a spread and what replaces its fields take eight times as long, for every event of every order. */
+const copyOf = (of: ProductState): Draft => ({
+  id: of.id,
+  version: of.version,
+  known: of.known,
+  name: of.name,
+  unitPrice: of.unitPrice,
+  currency: of.currency,
+  onHand: of.onHand,
+  held: of.held,
+  backordered: of.backordered,
+  backorders: of.backorders,
+  waiting: of.waiting,
+  updatedAt: of.updatedAt,
+});
 
 const told = (order: OrderId, answer: HoldAnswer): Letter[] => [
   { to: { kind: 'order', id: order }, command: { type: 'holdsAnswered', answers: [answer] } },
@@ -259,11 +279,12 @@ function committed(waiting: readonly Waiting[], order: OrderId): readonly Waitin
 }
 
 /** It is the first of those who wait (I5): looking through all of them would take their number squared. */
-function filled(state: ProductState, order: OrderId, quantity: number): Pick<ProductState, 'backordered' | 'waiting'> {
-  const [first] = state.waiting;
-  if (first?.order !== order) throw new Error(`product ${state.id} fills ${order}, which is not the first to wait`);
+function fill(product: Draft, order: OrderId, quantity: number): void {
+  const [first] = product.waiting;
+  if (first?.order !== order) throw new Error(`product ${product.id} fills ${order}, which is not the first to wait`);
   const rest = first.quantity - quantity;
-  const after = state.waiting.slice(1);
+  const after = product.waiting.slice(1);
   if (rest > 0) after.unshift({ ...first, quantity: rest, fills: first.fills + 1 });
-  return { backordered: state.backordered - quantity, waiting: after };
+  product.backordered -= quantity;
+  product.waiting = after;
 }

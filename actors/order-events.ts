@@ -1,148 +1,178 @@
 /** What each event makes of an order: the fold. It knows no way to say no. */
-import type { Fulfillment, Life, OrderLine, OrderReturn, OrderState, PaymentStatus, Refund } from './order.js';
+import type { Fulfillment, Life, OrderLine, OrderReturn, OrderState, Refund } from './order.js';
 import { answered, currencyOf } from './order-placing.js';
 import type { Act, Line, OrderEvent } from './protocol.js';
 
+/** A row changes what its event changed, in a copy of the state. */
 type Fold<T extends OrderEvent['type']> = (
-  state: OrderState,
+  order: Draft,
   event: Extract<OrderEvent, { type: T }>,
+  /** Wall clock, milliseconds. */
   at: number,
-) => OrderState;
+) => void;
+
+type Draft = { -readonly [K in keyof OrderState]: OrderState[K] };
 
 const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
-  placed: (state, { content, correlation, late }, at) => ({
-    ...state,
-    phase: 'holding',
-    content,
-    correlation,
-    lines: content.lines.map(({ product, quantity }) => ({
+  placed(order, { content, correlation, late }, at) {
+    order.phase = 'holding';
+    order.content = content;
+    order.correlation = correlation;
+    order.lines = content.lines.map(({ product, quantity }) => ({
       product,
       quantity,
       hold: late?.products.includes(product) ? 'late' : 'asked',
       backordered: 0,
-    })),
-    lateMs: late?.delayMs ?? 0,
-    currency: content.currency,
-    createdAt: at,
-  }),
-  late_sent: (state) => ({
-    ...state,
-    lines: state.lines.map((line) => (line.hold === 'late' ? { ...line, hold: 'asked' } : line)),
-    lateMs: 0,
-  }),
-  answered: (state, { answers }) => ({
-    ...state,
-    lines: state.phase === 'holding' ? answered(state.lines, answers) : givenBack(answered(state.lines, answers)),
-    currency: currencyOf(state, answers),
-  }),
-  held: (state, { answers, currency, total }) => ({
-    ...state,
-    phase: 'charging',
-    lines: answered(state.lines, answers),
-    currency,
-    total,
-  }),
-  hold_extended: (state, { act }) => ({ ...state, life: { ...remembering(state.life, act), extended: true } }),
-  paid: (state, { captured, captureOn }) => ({
-    ...state,
-    payment: captured ? 'paid' : 'authorized',
-    life: captureOn === undefined ? state.life : { ...state.life, captureOn },
-  }),
-  confirmed: (state) => ({ ...state, phase: 'confirmed' }),
-  captured: (state) => ({ ...state, payment: 'paid', voidOwed: false }),
-  capture_failed: (state) => ({ ...state, payment: 'failed', life: { ...state.life, refunds: giveUp(state.life) } }),
-  failed: (state, { reason, answers, shortages, voidOwed }) => ({
-    ...state,
-    phase: 'failed',
-    reason,
-    shortages,
-    voidOwed,
-    lateMs: 0,
-    lines: givenBack(answered(state.lines, answers)),
-    payment: reason === 'payment_declined' ? 'declined' : state.payment,
-    currency: currencyOf(state, answers),
-  }),
-  voided: (state) => ({ ...state, voidOwed: false, payment: state.payment === 'declined' ? 'declined' : 'voided' }),
-  cancelled: (state, { act, was, reason, voidOwed }) => ({
-    ...state,
-    phase: 'cancelled',
-    voidOwed,
-    lateMs: 0,
-    lines: givenBack(state.lines),
-    life: { ...remembering(state.life, act), cancelled: reason === undefined ? { was } : { was, reason } },
-  }),
-  stock_arrived: (state, { lines }) => ({
-    ...state,
-    lines: state.lines.map((line) => {
+    }));
+    order.lateMs = late?.delayMs ?? 0;
+    order.currency = content.currency;
+    order.createdAt = at;
+  },
+  late_sent(order) {
+    order.lines = order.lines.map((line) => (line.hold === 'late' ? { ...line, hold: 'asked' } : line));
+    order.lateMs = 0;
+  },
+  answered(order, { answers }) {
+    const lines = answered(order.lines, answers);
+    order.currency = currencyOf(order, answers);
+    order.lines = order.phase === 'holding' ? lines : givenBack(lines);
+  },
+  held(order, { answers, currency, total }) {
+    order.phase = 'charging';
+    order.lines = answered(order.lines, answers);
+    order.currency = currency;
+    order.total = total;
+  },
+  hold_extended(order, { act }) {
+    order.life = { ...remembering(order.life, act), extended: true };
+  },
+  paid(order, { captured, captureOn }) {
+    order.payment = captured ? 'paid' : 'authorized';
+    if (captureOn !== undefined) order.life = { ...order.life, captureOn };
+  },
+  confirmed(order) {
+    order.phase = 'confirmed';
+  },
+  captured(order) {
+    order.payment = 'paid';
+    order.voidOwed = false;
+  },
+  capture_failed(order) {
+    order.payment = 'failed';
+    order.life = { ...order.life, refunds: giveUp(order.life) };
+  },
+  failed(order, { reason, answers, shortages, voidOwed }) {
+    order.currency = currencyOf(order, answers);
+    order.phase = 'failed';
+    order.reason = reason;
+    order.shortages = shortages;
+    order.voidOwed = voidOwed;
+    order.lateMs = 0;
+    order.lines = givenBack(answered(order.lines, answers));
+    if (reason === 'payment_declined') order.payment = 'declined';
+  },
+  voided(order) {
+    order.voidOwed = false;
+    if (order.payment !== 'declined') order.payment = 'voided';
+  },
+  cancelled(order, { act, was, reason, voidOwed }) {
+    order.phase = 'cancelled';
+    order.voidOwed = voidOwed;
+    order.lateMs = 0;
+    order.lines = givenBack(order.lines);
+    order.life = { ...remembering(order.life, act), cancelled: reason === undefined ? { was } : { was, reason } };
+  },
+  stock_arrived(order, { lines }) {
+    order.lines = order.lines.map((line) => {
       const quantity = lines.find(({ product }) => product === line.product)?.quantity ?? 0;
       return quantity === 0 ? line : { ...line, backordered: Math.max(0, line.backordered - quantity) };
-    }),
-  }),
-  shipped: (state, { act, id, lines, tracking, carrier }, at) => {
+    });
+  },
+  shipped(order, { act, id, lines, tracking, carrier }, at) {
     const fulfillment: Fulfillment = {
       ...{ id, lines, shippedAt: at },
       ...(tracking !== undefined && { tracking }),
       ...(carrier !== undefined && { carrier }),
     };
-    const fulfillments = [...state.life.fulfillments, fulfillment];
-    const phase = pieces(fulfillments) === sum(state.lines) ? 'shipped' : state.phase;
-    return { ...state, phase, life: { ...remembering(state.life, act), fulfillments } };
+    const fulfillments = [...order.life.fulfillments, fulfillment];
+    if (pieces(fulfillments) === sum(order.lines)) order.phase = 'shipped';
+    order.life = { ...remembering(order.life, act), fulfillments };
   },
-  delivered: (state, { act, ids }, at) => {
-    const fulfillments = state.life.fulfillments.map((each) =>
+  delivered(order, { act, ids }, at) {
+    const fulfillments = order.life.fulfillments.map((each) =>
       ids.includes(each.id) ? { ...each, deliveredAt: at } : each,
     );
-    const isWhole = state.phase === 'shipped' && fulfillments.every(({ deliveredAt }) => deliveredAt !== undefined);
-    const phase = isWhole ? 'delivered' : state.phase;
-    return { ...state, phase, life: { ...remembering(state.life, act), fulfillments } };
+    const isWhole = order.phase === 'shipped' && fulfillments.every(({ deliveredAt }) => deliveredAt !== undefined);
+    if (isWhole) order.phase = 'delivered';
+    order.life = { ...remembering(order.life, act), fulfillments };
   },
-  return_requested: (state, { act, id, lines, reason }, at) => {
+  return_requested(order, { act, id, lines, reason }, at) {
     const requested: OrderReturn = {
       ...{ id, lines, status: 'requested', requestedAt: at },
       ...(reason !== undefined && { reason }),
     };
-    return { ...state, life: { ...remembering(state.life, act), returns: [...state.life.returns, requested] } };
+    order.life = { ...remembering(order.life, act), returns: [...order.life.returns, requested] };
   },
-  return_received: (state, { act, id, restocked }) => {
+  return_received(order, { act, id, restocked }) {
     const received = { status: 'received', restocked } as const;
-    const returns = state.life.returns.map((each) => (each.id === id ? { ...each, ...received } : each));
-    return { ...state, life: { ...remembering(state.life, act), returns } };
+    const returns = order.life.returns.map((each) => (each.id === id ? { ...each, ...received } : each));
+    order.life = { ...remembering(order.life, act), returns };
   },
-  refund_requested: (state, { id, minor, act, returned, reason }, at) => {
+  refund_requested(order, { id, minor, act, returned, reason }, at) {
     const refund: Refund = {
       ...{ id, minor, status: 'owed', requestedAt: at },
       ...(returned !== undefined && { returned }),
       ...(reason !== undefined && { reason }),
     };
-    const life = act === undefined ? state.life : remembering(state.life, act);
-    return { ...state, life: { ...life, refunds: [...life.refunds, refund] } };
+    const life = act === undefined ? order.life : remembering(order.life, act);
+    order.life = { ...life, refunds: [...life.refunds, refund] };
   },
-  refunded: (state, { id }) => {
-    const refunds = withStatus(state.life.refunds, id, 'done');
+  refunded(order, { id }) {
+    const refunds = withStatus(order.life.refunds, id, 'done');
     const done = refunds.reduce((all, { minor, status }) => all + (status === 'done' ? minor : 0), 0);
-    const payment: PaymentStatus = done >= (state.total ?? 0) ? 'refunded' : 'partially_refunded';
     const of = refunds.find((refund) => refund.id === id)?.returned;
-    const returns = state.life.returns.map((each) =>
+    const returns = order.life.returns.map((each) =>
       each.id === of ? { ...each, status: 'refunded' as const } : each,
     );
-    return { ...state, payment, life: { ...state.life, refunds, returns } };
+    order.payment = done >= (order.total ?? 0) ? 'refunded' : 'partially_refunded';
+    order.life = { ...order.life, refunds, returns };
   },
-  refund_failed: (state, { id }) => ({
-    ...state,
-    life: { ...state.life, refunds: withStatus(state.life.refunds, id, 'failed') },
-  }),
+  refund_failed(order, { id }) {
+    order.life = { ...order.life, refunds: withStatus(order.life.refunds, id, 'failed') };
+  },
 };
 
 /** @param at wall clock of the turn, milliseconds. */
 export function evolveOrder(state: OrderState, event: OrderEvent, at: number): OrderState {
-  const row = fold[event.type] as Fold<OrderEvent['type']>;
-  const next = row(state, event, at) as { -readonly [K in keyof OrderState]: OrderState[K] };
+  const next = copyOf(state);
   next.version = state.version + 1;
   next.updatedAt = at;
+  const row = fold[event.type] as Fold<OrderEvent['type']>;
+  row(next, event, at);
   return next;
 }
 
 // ---------------------------------------------------------------- machinery
+
+/** Field by field: a spread and what replaces its fields take eight times as long, for every event of every order. */
+const copyOf = (of: OrderState): Draft => ({
+  id: of.id,
+  version: of.version,
+  phase: of.phase,
+  content: of.content,
+  lines: of.lines,
+  payment: of.payment,
+  voidOwed: of.voidOwed,
+  reason: of.reason,
+  shortages: of.shortages,
+  currency: of.currency,
+  total: of.total,
+  lateMs: of.lateMs,
+  life: of.life,
+  correlation: of.correlation,
+  createdAt: of.createdAt,
+  updatedAt: of.updatedAt,
+});
 
 const remembering = (life: Life, act: Act): Life => ({ ...life, acts: [...life.acts, act] });
 
