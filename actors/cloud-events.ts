@@ -9,8 +9,9 @@
  * Written out by hand: this runs for every event of every order. What is free text goes through
  * JSON.stringify, the rest are words and numbers of ours.
  */
+import type { Address } from './ids.js';
 import { toDecimal } from './money.js';
-import type { Cascade, JournaledEvent, TurnRecord } from './node/record.js';
+import type { Cascade, TurnRecord } from './node/record.js';
 import type { HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from './protocol.js';
 import { quoted } from './quoted.js';
 
@@ -32,28 +33,42 @@ export interface EventFrame {
 }
 
 /** @param at wall clock of the turn, milliseconds. */
-export function eventFrame(at: number, source: string): EventFrame {
-  if (lastFrame.at !== at || lastFrame.of !== source) {
-    lastFrame = {
-      at,
-      of: source,
-      source: `"source":${JSON.stringify(source)},`,
-      time: `"time":"${new Date(at).toISOString()}","datacontenttype":"application/json","correlationid":`,
-    };
-  }
-  return lastFrame;
-}
-
-/** Of the turn at hand: its events come one after the other, and ask for the same frame. */
-let lastFrame: EventFrame & { readonly at: number; readonly of: string } = { at: -1, of: '', source: '', time: '' };
+export const eventFrame = (at: number, source: string): EventFrame => ({
+  source: `","source":${JSON.stringify(source)},"type":"`,
+  time: `,"time":"${new Date(at).toISOString()}","datacontenttype":"application/json","correlationid":`,
+});
 
 /** One cascade's events with commas between, for who collects a turn piece by piece. */
-export function cascadeEvents({ correlation, events }: Cascade, frame: EventFrame): string {
-  const correlationText = JSON.stringify(correlation);
+export function cascadeEvents({ correlation, events }: Cascade, { source, time }: EventFrame): string {
+  const shared = time + quoted(correlation);
+  let about: About | undefined;
   let text = '';
-  for (const event of events) text += (text === '' ? '' : ',') + eventText(event, correlationText, frame);
+  for (const { of, version, event } of events) {
+    if (about?.id !== of.id || about.kind !== of.kind) about = aboutOf(of, shared);
+    const data = of.kind === 'order' ? orderData(event as OrderEvent) : productData(event as ProductEvent);
+    const one = `${about.head}${version}${source}${TYPE[of.kind]}${event.type}${about.middle}${data}}}`;
+    text = text === '' ? one : `${text},${one}`;
+  }
   return text;
 }
+
+/** What all events of one actor in one cascade share. */
+interface About extends Pick<Address, 'kind' | 'id'> {
+  readonly head: string;
+  readonly middle: string;
+}
+
+function aboutOf({ kind, id }: Address, shared: string): About {
+  const name = quoted(id);
+  return {
+    kind,
+    id,
+    head: `{"specversion":"1.0","id":"${kind}/${name.slice(1, -1)}/`,
+    middle: `.v1","subject":${name}${shared},"data":{"${kind}_id":${name}`,
+  };
+}
+
+const TYPE = { order: 'order.', product: 'inventory.' } as const;
 
 // ---------------------------------------------------------------- data, a row a type
 
@@ -113,17 +128,9 @@ const productFields: Fields<ProductEvent> = {
 
 // ---------------------------------------------------------------- machinery
 
-function eventText({ of, version, event }: JournaledEvent, correlation: string, { source, time }: EventFrame): string {
-  const id = quoted(of.id);
-  const tail = `/${version}",${source}"type":"`;
-  const subject = `.v1","subject":${id},${time}${correlation},"data":{`;
-  if (of.kind === 'order') {
-    const fields = orderFields[event.type as OrderEvent['type']] as (event: OrderEvent) => string;
-    return `{"specversion":"1.0","id":"order/${id.slice(1, -1)}${tail}order.${event.type}${subject}"order_id":${id}${fields(event as OrderEvent)}}}`;
-  }
-  const fields = productFields[event.type as ProductEvent['type']] as (event: ProductEvent) => string;
-  return `{"specversion":"1.0","id":"product/${id.slice(1, -1)}${tail}inventory.${event.type}${subject}"product_id":${id}${fields(event as ProductEvent)}}}`;
-}
+const orderData = (event: OrderEvent): string => (orderFields[event.type] as (event: OrderEvent) => string)(event);
+const productData = (event: ProductEvent): string =>
+  (productFields[event.type] as (event: ProductEvent) => string)(event);
 
 function moved({ order, quantity }: { readonly order: string; readonly quantity: number }): string {
   return `,"order_id":${quoted(order)},"quantity":${quantity}`;

@@ -21,22 +21,24 @@ export const writeId = (text: string) => text as WriteId;
 export const journalId = (text: string) => text as JournalId;
 export const nodeId = (text: string) => text as NodeId;
 
-const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+const CROCKFORD = Uint8Array.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (character) => character.charCodeAt(0));
+/** Filled anew for each text. */
+const characters = new Array<number>(26).fill(0);
 
 /** 16 bytes as 26 characters of Crockford base32, most significant first, as a ULID writes them (github.com/ulid/spec). */
 export function crockford128(bytes: ArrayLike<number>): string {
-  let text = '';
   let buffer = 0;
   let bits = 2; // 130 bits are written: two leading zero bits, then the 128.
+  let written = 0;
   for (let i = 0; i < 16; i++) {
     buffer = ((buffer << 8) | (bytes[i] ?? 0)) & 0xffff;
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += CROCKFORD[(buffer >> bits) & 31];
+      characters[written++] = CROCKFORD[(buffer >> bits) & 31] as number;
     }
   }
-  return text;
+  return String.fromCharCode.apply(null, characters);
 }
 
 const OUR_ORDER_ID = /^ORD-[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
@@ -55,7 +57,8 @@ export const paymentRef = (order: OrderId, operation: string): string => `${orde
 /** FNV-1a, 32 bits, over the UTF-16 code units' low and high bytes (isthe.com/chongo/tech/comp/fnv). @param from the hash of what stands before. */
 export function fnv1a32(text: string, from = 0x811c9dc5): number {
   let hash = from;
-  for (let i = 0; i < text.length; i++) {
+  const { length } = text; // Strings are of many kinds inside: it would be looked up anew each time.
+  for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i);
     hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
     if (unit > 0xff) hash = Math.imul(hash ^ (unit >> 8), 0x01000193);

@@ -67,6 +67,7 @@ export class Handlers {
       if (hasOutcome(entry.state)) {
         this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: entry.state, repeat: isRepeat } });
       } else {
+        entry.waiting ??= new Map();
         entry.waiting.set(request, isRepeat);
         this.emit({ kind: 'accepted', request, state: entry.state });
       }

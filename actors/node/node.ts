@@ -160,7 +160,9 @@ export class Node {
   /** The client has gone; nobody waits for this outcome any more. */
   abandon(request: Request, id: OrderId): void {
     const entry = this.world.orders.get(id);
-    if (entry?.waiting.delete(request)) this.leaving.add(entry);
+    if (entry?.waiting?.delete(request) !== true) return;
+    if (entry.waiting.size === 0) entry.waiting = undefined;
+    this.leaving.add(entry);
   }
 
   // -------------------------------------------------------------- what the world answers
@@ -224,12 +226,13 @@ export class Node {
     this.unflushedBytes += bytes;
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
-    for (const { entry, event, after, correlation, json } of turn.applied) {
-      this.world.remember(entry, event, after, turn.at, correlation, json);
-      if (event.of.kind === 'product') {
+    for (const happened of turn.applied) {
+      const { entry, of, event, after, correlation, json } = happened;
+      this.world.remember(entry, happened, after, turn.at, correlation, json);
+      if (of.kind === 'product') {
         const { state } = entry as ProductEntry;
         if (fillOwed(state)) toFill.set(state.id, correlation);
-      } else if (event.event.type === 'hold_extended') this.deadlines.extend(entry as OrderEntry);
+      } else if (event.type === 'hold_extended') this.deadlines.extend(entry as OrderEntry);
     }
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
@@ -340,10 +343,10 @@ export class Node {
       this.effects.push({ kind: 'pay', order: state.id, ...owed, currency: state.currency ?? '' });
     }
     entry.paying = owed?.ref;
-    if (!hasOutcome(state)) return;
+    if (entry.waiting === undefined || !hasOutcome(state)) return;
     for (const [request, repeat] of entry.waiting)
       this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });
-    entry.waiting.clear();
+    entry.waiting = undefined;
   }
 
   private own(order: OrderId, command: OrderCommand): void {
@@ -437,7 +440,7 @@ export class Node {
   private letLeave(): void {
     for (const entry of this.leaving) {
       const { state } = entry;
-      if (!isSettled(state) || entry.waiting.size > 0 || entry.paying !== undefined) {
+      if (!isSettled(state) || entry.waiting !== undefined || entry.paying !== undefined) {
         this.leaving.delete(entry);
         continue;
       }

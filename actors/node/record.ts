@@ -7,7 +7,7 @@
  * carries the whole map of who owns which partition.
  */
 import type { JournalId, NodeId, OrderId, ProductId } from '../ids.js';
-import type { ActorEvent, Letter, OrderEvent, ProductEvent } from '../protocol.js';
+import type { ActorEvent, HoldAnswer, Letter, Line, OrderContent, OrderEvent, ProductEvent } from '../protocol.js';
 import { quoted } from '../quoted.js';
 
 export const RECORD_VERSION = 1;
@@ -94,29 +94,68 @@ type PackedEvent = ['o', OrderId, number, OrderEvent] | ['p', ProductId, number,
 /** The event as JSON; the commonest ones are written out, since this runs for every event of every order. */
 export function eventJson(event: OrderEvent | ProductEvent): string {
   switch (event.type) {
+    case 'placed':
+      if (event.late !== undefined) return JSON.stringify(event);
+      return `{"type":"placed","content":${contentJson(event.content)},"correlation":${quoted(event.correlation)}}`;
+    case 'held':
+      if ('answers' in event) {
+        const { answers, currency, total } = event;
+        return `{"type":"held","answers":[${jsonOf(answers, answerJson)}],"currency":${quoted(currency)},"total":${total}}`;
+      }
+      return moved(event);
     case 'confirmed':
       return '{"type":"confirmed"}';
     case 'paid':
       if (event.captureOn !== undefined) return JSON.stringify(event);
-      return `{"type":"paid","captured":${event.captured}}`;
-    case 'held':
+      return event.captured ? '{"type":"paid","captured":true}' : '{"type":"paid","captured":false}';
     case 'released':
     case 'committed':
-      if ('answers' in event || ('no' in event && event.no !== undefined)) return JSON.stringify(event);
-      return `{"type":"${event.type}","order":${quoted(event.order)},"quantity":${event.quantity}}`;
+      return moved(event);
     default:
       return JSON.stringify(event);
   }
 }
 
+function moved(event: Extract<ProductEvent, { readonly quantity: number; readonly order: OrderId }>): string {
+  if ('no' in event && event.no !== undefined) return JSON.stringify(event);
+  return `{"type":"${event.type}","order":${quoted(event.order)},"quantity":${event.quantity}}`;
+}
+
+function contentJson(content: OrderContent): string {
+  const { user, userIsNumber, lines, currency, email, shippingAddress, billingAddress, notes, paymentMethod } = content;
+  for (const rare of [email, shippingAddress, billingAddress, notes, paymentMethod]) {
+    if (rare !== undefined) return JSON.stringify(content);
+  }
+  const of = currency === undefined ? '' : `,"currency":${quoted(currency)}`;
+  return `{"user":${JSON.stringify(user)},"userIsNumber":${userIsNumber},"lines":[${jsonOf(lines, lineJson)}]${of}}`;
+}
+
+const lineJson = ({ product, quantity }: Line): string => `{"product":${quoted(product)},"quantity":${quantity}}`;
+
+function answerJson(answer: HoldAnswer): string {
+  if (answer.answer !== 'held' || answer.backordered !== undefined) return JSON.stringify(answer);
+  const { product, unitPrice, currency } = answer;
+  return `{"product":${quoted(product)},"answer":"held","unitPrice":${unitPrice},"currency":${quoted(currency)}}`;
+}
+
+function jsonOf<T>(items: readonly T[], json: (item: T) => string): string {
+  let all = '';
+  for (const item of items) all = all === '' ? json(item) : `${all},${json(item)}`;
+  return all;
+}
+
 export const packEvent = (kind: 'order' | 'product', id: string, version: number, event: string): string =>
-  `["${kind === 'order' ? 'o' : 'p'}",${quoted(id)},${version},${event}]`;
+  `${kind === 'order' ? '["o",' : '["p",'}${quoted(id)},${version},${event}]`;
 
 const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
   kind === 'o' ? { of: { kind: 'order', id }, version, event } : { of: { kind: 'product', id }, version, event };
 
-export const packCascade = (correlation: string, packedEvents: readonly string[]): string =>
-  `[${[JSON.stringify(correlation), ...packedEvents].join(',')}]`;
+/** Only grown: it is written out once, with the whole record. */
+export function packCascade(correlation: string, packedEvents: readonly string[]): string {
+  let text = `[${quoted(correlation)}`;
+  for (const event of packedEvents) text += `,${event}`;
+  return `${text}]`;
+}
 
 /** @param cascades packed, so that a turn's events are turned into text once. */
 export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {

@@ -7,14 +7,24 @@
  *  T3. Neighbours talk at home: a letter to a partition of this node is handled in this cascade,
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
-import { cascadeEvents, eventFrame } from '../cloud-events.js';
+import { cascadeEvents, type EventFrame, eventFrame } from '../cloud-events.js';
 import type { Address, ProductId, WriteId } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
 import type { OrderContext, OrderState } from '../order.js';
 import { decideOrder } from '../order-chart.js';
 import { evolveOrder } from '../order-events.js';
-import type { Letter, OrderCommand, OrderRefusal, ProductCommand, ProductRefusal } from '../protocol.js';
+import type {
+  Decision,
+  Letter,
+  OrderCommand,
+  OrderEvent,
+  OrderRefusal,
+  ProductCommand,
+  ProductEvent,
+  ProductRefusal,
+} from '../protocol.js';
+import { MessageRoom } from './message-room.js';
 import {
   eventJson,
   type JournaledEvent,
@@ -47,20 +57,28 @@ export type Handled =
   | { readonly kind: 'full' }
   | { readonly kind: 'threw'; readonly error: unknown };
 
-interface Applied {
+type Applied = JournaledEvent & {
   readonly entry: OrderEntry | ProductEntry;
-  readonly event: JournaledEvent;
   readonly after: OrderState | ProductState;
   readonly correlation: string;
   /** The event's text in the record. */
   json: string;
+};
+
+/** How an actor stood before a command: where a cascade is taken back to. */
+interface Before {
+  readonly entry: OrderEntry | ProductEntry;
+  readonly of: Address;
+  readonly isNew: boolean;
+  readonly state: OrderState | ProductState;
+  readonly version: number;
+  readonly epoch: number;
+  readonly n: number;
 }
 
-type Undo = () => void;
-
 export class Turn {
-  readonly cascades: string[] = [];
-  private readonly publicEvents: string[] = [];
+  private readonly record: MessageRoom;
+  private readonly published: MessageRoom;
   readonly applied: Applied[] = [];
   readonly letters: NumberedLetter[] = [];
   /** Watermarks moved, by receiving partition, then by sender. */
@@ -68,8 +86,7 @@ export class Turn {
   readonly touchedOrders = new Set<OrderEntry>();
   private readonly touchedPartitions = new Set<number>();
   private readonly room: StockContext;
-  private bytes = 2_048;
-  private publicBytes = 2;
+  private readonly frame: EventFrame;
 
   constructor(
     readonly n: number,
@@ -79,6 +96,15 @@ export class Turn {
     private readonly settings: TurnSettings,
   ) {
     this.room = { mayWait: world.orders.size < limits.ordersBesideWaiting };
+    const { recordBytes, byteLength, source } = settings;
+    this.record = new MessageRoom(2_048, recordBytes, byteLength);
+    this.published = new MessageRoom(2, recordBytes, byteLength);
+    this.frame = eventFrame(at, source);
+  }
+
+  /** Packed. */
+  get cascades(): readonly string[] {
+    return this.record.texts;
   }
 
   get isEmpty(): boolean {
@@ -87,30 +113,36 @@ export class Turn {
 
   /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
   get publicBatch(): string {
-    return this.publicEvents.length === 0 ? '' : `[${this.publicEvents.join(',')}]`;
+    const { texts } = this.published;
+    return texts.length === 0 ? '' : `[${texts.join(',')}]`;
   }
 
   /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */
   handle(first: Letter, correlation: string, arrived?: NumberedLetter): Handled {
-    const undo: Undo[] = [];
+    const before: Before[] = [];
     const applied: Applied[] = [];
     const numbered: NumberedLetter[] = [];
+    let unsee = () => {};
+    const takeBack = () => {
+      unsee();
+      this.takeBack(before);
+    };
     try {
-      const refusal = this.run(first, correlation, applied, numbered, undo);
+      const refusal = this.run(first, correlation, applied, numbered, before);
       if (refusal !== undefined) {
-        takeBack(undo);
+        takeBack();
         return { kind: 'refused', refusal };
       }
-      if (arrived !== undefined) undo.push(this.markSeen(arrived));
-      if (applied.length + numbered.length > 0 && !this.record(applied, numbered, correlation)) {
-        takeBack(undo);
-        return { kind: 'full' };
+      if (arrived !== undefined) unsee = this.markSeen(arrived);
+      if (applied.length + numbered.length > 0 && !this.take(applied, before, numbered, correlation)) {
+        takeBack();
+        return FULL;
       }
     } catch (error) {
-      takeBack(undo);
+      takeBack();
       return { kind: 'threw', error };
     }
-    return { kind: 'done' };
+    return DONE;
   }
 
   /** Moves the watermark past a letter that had no effect: it threw, or asked for nothing. */
@@ -130,88 +162,74 @@ export class Turn {
 
   // -------------------------------------------------------------- machinery
 
-  private run(first: Letter, correlation: string, applied: Applied[], numbered: NumberedLetter[], undo: Undo[]) {
+  private run(
+    first: Letter,
+    correlation: string,
+    applied: Applied[],
+    numbered: NumberedLetter[],
+    before: Before[],
+  ): OrderRefusal | ProductRefusal | undefined {
+    const { world } = this;
     const queue: Letter[] = [first];
     for (let i = 0; i < queue.length; i++) {
-      const letter = queue[i] as Letter;
-      const decided =
-        letter.to.kind === 'order'
-          ? this.runOrder(letter.to, letter.command as OrderCommand, correlation, applied, undo)
-          : this.runProduct(letter.to, letter.command as ProductCommand, correlation, applied, undo);
-      if ('refused' in decided) return decided.refused;
-      if (decided.letters.length === 0) continue;
-      const from = this.world.partitionOf(letter.to);
-      for (const next of decided.letters) this.route(from, next, correlation, queue, numbered);
+      const { to, command } = queue[i] as Letter;
+      let entry: OrderEntry | ProductEntry;
+      let decision: Decision<OrderEvent | ProductEvent, OrderRefusal | ProductRefusal>;
+      if (to.kind === 'order') {
+        const order = world.orders.get(to.id) ?? world.newOrder(to.id);
+        decision = this.orderDecides(order, command as OrderCommand);
+        entry = order;
+      } else {
+        const product = world.products.get(to.id) ?? world.newProduct(to.id);
+        decision = this.productDecides(product, command as ProductCommand);
+        entry = product;
+      }
+      if ('refused' in decision) return decision.refused;
+      if (decision.events.length > 0) this.happen(entry, to, decision.events, correlation, applied, before);
+      for (const letter of decision.letters) this.route(entry.partition, letter, correlation, queue, numbered);
     }
     return undefined;
   }
 
-  private runOrder(
-    of: Extract<Address, { kind: 'order' }>,
-    command: OrderCommand,
-    correlation: string,
-    applied: Applied[],
-    undo: Undo[],
-  ) {
-    const { world, settings } = this;
-    const { id } = of;
-    const known = world.orders.get(id);
-    const entry = known ?? world.newOrder(id);
-    const decision = decideOrder(entry.state, command, settings.context);
-    if ('refused' in decision || decision.events.length === 0) return decision;
-    const { state, version, epoch, n } = entry;
-    undo.push(() => {
-      Object.assign(entry, { state, version, epoch, n });
-      if (known === undefined) world.orders.delete(id);
-    });
-    if (known === undefined) world.orders.set(id, entry);
-    for (const event of decision.events) {
-      entry.state = evolveOrder(entry.state, event, this.at);
-      entry.version++;
-      applied.push({
-        entry,
-        json: '',
-        event: { of, version: entry.version, event },
-        after: entry.state,
-        correlation,
-      });
-    }
-    this.stamp(entry);
-    return decision;
+  private orderDecides({ state }: OrderEntry, command: OrderCommand): Decision<OrderEvent, OrderRefusal> {
+    return decideOrder(state, command, this.settings.context);
   }
 
-  private runProduct(
-    of: Extract<Address, { kind: 'product' }>,
-    command: ProductCommand,
+  private productDecides({ state }: ProductEntry, command: ProductCommand): Decision<ProductEvent, ProductRefusal> {
+    return decideProduct(state, command, this.room);
+  }
+
+  /** What was decided becomes the actor's state, ahead of the append (world law W1). */
+  private happen(
+    entry: OrderEntry | ProductEntry,
+    of: Address,
+    events: readonly (OrderEvent | ProductEvent)[],
     correlation: string,
     applied: Applied[],
-    undo: Undo[],
-  ) {
+    before: Before[],
+  ): void {
     const { world } = this;
-    const { id } = of;
-    const known = world.products.get(id);
-    const entry = known ?? world.newProduct(id);
-    const decision = decideProduct(entry.state, command, this.room);
-    if ('refused' in decision || decision.events.length === 0) return decision;
     const { state, version, epoch, n } = entry;
-    undo.push(() => {
-      Object.assign(entry, { state, version, epoch, n });
-      if (known === undefined) world.products.delete(id);
-    });
-    if (known === undefined) world.products.set(id, entry);
-    for (const event of decision.events) {
-      entry.state = evolveProduct(entry.state, event, this.at);
+    const isNew = version === 0;
+    before.push({ entry, of, isNew, state, version, epoch, n });
+    if (isNew) world.add(of, entry);
+    for (const event of events) {
+      entry.state =
+        of.kind === 'order'
+          ? evolveOrder(entry.state as OrderState, event as OrderEvent, this.at)
+          : evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
       entry.version++;
-      applied.push({
-        entry,
-        json: '',
-        event: { of, version: entry.version, event },
-        after: entry.state,
-        correlation,
-      });
+      applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation, json: '' } as Applied);
     }
     this.stamp(entry);
-    return decision;
+  }
+
+  private takeBack(before: readonly Before[]): void {
+    for (let i = before.length - 1; i >= 0; i--) {
+      const { entry, of, isNew, state, version, epoch, n } = before[i] as Before;
+      Object.assign(entry, { state, version, epoch, n });
+      if (isNew) this.world.remove(of);
+    }
   }
 
   private stamp(entry: OrderEntry | ProductEntry): void {
@@ -234,7 +252,8 @@ export class Turn {
     }
   }
 
-  private markSeen(letter: NumberedLetter): Undo {
+  /** @returns what takes it back. */
+  private markSeen(letter: NumberedLetter): () => void {
     const channels = this.world.channels.get(letter.to);
     if (channels === undefined) throw new Error(`partition ${letter.to} is not of this node`);
     const before = channels.seen(letter.from);
@@ -252,40 +271,41 @@ export class Turn {
   }
 
   /** T2. @returns false when it does not fit. */
-  private record(applied: readonly Applied[], numbered: readonly NumberedLetter[], correlation: string): boolean {
-    const { byteLength, source, recordBytes } = this.settings;
-    const events: JournaledEvent[] = [];
+  private take(
+    applied: readonly Applied[],
+    before: readonly Before[],
+    numbered: readonly NumberedLetter[],
+    correlation: string,
+  ): boolean {
     const packed: string[] = [];
     for (const each of applied) {
-      const { of, version, event } = each.event;
-      each.json = eventJson(event);
-      events.push(each.event);
-      packed.push(packEvent(of.kind, of.id, version, each.json));
+      each.json = eventJson(each.event);
+      packed.push(packEvent(each.of.kind, each.of.id, each.version, each.json));
     }
     const cascade = packCascade(correlation, packed);
-    const published = cascadeEvents({ correlation, events }, eventFrame(this.at, source));
-    const publicBytes = this.publicBytes + byteLength(published) + 1;
-    let bytes = this.bytes + byteLength(cascade) + 1 + 64 * (applied.length + numbered.length);
-    if (numbered.length > 0) bytes += byteLength(JSON.stringify(numbered));
-    if (bytes > recordBytes || publicBytes > recordBytes) return false;
+    const published = cascadeEvents({ correlation, events: applied }, this.frame);
+    let beside = 64 * (applied.length + numbered.length);
+    if (numbered.length > 0) beside += this.settings.byteLength(JSON.stringify(numbered));
+    if (!this.record.has(cascade, beside) || !this.published.has(published, 0)) return false;
 
-    this.bytes = bytes;
-    this.publicBytes = publicBytes;
-    this.cascades.push(cascade);
-    if (published !== '') this.publicEvents.push(published);
+    this.record.take(cascade, beside);
+    if (published !== '') this.published.take(published, 0);
     for (const letter of numbered) {
       this.letters.push(letter);
       this.world.channels.get(letter.from)?.add(letter);
       this.touchedPartitions.add(letter.from);
     }
-    for (const each of applied) {
-      this.applied.push(each);
-      this.touchedPartitions.add(each.entry.partition);
-      if (each.event.of.kind === 'order') this.touchedOrders.add(each.entry as OrderEntry);
+    for (const each of applied) this.applied.push(each);
+    for (const { entry, of } of before) {
+      this.touchedPartitions.add(entry.partition);
+      if (of.kind === 'order') this.touchedOrders.add(entry as OrderEntry);
     }
     return true;
   }
 }
+
+const DONE: Handled = { kind: 'done' };
+const FULL: Handled = { kind: 'full' };
 
 /** Answers to the same order that stand next to each other become one command. */
 function enqueue(queue: Letter[], letter: Letter): void {
@@ -301,10 +321,6 @@ function enqueue(queue: Letter[], letter: Letter): void {
     const answers = [...last.command.answers, ...letter.command.answers];
     queue[queue.length - 1] = { to: letter.to, command: { type: 'holdsAnswered', answers } };
   } else queue.push(letter);
-}
-
-function takeBack(undo: readonly Undo[]): void {
-  for (let i = undo.length - 1; i >= 0; i--) undo[i]?.();
 }
 
 /** A product write that has had its effect, in memory until Postgres has it. */

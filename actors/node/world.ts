@@ -33,8 +33,8 @@ interface Entry<State, Row> {
 }
 
 export interface OrderEntry extends Entry<OrderState, HistoryRow> {
-  /** Requests that wait for the outcome, and whether each is a repeat. */
-  readonly waiting: Map<number, boolean>;
+  /** Requests that wait for the outcome, and whether each is a repeat; undefined where none does. */
+  waiting: Map<number, boolean> | undefined;
   /** When its time is up, in running time; undefined until a timer runs. */
   deadlineMs: number | undefined;
   /** Its deadline counts the hold. */
@@ -51,6 +51,7 @@ export class World {
   readonly products = new Map<ProductId, ProductEntry>();
   /** By partition; those this node owns. */
   readonly channels = new Map<number, Channels>();
+  /** Those with rows. */
   readonly changedOrders = new Set<OrderEntry>();
   readonly changedProducts = new Set<ProductEntry>();
   /** Appended events whose rows Postgres has not acknowledged. */
@@ -77,7 +78,7 @@ export class World {
       isNew: true,
       rows: [],
       flushedVersion: 0,
-      waiting: new Map(),
+      waiting: undefined,
       deadlineMs: undefined,
       holdTimed: false,
       lateTimed: false,
@@ -99,6 +100,16 @@ export class World {
     };
   }
 
+  add(of: Address, entry: OrderEntry | ProductEntry): void {
+    if (of.kind === 'order') this.orders.set(of.id, entry as OrderEntry);
+    else this.products.set(of.id, entry as ProductEntry);
+  }
+
+  remove(of: Address): void {
+    if (of.kind === 'order') this.orders.delete(of.id);
+    else this.products.delete(of.id);
+  }
+
   /** What an appended event leaves to be flushed. @param at wall clock of its turn. @param json of an order's event, if made. */
   remember(
     entry: OrderEntry | ProductEntry,
@@ -112,13 +123,13 @@ export class World {
     const { of, version } = event;
     if (of.kind === 'order') {
       const happened = event.event as OrderEvent;
+      if (entry.rows.length === 0) this.changedOrders.add(entry as OrderEntry);
       (entry as OrderEntry).rows.push({ order: of.id, version, at, correlation, event: happened, json, n: entry.n });
-      this.changedOrders.add(entry as OrderEntry);
     } else {
+      if (entry.rows.length === 0) this.changedProducts.add(entry as ProductEntry);
       (entry as ProductEntry).rows.push(
         operation(of.id, version, event.event as ProductEvent, after as ProductState, at, correlation),
       );
-      this.changedProducts.add(entry as ProductEntry);
       if (entry.isNew) this.hasNewProducts = true;
       if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
     }

@@ -1,7 +1,7 @@
 /** Mistakes of a hurried build in the life of orders and in stock that is waited for, planted as those of planted-bugs.ts. */
-import type { OrderId, ProductId } from '../../actors/ids.js';
 import type { Waiting } from '../../actors/inventory.js';
 import { Turn } from '../../actors/node/turn.js';
+import type { OrderEntry, ProductEntry } from '../../actors/node/world.js';
 import type { OrderState } from '../../actors/order.js';
 import type { PaymentRequest, Payments } from '../../actors/ports.js';
 import type { Letter, OrderCommand, ProductCommand } from '../../actors/protocol.js';
@@ -13,20 +13,11 @@ import type { Ports } from './ports.js';
 type Decided =
   | { readonly events: readonly object[]; readonly letters: readonly Letter[] }
   | { readonly refused: string };
-type Run<Of, Command> = [Of, Command, string, object[], object[]];
-type Run1 = Run<{ readonly id: OrderId }, OrderCommand>;
-type Run2 = Run<{ readonly id: ProductId }, ProductCommand>;
-
-/** What the planted methods touch of a turn's private parts. */
-interface TurnParts {
-  readonly world: { readonly products: Map<ProductId, { state: { readonly waiting: readonly Waiting[] } }> };
-}
-
 /** What orders ask of others. */
 const ordersLetters = (change: (letters: readonly Letter[]) => readonly Letter[]) =>
-  over<Run1, Decided>(Turn, 'runOrder', (original) => {
-    return function (...args) {
-      const decided = original.apply(this, args);
+  over<[OrderEntry, OrderCommand], Decided>(Turn, 'orderDecides', (original) => {
+    return function (...asked) {
+      const decided = original.apply(this, asked);
       return 'refused' in decided ? decided : { ...decided, letters: change(decided.letters) };
     };
   });
@@ -35,18 +26,17 @@ const ordersLetters = (change: (letters: readonly Letter[]) => readonly Letter[]
 const productsCommands = (
   change: (command: ProductCommand, waiting: readonly Waiting[]) => ProductCommand | undefined,
 ) =>
-  over<Run2, Decided>(Turn, 'runProduct', (original) => {
-    return function (of, command, ...rest) {
-      const entry = (this as TurnParts).world.products.get(of.id);
-      const changed = change(command, entry?.state.waiting ?? []);
-      return changed === undefined ? { events: [], letters: [] } : original.call(this, of, changed, ...rest);
+  over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+    return function (entry, command) {
+      const changed = change(command, entry.state.waiting);
+      return changed === undefined ? { events: [], letters: [] } : original.call(this, entry, changed);
     };
   });
 
 const onFill = (change: (letters: readonly Letter[]) => readonly Letter[]) =>
-  over<Run2, Decided>(Turn, 'runProduct', (original) => {
-    return function (of, command, ...rest) {
-      const decided = original.call(this, of, command, ...rest);
+  over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+    return function (entry, command) {
+      const decided = original.call(this, entry, command);
       if ('refused' in decided || command.type !== 'fill') return decided;
       return { ...decided, letters: change(decided.letters) };
     };
@@ -115,12 +105,10 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
   {
     name: 'what comes in goes to the last who waits',
     breaks: 'I5',
-    patch: over<Run2, Decided>(Turn, 'runProduct', (original) => {
-      return function (of, command, ...rest) {
-        const entry = (this as TurnParts).world.products.get(of.id);
-        if (entry !== undefined && command.type === 'fill')
-          entry.state = { ...entry.state, waiting: [...entry.state.waiting].reverse() };
-        return original.call(this, of, command, ...rest);
+    patch: over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+      return function (entry, command) {
+        if (command.type === 'fill') entry.state = { ...entry.state, waiting: [...entry.state.waiting].reverse() };
+        return original.call(this, entry, command);
       };
     }),
   },

@@ -1,7 +1,7 @@
 /** What is stored can be read again, word for word; what cannot is named, with its log. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { journalId, nodeId, orderId, productId } from '../../actors/ids.js';
+import { journalId, nodeId, orderId, productId, userId } from '../../actors/ids.js';
 import {
   type ClaimsRecord,
   decodeRecord,
@@ -19,7 +19,7 @@ import {
   type TurnRecord,
   UnreadableRecord,
 } from '../../actors/node/record.js';
-import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
+import type { HoldAnswer, OrderContent, OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import { decodeSettlement, encodeSettlement } from '../../actors/settlement.js';
 import { A, hold, placed } from './samples.js';
 
@@ -71,6 +71,27 @@ test('a turn is read as it was written', () => {
   assert.equal(read(textOf(turn)), turn);
 });
 
+/** One of them each, in what is placed. */
+const CONTENTS: readonly Partial<OrderContent>[] = [
+  { currency: HOSTILE },
+  { email: '' },
+  { shippingAddress: null },
+  { billingAddress: { street: HOSTILE } },
+  { notes: HOSTILE },
+  { paymentMethod: 'card' },
+  { userIsNumber: true, user: userId('17') },
+  { user: userId(HOSTILE), lines: [] },
+];
+const placedWith = (more: Partial<OrderContent>): OrderEvent => {
+  const { content, ...event } = placed() as Extract<OrderEvent, { type: 'placed' }>;
+  return { ...event, correlation: HOSTILE, content: { ...content, ...more } };
+};
+const ANSWERS: readonly HoldAnswer[] = [
+  { product: productId(HOSTILE), answer: 'held', unitPrice: 999, currency: 'EUR' },
+  { product: A, answer: 'held', unitPrice: 999, currency: 'EUR', backordered: 2 },
+  { product: A, answer: 'short', available: 3 },
+];
+
 test('an event keeps every field in its text, also those that are mostly absent', () => {
   const order = orderId(HOSTILE);
   const events: (OrderEvent | ProductEvent)[] = [
@@ -82,6 +103,12 @@ test('an event keeps every field in its text, also those that are mostly absent'
     { type: 'committed', order, quantity: 2, no: 3 },
     { type: 'held', order, quantity: 2, no: 3 },
     { ...placed(), late: { products: [A], delayMs: 5_000 } } as OrderEvent,
+    placed(),
+    ...CONTENTS.map((more) => placedWith(more)),
+    ...ANSWERS.map(
+      (answer): OrderEvent => ({ type: 'held', answers: [answer, answer], currency: 'EUR', total: 1_998 }),
+    ),
+    { type: 'held', answers: [], currency: HOSTILE, total: 0 },
   ];
   for (const event of events) assert.equal(JSON.parse(eventJson(event)), event);
 });
