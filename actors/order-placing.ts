@@ -107,7 +107,7 @@ const holds = (
 ): Letter[] =>
   lines.map(({ product, quantity }) => ({
     to: { kind: 'product', id: product },
-    command: { type: 'hold', order, quantity, ...(currency && { currency }) },
+    command: currency === undefined ? { type: 'hold', order, quantity } : { type: 'hold', order, quantity, currency },
   }));
 
 const commits = (state: OrderState): Letter[] =>

@@ -297,9 +297,9 @@ export interface PlaceRequest {
   /** Drawn at random by this process just now: no look-up is needed. */
   readonly fresh: boolean;
   /** Answered as soon as it is durable, decided or not. */
-  readonly impatient?: boolean;
+  readonly impatient?: boolean | undefined;
   /** The client's key, where it may be the id of one of the caller's imported orders. */
-  readonly alias?: OrderId;
+  readonly alias?: OrderId | undefined;
 }
 
 export type PlaceReply =

@@ -12,7 +12,7 @@ export type Reply = PlaceReply | ActReply | StockReply;
 
 /** What is known of a request to place an order. */
 export interface Placed {
-  readonly order?: OrderId;
+  readonly order?: OrderId | undefined;
   /** Answered as soon as the order is durable. */
   readonly impatient?: boolean | undefined;
 }
@@ -20,7 +20,7 @@ export interface Placed {
 interface Waiting extends Placed {
   readonly deadlineMs: number;
   /** Set for an order once it is durable: who waits no longer is told 202. */
-  accepted?: OrderState;
+  accepted: OrderState | undefined;
   readonly resolve: (reply: Reply) => void;
 }
 
@@ -38,7 +38,8 @@ export class Requests {
 
   add(deadlineMs: number, resolve: (reply: Reply) => void, placed: Placed = {}): Request {
     const request = this.next++;
-    this.waiting.set(request, { deadlineMs, resolve, ...placed });
+    const { order, impatient } = placed;
+    this.waiting.set(request, { deadlineMs, resolve, order, impatient, accepted: undefined });
     return request;
   }
 

@@ -109,7 +109,8 @@ function parseBody(bytes: Buffer): object {
 function membersWritten(text: string): number {
   let members = 0;
   let depth = 0;
-  for (let i = 0; i < text.length; i++) {
+  const { length } = text;
+  for (let i = 0; i < length; i++) {
     switch (text.charCodeAt(i)) {
       case 0x22: // A string: on to its closing quote.
         do {

@@ -16,34 +16,30 @@ export const storable = (text: string): string => (text.includes('\0') ? text.re
 const quoted = (text: string): string =>
   NEEDS_CARE.test(text) ? `"${storable(text).replace(TO_ESCAPE, '\\$&')}"` : `"${text}"`;
 
-export function texts<T>(rows: readonly T[], of: (row: T) => string | null | undefined): string {
-  let literal = '{';
-  for (let i = 0; i < rows.length; i++) {
-    const value = of(rows[i] as T);
-    if (i > 0) literal += ',';
-    literal += value === null || value === undefined ? 'NULL' : quoted(value);
-  }
-  return `${literal}}`;
-}
+export const texts = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
+  `{${elements(rows, of, quoted, 'NULL').join(',')}}`;
 
 /** For numbers, decimals as text, and booleans: nothing in them needs quotes. */
-export function plain<T>(rows: readonly T[], of: (row: T) => number | boolean | string | null | undefined): string {
-  let literal = '{';
-  for (let i = 0; i < rows.length; i++) {
-    if (i > 0) literal += ',';
-    literal += of(rows[i] as T) ?? 'NULL';
-  }
-  return `${literal}}`;
-}
+export const plain = <T>(rows: readonly T[], of: (row: T) => number | boolean | string | null | undefined): string =>
+  `{${elements(rows, of, (value) => value, 'NULL').join(',')}}`;
 
 /** For JSON text and words of our own, which are never empty: an empty one stands for none. */
-function words<T>(rows: readonly T[], of: (row: T) => string | null | undefined): string {
-  let joined = '';
-  for (let i = 0; i < rows.length; i++) {
-    if (i > 0) joined += SEPARATOR;
-    joined += of(rows[i] as T) ?? '';
+const words = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
+  elements(rows, of, (value) => value, '').join(SEPARATOR);
+
+/** Joined at once: a text that grows piece by piece is a tree of pieces, and has to be written twice. */
+function elements<T, V, E>(
+  rows: readonly T[],
+  of: (row: T) => V | null | undefined,
+  written: (value: V) => E,
+  none: E,
+): E[] {
+  const all: E[] = [];
+  for (const row of rows) {
+    const value = of(row);
+    all.push(value === null || value === undefined ? none : written(value));
   }
-  return joined;
+  return all;
 }
 
 /** One column of a table, and where a row of ours has its value. */

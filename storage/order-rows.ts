@@ -167,9 +167,11 @@ export function writeOrders(
   certain: boolean,
 ): { readonly text: string; readonly parameters: readonly Parameter[] } {
   const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
-  const items = rows.flatMap(({ order: { state }, fresh }) =>
-    state.lines.map((line, i) => ({ order: state, line, no: i + 1, fresh })),
-  );
+  const items: ItemRow[] = [];
+  for (const { order, fresh } of rows) {
+    let no = 0;
+    for (const line of order.state.lines) items.push({ order: order.state, line, no: ++no, fresh });
+  }
   const parameters = [
     journal,
     ...encode<Row>([...ORDER, FRESH], rows),

@@ -87,7 +87,8 @@ export function writeProducts(
   certain: boolean,
 ): { readonly text: string; readonly parameters: readonly Parameter[] } {
   const rows = products.map((product) => ({ product, fresh: certain && product.isNew }));
-  const operations = products.flatMap((product) => product.operations);
+  const operations: OperationRow[] = [];
+  for (const product of products) for (const operation of product.operations) operations.push(operation);
   const parameters = [journal, ...encode<Row>([...PRODUCT, FRESH], rows), ...encode(OPERATION, operations)];
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.some(({ fresh }) => fresh) ? TEXT.mixed : TEXT.changed, parameters };
