@@ -1,7 +1,7 @@
 // The README's short tour and the whole one of API.md, word for word, each against a fresh Holdfast; and every
 // operation of the table has its place in the tour. REFRESH_TOUR=1 writes what is not true any more into the pages.
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -35,6 +35,9 @@ test('every operation of the table is in the tour', async () => {
 
 test('the tour of the README is what a user sees', () => walk('README.md', () => true));
 test('so is that of the whole API', () => walk('API.md', ({ section }) => section !== KEYS));
+test('the command line can be executed: npx links it once a folder, and asks no more', () =>
+  access(new URL('dist/deploy/cli.js', CHECKOUT), constants.X_OK));
+
 test('and that with keys', () => walk('API.md', ({ section }) => section === KEYS, { AUTH: 'keys' }));
 
 async function walk(name: string, isHere: (step: Step) => boolean, env: Record<string, string> = {}): Promise<void> {
