@@ -147,6 +147,8 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
   }
 }
 
+const TELL_EVERY_MS = 1_000;
+
 /** The whole of every journal against the rows, in batches. */
 async function readJournals(
   session: Session,
@@ -159,6 +161,7 @@ async function readJournals(
   const folded: Happened[] = [];
   const ahead: Happened[] = [];
   let count = 0;
+  let toldAt = performance.now();
   const sort = (journal: JournalTail['journal'], turn: TurnRecord) => {
     const of = ({ of }: JournaledEvent) => partitionOf(of.kind, of.id, partitions);
     for (const each of eventsOf(turn, (event) => turn.parts[of(event)]?.epoch ?? 0)) {
@@ -172,7 +175,9 @@ async function readJournals(
       sort(tail.journal, turn);
       if (folded.length < BATCH) continue;
       await compare(session, folded.splice(0), findings);
+      if (performance.now() - toldAt < TELL_EVERY_MS) continue;
       tell(`journal ${tail.journal}: ${turn.n} of its turns compared`);
+      toldAt = performance.now();
     }
     for (const turn of tail.turns) sort(tail.journal, turn);
   }
