@@ -7,6 +7,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { newPassword, readWhole, recall, remember, syncFolder } from './memory.js';
@@ -28,11 +29,20 @@ const STOP: readonly StopStep[] = [
 /** A pid no system gives: Postgres finds nobody under it, and goes on to ask the shared memory. */
 const NOBODYS_PID = 2 ** 30;
 
+const MEBIBYTE = 2 ** 20;
+
+/** What the machine has, or the container that we run in may have. */
+const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+
+/** An eighth of the memory, within bounds: a page that is not there is asked of the kernel, and searches look at many. */
+export const sharedBuffersMb = (memory: number): number =>
+  Math.min(1_024, Math.max(128, Math.floor(memory / 8 / MEBIBYTE)));
+
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '100',
-  shared_buffers: '256MB',
+  shared_buffers: `${sharedBuffersMb(memoryBytes())}MB`,
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',

@@ -13,6 +13,7 @@ import { endOrphan, startChild } from '../../deploy/servers/children.js';
 import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/data-dir.js';
 import { recall, remember } from '../../deploy/servers/memory.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
+import { sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
 import { isAlive, markOf, type ProcessMark, run, until } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { startServers } from '../../deploy/servers/servers.js';
@@ -258,6 +259,11 @@ test('what the first start settled holds for the later ones', async () => {
   assert.match(await withPath('/nowhere', () => startAndStop(none, database)), /nats: none .*FETCH_SERVERS=never/);
   assert.match(await withPath(binPath, () => startAndStop(none, database)), /nats: none, as the first start/);
   await none.release();
+});
+
+test('our own Postgres keeps pages in an eighth of the memory, neither too few nor too many', () => {
+  const given = [0.5, 2, 4, 64].map((gibibytes) => sharedBuffersMb(gibibytes * 2 ** 30));
+  assert.equal(given, [128, 256, 512, 1_024]);
 });
 
 test('Postgres is found in the npm package as well, with its links, for the user it runs as', async () => {
