@@ -272,6 +272,35 @@ test('however it is cut into pieces, a file has the same rows', async () => {
   );
 });
 
+test('where a file ceases to be text is the same too, and so are the rows before', async () => {
+  const rows = ['a,é,1,1', 'b,東京,1,1', 'c,\ufeff\ufffd,1,1', 'd,😀,1,1', 'e,E,1,1'];
+  const file = Buffer.from(`\ufeff${HEADER}${rows.join('\n')}\n`);
+  const bad = [[0xff], [0x80], [0xc3, 0x28], [0xf0, 0x80, 0x80], [0xed, 0xa0, 0x80], [0xc0, 0xaf]];
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...bad), fc.nat(file.length), fc.integer({ min: 1, max: 9 }), readToItsEnd),
+    { numRuns: 500 },
+  );
+  async function readToItsEnd(bytes: readonly number[], at: number, size: number): Promise<void> {
+    const broken = Buffer.concat([file.subarray(0, at), Buffer.from(bytes), file.subarray(at)]);
+    const [inOne, inPieces] = [await untilItsEnd(broken, broken.length), await untilItsEnd(broken, size)];
+    assert.equal(inPieces, inOne);
+    const line = file.subarray(0, at).toString('utf8').split('\n').length;
+    assert.equal(inOne.slice(-1), [`body is no text in UTF-8 on line ${line}.`]);
+  }
+  async function untilItsEnd(file: Buffer, size: number): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    async function* body() {
+      for (let at = 0; at < file.length; at += size) yield file.subarray(at, at + size);
+    }
+    try {
+      for await (const record of readCsv(body(), COLUMNS)) seen.push(record);
+    } catch (error) {
+      seen.push((error as Error).message);
+    }
+    return seen;
+  }
+});
+
 test('a row is read as soon as its line has ended', async () => {
   for (const end of ['\n', '\r\n', '\r']) {
     for (const line of ['p,P,1,1', '"p","P","1","1"', 'p,"P, p",1, "1" ', 'p,P,1,', 'p,Pép,1,1']) {
