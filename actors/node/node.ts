@@ -171,17 +171,13 @@ export class Node {
     const items = this.lookUps.take(number);
     if (items.length === 0) return;
     const lost = new Set<OrderId>();
-    for (const { state, version, epoch, n } of found.orders) {
-      if (this.world.orders.has(state.id)) continue;
-      const entry = this.world.newOrder(state.id);
+    for (const order of found.orders) {
+      const { id } = order.state;
+      if (this.world.orders.has(id)) continue;
+      const partition = this.world.partitionOf({ kind: 'order', id });
       // Written by a later owner: this node has been taken over, and does not know what its keepers did since.
-      if (epoch > (this.settings.epochOf(entry.partition) ?? 0)) {
-        lost.add(state.id);
-        continue;
-      }
-      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
-      this.world.orders.set(state.id, entry);
-      this.leaving.add(entry);
+      if (order.epoch > (this.settings.epochOf(partition) ?? 0)) lost.add(id);
+      else this.leaving.add(this.world.loadOrder(order));
     }
     for (const item of items) {
       if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
