@@ -114,6 +114,15 @@ test('what is no text halfway is told with the rows before it; put right, it is 
   assert.ok(stocksOf(f).length === 2_000 && stocksOf(f).every((stock) => stock === 2));
 });
 
+test('a file that breaks off says in words what was before, be it one row or none', async ({ f }) => {
+  const said: string[] = [];
+  for (const before of ['n0,N,1,1\n', 'n0,N,1,many\n', ''])
+    said.push(String((await whole(f, Buffer.from(`${HEADER}${before}\xff`, 'latin1'))).body.message));
+  assert.match(said[0] ?? '', /on line 3\. One row was imported before that, and stays\. Send/);
+  assert.match(said[1] ?? '', /on line 3\. No row was imported before that\. Send/);
+  assert.is(said[2], 'body is no text in UTF-8 on line 2.');
+});
+
 test('too many rows end the file, with what was before', async ({ f }) => {
   const many = await whole(f, `${HEADER}${'p,P,1,1\n'.repeat(limits.importRows + 1)}`);
   assert.equal([many.status, many.body.code, many.body.imported], [413, 'too_large', limits.importRows]);
