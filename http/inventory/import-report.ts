@@ -24,7 +24,7 @@ export class ImportReport {
     this.#failed++;
     const { code, message, details } = failure;
     const errors = details.errors?.length ? details.errors : [{ field: 'line', message }];
-    this.#failedRows.push({ line, ...(product && { product_id: product }), code, errors });
+    this.#failedRows.push({ line, ...(product && { product_id: shortened(product) }), code, errors });
     // They come nearly in order: the first ones may be told from the others now and then.
     if (this.#failedRows.length >= 2 * limits.importFailures) this.#failedRows = this.#first();
   }
@@ -55,6 +55,10 @@ export class ImportReport {
     return this.#failedRows.sort((a, b) => a.line - b.line).slice(0, limits.importFailures);
   }
 }
+
+/** Longer than any id there is, it says no more; as it came, a thousand of them are a reply of megabytes. */
+const shortened = (product: string): string =>
+  product.length <= limits.idChars ? product : [...product].slice(0, limits.idChars).join('');
 
 const importedBefore = (rows: number): string => {
   if (rows === 0) return 'No row was imported before that.';
