@@ -123,6 +123,18 @@ test('a file that breaks off says in words what was before, be it one row or non
   assert.is(said[2], 'body is no text in UTF-8 on line 2.');
 });
 
+test('where something is broken nobody waits for the rest of the file', async ({ f }) => {
+  f.owners.interfereStock = async () => {
+    throw new Error('broken');
+  };
+  const { sent, reply } = upload(f);
+  const closed = new Promise<unknown>((resolve) => sent.on('close', () => resolve('closed')));
+  sent.write(HEADER + rows(0, 100));
+  assert.is((await reply).status, 500);
+  const late = new Promise<unknown>((resolve) => setTimeout(resolve, DEADLINE_MS, 'still open').unref());
+  assert.is(await Promise.race([closed, late]), 'closed');
+});
+
 test('too many rows end the file, with what was before', async ({ f }) => {
   const many = await whole(f, `${HEADER}${'p,P,1,1\n'.repeat(limits.importRows + 1)}`);
   assert.equal([many.status, many.body.code, many.body.imported], [413, 'too_large', limits.importRows]);
