@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../actors/ports.js';
-import { Failure, invalidField } from './failure.js';
+import { Failure, invalidField, tooLarge } from './failure.js';
 import { readInPieces } from './http-server.js';
 
 export interface Arrival {
@@ -71,10 +71,3 @@ const tooSlow = (): Failure =>
   new Failure(408, 'too_slow', 'The request did not arrive in time.', {
     errors: [{ field: 'request', message: 'The request did not arrive in time.' }],
   });
-
-export const tooLarge = (most: number, what = 'bytes'): Failure => {
-  const has = `has more than ${most.toLocaleString('en-US')} ${what}`;
-  return new Failure(413, 'too_large', `The body ${has}: send it in parts.`, {
-    errors: [{ field: 'body', message: `body ${has}.` }],
-  });
-};

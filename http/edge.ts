@@ -123,7 +123,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       return failureAnswer(unavailable('There is no answer at the moment: ask again.'));
     }
     broken(error, asked);
-    return brokenAnswer();
+    return { ...brokenAnswer(), unreadBody: !asked.req.complete };
   };
 
   const orders = new Orders({ owners, queries, clock, waiting, waitMs, broken });

@@ -26,6 +26,8 @@ const plain = (status: number, title: string, when: string, message: string, mor
 const field = (status: number, title: string, when: string, name: string, message: string): ErrorKind =>
   plain(status, title, when, message, { errors: [{ field: name, message }] });
 
+const counted = (number: number): string => number.toLocaleString('en-US');
+
 const errors = {
   invalid: field(
     400,
@@ -174,9 +176,9 @@ const errors = {
   too_large: field(
     413,
     'Too large',
-    `The body has more than ${limits.bodyBytes.toLocaleString('en-US')} bytes, or cannot be stored as one. Send it in parts.`,
+    `The body has more than ${counted(limits.bodyBytes)} bytes (a CSV file: ${counted(limits.importBytes)} bytes or ${counted(limits.importRows)} rows), or cannot be stored as one. Send it in parts.`,
     'body',
-    `body must have at most ${limits.bodyBytes} bytes.`,
+    `body has more than ${counted(limits.bodyBytes)} bytes.`,
   ),
   unsupported_media_type: field(
     415,
@@ -201,7 +203,7 @@ const errors = {
   headers_too_large: field(
     431,
     'Headers too large',
-    `The address and headers have more than ${limits.headerBytes.toLocaleString('en-US')} bytes. The connection is closed.`,
+    `The address and headers have more than ${counted(limits.headerBytes)} bytes. The connection is closed.`,
     'headers',
     `The headers have more than ${limits.headerBytes} bytes.`,
   ),

@@ -44,6 +44,15 @@ export function invalid(errors: readonly FieldError[]): Failure {
 export const invalidField = (field: string, problem: string): Failure =>
   invalid([{ field, message: `${field} ${problem}.` }]);
 
+/** @param what the body has too many of. */
+export const tooLarge = (most: number, what = 'bytes'): Failure => {
+  const has = `has more than ${most.toLocaleString('en-US')} ${what}`;
+  return new Failure(413, 'too_large', `The body ${has}: send it in parts.`, {
+    errors: [{ field: 'body', message: `body ${has}.` }],
+    unreadBody: true,
+  });
+};
+
 export const RETRY_AFTER = ['Retry-After', '1'] as const;
 
 export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>

@@ -8,7 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../actors/limits.js';
-import { Failure, invalidField } from './failure.js';
+import { Failure, invalidField, tooLarge } from './failure.js';
 
 const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json\s*(;.*)?$/i;
 const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(;|$))/i;
@@ -50,15 +50,9 @@ const otherType = (contentType: string): Failure =>
     errors: [{ field: 'Content-Type', message: `Content-Type must be ${contentType}.` }],
   });
 
-const tooLarge = () =>
-  new Failure(413, 'too_large', `The body is larger than ${limits.bodyBytes} bytes: send it in parts.`, {
-    errors: [{ field: 'body', message: `body must have at most ${limits.bodyBytes} bytes.` }],
-    unreadBody: true,
-  });
-
 function readBytes(req: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    if (Number(req.headers['content-length'] ?? 0) > limits.bodyBytes) return reject(tooLarge());
+    if (Number(req.headers['content-length'] ?? 0) > limits.bodyBytes) return reject(tooLarge(limits.bodyBytes));
     let first: Buffer | undefined;
     let more: Buffer[] | undefined;
     let bytes = 0;
@@ -66,7 +60,7 @@ function readBytes(req: IncomingMessage): Promise<Buffer> {
       bytes += chunk.length;
       if (bytes > limits.bodyBytes) {
         req.off('data', onData);
-        reject(tooLarge());
+        reject(tooLarge(limits.bodyBytes));
       } else if (first === undefined) first = chunk;
       else if (more === undefined) more = [first, chunk];
       else more.push(chunk);

@@ -16,7 +16,7 @@ import type {
 import type { Letter } from '../protocol.js';
 import type { Flush } from './flush.js';
 import type { NumberedLetter } from './record.js';
-import type { DoneWrite } from './turn.js';
+import type { DoneWrite } from './writes.js';
 
 /** Names a question of an edge until it is answered. */
 export type Request = number;

@@ -9,7 +9,7 @@
 import type { OrderId, WriteId } from '../ids.js';
 import type { InboxItem } from './effects.js';
 import type { StoredOrder } from './rows.js';
-import type { DoneWrite } from './turn.js';
+import type { DoneWrite } from './writes.js';
 
 export interface Found {
   readonly orders: readonly StoredOrder[];

@@ -6,7 +6,7 @@
  *  N3. A record, once made, never changes: the driver repeats it byte for byte.
  *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is
  *      fresh; only edges' commands wait so, never letters.
- *  N5. Flushes are collected between turns, one under way at a time, and carry only what is appended.
+ *  N5. Flushes are collected between turns, one under way at a time (flushing.ts), and carry only what is appended.
  *  N6. Time is an input: timers count this node's running time (timers.ts).
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
@@ -18,7 +18,7 @@ import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
-import { collectFlush, type Flush } from './flush.js';
+import { Flushing } from './flushing.js';
 import { Handlers } from './handlers.js';
 import { Inbox } from './inbox.js';
 import { type Found, LookUps } from './lookups.js';
@@ -55,24 +55,16 @@ export class Node {
   effects: Effect[] = [];
   /** The last record that is appended. */
   appendedTo: Place = NOWHERE;
-  /** Up to where Postgres has everything. */
-  flushedTo: Place = NOWHERE;
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
   private underWay: UnderWay | undefined;
-  private flush: Flush | undefined;
-  private flushes = 0;
-  private lastFlushMs = Number.NEGATIVE_INFINITY;
-  private lastWholeFlushMs = Number.NEGATIVE_INFINITY;
+  private readonly flushing: Flushing;
   private lastResendMs = 0;
   private nowMs = 0;
   /** Letters without a confirmation, as last counted. */
   private unconfirmed = 0;
-  /** Appended since the last flush was collected, and altogether not flushed; UTF-16 units. */
-  private uncollectedBytes = 0;
-  private unflushedBytes = 0;
   private readonly leaving = new Set<OrderEntry>();
   private readonly handlers: Handlers;
 
@@ -81,6 +73,7 @@ export class Node {
     readonly world: World,
   ) {
     this.deadlines = new Deadlines(settings, world);
+    this.flushing = new Flushing(world, settings.journal, settings.epochOf);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
@@ -134,6 +127,13 @@ export class Node {
     return entry !== undefined && paymentOwed(entry.state)?.ref === ref;
   }
 
+  /** N7: why an edge is told "not now" when it places an order; undefined: it may. */
+  fullness(): string | undefined {
+    return (
+      this.backlog() ?? (this.world.orders.size >= limits.ordersInMemory ? 'too many orders are under way' : undefined)
+    );
+  }
+
   /** Answered by the next append. */
   probe(request: Request): void {
     this.inbox.put({ kind: 'probe', request });
@@ -171,17 +171,13 @@ export class Node {
     const items = this.lookUps.take(number);
     if (items.length === 0) return;
     const lost = new Set<OrderId>();
-    for (const { state, version, epoch, n } of found.orders) {
-      if (this.world.orders.has(state.id)) continue;
-      const entry = this.world.newOrder(state.id);
+    for (const order of found.orders) {
+      const { id } = order.state;
+      if (this.world.orders.has(id)) continue;
+      const partition = this.world.partitionOf({ kind: 'order', id });
       // Written by a later owner: this node has been taken over, and does not know what its keepers did since.
-      if (epoch > (this.settings.epochOf(entry.partition) ?? 0)) {
-        lost.add(state.id);
-        continue;
-      }
-      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
-      this.world.orders.set(state.id, entry);
-      this.leaving.add(entry);
+      if (order.epoch > (this.settings.epochOf(partition) ?? 0)) lost.add(id);
+      else this.leaving.add(this.world.loadOrder(order));
     }
     for (const item of items) {
       if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
@@ -222,8 +218,7 @@ export class Node {
     if (underWay === undefined) throw new Error('an append was acknowledged that was not under way');
     const { turn, recordId, bytes, answers } = underWay;
     this.underWay = undefined;
-    this.uncollectedBytes += bytes;
-    this.unflushedBytes += bytes;
+    this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
     for (const happened of turn.applied) {
@@ -245,21 +240,15 @@ export class Node {
   }
 
   flushed(number: number): void {
-    const { flush } = this;
-    if (flush === undefined || flush.number !== number) return;
-    this.flush = undefined;
-    this.world.unflushedEvents -= flush.events;
+    const flush = this.flushing.done(number);
+    if (flush === undefined) return;
     for (const { state, version } of flush.orders) {
       const entry = this.world.orders.get(state.id);
       if (entry === undefined) continue;
       entry.flushedVersion = Math.max(entry.flushedVersion, version);
       this.leaving.add(entry);
     }
-    if (flush.isWhole) {
-      this.flushedTo = flush.to;
-      this.unflushedBytes -= flush.bytes;
-      this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
-    }
+    if (flush.isWhole) this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
     this.letLeave();
     this.flushIfDue();
   }
@@ -329,7 +318,12 @@ export class Node {
   }
 
   get isFlushing(): boolean {
-    return this.flush !== undefined;
+    return this.flushing.isUnderWay;
+  }
+
+  /** Up to where Postgres has everything. */
+  get flushedTo(): Place {
+    return this.flushing.flushedTo;
   }
 
   // -------------------------------------------------------------- machinery
@@ -404,24 +398,12 @@ export class Node {
     }
   }
 
-  /** N7: why an edge is told "not now" when it places an order; undefined: it may. */
-  fullness(): string | undefined {
-    return (
-      this.backlog() ?? (this.world.orders.size >= limits.ordersInMemory ? 'too many orders are under way' : undefined)
-    );
-  }
-
-  /** The same for all others, which may let orders end. */
+  /** N7, for those who may let orders end. */
   private backlog(): string | undefined {
-    const { world } = this;
     if (this.inbox.size >= limits.inboxCommands) return 'too many commands are waiting';
     if (this.lookUps.size >= limits.lookUpsWaiting) return 'too many look-ups wait for Postgres';
     if (this.unconfirmed >= limits.unconfirmedLetters) return 'too many letters have no confirmation';
-    const isBehind =
-      world.isClogged ||
-      world.unflushedEvents >= limits.unflushedEvents ||
-      this.unflushedBytes >= limits.unflushedBytes;
-    return isBehind ? 'too much waits to be remembered: Postgres has not caught up' : undefined;
+    return this.flushing.isBehind ? 'too much waits to be remembered: Postgres has not caught up' : undefined;
   }
 
   private notNow(request: Request, kind: 'place' | 'act' | 'stock', why: string): void {
@@ -454,27 +436,9 @@ export class Node {
 
   /** N5. */
   private flushIfDue(everything = false): void {
-    if (this.flush !== undefined || this.underWay !== undefined) return;
-    const { world, settings } = this;
-    const isWhole =
-      everything ||
-      world.isClogged ||
-      world.unflushedEvents >= limits.flushEvents ||
-      (world.hasNewProducts && this.nowMs - this.lastFlushMs >= limits.flushEveryMs) ||
-      this.nowMs - this.lastWholeFlushMs >= limits.flushWholeEveryMs;
-    const isDue = isWhole || this.nowMs - this.lastFlushMs >= limits.flushEveryMs;
-    const moved = this.appendedTo.n > this.flushedTo.n;
-    const changed = world.changedOrders.size > 0 || (isWhole && (world.changedProducts.size > 0 || moved));
-    if (!everything && (!isDue || !changed)) return;
-    this.lastFlushMs = this.nowMs;
-    const range = { number: ++this.flushes, from: this.flushedTo, to: this.appendedTo, isWhole, bytes: 0 };
-    if (isWhole) {
-      this.lastWholeFlushMs = this.nowMs;
-      range.bytes = this.uncollectedBytes;
-      this.uncollectedBytes = 0;
-    }
-    this.flush = collectFlush(world, settings.journal, settings.epochOf, range, everything);
-    this.effects.push({ kind: 'flush', flush: this.flush });
+    if (this.underWay !== undefined) return;
+    const flush = this.flushing.next(this.nowMs, this.appendedTo, everything);
+    if (flush !== undefined) this.effects.push({ kind: 'flush', flush });
   }
 }
 

@@ -34,20 +34,8 @@ export interface ReplayInput {
 
 export function replay({ partitions, chains, tails, loaded }: ReplayInput): World {
   const world = new World(partitions);
-  for (const { state, version, epoch, n } of loaded.orders) {
-    const entry = world.newOrder(state.id);
-    world.orders.set(
-      state.id,
-      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version }),
-    );
-  }
-  for (const { state, version, epoch, n } of loaded.products) {
-    const entry = world.newProduct(state.id);
-    world.products.set(
-      state.id,
-      Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version }),
-    );
-  }
+  for (const order of loaded.orders) world.loadOrder(order);
+  for (const product of loaded.products) world.loadProduct(product);
   const rows = new Map(loaded.partitions.map((row) => [row.partition, row]));
   const journals = new Map(loaded.journals.map((row) => [row.journal, row]));
   for (const [partition, chain] of chains) {

@@ -8,7 +8,7 @@
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
 import { cascadeEvents, type EventFrame, eventFrame } from '../cloud-events.js';
-import type { Address, ProductId, WriteId } from '../ids.js';
+import type { Address } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
 import type { OrderContext, OrderState } from '../order.js';
@@ -321,11 +321,4 @@ function enqueue(queue: Letter[], letter: Letter): void {
     const answers = [...last.command.answers, ...letter.command.answers];
     queue[queue.length - 1] = { to: letter.to, command: { type: 'holdsAnswered', answers } };
   } else queue.push(letter);
-}
-
-/** A product write that has had its effect, in memory until Postgres has it. */
-export interface DoneWrite {
-  readonly ref: WriteId;
-  readonly product: ProductId;
-  readonly fingerprint: string;
 }

@@ -15,36 +15,39 @@ import type { OrderEvent, ProductEvent } from '../protocol.js';
 import type { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
 import type { JournaledEvent } from './record.js';
-import type { HistoryRow, Mark, OperationRow, OperationType } from './rows.js';
+import type { HistoryRow, Mark, OperationRow, OperationType, StoredOrder, StoredProduct } from './rows.js';
 
-interface Entry<State, Row> {
-  state: State;
-  version: number;
-  readonly partition: number;
+class Entry<State, Row> {
+  version = 0;
   /** By which record it changed last. */
-  epoch: number;
-  n: number;
+  epoch = 0;
+  n = 0;
   /** Known to have no row in Postgres. */
-  isNew: boolean;
+  isNew = true;
   /** Appended, not yet collected by a flush. */
-  rows: Row[];
+  rows: Row[] = [];
   /** The version that Postgres is known to have. */
-  flushedVersion: number;
+  flushedVersion = 0;
+
+  constructor(
+    public state: State,
+    readonly partition: number,
+  ) {}
 }
 
-export interface OrderEntry extends Entry<OrderState, HistoryRow> {
+export class OrderEntry extends Entry<OrderState, HistoryRow> {
   /** Requests that wait for the outcome, and whether each is a repeat; undefined where none does. */
-  waiting: Map<number, boolean> | undefined;
+  waiting: Map<number, boolean> | undefined = undefined;
   /** When its time is up, in running time; undefined until a timer runs. */
-  deadlineMs: number | undefined;
+  deadlineMs: number | undefined = undefined;
   /** Its deadline counts the hold. */
-  holdTimed: boolean;
-  lateTimed: boolean;
+  holdTimed = false;
+  lateTimed = false;
   /** The `ref` of the payment operation under way. */
-  paying: string | undefined;
+  paying: string | undefined = undefined;
 }
 
-export type ProductEntry = Entry<ProductState, OperationRow>;
+export class ProductEntry extends Entry<ProductState, OperationRow> {}
 
 export class World {
   readonly orders = new Map<OrderId, OrderEntry>();
@@ -68,36 +71,24 @@ export class World {
   }
 
   newOrder(id: OrderId): OrderEntry {
-    const partition = partitionOf('order', id, this.partitions);
-    return {
-      state: absentOrder(id),
-      version: 0,
-      partition,
-      epoch: 0,
-      n: 0,
-      isNew: true,
-      rows: [],
-      flushedVersion: 0,
-      waiting: undefined,
-      deadlineMs: undefined,
-      holdTimed: false,
-      lateTimed: false,
-      paying: undefined,
-    };
+    return new OrderEntry(absentOrder(id), partitionOf('order', id, this.partitions));
   }
 
   newProduct(id: ProductId): ProductEntry {
-    const partition = partitionOf('product', id, this.partitions);
-    return {
-      state: unknownProduct(id),
-      version: 0,
-      partition,
-      epoch: 0,
-      n: 0,
-      isNew: true,
-      rows: [],
-      flushedVersion: 0,
-    };
+    return new ProductEntry(unknownProduct(id), partitionOf('product', id, this.partitions));
+  }
+
+  /** As its row has it. */
+  loadOrder({ state, version, epoch, n }: StoredOrder): OrderEntry {
+    const entry = this.newOrder(state.id);
+    this.orders.set(state.id, entry);
+    return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
+  }
+
+  loadProduct({ state, version, epoch, n }: StoredProduct): ProductEntry {
+    const entry = this.newProduct(state.id);
+    this.products.set(state.id, entry);
+    return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
   }
 
   add(of: Address, entry: OrderEntry | ProductEntry): void {

@@ -3,7 +3,13 @@
  * that a receipt or an adjustment happens once, whatever repeats it.
  */
 import type { ProductId, WriteId } from '../ids.js';
-import type { DoneWrite } from './turn.js';
+
+/** A product write that has had its effect, in memory until Postgres has it. */
+export interface DoneWrite {
+  readonly ref: WriteId;
+  readonly product: ProductId;
+  readonly fingerprint: string;
+}
 
 export class Writes {
   private readonly recent = new Map<WriteId, { n: number; done: DoneWrite[] }>();

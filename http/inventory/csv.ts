@@ -4,11 +4,10 @@
  * A record that cannot be read is told with its line and does not end the rest; a body that is no text in
  * UTF-8, has another header, or is too large does.
  */
-import { TextDecoder } from 'node:util';
 import { limits } from '../../actors/limits.js';
-import { tooLarge } from '../arriving.js';
-import { type Failure, invalidField } from '../failure.js';
+import { type Failure, invalidField, tooLarge } from '../failure.js';
 import { type CsvRow, CsvRows } from './csv-rows.js';
+import { Utf8Pieces } from './utf8-pieces.js';
 
 /** `line` is the one of the file that the record ends on; the header's is 1. */
 export type CsvRecord =
@@ -25,7 +24,7 @@ export interface Columns {
  * @throws Failure where the body as a whole is wrong, after the records that stand before that.
  */
 export async function* readCsv(body: AsyncIterable<Buffer>, columns: Columns): AsyncGenerator<CsvRecord> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const utf8 = new Utf8Pieces();
   const rows = new CsvRows();
   let names: readonly string[] | undefined;
   let count = 0;
@@ -37,27 +36,15 @@ export async function* readCsv(body: AsyncIterable<Buffer>, columns: Columns): A
     }
   }
   for await (const piece of body) {
-    const text = decoded(decoder, piece);
-    yield* records(rows.in(text ?? textBefore(piece)));
-    if (text === undefined) throw noText(rows.line);
+    yield* records(rows.in(utf8.text(piece)));
+    if (utf8.isBad) throw noText(rows.line);
   }
-  if (decoded(decoder) === undefined) throw noText(rows.line);
+  if (utf8.isOpen) throw noText(rows.line);
   yield* records(rows.rest());
   if (count === 0) throw invalidField('body', 'has no rows');
 }
 
 // ---------------------------------------------------------------- machinery
-
-/** @param bytes without any, what is left of those before is looked at. @returns undefined where it is no UTF-8. */
-function decoded(decoder: TextDecoder, bytes?: Buffer): string | undefined {
-  try {
-    return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
-  } catch {
-    return undefined;
-  }
-}
-
-const textBefore = (bytes: Buffer): string => new TextDecoder().decode(bytes).split('\ufffd', 1)[0] ?? '';
 
 const noText = (line: number): Failure => invalidField('body', `is no text in UTF-8 on line ${line}`);
 

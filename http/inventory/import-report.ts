@@ -24,7 +24,7 @@ export class ImportReport {
     this.#failed++;
     const { code, message, details } = failure;
     const errors = details.errors?.length ? details.errors : [{ field: 'line', message }];
-    this.#failedRows.push({ line, ...(product && { product_id: product }), code, errors });
+    this.#failedRows.push({ line, ...(product && { product_id: shortened(product) }), code, errors });
     // They come nearly in order: the first ones may be told from the others now and then.
     if (this.#failedRows.length >= 2 * limits.importFailures) this.#failedRows = this.#first();
   }
@@ -35,15 +35,15 @@ export class ImportReport {
 
   /** A file that is wrong as a whole, seen only after some of its rows were received. */
   brokenOff({ status, code, message, details }: Failure, { readableEnded }: IncomingMessage): Failure {
-    const unread = readableEnded ? {} : { unreadBody: true };
-    if (this.#rows === 0) return new Failure(status, code, message, { ...details, ...unread });
+    const unreadBody = !readableEnded;
+    if (this.#rows === 0) return new Failure(status, code, message, { ...details, unreadBody });
     const counts = this.#counts();
     const which = code === 'too_large' ? 'the first part of the file' : 'the same file, put right,';
     return new Failure(
       status,
       code,
-      `${message} ${counts.imported} rows were imported before that, and stay. Send ${which} again with the idempotency_key of this answer as its Idempotency-Key, every row on the line it had: that completes it and adds nothing twice.`,
-      { ...details, ...unread, about: { ...counts, idempotency_key: this.key } },
+      `${message} ${importedBefore(counts.imported)} Send ${which} again with the idempotency_key of this answer as its Idempotency-Key, every row on the line it had: that completes it and adds nothing twice.`,
+      { ...details, unreadBody, about: { ...counts, idempotency_key: this.key } },
     );
   }
 
@@ -55,3 +55,14 @@ export class ImportReport {
     return this.#failedRows.sort((a, b) => a.line - b.line).slice(0, limits.importFailures);
   }
 }
+
+/** Longer than any id there is, it says no more; as it came, a thousand of them are a reply of megabytes. */
+const shortened = (product: string): string =>
+  product.length <= limits.idChars ? product : [...product].slice(0, limits.idChars).join('');
+
+const importedBefore = (rows: number): string => {
+  if (rows === 0) return 'No row was imported before that.';
+  return rows === 1
+    ? 'One row was imported before that, and stays.'
+    : `${rows} rows were imported before that, and stay.`;
+};

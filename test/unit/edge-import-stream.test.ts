@@ -114,6 +114,27 @@ test('what is no text halfway is told with the rows before it; put right, it is 
   assert.ok(stocksOf(f).length === 2_000 && stocksOf(f).every((stock) => stock === 2));
 });
 
+test('a file that breaks off says in words what was before, be it one row or none', async ({ f }) => {
+  const said: string[] = [];
+  for (const before of ['n0,N,1,1\n', 'n0,N,1,many\n', ''])
+    said.push(String((await whole(f, Buffer.from(`${HEADER}${before}\xff`, 'latin1'))).body.message));
+  assert.match(said[0] ?? '', /on line 3\. One row was imported before that, and stays\. Send/);
+  assert.match(said[1] ?? '', /on line 3\. No row was imported before that\. Send/);
+  assert.is(said[2], 'body is no text in UTF-8 on line 2.');
+});
+
+test('where something is broken nobody waits for the rest of the file', async ({ f }) => {
+  f.owners.interfereStock = async () => {
+    throw new Error('broken');
+  };
+  const { sent, reply } = upload(f);
+  const closed = new Promise<unknown>((resolve) => sent.on('close', () => resolve('closed')));
+  sent.write(HEADER + rows(0, 100));
+  assert.is((await reply).status, 500);
+  const late = new Promise<unknown>((resolve) => setTimeout(resolve, DEADLINE_MS, 'still open').unref());
+  assert.is(await Promise.race([closed, late]), 'closed');
+});
+
 test('too many rows end the file, with what was before', async ({ f }) => {
   const many = await whole(f, `${HEADER}${'p,P,1,1\n'.repeat(limits.importRows + 1)}`);
   assert.equal([many.status, many.body.code, many.body.imported], [413, 'too_large', limits.importRows]);
@@ -270,6 +291,35 @@ test('however it is cut into pieces, a file has the same rows', async () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('where a file ceases to be text is the same too, and so are the rows before', async () => {
+  const rows = ['a,é,1,1', 'b,東京,1,1', 'c,\ufeff\ufffd,1,1', 'd,😀,1,1', 'e,E,1,1'];
+  const file = Buffer.from(`\ufeff${HEADER}${rows.join('\n')}\n`);
+  const bad = [[0xff], [0x80], [0xc3, 0x28], [0xf0, 0x80, 0x80], [0xed, 0xa0, 0x80], [0xc0, 0xaf]];
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...bad), fc.nat(file.length), fc.integer({ min: 1, max: 9 }), readToItsEnd),
+    { numRuns: 500 },
+  );
+  async function readToItsEnd(bytes: readonly number[], at: number, size: number): Promise<void> {
+    const broken = Buffer.concat([file.subarray(0, at), Buffer.from(bytes), file.subarray(at)]);
+    const [inOne, inPieces] = [await untilItsEnd(broken, broken.length), await untilItsEnd(broken, size)];
+    assert.equal(inPieces, inOne);
+    const line = file.subarray(0, at).toString('utf8').split('\n').length;
+    assert.equal(inOne.slice(-1), [`body is no text in UTF-8 on line ${line}.`]);
+  }
+  async function untilItsEnd(file: Buffer, size: number): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    async function* body() {
+      for (let at = 0; at < file.length; at += size) yield file.subarray(at, at + size);
+    }
+    try {
+      for await (const record of readCsv(body(), COLUMNS)) seen.push(record);
+    } catch (error) {
+      seen.push((error as Error).message);
+    }
+    return seen;
+  }
 });
 
 test('a row is read as soon as its line has ended', async () => {

@@ -33,6 +33,12 @@ test('a row that is too long takes no other with it', async ({ f }) => {
   assert.equal(linesOf(reply.at('data.failed_rows')), [502]);
 });
 
+test('what is no id of a product is named no longer than one may be', async ({ f }) => {
+  const reply = await send(f, [HEADER, `${'😀'.repeat(3_000)},A,1,1`]);
+  assert.equal([reply.at('data.imported'), reply.at('data.failed_rows.0.line')], [0, 2]);
+  assert.is(reply.at('data.failed_rows.0.product_id'), '😀'.repeat(limits.idChars));
+});
+
 test('a quotation mark that is not closed tells where it began', async ({ f }) => {
   const reply = await send(f, [HEADER, ...rows(0, 2), 'n2,"open,1,1', 'n3,B,1,1']);
   assert.is(reply.at('data.imported'), 2);

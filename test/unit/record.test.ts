@@ -19,7 +19,7 @@ import {
   type TurnRecord,
   UnreadableRecord,
 } from '../../actors/node/record.js';
-import type { HoldAnswer, OrderContent, OrderEvent, ProductEvent } from '../../actors/protocol.js';
+import type { HoldAnswer, Line, OrderContent, OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import { decodeSettlement, encodeSettlement } from '../../actors/settlement.js';
 import { A, hold, placed } from './samples.js';
 
@@ -71,26 +71,33 @@ test('a turn is read as it was written', () => {
   assert.equal(read(textOf(turn)), turn);
 });
 
-/** One of them each, in what is placed. */
-const CONTENTS: readonly Partial<OrderContent>[] = [
-  { currency: HOSTILE },
-  { email: '' },
-  { shippingAddress: null },
-  { billingAddress: { street: HOSTILE } },
-  { notes: HOSTILE },
-  { paymentMethod: 'card' },
-  { userIsNumber: true, user: userId('17') },
-  { user: userId(HOSTILE), lines: [] },
-];
+/** Every field that there is: one that is added has to be added here, and is missed where it is not written. */
+const CONTENT: Required<OrderContent> = {
+  user: userId(HOSTILE),
+  userIsNumber: true,
+  lines: [],
+  currency: HOSTILE,
+  email: '',
+  shippingAddress: null,
+  billingAddress: { street: HOSTILE },
+  notes: HOSTILE,
+  paymentMethod: 'card',
+};
+const CONTENTS = Object.entries(CONTENT).map(([field, value]): Partial<OrderContent> => ({ [field]: value }));
+const LINE: Required<Line> = { product: productId(HOSTILE), quantity: 3 };
+const HELD: Required<Extract<HoldAnswer, { answer: 'held' }>> = {
+  product: productId(HOSTILE),
+  answer: 'held',
+  unitPrice: 999,
+  currency: 'EUR',
+  backordered: 2,
+};
+const { backordered: _, ...HELD_WHOLE } = HELD;
 const placedWith = (more: Partial<OrderContent>): OrderEvent => {
   const { content, ...event } = placed() as Extract<OrderEvent, { type: 'placed' }>;
   return { ...event, correlation: HOSTILE, content: { ...content, ...more } };
 };
-const ANSWERS: readonly HoldAnswer[] = [
-  { product: productId(HOSTILE), answer: 'held', unitPrice: 999, currency: 'EUR' },
-  { product: A, answer: 'held', unitPrice: 999, currency: 'EUR', backordered: 2 },
-  { product: A, answer: 'short', available: 3 },
-];
+const ANSWERS: readonly HoldAnswer[] = [HELD, HELD_WHOLE, { product: A, answer: 'short', available: 3 }];
 
 test('an event keeps every field in its text, also those that are mostly absent', () => {
   const order = orderId(HOSTILE);
@@ -105,6 +112,7 @@ test('an event keeps every field in its text, also those that are mostly absent'
     { ...placed(), late: { products: [A], delayMs: 5_000 } } as OrderEvent,
     placed(),
     ...CONTENTS.map((more) => placedWith(more)),
+    placedWith({ lines: [LINE, LINE] }),
     ...ANSWERS.map(
       (answer): OrderEvent => ({ type: 'held', answers: [answer, answer], currency: 'EUR', total: 1_998 }),
     ),
