@@ -1,7 +1,7 @@
 /**
  * Counts that stop: exact up to `most`; who has seen one more tells what the planner supposes, as an estimate. So an
  * estimate means that there are more, or that counting took longer than a list may take (limits.listMs). Only words that
- * the planner finds in ten times as many are not counted first (order-lists.ts).
+ * the planner finds in four times as many are not counted first (order-lists.ts).
  */
 import { limits } from '../actors/limits.js';
 import type { Counted } from '../actors/ports.js';

@@ -26,7 +26,7 @@ import { CONFIRMED, tamperings } from './verify-tamperings.js';
 
 const PARTITIONS = 8;
 const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'];
-const MIGRATION = new URL('../../../storage/migrations/0008_not_charged.sql', import.meta.url);
+const MIGRATION = new URL('../../../storage/migrations/0007_not_charged.sql', import.meta.url);
 const clock = systemClock();
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
