@@ -66,6 +66,8 @@ export class Import {
           const row = () => this.#receiveRow(record, report.key, asked, endsAt);
           const failure = await (product ? ofProduct.after(product, row) : row());
           report.add(record.line, product, failure);
+          // One that is wrong ends at once: a file of them would leave no turn to anybody else.
+          if (failure !== undefined) await new Promise<void>((resolve) => clock.soon(resolve));
           return true;
         });
       } catch (error) {
@@ -76,7 +78,7 @@ export class Import {
 
   // -------------------------------------------------------------- machinery
 
-  /** @returns what is wrong with the row. @throws Failure once there is no time left for any. */
+  /** @returns what is wrong with the row. @throws Failure once there is no time left for any, or nobody to receive it. */
   async #receiveRow(record: CsvRecord, key: string, asked: Asked, endsAt: number): Promise<Failure | undefined> {
     if (this.#options.clock.monotonic() >= endsAt) throw tookTooLong();
     try {
@@ -87,7 +89,7 @@ export class Import {
       return undefined;
     } catch (error) {
       if (error instanceof Failure) return error;
-      throw error;
+      throw error instanceof Unavailable ? noKeepers() : error;
     }
   }
 
@@ -100,7 +102,7 @@ export class Import {
     const { owners, clock, waitMs } = this.#options;
     const line = validated(receiptLine, typed(values));
     const product = productId(String(line.product_id));
-    const before = await owners.product(product).catch(orLate);
+    const before = await owners.product(product);
     const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
     const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
     const request = { product, command, correlation: asked.correlation, fresh: false };
@@ -120,6 +122,10 @@ const late = (): Failure =>
 
 const tookTooLong = (): Failure =>
   unavailable(`Not all of the file could be received within ${limits.importMs / 1000} s.`);
+
+/** No row would fare better. */
+const noKeepers = (): Failure =>
+  unavailable('Stock cannot be received at the moment: send the same file again with the same idempotency key.');
 
 /** Of this line, under this key. */
 const receivedAlready = (product: string): Failure =>

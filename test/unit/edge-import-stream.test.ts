@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
+import { Unavailable } from '../../actors/unavailable.js';
 import { InOrder, inTurns } from '../../http/in-turns.js';
 import { type CsvRecord, readCsv } from '../../http/inventory/csv.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
@@ -198,6 +199,31 @@ test('a file for which there is no time left says how far it came', async (conte
   const again = await whole(f, HEADER + rows(0, 5_000), { 'idempotency-key': 'late' });
   assert.is(again.body.imported, 5_000);
   assert.ok(stocksOf(f).every((stock) => stock === 2));
+});
+
+test('a node that keeps no stock says so once, not of every row', async ({ f }) => {
+  let asked = 0;
+  f.owners.interfereProduct = async () => {
+    if (++asked > 60) throw new Unavailable('another node keeps it');
+  };
+  const { status, body } = await whole(f, HEADER + rows(0, 5_000), { 'idempotency-key': 'kept' });
+  assert.equal([status, body.code, body.idempotency_key], [503, 'unavailable', 'kept']);
+  assert.ok(asked <= 60 + 2 * limits.receiveAtOnce, `${asked} rows were tried`);
+  f.owners.interfereProduct = undefined;
+  assert.is((await whole(f, HEADER + rows(0, 5_000), { 'idempotency-key': 'kept' })).body.imported, 5_000);
+  assert.ok(stocksOf(f).every((stock) => stock === 2));
+});
+
+test('a file of wrong rows leaves others their turn', async ({ f }) => {
+  let done = false;
+  const reply = whole(f, HEADER + 'W,x,nope,1\n'.repeat(20_000)).finally(() => (done = true));
+  let turns = 0;
+  while (!done) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns++;
+  }
+  assert.is((await reply).body.failed, 20_000);
+  assert.ok(turns >= 20_000 / limits.receiveAtOnce, `${turns} turns`);
 });
 
 test('a client that is slow hears so, one that is held back has all the time that takes', async (context) => {

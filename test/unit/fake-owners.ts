@@ -34,7 +34,9 @@ export class FakeOwners implements Owners, Queries {
   readonly #writes = new Map<string, string>();
   /** Answers the next placements, when set; `undefined` out of it means: as usual. */
   interfere: ((request: PlaceRequest, waitMs: number) => Promise<PlaceReply | undefined>) | undefined;
-  /** The same for writes to stock. */
+  /** Comes before each look at a product, when set. */
+  interfereProduct: (() => Promise<void>) | undefined;
+  /** The same as `interfere` for writes to stock. */
   interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
   payment: 'authorized' | 'declined' = 'authorized';
   placed = 0;
@@ -97,6 +99,7 @@ export class FakeOwners implements Owners, Queries {
     return this.orderStates.get(id);
   }
   async product(id: ProductId): Promise<ProductState | undefined> {
+    await this.interfereProduct?.();
     return this.productStates.get(id);
   }
   async flushed(): Promise<void> {}
