@@ -63,7 +63,7 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
   // Told early that its body is too large, such a client does not send it at all.
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
-    const most = req.headers['content-type']?.startsWith('text/csv') ? limits.importBytes : limits.bodyBytes;
+    const most = /^\s*text\/csv\b/i.test(req.headers['content-type'] ?? '') ? limits.importBytes : limits.bodyBytes;
     if (Number(req.headers['content-length'] ?? 0) <= most) res.writeContinue();
     handle(req, res);
   });
