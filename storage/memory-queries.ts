@@ -76,18 +76,19 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
 
 function isListed(state: OrderState, filter: OrderFilter): boolean {
   const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
-  const total = state.total === undefined ? undefined : toDecimal(state.total, state.currency ?? DEFAULT_CURRENCY);
+  const shownCurrency = state.currency ?? DEFAULT_CURRENCY;
+  const total = toDecimal(state.total ?? 0, shownCurrency);
   return (
     (user === undefined || state.content.user === user) &&
     (status === undefined || statusOf(state.phase) === status) &&
     (payment === undefined || paymentStatusOf(state) === payment) &&
     (fulfillment === undefined || fulfillmentStatusOf(state) === fulfillment) &&
     (product === undefined || state.lines.some((line) => line.product === product)) &&
-    (currency === undefined || state.currency === currency) &&
+    (currency === undefined || shownCurrency === currency) &&
     (from === undefined || state.createdAt >= from) &&
     (to === undefined || state.createdAt < to) &&
-    (minTotal === undefined || (total !== undefined && total >= minTotal)) &&
-    (maxTotal === undefined || (total !== undefined && total <= maxTotal))
+    (minTotal === undefined || total >= minTotal) &&
+    (maxTotal === undefined || total <= maxTotal)
   );
 }
 

@@ -3,6 +3,7 @@
  * a product is, else `orders`; each has the order's time, so each can be walked newest first. Texts are made of
  * constants here; what a client has sent is always a parameter.
  */
+import { DEFAULT_CURRENCY } from '../actors/money.js';
 import type { OrderFilter, OrderKey } from '../actors/ports.js';
 import type { Countable } from './counts.js';
 import type { Parameter } from './postgres.js';
@@ -68,9 +69,15 @@ function built(
   order(status, 'status =');
   order(payment, 'payment_status =');
   order(fulfillment, 'fulfillment_status =');
-  order(currency, 'currency =');
-  order(minTotal, 'total_amount >=', 'numeric');
-  order(maxTotal, 'total_amount <=', 'numeric');
+  // What is not known yet, or never will be, is shown as nothing in the default currency, and found as that.
+  if (currency === DEFAULT_CURRENCY) ofOrder.push(`(o.currency = ${given(currency)} or o.currency is null)`);
+  else order(currency, 'currency =');
+  if (minTotal !== undefined && minTotal > 0) {
+    order(minTotal, 'total_amount >=', 'numeric');
+    order(maxTotal, 'total_amount <=', 'numeric');
+  } else if (maxTotal !== undefined) {
+    ofOrder.push(`(o.total_amount <= ${given(maxTotal, 'numeric')} or o.total_amount is null)`);
+  }
 
   const table = words !== undefined ? 's' : product !== undefined ? 'i' : 'o';
   const [at, id] = [`${table}.created_at`, `${table}.order_id`];

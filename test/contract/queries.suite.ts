@@ -134,14 +134,14 @@ export function queriesContract(
   const expected = (f: OrderFilter): string[] =>
     newest
       .filter((o) => {
-        const total = o.total === undefined ? Number.NaN : toDecimal(o.total, o.currency ?? 'USD');
+        const total = toDecimal(o.total ?? 0, o.currency ?? 'USD');
         return (
           (f.user === undefined || f.user === o.content.user) &&
           (f.status === undefined || f.status === o.phase) &&
           (f.payment === undefined || f.payment === paymentStatusOf(o)) &&
           (f.fulfillment === undefined || f.fulfillment === 'unfulfilled') &&
           (f.product === undefined || o.lines.some(({ product }) => product === f.product)) &&
-          (f.currency === undefined || f.currency === o.currency) &&
+          (f.currency === undefined || f.currency === (o.currency ?? 'USD')) &&
           (f.from === undefined || o.createdAt >= f.from) &&
           (f.to === undefined || o.createdAt < f.to) &&
           (f.minTotal === undefined || total >= f.minTotal) &&
