@@ -56,6 +56,18 @@ export class IssuerKeys {
     }
   };
 
+  /**
+   * Whether there are keys by now that were asked for after `since`: for who was told no by a key that may have been
+   * replaced under its name, or has none. An issuer that is away leaves it at that no.
+   */
+  async areNewer(since: number): Promise<boolean> {
+    if (this.#keysAt >= since) return false;
+    return this.#newer().then(
+      () => true,
+      () => false,
+    );
+  }
+
   // -------------------------------------------------------------- machinery
 
   async #newer(): Promise<JWTVerifyGetKey> {

@@ -43,25 +43,33 @@ export class Tokens {
 
   /** Undefined: it is not valid. Throws IssuerAway when that cannot be known. */
   async verify(token: string): Promise<Verified | undefined> {
-    const { issuer, audience } = this.#options;
-    try {
-      const { payload } = await jwtVerify(token, this.#keys.find, {
-        issuer,
-        audience,
-        algorithms: ALGORITHMS,
-        clockTolerance: limits.tokenLeewayMs / 1000,
-        currentDate: new Date(this.#clock.now()),
-        requiredClaims: ['exp', 'sub'],
-      });
-      return this.#verified(payload);
-    } catch (error) {
-      if (error instanceof IssuerAway) throw error;
-      // Such as a key of the issuer's that is too short: nothing the client has done.
-      if (!(error instanceof errors.JOSEError)) {
-        this.#logger.warn({ cause: String(error) }, 'A token could not be checked, and was refused.');
+    const since = this.#clock.monotonic();
+    for (;;) {
+      try {
+        return this.#verified(await this.#payloadOf(token));
+      } catch (error) {
+        if (error instanceof IssuerAway) throw error;
+        if (error instanceof errors.JWSSignatureVerificationFailed && (await this.#keys.areNewer(since))) continue;
+        // Such as a key of the issuer's that is too short: nothing the client has done.
+        if (!(error instanceof errors.JOSEError)) {
+          this.#logger.warn({ cause: String(error) }, 'A token could not be checked, and was refused.');
+        }
+        return undefined;
       }
-      return undefined;
     }
+  }
+
+  async #payloadOf(token: string): Promise<JWTPayload> {
+    const { issuer, audience } = this.#options;
+    const { payload } = await jwtVerify(token, this.#keys.find, {
+      issuer,
+      audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: limits.tokenLeewayMs / 1000,
+      currentDate: new Date(this.#clock.now()),
+      requiredClaims: ['exp', 'sub'],
+    });
+    return payload;
   }
 
   #verified(payload: JWTPayload): Verified | undefined {

@@ -120,6 +120,21 @@ test('a new key of the issuer counts from the moment he publishes it', async ({ 
   assert.is(issuer.keysAsked, 3, 'one question for all that wait');
 });
 
+test('a key that takes the place and the name of another counts as well; forged ones stay refused', async (context) => {
+  const { issuer, tokens } = context;
+  const old = await issuer.token(ada);
+  assert.ok(await tokens.verify(old));
+  issuer.unpublish('ES256');
+  await issuer.addKey('ES256', 'ES256');
+  const fresh = await issuer.token(ada);
+  await Promise.all(Array.from({ length: 10 }, async () => assert.ok(await tokens.verify(fresh))));
+  assert.is(issuer.keysAsked, 2, 'one question for all that wait');
+  assert.is(await tokens.verify(old), undefined);
+  issuer.isBroken = true;
+  assert.is(await tokens.verify(old), undefined, 'a known key has said no');
+  assert.ok(await tokens.verify(fresh));
+});
+
 test('a key that the issuer publishes while he is being asked counts as well', async ({ issuer, tokens, clock }) => {
   assert.ok(await tokens.verify(await issuer.token(ada)));
   clock.passed += limits.issuerCooldownMs;
