@@ -62,8 +62,8 @@ function built(
   const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
 
   const ofOrder: string[] = [];
-  const order = (value: Parameter | undefined, column: string, type?: string) => {
-    if (value !== undefined) ofOrder.push(`o.${column} ${given(value, type)}`);
+  const order = (value: Parameter | undefined, column: string) => {
+    if (value !== undefined) ofOrder.push(`o.${column} ${given(value)}`);
   };
   order(user, 'user_id =');
   order(status, 'status =');
@@ -72,12 +72,11 @@ function built(
   // What is not known yet, or never will be, is shown as nothing in the default currency, and found as that.
   if (currency === DEFAULT_CURRENCY) ofOrder.push(`(o.currency = ${given(currency)} or o.currency is null)`);
   else order(currency, 'currency =');
-  if (minTotal !== undefined && minTotal > 0) {
-    order(minTotal, 'total_amount >=', 'numeric');
-    order(maxTotal, 'total_amount <=', 'numeric');
-  } else if (maxTotal !== undefined) {
-    ofOrder.push(`(o.total_amount <= ${given(maxTotal, 'numeric')} or o.total_amount is null)`);
-  }
+  const total = (value: Parameter | undefined, is: string) => {
+    if (value !== undefined) ofOrder.push(`coalesce(o.total_amount, 0) ${is} ${given(value, 'numeric')}`);
+  };
+  total(minTotal, '>=');
+  total(maxTotal, '<=');
 
   const table = words !== undefined ? 's' : product !== undefined ? 'i' : 'o';
   const [at, id] = [`${table}.created_at`, `${table}.order_id`];
