@@ -5,6 +5,7 @@ import type { Cache, Queries } from '../../actors/ports.js';
 import { type Keepers, type Movements, productReads } from '../../bus/product-reads.js';
 import { ReadCache } from '../../bus/read-cache.js';
 import { memoryQueries } from '../../storage/memory-queries.js';
+import { anOperation } from '../contract/storage-samples.js';
 
 export const A = productId('A');
 export const B = productId('B 20');
@@ -30,18 +31,8 @@ export async function answerOf(queries: Queries, asked: Question): Promise<unkno
 export const momentOf = (version: number): number => 1_000 + Math.floor(version / 2);
 
 const movement = (product: ProductId, version: number): OperationRow => ({
+  ...anOperation(product, version),
   ref: writeId(`W${version}`),
-  order: null,
-  product,
-  version,
-  type: 'receive',
-  no: version,
-  quantity: 5,
-  onHandAfter: 5 * version,
-  heldAfter: 0,
-  backorderedAfter: 0,
-  reason: null,
-  fingerprint: 'print',
   correlation: product,
   at: momentOf(version),
 });
