@@ -4,12 +4,16 @@
  * Law: one message a turn, published with compare-and-set, so that no zombie repeats or reorders. Old
  * messages leave by age and size, and may leave a subject empty. Where the broker can, it acknowledges
  * before it writes: whoever publishes here can repeat what is lost (publisher.ts).
+ *
+ * The end of the subject is compared as the end of the stream where they are the same: after our own last
+ * message on this connection, while nobody else publishes. For a subject's end the broker reads that message
+ * again, each time, and keeps ten seconds of messages in memory because they were read.
  */
 import type { JournalId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
 import type { Appended, EventLog } from '../actors/ports.js';
 import { refuseUnsoundReplicas } from './broker-guarantee.js';
-import type { Nats, StreamConfig } from './nats.js';
+import type { Nats, Published, StreamConfig } from './nats.js';
 import { ensureStream, lastMessage, type Requirement } from './streams.js';
 
 export const EVENTS_STREAM = 'EVENTS';
@@ -41,7 +45,26 @@ export async function jetstreamEvents(
     // Of one broker alone; a version that does not know it leaves it out of the answer.
     ...(replicas === 1 && { persist_mode: 'async' }),
   } satisfies Partial<StreamConfig>;
-  const { config } = await ensureStream(nats, shape, requirements);
+  const { config, cluster } = await ensureStream(nats, shape, requirements);
+  /** Our last message on this connection, while nothing is known to have come after it. */
+  let latest: { readonly subject: string; readonly seq: number } | undefined;
+  /** Nobody else publishes here, as far as is known; in a cluster the stream may have another broker than we. */
+  let isAlone = cluster === undefined;
+  nats.watch(() => {
+    latest = undefined;
+  });
+
+  async function publishAt(subject: string, after: number, batch: string, headers: string): Promise<Published> {
+    const end = isAlone && latest?.subject === subject && latest.seq === after ? 'stream' : 'subject';
+    latest = undefined;
+    const answer = await nats.publish(subject, batch, after, { headers, end });
+    if ('seq' in answer) latest = { subject, seq: answer.seq };
+    else if (end === 'stream' && answer.refused.errCode === CONFLICT) {
+      isAlone = false; // Others publish here too: each would only find the other's message in its way.
+      return publishAt(subject, after, batch, headers);
+    }
+    return answer;
+  }
 
   return {
     acknowledgesBeforeWriting: config.persist_mode === 'async',
@@ -60,7 +83,7 @@ export async function jetstreamEvents(
 
     async publish(journal, after, n, batch): Promise<Appended> {
       const headers = `Holdfast-Turn: ${n}\r\nContent-Type: application/cloudevents-batch+json\r\n`;
-      const answer = await nats.publish(subjectOf(journal), batch, after, headers);
+      const answer = await publishAt(subjectOf(journal), after, batch, headers);
       if ('seq' in answer) return { kind: 'appended', position: answer.seq };
       if (answer.refused.errCode === CONFLICT) return { kind: 'conflict' };
       if (NO_ROOM.includes(answer.refused.errCode)) return { kind: 'full' };

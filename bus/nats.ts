@@ -27,6 +27,13 @@ export interface NatsRequest {
   readonly until?: (message: Msg) => boolean;
 }
 
+export interface PublishOptions {
+  /** Header lines, each ended with CRLF. */
+  readonly headers?: string;
+  /** What `after` is compared with. For its subject's end the broker reads the last message; the stream's it knows. */
+  readonly end?: 'subject' | 'stream';
+}
+
 /** What JetStream answered a publish: its sequence, or why it stored nothing. */
 export type Published = { readonly seq: number } | { readonly refused: JetStreamRefusal };
 
@@ -35,8 +42,8 @@ export interface Nats {
   request(subject: string, payload: string, options?: NatsRequest): Promise<Msg>;
   /** A JetStream API call. @throws JetStreamRefusal when JetStream answers with an error. */
   api<T>(verb: string, body?: object, deadlineMs?: number): Promise<T>;
-  /** Stores a message if `after` is its subject's last sequence. */
-  publish(subject: string, payload: string, after: number, headers?: string): Promise<Published>;
+  /** Stores a message if `after` is the last sequence of its subject, or of the whole stream. */
+  publish(subject: string, payload: string, after: number, options?: PublishOptions): Promise<Published>;
   readonly status: NatsStatus;
   readonly version: string;
   /** Bytes of the largest message, headers included. */
@@ -187,9 +194,11 @@ class Connection implements Nats {
     return answer;
   }
 
-  async publish(subject: string, payload: string, after: number, headers = ''): Promise<Published> {
+  async publish(subject: string, payload: string, after: number, options: PublishOptions = {}): Promise<Published> {
+    const { headers = '', end = 'subject' } = options;
+    const expected = end === 'stream' ? 'Nats-Expected-Last-Sequence' : 'Nats-Expected-Last-Subject-Sequence';
     const message = await this.request(subject, payload, {
-      headers: `Nats-Expected-Last-Subject-Sequence: ${after}\r\n${headers}`,
+      headers: `${expected}: ${after}\r\n${headers}`,
       deadlineMs: limits.appendAnswerMs,
     });
     const answer = JSON.parse(message.string()) as JetStreamError & { seq?: number };

@@ -103,10 +103,34 @@ for (const { version, nats } of brokers) {
     const first = await events.publish(journal, 0, 1, '[1]');
     await nats.api('STREAM.PURGE.EVENTS', { filter: 'events.R' });
     assert.is(await events.last(journal), undefined);
+    await events.publish(journalId('S'), 0, 1, '[1]');
     if (first.kind === 'appended') {
       assert.equal(await events.publish(journal, first.position, 2, '[2]'), { kind: 'conflict' });
     }
     assert.is((await events.publish(journal, 0, 2, '[2]')).kind, 'appended');
+  });
+  test('who publishes here together with others meets every message of theirs', async () => {
+    const [ours, theirs] = [await jetstreamEvents(nats, { replicas: 1 }), await jetstreamEvents(nats, { replicas: 1 })];
+    const [journal, other] = [journalId('M'), journalId('N')];
+    let at = await ours.publish(journal, 0, 1, '[1]');
+    for (let n = 2; n < 6 && at.kind === 'appended'; n++) {
+      if (n % 2 === 0) await theirs.publish(other, 0, 1, '[1]');
+      at = await ours.publish(journal, at.position, n, `[${n}]`);
+    }
+    const last = await ours.last(journal);
+    assert.equal(at, { kind: 'appended', position: last?.position });
+    assert.is(last?.n, 5);
+    const seal = await theirs.publish(journal, last?.position ?? 0, 5, '[]');
+    assert.is(seal.kind, 'appended');
+    assert.equal(await ours.publish(journal, last?.position ?? 0, 6, '[6]'), { kind: 'conflict' });
+  });
+  test('a zombie is refused also where it believes to be alone', async () => {
+    const [ours, theirs] = [await jetstreamEvents(nats, { replicas: 1 }), await jetstreamEvents(nats, { replicas: 1 })];
+    const journal = journalId('Z');
+    const first = await ours.publish(journal, 0, 1, '[1]');
+    const after = first.kind === 'appended' ? first.position : 0;
+    assert.is((await theirs.publish(journal, after, 1, '[]')).kind, 'appended');
+    assert.equal(await ours.publish(journal, after, 2, '[2]'), { kind: 'conflict' });
   });
   test('is refused by name when it would keep events out', async () => {
     await nats.api('STREAM.DELETE.EVENTS');
