@@ -19,6 +19,8 @@ const READY_WITHIN_MS = 60_000;
 const ASK_WITHIN_MS = 3000;
 const START_TRIES = 3;
 const STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 2000 }];
+/** One thread at a time, beside those that wait for the disk: its one client's messages come one after another. */
+const RUNTIME = { GOMAXPROCS: '1' };
 
 /** What DATA_DIR remembers of its nats-server, in nats.json. */
 interface NatsMemory {
@@ -114,7 +116,7 @@ async function startOn(
       command: binary.command,
       args: ['--config', file],
       cwd: dataDir,
-      env: { PATH: process.env.PATH, HOME: dataDir },
+      env: { PATH: process.env.PATH, HOME: dataDir, ...RUNTIME },
       ready: async () => (await isHealthy(monitorUrl)) && (await askBroker(monitorUrl))?.name === name,
       readyWithinMs: READY_WITHIN_MS,
       stopSteps: STOP,
