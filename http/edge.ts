@@ -142,7 +142,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
     const { req } = asked;
     const close = stopping || isStuck(req);
-    write(req, res, answer, asked, { headers: access.headersFor(req), close });
+    write(req, res, answer, asked, { headers: access.headersFor(req), close, keepAliveMs: patience.keepAliveMs });
     const ms = clock.monotonic() - startedAt;
     metrics.ended(asked.route, answer.status, ms);
     const { requestId, correlation, route } = asked;

@@ -153,8 +153,8 @@ function tell(socket: Socket, status: number, options: HttpServerOptions): void 
  */
 function isOfBody(error: NodeJS.ErrnoException, socket: Socket): boolean {
   if (!('_httpMessage' in socket)) return false;
-  const { req, headersSent } = socket._httpMessage as ServerResponse;
-  if (headersSent) return false;
+  const { req, headersSent, writableEnded } = socket._httpMessage as ServerResponse;
+  if (headersSent || writableEnded) return false;
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return !req.complete;
   return (
     error.code === 'HPE_INVALID_TRANSFER_ENCODING' && !/\bchunked$/i.test(req.headers['transfer-encoding'] ?? 'chunked')

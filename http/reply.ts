@@ -8,6 +8,7 @@ import { limits } from '../actors/limits.js';
 import type { Counted } from '../actors/ports.js';
 import type { ErrorCode } from './errors.js';
 import { Failure } from './failure.js';
+import { writeAtOnce } from './one-write.js';
 import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
 
 export interface Answer {
@@ -102,16 +103,19 @@ const ALWAYS = [
   ...['X-Content-Type-Options', 'nosniff'],
   ...['Referrer-Policy', 'no-referrer'],
 ] as const;
+const ALWAYS_LINES = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n';
 
 export interface Frame {
   /** For this client beside the answer's own: raw names and values. */
   readonly headers: readonly string[];
   /** The connection is to end with this reply. */
   readonly close: boolean;
+  /** How long the connection is kept for a next request. */
+  readonly keepAliveMs: number;
 }
 
 export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
-  if (res.headersSent || res.destroyed) return;
+  if (res.headersSent || res.writableEnded || res.destroyed) return;
   const { headers, unreadBody, etag, gzipped } = answer;
   const status = etag !== undefined && answer.status === 200 && hasAlready(req, etag) ? 304 : answer.status;
   // What is no error, such as the health of a node that is down, stays what it is.
@@ -119,17 +123,21 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
   const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
   const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
   const body = status === 304 ? '' : isProblem ? text : (gzipped ?? text);
-  const raw: string[] =
-    status === 204 || status === 304
-      ? []
-      : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
-  raw.push(...ALWAYS, 'X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation);
-  if (etag !== undefined) raw.push('ETag', etag);
-  if (body === gzipped) raw.push('Content-Encoding', 'gzip');
-  if (text.length > limits.plainReplyChars) raw.push('Vary', 'Accept-Encoding');
-  if (headers !== undefined) raw.push(...headers);
-  raw.push(...frame.headers);
-  if (frame.close || unreadBody) raw.push('Connection', 'close');
+  const more: string[] = [];
+  if (etag !== undefined) more.push('ETag', etag);
+  if (body === gzipped) more.push('Content-Encoding', 'gzip');
+  if (text.length > limits.plainReplyChars) more.push('Vary', 'Accept-Encoding');
+  if (headers !== undefined) more.push(...headers);
+  more.push(...frame.headers);
+  const isLast = frame.close || unreadBody === true;
+  const isEmpty = status === 204 || status === 304;
+  if (!isLast && !isEmpty && typeof body === 'string') {
+    const lines = `${ALWAYS_LINES}X-Request-ID: ${ids.requestId}\r\nX-Correlation-ID: ${ids.correlation}\r\n`;
+    if (writeAtOnce(res, { status, contentType, body, lines, more, keepAliveMs: frame.keepAliveMs })) return;
+  }
+  const raw: string[] = isEmpty ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+  raw.push(...ALWAYS, 'X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation, ...more);
+  if (isLast) raw.push('Connection', 'close');
   res.writeHead(status, raw);
   if (!unreadBody) {
     res.end(body);

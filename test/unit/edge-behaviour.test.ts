@@ -163,7 +163,8 @@ test('an answer with an etag is a version, with 200 alone', async () => {
       end: (body: unknown) => Object.assign(wrote, { body }),
     };
     const req = { method: 'GET', url: '/', headers };
-    write(req as never, res as never, answer, { requestId: 'r', correlation: 'c' }, { headers: [], close: false });
+    const frame = { headers: [], close: false, keepAliveMs: 1_000 };
+    write(req as never, res as never, answer, { requestId: 'r', correlation: 'c' }, frame);
     return wrote;
   };
   const order = { status: 200, body: '{}', etag: '"7"' };
