@@ -8,11 +8,12 @@ import { limits } from '../actors/limits.js';
 import type { Allowance, Clock } from '../actors/ports.js';
 import type { Principal } from '../actors/principal.js';
 import { Failure, invalidField } from './failure.js';
+import type { Incoming } from './incoming.js';
 import type { Answer, ReplyIds } from './reply.js';
 import { isKey, KEY_RULE } from './schemas.js';
 
 export interface Asked extends ReplyIds {
-  readonly req: IncomingMessage;
+  readonly req: Incoming;
   /** From the path, decoded. */
   params: Readonly<Record<string, string>>;
   /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
@@ -52,7 +53,7 @@ export class RequestIds {
     return `${this.#prefix}-${(++this.#last).toString(36)}`;
   }
 
-  asked(req: IncomingMessage): Asked {
+  asked(req: Incoming): Asked {
     const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
     const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
     return {

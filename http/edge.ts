@@ -20,6 +20,7 @@ import { Failure, unavailable } from './failure.js';
 import { GremlinRoutes } from './gremlin.js';
 import { Health, type HealthReport } from './health.js';
 import { type Patience, startHttpServer } from './http-server.js';
+import type { Incoming } from './incoming.js';
 import { Import } from './inventory/import.js';
 import { Inventory } from './inventory/inventory.js';
 import { readJson } from './json-body.js';
@@ -151,7 +152,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
 
   /** Every request's frame: ids, its answer or what became of it, one reply, one observation. */
-  const serve = async (req: IncomingMessage, res: ServerResponse, work: (asked: Asked) => Promise<Answer>) => {
+  const serve = async (req: Incoming, res: ServerResponse, work: (asked: Asked) => Promise<Answer>) => {
     const startedAt = clock.monotonic();
     const asked = ids.asked(req);
     metrics.began();
@@ -185,7 +186,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const app = new Koa();
     app.use((ctx, next) => {
       ctx.respond = false;
-      return serve(ctx.req, ctx.res, async (asked) => {
+      return serve(ctx.req as Incoming, ctx.res, async (asked) => {
         ctx.state.asked = asked;
         const problem = addressProblem(ctx.req.url ?? '');
         if (problem !== undefined) {
@@ -203,7 +204,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const handlerOf = (hot: boolean, routes: Middleware) => {
     const koa = throughKoa(routes);
-    return (req: IncomingMessage, res: ServerResponse) =>
+    return (req: Incoming, res: ServerResponse) =>
       void (hot && req.method === 'POST' && isHot(req.url) ? serve(req, res, placeOrder) : koa(req, res));
   };
 

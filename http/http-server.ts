@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { limits } from '../actors/limits.js';
 import type { Clock } from '../actors/ports.js';
 import type { ErrorCode } from './errors.js';
+import { Incoming } from './incoming.js';
 import { errorBody } from './reply.js';
 
 /** How often timeouts are looked at, and connections without a request are ended in a stop. */
@@ -28,7 +29,7 @@ export interface HttpServerOptions {
   readonly clock: Clock;
   /** The variable that sets the port, for complaints. */
   readonly setBy: string;
-  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
+  readonly handle: (req: Incoming, res: ServerResponse) => void;
   /** Told that a request that cannot be read is answered with this status. @returns the id of that request. */
   readonly unreadable: (status: number) => string;
 }
@@ -43,6 +44,7 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
   const { host, port, handle, setBy, patience } = options;
   const server = createServer(
     {
+      IncomingMessage: Incoming,
       maxHeaderSize: limits.headerBytes,
       headersTimeout: patience.headersMs,
       requestTimeout: patience.requestMs,
@@ -62,7 +64,7 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
   server.timeout = patience.silenceMs;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
   // Told early that its body is too large, such a client does not send it at all.
-  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
+  server.on('checkContinue', (req: Incoming, res: ServerResponse) => {
     const most = /^\s*text\/csv\b/i.test(req.headers['content-type'] ?? '') ? limits.importBytes : limits.bodyBytes;
     if (Number(req.headers['content-length'] ?? 0) <= most) res.writeContinue();
     handle(req, res);

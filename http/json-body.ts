@@ -8,20 +8,21 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../actors/limits.js';
-import { Failure, invalidField, tooLarge } from './failure.js';
+import { Failure, invalidField } from './failure.js';
+import type { Incoming } from './incoming.js';
 
 const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json\s*(;.*)?$/i;
 const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(;|$))/i;
 
 /** @param emptyIsObject nothing at all is understood as `{}`. */
-export async function readJson(req: IncomingMessage, emptyIsObject = false): Promise<object> {
+export async function readJson(req: Incoming, emptyIsObject = false): Promise<object> {
   if (emptyIsObject && hasNone(req)) return {}; // Whatever its type is said to be.
   const type = req.headers['content-type'];
   if (type !== undefined && type !== 'application/json' && (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type))) {
     throw otherType('application/json');
   }
   mustBePlain(req);
-  const bytes = await readBytes(req);
+  const bytes = await req.whole(limits.bodyBytes);
   return emptyIsObject && bytes.length === 0 ? {} : parseBody(bytes);
 }
 
@@ -49,33 +50,6 @@ const otherType = (contentType: string): Failure =>
   new Failure(415, 'unsupported_media_type', `The body must be ${contentType} in UTF-8: say so in Content-Type.`, {
     errors: [{ field: 'Content-Type', message: `Content-Type must be ${contentType}.` }],
   });
-
-function readBytes(req: IncomingMessage): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    if (Number(req.headers['content-length'] ?? 0) > limits.bodyBytes) return reject(tooLarge(limits.bodyBytes));
-    let first: Buffer | undefined;
-    let more: Buffer[] | undefined;
-    let bytes = 0;
-    const onData = (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > limits.bodyBytes) {
-        req.off('data', onData);
-        reject(tooLarge(limits.bodyBytes));
-      } else if (first === undefined) first = chunk;
-      else if (more === undefined) more = [first, chunk];
-      else more.push(chunk);
-    };
-    // Nobody is left to read this answer; it only ends the wait. `close` comes also when node's own
-    // deadline for a request (http-server.ts) has passed, and after every body that was read.
-    const onCut = () => {
-      if (!req.complete) reject(invalidField('body', 'was cut off before its end'));
-    };
-    req.on('data', onData);
-    req.on('end', () => resolve(more === undefined ? (first ?? Buffer.alloc(0)) : Buffer.concat(more, bytes)));
-    req.on('error', onCut);
-    req.on('close', onCut);
-  });
-}
 
 function parseBody(bytes: Buffer): object {
   if (bytes.length === 0) throw invalidField('body', 'is empty: send a JSON object');
