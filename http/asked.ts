@@ -118,16 +118,25 @@ export class WaitingRoom {
   }
 
   async during<T>(wait: () => Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await wait();
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** @throws Failure when it is full; who has entered must leave. */
+  enter(): void {
     if (this.#waiting >= this.#most) {
       throw new Failure(503, 'busy', 'Too many requests are waiting for an answer: try again in a moment.', {
         headers: ['Retry-After', '1'],
       });
     }
     this.#waiting++;
-    try {
-      return await wait();
-    } finally {
-      this.#waiting--;
-    }
+  }
+
+  leave(): void {
+    this.#waiting--;
   }
 }

@@ -179,7 +179,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     asked.route = '/api/orders';
     const entry = admit(asked, 'orders:write');
     if (entry !== undefined) await entry; // With nothing to look at it takes no turn of the event loop.
-    return orders.place(asked, validated(orderBody, await readJson(asked.req)));
+    const body = validated(orderBody, await readJson(asked.req));
+    return await orders.place(asked, body); // A promise that is returned takes two turns more.
   };
 
   const throughKoa = (routes: Middleware) => {

@@ -58,44 +58,50 @@ export class Orders {
     const preference = preferenceOf(asked);
     const waitMs = preference?.waitMs ?? this.#options.waitMs;
     const impatient = preference?.impatient ?? false;
-    return waiting.during(async () => {
-      try {
-        const startedAt = clock.monotonic();
-        let reply = await this.#placeAt(target, wish, asked, waitMs, impatient);
-        if (key !== undefined && isNotYours(reply)) {
-          // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
-          target = hashedTarget(user, service, key);
-          reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
-        }
-        const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
-        if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
-        return withHeaders(answerOf(reply, target.order), [
-          ...(isRepeat ? REPLAYED : []),
-          ...(preference?.applied ?? []),
-        ]);
-      } catch (error) {
-        if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
-        if (error instanceof Failure) throw error;
-        broken(error, asked);
-        return brokenAnswer(target.order);
+    waiting.enter();
+    try {
+      const startedAt = clock.monotonic();
+      let reply = await this.#placeAt(target, wish, asked, waitMs, impatient);
+      if (key !== undefined && isNotYours(reply)) {
+        // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
+        target = hashedTarget(user, service, key);
+        reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
       }
-    });
+      const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
+      if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
+      const answer = answerOf(reply, target.order);
+      return isRepeat || preference !== undefined
+        ? withHeaders(answer, [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])])
+        : answer;
+    } catch (error) {
+      if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
+      if (error instanceof Failure) throw error;
+      broken(error, asked);
+      return brokenAnswer(target.order);
+    } finally {
+      waiting.leave();
+    }
   };
 
-  async #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number, impatient: boolean): Promise<PlaceReply> {
-    const { owners, clock } = this.#options;
-    let restMs = waitMs;
-    if (this.#rules.concern(wish.content)) {
-      const startedAt = clock.monotonic();
-      const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
-      const refusal = await inTime(clock, waitMs, () => this.#refusal(target, wish), late);
-      if (refusal !== undefined) throw refusal;
-      restMs = this.#rest(waitMs, startedAt);
-    }
+  /** The owner's promise itself where there is nothing to look at before: each one around it costs turns. */
+  #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number, impatient: boolean): Promise<PlaceReply> {
+    const { owners } = this.#options;
     const { order, fresh, alias } = target;
     const { content } = wish;
     // One shape for all: put together by spreads, it is what costs most here.
-    return owners.place({ order, fresh, alias, content, correlation: asked.correlation, impatient }, restMs);
+    const request = { order, fresh, alias, content, correlation: asked.correlation, impatient };
+    if (!this.#rules.concern(content)) return owners.place(request, waitMs);
+    return this.#lookAt(target, wish, waitMs).then((restMs) => owners.place(request, restMs));
+  }
+
+  /** @returns what is left of the time. @throws Failure where it could never be right. */
+  async #lookAt(target: Target, wish: Wish, waitMs: number): Promise<number> {
+    const { clock } = this.#options;
+    const startedAt = clock.monotonic();
+    const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
+    const refusal = await inTime(clock, waitMs, () => this.#refusal(target, wish), late);
+    if (refusal !== undefined) throw refusal;
+    return this.#rest(waitMs, startedAt);
   }
 
   /** A repeat is answered like the first time: with the order as it stood when it was decided, whatever came after. */
@@ -182,9 +188,10 @@ type Outcome = Extract<PlaceReply, { kind: 'outcome' }>;
 
 const REPLAYED = ['Idempotency-Replayed', 'true'];
 
-/** Most answers have nothing to add. */
-const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
-  more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
+const withHeaders = (answer: Answer, more: readonly string[]): Answer => ({
+  ...answer,
+  headers: [...(answer.headers ?? []), ...more],
+});
 
 /** What a customer sees of another's orders. */
 const NOTHING: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {
