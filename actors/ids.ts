@@ -21,7 +21,8 @@ export const writeId = (text: string) => text as WriteId;
 export const journalId = (text: string) => text as JournalId;
 export const nodeId = (text: string) => text as NodeId;
 
-const CROCKFORD = Uint8Array.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (character) => character.charCodeAt(0));
+/** 32 characters, each as its code. */
+export const CROCKFORD = Uint8Array.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (character) => character.charCodeAt(0));
 /** Filled anew for each text. */
 const characters = new Array<number>(26).fill(0);
 

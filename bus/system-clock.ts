@@ -1,15 +1,19 @@
 /** Time and chance as the machine has them. */
 import { randomFillSync } from 'node:crypto';
-import { crockford128 } from '../actors/ids.js';
+import { CROCKFORD, crockford128 } from '../actors/ids.js';
 import type { Clock } from '../actors/ports.js';
 
-const RANDOM_BYTES = 10;
+const TIME_CHARS = 10;
+const RANDOM_CHARS = 16;
 
 export function systemClock(): Clock {
-  // Random bytes are drawn many at a time: one call to the kernel for 400 ids.
-  const pool = Buffer.alloc(RANDOM_BYTES * 400);
-  let drawn = pool.length;
-  const id = Buffer.alloc(16);
+  // Drawn for 400 ids at a time: one call to the kernel, and one text of which each takes its piece.
+  const pool = Buffer.alloc(RANDOM_CHARS * 400);
+  let random = '';
+  let drawn = 0;
+  const bytes = Buffer.alloc(16);
+  let timeMs = Number.NaN;
+  let time = '';
 
   return {
     now: () => Date.now(),
@@ -21,15 +25,25 @@ export function systemClock(): Clock {
     soon: (run) => void setImmediate(run),
     /** Sorts by time, as a ULID does: 48 bits of milliseconds, then 80 random ones. */
     id() {
-      if (drawn === pool.length) {
-        randomFillSync(pool);
+      if (drawn === random.length) {
+        random = crockford(randomFillSync(pool)).toString('latin1');
         drawn = 0;
       }
-      id.writeUIntBE(Date.now(), 0, 6);
-      pool.copy(id, 6, drawn, drawn + RANDOM_BYTES);
-      drawn += RANDOM_BYTES;
-      return crockford128(id);
+      const now = Date.now();
+      if (now !== timeMs) {
+        timeMs = now;
+        bytes.writeUIntBE(now, 0, 6);
+        time = crockford128(bytes).slice(0, TIME_CHARS);
+      }
+      drawn += RANDOM_CHARS;
+      return time + random.slice(drawn - RANDOM_CHARS, drawn);
     },
     random: () => Math.random(),
   };
+}
+
+/** Of each byte five bits, as a character in its place. */
+function crockford(bytes: Buffer): Buffer {
+  for (let i = 0; i < bytes.length; i++) bytes[i] = CROCKFORD[(bytes[i] ?? 0) & 31] ?? 0;
+  return bytes;
 }
