@@ -69,10 +69,8 @@ export class Orders {
       }
       const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
       if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
-      const answer = answerOf(reply, target.order);
-      return isRepeat || preference !== undefined
-        ? withHeaders(answer, [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])])
-        : answer;
+      const more = [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])];
+      return withHeaders(answerOf(reply, target.order), more);
     } catch (error) {
       if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
       if (error instanceof Failure) throw error;
@@ -188,10 +186,9 @@ type Outcome = Extract<PlaceReply, { kind: 'outcome' }>;
 
 const REPLAYED = ['Idempotency-Replayed', 'true'];
 
-const withHeaders = (answer: Answer, more: readonly string[]): Answer => ({
-  ...answer,
-  headers: [...(answer.headers ?? []), ...more],
-});
+/** Most answers have nothing to add. */
+const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
+  more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
 
 /** What a customer sees of another's orders. */
 const NOTHING: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {

@@ -44,6 +44,24 @@ test('HEAD is GET without a body, on every GET', async ({ f }) => {
   assert.is((await fetch(`${f.base}/api/inventory/check`, { method: 'HEAD' })).status, 404, 'a product of that name');
 });
 
+test('a reply that is one text has the headers that node would write', async ({ f }) => {
+  const headers = (method: string, path: string) =>
+    new Promise<string[]>((resolve, reject) => {
+      const asked = request(f.base + path, { method, headers: { 'x-request-id': 'r', origin: 'https://x' } }, (res) => {
+        res.resume();
+        const { rawHeaders: raw } = res;
+        resolve(raw.flatMap((name, i) => (i % 2 === 0 ? [name === 'Date' ? name : `${name}: ${raw[i + 1]}`] : [])));
+      });
+      asked.on('error', reject).end();
+    });
+  for (const path of ['/api/orders', '/api/inventory/p1', '/api/nope', '/livez', '/docs']) {
+    const atOnce = await headers('GET', path);
+    assert.equal(atOnce.sort(), (await headers('HEAD', path)).sort(), path);
+    for (const one of ['Connection: keep-alive', 'Keep-Alive: timeout=75', 'Date', 'X-Request-ID: r'])
+      assert.ok(atOnce.includes(one), one);
+  }
+});
+
 test('only JSON is read as JSON', async ({ f }) => {
   const status = async (type: string | undefined) => {
     const body = Buffer.from(JSON.stringify(good));
