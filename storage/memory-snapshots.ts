@@ -4,7 +4,15 @@
  * statement happens at once and whole, or throws before it has changed anything.
  */
 import { partitionOf, type WriteId } from '../actors/ids.js';
-import { contains, type JournalRow, type Mark, NOWHERE, type Place, type Statement } from '../actors/node/rows.js';
+import {
+  contains,
+  eventsOf,
+  type JournalRow,
+  type Mark,
+  NOWHERE,
+  type Place,
+  type Statement,
+} from '../actors/node/rows.js';
 import { isSettled } from '../actors/order.js';
 import type { Queries, Snapshots } from '../actors/ports.js';
 import { memoryQueries } from './memory-queries.js';
@@ -106,16 +114,18 @@ function writeOrders(
   { rows, certain }: Extract<Statement, { kind: 'orders' }>,
 ): void {
   if (certain) {
-    for (const { state, isNew, history: events } of rows) {
+    for (const { state, isNew, history: turns } of rows) {
       mustBeNew(isNew && orders.has(state.id), `order ${state.id}`);
-      for (const { order, version } of events) {
+      for (const { order, version } of turns) {
         mustBeNew(history.get(order)?.has(version), `event ${version} of order ${order}`);
       }
     }
   }
-  for (const { isNew: _, history: events, ...stored } of rows) {
+  for (const { isNew: _, history: turns, ...stored } of rows) {
     overwrite(orders, stored.state.id, stored);
-    for (const event of events) insert(history, event.order, event.version, event);
+    for (const turn of turns) {
+      for (const event of eventsOf(turn)) insert(history, event.order, event.version, event);
+    }
   }
 }
 

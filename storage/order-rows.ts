@@ -6,7 +6,7 @@
  */
 import type { OrderId } from '../actors/ids.js';
 import { DEFAULT_CURRENCY, decimalText } from '../actors/money.js';
-import type { HistoryRow, Mark, OrderChange, StoredOrder } from '../actors/node/rows.js';
+import type { HistoryRow, Mark, OrderChange, StoredOrder, TurnRow } from '../actors/node/rows.js';
 import { isSettled, type Life, NO_LIFE, type OrderLine, type OrderState, type Phase } from '../actors/order.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../actors/protocol.js';
 import {
@@ -99,19 +99,12 @@ const ITEM: readonly Column<ItemRow>[] = [
   { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.createdAt },
 ];
 
-/** What one turn did to one order: its first event stands for what they share. */
-interface TurnRow {
-  readonly first: HistoryRow;
-  /** The events as JSON, without the array's end. */
-  events: string;
-}
-
 const TURN: readonly Column<TurnRow>[] = [
-  { name: 'order_id', type: 'text', of: ({ first }) => first.order },
-  { name: 'version', type: 'bigint', of: ({ first }) => first.version },
-  { name: 'at', type: 'bigint', as: timeOf('at'), of: ({ first }) => first.at },
-  { name: 'correlation_id', type: 'text', of: ({ first }) => first.correlation },
-  { name: 'events', type: 'json', of: ({ events }) => `${events}]` },
+  { name: 'order_id', type: 'text', of: ({ order }) => order },
+  { name: 'version', type: 'bigint', of: ({ version }) => version },
+  { name: 'at', type: 'bigint', as: timeOf('at'), of: ({ at }) => at },
+  { name: 'correlation_id', type: 'text', of: ({ correlation }) => correlation },
+  { name: 'events', type: 'json', of: ({ events }) => `[${events}]` },
 ];
 
 // ---------------------------------------------------------------- the statement
@@ -168,7 +161,9 @@ export function writeOrders(
 ): { readonly text: string; readonly parameters: readonly Parameter[] } {
   const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
   const items: ItemRow[] = [];
+  const turns: TurnRow[] = [];
   for (const { order, fresh } of rows) {
+    for (const turn of order.history) turns.push(turn);
     let no = 0;
     for (const line of order.state.lines) items.push({ order: order.state, line, no: ++no, fresh });
   }
@@ -176,7 +171,7 @@ export function writeOrders(
     journal,
     ...encode<Row>([...ORDER, FRESH], rows),
     ...encode<ItemRow>([...ITEM, FRESH], items),
-    ...encode(TURN, turnsOf(orders)),
+    ...encode(TURN, turns),
   ];
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
@@ -285,30 +280,3 @@ const subtotal = (order: OrderState, { unitPrice, quantity }: OrderLine): string
   const minor = unitPrice === undefined ? undefined : unitPrice * quantity;
   return minor === undefined || !Number.isSafeInteger(minor) ? null : amount(minor, order.currency);
 };
-
-/**
- * By turn and nothing else, so that whatever else is flushed along, the same turn is the same row again:
- * a repeated one must meet it by its key.
- */
-function turnsOf(orders: readonly OrderChange[]): TurnRow[] {
-  const turns: TurnRow[] = [];
-  for (const { history } of orders) {
-    let turn: TurnRow | undefined;
-    let before: HistoryRow | undefined;
-    for (const row of history) {
-      const event = row.json ?? JSON.stringify(row.event);
-      if (turn !== undefined && before !== undefined && isSameTurn(before, row)) {
-        turn.events += `,${event}`;
-      } else {
-        turn = { first: row, events: `[${event}` };
-        turns.push(turn);
-      }
-      before = row;
-    }
-  }
-  return turns;
-}
-
-/** Numbers are of one journal: a successor's may be the same, but not at the same time. */
-const isSameTurn = (a: HistoryRow, b: HistoryRow): boolean =>
-  a.n === b.n && a.at === b.at && a.correlation === b.correlation && a.version + 1 === b.version && a.order === b.order;

@@ -36,7 +36,7 @@ export function collectFlush(
 ): Flush {
   const orders = [...world.changedOrders].map(orderChange);
   world.changedOrders.clear();
-  const orderEvents = orders.reduce((sum, order) => sum + order.history.length, 0);
+  const orderEvents = orders.reduce((sum, { history }) => history.reduce((all, { count }) => all + count, sum), 0);
   if (!range.isWhole) return { ...range, orders, products: [], partitions: [], events: orderEvents };
   const products = [...world.changedProducts].map(productChange);
   world.isClogged = false;

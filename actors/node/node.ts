@@ -11,11 +11,11 @@
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
-import { fillOwed } from '../inventory.js';
+import { fillOwed, type ProductState } from '../inventory.js';
 import { limits } from '../limits.js';
 import { hasOutcome, isSettled, paymentOwed } from '../order.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
-import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
+import type { OrderCommand, PaymentOperation, PaymentOutcome, ProductEvent } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { Flushing } from './flushing.js';
@@ -25,7 +25,7 @@ import { type Found, LookUps } from './lookups.js';
 import { encodeTurn, type NumberedLetter } from './record.js';
 import { NOWHERE, type Place } from './rows.js';
 import { Turn, type TurnSettings } from './turn.js';
-import type { OrderEntry, ProductEntry, World } from './world.js';
+import { type OrderEntry, operation, type ProductEntry, type World } from './world.js';
 import { Writes } from './writes.js';
 
 export interface NodeSettings extends TurnSettings, DeadlineSettings {
@@ -221,13 +221,18 @@ export class Node {
     this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
-    for (const happened of turn.applied) {
-      const { entry, of, event, after, correlation, json } = happened;
-      this.world.remember(entry, happened, after, turn.at, correlation, json);
+    for (const { entry, of, version, event, after, correlation } of turn.applied) {
       if (of.kind === 'product') {
+        const row = operation(of.id, version, event as ProductEvent, after as ProductState, turn.at, correlation);
+        this.world.rememberOperation(entry as ProductEntry, row);
         const { state } = entry as ProductEntry;
         if (fillOwed(state)) toFill.set(state.id, correlation);
       } else if (event.type === 'hold_extended') this.deadlines.extend(entry as OrderEntry);
+    }
+    const { n, at } = turn;
+    for (const { entry, id: order, version, correlation, events } of turn.orderTurns) {
+      const row = { order, version, at, correlation, n, count: events.length, events: events.join(',') };
+      this.world.rememberTurn(entry, row);
     }
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
@@ -235,7 +240,7 @@ export class Node {
       for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', from, to, upTo });
     }
     this.answer(answers);
-    for (const entry of turn.touchedOrders) this.follow(entry);
+    for (const entry of turn.touchedOrders.keys()) this.follow(entry);
     this.flushIfDue();
   }
 

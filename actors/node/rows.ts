@@ -38,11 +38,30 @@ export interface HistoryRow {
   readonly at: number;
   readonly correlation: string;
   readonly event: OrderEvent;
-  /** The event as JSON, where it was made already for the journal. */
-  readonly json?: string | undefined;
-  /** The record it came with, where that is known: what a turn did to an order is stored as one. */
-  readonly n?: number | undefined;
 }
+
+/**
+ * What one turn did to one order, as it is stored. By turn and correlation and nothing else, so that whatever else is
+ * flushed along, the same turn is the same row again: a repeated one must meet it by its key.
+ */
+export interface TurnRow {
+  readonly order: OrderId;
+  /** Of its first event; the others follow without a gap. */
+  readonly version: number;
+  /** Wall clock, milliseconds. */
+  readonly at: number;
+  readonly correlation: string;
+  /** The record it came with. */
+  readonly n: number;
+  readonly count: number;
+  /** The events as JSON with commas between: text is what is kept and written, the events themselves are let go. */
+  readonly events: string;
+}
+
+export const eventsOf = ({ order, version, at, correlation, events }: TurnRow): HistoryRow[] =>
+  (JSON.parse(`[${events}]`) as OrderEvent[]).map((event, i) => ({
+    ...{ order, version: version + i, at, correlation, event },
+  }));
 
 export type OperationType =
   | 'receive'
@@ -78,7 +97,7 @@ export interface OperationRow {
 export interface OrderChange extends StoredOrder {
   /** Known to have no row yet: a plain insert will do. */
   readonly isNew: boolean;
-  readonly history: readonly HistoryRow[];
+  readonly history: readonly TurnRow[];
 }
 
 export interface ProductChange extends StoredProduct {

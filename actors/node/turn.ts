@@ -8,7 +8,7 @@
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
 import { cascadeEvents, type EventFrame, eventFrame } from '../cloud-events.js';
-import type { Address } from '../ids.js';
+import type { Address, OrderId } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
 import type { OrderContext, OrderState } from '../order.js';
@@ -61,9 +61,16 @@ type Applied = JournaledEvent & {
   readonly entry: OrderEntry | ProductEntry;
   readonly after: OrderState | ProductState;
   readonly correlation: string;
-  /** The event's text in the record. */
-  json: string;
 };
+
+/** What happened to one order under one correlation: a row of its history. */
+interface OrderTurn {
+  readonly entry: OrderEntry;
+  readonly id: OrderId;
+  readonly version: number;
+  readonly correlation: string;
+  readonly events: string[];
+}
 
 /** How an actor stood before a command: where a cascade is taken back to. */
 interface Before {
@@ -83,7 +90,9 @@ export class Turn {
   readonly letters: NumberedLetter[] = [];
   /** Watermarks moved, by receiving partition, then by sender. */
   readonly seen = new Map<number, Map<number, number>>();
-  readonly touchedOrders = new Set<OrderEntry>();
+  readonly orderTurns: OrderTurn[] = [];
+  /** Each with the last of its rows. */
+  readonly touchedOrders = new Map<OrderEntry, OrderTurn>();
   private readonly touchedPartitions = new Set<number>();
   private readonly room: StockContext;
   private readonly frame: EventFrame;
@@ -219,7 +228,7 @@ export class Turn {
           ? evolveOrder(entry.state as OrderState, event as OrderEvent, this.at)
           : evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
       entry.version++;
-      applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation, json: '' } as Applied);
+      applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation } as Applied);
     }
     this.stamp(entry);
   }
@@ -278,9 +287,11 @@ export class Turn {
     correlation: string,
   ): boolean {
     const packed: string[] = [];
-    for (const each of applied) {
-      each.json = eventJson(each.event);
-      packed.push(packEvent(each.of.kind, each.of.id, each.version, each.json));
+    const jsons: string[] = [];
+    for (const { of, version, event } of applied) {
+      const json = eventJson(event);
+      jsons.push(json);
+      packed.push(packEvent(of.kind, of.id, version, json));
     }
     const cascade = packCascade(correlation, packed);
     const published = cascadeEvents({ correlation, events: applied }, this.frame);
@@ -295,12 +306,23 @@ export class Turn {
       this.world.channels.get(letter.from)?.add(letter);
       this.touchedPartitions.add(letter.from);
     }
-    for (const each of applied) this.applied.push(each);
-    for (const { entry, of } of before) {
-      this.touchedPartitions.add(entry.partition);
-      if (of.kind === 'order') this.touchedOrders.add(entry as OrderEntry);
+    for (let i = 0; i < applied.length; i++) {
+      const each = applied[i] as Applied;
+      this.applied.push(each);
+      if (each.of.kind === 'order') this.happened(each.entry as OrderEntry, each.of.id, each, jsons[i] as string);
     }
+    for (const { entry } of before) this.touchedPartitions.add(entry.partition);
     return true;
+  }
+
+  private happened(entry: OrderEntry, id: OrderId, { version, correlation }: Applied, json: string): void {
+    const last = this.touchedOrders.get(entry);
+    if (last?.correlation === correlation) last.events.push(json);
+    else {
+      const turn: OrderTurn = { entry, id, version, correlation, events: [json] };
+      this.touchedOrders.set(entry, turn);
+      this.orderTurns.push(turn);
+    }
   }
 }
 

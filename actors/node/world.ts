@@ -15,7 +15,7 @@ import type { OrderEvent, ProductEvent } from '../protocol.js';
 import type { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
 import type { JournaledEvent } from './record.js';
-import type { HistoryRow, Mark, OperationRow, OperationType, StoredOrder, StoredProduct } from './rows.js';
+import type { Mark, OperationRow, OperationType, StoredOrder, StoredProduct, TurnRow } from './rows.js';
 
 class Entry<State, Row> {
   version = 0;
@@ -35,7 +35,7 @@ class Entry<State, Row> {
   ) {}
 }
 
-export class OrderEntry extends Entry<OrderState, HistoryRow> {
+export class OrderEntry extends Entry<OrderState, TurnRow> {
   /** Requests that wait for the outcome, and whether each is a repeat; undefined where none does. */
   waiting: Map<number, boolean> | undefined = undefined;
   /** When its time is up, in running time; undefined until a timer runs. */
@@ -101,29 +101,30 @@ export class World {
     else this.products.delete(of.id);
   }
 
-  /** What an appended event leaves to be flushed. @param at wall clock of its turn. @param json of an order's event, if made. */
-  remember(
-    entry: OrderEntry | ProductEntry,
-    event: JournaledEvent,
-    after: OrderState | ProductState,
-    at: number,
-    correlation: string,
-    json?: string,
-  ): void {
+  /** What an appended turn leaves to be flushed of an order; what it did before in the same turn becomes one with it. */
+  rememberTurn(entry: OrderEntry, turn: TurnRow): void {
+    this.unflushedEvents += turn.count;
+    const before = entry.rows.at(-1);
+    if (before === undefined) {
+      this.changedOrders.add(entry);
+      entry.rows = [turn]; // An array that is pushed to makes room for many at once; most orders have one.
+    } else if (before.n === turn.n && before.at === turn.at && before.correlation === turn.correlation) {
+      const { events, count } = before;
+      entry.rows[entry.rows.length - 1] = {
+        ...before,
+        count: count + turn.count,
+        events: `${events},${turn.events}`,
+      };
+    } else entry.rows.push(turn);
+  }
+
+  /** What an appended event leaves to be flushed of a product. */
+  rememberOperation(entry: ProductEntry, row: OperationRow): void {
     this.unflushedEvents++;
-    const { of, version } = event;
-    if (of.kind === 'order') {
-      const happened = event.event as OrderEvent;
-      if (entry.rows.length === 0) this.changedOrders.add(entry as OrderEntry);
-      (entry as OrderEntry).rows.push({ order: of.id, version, at, correlation, event: happened, json, n: entry.n });
-    } else {
-      if (entry.rows.length === 0) this.changedProducts.add(entry as ProductEntry);
-      (entry as ProductEntry).rows.push(
-        operation(of.id, version, event.event as ProductEvent, after as ProductState, at, correlation),
-      );
-      if (entry.isNew) this.hasNewProducts = true;
-      if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
-    }
+    if (entry.rows.length === 0) this.changedProducts.add(entry);
+    entry.rows.push(row);
+    if (entry.isNew) this.hasNewProducts = true;
+    if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
   }
 
   /** Folds an event of a journal in, unless the row it started from already has it (R1). */
@@ -131,17 +132,21 @@ export class World {
     if (event.of.kind === 'order') {
       const entry = this.orders.get(event.of.id) ?? this.newOrder(event.of.id);
       if (event.version <= entry.version) return false; // Versions are dense: the row has it.
+      const { of, version } = event;
       entry.state = evolveOrder(entry.state, event.event as OrderEvent, at);
-      this.orders.set(event.of.id, entry);
-      step(entry, event.version, mark, event.of);
-      this.remember(entry, event, entry.state, at, correlation);
+      this.orders.set(of.id, entry);
+      step(entry, version, mark, of);
+      const events = JSON.stringify(event.event);
+      this.rememberTurn(entry, { order: of.id, version, at, correlation, n: mark.n, count: 1, events });
     } else {
       const entry = this.products.get(event.of.id) ?? this.newProduct(event.of.id);
       if (event.version <= entry.version) return false; // Versions are dense: the row has it.
-      entry.state = evolveProduct(entry.state, event.event as ProductEvent, at);
-      this.products.set(event.of.id, entry);
-      step(entry, event.version, mark, event.of);
-      this.remember(entry, event, entry.state, at, correlation);
+      const { of, version } = event;
+      const happened = event.event as ProductEvent;
+      entry.state = evolveProduct(entry.state, happened, at);
+      this.products.set(of.id, entry);
+      step(entry, version, mark, of);
+      this.rememberOperation(entry, operation(of.id, version, happened, entry.state, at, correlation));
     }
     return true;
   }

@@ -1,11 +1,11 @@
 // Orders that have lived through every phase, by the product's own decisions, and rows made of them.
 import { type OrderId, orderId, type ProductId, productId, userId, type WriteId, writeId } from '../../actors/ids.js';
 import { NO_BACKORDERS } from '../../actors/inventory.js';
-import type { HistoryRow, Mark, OperationRow, OrderChange, ProductChange } from '../../actors/node/rows.js';
+import type { Mark, OperationRow, OrderChange, ProductChange, TurnRow } from '../../actors/node/rows.js';
 import { absentOrder, type OrderState } from '../../actors/order.js';
 import { decideOrder } from '../../actors/order-chart.js';
 import { evolveOrder } from '../../actors/order-events.js';
-import type { HoldAnswer, OrderCommand, OrderContent } from '../../actors/protocol.js';
+import type { HoldAnswer, OrderCommand, OrderContent, OrderEvent } from '../../actors/protocol.js';
 
 let count = 0;
 export const uniqueName = (what: string): string => `${what}-${process.pid}-${Date.now().toString(36)}-${++count}`;
@@ -119,23 +119,19 @@ export function lived(): OrderState[] {
   ];
 }
 
+export const aTurn = (of: Omit<TurnRow, 'count' | 'events'>, ...events: readonly OrderEvent[]): TurnRow => ({
+  ...of,
+  count: events.length,
+  events: events.map((event) => JSON.stringify(event)).join(','),
+});
+
 export function anOrder(state: OrderState, mark: Mark): OrderChange {
-  const history: HistoryRow[] = [
-    {
-      order: state.id,
-      version: 1,
-      at: AT,
-      correlation: state.correlation,
-      event: { type: 'placed', content: state.content, correlation: state.correlation },
-    },
-    {
-      order: state.id,
-      version: 2,
-      at: AT + 1,
-      correlation: state.correlation,
-      event: { type: 'paid', captured: true },
-    },
-    { order: state.id, version: 3, at: AT + 1, correlation: state.correlation, event: { type: 'confirmed' } },
+  const { id: order, correlation } = state;
+  const placed: OrderEvent = { type: 'placed', content: state.content, correlation };
+  const shared = { order, correlation };
+  const history = [
+    aTurn({ ...shared, version: 1, at: AT, n: 1 }, placed),
+    aTurn({ ...shared, version: 2, at: AT + 1, n: 2 }, { type: 'paid', captured: true }, { type: 'confirmed' }),
   ];
   return { state, version: state.version, ...mark, isNew: true, history };
 }

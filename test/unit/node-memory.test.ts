@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { writeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { statementsOf } from '../../actors/node/flush.js';
+import { eventsOf } from '../../actors/node/rows.js';
 import type { OrderEvent } from '../../actors/protocol.js';
 import { ownedWorld, Rig } from './node-rig.js';
 import { A, adjustOf, B, held, O1, oneLine, orderAfter, placed, receiveOf } from './samples.js';
@@ -67,7 +68,7 @@ test('a flush carries every event once: history, and operations with what stood 
   rig.turn();
   const { orders, products, events } = rig.flushed();
   assert.equal(
-    orders[0]?.history.map((row) => row.event.type),
+    orders[0]?.history.flatMap(eventsOf).map(({ event }) => event.type),
     ['placed', 'held', 'paid', 'confirmed'],
   );
   assert.equal(
