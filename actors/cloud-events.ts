@@ -9,6 +9,7 @@
  * Written out by hand: this runs for every event of every order. What is free text goes through
  * JSON.stringify, the rest are words and numbers of ours.
  */
+import { flat } from './flat.js';
 import type { Address } from './ids.js';
 import { toDecimal } from './money.js';
 import type { Cascade, TurnRecord } from './node/record.js';
@@ -26,49 +27,73 @@ export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: st
   return text === '' ? '' : `[${text}]`;
 }
 
-/** What all events of a turn share, made once. */
+/** What all events of a turn share, made once; each part stands between what differs. */
 export interface EventFrame {
   readonly source: string;
   readonly time: string;
+  /** From the source to the subject, by the event's type. */
+  readonly order: Map<string, string>;
+  readonly product: Map<string, string>;
 }
 
 /** @param at wall clock of the turn, milliseconds. */
 export const eventFrame = (at: number, source: string): EventFrame => ({
   source: `","source":${JSON.stringify(source)},"type":"`,
-  time: `,"time":"${new Date(at).toISOString()}","datacontenttype":"application/json","correlationid":`,
+  time: flat(',"time":"', new Date(at).toISOString(), '","datacontenttype":"application/json","correlationid":'),
+  order: new Map(),
+  product: new Map(),
 });
 
 /** One cascade's events with commas between, for who collects a turn piece by piece. */
-export function cascadeEvents({ correlation, events }: Cascade, { source, time }: EventFrame): string {
-  const shared = time + quoted(correlation);
+export function cascadeEvents({ correlation, events }: Cascade, frame: EventFrame): string {
+  const abouts: About[] = [];
   let about: About | undefined;
   let text = '';
   for (const { of, version, event } of events) {
-    if (about?.id !== of.id || about.kind !== of.kind) about = aboutOf(of, shared);
+    if (about?.id !== of.id || about.kind !== of.kind) {
+      about = abouts.find(({ id, kind }) => id === of.id && kind === of.kind);
+      if (about === undefined) {
+        about = aboutOf(of, correlation, frame);
+        if (abouts.length < ABOUTS) abouts.push(about);
+      }
+    }
     const data = of.kind === 'order' ? orderData(event as OrderEvent) : productData(event as ProductEvent);
-    const one = `${about.head}${version}${source}${TYPE[of.kind]}${event.type}${about.middle}${data}}}`;
+    const one = `${about.head}${version}${typeOf(of.kind, event.type, frame)}${about.rest}${data}}}`;
     text = text === '' ? one : `${text},${one}`;
   }
   return text;
 }
 
-/** What all events of one actor in one cascade share. */
+/** What all events of one actor in one cascade share: what stands before the version, and from the subject on. */
 interface About extends Pick<Address, 'kind' | 'id'> {
   readonly head: string;
-  readonly middle: string;
+  readonly rest: string;
 }
 
-function aboutOf({ kind, id }: Address, shared: string): About {
+/** So many of a cascade's actors are looked for again, one by one. */
+const ABOUTS = 8;
+
+function aboutOf({ kind, id }: Address, correlation: string, { time }: EventFrame): About {
   const name = quoted(id);
   return {
     kind,
     id,
-    head: `{"specversion":"1.0","id":"${kind}/${name.slice(1, -1)}/`,
-    middle: `.v1","subject":${name}${shared},"data":{"${kind}_id":${name}`,
+    head: flat('{"specversion":"1.0","id":"', kind, '/', name.slice(1, -1), '/'),
+    rest: flat(name, time, quoted(correlation), DATA[kind], name),
   };
 }
 
-const TYPE = { order: 'order.', product: 'inventory.' } as const;
+const DATA = { order: ',"data":{"order_id":', product: ',"data":{"product_id":' } as const;
+
+function typeOf(kind: Address['kind'], type: string, frame: EventFrame): string {
+  const types = frame[kind];
+  let text = types.get(type);
+  if (text === undefined) {
+    text = flat(frame.source, kind === 'order' ? 'order.' : 'inventory.', type, '.v1","subject":');
+    types.set(type, text);
+  }
+  return text;
+}
 
 // ---------------------------------------------------------------- data, a row a type
 

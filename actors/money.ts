@@ -39,7 +39,9 @@ export const DEFAULT_CURRENCY = 'USD';
 export const minorDigits = (currency: string): number => DIGITS[currency] ?? 2;
 
 /** Minor units as a decimal number, for JSON. */
-export const toDecimal = (minor: number, currency: string): number => minor / 10 ** minorDigits(currency);
+export const toDecimal = (minor: number, currency: string): number => minor / (UNITS[minorDigits(currency)] ?? 1);
+
+const UNITS = [1, 10, 100, 1_000, 10_000];
 
 /**
  * A decimal number in minor units; undefined when it has more digits than the currency or leaves the safe

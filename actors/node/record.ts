@@ -6,6 +6,7 @@
  * one seal: from then on no append of its writer gets through. Every record of the claims log
  * carries the whole map of who owns which partition.
  */
+import { listed } from '../flat.js';
 import type { JournalId, NodeId, OrderId, ProductId } from '../ids.js';
 import type { ActorEvent, HoldAnswer, Letter, Line, OrderContent, OrderEvent, ProductEvent } from '../protocol.js';
 import { quoted } from '../quoted.js';
@@ -161,7 +162,7 @@ export function packCascade(correlation: string, packedEvents: readonly string[]
 export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
   const { id, journal, n, at, parts, letters } = turn;
   const head = JSON.stringify({ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters });
-  return `${head.slice(0, -1)},"cascades":[${cascades.join(',')}]}`;
+  return listed(`${head.slice(0, -1)},"cascades":[`, cascades, ']}');
 }
 
 export const encodeSeal = (seal: Omit<SealRecord, 'kind'>): string =>

@@ -8,6 +8,7 @@
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
 import { cascadeEvents, type EventFrame, eventFrame } from '../cloud-events.js';
+import { listed } from '../flat.js';
 import type { Address, OrderId } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
@@ -123,7 +124,7 @@ export class Turn {
   /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
   get publicBatch(): string {
     const { texts } = this.published;
-    return texts.length === 0 ? '' : `[${texts.join(',')}]`;
+    return texts.length === 0 ? '' : listed('[', texts, ']');
   }
 
   /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */

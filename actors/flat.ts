@@ -1,0 +1,13 @@
+/**
+ * Texts that stand by themselves. What is added up with `+` stays a tree of its pieces, which is walked again each time it
+ * becomes part of something larger, and survives as so many objects.
+ */
+export const flat = (...pieces: readonly string[]): string => pieces.join('');
+
+/** With commas between. What is put around a text that is joined already has all of it copied once more. */
+export function listed(before: string, items: readonly string[], after: string): string {
+  const all = items.length === 0 ? [''] : items.slice();
+  all[0] = before + all[0];
+  all[all.length - 1] += after;
+  return all.join(',');
+}
