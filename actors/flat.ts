@@ -5,7 +5,7 @@
 export const flat = (...pieces: readonly string[]): string => pieces.join('');
 
 /** With commas between. What is put around a text that is joined already has all of it copied once more. */
-export function listed(before: string, items: readonly string[], after: string): string {
+export function listed(before: string, items: readonly (string | number | boolean)[], after: string): string {
   const all = items.length === 0 ? [''] : items.slice();
   all[0] = before + all[0];
   all[all.length - 1] += after;

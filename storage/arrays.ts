@@ -4,43 +4,43 @@
  * driver's own serialiser looks at every element several times.
  */
 
+import { listed } from '../actors/flat.js';
+
 const TO_ESCAPE = /["\\]/g;
 const NUL = /\0/g;
-const NEEDS_CARE = /["\\\0]/;
+/** Most are ids: what stands in a literal as it is costs no quotes. */
+const BARE = /^[\w-]+$/;
+const NONE = /^null$/i;
 /** ASCII's record separator: JSON text and our own words never hold one. */
 const SEPARATOR = '\x1e';
 
 /** Postgres text holds no NUL; a lone surrogate becomes the same sign when it is encoded. */
 export const storable = (text: string): string => (text.includes('\0') ? text.replace(NUL, '\ufffd') : text);
 
-const quoted = (text: string): string =>
-  NEEDS_CARE.test(text) ? `"${storable(text).replace(TO_ESCAPE, '\\$&')}"` : `"${text}"`;
+function element(text: string | null | undefined): string {
+  if (text === null || text === undefined) return 'NULL';
+  if (BARE.test(text) && !(text.length === 4 && NONE.test(text))) return text;
+  return `"${storable(text).replace(TO_ESCAPE, '\\$&')}"`;
+}
 
 export const texts = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
-  `{${elements(rows, of, quoted, 'NULL').join(',')}}`;
+  listed(
+    '{',
+    rows.map((row) => element(of(row))),
+    '}',
+  );
 
 /** For numbers, decimals as text, and booleans: nothing in them needs quotes. */
 export const plain = <T>(rows: readonly T[], of: (row: T) => number | boolean | string | null | undefined): string =>
-  `{${elements(rows, of, (value) => value, 'NULL').join(',')}}`;
+  listed(
+    '{',
+    rows.map((row) => of(row) ?? 'NULL'),
+    '}',
+  );
 
 /** For JSON text and words of our own, which are never empty: an empty one stands for none. */
 const words = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
-  elements(rows, of, (value) => value, '').join(SEPARATOR);
-
-/** Joined at once: a text that grows piece by piece is a tree of pieces, and has to be written twice. */
-function elements<T, V, E>(
-  rows: readonly T[],
-  of: (row: T) => V | null | undefined,
-  written: (value: V) => E,
-  none: E,
-): E[] {
-  const all: E[] = [];
-  for (const row of rows) {
-    const value = of(row);
-    all.push(value === null || value === undefined ? none : written(value));
-  }
-  return all;
-}
+  rows.map((row) => of(row) ?? '').join(SEPARATOR);
 
 /** One column of a table, and where a row of ours has its value. */
 export interface Column<T> {
