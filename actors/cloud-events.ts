@@ -186,7 +186,7 @@ function answerText(answer: HoldAnswer): string {
 
 /** In the type it was sent in. */
 const userText = (user: string, isNumber: boolean): string =>
-  isNumber && /^-?(0|[1-9]\d*)$/.test(user) ? user : JSON.stringify(user);
+  isNumber && /^-?(0|[1-9]\d*)$/.test(user) ? user : quoted(user);
 
 const optional = (name: string, value: unknown): string =>
   value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`;

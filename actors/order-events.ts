@@ -143,12 +143,18 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
 };
 
 /** @param at wall clock of the turn, milliseconds. */
-export function evolveOrder(state: OrderState, event: OrderEvent, at: number): OrderState {
+export const evolveOrder = (state: OrderState, event: OrderEvent, at: number): OrderState =>
+  evolveOrderBy(state, [event], at);
+
+/** All that one decision led to, in one copy of the state. */
+export function evolveOrderBy(state: OrderState, events: readonly OrderEvent[], at: number): OrderState {
   const next = copyOf(state);
-  next.version = state.version + 1;
+  next.version = state.version + events.length;
   next.updatedAt = at;
-  const row = fold[event.type] as Fold<OrderEvent['type']>;
-  row(next, event, at);
+  for (const event of events) {
+    const row = fold[event.type] as Fold<OrderEvent['type']>;
+    row(next, event, at);
+  }
   return next;
 }
 

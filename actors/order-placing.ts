@@ -38,15 +38,13 @@ export const sendLate: Row<'sendLate'> = (state) => {
 };
 
 export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instantPayment, captureOn }) => {
-  const shortages = answers.flatMap((a) =>
-    a.answer === 'short' ? [{ product: a.product, asked: quantityOf(state, a.product), available: a.available }] : [],
-  );
   const lines = answered(state.lines, answers);
   const currency = currencyOf(state, answers);
   if (answers.some((a) => a.answer === 'unknown' || (a.answer === 'held' && a.currency !== currency))) {
     return fail(state, 'unknown_product', answers);
   }
-  if (shortages.length > 0) return fail(state, 'out_of_stock', answers, shortages);
+  if (answers.some((a) => a.answer === 'short'))
+    return fail(state, 'out_of_stock', answers, shortagesOf(state, answers));
   if (lines.some(({ hold }) => hold === 'asked' || hold === 'late')) {
     return { events: [{ type: 'answered', answers }], letters: [] };
   }
@@ -139,6 +137,11 @@ export function answered(lines: readonly OrderLine[], answers: readonly HoldAnsw
     return { product, quantity, hold: 'held', backordered: a.backordered ?? 0, unitPrice: a.unitPrice };
   });
 }
+
+const shortagesOf = (state: OrderState, answers: readonly HoldAnswer[]): Shortage[] =>
+  answers.flatMap((a) =>
+    a.answer === 'short' ? [{ product: a.product, asked: quantityOf(state, a.product), available: a.available }] : [],
+  );
 
 const quantityOf = (state: OrderState, product: ProductId): number =>
   state.lines.find((line) => line.product === product)?.quantity ?? 0;

@@ -142,16 +142,21 @@ export type Row<T extends OrderCommand['type']> = (
 
 export const nothing: Answer = { events: [], letters: [] };
 
+/** One empty value for all. */
+const NO_CONTENT: OrderContent = { user: '' as OrderContent['user'], userIsNumber: false, lines: [] };
+const NO_LINES: readonly OrderLine[] = [];
+const NO_SHORTAGES: readonly Shortage[] = [];
+
 export const absentOrder = (id: OrderId): OrderState => ({
   id,
   version: 0,
   phase: 'absent',
-  content: { user: '' as OrderContent['user'], userIsNumber: false, lines: [] },
-  lines: [],
+  content: NO_CONTENT,
+  lines: NO_LINES,
   payment: 'pending',
   voidOwed: false,
   reason: undefined,
-  shortages: [],
+  shortages: NO_SHORTAGES,
   currency: undefined,
   total: undefined,
   lateMs: 0,

@@ -11,7 +11,7 @@ import { hasOutcome } from '../order.js';
 import type { ActReply } from '../ports.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
 import type { Effect, InboxItem } from './effects.js';
-import type { Turn } from './turn.js';
+import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
 import type { Writes } from './writes.js';
 
@@ -52,15 +52,7 @@ export class Handlers {
       { to: { kind: 'order', id: order }, command: { type: 'place', content, correlation } },
       correlation,
     );
-    const refuse = (refusal: OrderRefusal | 'too_large' | 'broken') => () => {
-      this.emit({ kind: 'replyPlace', request, reply: { kind: 'refused', refusal } });
-    };
-    if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
-    if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
-    if (handled.kind === 'threw') {
-      this.emit({ kind: 'deadLetter', item, error: handled.error });
-      return refuse('broken');
-    }
+    if (handled.kind !== 'done') return this.notPlaced(turn, item, handled);
     return () => {
       const entry = this.world.orders.get(order);
       if (entry === undefined) throw new Error(`order ${order} left memory before its reply`);
@@ -72,6 +64,20 @@ export class Handlers {
         this.emit({ kind: 'accepted', request, state: entry.state });
       }
     };
+  }
+
+  private notPlaced(
+    turn: Turn,
+    item: Extract<InboxItem, { kind: 'place' }>,
+    handled: Exclude<Handled, { kind: 'done' }>,
+  ) {
+    const refuse = (refusal: OrderRefusal | 'too_large' | 'broken') => () => {
+      this.emit({ kind: 'replyPlace', request: item.request, reply: { kind: 'refused', refusal } });
+    };
+    if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+    if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
+    this.emit({ kind: 'deadLetter', item, error: handled.error });
+    return refuse('broken');
   }
 
   private act(turn: Turn, item: Extract<InboxItem, { kind: 'act' }>) {

@@ -128,7 +128,7 @@ function contentJson(content: OrderContent): string {
     if (rare !== undefined) return JSON.stringify(content);
   }
   const of = currency === undefined ? '' : `,"currency":${quoted(currency)}`;
-  return `{"user":${JSON.stringify(user)},"userIsNumber":${userIsNumber},"lines":[${jsonOf(lines, lineJson)}]${of}}`;
+  return `{"user":${quoted(user)},"userIsNumber":${userIsNumber},"lines":[${jsonOf(lines, lineJson)}]${of}}`;
 }
 
 const lineJson = ({ product, quantity }: Line): string => `{"product":${quoted(product)},"quantity":${quantity}}`;

@@ -14,7 +14,7 @@ import { decideProduct, evolveProduct, type ProductState, type StockContext } fr
 import { limits } from '../limits.js';
 import type { OrderContext, OrderState } from '../order.js';
 import { decideOrder } from '../order-chart.js';
-import { evolveOrder } from '../order-events.js';
+import { evolveOrderBy } from '../order-events.js';
 import type {
   Decision,
   Letter,
@@ -60,6 +60,7 @@ export type Handled =
 
 type Applied = JournaledEvent & {
   readonly entry: OrderEntry | ProductEntry;
+  /** Of a product, after this event; of an order, after all that were decided with it. */
   readonly after: OrderState | ProductState;
   readonly correlation: string;
 };
@@ -223,11 +224,11 @@ export class Turn {
     const isNew = version === 0;
     before.push({ entry, of, isNew, state, version, epoch, n });
     if (isNew) world.add(of, entry);
+    if (of.kind === 'order') entry.state = evolveOrderBy(state as OrderState, events as OrderEvent[], this.at);
     for (const event of events) {
-      entry.state =
-        of.kind === 'order'
-          ? evolveOrder(entry.state as OrderState, event as OrderEvent, this.at)
-          : evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
+      if (of.kind === 'product') {
+        entry.state = evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
+      }
       entry.version++;
       applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation } as Applied);
     }
