@@ -29,20 +29,38 @@ export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: st
 
 /** What all events of a turn share, made once; each part stands between what differs. */
 export interface EventFrame {
-  readonly source: string;
+  readonly types: Types;
   readonly time: string;
-  /** From the source to the subject, by the event's type. */
-  readonly order: Map<string, string>;
-  readonly product: Map<string, string>;
 }
 
 /** @param at wall clock of the turn, milliseconds. */
 export const eventFrame = (at: number, source: string): EventFrame => ({
-  source: `","source":${JSON.stringify(source)},"type":"`,
+  types: typesOf(source),
   time: flat(',"time":"', new Date(at).toISOString(), '","datacontenttype":"application/json","correlationid":'),
-  order: new Map(),
-  product: new Map(),
 });
+
+/** By the event's type: from the source to the subject. */
+interface Types {
+  readonly source: string;
+  readonly order: { readonly [T in OrderEvent['type']]: string };
+  readonly product: { readonly [T in ProductEvent['type']]: string };
+}
+
+/** Of the source that was asked for last: a process has one. */
+let types: Types | undefined;
+
+function typesOf(source: string): Types {
+  if (types?.source === source) return types;
+  const named = <T extends string>(fields: { readonly [type in T]: unknown }, prefix: string) =>
+    Object.fromEntries(
+      (Object.keys(fields) as T[]).map((type) => [
+        type,
+        flat('","source":', JSON.stringify(source), ',"type":"', prefix, type, '.v1","subject":'),
+      ]),
+    ) as { [type in T]: string };
+  types = { source, order: named(orderFields, 'order.'), product: named(productFields, 'inventory.') };
+  return types;
+}
 
 /** One cascade's events with commas between, for who collects a turn piece by piece. */
 export function cascadeEvents({ correlation, events }: Cascade, frame: EventFrame): string {
@@ -57,8 +75,11 @@ export function cascadeEvents({ correlation, events }: Cascade, frame: EventFram
         if (abouts.length < ABOUTS) abouts.push(about);
       }
     }
-    const data = of.kind === 'order' ? orderData(event as OrderEvent) : productData(event as ProductEvent);
-    const one = `${about.head}${version}${typeOf(of.kind, event.type, frame)}${about.rest}${data}}}`;
+    const { order, product } = frame.types;
+    const isOrder = of.kind === 'order';
+    const type = isOrder ? order[event.type as OrderEvent['type']] : product[event.type as ProductEvent['type']];
+    const data = isOrder ? orderData(event as OrderEvent) : productData(event as ProductEvent);
+    const one = `${about.head}${version}${type}${about.rest}${data}}}`;
     text = text === '' ? one : `${text},${one}`;
   }
   return text;
@@ -79,20 +100,14 @@ function aboutOf({ kind, id }: Address, correlation: string, { time }: EventFram
     kind,
     id,
     head: flat('{"specversion":"1.0","id":"', kind, '/', name.slice(1, -1), '/'),
-    rest: flat(name, time, quoted(correlation), DATA[kind], name),
+    rest: flat(
+      name,
+      time,
+      quoted(correlation),
+      kind === 'order' ? ',"data":{"order_id":' : ',"data":{"product_id":',
+      name,
+    ),
   };
-}
-
-const DATA = { order: ',"data":{"order_id":', product: ',"data":{"product_id":' } as const;
-
-function typeOf(kind: Address['kind'], type: string, frame: EventFrame): string {
-  const types = frame[kind];
-  let text = types.get(type);
-  if (text === undefined) {
-    text = flat(frame.source, kind === 'order' ? 'order.' : 'inventory.', type, '.v1","subject":');
-    types.set(type, text);
-  }
-  return text;
 }
 
 // ---------------------------------------------------------------- data, a row a type

@@ -4,9 +4,12 @@
  */
 export const flat = (...pieces: readonly string[]): string => pieces.join('');
 
-/** With commas between. What is put around a text that is joined already has all of it copied once more. */
-export function listed(before: string, items: readonly (string | number | boolean)[], after: string): string {
-  const all = items.length === 0 ? [''] : items.slice();
+/**
+ * With commas between. What is put around a text that is joined already has all of it copied once more.
+ * @param all taken over: it is changed.
+ */
+export function listed(before: string, all: (string | number | boolean)[], after: string): string {
+  if (all.length === 0) return before + after;
   all[0] = before + all[0];
   all[all.length - 1] += after;
   return all.join(',');

@@ -145,8 +145,9 @@ function jsonOf<T>(items: readonly T[], json: (item: T) => string): string {
   return all;
 }
 
+/** Begins with a comma: something stands before it always. */
 export const packEvent = (kind: 'order' | 'product', id: string, version: number, event: string): string =>
-  `${kind === 'order' ? '["o",' : '["p",'}${quoted(id)},${version},${event}]`;
+  `${kind === 'order' ? ',["o",' : ',["p",'}${quoted(id)},${version},${event}]`;
 
 const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
   kind === 'o' ? { of: { kind: 'order', id }, version, event } : { of: { kind: 'product', id }, version, event };
@@ -154,7 +155,7 @@ const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
 /** Only grown: it is written out once, with the whole record. */
 export function packCascade(correlation: string, packedEvents: readonly string[]): string {
   let text = `[${quoted(correlation)}`;
-  for (const event of packedEvents) text += `,${event}`;
+  for (const event of packedEvents) text += event;
   return `${text}]`;
 }
 
@@ -162,7 +163,7 @@ export function packCascade(correlation: string, packedEvents: readonly string[]
 export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
   const { id, journal, n, at, parts, letters } = turn;
   const head = JSON.stringify({ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters });
-  return listed(`${head.slice(0, -1)},"cascades":[`, cascades, ']}');
+  return listed(`${head.slice(0, -1)},"cascades":[`, cascades.slice(), ']}');
 }
 
 export const encodeSeal = (seal: Omit<SealRecord, 'kind'>): string =>

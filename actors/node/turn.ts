@@ -63,6 +63,8 @@ type Applied = JournaledEvent & {
   /** Of a product, after this event; of an order, after all that were decided with it. */
   readonly after: OrderState | ProductState;
   readonly correlation: string;
+  /** The event's text in the record. */
+  json: string;
 };
 
 /** What happened to one order under one correlation: a row of its history. */
@@ -125,7 +127,7 @@ export class Turn {
   /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
   get publicBatch(): string {
     const { texts } = this.published;
-    return texts.length === 0 ? '' : listed('[', texts, ']');
+    return texts.length === 0 ? '' : listed('[', texts.slice(), ']');
   }
 
   /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */
@@ -230,7 +232,7 @@ export class Turn {
         entry.state = evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
       }
       entry.version++;
-      applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation } as Applied);
+      applied.push({ of, version: entry.version, event, entry, after: entry.state, correlation, json: '' } as Applied);
     }
     this.stamp(entry);
   }
@@ -289,11 +291,9 @@ export class Turn {
     correlation: string,
   ): boolean {
     const packed: string[] = [];
-    const jsons: string[] = [];
-    for (const { of, version, event } of applied) {
-      const json = eventJson(event);
-      jsons.push(json);
-      packed.push(packEvent(of.kind, of.id, version, json));
+    for (const each of applied) {
+      each.json = eventJson(each.event);
+      packed.push(packEvent(each.of.kind, each.of.id, each.version, each.json));
     }
     const cascade = packCascade(correlation, packed);
     const published = cascadeEvents({ correlation, events: applied }, this.frame);
@@ -308,23 +308,24 @@ export class Turn {
       this.world.channels.get(letter.from)?.add(letter);
       this.touchedPartitions.add(letter.from);
     }
-    for (let i = 0; i < applied.length; i++) {
-      const each = applied[i] as Applied;
+    let last: OrderTurn | undefined;
+    for (const each of applied) {
       this.applied.push(each);
-      if (each.of.kind === 'order') this.happened(each.entry as OrderEntry, each.of.id, each, jsons[i] as string);
+      if (each.of.kind !== 'order') continue;
+      if (last?.entry !== each.entry) last = this.turnOf(each.entry as OrderEntry, each.of.id, each);
+      last.events.push(each.json);
     }
     for (const { entry } of before) this.touchedPartitions.add(entry.partition);
     return true;
   }
 
-  private happened(entry: OrderEntry, id: OrderId, { version, correlation }: Applied, json: string): void {
+  private turnOf(entry: OrderEntry, id: OrderId, { version, correlation }: Applied): OrderTurn {
     const last = this.touchedOrders.get(entry);
-    if (last?.correlation === correlation) last.events.push(json);
-    else {
-      const turn: OrderTurn = { entry, id, version, correlation, events: [json] };
-      this.touchedOrders.set(entry, turn);
-      this.orderTurns.push(turn);
-    }
+    if (last?.correlation === correlation) return last;
+    const turn: OrderTurn = { entry, id, version, correlation, events: [] };
+    this.touchedOrders.set(entry, turn);
+    this.orderTurns.push(turn);
+    return turn;
   }
 }
 
