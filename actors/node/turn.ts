@@ -135,24 +135,20 @@ export class Turn {
     const before: Before[] = [];
     const applied: Applied[] = [];
     const numbered: NumberedLetter[] = [];
-    let unsee = () => {};
-    const takeBack = () => {
-      unsee();
-      this.takeBack(before);
-    };
+    let unsee: (() => void) | undefined;
     try {
       const refusal = this.run(first, correlation, applied, numbered, before);
       if (refusal !== undefined) {
-        takeBack();
+        this.takeBack(before);
         return { kind: 'refused', refusal };
       }
       if (arrived !== undefined) unsee = this.markSeen(arrived);
       if (applied.length + numbered.length > 0 && !this.take(applied, before, numbered, correlation)) {
-        takeBack();
+        this.takeBack(before, unsee);
         return FULL;
       }
     } catch (error) {
-      takeBack();
+      this.takeBack(before, unsee);
       return { kind: 'threw', error };
     }
     return DONE;
@@ -237,7 +233,8 @@ export class Turn {
     this.stamp(entry);
   }
 
-  private takeBack(before: readonly Before[]): void {
+  private takeBack(before: readonly Before[], unsee?: () => void): void {
+    unsee?.();
     for (let i = before.length - 1; i >= 0; i--) {
       const { entry, of, isNew, state, version, epoch, n } = before[i] as Before;
       Object.assign(entry, { state, version, epoch, n });
