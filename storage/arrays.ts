@@ -1,10 +1,10 @@
 /**
- * Columns as one text parameter each, for `unnest`: array literals, or, where no element can hold a
- * control character, elements joined by one (half the work on both sides). Built here, since the
- * driver's own serialiser looks at every element several times.
+ * Columns as text parameters, for `unnest`: array literals, or elements joined by a sign that none of
+ * them has (half the work on both sides). Built here, since the driver's own serialiser looks at every
+ * element several times.
  */
-
 import { listed } from '../actors/flat.js';
+import type { Parameter } from './postgres.js';
 
 const TO_ESCAPE = /["\\]/g;
 const NUL = /\0/g;
@@ -42,11 +42,21 @@ export const plain = <T>(rows: readonly T[], of: (row: T) => number | boolean | 
 const words = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
   rows.map((row) => of(row) ?? '').join(SEPARATOR);
 
+/** For text that is never null: joined by the first sign that none of it has, and that sign. */
+function ids<T>(rows: readonly T[], of: (row: T) => string | null | undefined): [string, string] {
+  const all = rows.map((row) => of(row) ?? '');
+  let separator = SEPARATOR;
+  while (all.some((text) => text.includes(separator))) separator = String.fromCharCode(separator.charCodeAt(0) + 1);
+  return [storable(all.join(separator)), separator];
+}
+
+/** What a column's elements are on the wire; an id is any text that is never null. */
+type Type = 'id' | 'text' | 'word' | 'json' | 'bigint' | 'numeric' | 'boolean';
+
 /** One column of a table, and where a row of ours has its value. */
 export interface Column<T> {
   readonly name: string;
-  /** What its elements are on the wire. */
-  readonly type: 'text' | 'word' | 'json' | 'bigint' | 'numeric' | 'boolean';
+  readonly type: Type;
   /** What a row takes of it; the element itself where absent. */
   readonly as?: string;
   of(row: T): string | number | boolean | null | undefined;
@@ -54,20 +64,55 @@ export interface Column<T> {
 
 type TextOf<T> = (row: T) => string | null | undefined;
 
-export const encode = <T>(columns: readonly Column<T>[], rows: readonly T[]): string[] =>
-  columns.map(({ type, of }) => {
-    if (type === 'text') return texts(rows, of as TextOf<T>);
-    return type === 'word' || type === 'json' ? words(rows, of as TextOf<T>) : plain(rows, of);
+/** Nothing is beyond these, so ids have their separator there. */
+function written<T>({ type, of }: Column<T>, rows: readonly T[]): [string, Parameter] {
+  if (type === 'id') return ids(rows, of as TextOf<T>);
+  if (type === 'text') return [texts(rows, of as TextOf<T>), null];
+  if (type === 'word' || type === 'json') return [words(rows, of as TextOf<T>), null];
+  // The driver tells a boolean from what is not known by its value, and would prepare the statement once for each.
+  return [plain(rows, of), type === 'boolean' ? false : null];
+}
+
+/** The array that `encode` made of a column of this type, at the parameter of that number. */
+export const arrayAt = (type: Type, at: number): string => {
+  if (type === 'id') return `string_to_array($${at}::text, $${at + 1}::text)`;
+  return type === 'word' || type === 'json' ? `string_to_array($${at}::text, E'\\x1e', '')` : `$${at}::${type}[]`;
+};
+
+/** As texts joined into one; else as an array literal. */
+const isJoined = (type: Type): boolean => type === 'id' || type === 'word' || type === 'json';
+
+/**
+ * Two parameters a column: its elements, and what every row has that is beyond them. A column in which all rows
+ * have the same has no elements, which saves both sides most of their work; but the first, which counts the rows.
+ */
+export const encode = <T>(columns: readonly Column<T>[], rows: readonly T[]): Parameter[] =>
+  columns.flatMap((column, i) => {
+    const all = i === 0 ? undefined : valueOfAll(column, rows);
+    if (all !== undefined) return [isJoined(column.type) ? '' : '{}', typeof all === 'string' ? storable(all) : all];
+    return written(column, rows);
   });
 
-/** `unnest(...) as r(...)`, its parameters numbered from the given one. */
+function valueOfAll<T>({ of }: Column<T>, rows: readonly T[]): Parameter | undefined {
+  let all: Parameter | undefined;
+  for (const row of rows) {
+    const value = of(row) ?? null;
+    if (all === undefined) all = value;
+    else if (value !== all) return undefined;
+  }
+  return all;
+}
+
+/**
+ * The rows that `encode` made of these columns as `r`, their parameters numbered from the given one. What is unnested in
+ * a select list goes row by row to whoever reads it; in `from` each array would be stored as a table of its own first.
+ */
 export const unnest = <T>(columns: readonly Column<T>[], from: number): string => {
-  const arrays = columns.map(({ type }, i) =>
-    type === 'word' || type === 'json'
-      ? `string_to_array($${from + i}::text, E'\\x1e', '')`
-      : `$${from + i}::${type}[]`,
+  const elements = columns.map(({ name, type }, i) => `unnest(${arrayAt(type, from + 2 * i)}) as ${name}`);
+  const each = columns.map(
+    ({ name, type }, i) => `coalesce(${name}, $${from + 2 * i + 1}::${isJoined(type) ? 'text' : type}) as ${name}`,
   );
-  return `unnest(${arrays.join(', ')}) as r(${names(columns)})`;
+  return `(select ${each.join(', ')} from (select ${elements.join(', ')}) as u) as r`;
 };
 
 export const names = <T>(columns: readonly Column<T>[]): string => columns.map(({ name }) => name).join(', ');

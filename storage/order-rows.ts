@@ -17,7 +17,7 @@ import {
   trackingOf,
 } from '../actors/transitions.js';
 import { minorOf } from './amounts.js';
-import { type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
+import { arrayAt, type Column, encode, msOf, names, timeOf, unnest, values } from './arrays.js';
 import { GATE, IF_OPEN } from './gate.js';
 import type { Parameter } from './postgres.js';
 
@@ -36,8 +36,8 @@ interface Row {
 const FRESH = { name: 'is_fresh', type: 'boolean', of: (row: { fresh: boolean }) => row.fresh } as const;
 
 const ORDER: readonly Column<Row>[] = [
-  { name: 'order_id', type: 'text', of: ({ order }) => order.state.id },
-  { name: 'user_id', type: 'text', of: ({ order }) => order.state.content.user },
+  { name: 'order_id', type: 'id', of: ({ order }) => order.state.id },
+  { name: 'user_id', type: 'id', of: ({ order }) => order.state.content.user },
   { name: 'user_id_is_number', type: 'boolean', of: ({ order }) => order.state.content.userIsNumber },
   { name: 'user_email', type: 'text', of: ({ order }) => order.state.content.email },
   { name: 'status', type: 'word', of: ({ order }) => statusOf(order.state.phase) },
@@ -65,7 +65,7 @@ const ORDER: readonly Column<Row>[] = [
     of: ({ order }) => json(order.state.content.billingAddress),
   },
   { name: 'notes', type: 'text', of: ({ order }) => order.state.content.notes },
-  { name: 'correlation_id', type: 'text', of: ({ order }) => order.state.correlation },
+  { name: 'correlation_id', type: 'id', of: ({ order }) => order.state.correlation },
   { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.state.createdAt },
   { name: 'updated_at', type: 'bigint', as: timeOf('updated_at'), of: ({ order }) => order.state.updatedAt },
   { name: 'version', type: 'bigint', of: ({ order }) => order.version },
@@ -87,9 +87,9 @@ interface ItemRow {
 }
 
 const ITEM: readonly Column<ItemRow>[] = [
-  { name: 'order_id', type: 'text', of: ({ order }) => order.id },
+  { name: 'order_id', type: 'id', of: ({ order }) => order.id },
   { name: 'line', type: 'bigint', of: ({ no }) => no },
-  { name: 'product_id', type: 'text', of: ({ line }) => line.product },
+  { name: 'product_id', type: 'id', of: ({ line }) => line.product },
   { name: 'quantity', type: 'bigint', of: ({ line }) => line.quantity },
   { name: 'unit_price', type: 'numeric', of: ({ order, line }) => amount(line.unitPrice, order.currency) },
   { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
@@ -100,18 +100,18 @@ const ITEM: readonly Column<ItemRow>[] = [
 ];
 
 const TURN: readonly Column<TurnRow>[] = [
-  { name: 'order_id', type: 'text', of: ({ order }) => order },
+  { name: 'order_id', type: 'id', of: ({ order }) => order },
   { name: 'version', type: 'bigint', of: ({ version }) => version },
   { name: 'at', type: 'bigint', as: timeOf('at'), of: ({ at }) => at },
-  { name: 'correlation_id', type: 'text', of: ({ correlation }) => correlation },
+  { name: 'correlation_id', type: 'id', of: ({ correlation }) => correlation },
   { name: 'events', type: 'json', of: ({ events }) => `[${events}]` },
 ];
 
 // ---------------------------------------------------------------- the statement
 
 const ORDER_AT = 2;
-const ITEM_AT = ORDER_AT + ORDER.length + 1;
-const TURN_AT = ITEM_AT + ITEM.length + 1;
+const ITEM_AT = ORDER_AT + 2 * (ORDER.length + 1);
+const TURN_AT = ITEM_AT + 2 * (ITEM.length + 1);
 
 const insert = (what: 'is_fresh' | 'not is_fresh') => ({
   orders: `insert into orders (${names(ORDER)}) select ${values(ORDER)} from ${unnest([...ORDER, FRESH] as readonly Column<never>[], ORDER_AT)} where ${what} and ${IF_OPEN}`,
@@ -121,8 +121,9 @@ const insert = (what: 'is_fresh' | 'not is_fresh') => ({
 const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
 /** An order's words are of what never changes: those that were there before this statement have theirs. */
-const ALL = `select $${ORDER_AT}::text where ${IF_OPEN}`;
-const UNKNOWN = `select array_agg(id)::text from unnest($${ORDER_AT}::text[]) id
+const IDS = arrayAt('id', ORDER_AT);
+const ALL = `select ${IDS}::text where ${IF_OPEN}`;
+const UNKNOWN = `select array_agg(id)::text from unnest(${IDS}) id
   where not exists (select from orders where order_id = id) and ${IF_OPEN} having count(*) > 0`;
 
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {

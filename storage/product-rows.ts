@@ -15,7 +15,7 @@ interface Row {
 const FRESH: Column<Row> = { name: 'is_fresh', type: 'boolean', of: ({ fresh }) => fresh };
 
 const PRODUCT: readonly Column<Row>[] = [
-  { name: 'product_id', type: 'text', of: ({ product }) => product.state.id },
+  { name: 'product_id', type: 'id', of: ({ product }) => product.state.id },
   { name: 'name', type: 'text', of: ({ product }) => product.state.name },
   {
     name: 'unit_price',
@@ -40,9 +40,9 @@ const PRODUCT: readonly Column<Row>[] = [
 ];
 
 const OPERATION: readonly Column<OperationRow>[] = [
-  { name: 'ref', type: 'text', of: (row) => row.ref },
-  { name: 'order_id', type: 'text', of: (row) => row.order },
-  { name: 'product_id', type: 'text', of: (row) => row.product },
+  { name: 'ref', type: 'id', of: (row) => row.ref },
+  { name: 'order_id', type: 'boolean', as: 'case when r.order_id then r.ref end', of: (row) => row.order !== null },
+  { name: 'product_id', type: 'id', of: (row) => row.product },
   { name: 'operation_type', type: 'word', of: (row) => row.type },
   { name: 'operation_no', type: 'bigint', of: (row) => row.no },
   { name: 'quantity', type: 'bigint', of: (row) => row.quantity },
@@ -52,13 +52,13 @@ const OPERATION: readonly Column<OperationRow>[] = [
   { name: 'backordered_after', type: 'bigint', of: (row) => row.backorderedAfter },
   { name: 'reason', type: 'text', of: (row) => row.reason },
   { name: 'fingerprint', type: 'text', of: (row) => row.fingerprint },
-  { name: 'correlation_id', type: 'text', of: (row) => row.correlation },
+  { name: 'correlation_id', type: 'id', of: (row) => row.correlation },
   { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: (row) => row.at },
 ];
 
 // ---------------------------------------------------------------- the statement
 
-const OPERATION_AT = 2 + PRODUCT.length + 1;
+const OPERATION_AT = 2 + 2 * (PRODUCT.length + 1);
 const overwritten = PRODUCT.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
 const text = (some: { fresh: boolean; certain: boolean }): string => {

@@ -318,6 +318,23 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     for (const { state } of stock) assert.equal(loaded.get(state.id), state);
   });
 
+  test('orders that are alike in everything but their ids survive', async () => {
+    const journal = await open();
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    for (const text of NASTY) {
+      const content = { ...sample.content, email: text, notes: text, shippingAddress: text };
+      const rows = [1, 2, 3].map((n) =>
+        anOrder({ ...sample, id: orderId(uniqueName('ORD')), content, correlation: text }, { epoch: 1, n }),
+      );
+      await snapshots.write(journal, orders(rows));
+      for (const { isNew: _, history, ...row } of rows) {
+        assert.equal(await stored(row.state.id), row);
+        assert.equal(await queries.history(row.state.id), history);
+      }
+    }
+  });
+
   test('a JSON null address is not the same as none', async () => {
     const journal = await open();
     const [sample] = lived();
