@@ -13,7 +13,7 @@ import { flat } from './flat.js';
 import type { Address } from './ids.js';
 import { toDecimal } from './money.js';
 import type { Cascade, TurnRecord } from './node/record.js';
-import type { HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from './protocol.js';
+import type { ActorEvent, HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from './protocol.js';
 import { quoted } from './quoted.js';
 
 /** A turn's events in order, as one JSON array; empty text when it has none. */
@@ -42,6 +42,7 @@ export const eventFrame = (at: number, source: string): EventFrame => ({
 /** By the event's type: from the source to the subject. */
 interface Types {
   readonly source: string;
+  readonly quotedSource: string;
   readonly order: { readonly [T in OrderEvent['type']]: string };
   readonly product: { readonly [T in ProductEvent['type']]: string };
 }
@@ -51,14 +52,15 @@ let types: Types | undefined;
 
 function typesOf(source: string): Types {
   if (types?.source === source) return types;
+  const quotedSource = JSON.stringify(source);
   const named = <T extends string>(fields: { readonly [type in T]: unknown }, prefix: string) =>
     Object.fromEntries(
       (Object.keys(fields) as T[]).map((type) => [
         type,
-        flat('","source":', JSON.stringify(source), ',"type":"', prefix, type, '.v1","subject":'),
+        flat('","source":', quotedSource, ',"type":"', prefix, type, '.v1","subject":'),
       ]),
     ) as { [type in T]: string };
-  types = { source, order: named(orderFields, 'order.'), product: named(productFields, 'inventory.') };
+  types = { source, quotedSource, order: named(orderFields, 'order.'), product: named(productFields, 'inventory.') };
   return types;
 }
 
@@ -83,6 +85,24 @@ export function cascadeEvents({ correlation, events }: Cascade, frame: EventFram
     text = text === '' ? one : `${text},${one}`;
   }
   return text;
+}
+
+/** Of an event's envelope, beside what differs. */
+const ENVELOPE_BYTES = 320;
+/** Of one character in UTF-8. */
+const WIDEST = 3;
+/** Names of fields are at most so much longer than in the journal, and amounts as decimals. */
+const LONGER = 2;
+
+/** What one cascade's events will take at most, in UTF-8; known without writing them. */
+export function mostEventBytes(
+  cascade: { readonly correlation: string; readonly events: readonly (Pick<ActorEvent, 'of'> & { json: string })[] },
+  { types }: EventFrame,
+): number {
+  const each = ENVELOPE_BYTES + WIDEST * (types.quotedSource.length + quoted(cascade.correlation).length);
+  let bytes = 0;
+  for (const { of, json } of cascade.events) bytes += each + WIDEST * (3 * quoted(of.id).length + LONGER * json.length);
+  return bytes;
 }
 
 /** What all events of one actor in one cascade share: what stands before the version, and from the subject on. */

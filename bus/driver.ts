@@ -344,16 +344,18 @@ export class Driver implements Owners {
     loop.catch((error) => this.finish({ kind: 'failed', error }));
   }
 
-  private async append({ recordId, record, n, publicBatch }: Extract<Effect, { kind: 'append' }>): Promise<void> {
+  private async append({ recordId, record, n, turn }: Extract<Effect, { kind: 'append' }>): Promise<void> {
     const { clock, meter, onAppended } = this.parts;
     this.appendSinceMs = clock.monotonic();
-    const outcome = await this.writer.append(recordId, record);
+    const answer = this.writer.append(recordId, record);
+    clock.soon(() => this.enter(() => void turn.aftermath)); // Once it is sent there is time for it.
+    const outcome = await answer;
     if (this.over || outcome === undefined) return;
     if (outcome.kind === 'sealed') return this.finish({ kind: 'sealed' });
     meter.appended(clock.monotonic() - this.appendSinceMs, record.length);
     this.appendSinceMs = undefined;
     this.node.appended(outcome.position);
-    onAppended({ n, position: outcome.position, recordId }, publicBatch, record.length);
+    onAppended({ n, position: outcome.position, recordId }, turn.aftermath.publicBatch, record.length);
     this.carryOut();
     this.waits.wake('append');
   }

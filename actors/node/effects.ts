@@ -14,6 +14,7 @@ import type {
   StockRequest,
 } from '../ports.js';
 import type { Letter } from '../protocol.js';
+import type { Aftermath } from './aftermath.js';
 import type { Flush } from './flush.js';
 import type { NumberedLetter } from './record.js';
 import type { DoneWrite } from './writes.js';
@@ -42,7 +43,8 @@ export type Effect =
       readonly n: number;
       readonly recordId: string;
       readonly record: string;
-      readonly publicBatch: string;
+      /** Its aftermath is made when it is first asked for: best while the append is under way. */
+      readonly turn: { readonly aftermath: Aftermath };
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
   | { readonly kind: 'replyAct'; readonly request: Request; readonly reply: ActReply }

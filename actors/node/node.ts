@@ -11,11 +11,11 @@
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
-import { fillOwed, type ProductState } from '../inventory.js';
+import { fillOwed } from '../inventory.js';
 import { limits } from '../limits.js';
 import { hasOutcome, isSettled, paymentOwed } from '../order.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
-import type { OrderCommand, PaymentOperation, PaymentOutcome, ProductEvent } from '../protocol.js';
+import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { Flushing } from './flushing.js';
@@ -25,7 +25,7 @@ import { type Found, LookUps } from './lookups.js';
 import { encodeTurn, type NumberedLetter } from './record.js';
 import { NOWHERE, type Place } from './rows.js';
 import { Turn, type TurnSettings } from './turn.js';
-import { type OrderEntry, operation, type ProductEntry, type World } from './world.js';
+import type { OrderEntry, ProductEntry, World } from './world.js';
 import { Writes } from './writes.js';
 
 export interface NodeSettings extends TurnSettings, DeadlineSettings {
@@ -221,19 +221,13 @@ export class Node {
     this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
-    for (const { entry, of, version, event, after, correlation } of turn.applied) {
-      if (of.kind === 'product') {
-        const row = operation(of.id, version, event as ProductEvent, after as ProductState, turn.at, correlation);
-        this.world.rememberOperation(entry as ProductEntry, row);
-        const { state } = entry as ProductEntry;
-        if (fillOwed(state)) toFill.set(state.id, correlation);
-      } else if (event.type === 'hold_extended') this.deadlines.extend(entry as OrderEntry);
+    const { operations, histories, extended } = turn.aftermath;
+    for (const { entry, row } of operations) {
+      this.world.rememberOperation(entry, row);
+      if (fillOwed(entry.state)) toFill.set(entry.state.id, row.correlation);
     }
-    const { n, at } = turn;
-    for (const { entry, id: order, version, correlation, events } of turn.orderTurns) {
-      const row = { order, version, at, correlation, n, count: events.length, events: events.join(',') };
-      this.world.rememberTurn(entry, row);
-    }
+    for (const { entry, row } of histories) this.world.rememberTurn(entry, row);
+    for (const entry of extended) this.deadlines.extend(entry);
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
     for (const [to, moved] of turn.seen) {
@@ -306,7 +300,7 @@ export class Node {
       turn.cascades,
     );
     this.underWay = { turn, recordId, bytes: record.length, answers };
-    this.effects.push({ kind: 'append', n, recordId, record, publicBatch: turn.publicBatch });
+    this.effects.push({ kind: 'append', n, recordId, record, turn });
   }
 
   get isAppending(): boolean {

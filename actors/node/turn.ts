@@ -7,8 +7,7 @@
  *  T3. Neighbours talk at home: a letter to a partition of this node is handled in this cascade,
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
-import { cascadeEvents, type EventFrame, eventFrame } from '../cloud-events.js';
-import { listed } from '../flat.js';
+import { eventFrame } from '../cloud-events.js';
 import type { Address, OrderId } from '../ids.js';
 import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
@@ -25,7 +24,9 @@ import type {
   ProductEvent,
   ProductRefusal,
 } from '../protocol.js';
+import { type Aftermath, aftermathOf } from './aftermath.js';
 import { MessageRoom } from './message-room.js';
+import { PublicBatch } from './public-batch.js';
 import {
   eventJson,
   type JournaledEvent,
@@ -89,7 +90,7 @@ interface Before {
 
 export class Turn {
   private readonly record: MessageRoom;
-  private readonly published: MessageRoom;
+  readonly published: PublicBatch;
   readonly applied: Applied[] = [];
   readonly letters: NumberedLetter[] = [];
   /** Watermarks moved, by receiving partition, then by sender. */
@@ -99,7 +100,7 @@ export class Turn {
   readonly touchedOrders = new Map<OrderEntry, OrderTurn>();
   private readonly touchedPartitions = new Set<number>();
   private readonly room: StockContext;
-  private readonly frame: EventFrame;
+  private made: Aftermath | undefined;
 
   constructor(
     readonly n: number,
@@ -111,8 +112,7 @@ export class Turn {
     this.room = { mayWait: world.orders.size < limits.ordersBesideWaiting };
     const { recordBytes, byteLength, source } = settings;
     this.record = new MessageRoom(2_048, recordBytes, byteLength);
-    this.published = new MessageRoom(2, recordBytes, byteLength);
-    this.frame = eventFrame(at, source);
+    this.published = new PublicBatch(eventFrame(at, source), recordBytes, byteLength);
   }
 
   /** Packed. */
@@ -120,14 +120,14 @@ export class Turn {
     return this.record.texts;
   }
 
-  get isEmpty(): boolean {
-    return this.cascades.length === 0 && this.seen.size === 0;
+  /** Made when it is first asked for, once the turn is whole. */
+  get aftermath(): Aftermath {
+    this.made ??= aftermathOf(this);
+    return this.made;
   }
 
-  /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
-  get publicBatch(): string {
-    const { texts } = this.published;
-    return texts.length === 0 ? '' : listed('[', texts.slice(), ']');
+  get isEmpty(): boolean {
+    return this.cascades.length === 0 && this.seen.size === 0;
   }
 
   /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */
@@ -293,13 +293,11 @@ export class Turn {
       packed.push(packEvent(each.of.kind, each.of.id, each.version, each.json));
     }
     const cascade = packCascade(correlation, packed);
-    const published = cascadeEvents({ correlation, events: applied }, this.frame);
     let beside = 64 * (applied.length + numbered.length);
     if (numbered.length > 0) beside += this.settings.byteLength(JSON.stringify(numbered));
-    if (!this.record.has(cascade, beside) || !this.published.has(published, 0)) return false;
+    if (!this.record.has(cascade, beside) || !this.published.take({ correlation, events: applied })) return false;
 
     this.record.take(cascade, beside);
-    if (published !== '') this.published.take(published, 0);
     for (const letter of numbered) {
       this.letters.push(letter);
       this.world.channels.get(letter.from)?.add(letter);

@@ -1,9 +1,9 @@
 /** Public events: every type of event as one CloudEvents 1.0 event that parses, whatever is in it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { eventBatch } from '../../actors/cloud-events.js';
+import { cascadeEvents, eventBatch, eventFrame, mostEventBytes } from '../../actors/cloud-events.js';
 import { orderId, productId, userId, writeId } from '../../actors/ids.js';
-import type { JournaledEvent } from '../../actors/node/record.js';
+import { eventJson, type JournaledEvent } from '../../actors/node/record.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
 
 const test = suite('cloud-events');
@@ -197,6 +197,22 @@ for (const [type, [event, data]] of Object.entries(productEvents)) {
     );
   });
 }
+
+test('no event takes more room than is judged beforehand', () => {
+  const frame = eventFrame(at, HOSTILE);
+  const all = [
+    ...Object.values(orderEvents).map(([event]) => ({ of: { kind: 'order', id: order } as const, event })),
+    ...Object.values(productEvents).map(([event]) => ({ of: { kind: 'product', id: product } as const, event })),
+  ];
+  for (const each of all) {
+    const one = { ...each, version: Number.MAX_SAFE_INTEGER, json: eventJson(each.event) } as JournaledEvent & {
+      json: string;
+    };
+    const cascade = { correlation: HOSTILE, events: [one] };
+    const bytes = Buffer.byteLength(cascadeEvents(cascade, frame));
+    assert.ok(bytes <= mostEventBytes(cascade, frame), `${each.event.type}: ${bytes}`);
+  }
+});
 
 test('a user id that came as a number leaves as a number', () => {
   const content = { user: userId('42'), userIsNumber: true, lines: [] };

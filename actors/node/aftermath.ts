@@ -1,0 +1,34 @@
+/**
+ * What a turn leaves once it is appended: rows for the next flush, deadlines moved, what EVENTS gets. A function of
+ * the turn, and needed no sooner than its acknowledgement: best made while that is waited for.
+ */
+import type { ProductState } from '../inventory.js';
+import type { ProductEvent } from '../protocol.js';
+import type { OperationRow, TurnRow } from './rows.js';
+import type { Turn } from './turn.js';
+import { type OrderEntry, operation, type ProductEntry } from './world.js';
+
+export interface Aftermath {
+  readonly operations: readonly { readonly entry: ProductEntry; readonly row: OperationRow }[];
+  readonly histories: readonly { readonly entry: OrderEntry; readonly row: TurnRow }[];
+  /** Orders whose holds were given more time. */
+  readonly extended: readonly OrderEntry[];
+  /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
+  readonly publicBatch: string;
+}
+
+export function aftermathOf({ n, at, applied, orderTurns, published }: Turn): Aftermath {
+  const operations: { entry: ProductEntry; row: OperationRow }[] = [];
+  const extended: OrderEntry[] = [];
+  for (const { entry, of, version, event, after, correlation } of applied) {
+    if (of.kind === 'product') {
+      const row = operation(of.id, version, event as ProductEvent, after as ProductState, at, correlation);
+      operations.push({ entry: entry as ProductEntry, row });
+    } else if (event.type === 'hold_extended') extended.push(entry as OrderEntry);
+  }
+  const histories = orderTurns.map(({ entry, id: order, version, correlation, events }) => {
+    const row = { order, version, at, correlation, n, count: events.length, events: events.join(',') };
+    return { entry, row };
+  });
+  return { operations, histories, extended, publicBatch: published.text };
+}
