@@ -16,6 +16,7 @@ interface Taker {
 
 export class Incoming extends IncomingMessage {
   #isStream = false;
+  #isTaken = false;
   #taker: Taker | undefined;
   #first: Buffer | undefined;
   #more: Buffer[] | undefined;
@@ -26,6 +27,7 @@ export class Incoming extends IncomingMessage {
     return new Promise((done, failed) => {
       if (Number(this.headers['content-length'] ?? 0) > mostBytes) return failed(tooLarge(mostBytes));
       if (this.destroyed && !this.complete) return failed(cutOff());
+      this.#isTaken = true;
       this.#taker = { mostBytes, done, failed };
       super._read(0); // It flows again if it had been stopped.
       this.#settle();
@@ -43,7 +45,7 @@ export class Incoming extends IncomingMessage {
 
   /** Somebody reads the stream: from now on it is one. */
   override _read(size: number): void {
-    if (!this.#isStream && this.#taker === undefined) {
+    if (!this.#isStream && !this.#isTaken) {
       this.#isStream = true;
       const body = this.#kept();
       if (body.length > 0) super.push(body);
@@ -80,7 +82,11 @@ export class Incoming extends IncomingMessage {
       this.#isStream = true; // What still comes is for whoever throws it away.
       this.#kept();
       taker.failed(tooLarge(taker.mostBytes));
-    } else if (this.complete) taker.done(this.#kept());
+    } else if (this.complete) {
+      // Node keeps a connection's last request until its next one: without this, the body with it.
+      this.#taker = undefined;
+      taker.done(this.#kept());
+    }
   }
 }
 

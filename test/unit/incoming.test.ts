@@ -1,6 +1,8 @@
 /** A body is the same whole or as a stream, asked for early or late, in one piece or in many. */
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
@@ -114,6 +116,23 @@ test('a body that nobody asks for is in nobody’s way', async (context) => {
   client.write('abcGET / HTTP/1.1\r\nHost: x\r\n\r\n');
   assert.ok(await until(async () => req.complete, SOON_MS, 2));
   assert.is(came(), '');
+});
+
+test('a body that was taken is not kept while its connection waits for a next request', async (context) => {
+  await begin(context, 'Content-Length: 150000\r\n');
+  const { client, req } = context;
+  client.write('x'.repeat(150_000));
+  const kept = new WeakRef(await req.whole(MOST));
+  await pause();
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  assert.type(collect, 'function');
+  const isGone = async () => {
+    if (typeof collect === 'function') collect();
+    return kept.deref() === undefined;
+  };
+  assert.ok(await until(isGone, SOON_MS, 20));
+  assert.ok(req.complete, 'the request is still held');
 });
 
 test.run();
