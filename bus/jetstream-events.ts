@@ -7,7 +7,8 @@
  *
  * The end of the subject is compared as the end of the stream where they are the same: after our own last
  * message on this connection, while nobody else publishes. For a subject's end the broker reads that message
- * again, each time, and keeps ten seconds of messages in memory because they were read.
+ * again, each time, and keeps ten seconds of messages in memory because they were read. A subject that is emptied
+ * meanwhile goes on where it ended, instead of at 0: nothing came between all the same.
  */
 import type { JournalId } from '../actors/ids.js';
 import { limits } from '../actors/limits.js';
@@ -48,8 +49,11 @@ export async function jetstreamEvents(
   const { config, cluster } = await ensureStream(nats, shape, requirements);
   /** Our last message on this connection, while nothing is known to have come after it. */
   let latest: { readonly subject: string; readonly seq: number } | undefined;
-  /** Nobody else publishes here, as far as is known; in a cluster the stream may have another broker than we. */
-  let isAlone = cluster === undefined;
+  /**
+   * Nobody else publishes here, as far as is known; in a cluster, which has a name, the stream may have another broker
+   * than we. One broker by itself may say who leads all the same: 2.15 does, of a stream that is there already.
+   */
+  let isAlone = cluster?.name === undefined;
   nats.watch(() => {
     latest = undefined;
   });

@@ -109,6 +109,15 @@ for (const { version, nats } of brokers) {
     }
     assert.is((await events.publish(journal, 0, 2, '[2]')).kind, 'appended');
   });
+  test('emptied by its retention it also goes on where it ended, while nobody else publishes', async () => {
+    const events = await jetstreamEvents(nats, { replicas: 1 });
+    const journal = journalId('T');
+    const first = await events.publish(journal, 0, 1, '[1]');
+    await nats.api('STREAM.PURGE.EVENTS', { filter: 'events.T' });
+    const after = first.kind === 'appended' ? first.position : 0;
+    assert.equal(await events.publish(journal, after, 2, '[2]'), { kind: 'appended', position: after + 1 });
+    assert.equal(await events.publish(journal, 0, 2, '[2]'), { kind: 'conflict' });
+  });
   test('who publishes here together with others meets every message of theirs', async () => {
     const [ours, theirs] = [await jetstreamEvents(nats, { replicas: 1 }), await jetstreamEvents(nats, { replicas: 1 })];
     const [journal, other] = [journalId('M'), journalId('N')];
