@@ -28,8 +28,8 @@ const STORED = `
   union all
   select 'product/' || product_id || '/' || version,
     'inventory.' || case operation_type
-      when 'receive' then 'received' when 'adjust' then 'adjusted' when 'hold' then 'held'
-      when 'release' then 'released' when 'commit' then 'committed' else operation_type end || '.v1'
+      when 'receive' then 'received' when 'hold' then 'held' when 'release' then 'released'
+      when 'commit' then 'committed' else operation_type || 'ed' end || '.v1'
   from inventory_operations`;
 
 export async function checkEvents(house: House, client: PostgresClient): Promise<void> {
