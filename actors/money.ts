@@ -39,8 +39,12 @@ export const DEFAULT_CURRENCY = 'USD';
 export const minorDigits = (currency: string): number => DIGITS[currency] ?? 2;
 
 /** Minor units as a decimal number, for JSON. */
-export const toDecimal = (minor: number, currency: string): number => minor / (UNITS[minorDigits(currency)] ?? 1);
+export function toDecimal(minor: number, currency: string): number {
+  const digits = minorDigits(currency);
+  return minor / (UNITS[digits] ?? 10 ** digits);
+}
 
+/** Made beforehand: a power costs more than the rest of it. */
 const UNITS = [1, 10, 100, 1_000, 10_000];
 
 /**

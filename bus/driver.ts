@@ -348,7 +348,7 @@ export class Driver implements Owners {
     const { clock, meter, onAppended } = this.parts;
     this.appendSinceMs = clock.monotonic();
     const answer = this.writer.append(recordId, record);
-    clock.soon(() => this.enter(() => void turn.aftermath)); // Once it is sent there is time for it.
+    clock.soon(() => this.over || this.enter(() => void turn.aftermath)); // Once it is sent there is time for it.
     const outcome = await answer;
     if (this.over || outcome === undefined) return;
     if (outcome.kind === 'sealed') return this.finish({ kind: 'sealed' });
