@@ -50,7 +50,7 @@ function ids<T>(rows: readonly T[], of: (row: T) => string | null | undefined): 
   return [storable(all.join(separator)), separator];
 }
 
-/** What a column's elements are on the wire; an id is any text that is never null. */
+/** What a column's elements are on the wire. An id is any text that is never null; a boolean is never null either. */
 type Type = 'id' | 'text' | 'word' | 'json' | 'bigint' | 'numeric' | 'boolean';
 
 /** One column of a table, and where a row of ours has its value. */
@@ -64,12 +64,12 @@ export interface Column<T> {
 
 type TextOf<T> = (row: T) => string | null | undefined;
 
-/** Nothing is beyond these, so ids have their separator there. */
+/** Elements row by row, and beside them what `encode` has for all rows: nothing, so ids have their separator there. */
 function written<T>({ type, of }: Column<T>, rows: readonly T[]): [string, Parameter] {
   if (type === 'id') return ids(rows, of as TextOf<T>);
   if (type === 'text') return [texts(rows, of as TextOf<T>), null];
   if (type === 'word' || type === 'json') return [words(rows, of as TextOf<T>), null];
-  // The driver tells a boolean from what is not known by its value, and would prepare the statement once for each.
+  // The driver takes a parameter's type from a boolean, but not from null: the statement would be prepared once for each.
   return [plain(rows, of), type === 'boolean' ? false : null];
 }
 

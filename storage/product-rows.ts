@@ -41,6 +41,7 @@ const PRODUCT: readonly Column<Row>[] = [
 
 const OPERATION: readonly Column<OperationRow>[] = [
   { name: 'ref', type: 'id', of: (row) => row.ref },
+  // An order's operation has the order as its ref: only whether it is one is sent.
   { name: 'order_id', type: 'boolean', as: 'case when r.order_id then r.ref end', of: (row) => row.order !== null },
   { name: 'product_id', type: 'id', of: (row) => row.product },
   { name: 'operation_type', type: 'word', of: (row) => row.type },

@@ -59,9 +59,9 @@ export interface TurnRow {
 }
 
 export const eventsOf = ({ order, version, at, correlation, events }: TurnRow): HistoryRow[] =>
-  (JSON.parse(`[${events}]`) as OrderEvent[]).map((event, i) => ({
-    ...{ order, version: version + i, at, correlation, event },
-  }));
+  (JSON.parse(`[${events}]`) as OrderEvent[]).map((event, i) => {
+    return { order, version: version + i, at, correlation, event };
+  });
 
 export type OperationType =
   | 'receive'

@@ -27,6 +27,16 @@ test('every text is framed with its length in bytes, with and without headers', 
   );
 });
 
+test('what is half a character is framed as the sign that stands for it', () => {
+  const frames = new Frames();
+  for (const payload of ['\ud800', 'a\udc00b', '\ud83d\ud83d\ude00\ude00', '\0']) {
+    const { bytes, size } = frames.publish('a', 'b', payload);
+    const sent = Buffer.from(payload);
+    assert.is(size, sent.length);
+    assert.equal(Buffer.from(bytes), Buffer.concat([Buffer.from(`PUB a b ${size}\r\n`), sent, Buffer.from('\r\n')]));
+  }
+});
+
 test('a frame under way keeps its bytes; one given back lends its memory', () => {
   const frames = new Frames();
   const first = frames.publish('a', 'b', 'one');
