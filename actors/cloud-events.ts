@@ -12,6 +12,7 @@
 import { flat } from './flat.js';
 import type { Address } from './ids.js';
 import { toDecimal } from './money.js';
+import { MOST_BYTES_OF_ONE } from './node/message-room.js';
 import type { Cascade, TurnRecord } from './node/record.js';
 import type { ActorEvent, HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from './protocol.js';
 import { quoted } from './quoted.js';
@@ -89,8 +90,6 @@ export function cascadeEvents({ correlation, events }: Cascade, frame: EventFram
 
 /** Of an event's envelope, beside what differs. */
 const ENVELOPE_BYTES = 320;
-/** Of one character in UTF-8. */
-const WIDEST = 3;
 /** Names of fields are at most so much longer than in the journal, and amounts as decimals. */
 const LONGER = 2;
 
@@ -99,9 +98,10 @@ export function mostEventBytes(
   cascade: { readonly correlation: string; readonly events: readonly (Pick<ActorEvent, 'of'> & { json: string })[] },
   { types }: EventFrame,
 ): number {
-  const each = ENVELOPE_BYTES + WIDEST * (types.quotedSource.length + quoted(cascade.correlation).length);
+  const each = ENVELOPE_BYTES + MOST_BYTES_OF_ONE * (types.quotedSource.length + quoted(cascade.correlation).length);
   let bytes = 0;
-  for (const { of, json } of cascade.events) bytes += each + WIDEST * (3 * quoted(of.id).length + LONGER * json.length);
+  for (const { of, json } of cascade.events)
+    bytes += each + MOST_BYTES_OF_ONE * (3 * quoted(of.id).length + LONGER * json.length);
   return bytes;
 }
 

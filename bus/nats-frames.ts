@@ -5,14 +5,13 @@
  * Law: a frame is given back only when its request was answered, since the broker has read all of it then. One
  * without an answer may still be under way in the socket: its memory is left to the garbage collection.
  */
+import { MOST_BYTES_OF_ONE } from '../actors/node/message-room.js';
 
 /** Frames that wait for their next use; of a turn two are under way, its record and its events. */
 const KEPT = 4;
 const SMALLEST_BYTES = 65_536;
 /** Of a head beside its subject and its reply. */
 const HEAD_BYTES = 64;
-/** UTF-8 of one character of a text. */
-const WIDEST = 3;
 const HEADERS_BEGIN = 'NATS/1.0\r\n';
 const END = '\r\n';
 
@@ -31,7 +30,7 @@ export class Frames {
     const block = headers === undefined ? '' : HEADERS_BEGIN + headers + END;
     // The head tells the payload's length, which is known when it is written: so the head comes last, in front of it.
     const begin = HEAD_BYTES + subject.length + reply.length + block.length;
-    const memory = this.take(begin + payload.length * WIDEST + END.length);
+    const memory = this.take(begin + payload.length * MOST_BYTES_OF_ONE + END.length);
     const length = memory.write(payload, begin, 'utf8');
     const size = block.length + length;
     const sizes = headers === undefined ? `${size}` : `${block.length} ${size}`;

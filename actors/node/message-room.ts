@@ -4,7 +4,7 @@
  * A character takes at most three bytes of UTF-8: bytes are counted only where that could be too many, since
  * counting writes a text out that will be written once more.
  */
-const MOST_BYTES_OF_ONE = 3;
+export const MOST_BYTES_OF_ONE = 3;
 
 export class MessageRoom {
   readonly texts: string[] = [];
