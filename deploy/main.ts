@@ -5,6 +5,7 @@
 // the servers, open the stores, live. On SIGTERM or SIGINT the same way back, within ten seconds. Whatever
 // fails is said in one sentence, and nothing of ours is left behind.
 
+import './compile-sooner.js';
 import type { Registry } from 'prom-client';
 import { nodeId } from '../actors/ids.js';
 import { assertLimits } from '../actors/limits.js';
