@@ -16,10 +16,12 @@ const CLOSE = `insert into journals (journal, node, closed)
   select journal, '', true from unnest($1::text[]) journal order by journal
   on conflict (journal) do update set closed = true where not journals.closed`;
 
-// Only who holds and waits for nobody: another closer that stands in the same queue is left alone.
+// Only who holds and waits for nobody. Another closer is left alone, also when the row has just become its own: its
+// statement ends by itself.
 const END_BLOCKERS = `select blocker, pg_terminate_backend(blocker) as ended
   from unnest(pg_blocking_pids($1)) blocker
-  where cardinality(pg_blocking_pids(blocker)) = 0`;
+  where cardinality(pg_blocking_pids(blocker)) = 0
+    and not exists (select from pg_stat_activity as a where a.pid = blocker and a.query = $2)`;
 
 export async function closeJournals(client: PostgresClient, journals: readonly JournalId[]): Promise<void> {
   if (journals.length === 0) return;
@@ -34,7 +36,7 @@ export async function closeJournals(client: PostgresClient, journals: readonly J
     for (let i = 0; i < TRIES; i++) {
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, MOMENT_MS))]);
       if (isClosed) return;
-      await client.query('end the sessions that hold a sealed journal', END_BLOCKERS, [me?.pid ?? 0]);
+      await client.query('end the sessions that hold a sealed journal', END_BLOCKERS, [me?.pid ?? 0, CLOSE]);
     }
     await closed;
   });

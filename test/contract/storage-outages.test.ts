@@ -110,6 +110,27 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await Promise.all([sleeper.end(), bystander.end()]);
   });
 
+  test('a closer that has the row is not ended by another that waits for it', async () => {
+    const snapshots = postgresSnapshots(client);
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const slow = uniqueName('slow').replaceAll('-', '_');
+    await client.query(
+      'make the row slow',
+      `create function ${slow}() returns trigger language plpgsql as
+        $$ begin if new.journal = '${journal}' then perform pg_sleep(1); end if; return new; end $$`,
+    );
+    const trigger = `create trigger ${slow} before update on journals for each row execute function ${slow}()`;
+    await client.query('make the row slow', trigger);
+    try {
+      await Promise.all([snapshots.closeJournals([journal]), snapshots.closeJournals([journal])]);
+      const closed = (await snapshots.journals()).find((row) => row.journal === journal);
+      assert.is(closed?.closed, true);
+    } finally {
+      await client.query('as it was', `drop function ${slow} cascade`);
+    }
+  });
+
   test('an append that is not answered in time rejects, and is found or not, never twice', async () => {
     const holder = connectPostgres(url, { max: 1 });
     const log = postgresLog(client);
