@@ -25,7 +25,7 @@ async function callsUntilCompiled(before: string): Promise<number> {
   return Number(stdout);
 }
 
-test('a function is compiled after fewer calls; a V8 that counts otherwise is left as it is', async () => {
+test('a function is compiled after fewer calls; a V8 without such a budget is left as it is', async () => {
   const usual = await callsUntilCompiled('');
   const sooner = await callsUntilCompiled(`import ${JSON.stringify(MODULE)};`);
   assert.ok(usual < MOST_CALLS && sooner > 0, `${usual} and ${sooner} calls`);
