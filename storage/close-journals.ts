@@ -21,7 +21,7 @@ const CLOSE = `insert into journals (journal, node, closed)
 const END_BLOCKERS = `select blocker, pg_terminate_backend(blocker) as ended
   from unnest(pg_blocking_pids($1)) blocker
   where cardinality(pg_blocking_pids(blocker)) = 0
-    and not exists (select from pg_stat_activity as a where a.pid = blocker and a.query = $2)`;
+    and not exists (select from pg_stat_activity as a where a.pid = blocker and a.state = 'active' and a.query = $2)`;
 
 export async function closeJournals(client: PostgresClient, journals: readonly JournalId[]): Promise<void> {
   if (journals.length === 0) return;

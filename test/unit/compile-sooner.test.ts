@@ -20,7 +20,8 @@ console.log(calls);`;
 
 async function callsUntilCompiled(before: string): Promise<number> {
   const flags = ['--allow-natives-syntax', '--no-concurrent-recompilation', '--input-type=module'];
-  const { stdout, stderr } = await run(process.execPath, [...flags, '-e', before + COUNT], { timeout: DEADLINE_MS });
+  const options = { timeout: DEADLINE_MS, env: { ...process.env, NODE_OPTIONS: '' } };
+  const { stdout, stderr } = await run(process.execPath, [...flags, '-e', before + COUNT], options);
   assert.is(stderr, '', 'V8 knows what it is told');
   return Number(stdout);
 }
@@ -30,7 +31,7 @@ test('a function is compiled after fewer calls; a V8 without such a budget is le
   const sooner = await callsUntilCompiled(`import ${JSON.stringify(MODULE)};`);
   assert.ok(usual < MOST_CALLS && sooner > 0, `${usual} and ${sooner} calls`);
   if (Number.parseInt(process.versions.v8, 10) < 12) assert.ok(sooner * 3 < usual, `${sooner} of ${usual} calls`);
-  else assert.is(sooner, usual);
+  else assert.ok(sooner * 3 >= usual, `${sooner} of ${usual} calls`);
 });
 
 test.run();
