@@ -1,5 +1,5 @@
 /** Trying again: pauses that grow, with jitter, so that many who wait for one thing do not come back at once. */
-import type { Clock } from '../actors/ports.js';
+import type { Clock } from '../actors/ports/runtime.js';
 
 const FIRST_MS = 20;
 const LONGEST_MS = 1_000;

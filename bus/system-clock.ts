@@ -1,7 +1,7 @@
 /** Time and chance as the machine has them. */
 import { randomFillSync } from 'node:crypto';
 import { CROCKFORD, crockford128 } from '../actors/ids.js';
-import type { Clock } from '../actors/ports.js';
+import type { Clock } from '../actors/ports/runtime.js';
 
 const TIME_CHARS = 10;
 const RANDOM_CHARS = 16;

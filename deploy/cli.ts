@@ -4,18 +4,19 @@
 // come in, each beside a running system or after it stopped. Exit 0: clean, or done; 1: a promise is broken, or
 // there is no such key; 2: it could not look, or was asked what it does not understand, and says why.
 
-import type { Log, Logger } from '../actors/ports.js';
-import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
-import { connectNats, type Nats } from '../bus/nats.js';
-import { postgresApiKeys } from '../storage/api-keys.js';
-import { connectPostgres, type PostgresClient } from '../storage/postgres.js';
-import { postgresLog } from '../storage/postgres-log.js';
-import { postgresSettlements } from '../storage/settlement.js';
+import type { Log } from '../actors/ports/log.js';
+import type { Logger } from '../actors/ports/runtime.js';
+import { jetstreamLog, journalReplicas } from '../bus/journal/jetstream-log.js';
+import { connectNats, type Nats } from '../bus/nats/nats.js';
+import { connectPostgres, type PostgresClient } from '../storage/postgres/postgres.js';
+import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
+import { postgresLog } from '../storage/postgres/postgres-log.js';
+import { postgresSettlements } from '../storage/postgres/postgres-settlement.js';
 import { reportOf } from '../storage/verify/report.js';
 import { CouldNotLook } from '../storage/verify/verdict.js';
 import { verify } from '../storage/verify/verify.js';
-import { type Config, readConfig } from './config.js';
-import { BadCommand, KEYS_USAGE, type KeysCommand, readKeysCommand, runKeysCommand } from './keys.js';
+import { BadCommand, KEYS_USAGE, type KeysCommand, readKeysCommand, runKeysCommand } from './commands/keys.js';
+import { type Config, readConfig } from './config/config.js';
 import { openDataDir } from './servers/data-dir.js';
 import { findServers, startServers } from './servers/servers.js';
 import { version } from './version.js';

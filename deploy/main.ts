@@ -9,30 +9,31 @@ import './compile-sooner.js';
 import type { Registry } from 'prom-client';
 import { nodeId } from '../actors/ids.js';
 import { assertLimits } from '../actors/limits.js';
-import type { Logger, Queries } from '../actors/ports.js';
-import { Gremlin } from '../bus/gremlin.js';
-import { GremlinControl } from '../bus/gremlin-control.js';
-import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin-ports.js';
-import { Life } from '../bus/life.js';
-import { localPost } from '../bus/local-post.js';
-import { productReads } from '../bus/product-reads.js';
-import { SearchIndexer } from '../bus/search-indexer.js';
+import type { Queries } from '../actors/ports/queries.js';
+import type { Logger } from '../actors/ports/runtime.js';
+import { GremlinControl } from '../bus/gremlin/gremlin-control.js';
+import { Gremlin } from '../bus/gremlin/gremlin-decisions.js';
+import { ownersUnderGremlin, postUnderGremlin, underGremlin, unlessTroubled } from '../bus/gremlin/gremlin-ports.js';
+import { localPost } from '../bus/letters/local-post.js';
+import { Supervisor } from '../bus/node/supervisor.js';
+import { productReads } from '../bus/reads/product-reads.js';
+import { SearchIndexer } from '../bus/reads/search-indexer.js';
 import { systemClock } from '../bus/system-clock.js';
 import { Auth } from '../http/auth/auth.js';
 import { type Edge, startEdge } from '../http/edge.js';
-import { createRegistry } from '../http/metrics.js';
-import { postgresGremlinSwitch } from '../storage/gremlin-switch.js';
-import { rateLimits } from '../storage/rate-limits.js';
-import { connectRedis, type Redis } from '../storage/redis.js';
-import { type Config, ConfigError, readConfig } from './config.js';
-import { healthReport, type Running } from './health-report.js';
-import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './later.js';
-import { createLogger } from './logger.js';
-import { nodeMeter, searchMeter, watchRedis, watchSizes } from './node-metrics.js';
+import { createRegistry } from '../http/node/edge-metrics.js';
+import { postgresGremlinSwitch } from '../storage/postgres/postgres-gremlin-switch.js';
+import { rateLimits } from '../storage/redis/rate-limits.js';
+import { connectRedis, type Redis } from '../storage/redis/redis.js';
+import { type Config, ConfigError, readConfig } from './config/config.js';
 import { seedDemo } from './seed.js';
 import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
+import { healthReport, type Running } from './telemetry/health-report.js';
+import { createLogger } from './telemetry/logger.js';
+import { nodeMeter, searchMeter, watchRedis, watchSizes } from './telemetry/node-metrics.js';
+import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './until-started.js';
 import { version } from './version.js';
 
 const EXIT_CONFIG = 78;
@@ -46,18 +47,18 @@ const READY_POLL_MS = 250;
 const START_END_MS = 4_000;
 const CRASH_MS = 9_000;
 
-class House {
+class Holdfast {
   private dataDir: DataDir | undefined;
   private edge: Edge | undefined;
   /** Where the edge counts what is asked: its own connection, as it is there before the stores. */
   private counts: Redis | undefined;
   private servers: Servers | undefined;
   private stores: Stores | undefined;
-  private life: Life | undefined;
+  private life: Supervisor | undefined;
   private queries: Queries | undefined;
   private indexer: SearchIndexer | undefined;
   private running: Running | undefined;
-  private started: Promise<Life> | undefined;
+  private started: Promise<Supervisor> | undefined;
   private stopped: Promise<void> | undefined;
   private readonly calledOff = new AbortController();
   private readonly clock = systemClock();
@@ -75,9 +76,9 @@ class House {
   /** Runs until it is stopped; rejects with what keeps it from running. */
   async run(): Promise<void> {
     this.started = this.start();
-    const life = await this.started;
-    await Promise.race([this.serve(life), life.ended]);
-    await life.ended;
+    const supervisor = await this.started;
+    await Promise.race([this.serve(supervisor), supervisor.ended]);
+    await supervisor.ended;
   }
 
   /** The way back; safe to call at any moment, and more than once. */
@@ -94,7 +95,7 @@ class House {
 
   // -------------------------------------------------------------- machinery
 
-  private async start(): Promise<Life> {
+  private async start(): Promise<Supervisor> {
     const { config, logger, clock } = this;
     const { signal } = this.calledOff;
     const registry = createRegistry();
@@ -159,17 +160,17 @@ class House {
     return indexer;
   }
 
-  private async serve(life: Life): Promise<void> {
-    await life.up;
+  private async serve(supervisor: Supervisor): Promise<void> {
+    await supervisor.up;
     this.gremlinControl?.start(); // Not before: what it kills must have come up.
-    await life.begun;
-    if (this.stores?.settlement.seed === 'demo') await seedDemo(life, this.logger);
-    await this.tellReady(life);
+    await supervisor.begun;
+    if (this.stores?.settlement.seed === 'demo') await seedDemo(supervisor, this.logger);
+    await this.tellReady(supervisor);
   }
 
-  private begin({ nodeId: node }: DataDir, stores: Stores, meter: ReturnType<typeof nodeMeter>): Life {
+  private begin({ nodeId: node }: DataDir, stores: Stores, meter: ReturnType<typeof nodeMeter>): Supervisor {
     const { config, logger, clock } = this;
-    const life = new Life({
+    const supervisor = new Supervisor({
       ...stores,
       node: nodeId(node),
       partitions: stores.settlement.partitions,
@@ -189,14 +190,14 @@ class House {
       deliverAtHome: true,
     });
     stores.nats?.watch((status) => {
-      if (status === 'connected') life.incarnation?.recheckEvents();
+      if (status === 'connected') supervisor.incarnation?.recheckEvents();
     });
-    return life;
+    return supervisor;
   }
 
-  private async tellReady(life: Life): Promise<void> {
+  private async tellReady(supervisor: Supervisor): Promise<void> {
     const { edge, config, logger, calledOff } = this;
-    while (!calledOff.signal.aborted && (await life.notReady()) !== undefined) await this.pause(READY_POLL_MS);
+    while (!calledOff.signal.aborted && (await supervisor.notReady()) !== undefined) await this.pause(READY_POLL_MS);
     if (calledOff.signal.aborted) return;
     const { main, inventory } = edge?.ports ?? {};
     logger.info(
@@ -269,7 +270,7 @@ async function main(): Promise<number> {
     return error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
   const logger = createLogger(config);
-  const house = new House(config, logger);
+  const house = new Holdfast(config, logger);
   let asked = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

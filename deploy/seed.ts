@@ -3,7 +3,8 @@
 
 import { productId, writeId } from '../actors/ids.js';
 import { toMinor } from '../actors/money.js';
-import type { Logger, Owners } from '../actors/ports.js';
+import type { Owners } from '../actors/ports/owners.js';
+import type { Logger } from '../actors/ports/runtime.js';
 
 const CURRENCY = 'USD';
 const DEMO = [

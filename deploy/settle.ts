@@ -4,9 +4,10 @@
 // Law: a difference is refused by name. Two nodes that chose differently would both own everything.
 
 import { SYSTEM_LOG } from '../actors/node/record.js';
-import type { Log, Settlements } from '../actors/ports.js';
-import type { Settlement } from '../actors/settlement.js';
-import { decodeSettlement, encodeSettlement } from '../actors/settlement.js';
+import type { Log } from '../actors/ports/log.js';
+import type { Settlement } from '../actors/ports/settlement.js';
+import { decodeSettlement, encodeSettlement } from '../actors/ports/settlement.js';
+import type { Settlements } from '../actors/ports/snapshots.js';
 
 export class SettledOtherwise extends Error {
   override readonly name = 'SettledOtherwise';

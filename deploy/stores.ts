@@ -2,38 +2,34 @@
 // journal in the one or the other, as the first start settled it.
 
 import { limits } from '../actors/limits.js';
-import type {
-  ApiKeys,
-  Cache,
-  Clock,
-  EventLog,
-  Log,
-  Logger,
-  Payments,
-  Queries,
-  SearchIndex,
-  Snapshots,
-} from '../actors/ports.js';
-import type { Settlement } from '../actors/settlement.js';
-import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/broker-guarantee.js';
-import { httpPayments } from '../bus/http-payments.js';
-import { jetstreamEvents } from '../bus/jetstream-events.js';
-import { jetstreamLog, journalReplicas } from '../bus/jetstream-log.js';
-import { connectNats, type Nats } from '../bus/nats.js';
-import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments.js';
-import { postgresApiKeys } from '../storage/api-keys.js';
-import { memoryCache } from '../storage/memory-cache.js';
-import { migrate } from '../storage/migrate.js';
-import { postgresPaymentLedger } from '../storage/payment-ledger.js';
-import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres.js';
-import { postgresLog } from '../storage/postgres-log.js';
-import { postgresQueries } from '../storage/queries.js';
-import { connectRedis, type Redis } from '../storage/redis.js';
-import { redisCache } from '../storage/redis-cache.js';
-import { postgresSearchIndex } from '../storage/search-index.js';
-import { postgresSettlements } from '../storage/settlement.js';
-import { postgresSnapshots } from '../storage/snapshots.js';
-import type { Config } from './config.js';
+import type { ApiKeys } from '../actors/ports/api-keys.js';
+import type { Cache } from '../actors/ports/cache.js';
+import type { EventLog } from '../actors/ports/events.js';
+import type { Log } from '../actors/ports/log.js';
+import type { Payments } from '../actors/ports/payments.js';
+import type { Queries, SearchIndex } from '../actors/ports/queries.js';
+import type { Clock, Logger } from '../actors/ports/runtime.js';
+import type { Settlement } from '../actors/ports/settlement.js';
+import type { Snapshots } from '../actors/ports/snapshots.js';
+import { jetstreamEvents } from '../bus/events/jetstream-events.js';
+import { jetstreamLog, journalReplicas } from '../bus/journal/jetstream-log.js';
+import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/nats/broker-guarantee.js';
+import { connectNats, type Nats } from '../bus/nats/nats.js';
+import { httpPayments } from '../bus/payments/http-provider.js';
+import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
+import { postgresQueries } from '../storage/lists/queries.js';
+import { postgresSearchIndex } from '../storage/lists/search-index.js';
+import { memoryCache } from '../storage/memory/memory-cache.js';
+import { migrate } from '../storage/postgres/migrate.js';
+import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres/postgres.js';
+import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
+import { postgresLog } from '../storage/postgres/postgres-log.js';
+import { postgresPaymentLedger } from '../storage/postgres/postgres-payment-ledger.js';
+import { postgresSettlements } from '../storage/postgres/postgres-settlement.js';
+import { connectRedis, type Redis } from '../storage/redis/redis.js';
+import { redisCache } from '../storage/redis/redis-cache.js';
+import { postgresSnapshots } from '../storage/snapshots/snapshots.js';
+import type { Config } from './config/config.js';
 import type { Servers } from './servers/servers.js';
 import { settle } from './settle.js';
 

@@ -8,29 +8,33 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
-import type { Clock, GremlinDesk, Logger, Owners, Queries, RateLimits } from '../actors/ports.js';
+import type { GremlinDesk } from '../actors/ports/gremlin.js';
+import type { Owners } from '../actors/ports/owners.js';
+import type { Queries } from '../actors/ports/queries.js';
+import type { RateLimits } from '../actors/ports/rate-limits.js';
+import type { Clock, Logger } from '../actors/ports/runtime.js';
 import { Unavailable } from '../actors/unavailable.js';
-import { Access } from './access.js';
-import { type Asked, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './asked.js';
+import { type ApiRequest, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './api/api-request.js';
+import { Failure, unavailable } from './api/failure.js';
+import { Rationing } from './api/rate-limit.js';
+import { type Answer, brokenAnswer, failureAnswer, write } from './api/reply.js';
+import { everything, inventoryOnly } from './api/routes.js';
+import { orderBody, validated } from './api/schemas.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
 import type { Auth } from './auth/auth.js';
-import { compressed, pays } from './compression.js';
 import { Reference } from './docs/reference.js';
-import { Failure, unavailable } from './failure.js';
-import { GremlinRoutes } from './gremlin.js';
-import { Health, type HealthReport } from './health.js';
-import { type Patience, startHttpServer } from './http-server.js';
-import type { Incoming } from './incoming.js';
 import { Import } from './inventory/import.js';
 import { Inventory } from './inventory/inventory.js';
-import { readJson } from './json-body.js';
-import { EdgeMetrics } from './metrics.js';
-import { OrderLife } from './orders/order-life.js';
+import { EdgeMetrics } from './node/edge-metrics.js';
+import { GremlinRoutes } from './node/gremlin-routes.js';
+import { Health, type HealthReport } from './node/health.js';
+import { OrderLife } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
-import { Rationing } from './rate-limit.js';
-import { type Answer, brokenAnswer, failureAnswer, write } from './reply.js';
-import { everything, inventoryOnly } from './routes.js';
-import { orderBody, validated } from './schemas.js';
+import type { BufferedRequest } from './wire/buffered-request.js';
+import { compressed, pays } from './wire/compression.js';
+import { Cors } from './wire/cors.js';
+import { type Patience, startHttpServer } from './wire/http-server.js';
+import { readJson } from './wire/json-body.js';
 
 export interface EdgeOptions {
   readonly host: string;
@@ -45,7 +49,7 @@ export interface EdgeOptions {
   readonly gremlin?: GremlinDesk | undefined;
   readonly health: () => Promise<HealthReport>;
   readonly ready: () => Promise<string | undefined>;
-  /** Of createRegistry (metrics.ts), to which the other rooms add what they count. */
+  /** Of createRegistry (edge-metrics.ts), to which the other rooms add what they count. */
   readonly metrics: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -82,34 +86,34 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const metrics = new EdgeMetrics(options.metrics);
   const ids = new RequestIds(clock, beforeAdmission(options.auth));
   const waiting = new WaitingRoom();
-  const access = new Access(options.corsOrigins ?? []);
+  const access = new Cors(options.corsOrigins ?? []);
   const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
   const known = admission(options.auth);
   /** Who it is, and whether there is any left of what it may ask. */
   const admit: Admit =
     rationing === undefined
       ? known
-      : async (asked, demand) => {
-          await known(asked, demand);
-          await rationing.take(asked);
+      : async (request, demand) => {
+          await known(request, demand);
+          await rationing.take(request);
         };
   let stopping = false;
   let toldAt = Number.NEGATIVE_INFINITY;
   let untold = 0;
 
-  const broken = (error: unknown, asked: Asked) =>
+  const broken = (error: unknown, request: ApiRequest) =>
     logger.error(
-      { requestId: asked.requestId, correlation: asked.correlation, route: asked.route, err: error },
+      { requestId: request.requestId, correlation: request.correlation, route: request.route, err: error },
       'A request met broken code and was answered with 500.',
     );
 
-  const tellUnavailable = (asked: Asked, status: number, cause: unknown) => {
+  const tellUnavailable = (request: ApiRequest, status: number, cause: unknown) => {
     const now = clock.monotonic();
     if (now - toldAt < TELL_EVERY_MS) {
       untold++;
       return;
     }
-    const { requestId, correlation, route } = asked;
+    const { requestId, correlation, route } = request;
     logger.warn(
       { requestId, correlation, route, status, untold, ...(cause !== undefined && { cause: String(cause) }) },
       'A request could not be served and was answered so.',
@@ -118,19 +122,19 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     untold = 0;
   };
 
-  const failed = (error: unknown, asked: Asked): Answer => {
+  const failed = (error: unknown, request: ApiRequest): Answer => {
     if (error instanceof Failure) return failureAnswer(error);
     if (error instanceof Unavailable) {
       return failureAnswer(unavailable('There is no answer at the moment: ask again.'));
     }
-    broken(error, asked);
-    return { ...brokenAnswer(), unreadBody: !asked.req.complete };
+    broken(error, request);
+    return { ...brokenAnswer(), unreadBody: !request.req.complete };
   };
 
   const orders = new Orders({ owners, queries, clock, waiting, waitMs, broken });
   const inventory = new Inventory({ owners, queries, clock, waiting, waitMs });
   const { health, ready, version, patience = limits } = options;
-  const rooms = {
+  const handlers = {
     orders,
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
@@ -140,62 +144,62 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     reference: new Reference(version),
   };
 
-  const reply = (asked: Asked, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
-    const { req } = asked;
+  const reply = (request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
+    const { req } = request;
     const close = stopping || isStuck(req);
-    write(req, res, answer, asked, { headers: access.headersFor(req), close, keepAliveMs: patience.keepAliveMs });
+    write(req, res, answer, request, { headers: access.headersFor(req), close, keepAliveMs: patience.keepAliveMs });
     const ms = clock.monotonic() - startedAt;
-    metrics.ended(asked.route, answer.status, ms);
-    const { requestId, correlation, route } = asked;
-    if (answer.status === 503 && route !== '/readyz' && route !== '/ready') tellUnavailable(asked, 503, cause);
-    logger.debug({ requestId, correlation, method: asked.req.method, route, status: answer.status, ms }, 'request');
+    metrics.ended(request.route, answer.status, ms);
+    const { requestId, correlation, route } = request;
+    if (answer.status === 503 && route !== '/readyz' && route !== '/ready') tellUnavailable(request, 503, cause);
+    logger.debug({ requestId, correlation, method: request.req.method, route, status: answer.status, ms }, 'request');
   };
 
   /** Every request's frame: ids, its answer or what became of it, one reply, one observation. */
-  const serve = async (req: Incoming, res: ServerResponse, work: (asked: Asked) => Promise<Answer>) => {
+  const serve = async (req: BufferedRequest, res: ServerResponse, work: (request: ApiRequest) => Promise<Answer>) => {
     const startedAt = clock.monotonic();
-    const asked = ids.asked(req);
+    const request = ids.request(req);
     metrics.began();
     let answer: Answer;
     let cause: unknown;
     try {
       mustNameHost(req);
-      answer = access.preflight(req) ?? (await work(asked));
+      answer = access.preflight(req) ?? (await work(request));
       if (pays(req, answer)) answer = await compressed(answer);
     } catch (error) {
       cause = error instanceof Failure ? error.cause : error;
-      answer = failed(error, asked);
+      answer = failed(error, request);
     }
     if (rationing !== undefined) {
-      await rationing.take(asked).catch((refusal) => {
-        answer = failed(refusal, asked);
+      await rationing.take(request).catch((refusal) => {
+        answer = failed(refusal, request);
       });
-      answer = rationing.tell(asked, answer);
+      answer = rationing.tell(request, answer);
     }
-    reply(asked, res, answer, startedAt, cause);
+    reply(request, res, answer, startedAt, cause);
   };
 
-  const placeOrder = async (asked: Asked): Promise<Answer> => {
-    asked.route = '/api/orders';
-    const entry = admit(asked, 'orders:write');
+  const placeOrder = async (request: ApiRequest): Promise<Answer> => {
+    request.route = '/api/orders';
+    const entry = admit(request, 'orders:write');
     if (entry !== undefined) await entry; // With nothing to look at it takes no turn of the event loop.
-    const body = validated(orderBody, await readJson(asked.req));
-    return await orders.place(asked, body); // A promise that is returned takes two turns more.
+    const body = validated(orderBody, await readJson(request.req));
+    return await orders.place(request, body); // A promise that is returned takes two turns more.
   };
 
   const throughKoa = (routes: Middleware) => {
     const app = new Koa();
     app.use((ctx, next) => {
       ctx.respond = false;
-      return serve(ctx.req as Incoming, ctx.res, async (asked) => {
-        ctx.state.asked = asked;
+      return serve(ctx.req as BufferedRequest, ctx.res, async (request) => {
+        ctx.state.request = request;
         const problem = addressProblem(ctx.req.url ?? '');
         if (problem !== undefined) {
-          await admit(asked, 'any');
+          await admit(request, 'any');
           throw problem;
         }
         await next();
-        return asked.answer ?? brokenAnswer();
+        return request.answer ?? brokenAnswer();
       });
     });
     app.use(routes);
@@ -205,7 +209,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
   const handlerOf = (hot: boolean, routes: Middleware) => {
     const koa = throughKoa(routes);
-    return (req: Incoming, res: ServerResponse) =>
+    return (req: BufferedRequest, res: ServerResponse) =>
       void (hot && req.method === 'POST' && isHot(req.url) ? serve(req, res, placeOrder) : koa(req, res));
   };
 
@@ -217,7 +221,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   };
   const main = await startHttpServer({
     ...{ host, clock, unreadable, patience, port: options.port, setBy: 'PORT' },
-    handle: handlerOf(true, everything(rooms, admit)),
+    handle: handlerOf(true, everything(handlers, admit)),
   });
   const second = options.inventoryPort;
   const servers = [main];
@@ -226,7 +230,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       servers.push(
         await startHttpServer({
           ...{ host, clock, unreadable, patience, port: second, setBy: 'INVENTORY_PORT' },
-          handle: handlerOf(false, inventoryOnly(rooms, admit)),
+          handle: handlerOf(false, inventoryOnly(handlers, admit)),
         }),
       );
     }

@@ -8,8 +8,8 @@
  *      that moved the watermark.
  */
 
-import type { NumberedLetter } from './record.js';
-import type { PartitionRow } from './rows.js';
+import type { NumberedLetter } from '../ports/letters.js';
+import type { PartitionRow } from '../ports/snapshot-rows.js';
 
 interface Outbox {
   last: number;

@@ -6,7 +6,7 @@
  *  E2. All of it counts running time (timers.ts). A start begins anew: nothing is given up for an outage.
  */
 import { limits } from '../limits.js';
-import { timerRuns } from '../order.js';
+import { timerRuns } from '../order/order.js';
 import type { OrderCommand } from '../protocol.js';
 import { Timers } from './timers.js';
 import type { OrderEntry, World } from './world.js';

@@ -2,22 +2,15 @@
  * What goes into a node and what comes out: the node itself does no I/O. A driver hands inputs in, takes effects out and carries them out.
  */
 import type { OrderId, WriteId } from '../ids.js';
-import type { ProductState } from '../inventory.js';
-import type { OrderState } from '../order.js';
-import type {
-  ActReply,
-  ActRequest,
-  PaymentRequest,
-  PlaceReply,
-  PlaceRequest,
-  StockReply,
-  StockRequest,
-} from '../ports.js';
+import type { OrderState } from '../order/order.js';
+import type { NumberedLetter } from '../ports/letters.js';
+import type { ActReply, ActRequest, PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports/owners.js';
+import type { PaymentRequest } from '../ports/payments.js';
+import type { ProductState } from '../product/inventory.js';
 import type { Letter } from '../protocol.js';
-import type { Aftermath } from './aftermath.js';
 import type { Flush } from './flush.js';
-import type { NumberedLetter } from './record.js';
-import type { DoneWrite } from './writes.js';
+import type { DoneWrite } from './remembered-writes.js';
+import type { TurnOutputs } from './turn-outputs.js';
 
 /** Names a question of an edge until it is answered. */
 export type Request = number;
@@ -43,8 +36,8 @@ export type Effect =
       readonly n: number;
       readonly recordId: string;
       readonly record: string;
-      /** Its aftermath is made when it is first asked for: best while the append is under way. */
-      readonly turn: { readonly aftermath: Aftermath };
+      /** Makes the turn's outputs at the first call: best while the append is under way. */
+      readonly turn: { outputs(): TurnOutputs };
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
   | { readonly kind: 'replyAct'; readonly request: Request; readonly reply: ActReply }

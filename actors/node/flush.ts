@@ -9,7 +9,7 @@
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
-import type { OrderChange, PartitionRow, Place, ProductChange, Statement } from './rows.js';
+import type { OrderChange, PartitionRow, Place, ProductChange, Statement } from '../ports/snapshot-rows.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
 export interface Flush {

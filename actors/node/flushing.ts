@@ -6,8 +6,8 @@
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
+import { NOWHERE, type Place } from '../ports/snapshot-rows.js';
 import { collectFlush, type Flush } from './flush.js';
-import { NOWHERE, type Place } from './rows.js';
 import type { World } from './world.js';
 
 export class Flushing {

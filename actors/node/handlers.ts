@@ -5,15 +5,16 @@
  * item that does not fit into the record any more is 'full' and opens the next turn; one that does not fit
  * alone is refused, and one whose decision throws goes to the dead letters.
  */
-import { unknownProduct } from '../inventory.js';
+
 import { limits } from '../limits.js';
-import { hasOutcome } from '../order.js';
-import type { ActReply } from '../ports.js';
+import { hasOutcome } from '../order/order.js';
+import type { ActReply } from '../ports/owners.js';
+import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
 import type { Effect, InboxItem } from './effects.js';
+import type { Writes } from './remembered-writes.js';
 import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
-import type { Writes } from './writes.js';
 
 export type Tell = () => void;
 

@@ -7,11 +7,11 @@
  *      pinned does not leave memory, so "absent" stays true until it is used.
  */
 import type { OrderId, WriteId } from '../ids.js';
+import type { StoredOrder } from '../ports/snapshot-rows.js';
 import type { InboxItem } from './effects.js';
-import type { StoredOrder } from './rows.js';
-import type { DoneWrite } from './writes.js';
+import type { DoneWrite } from './remembered-writes.js';
 
-export interface Found {
+export interface FoundIds {
   readonly orders: readonly StoredOrder[];
   readonly writes: readonly DoneWrite[];
 }

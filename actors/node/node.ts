@@ -11,22 +11,23 @@
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
-import { fillOwed } from '../inventory.js';
 import { limits } from '../limits.js';
-import { hasOutcome, isSettled, paymentOwed } from '../order.js';
-import type { ActRequest, PlaceRequest, StockRequest } from '../ports.js';
+import { hasOutcome, isSettled, paymentOwed } from '../order/order.js';
+import type { NumberedLetter } from '../ports/letters.js';
+import type { ActRequest, PlaceRequest, StockRequest } from '../ports/owners.js';
+import { NOWHERE, type Place } from '../ports/snapshot-rows.js';
+import { fillOwed } from '../product/inventory.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { Flushing } from './flushing.js';
 import { Handlers } from './handlers.js';
 import { Inbox } from './inbox.js';
-import { type Found, LookUps } from './lookups.js';
-import { encodeTurn, type NumberedLetter } from './record.js';
-import { NOWHERE, type Place } from './rows.js';
+import { type FoundIds, LookUps } from './lookups.js';
+import { encodeTurn } from './record.js';
+import { Writes } from './remembered-writes.js';
 import { Turn, type TurnSettings } from './turn.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
-import { Writes } from './writes.js';
 
 export interface NodeSettings extends TurnSettings, DeadlineSettings {
   readonly journal: JournalId;
@@ -167,7 +168,7 @@ export class Node {
 
   // -------------------------------------------------------------- what the world answers
 
-  lookedUp(number: number, found: Found): void {
+  lookedUp(number: number, found: FoundIds): void {
     const items = this.lookUps.take(number);
     if (items.length === 0) return;
     const lost = new Set<OrderId>();
@@ -221,7 +222,7 @@ export class Node {
     this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
-    const { operations, histories, extended } = turn.aftermath;
+    const { operations, histories, extended } = turn.outputs();
     for (const { entry, row } of operations) {
       this.world.rememberOperation(entry, row);
       if (fillOwed(entry.state)) toFill.set(entry.state.id, row.correlation);

@@ -5,8 +5,9 @@
  * judged from above, and written when it is asked for; only where that could be too long, it is written at once, and
  * counted.
  */
-import { cascadeEvents, type EventFrame, mostEventBytes } from '../cloud-events.js';
-import { listed } from '../flat.js';
+
+import { listed } from '../flat-text.js';
+import { cascadeEvents, type EventFrame, mostEventBytes } from './cloud-events.js';
 import { MessageRoom } from './message-room.js';
 import type { JournaledEvent } from './record.js';
 

@@ -6,10 +6,11 @@
  * one seal: from then on no append of its writer gets through. Every record of the claims log
  * carries the whole map of who owns which partition.
  */
-import { listed } from '../flat.js';
+import { listed } from '../flat-text.js';
 import type { JournalId, NodeId, OrderId, ProductId } from '../ids.js';
-import type { ActorEvent, HoldAnswer, Letter, Line, OrderContent, OrderEvent, ProductEvent } from '../protocol.js';
-import { quoted } from '../quoted.js';
+import type { NumberedLetter } from '../ports/letters.js';
+import type { ActorEvent, HoldAnswer, Line, OrderContent, OrderEvent, ProductEvent } from '../protocol.js';
+import { quoted } from '../quoted-text.js';
 
 export const RECORD_VERSION = 1;
 
@@ -18,16 +19,6 @@ export const CLAIMS_LOG = 'claims';
 /** Holds the broker's copy of the settlement. */
 export const SYSTEM_LOG = 'system';
 export const journalLog = (journal: JournalId): string => `journal.${journal}`;
-
-/** A letter that crosses from one partition to another under a number of its channel. */
-export interface NumberedLetter {
-  readonly from: number;
-  readonly to: number;
-  /** Dense from 1 in the channel (from, to). */
-  readonly number: number;
-  readonly correlation: string;
-  readonly letter: Letter;
-}
 
 /** One event as the journal holds it; `version` is dense from 1 for each actor. */
 export type JournaledEvent = ActorEvent & { readonly version: number };

@@ -9,11 +9,11 @@
  *  P3. The record at the remembered place has the remembered id: a log can lose its tail and grow again.
  */
 import type { JournalId } from '../ids.js';
-import type { Loaded } from '../ports.js';
+import type { JournalRow } from '../ports/snapshot-rows.js';
+import type { Loaded } from '../ports/snapshots.js';
 import { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
 import type { Claim, SealRecord, TurnRecord } from './record.js';
-import type { JournalRow } from './rows.js';
 import { World } from './world.js';
 
 /** What is left of a journal after the place its row remembers. */

@@ -7,13 +7,14 @@
  *  T3. Neighbours talk at home: a letter to a partition of this node is handled in this cascade,
  *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
  */
-import { eventFrame } from '../cloud-events.js';
+
 import type { Address, OrderId } from '../ids.js';
-import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../inventory.js';
 import { limits } from '../limits.js';
-import type { OrderContext, OrderState } from '../order.js';
-import { decideOrder } from '../order-chart.js';
-import { evolveOrderBy } from '../order-events.js';
+import type { OrderContext, OrderState } from '../order/order.js';
+import { decideOrder } from '../order/order-chart.js';
+import { evolveOrderBy } from '../order/order-fold.js';
+import type { NumberedLetter } from '../ports/letters.js';
+import { decideProduct, evolveProduct, type ProductState, type StockContext } from '../product/inventory.js';
 import type {
   Decision,
   Letter,
@@ -24,17 +25,11 @@ import type {
   ProductEvent,
   ProductRefusal,
 } from '../protocol.js';
-import { type Aftermath, aftermathOf } from './aftermath.js';
+import { eventFrame } from './cloud-events.js';
 import { MessageRoom } from './message-room.js';
 import { PublicBatch } from './public-batch.js';
-import {
-  eventJson,
-  type JournaledEvent,
-  type NumberedLetter,
-  packCascade,
-  packEvent,
-  type TurnPart,
-} from './record.js';
+import { eventJson, type JournaledEvent, packCascade, packEvent, type TurnPart } from './record.js';
+import { type TurnOutputs, turnOutputsOf } from './turn-outputs.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
 export interface TurnSettings {
@@ -100,7 +95,7 @@ export class Turn {
   readonly touchedOrders = new Map<OrderEntry, OrderTurn>();
   private readonly touchedPartitions = new Set<number>();
   private readonly room: StockContext;
-  private made: Aftermath | undefined;
+  private made: TurnOutputs | undefined;
 
   constructor(
     readonly n: number,
@@ -120,9 +115,9 @@ export class Turn {
     return this.record.texts;
   }
 
-  /** Made when it is first asked for, once the turn is whole. */
-  get aftermath(): Aftermath {
-    this.made ??= aftermathOf(this);
+  /** Makes them at the first call, which must not come before the turn is whole. */
+  outputs(): TurnOutputs {
+    this.made ??= turnOutputsOf(this);
     return this.made;
   }
 

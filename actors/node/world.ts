@@ -7,15 +7,15 @@
  *      part of the turn under way, and nobody waits for it or looks it up.
  */
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
-import { evolveProduct, type ProductState, unknownProduct } from '../inventory.js';
 import { limits } from '../limits.js';
-import { absentOrder, type OrderState } from '../order.js';
-import { evolveOrder } from '../order-events.js';
+import { absentOrder, type OrderState } from '../order/order.js';
+import { evolveOrder } from '../order/order-fold.js';
+import type { Mark, OperationRow, OperationType, StoredOrder, StoredProduct, TurnRow } from '../ports/snapshot-rows.js';
+import { evolveProduct, type ProductState, unknownProduct } from '../product/inventory.js';
 import type { OrderEvent, ProductEvent } from '../protocol.js';
 import type { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
 import type { JournaledEvent } from './record.js';
-import type { Mark, OperationRow, OperationType, StoredOrder, StoredProduct, TurnRow } from './rows.js';
 
 class Entry<State, Row> {
   version = 0;

@@ -16,7 +16,7 @@ import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, symlink } f
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { readWhole, writeWhole } from './memory.js';
+import { readWhole, writeWhole } from './postgres-memory.js';
 
 const MAX_SOCKET_PATH = 100;
 const ANSWER_WITHIN_MS = 5000;

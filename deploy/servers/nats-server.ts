@@ -7,9 +7,9 @@
 
 import { join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
-import { newPassword, recall, remember, writeWhole } from './memory.js';
+import { freePort, isFree } from './free-ports.js';
 import { isAtLeast, type NatsBinary } from './nats-binary.js';
-import { freePort, isFree } from './ports.js';
+import { newPassword, recall, remember, writeWhole } from './postgres-memory.js';
 import type { StopStep } from './processes.js';
 
 /** `sync_interval` came with it; an older one refuses to start on an unknown key. */

@@ -21,10 +21,14 @@ export interface PostgresBinaries {
   readonly origin: string;
 }
 
-export type Found = { readonly binaries: PostgresBinaries } | { readonly missing: string };
+export type BinarySearch = { readonly binaries: PostgresBinaries } | { readonly missing: string };
 
 /** The first usable set, of this major version if one is asked for. Copies go to `copyTo`. */
-export async function findPostgres(copyTo: string, user: ServerUser | undefined, major?: number): Promise<Found> {
+export async function findPostgres(
+  copyTo: string,
+  user: ServerUser | undefined,
+  major?: number,
+): Promise<BinarySearch> {
   const reasons: string[] = [];
   const consider = async (folder: string, origin: string): Promise<PostgresBinaries | undefined> => {
     const version = await versionOf(folder, user);

@@ -10,9 +10,9 @@ import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
-import { newPassword, readWhole, recall, remember, syncFolder } from './memory.js';
-import { freePort } from './ports.js';
+import { freePort } from './free-ports.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binary.js';
+import { newPassword, readWhole, recall, remember, syncFolder } from './postgres-memory.js';
 import { lastLine, markOf, run, type ServerUser, type StopStep } from './processes.js';
 import { canEnter, unprivilegedUser } from './server-user.js';
 

@@ -6,10 +6,9 @@
 // What is given by URL is used, never started, never stopped. Stopped is in the order nats, postgres.
 
 import { join } from 'node:path';
-import { type Config, withoutSecrets } from '../config.js';
+import { type Config, withoutSecrets } from '../config/config.js';
 import type { Log } from './children.js';
 import type { DataDir } from './data-dir.js';
-import { recall, remember } from './memory.js';
 import {
   fetchNats,
   isAtLeast,
@@ -20,6 +19,7 @@ import {
   natsOnPath,
 } from './nats-binary.js';
 import { askBroker, rememberedNats, startNats } from './nats-server.js';
+import { recall, remember } from './postgres-memory.js';
 import { rememberedPostgresUrl, startPostgres } from './postgres-server.js';
 
 export interface PostgresInUse {

@@ -6,28 +6,28 @@
  */
 import type { UserId } from '../../actors/ids.js';
 import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../../actors/principal.js';
-import type { Asked } from '../asked.js';
-import { Failure } from '../failure.js';
+import type { ApiRequest } from '../api/api-request.js';
+import { Failure } from '../api/failure.js';
 import type { Auth } from './auth.js';
 
 /** Writes down in `asked` who asks, or throws the refusal. */
-export type Admit = (asked: Asked, demand: Demand) => Promise<void> | undefined;
+export type Admit = (request: ApiRequest, demand: Demand) => Promise<void> | undefined;
 
 /** Who asks before it is looked at. */
 export const beforeAdmission = (auth: Auth | undefined): Principal => (auth === undefined ? ANYONE : NOBODY);
 
 export function admission(auth: Auth | undefined): Admit {
   if (auth === undefined) return () => undefined;
-  return async (asked, demand) => {
+  return async (request, demand) => {
     if (demand === 'none') return;
     try {
-      asked.principal = await auth.principal(asked.req);
+      request.principal = await auth.principal(request.req);
     } catch (error) {
       // Who is told more when it is known is told the rest when it is not, also while nobody can be known.
       if (demand === 'told') return;
       throw error;
     }
-    const lack = lacks(asked.principal, demand);
+    const lack = lacks(request.principal, demand);
     if (lack !== undefined) throw lack.kind === 'service' ? forCustomers() : withoutScope(lack.scope);
   };
 }
@@ -35,7 +35,7 @@ export function admission(auth: Auth | undefined): Admit {
 // ---------------------------------------------------------------- what belongs to whom
 
 /** Throws the 403 of a customer that acts for another. */
-export function mustActFor({ principal }: Asked, user: UserId, field: string): void {
+export function mustActFor({ principal }: ApiRequest, user: UserId, field: string): void {
   if (sees(principal, user)) return;
   const message = `${field} is not the user of this key or token, who can act for nobody else.`;
   throw new Failure(403, 'forbidden', message, { errors: [{ field, message }] });

@@ -10,9 +10,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../actors/limits.js';
-import type { ApiKey, ApiKeys, Clock, Logger } from '../../actors/ports.js';
+import type { ApiKey, ApiKeys } from '../../actors/ports/api-keys.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Principal } from '../../actors/principal.js';
-import { Failure, unavailable } from '../failure.js';
+import { Failure, unavailable } from '../api/failure.js';
 import { hashOf, isApiKey } from './api-key.js';
 import { type TokenOptions, Tokens, type Verified } from './tokens.js';
 

@@ -8,7 +8,7 @@
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { limits } from '../../actors/limits.js';
-import type { Clock, Logger } from '../../actors/ports.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
 
 export class IssuerAway extends Error {
   override readonly name = 'IssuerAway';

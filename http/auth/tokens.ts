@@ -7,9 +7,9 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import type { Clock, Logger } from '../../actors/ports.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { isScope, type Principal, type Scope } from '../../actors/principal.js';
-import { isIdText } from '../schemas.js';
+import { isIdText } from '../api/schemas.js';
 import { IssuerAway, IssuerKeys } from './issuer-keys.js';
 
 export interface TokenOptions {

@@ -1,5 +1,5 @@
 /** The requests that an operation shows, as curl sends them. */
-import type { Example, Operation } from '../operation.js';
+import type { Example, Operation } from '../api/operation.js';
 
 const BASE = 'http://127.0.0.1:3000';
 

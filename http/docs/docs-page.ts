@@ -3,8 +3,8 @@
  * Content-Security-Policy forbids both.
  */
 import { createHash } from 'node:crypto';
-import { ERRORS, type ErrorCode, exampleOf } from '../errors.js';
-import { anchorOf } from '../problem.js';
+import { ERRORS, type ErrorCode, exampleOf } from '../api/errors.js';
+import { anchorOf } from '../api/problem.js';
 import { fieldList, rows } from './docs-fields.js';
 import { STYLE } from './docs-style.js';
 import { type Html, html, prose, Html as Ready } from './html.js';

@@ -4,10 +4,10 @@
  */
 import { z } from 'zod';
 import type { Demand, Scope } from '../../actors/principal.js';
-import { ERRORS, type ErrorCode, exampleOf } from '../errors.js';
-import { codesOf, type Operation, type Tag } from '../operation.js';
-import { problemOf } from '../problem.js';
-import { errorReply, problemReply } from '../reply-schemas.js';
+import { ERRORS, type ErrorCode, exampleOf } from '../api/errors.js';
+import { codesOf, type Operation, type Tag } from '../api/operation.js';
+import { problemOf } from '../api/problem.js';
+import { errorReply, problemReply } from '../api/reply-schemas.js';
 import { curlsOf } from './curl.js';
 
 // ---------------------------------------------------------------- shape

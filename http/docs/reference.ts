@@ -1,7 +1,8 @@
 /** The document and the page made of it: each is made once, and compressed once, when it is first asked for. */
-import { packed } from '../compression.js';
-import { operations } from '../operations/all.js';
-import type { Answer } from '../reply.js';
+
+import { operations } from '../api/operations/all.js';
+import type { Answer } from '../api/reply.js';
+import { packed } from '../wire/compression.js';
 import { docsPage, PAGE_POLICY } from './docs-page.js';
 import { openApiDocument } from './openapi.js';
 

@@ -5,7 +5,7 @@
  * UTF-8, has another header, or is too large does.
  */
 import { limits } from '../../actors/limits.js';
-import { type Failure, invalidField, tooLarge } from '../failure.js';
+import { type Failure, invalidField, tooLarge } from '../api/failure.js';
 import { type CsvRow, CsvRows } from './csv-rows.js';
 import { Utf8Pieces } from './utf8-pieces.js';
 

@@ -1,8 +1,8 @@
 /** What became of the rows of a file, counted while they are received. */
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../actors/limits.js';
-import type { ErrorCode } from '../errors.js';
-import { Failure, type FieldError } from '../failure.js';
+import type { ErrorCode } from '../api/errors.js';
+import { Failure, type FieldError } from '../api/failure.js';
 
 interface FailedRow {
   readonly line: number;

@@ -7,19 +7,20 @@
  */
 
 import { productId } from '../../actors/ids.js';
-import { unknownProduct as unknownState } from '../../actors/inventory.js';
 import { limits } from '../../actors/limits.js';
-import type { Clock, Owners } from '../../actors/ports.js';
+import type { Owners } from '../../actors/ports/owners.js';
+import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
+import { unknownProduct as unknownState } from '../../actors/product/inventory.js';
 import { Unavailable } from '../../actors/unavailable.js';
-import { arriving } from '../arriving.js';
-import { type Asked, idempotencyKey, WaitingRoom } from '../asked.js';
-import { Failure, invalid, unavailable } from '../failure.js';
-import { stockUnder } from '../gremlin.js';
-import { InOrder, inTurns } from '../in-turns.js';
-import { type Answer, success } from '../reply.js';
-import { receiptLine, validated } from '../schemas.js';
-import { writeOf } from '../writes.js';
+import { type ApiRequest, idempotencyKey, WaitingRoom } from '../api/api-request.js';
+import { Failure, invalid, unavailable } from '../api/failure.js';
+import { type Answer, success } from '../api/reply.js';
+import { receiptLine, validated } from '../api/schemas.js';
+import { writeOf } from '../api/write-id.js';
+import { stockUnder } from '../node/gremlin-routes.js';
+import { arriving } from '../wire/streamed-body.js';
+import { boundedWork, InOrder } from './bounded-work.js';
 import { type CsvRecord, readCsv } from './csv.js';
 import { ImportReport } from './import-report.js';
 import { receiptOf } from './receipts.js';
@@ -47,12 +48,12 @@ export class Import {
     this.#options = options;
   }
 
-  receive = (asked: Asked): Promise<Answer> =>
+  receive = (request: ApiRequest): Promise<Answer> =>
     this.#waiting.during(async () => {
       const { clock, patienceMs } = this.#options;
-      const report = new ImportReport(idempotencyKey(asked, undefined) ?? clock.id());
+      const report = new ImportReport(idempotencyKey(request, undefined) ?? clock.id());
       const endsAt = clock.monotonic() + limits.importMs;
-      const body = arriving(asked.req, {
+      const body = arriving(request.req, {
         clock,
         mostBytes: limits.importBytes,
         patienceMs,
@@ -61,9 +62,9 @@ export class Import {
       });
       const ofProduct = new InOrder();
       try {
-        await inTurns(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
+        await boundedWork(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
           const product = 'values' in record ? record.values.product_id : undefined;
-          const row = () => this.#receiveRow(record, report.key, asked, endsAt);
+          const row = () => this.#receiveRow(record, report.key, request, endsAt);
           const failure = await (product ? ofProduct.after(product, row) : row());
           report.add(record.line, product, failure);
           // One that is wrong ends at once: a file of them would leave no turn to anybody else.
@@ -71,7 +72,7 @@ export class Import {
           return true;
         });
       } catch (error) {
-        throw error instanceof Failure ? report.brokenOff(error, asked.req) : error;
+        throw error instanceof Failure ? report.brokenOff(error, request.req) : error;
       }
       return success(200, report.json(), 'Stock imported');
     });
@@ -79,13 +80,13 @@ export class Import {
   // -------------------------------------------------------------- machinery
 
   /** @returns what is wrong with the row. @throws Failure once there is no time left for any, or nobody to receive it. */
-  async #receiveRow(record: CsvRecord, key: string, asked: Asked, endsAt: number): Promise<Failure | undefined> {
+  async #receiveRow(record: CsvRecord, key: string, request: ApiRequest, endsAt: number): Promise<Failure | undefined> {
     if (this.#options.clock.monotonic() >= endsAt) throw tookTooLong();
     try {
       if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
       const { line, values } = record;
-      const write = writeOf(`import/${line}`, callerOf(asked.principal), key, values, () => '');
-      await this.#received(values, write, asked, endsAt);
+      const write = writeOf(`import/${line}`, callerOf(request.principal), key, values, () => '');
+      await this.#received(values, write, request, endsAt);
       return undefined;
     } catch (error) {
       if (error instanceof Failure) return error;
@@ -96,7 +97,7 @@ export class Import {
   async #received(
     values: Readonly<Record<string, string>>,
     { ref, fingerprint }: ReturnType<typeof writeOf>,
-    asked: Asked,
+    request: ApiRequest,
     endsAt: number,
   ): Promise<void> {
     const { owners, clock, waitMs } = this.#options;
@@ -105,8 +106,8 @@ export class Import {
     const before = await owners.product(product);
     const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
     const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
-    const request = { product, command, correlation: asked.correlation, fresh: false };
-    const reply = await stockUnder(asked, request, (ask) => owners.stock(ask, restMs)).catch(orLate);
+    const write = { product, command, correlation: request.correlation, fresh: false };
+    const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
     if (reply.kind === 'unavailable') throw late();
     if (reply.kind !== 'refused') return;
     throw reply.refusal === 'other_body' ? receivedAlready(product) : refusalOf(reply.refusal, product, 'stock');

@@ -1,9 +1,10 @@
 /**
  * What a client sees of a product's stock and of what moved it.
  */
-import { available, type ProductState } from '../../actors/inventory.js';
+
 import { toDecimal } from '../../actors/money.js';
-import type { OperationRow } from '../../actors/node/rows.js';
+import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
+import { available, type ProductState } from '../../actors/product/inventory.js';
 import { isoTime } from '../orders/order-view.js';
 
 export const productJson = (state: ProductState): string =>

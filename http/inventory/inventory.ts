@@ -3,22 +3,24 @@
  * from the read model.
  */
 import { type ProductId, productId } from '../../actors/ids.js';
-import { available, type ProductState, unknownProduct as unknownState } from '../../actors/inventory.js';
 import { limits } from '../../actors/limits.js';
-import type { Clock, Owners, Queries, StockReply, StockRequest } from '../../actors/ports.js';
+import type { Owners, StockReply, StockRequest } from '../../actors/ports/owners.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
+import { available, type ProductState, unknownProduct as unknownState } from '../../actors/product/inventory.js';
 import type { ReceiveCommand } from '../../actors/protocol.js';
 import { Unavailable } from '../../actors/unavailable.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
-import { cursorOf, linksOf } from '../cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid, invalidField } from '../failure.js';
-import { stockUnder } from '../gremlin.js';
-import { inTurns } from '../in-turns.js';
-import { type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../list-queries.js';
+import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
+import { cursorOf, linksOf } from '../api/cursor.js';
+import { Failure, type FieldError, fromReadModel, invalid, invalidField } from '../api/failure.js';
+import { type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../api/list-queries.js';
+import { type Answer, continuedList, list, success } from '../api/reply.js';
+import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../api/schemas.js';
+import { type Write, writeOf } from '../api/write-id.js';
+import { stockUnder } from '../node/gremlin-routes.js';
 import { merged } from '../orders/order-content.js';
-import { type Answer, continuedList, list, success } from '../reply.js';
-import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../schemas.js';
-import { type Write, writeOf } from '../writes.js';
+import { boundedWork } from './bounded-work.js';
 import { balanceJson, operationJson, productJson } from './inventory-view.js';
 import { receiptOf } from './receipts.js';
 import { RecentWrites, receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
@@ -51,7 +53,7 @@ export class Inventory {
     this.#draw = () => options.clock.id();
   }
 
-  list = async (query: ProductListQuery, { req }: Asked): Promise<Answer> => {
+  list = async (query: ProductListQuery, { req }: ApiRequest): Promise<Answer> => {
     const { queries } = this.#options;
     if (query.limit === undefined && query.cursor === undefined) {
       const page = pageOf(query);
@@ -81,19 +83,19 @@ export class Inventory {
    * only a keeper can tell, and what is late, may come after some of it has been: the answer then
    * names what is done. What was late is completed by a repeat under the same key.
    */
-  receive = async (asked: Asked, body: ReceiptBody): Promise<Answer> => {
+  receive = async (request: ApiRequest, body: ReceiptBody): Promise<Answer> => {
     const normalised = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
     const write = writeOf(
       'receive',
-      callerOf(asked.principal),
-      idempotencyKey(asked, body.idempotency_key),
+      callerOf(request.principal),
+      idempotencyKey(request, body.idempotency_key),
       normalised,
       this.#draw,
     );
     return this.#options.waiting.during(async () => {
       this.#recent.refuseOther(write);
       const receipts = await this.#checked(body.products);
-      const replies = await this.#received(receipts, write, asked);
+      const replies = await this.#received(receipts, write, request);
       const states = receipts.flatMap(({ product }) => {
         const reply = replies.get(product);
         return reply?.kind === 'done' ? [reply.state] : [];
@@ -107,7 +109,7 @@ export class Inventory {
   };
 
   /** Applies a receipt, a part of it at a time, until all of it is or something is not done. */
-  async #received(receipts: readonly Receipt[], write: Write, asked: Asked): Promise<Replies> {
+  async #received(receipts: readonly Receipt[], write: Write, request: ApiRequest): Promise<Replies> {
     const { clock, waitMs } = this.#options;
     const startedAt = clock.monotonic();
     const replies = new Map<ProductId, StockReply>();
@@ -115,7 +117,7 @@ export class Inventory {
       const restMs = limits.receiptMs - (clock.monotonic() - startedAt);
       if (restMs <= 0) return false;
       const named = { ...command, ref: write.ref, fingerprint: write.fingerprint };
-      const reply = await this.#write(product, named, write, asked, Math.min(waitMs, restMs));
+      const reply = await this.#write(product, named, write, request, Math.min(waitMs, restMs));
       replies.set(product, reply);
       if (reply.kind === 'done' && !write.fresh) this.#recent.hadEffect(write);
       return reply.kind === 'done';
@@ -124,19 +126,19 @@ export class Inventory {
     // tell, and he is asked before anything else is applied.
     const isDoubtful = ({ before, command }: Receipt) => before.onHand + command.quantity > limits.stock;
     const [doubtful, plain] = [receipts.filter(isDoubtful), receipts.filter((receipt) => !isDoubtful(receipt))];
-    if (await inTurns(doubtful, 1, apply)) await inTurns(plain, limits.receiveAtOnce, apply);
+    if (await boundedWork(doubtful, 1, apply)) await boundedWork(plain, limits.receiveAtOnce, apply);
     return replies;
   }
 
-  adjust = async (asked: Asked, id: string, { delta, reason, idempotency_key }: AdjustBody): Promise<Answer> => {
+  adjust = async (request: ApiRequest, id: string, { delta, reason, idempotency_key }: AdjustBody): Promise<Answer> => {
     const product = productId(id);
-    const key = idempotencyKey(asked, idempotency_key);
-    const write = writeOf(`adjust/${product}`, callerOf(asked.principal), key, { delta, reason }, this.#draw);
+    const key = idempotencyKey(request, idempotency_key);
+    const write = writeOf(`adjust/${product}`, callerOf(request.principal), key, { delta, reason }, this.#draw);
     const { waiting, waitMs } = this.#options;
     return waiting.during(async () => {
       const { ref, fingerprint } = write;
       const command = { type: 'adjust', ref, fingerprint, delta, reason } as const;
-      const reply = await this.#write(product, command, write, asked, waitMs);
+      const reply = await this.#write(product, command, write, request, waitMs);
       switch (reply.kind) {
         case 'done':
           return success(200, productJson(reply.state), 'Stock adjusted successfully');
@@ -169,7 +171,7 @@ export class Inventory {
   };
 
   /** "Why is it 47": every movement with its cause and the balance after it, or the balance at a past moment. */
-  ledger = async (id: string, { cursor, limit, at }: LedgerQuery, { req }: Asked): Promise<Answer> => {
+  ledger = async (id: string, { cursor, limit, at }: LedgerQuery, { req }: ApiRequest): Promise<Answer> => {
     const { owners, queries } = this.#options;
     const product = productId(id);
     const name = `ledger ${id}`;
@@ -219,12 +221,12 @@ export class Inventory {
     product: ProductId,
     command: StockRequest['command'],
     { fresh }: Write,
-    asked: Asked,
+    request: ApiRequest,
     waitMs: number,
   ): Promise<StockReply> {
     try {
-      const request = { product, command, correlation: asked.correlation, fresh };
-      return await stockUnder(asked, request, (ask) => this.#options.owners.stock(ask, waitMs));
+      const write = { product, command, correlation: request.correlation, fresh };
+      return await stockUnder(request, write, (ask) => this.#options.owners.stock(ask, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
       throw error;

@@ -1,9 +1,10 @@
 /** One line of a receipt as its keeper's command: money in minor units, and what is not said as it stands. */
-import type { ProductState } from '../../actors/inventory.js';
+
 import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../../actors/money.js';
+import type { ProductState } from '../../actors/product/inventory.js';
 import type { ReceiveCommand } from '../../actors/protocol.js';
-import { invalidField } from '../failure.js';
-import type { ReceiptLine } from '../schemas.js';
+import { invalidField } from '../api/failure.js';
+import type { ReceiptLine } from '../api/schemas.js';
 import { refusalOf } from './stock-writes.js';
 
 /** @param prefix of the fields' names, for complaints. @throws Failure */

@@ -2,9 +2,9 @@
 import type { WriteId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { ProductRefusal } from '../../actors/protocol.js';
-import type { ErrorCode } from '../errors.js';
-import { Failure, type FieldError, idempotencyMismatch, notFound, unavailable } from '../failure.js';
-import type { Write } from '../writes.js';
+import type { ErrorCode } from '../api/errors.js';
+import { Failure, type FieldError, idempotencyMismatch, notFound, unavailable } from '../api/failure.js';
+import type { Write } from '../api/write-id.js';
 
 /**
  * The requests that lately had an effect under a key. A keeper knows only what it has received itself,

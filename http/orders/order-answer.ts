@@ -2,10 +2,10 @@
  * What an order's outcome answers: one function of the order's state, so that a repeat gets the
  * status and the body that the first one got.
  */
-import type { OrderState } from '../../actors/order.js';
-import type { PlaceReply } from '../../actors/ports.js';
-import { Failure, idempotencyMismatch, unavailable } from '../failure.js';
-import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../reply.js';
+import type { OrderState } from '../../actors/order/order.js';
+import type { PlaceReply } from '../../actors/ports/owners.js';
+import { Failure, idempotencyMismatch, unavailable } from '../api/failure.js';
+import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../api/reply.js';
 import { orderJson } from './order-view.js';
 
 export function answerOf(reply: PlaceReply, order: string): Answer {

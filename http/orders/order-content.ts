@@ -5,8 +5,8 @@
 import { type ProductId, productId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { OrderContent } from '../../actors/protocol.js';
-import { invalidField } from '../failure.js';
-import type { OrderBody } from '../schemas.js';
+import { invalidField } from '../api/failure.js';
+import type { OrderBody } from '../api/schemas.js';
 
 export interface Wish {
   readonly content: OrderContent;

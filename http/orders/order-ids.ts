@@ -13,7 +13,7 @@
  */
 import { createHash } from 'node:crypto';
 import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../../actors/ids.js';
-import type { PlaceRequest } from '../../actors/ports.js';
+import type { PlaceRequest } from '../../actors/ports/owners.js';
 
 export type Target = Pick<PlaceRequest, 'order' | 'fresh' | 'alias'>;
 

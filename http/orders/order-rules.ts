@@ -7,9 +7,9 @@
  */
 import type { ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import type { Owners } from '../../actors/ports.js';
+import type { Owners } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
-import { type Failure, invalidField } from '../failure.js';
+import { type Failure, invalidField } from '../api/failure.js';
 import type { Wish } from './order-content.js';
 
 /** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */

@@ -5,10 +5,10 @@
  */
 
 import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
-import type { HistoryRow } from '../../actors/node/rows.js';
-import { NO_LIFE, type OrderState } from '../../actors/order.js';
+import { NO_LIFE, type OrderState } from '../../actors/order/order.js';
+import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
+import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import type { Json, Line, OrderEvent } from '../../actors/protocol.js';
-import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/transitions.js';
 
 const quote = JSON.stringify;
 

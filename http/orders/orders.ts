@@ -4,20 +4,22 @@
  */
 import { orderId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import type { HistoryRow } from '../../actors/node/rows.js';
-import { absentOrder, hasOutcome } from '../../actors/order.js';
-import { evolveOrder } from '../../actors/order-events.js';
-import type { Clock, Owners, PlaceReply, Queries } from '../../actors/ports.js';
+import { absentOrder, hasOutcome } from '../../actors/order/order.js';
+import { evolveOrder } from '../../actors/order/order-fold.js';
+import type { Owners, PlaceReply } from '../../actors/ports/owners.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import type { Clock } from '../../actors/ports/runtime.js';
+import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import { sees, serviceOf } from '../../actors/principal.js';
 import { Unavailable } from '../../actors/unavailable.js';
-import { type Asked, idempotencyKey, type WaitingRoom } from '../asked.js';
+import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
+import { cursorOf, linksOf } from '../api/cursor.js';
+import { Failure, fromReadModel, invalidField, notFound } from '../api/failure.js';
+import { type OrderListQuery, orderFilter, orderKey, orderPage } from '../api/list-queries.js';
+import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from '../api/reply.js';
+import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
-import { cursorOf, linksOf } from '../cursor.js';
-import { Failure, fromReadModel, invalidField, notFound } from '../failure.js';
-import { inTime } from '../in-time.js';
-import { type OrderListQuery, orderFilter, orderKey, orderPage } from '../list-queries.js';
-import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from '../reply.js';
-import type { OrderBody } from '../schemas.js';
+import { withDeadline } from '../wire/deadline.js';
 import { answerOf, notConfirmedInTime } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
@@ -33,7 +35,7 @@ export interface OrdersOptions {
   /** How long a client waits for the outcome before it hears 202: everything that an order waits for comes out of it. */
   readonly waitMs: number;
   /** Where an error goes that no one expected. */
-  readonly broken: (error: unknown, asked: Asked) => void;
+  readonly broken: (error: unknown, request: ApiRequest) => void;
 }
 
 export class Orders {
@@ -47,25 +49,25 @@ export class Orders {
     this.#draw = () => options.clock.id();
   }
 
-  place = async (asked: Asked, body: OrderBody): Promise<Answer> => {
+  place = async (request: ApiRequest, body: OrderBody): Promise<Answer> => {
     const wish = readWish(body);
-    const key = idempotencyKey(asked, wish.key);
+    const key = idempotencyKey(request, wish.key);
     const { user } = wish.content;
-    mustActFor(asked, user, 'user_id');
-    const service = serviceOf(asked.principal);
+    mustActFor(request, user, 'user_id');
+    const service = serviceOf(request.principal);
     let target = targetOf(user, service, key, this.#draw);
     const { waiting, clock, broken } = this.#options;
-    const preference = preferenceOf(asked);
+    const preference = preferenceOf(request);
     const waitMs = preference?.waitMs ?? this.#options.waitMs;
     const impatient = preference?.impatient ?? false;
     waiting.enter();
     try {
       const startedAt = clock.monotonic();
-      let reply = await this.#placeAt(target, wish, asked, waitMs, impatient);
+      let reply = await this.#placeAt(target, wish, request, waitMs, impatient);
       if (key !== undefined && isNotYours(reply)) {
         // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
         target = hashedTarget(user, service, key);
-        reply = await this.#placeAt(target, wish, asked, this.#rest(waitMs, startedAt), impatient);
+        reply = await this.#placeAt(target, wish, request, this.#rest(waitMs, startedAt), impatient);
       }
       const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
       if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
@@ -74,7 +76,7 @@ export class Orders {
     } catch (error) {
       if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
       if (error instanceof Failure) throw error;
-      broken(error, asked);
+      broken(error, request);
       return brokenAnswer(target.order);
     } finally {
       waiting.leave();
@@ -82,14 +84,14 @@ export class Orders {
   };
 
   /** The owner's promise itself where there is nothing to look at before: each one around it costs turns. */
-  #placeAt(target: Target, wish: Wish, asked: Asked, waitMs: number, impatient: boolean): Promise<PlaceReply> {
+  #placeAt(target: Target, wish: Wish, request: ApiRequest, waitMs: number, impatient: boolean): Promise<PlaceReply> {
     const { owners } = this.#options;
     const { order, fresh, alias } = target;
     const { content } = wish;
     // One shape for all: put together by spreads, it is what costs most here.
-    const request = { order, fresh, alias, content, correlation: asked.correlation, impatient };
-    if (!this.#rules.concern(content)) return owners.place(request, waitMs);
-    return this.#lookAt(target, wish, waitMs).then((restMs) => owners.place(request, restMs));
+    const place = { order, fresh, alias, content, correlation: request.correlation, impatient };
+    if (!this.#rules.concern(content)) return owners.place(place, waitMs);
+    return this.#lookAt(target, wish, waitMs).then((restMs) => owners.place(place, restMs));
   }
 
   /** @returns what is left of the time. @throws Failure where it could never be right. */
@@ -97,7 +99,7 @@ export class Orders {
     const { clock } = this.#options;
     const startedAt = clock.monotonic();
     const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
-    const refusal = await inTime(clock, waitMs, () => this.#refusal(target, wish), late);
+    const refusal = await withDeadline(clock, waitMs, () => this.#refusal(target, wish), late);
     if (refusal !== undefined) throw refusal;
     return this.#rest(waitMs, startedAt);
   }
@@ -134,14 +136,14 @@ export class Orders {
     return alias !== undefined && (await owners.order(alias)) !== undefined;
   }
 
-  get = async ({ principal }: Asked, id: string): Promise<Answer> => {
+  get = async ({ principal }: ApiRequest, id: string): Promise<Answer> => {
     const state = await this.#options.owners.order(orderId(id));
     if (state === undefined || !sees(principal, state.content.user)) throw unknownOrder(id);
     return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
 
-  list = async (asked: Asked, query: OrderListQuery): Promise<Answer> => {
-    const { principal, req } = asked;
+  list = async (request: ApiRequest, query: OrderListQuery): Promise<Answer> => {
+    const { principal, req } = request;
     const user = query.user_id ?? principal.userId;
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
@@ -166,14 +168,14 @@ export class Orders {
   };
 
   /** Like `list`, of one user: others do not exist for a customer. */
-  listOfUser = async (asked: Asked, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {
-    if (!sees(asked.principal, userId(query.user_id))) throw notFound(`There is no user ${query.user_id}.`);
-    return this.list(asked, query);
+  listOfUser = async (request: ApiRequest, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {
+    if (!sees(request.principal, userId(query.user_id))) throw notFound(`There is no user ${query.user_id}.`);
+    return this.list(request, query);
   };
 
-  history = async (asked: Asked, id: string): Promise<Answer> => {
+  history = async (request: ApiRequest, id: string): Promise<Answer> => {
     const { owners, queries } = this.#options;
-    if (asked.principal.userId !== undefined) await this.get(asked, id);
+    if (request.principal.userId !== undefined) await this.get(request, id);
     await owners.flushed(orderId(id));
     const rows = await fromReadModel(() => queries.history(orderId(id)));
     if (rows.length === 0) throw unknownOrder(id);

@@ -1,6 +1,6 @@
 /** How long a client wants to wait for an outcome: the Prefer header (RFC 7240). */
 import { limits } from '../../actors/limits.js';
-import type { Asked } from '../asked.js';
+import type { ApiRequest } from '../api/api-request.js';
 
 export interface Preference {
   readonly waitMs: number | undefined;
@@ -11,7 +11,7 @@ export interface Preference {
 }
 
 /** What is not understood is ignored, as the RFC has it; the first of two wins. */
-export function preferenceOf({ req }: Asked): Preference | undefined {
+export function preferenceOf({ req }: ApiRequest): Preference | undefined {
   const header = req.headers.prefer;
   if (header === undefined) return undefined;
   const given = String(header)

@@ -6,8 +6,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JournaledEvent, TurnRecord } from '../../actors/node/record.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
-import { msOf, plain, texts } from '../arrays.js';
-import type { Session } from '../postgres.js';
+import { msOf, plain, texts } from '../postgres/column-arrays.js';
+import type { Session } from '../postgres/postgres.js';
 import { LONG_MS } from './sql-laws.js';
 import type { Findings } from './verdict.js';
 

@@ -7,7 +7,7 @@
  * never given because the order ended first (`unbackorder`). What was held is released where the order ended
  * before it was confirmed, committed where it was confirmed, and returned where it was cancelled after that.
  */
-import { texts } from '../arrays.js';
+import { texts } from '../postgres/column-arrays.js';
 import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 const KINDS = ['hold', 'release', 'commit', 'return', 'backorder', 'unbackorder'] as const;

@@ -12,8 +12,8 @@
  */
 import { type JournalId, partitionOf } from '../../actors/ids.js';
 import { decodeRecord, journalLog, type SealRecord, type TurnRecord } from '../../actors/node/record.js';
-import { type JournalRow, NOWHERE, type Place } from '../../actors/node/rows.js';
-import type { Log, Position } from '../../actors/ports.js';
+import type { Log, Position } from '../../actors/ports/log.js';
+import { type JournalRow, NOWHERE, type Place } from '../../actors/ports/snapshot-rows.js';
 import type { Owners } from './ownership.js';
 import type { Snapshot } from './snapshot.js';
 import { CouldNotLook, type Findings, MovedOn } from './verdict.js';

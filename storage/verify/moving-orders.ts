@@ -8,7 +8,7 @@
  *    before: each line that was held is released, ended after: returned, or the letter is under way.
  *  - What the product holds in parts, because the order waited for stock, counts together.
  */
-import type { NumberedLetter } from '../../actors/node/record.js';
+import type { NumberedLetter } from '../../actors/ports/letters.js';
 import type { HoldAnswer, Line, OrderEvent } from '../../actors/protocol.js';
 import type { Findings } from './verdict.js';
 

@@ -9,7 +9,7 @@
  * statement, so this holds in every snapshot.
  */
 import type { OrderEvent } from '../../actors/protocol.js';
-import { texts } from '../arrays.js';
+import { texts } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 /** One letter an event; `paid` and `confirmed` happen together. */

@@ -7,8 +7,8 @@
  */
 import type { JournalId } from '../../actors/ids.js';
 import { CLAIMS_LOG, type Claim, type ClaimsRecord, decodeRecord } from '../../actors/node/record.js';
-import type { PartitionRow } from '../../actors/node/rows.js';
-import type { Log } from '../../actors/ports.js';
+import type { Log } from '../../actors/ports/log.js';
+import type { PartitionRow } from '../../actors/ports/snapshot-rows.js';
 import { CouldNotLook, type Findings, MovedOn } from './verdict.js';
 
 export interface Owners {

@@ -3,9 +3,9 @@
  * deadline, so that who cannot look says so soon; the heavy questions may then take their time.
  */
 import type { JournalId } from '../../actors/ids.js';
-import type { JournalRow, PartitionRow } from '../../actors/node/rows.js';
-import { JOURNALS, journalOf } from '../load.js';
-import type { Session } from '../postgres.js';
+import type { JournalRow, PartitionRow } from '../../actors/ports/snapshot-rows.js';
+import type { Session } from '../postgres/postgres.js';
+import { JOURNALS, journalOf } from '../snapshots/load.js';
 import { type Checked, MovedOn } from './verdict.js';
 
 const SETTINGS = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),

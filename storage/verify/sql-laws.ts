@@ -1,5 +1,5 @@
 /** Laws that one query can judge: it answers with the offenders alone, the first few of them and their count. */
-import type { Parameter, Session } from '../postgres.js';
+import type { Parameter, Session } from '../postgres/postgres.js';
 import { type Findings, KEPT, type PromiseName } from './verdict.js';
 
 export interface SqlLaw {

@@ -2,11 +2,12 @@
  * What the rows of a snapshot do not have yet: events beyond them in the journals, and letters that are
  * numbered but not handled. With them the rows make one consistent state, that of the journals' ends.
  */
-import type { NumberedLetter, TurnRecord } from '../../actors/node/record.js';
-import type { PartitionRow } from '../../actors/node/rows.js';
+import type { TurnRecord } from '../../actors/node/record.js';
+import type { NumberedLetter } from '../../actors/ports/letters.js';
+import type { PartitionRow } from '../../actors/ports/snapshot-rows.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
-import { texts } from '../arrays.js';
-import type { Session } from '../postgres.js';
+import { texts } from '../postgres/column-arrays.js';
+import type { Session } from '../postgres/postgres.js';
 import { type Happened, OPERATION } from './event-rows.js';
 import { judgeMoving, type Move, type MovingOrder, orderOf } from './moving-orders.js';
 import { LONG_MS } from './sql-laws.js';

@@ -12,8 +12,9 @@
 import { partitionOf } from '../../actors/ids.js';
 import { minorDigits } from '../../actors/money.js';
 import type { JournaledEvent, TurnRecord } from '../../actors/node/record.js';
-import type { EventLog, Log } from '../../actors/ports.js';
-import { type PostgresClient, type Session, sqlState } from '../postgres.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import type { Log } from '../../actors/ports/log.js';
+import { type PostgresClient, type Session, sqlState } from '../postgres/postgres.js';
 import { compare, eventsOf, type Happened, notYetInRows } from './event-rows.js';
 import { holdLaw } from './hold-laws.js';
 import { Journals, type JournalTail } from './journals.js';

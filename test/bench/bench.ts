@@ -2,7 +2,7 @@
 // process (which shares the cores: numbers are ratios to one another, and not a promise). Prints orders/s and
 // latencies, closed loop with 50 connections and open loop at RATE.
 
-import { House } from '../faults/house.js';
+import { RealSystem } from '../faults/rig/real-system.js';
 import { closedLoop, type Measured, MODES, openLoop, PRODUCTS } from './load.js';
 
 const CONNECTIONS = 50;
@@ -18,7 +18,7 @@ function row(name: string, { perSecond, byStatus, latency }: Measured): string {
 }
 
 const [seconds = 5, rate = 1_000] = process.argv.slice(2).map(Number);
-const house = await House.build();
+const house = await RealSystem.build();
 if ('skipped' in house) throw new Error(house.skipped);
 try {
   await house.start();

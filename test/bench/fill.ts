@@ -2,7 +2,7 @@
 // would have written it. Products, orders, items, histories and operations agree with one another, so that `verify`
 // is clean; what the house keeps of its own running (partitions, journals) begins with its first start.
 
-import type { PostgresClient } from '../../storage/postgres.js';
+import type { PostgresClient } from '../../storage/postgres/postgres.js';
 
 export const FILLED_PRODUCTS = 1_000;
 /** The last tenth of the products has its price in EUR; an order is of one currency. */

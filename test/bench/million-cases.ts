@@ -2,7 +2,7 @@
 // for, so that the statements behind it can be looked at.
 
 import { orderId } from '../../actors/ids.js';
-import type { OrderFilter, Queries } from '../../actors/ports.js';
+import type { OrderFilter, Queries } from '../../actors/ports/queries.js';
 
 /** Of one order. */
 export interface Known {

@@ -6,11 +6,11 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { migrate } from '../../storage/migrate.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { postgresSearchIndex } from '../../storage/search-index.js';
-import { House } from '../faults/house.js';
-import { realPostgres } from '../real-servers.js';
+import { postgresSearchIndex } from '../../storage/lists/search-index.js';
+import { migrate } from '../../storage/postgres/migrate.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { RealSystem } from '../faults/rig/real-system.js';
+import { realPostgres } from '../servers/real-servers.js';
 import { fill } from './fill.js';
 import { type Case, casesOf, type Known } from './million-cases.js';
 import { plansOf } from './plans.js';
@@ -31,7 +31,7 @@ const client = connectPostgres(server.url, { max: 2, statementMs: LONG_MS, planA
 await filled();
 const known = await drawn();
 // All that it must remember is in the database: another run may begin with the same.
-const house = await House.build({ DATABASE_URL: server.url, JOURNAL: 'postgres' });
+const house = await RealSystem.build({ DATABASE_URL: server.url, JOURNAL: 'postgres' });
 if ('skipped' in house) throw new Error(house.skipped);
 let late = 0;
 try {

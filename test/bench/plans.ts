@@ -1,7 +1,7 @@
 // How Postgres carries out the statements behind a question: each one that is sent is kept, and explained afterwards.
 
-import type { PostgresClient, Session } from '../../storage/postgres.js';
-import { postgresQueries } from '../../storage/queries.js';
+import { postgresQueries } from '../../storage/lists/queries.js';
+import type { PostgresClient, Session } from '../../storage/postgres/postgres.js';
 import type { Case } from './million-cases.js';
 
 type Sent = Parameters<Session['query']>;

@@ -1,4 +1,4 @@
-import { memoryApiKeys } from '../../storage/memory-api-keys.js';
+import { memoryApiKeys } from '../../storage/memory/memory-api-keys.js';
 import { apiKeysContract } from './api-keys.suite.js';
 
 apiKeysContract('memory', memoryApiKeys());

@@ -2,9 +2,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { userId } from '../../actors/ids.js';
-import type { ApiKey, ApiKeys } from '../../actors/ports.js';
+import type { ApiKey, ApiKeys } from '../../actors/ports/api-keys.js';
 import { SCOPES } from '../../actors/principal.js';
-import { NASTY, uniqueName } from './storage-samples.js';
+import { NASTY, uniqueName } from './rig/storage-samples.js';
 
 const AT = 1_712_345_678_901;
 

@@ -1,7 +1,7 @@
 // The cache in this process: the contract, and that it stays within its bytes.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryCache } from '../../storage/memory-cache.js';
+import { memoryCache } from '../../storage/memory/memory-cache.js';
 import { cacheContract } from './cache.suite.js';
 
 const clock = { monotonic: () => performance.now() };

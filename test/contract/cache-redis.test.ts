@@ -3,12 +3,12 @@
 import { createServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Cache } from '../../actors/ports.js';
-import { freePort } from '../../deploy/servers/ports.js';
+import type { Cache } from '../../actors/ports/cache.js';
+import { freePort } from '../../deploy/servers/free-ports.js';
 import { until } from '../../deploy/servers/processes.js';
-import { connectRedis, type Redis } from '../../storage/redis.js';
-import { redisCache } from '../../storage/redis-cache.js';
-import { realRedis } from '../real-redis.js';
+import { connectRedis, type Redis } from '../../storage/redis/redis.js';
+import { redisCache } from '../../storage/redis/redis-cache.js';
+import { realRedis } from '../servers/real-redis.js';
 import { cacheContract } from './cache.suite.js';
 
 const HOUR_MS = 3_600_000;

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
-import type { Cache } from '../../actors/ports.js';
+import type { Cache } from '../../actors/ports/cache.js';
 import { until } from '../../deploy/servers/processes.js';
 
 const HOUR_MS = 3_600_000;

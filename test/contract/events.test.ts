@@ -2,12 +2,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId } from '../../actors/ids.js';
-import type { EventLog } from '../../actors/ports.js';
-import { jetstreamEvents } from '../../bus/jetstream-events.js';
-import { memoryEvents } from '../../bus/memory-events.js';
-import { connectNats, type Nats } from '../../bus/nats.js';
-import { ensureStream, lastMessage } from '../../bus/streams.js';
-import { realNats } from '../real-servers.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import { jetstreamEvents } from '../../bus/events/jetstream-events.js';
+import { memoryEvents } from '../../bus/events/memory-events.js';
+import { connectNats, type Nats } from '../../bus/nats/nats.js';
+import { ensureStream, lastMessage } from '../../bus/nats/streams.js';
+import { realNats } from '../servers/real-servers.js';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import openapiTS from 'openapi-typescript';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Fixture, startFixture } from '../unit/edge-fixture.js';
+import { type Fixture, startFixture } from '../unit/edge/edge-fixture.js';
 
 const run = promisify(execFile);
 const HERE = dirname(fileURLToPath(import.meta.url));

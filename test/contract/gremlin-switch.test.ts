@@ -1,12 +1,12 @@
 // What the gremlin's switch promises, whatever keeps it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { GremlinSetting } from '../../actors/gremlin.js';
-import type { GremlinSwitch } from '../../actors/ports.js';
+import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
+import type { GremlinSetting } from '../../actors/ports/gremlin-setting.js';
 import { until } from '../../deploy/servers/processes.js';
-import { postgresGremlinSwitch } from '../../storage/gremlin-switch.js';
-import { memoryGremlinSwitch } from '../../storage/memory-stores.js';
-import { testDatabase } from './storage-database.js';
+import { memoryGremlinSwitch } from '../../storage/memory/memory-stores.js';
+import { postgresGremlinSwitch } from '../../storage/postgres/postgres-gremlin-switch.js';
+import { testDatabase } from './rig/storage-database.js';
 
 const LATE: GremlinSetting = {
   rules: [{ target: 'inventory', kind: 'latency', every: 3, delayMs: 5_000, jitterMs: 0 }],

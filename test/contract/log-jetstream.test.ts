@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Appended, Log } from '../../actors/ports.js';
-import { jetstreamLog } from '../../bus/jetstream-log.js';
-import { connectNats, type Nats } from '../../bus/nats.js';
-import { ensureStream, type StreamShape } from '../../bus/streams.js';
-import { natsBinary, realNats } from '../real-servers.js';
+import type { Appended, Log } from '../../actors/ports/log.js';
+import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
+import { connectNats, type Nats } from '../../bus/nats/nats.js';
+import { ensureStream, type StreamShape } from '../../bus/nats/streams.js';
+import { natsBinary, realNats } from '../servers/real-servers.js';
 import { logContract } from './log.suite.js';
 
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

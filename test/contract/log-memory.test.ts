@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryLog } from '../../bus/memory-log.js';
+import { memoryLog } from '../../bus/journal/memory-log.js';
 import { logContract } from './log.suite.js';
 
 logContract('memory', () => memoryLog());

@@ -1,7 +1,7 @@
 // What every log promises, whatever stores it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Appended, Entry, Log } from '../../actors/ports.js';
+import type { Appended, Entry, Log } from '../../actors/ports/log.js';
 
 const positionOf = (appended: Appended): number => {
   assert.is(appended.kind, 'appended');

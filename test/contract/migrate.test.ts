@@ -1,8 +1,8 @@
 // What a start does to the tables it finds: nothing twice, and nothing to those of a later version.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { migrate } from '../../storage/migrate.js';
-import { testDatabase } from './storage-database.js';
+import { migrate } from '../../storage/postgres/migrate.js';
+import { testDatabase } from './rig/storage-database.js';
 
 const LATER = '9999_of_a_later_version';
 const database = await testDatabase();

@@ -1,6 +1,6 @@
-import { mockPayments } from '../../bus/payments.js';
+import { mockPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
-import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
+import { memoryPaymentLedger } from '../../storage/memory/memory-payment-ledger.js';
 import { paymentsContract, SUCCESS_RATE } from './payments.suite.js';
 
 const ledger = memoryPaymentLedger();

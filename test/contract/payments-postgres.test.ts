@@ -1,12 +1,12 @@
 // The mock's memory in Postgres; and that Postgres itself keeps its keys, whoever writes.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { mockPayments } from '../../bus/payments.js';
+import { mockPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
-import { postgresPaymentLedger } from '../../storage/payment-ledger.js';
-import { sqlState } from '../../storage/postgres.js';
+import { sqlState } from '../../storage/postgres/postgres.js';
+import { postgresPaymentLedger } from '../../storage/postgres/postgres-payment-ledger.js';
 import { anOrderThatIs, ask, paymentsContract, SUCCESS_RATE } from './payments.suite.js';
-import { testDatabase } from './storage-database.js';
+import { testDatabase } from './rig/storage-database.js';
 
 const UNIQUE = '23505';
 const CHECK = '23514';

@@ -1,11 +1,11 @@
-// What a payment provider promises an order (actors/ports.ts, M1 to M5), whoever moves the money.
+// What a payment provider promises an order (actors/ports/payments.ts, M1 to M5), whoever moves the money.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type OrderId, orderId, paymentRef } from '../../actors/ids.js';
-import type { PaymentRequest, Payments } from '../../actors/ports.js';
+import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
 import type { PaymentOperation, PaymentOutcome } from '../../actors/protocol.js';
-import { instantPayments } from '../../bus/payments.js';
-import { uniqueName } from './storage-samples.js';
+import { instantPayments } from '../../bus/payments/mock-provider.js';
+import { uniqueName } from './rig/storage-samples.js';
 
 /** Of the provider under test. */
 export const SUCCESS_RATE = 0.5;

@@ -1,4 +1,4 @@
-import { memorySnapshots } from '../../storage/memory-snapshots.js';
+import { memorySnapshots } from '../../storage/memory/memory-snapshots.js';
 import { queriesContract } from './queries.suite.js';
 
 queriesContract('memory', memorySnapshots());

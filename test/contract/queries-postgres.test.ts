@@ -1,14 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../actors/ids.js';
-import { countCapped } from '../../storage/counts.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { postgresQueries } from '../../storage/queries.js';
-import { postgresSearchIndex } from '../../storage/search-index.js';
-import { postgresSnapshots } from '../../storage/snapshots.js';
+import { countCapped } from '../../storage/lists/counts.js';
+import { postgresQueries } from '../../storage/lists/queries.js';
+import { postgresSearchIndex } from '../../storage/lists/search-index.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { queriesContract } from './queries.suite.js';
-import { testDatabase } from './storage-database.js';
-import { anOrder, lived, uniqueName } from './storage-samples.js';
+import { testDatabase } from './rig/storage-database.js';
+import { anOrder, lived, uniqueName } from './rig/storage-samples.js';
 
 const EXACT = 10;
 

@@ -5,11 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, orderId, type ProductId, productId, userId } from '../../actors/ids.js';
 import { toDecimal } from '../../actors/money.js';
-import type { OperationRow } from '../../actors/node/rows.js';
-import type { OrderState } from '../../actors/order.js';
-import type { OrderFilter, OrderKey, Queries, SearchIndex, Snapshots } from '../../actors/ports.js';
-import { paymentStatusOf } from '../../actors/transitions.js';
-import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
+import type { OrderState } from '../../actors/order/order.js';
+import { paymentStatusOf } from '../../actors/order/transitions.js';
+import type { OrderFilter, OrderKey, Queries, SearchIndex } from '../../actors/ports/queries.js';
+import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
+import type { Snapshots } from '../../actors/ports/snapshots.js';
+import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
 export interface QueryStores {
   readonly snapshots: Snapshots;

@@ -8,16 +8,16 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readConfig } from '../../deploy/config.js';
+import { readConfig } from '../../deploy/config/config.js';
 import { endOrphan, startChild } from '../../deploy/servers/children.js';
 import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/data-dir.js';
-import { recall, remember } from '../../deploy/servers/memory.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
+import { recall, remember } from '../../deploy/servers/postgres-memory.js';
 import { sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
 import { isAlive, markOf, type ProcessMark, run, until } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { startServers } from '../../deploy/servers/servers.js';
-import { natsBinary } from '../real-servers.js';
+import { natsBinary } from '../servers/real-servers.js';
 
 interface Said {
   readonly held?: string;
@@ -27,7 +27,7 @@ interface Said {
   readonly nats?: { url: string; monitorUrl: string; syncAlways: boolean };
 }
 
-const HOLDER = join(dirname(fileURLToPath(import.meta.url)), 'data-dir-holder.js');
+const HOLDER = join(dirname(fileURLToPath(import.meta.url)), 'rig', 'data-dir-holder.js');
 const quiet = () => {};
 const test = suite('servers');
 let folder = '';

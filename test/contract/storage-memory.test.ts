@@ -1,5 +1,5 @@
-import { memorySnapshots } from '../../storage/memory-snapshots.js';
-import { memorySettlements } from '../../storage/memory-stores.js';
+import { memorySnapshots } from '../../storage/memory/memory-snapshots.js';
+import { memorySettlements } from '../../storage/memory/memory-stores.js';
 import { storageContract } from './storage.suite.js';
 
 storageContract('memory', { ...memorySnapshots(), settlements: memorySettlements() });

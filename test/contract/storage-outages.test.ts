@@ -3,12 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../actors/ids.js';
-import { NOWHERE } from '../../actors/node/rows.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { postgresLog } from '../../storage/postgres-log.js';
-import { postgresSnapshots } from '../../storage/snapshots.js';
-import { testDatabase } from './storage-database.js';
-import { uniqueName } from './storage-samples.js';
+import { NOWHERE } from '../../actors/ports/snapshot-rows.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { postgresLog } from '../../storage/postgres/postgres-log.js';
+import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
+import { testDatabase } from './rig/storage-database.js';
+import { uniqueName } from './rig/storage-samples.js';
 
 const database = await testDatabase();
 if (database !== undefined) outages(database);

@@ -1,8 +1,8 @@
-import { postgresQueries } from '../../storage/queries.js';
-import { postgresSettlements } from '../../storage/settlement.js';
-import { postgresSnapshots } from '../../storage/snapshots.js';
+import { postgresQueries } from '../../storage/lists/queries.js';
+import { postgresSettlements } from '../../storage/postgres/postgres-settlement.js';
+import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
+import { testDatabase } from './rig/storage-database.js';
 import { storageContract } from './storage.suite.js';
-import { testDatabase } from './storage-database.js';
 
 const database = await testDatabase();
 if (database !== undefined) {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decimalText, minorDigits } from '../../actors/money.js';
-import { minorOf } from '../../storage/amounts.js';
-import { parsePostgresUrl } from '../../storage/libpq-url.js';
+import { minorOf } from '../../storage/postgres/amounts.js';
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 
 const test = suite('libpq URLs and amounts');
 const parse = (url: string) => parsePostgresUrl(url, {});

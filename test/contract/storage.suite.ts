@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, orderId, partitionOf, productId, userId, writeId } from '../../actors/ids.js';
-import { eventsOf, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/node/rows.js';
-import type { Queries, Settlements, Snapshots } from '../../actors/ports.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import type { Settlement } from '../../actors/ports/settlement.js';
+import { eventsOf, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/ports/snapshot-rows.js';
+import type { Settlements, Snapshots } from '../../actors/ports/snapshots.js';
 import type { Json, OrderEvent } from '../../actors/protocol.js';
-import type { Settlement } from '../../actors/settlement.js';
 import {
   afterCommands,
   anOperation,
@@ -17,7 +18,7 @@ import {
   NASTY,
   refOf,
   uniqueName,
-} from './storage-samples.js';
+} from './rig/storage-samples.js';
 
 export interface Stores {
   readonly snapshots: Snapshots;

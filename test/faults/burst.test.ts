@@ -2,16 +2,16 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { burst, type Entry, type Wish } from './burst.js';
-import { House } from './house.js';
-import { checkLedger, tally } from './ledger-check.js';
+import { burst, type Entry, type Wish } from './rig/burst.js';
+import { checkLedger, tally } from './rig/ledger-check.js';
+import { RealSystem } from './rig/real-system.js';
 
 const CONNECTIONS = 60;
 const test = suite('a burst');
 const entries: Entry[] = [];
-const built = await House.build();
+const built = await RealSystem.build();
 if ('skipped' in built) console.log(`SKIP a burst: ${built.skipped}`);
-const house = built as House;
+const house = built as RealSystem;
 
 const wishes = (count: number, wish: (i: number) => Wish) => Array.from({ length: count }, (_, i) => wish(i));
 

@@ -4,9 +4,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { Burst, type Wish } from './burst.js';
-import { House, promisedMs } from './house.js';
-import { checkLedger } from './ledger-check.js';
+import { Burst, type Wish } from './rig/burst.js';
+import { checkLedger } from './rig/ledger-check.js';
+import { promisedMs, RealSystem } from './rig/real-system.js';
 
 const CONNECTIONS = 20;
 const PACE_MS = 20;
@@ -15,7 +15,7 @@ const BACK_MS = 10_000;
 const PRODUCTS = Array.from({ length: 10 }, (_, i) => `CHILD-${i}`);
 
 const test = suite('a killed child');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 
 test.after(async () => {
   for (const house of houses) await house.demolish();
@@ -32,7 +32,7 @@ function* wishes(name: string): Generator<Wish> {
 
 for (const journal of ['jetstream', 'postgres'] as const) {
   test(`journal in ${journal}`, async () => {
-    const house = await House.build({ JOURNAL: journal });
+    const house = await RealSystem.build({ JOURNAL: journal });
     if ('skipped' in house) return console.log(`SKIP a killed child: ${house.skipped}`);
     houses.push(house);
     await house.start();

@@ -5,10 +5,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { type Attempt, Burst, type Wish } from './burst.js';
-import { freeze } from './family.js';
-import { House, type Part, promisedMs } from './house.js';
-import { checkLedger } from './ledger-check.js';
+import { type Attempt, Burst, type Wish } from './rig/burst.js';
+import { checkLedger } from './rig/ledger-check.js';
+import { freeze } from './rig/process-family.js';
+import { type Part, promisedMs, RealSystem } from './rig/real-system.js';
 
 /** Of each kind of buyer: those with keys, and those without. */
 const CONNECTIONS = 8;
@@ -21,7 +21,7 @@ const SERVICE_MS = 10_000;
 const SOME = 100;
 
 const test = suite('a frozen server');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 const thaws = new Set<() => void>();
 process.on('exit', () => {
   for (const thaw of thaws) thaw();
@@ -60,11 +60,11 @@ const rows: readonly Row[] = [
   { journal: 'postgres', frozen: 'postgres', served: none, ready: false },
 ];
 
-async function houseWith(journal: Row['journal']): Promise<House | undefined> {
+async function houseWith(journal: Row['journal']): Promise<RealSystem | undefined> {
   const known = houses.find(({ env }) => env.JOURNAL === journal);
   if (known !== undefined) return known;
   for (const house of houses.splice(0)) await house.demolish();
-  const house = await House.build({ JOURNAL: journal });
+  const house = await RealSystem.build({ JOURNAL: journal });
   if ('skipped' in house) {
     console.log(`SKIP a frozen server: ${house.skipped}`);
     return undefined;

@@ -7,16 +7,16 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ERRORS } from '../../http/api/errors.js';
+import { codesOf, type Operation } from '../../http/api/operation.js';
+import { operations } from '../../http/api/operations/all.js';
+import { pathsOf } from '../../http/api/routes.js';
 import type { Document } from '../../http/docs/openapi.js';
-import { ERRORS } from '../../http/errors.js';
-import { codesOf, type Operation } from '../../http/operation.js';
-import { operations } from '../../http/operations/all.js';
-import { pathsOf } from '../../http/routes.js';
-import { replyFault } from '../unit/documented.js';
-import { type Generated, Requests } from './generated-requests.js';
-import { House } from './house.js';
-import { checkVerify } from './ledger-check.js';
-import { Wire, type WireReply } from './wire.js';
+import { replyFault } from '../unit/edge/documented.js';
+import { checkVerify } from './rig/ledger-check.js';
+import { Wire, type WireReply } from './rig/raw-http.js';
+import { RealSystem } from './rig/real-system.js';
+import { type Generated, Requests } from './rig/request-generator.js';
 
 const COUNT = Number(process.env.GENERATED_REQUESTS ?? 5_000);
 const SEED = Number(process.env.GENERATED_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -32,11 +32,11 @@ const SHOWN = 20;
 const SLOW_MS = 5_000;
 
 const test = suite('generated requests');
-let house: House | undefined;
+let house: RealSystem | undefined;
 test.after(() => house?.demolish());
 
 test(`${COUNT} requests, seed ${SEED}`, async () => {
-  const built = await House.build({ SEED: 'demo', ...DOORS });
+  const built = await RealSystem.build({ SEED: 'demo', ...DOORS });
   if ('skipped' in built) return console.log(`SKIP ${built.skipped}`);
   house = built;
   await house.start();

@@ -4,8 +4,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { type RealNats, type RealPostgres, realNats, realPostgres } from '../real-servers.js';
-import { House, promisedMs } from './house.js';
+import { type RealNats, type RealPostgres, realNats, realPostgres } from '../servers/real-servers.js';
+import { promisedMs, RealSystem } from './rig/real-system.js';
 
 const OBEYED_MS = 10_000;
 const TAKEN_OVER_MS = 8_000;
@@ -15,7 +15,7 @@ const ASK = '/api/inventory/SHELF';
 const RULE = { target: 'inventory', kind: 'error', every: EVERY } as const;
 
 const test = suite('the gremlin at two nodes');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 const stops: (() => Promise<void>)[] = [];
 const [postgres, nats] = [await realPostgres(), await realNats()];
 if (!('skipped' in postgres)) stops.push(postgres.stop);
@@ -24,8 +24,8 @@ const isThere = !('skipped' in postgres) && !('skipped' in nats);
 if (!isThere)
   for (const each of [postgres, nats]) if ('skipped' in each) console.log(`SKIP two nodes: ${each.skipped}`);
 
-async function build(database: RealPostgres, broker: RealNats): Promise<House> {
-  const house = await House.build({
+async function build(database: RealPostgres, broker: RealNats): Promise<RealSystem> {
+  const house = await RealSystem.build({
     DATABASE_URL: database.url,
     NATS_URL: broker.url,
     NATS_MONITOR_URL: broker.monitorUrl,
@@ -36,10 +36,10 @@ async function build(database: RealPostgres, broker: RealNats): Promise<House> {
   return house;
 }
 
-let owner: House;
-let waiting: House;
+let owner: RealSystem;
+let waiting: RealSystem;
 
-const waits = async (house: House) => {
+const waits = async (house: RealSystem) => {
   const hasSaid = async () => /owns the partitions/.test((await house.ask('/readyz'))?.text ?? '');
   assert.ok(await until(hasSaid, promisedMs(TAKEN_OVER_MS)), house.lastWords());
 };
@@ -72,35 +72,36 @@ interface Status {
   readonly hits: { readonly inventory?: { readonly error?: number } };
 }
 
-async function tell(house: House, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
+async function tell(house: RealSystem, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
   const reply = await house.post(`/internal/gremlin/${word}`, body);
   assert.is(reply.status, 200, reply.text);
   return (JSON.parse(reply.text) as { data: Status }).data;
 }
 
-async function status(house: House): Promise<Status> {
+async function status(house: RealSystem): Promise<Status> {
   return (JSON.parse((await house.ask('/internal/gremlin/status'))?.text ?? '{}') as { data: Status }).data;
 }
 
 const said = ({ since, until, seed, rules }: Status) => ({ since, until, seed, rules });
 
 /** Whether a question about stock fails by the gremlin; what the node itself says to it is another matter. */
-async function isBitten(house: House): Promise<boolean> {
+async function isBitten(house: RealSystem): Promise<boolean> {
   const reply = await house.ask(ASK);
   assert.ok(reply, 'there is an answer');
   return reply.status === 503 && reply.text.includes('gremlin');
 }
 
-async function bitesOf(house: House, questions: number): Promise<number> {
+async function bitesOf(house: RealSystem, questions: number): Promise<number> {
   let bites = 0;
   for (let i = 0; i < questions; i++) if (await isBitten(house)) bites++;
   return bites;
 }
 
 /** Nobody asks for its status meanwhile: it has to find out by itself. */
-const obeys = async (house: House) => assert.ok(await until(() => isBitten(house), OBEYED_MS, 20), house.lastWords());
+const obeys = async (house: RealSystem) =>
+  assert.ok(await until(() => isBitten(house), OBEYED_MS, 20), house.lastWords());
 
-const isLeftAlone = async (house: House) =>
+const isLeftAlone = async (house: RealSystem) =>
   assert.ok(await until(async () => (await bitesOf(house, EVERY)) === 0, OBEYED_MS, 20), house.lastWords());
 
 /** What both say of the switch, and each of itself. */

@@ -4,11 +4,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { GREMLIN_TARGETS, type GremlinTarget } from '../../actors/gremlin.js';
+import { GREMLIN_TARGETS, type GremlinTarget } from '../../actors/ports/gremlin-setting.js';
 import { until } from '../../deploy/servers/processes.js';
-import { Burst, type Entry, lastAnswer, orderIdIn, type Wish } from './burst.js';
-import { House } from './house.js';
-import { checkLedger, settled, tally } from './ledger-check.js';
+import { Burst, type Entry, lastAnswer, orderIdIn, type Wish } from './rig/burst.js';
+import { checkLedger, settled, tally } from './rig/ledger-check.js';
+import { RealSystem } from './rig/real-system.js';
 
 const ORDERS = 100;
 const CONNECTIONS = 15;
@@ -22,9 +22,9 @@ const WAIT_MS = 1_000;
 const test = suite('the gremlin');
 const entries: Entry[] = [];
 let received = 0;
-const built = await House.build({ ORDER_WAIT_MS: String(WAIT_MS) });
+const built = await RealSystem.build({ ORDER_WAIT_MS: String(WAIT_MS) });
 if ('skipped' in built) console.log(`SKIP the gremlin: ${built.skipped}`);
-const house = built as House;
+const house = built as RealSystem;
 
 test.before(async () => {
   await house.start();

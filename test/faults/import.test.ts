@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { House } from './house.js';
+import { RealSystem } from './rig/real-system.js';
 
 const ROWS = 4_000;
 const SHOWN_MS = 20_000;
@@ -18,14 +18,14 @@ const rows = (from: number, to: number) =>
   ).join('');
 
 const test = suite('a file of stock');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 
 test.after(async () => {
   for (const house of houses) await house.demolish();
 });
 
 /** Every product by cursor, with its stock. */
-async function stocksOf(house: House): Promise<Map<string, number>> {
+async function stocksOf(house: RealSystem): Promise<Map<string, number>> {
   const stocks = new Map<string, number>();
   for (let cursor = ''; ; ) {
     const page = await house.ask(`/api/inventory?limit=100${cursor}`);
@@ -39,12 +39,12 @@ async function stocksOf(house: House): Promise<Map<string, number>> {
   }
 }
 
-const shows = (house: House, id: string) =>
+const shows = (house: RealSystem, id: string) =>
   until(async () => (await house.ask(`/api/inventory/${id}`))?.status === 200, SHOWN_MS, 20);
 
 for (const journal of ['jetstream', 'postgres'] as const) {
   test(`killed in the middle of it, journal in ${journal}`, async () => {
-    const house = await House.build({ JOURNAL: journal });
+    const house = await RealSystem.build({ JOURNAL: journal });
     if ('skipped' in house) return console.log(`SKIP a file of stock, ${journal}: ${house.skipped}`);
     houses.push(house);
     await house.start();

@@ -6,11 +6,11 @@ import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { cursorOf } from '../../http/cursor.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { House } from './house.js';
-import { checkVerify } from './ledger-check.js';
-import { databaseUrl } from './places.js';
+import { cursorOf } from '../../http/api/cursor.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { databaseUrl } from './rig/addresses.js';
+import { checkVerify } from './rig/ledger-check.js';
+import { RealSystem } from './rig/real-system.js';
 
 const HOSTILE = [
   "' OR '1'='1",
@@ -61,11 +61,11 @@ interface Shown {
 }
 
 const test = suite('SQL that comes in');
-const built = await House.build({ AUTH: 'keys', ADMIN_KEY: randomBytes(32).toString('hex') });
+const built = await RealSystem.build({ AUTH: 'keys', ADMIN_KEY: randomBytes(32).toString('hex') });
 if ('skipped' in built) console.log(`SKIP SQL that comes in: ${built.skipped}`);
 else scenarios(built);
 
-function scenarios(house: House): void {
+function scenarios(house: RealSystem): void {
   /** The order of each hostile text, and those of plain people. */
   const orderOf = new Map<string, string>();
   const plain: string[] = [];

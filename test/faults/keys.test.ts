@@ -6,14 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunResult, run } from '../../deploy/servers/processes.js';
-import { House } from './house.js';
+import { RealSystem } from './rig/real-system.js';
 
 const CLI = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'deploy', 'cli.js');
 const ADMIN_KEY = '9e107d9d372bb6826bd81d3542a419d6';
 const REVOKED_WITHIN_MS = 5_000;
 
 const test = suite('keys on the real process');
-const built = await House.build({
+const built = await RealSystem.build({
   AUTH: 'keys',
   ENVIRONMENT: 'production',
   ADMIN_KEY,
@@ -23,7 +23,7 @@ const built = await House.build({
 if ('skipped' in built) console.log(`SKIP keys on the real process: ${built.skipped}`);
 else scenarios(built);
 
-function scenarios(house: House): void {
+function scenarios(house: RealSystem): void {
   const keys = (...words: string[]): Promise<RunResult> =>
     run(process.execPath, [CLI, 'keys', ...words], { deadlineMs: 30_000, env: { ...house.env } });
   const status = async (path: string, key?: string, body?: object): Promise<number> => {

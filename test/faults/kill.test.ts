@@ -3,9 +3,9 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Burst, type Wish } from './burst.js';
-import { House, promisedMs } from './house.js';
-import { checkLedger, settled } from './ledger-check.js';
+import { Burst, type Wish } from './rig/burst.js';
+import { checkLedger, settled } from './rig/ledger-check.js';
+import { promisedMs, RealSystem } from './rig/real-system.js';
 
 const ORDERS = 3_000;
 const CONNECTIONS = 60;
@@ -16,7 +16,7 @@ const PRODUCTS = Array.from({ length: 20 }, (_, i) => `KILL-${i}`);
 const STOCK = 150;
 
 const test = suite('kill -9');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 
 test.after(async () => {
   for (const house of houses) await house.demolish();
@@ -36,7 +36,7 @@ function* wishes(): Generator<Wish> {
 
 for (const journal of ['jetstream', 'postgres'] as const) {
   test(`three times in a burst, journal in ${journal}`, async () => {
-    const house = await House.build({ JOURNAL: journal });
+    const house = await RealSystem.build({ JOURNAL: journal });
     if ('skipped' in house) return console.log(`SKIP kill -9, ${journal}: ${house.skipped}`);
     houses.push(house);
     await house.start();

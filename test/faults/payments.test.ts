@@ -4,19 +4,19 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { MOODS, type Provider, startProvider } from '../contract/payment-provider.js';
-import { Burst, burst, lastAnswer, orderIdIn, type Wish } from './burst.js';
-import { House } from './house.js';
-import { checkLedger, tally } from './ledger-check.js';
-import { databaseUrl } from './places.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { MOODS, type Provider, startProvider } from '../contract/rig/payment-provider.js';
+import { databaseUrl } from './rig/addresses.js';
+import { Burst, burst, lastAnswer, orderIdIn, type Wish } from './rig/burst.js';
+import { checkLedger, tally } from './rig/ledger-check.js';
+import { RealSystem } from './rig/real-system.js';
 
 const ORDERS = 300;
 const CONNECTIONS = 100;
 const ENDED_MS = 30_000;
 
 const test = suite('slow payments');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 const providers: Provider[] = [];
 
 test.after(async () => {
@@ -24,8 +24,8 @@ test.after(async () => {
   for (const house of houses) await house.demolish();
 });
 
-async function build(env: Readonly<Record<string, string>>): Promise<House | undefined> {
-  const house = await House.build(env);
+async function build(env: Readonly<Record<string, string>>): Promise<RealSystem | undefined> {
+  const house = await RealSystem.build(env);
   if ('skipped' in house) {
     console.log(`SKIP slow payments: ${house.skipped}`);
     return undefined;
@@ -58,7 +58,7 @@ const PAID = `
   from orders o order by o.order_id`;
 
 /** Every order with what the provider did for it, once no order is pending. */
-async function ended(house: House): Promise<readonly Paid[]> {
+async function ended(house: RealSystem): Promise<readonly Paid[]> {
   const client = connectPostgres(await databaseUrl(house), { max: 1 });
   try {
     let rows: readonly Paid[] = [];

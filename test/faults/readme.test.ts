@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { operations } from '../../http/operations/all.js';
-import { pathsOf } from '../../http/routes.js';
-import { House } from './house.js';
-import { isTrue, onlyLooks, requestsIn, rewritten, type Step, stepsOf, Terminal } from './tour.js';
+import { operations } from '../../http/api/operations/all.js';
+import { pathsOf } from '../../http/api/routes.js';
+import { RealSystem } from './rig/real-system.js';
+import { isTrue, onlyLooks, requestsIn, rewritten, type Step, stepsOf, Terminal } from './rig/tour.js';
 
 const CHECKOUT = new URL('../../../', import.meta.url);
 const KEYS = 'With keys';
@@ -44,7 +44,7 @@ async function walk(name: string, isHere: (step: Step) => boolean, env: Record<s
   let page = await pageAt(name);
   const steps = stepsOf(page).filter(isHere);
   assert.ok(steps.length >= 5, `${name} has ${steps.length} steps`);
-  const house = await House.build({ SEED: 'demo', ...env });
+  const house = await RealSystem.build({ SEED: 'demo', ...env });
   if ('skipped' in house) return console.log(`SKIP ${house.skipped}`);
   const terminal = Terminal.open(fileURLToPath(CHECKOUT), { ...house.env, npm_config_loglevel: 'silent' });
   try {

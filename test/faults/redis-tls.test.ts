@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../deploy/servers/ports.js';
+import { freePort } from '../../deploy/servers/free-ports.js';
 import { lastLine, run, until } from '../../deploy/servers/processes.js';
-import { type RealRedis, realRedis } from '../real-redis.js';
-import type { Skipped } from '../real-servers.js';
-import { House } from './house.js';
+import { type RealRedis, realRedis } from '../servers/real-redis.js';
+import type { Skipped } from '../servers/real-servers.js';
+import { RealSystem } from './rig/real-system.js';
 
 const OPENSSL_MS = 20_000;
 const WAIT_MS = 15_000;
@@ -21,7 +21,7 @@ const authority = join(folder, 'ca.crt');
 const certified = await withAuthority();
 const server = 'skipped' in certified ? certified : await secured('IP:127.0.0.1');
 const built =
-  'skipped' in server ? server : await House.build({ REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: authority });
+  'skipped' in server ? server : await RealSystem.build({ REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: authority });
 
 if ('skipped' in server || 'skipped' in built) {
   console.log(`SKIP redis over TLS: ${'skipped' in server ? server.skipped : 'skipped' in built ? built.skipped : ''}`);

@@ -4,9 +4,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { realRedis } from '../real-redis.js';
-import { House, promisedMs } from './house.js';
-import { MovedStock } from './moved-stock.js';
+import { realRedis } from '../servers/real-redis.js';
+import { MovedStock } from './rig/moved-stock.js';
+import { promisedMs, RealSystem } from './rig/real-system.js';
 
 const ORDERS = 60;
 const READERS = 4;
@@ -19,7 +19,7 @@ const READ_P99_MS = 300;
 const test = suite('redis');
 const redis = await realRedis();
 const built =
-  'skipped' in redis ? redis : await House.build({ REDIS_URL: 'skipped' in redis ? '' : redis.url.slice(8) });
+  'skipped' in redis ? redis : await RealSystem.build({ REDIS_URL: 'skipped' in redis ? '' : redis.url.slice(8) });
 
 /** By id, as it was told when it was placed. */
 const placed = new Map<string, string>();

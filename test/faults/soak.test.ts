@@ -4,13 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { connectNats } from '../../bus/nats.js';
-import { streamInfo } from '../../bus/streams.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { Burst, bodyOf, type Wish } from './burst.js';
-import { House } from './house.js';
-import { checkVerify, settled, tally } from './ledger-check.js';
-import { brokerUrl, databaseUrl } from './places.js';
+import { connectNats } from '../../bus/nats/nats.js';
+import { streamInfo } from '../../bus/nats/streams.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { brokerUrl, databaseUrl } from './rig/addresses.js';
+import { Burst, bodyOf, type Wish } from './rig/burst.js';
+import { checkVerify, settled, tally } from './rig/ledger-check.js';
+import { RealSystem } from './rig/real-system.js';
 
 const ORDERS = Number(process.env.SOAK_ORDERS ?? 20_000);
 const CONNECTIONS = 60;
@@ -26,7 +26,7 @@ const RSS_GROWTH_BYTES = 120 * 1_048_576;
 const PRODUCTS = 1_000;
 
 const test = suite('a soak');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 test.after(async () => {
@@ -52,7 +52,7 @@ function rssBytes(pid: number): number {
   }
 }
 
-async function journalBytes(house: House, journal: string): Promise<number> {
+async function journalBytes(house: RealSystem, journal: string): Promise<number> {
   if (journal === 'jetstream') {
     const nats = await connectNats(await brokerUrl(house), { name: 'fault test', log: quiet });
     try {
@@ -77,7 +77,7 @@ for (const [journal, orders] of [
   ['postgres', process.env.SOAK_ORDERS === undefined ? ORDERS / 4 : ORDERS],
 ] as const) {
   test(`${orders} orders, journal in ${journal}`, async () => {
-    const house = await House.build({ JOURNAL: journal });
+    const house = await RealSystem.build({ JOURNAL: journal });
     if ('skipped' in house) return console.log(`SKIP a soak: ${house.skipped}`);
     houses.push(house);
     await house.start();

@@ -3,17 +3,17 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { connectPostgres } from '../../storage/postgres.js';
-import { realNats } from '../real-servers.js';
-import { type Environment, House } from './house.js';
-import { brokerUrl, databaseUrl, monitorUrl } from './places.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { realNats } from '../servers/real-servers.js';
+import { brokerUrl, databaseUrl, monitorUrl } from './rig/addresses.js';
+import { type Environment, RealSystem } from './rig/real-system.js';
 
 const EXIT_CONFIG = 78;
 const test = suite('starts');
-const houses: House[] = [];
-const built = await House.build();
+const houses: RealSystem[] = [];
+const built = await RealSystem.build();
 if ('skipped' in built) console.log(`SKIP starts: ${built.skipped}`);
-const house = built as House;
+const house = built as RealSystem;
 let order = '';
 
 test.before(async () => {
@@ -29,7 +29,7 @@ test.after(async () => {
 
 /** Another process beside the house; it is to end by itself. */
 async function refused(env: Environment): Promise<{ code: number | null; said: string }> {
-  const other = await House.build(env);
+  const other = await RealSystem.build(env);
   if ('skipped' in other) throw new Error(other.skipped);
   houses.push(other);
   other.open();
@@ -134,7 +134,7 @@ test('an empty broker beside the known database is refused, and /health tells of
     assert.is(code, 1);
     assert.match(said, /NATS_URL points at another broker than before/);
 
-    const other = await House.build({ NATS_URL: nats.url, NATS_MONITOR_URL: nats.monitorUrl });
+    const other = await RealSystem.build({ NATS_URL: nats.url, NATS_MONITOR_URL: nats.monitorUrl });
     if ('skipped' in other) throw new Error(other.skipped);
     houses.push(other);
     await other.start();
@@ -157,7 +157,7 @@ test('a broker whose monitoring nobody named is promised nothing: the journal go
   const nats = await realNats();
   if ('skipped' in nats) return console.log(`SKIP an unknown broker: ${nats.skipped}`);
   try {
-    const other = await House.build({ NATS_URL: nats.url });
+    const other = await RealSystem.build({ NATS_URL: nats.url });
     if ('skipped' in other) throw new Error(other.skipped);
     houses.push(other);
     await other.start();

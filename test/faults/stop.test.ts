@@ -5,21 +5,21 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { Burst } from './burst.js';
-import { family, freeze } from './family.js';
-import { type Environment, House, type Part, promisedMs } from './house.js';
-import { checkLedger } from './ledger-check.js';
+import { Burst } from './rig/burst.js';
+import { checkLedger } from './rig/ledger-check.js';
+import { family, freeze } from './rig/process-family.js';
+import { type Environment, type Part, promisedMs, RealSystem } from './rig/real-system.js';
 
 const END_MS = 10_000;
 const test = suite('npm start');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 
 test.after(async () => {
   for (const house of houses) await house.demolish();
 });
 
-async function build(env: Environment = {}): Promise<House | undefined> {
-  const house = await House.build(env);
+async function build(env: Environment = {}): Promise<RealSystem | undefined> {
+  const house = await RealSystem.build(env);
   if (!('skipped' in house)) {
     houses.push(house);
     return house;
@@ -28,7 +28,7 @@ async function build(env: Environment = {}): Promise<House | undefined> {
   return undefined;
 }
 
-async function endsWell(house: House, signal: NodeJS.Signals): Promise<void> {
+async function endsWell(house: RealSystem, signal: NodeJS.Signals): Promise<void> {
   for (const pid of family(house.pid)) house.watch(pid);
   const { code, tookMs } = await house.end(signal, promisedMs(END_MS) + 5_000);
   assert.is(code, 0, house.lastWords());

@@ -3,15 +3,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../../deploy/servers/processes.js';
-import { connectPostgres } from '../../storage/postgres.js';
-import { type RealNats, type RealPostgres, realNats, realPostgres } from '../real-servers.js';
-import { burst, orderIdIn } from './burst.js';
-import { House, promisedMs } from './house.js';
-import { checkLedger } from './ledger-check.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { type RealNats, type RealPostgres, realNats, realPostgres } from '../servers/real-servers.js';
+import { burst, orderIdIn } from './rig/burst.js';
+import { checkLedger } from './rig/ledger-check.js';
+import { promisedMs, RealSystem } from './rig/real-system.js';
 
 const TAKEN_OVER_MS = 8_000;
 const test = suite('a second node');
-const houses: House[] = [];
+const houses: RealSystem[] = [];
 const stops: (() => Promise<void>)[] = [];
 let postgres: RealPostgres | undefined;
 let nats: RealNats | undefined;
@@ -37,8 +37,8 @@ test.after(async () => {
   clearInterval(awake);
 });
 
-async function build(database: string, broker: RealNats, journal: string): Promise<House> {
-  const house = await House.build({
+async function build(database: string, broker: RealNats, journal: string): Promise<RealSystem> {
+  const house = await RealSystem.build({
     DATABASE_URL: database,
     NATS_URL: broker.url,
     NATS_MONITOR_URL: broker.monitorUrl,

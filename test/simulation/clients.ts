@@ -2,11 +2,11 @@
  * Clients of the edge, and what they remember: whatever was said to one of them must never be contradicted.
  */
 import { type OrderId, orderId, type ProductId, productId, userId, type WriteId, writeId } from '../../actors/ids.js';
-import { hasOutcome, type OrderState } from '../../actors/order.js';
-import type { PlaceReply, StockReply } from '../../actors/ports.js';
+import { sameContent } from '../../actors/order/content-equality.js';
+import { hasOutcome, type OrderState } from '../../actors/order/order.js';
+import type { PlaceReply, StockReply } from '../../actors/ports/owners.js';
 import type { AdjustCommand, Backorders, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
-import { sameContent } from '../../actors/same-content.js';
-import { Acts } from './acts.js';
+import { Acts } from './client-acts.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
 import type { Machine } from './machine.js';

@@ -7,7 +7,7 @@
  *  V3. What happens is folded into a hash, by which two runs are compared.
  */
 import { crockford128 } from '../../actors/ids.js';
-import type { Clock } from '../../actors/ports.js';
+import type { Clock } from '../../actors/ports/runtime.js';
 
 /** Chance from a seed (sfc32, by Chris Doty-Humphrey: 32 bits a draw). */
 export class Chance {

@@ -3,11 +3,11 @@
  */
 import type { JournalId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
-import type { HistoryRow, OperationRow } from '../../actors/node/rows.js';
-import { absentOrder, isSettled, type OrderState } from '../../actors/order.js';
-import { evolveOrder } from '../../actors/order-events.js';
-import type { Log } from '../../actors/ports.js';
-import { paymentStatusOf } from '../../actors/transitions.js';
+import { absentOrder, isSettled, type OrderState } from '../../actors/order/order.js';
+import { evolveOrder } from '../../actors/order/order-fold.js';
+import { paymentStatusOf } from '../../actors/order/transitions.js';
+import type { Log } from '../../actors/ports/log.js';
+import type { HistoryRow, OperationRow } from '../../actors/ports/snapshot-rows.js';
 import type { Clients } from './clients.js';
 import type { Setting } from './machine.js';
 import type { Provider } from './provider.js';

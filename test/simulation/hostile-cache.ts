@@ -1,5 +1,5 @@
 /** A cache that answers what it was given, older ones, those of others, garbage and nothing, each in its turn. */
-import type { Cache } from '../../actors/ports.js';
+import type { Cache } from '../../actors/ports/cache.js';
 
 const GARBAGE = ['order/2 x\n{}', '', 'null', '\u0000'];
 

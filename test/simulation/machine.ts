@@ -1,18 +1,19 @@
 /**
- * One process of the product: a Life (bus/life.ts) with its own clock, its way to the services, and its
+ * One process of the product: a Supervisor (bus/node/supervisor.ts) with its own clock, its way to the services, and its
  * letters. Dead, none of its callbacks ever runs again; paused, they wait.
  */
 import { type NodeId, nodeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import type { NumberedLetter } from '../../actors/node/record.js';
-import type { Logger, PaymentRequest } from '../../actors/ports.js';
+import type { NumberedLetter } from '../../actors/ports/letters.js';
+import type { PaymentRequest } from '../../actors/ports/payments.js';
+import type { Logger } from '../../actors/ports/runtime.js';
 import type { PaymentOutcome } from '../../actors/protocol.js';
-import { Life } from '../../bus/life.js';
-import type { LocalPost, Receiver } from '../../bus/local-post.js';
-import { instantPayments } from '../../bus/payments.js';
+import type { LocalPost, Receiver } from '../../bus/letters/local-post.js';
+import { Supervisor } from '../../bus/node/supervisor.js';
+import { instantPayments } from '../../bus/payments/mock-provider.js';
 import type { Being } from './clock.js';
 import { type Faults, NoAnswer } from './faults.js';
-import { type Ports, portsOf } from './ports.js';
+import { type Ports, portsOf } from './faulty-ports.js';
 import type { Shape, Stores } from './stores.js';
 import type { Verdict } from './verdict.js';
 
@@ -51,7 +52,7 @@ export class Machine implements Being {
   state: Being['state'] = 'running';
   readonly held: (() => void)[] = [];
   readonly folder: NodeId;
-  readonly life: Life;
+  readonly life: Supervisor;
   receiver: Receiver | undefined;
   isStopping = false;
   /** Its first take-over is done. */
@@ -70,7 +71,7 @@ export class Machine implements Being {
     const instantPayment = setting.paymentLatencyMs === 0 ? instantPayments(setting.successRate) : undefined;
     const deliverAtHome = setting.deliverAtHome ?? faults.chance.hits(0.5);
     faults.counters.add(deliverAtHome ? 'neighbours talk at home' : 'every letter has a number');
-    this.life = new Life({
+    this.life = new Supervisor({
       ...(plant.ports?.(ports) ?? ports),
       node: this.folder,
       partitions: setting.partitions,

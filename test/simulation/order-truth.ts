@@ -7,9 +7,9 @@
  *    was captured; and no more has arrived for an order than its keeper gave it.
  */
 import type { ProductId } from '../../actors/ids.js';
-import type { OrderState } from '../../actors/order.js';
+import type { OrderState } from '../../actors/order/order.js';
+import { statusOf, TRANSITIONS } from '../../actors/order/transitions.js';
 import type { Line, OrderEvent } from '../../actors/protocol.js';
-import { statusOf, TRANSITIONS } from '../../actors/transitions.js';
 import type { StockTruth } from './stock-truth.js';
 import type { Verdict } from './verdict.js';
 

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { plantedBugs } from './planted-bugs.js';
-import { plantedLifeBugs } from './planted-life-bugs.js';
+import { plantedLifeBugs } from './planted-order-bugs.js';
 import { simulate } from './simulate.js';
 
 const SEEDS = 200;

@@ -1,7 +1,8 @@
 /** How a mistake is planted from outside: by a wrapper around a port, or by a method put over one of the product's own. */
-import type { Log, Snapshots } from '../../actors/ports.js';
+import type { Log } from '../../actors/ports/log.js';
+import type { Snapshots } from '../../actors/ports/snapshots.js';
+import type { Ports } from './faulty-ports.js';
 import type { Plant } from './machine.js';
-import type { Ports } from './ports.js';
 
 export interface PlantedBug extends Plant {
   readonly name: string;

@@ -3,9 +3,9 @@
  * A stubborn one declines some captures and refunds for good, by a hash of their refs.
  */
 import { fnv1a32, type OrderId } from '../../actors/ids.js';
-import type { PaymentLedger, PaymentRequest } from '../../actors/ports.js';
+import type { PaymentLedger, PaymentRequest } from '../../actors/ports/payments.js';
 import type { PaymentOutcome } from '../../actors/protocol.js';
-import { memoryPaymentLedger } from '../../storage/memory-payment-ledger.js';
+import { memoryPaymentLedger } from '../../storage/memory/memory-payment-ledger.js';
 
 export interface Account {
   authorized: boolean;

@@ -3,7 +3,7 @@
  * checked. All of it follows from the seed.
  */
 import { productId, writeId } from '../../actors/ids.js';
-import { hasOutcome } from '../../actors/order.js';
+import { hasOutcome } from '../../actors/order/order.js';
 import { Clients, drawBackorders, receipt } from './clients.js';
 import { Chance, Timeline } from './clock.js';
 import { Cluster } from './cluster.js';

@@ -6,7 +6,7 @@
  *  - An order gets back, or takes, no more of a product than it was given.
  */
 import type { OrderId, ProductId } from '../../actors/ids.js';
-import type { ProductState } from '../../actors/inventory.js';
+import type { ProductState } from '../../actors/product/inventory.js';
 import type { ProductEvent } from '../../actors/protocol.js';
 import type { Verdict } from './verdict.js';
 

@@ -5,12 +5,16 @@
 
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import { contains, type Mark, type Statement } from '../../actors/node/rows.js';
-import type { EventLog, Log, Payments, Queries, Snapshots } from '../../actors/ports.js';
-import { type MemoryEvents, memoryEvents } from '../../bus/memory-events.js';
-import { memoryLog } from '../../bus/memory-log.js';
-import { forgetfulPayments, mockPayments } from '../../bus/payments.js';
-import { memorySnapshots } from '../../storage/memory-snapshots.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import type { Log } from '../../actors/ports/log.js';
+import type { Payments } from '../../actors/ports/payments.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import { contains, type Mark, type Statement } from '../../actors/ports/snapshot-rows.js';
+import type { Snapshots } from '../../actors/ports/snapshots.js';
+import { type MemoryEvents, memoryEvents } from '../../bus/events/memory-events.js';
+import { memoryLog } from '../../bus/journal/memory-log.js';
+import { forgetfulPayments, mockPayments } from '../../bus/payments/mock-provider.js';
+import { memorySnapshots } from '../../storage/memory/memory-snapshots.js';
 import type { Timeline } from './clock.js';
 import type { Counters } from './counters.js';
 import { hostileCache } from './hostile-cache.js';

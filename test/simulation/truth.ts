@@ -6,18 +6,18 @@
  *  - Each event is judged as it lands (order-truth.ts, stock-truth.ts).
  */
 import type { JournalId, NodeId, OrderId, ProductId } from '../../actors/ids.js';
-import { evolveProduct, type ProductState, unknownProduct } from '../../actors/inventory.js';
 import {
   CLAIMS_LOG,
   type Claim,
   decodeRecord,
   type JournaledEvent,
-  type NumberedLetter,
   type TurnRecord,
 } from '../../actors/node/record.js';
-import { absentOrder, type OrderState } from '../../actors/order.js';
-import { evolveOrder } from '../../actors/order-events.js';
-import type { Log } from '../../actors/ports.js';
+import { absentOrder, type OrderState } from '../../actors/order/order.js';
+import { evolveOrder } from '../../actors/order/order-fold.js';
+import type { NumberedLetter } from '../../actors/ports/letters.js';
+import type { Log } from '../../actors/ports/log.js';
+import { evolveProduct, type ProductState, unknownProduct } from '../../actors/product/inventory.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import type { Counters } from './counters.js';
 import { OrderTruth } from './order-truth.js';

@@ -1,0 +1,35 @@
+/**
+ * What a turn leaves once it is appended: rows for the next flush, deadlines moved, what EVENTS gets. A function of
+ * the turn, and needed no sooner than its acknowledgement: best made while that is waited for.
+ */
+
+import type { OperationRow, TurnRow } from '../ports/snapshot-rows.js';
+import type { ProductState } from '../product/inventory.js';
+import type { ProductEvent } from '../protocol.js';
+import type { Turn } from './turn.js';
+import { type OrderEntry, operation, type ProductEntry } from './world.js';
+
+export interface TurnOutputs {
+  readonly operations: readonly { readonly entry: ProductEntry; readonly row: OperationRow }[];
+  readonly histories: readonly { readonly entry: OrderEntry; readonly row: TurnRow }[];
+  /** Orders whose holds were given more time. */
+  readonly extended: readonly OrderEntry[];
+  /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
+  readonly publicBatch: string;
+}
+
+export function turnOutputsOf({ n, at, applied, orderTurns, published }: Turn): TurnOutputs {
+  const operations: { entry: ProductEntry; row: OperationRow }[] = [];
+  const extended: OrderEntry[] = [];
+  for (const { entry, of, version, event, after, correlation } of applied) {
+    if (of.kind === 'product') {
+      const row = operation(of.id, version, event as ProductEvent, after as ProductState, at, correlation);
+      operations.push({ entry: entry as ProductEntry, row });
+    } else if (event.type === 'hold_extended') extended.push(entry as OrderEntry);
+  }
+  const histories = orderTurns.map(({ entry, id: order, version, correlation, events }) => {
+    const row = { order, version, at, correlation, n, count: events.length, events: events.join(',') };
+    return { entry, row };
+  });
+  return { operations, histories, extended, publicBatch: published.text };
+}

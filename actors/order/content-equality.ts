@@ -1,0 +1,41 @@
+/**
+ * Whether a repeat asks for the same order as the first time: the order of lines and of an
+ * address's fields does not matter, nor whether the currency was left out.
+ */
+import type { Json, OrderContent } from '../protocol.js';
+
+/** @param stored the content as it was placed, with the currency the order got. */
+export function sameContent(
+  stored: { readonly content: OrderContent; readonly currency?: string | undefined },
+  again: OrderContent,
+): boolean {
+  const { content } = stored;
+  return (
+    content.user === again.user &&
+    (again.currency === undefined || again.currency === (stored.currency ?? content.currency ?? again.currency)) &&
+    content.email === again.email &&
+    content.notes === again.notes &&
+    content.paymentMethod === again.paymentMethod &&
+    sameLines(content.lines, again.lines) &&
+    sameJson(content.shippingAddress, again.shippingAddress) &&
+    sameJson(content.billingAddress, again.billingAddress)
+  );
+}
+
+function sameLines(a: OrderContent['lines'], b: OrderContent['lines']): boolean {
+  if (a.length !== b.length) return false;
+  const quantities = new Map(a.map((line) => [line.product, line.quantity]));
+  return b.every((line) => quantities.get(line.product) === line.quantity);
+}
+
+function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = Object.entries(a);
+  const right = b as { readonly [key: string]: Json };
+  return (
+    left.length === Object.keys(right).length &&
+    left.every(([key, value]) => Object.hasOwn(right, key) && sameJson(value, right[key]))
+  );
+}

@@ -1,0 +1,103 @@
+/**
+ * The statuses that clients know, and the one table of how an order goes from one to another: the node decides
+ * by it, clients may read it, verify holds histories against it.
+ */
+
+import type { OrderStatus } from '../protocol.js';
+import type { Life, OrderState, PaymentStatus, Phase } from './order.js';
+
+export interface Transition {
+  readonly from: OrderStatus;
+  readonly to: OrderStatus;
+  /** The event that makes it. */
+  readonly event: 'confirmed' | 'failed' | 'cancelled' | 'shipped' | 'delivered';
+  /** Whether a client may ask for it; the others happen. */
+  readonly byRequest: boolean;
+}
+
+export const TRANSITIONS: readonly Transition[] = [
+  { from: 'pending', to: 'confirmed', event: 'confirmed', byRequest: false },
+  { from: 'pending', to: 'failed', event: 'failed', byRequest: false },
+  { from: 'pending', to: 'cancelled', event: 'cancelled', byRequest: true },
+  { from: 'confirmed', to: 'cancelled', event: 'cancelled', byRequest: true },
+  { from: 'confirmed', to: 'shipped', event: 'shipped', byRequest: true },
+  { from: 'shipped', to: 'delivered', event: 'delivered', byRequest: true },
+];
+
+export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
+
+/** `not_charged`: it ended before any provider could have been asked for money, and none will be. */
+export type ShownPaymentStatus = PaymentStatus | 'not_charged';
+
+export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [
+  'pending',
+  'not_charged',
+  'authorized',
+  'paid',
+  'declined',
+  'failed',
+  'voided',
+  'partially_refunded',
+  'refunded',
+];
+
+export type FulfillmentStatus =
+  | 'unfulfilled'
+  | 'partially_shipped'
+  | 'shipped'
+  | 'partially_delivered'
+  | 'delivered'
+  | 'partially_returned'
+  | 'returned';
+
+export const FULFILLMENT_STATUSES: readonly FulfillmentStatus[] = [
+  'unfulfilled',
+  'partially_shipped',
+  'shipped',
+  'partially_delivered',
+  'delivered',
+  'partially_returned',
+  'returned',
+];
+
+const STATUS: { readonly [P in Phase]: OrderStatus } = {
+  absent: 'pending',
+  holding: 'pending',
+  charging: 'pending',
+  confirmed: 'confirmed',
+  shipped: 'shipped',
+  delivered: 'delivered',
+  cancelled: 'cancelled',
+  failed: 'failed',
+};
+
+/** Being held or charged shows as pending. */
+export const statusOf = (phase: Phase): OrderStatus => STATUS[phase];
+
+/** An order that failed or was cancelled waits for no payment, unless a charge that was under way is still to be voided. */
+export const paymentStatusOf = ({ phase, payment, voidOwed }: OrderState): ShownPaymentStatus =>
+  payment === 'pending' && !voidOwed && (phase === 'failed' || phase === 'cancelled') ? 'not_charged' : payment;
+
+/** Where a client may ask an order to go from there. */
+export const allowedFrom = (from: OrderStatus): OrderStatus[] =>
+  TRANSITIONS.filter((move) => move.from === from && move.byRequest).map(({ to }) => to);
+
+/** How far its goods are: the furthest word that is true of a part of them, or of all. */
+export function fulfillmentStatusOf({ lines, life: { fulfillments, returns } }: OrderState): FulfillmentStatus {
+  if (fulfillments.length === 0) return 'unfulfilled';
+  const ordered = pieces(lines);
+  const of = (some: readonly { readonly lines: readonly { readonly quantity: number }[] }[]) =>
+    some.reduce((sum, each) => sum + pieces(each.lines), 0);
+  const returned = of(returns.filter(({ status }) => status !== 'requested'));
+  if (returned > 0) return returned === ordered ? 'returned' : 'partially_returned';
+  const delivered = of(fulfillments.filter(({ deliveredAt }) => deliveredAt !== undefined));
+  if (delivered > 0) return delivered === ordered ? 'delivered' : 'partially_delivered';
+  return of(fulfillments) === ordered ? 'shipped' : 'partially_shipped';
+}
+
+/** Of the last shipment that has a number. */
+export const trackingOf = ({ fulfillments }: Life): string | undefined =>
+  fulfillments.findLast(({ tracking }) => tracking !== undefined)?.tracking;
+
+const pieces = (lines: readonly { readonly quantity: number }[]): number =>
+  lines.reduce((sum, { quantity }) => sum + quantity, 0);

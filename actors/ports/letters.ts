@@ -1,0 +1,18 @@
+/** How letters travel between partitions. Types alone; what a port promises is held by its contract suite. */
+import type { Letter } from '../protocol.js';
+
+/** A letter that crosses from one partition to another under a number of its channel. */
+export interface NumberedLetter {
+  readonly from: number;
+  readonly to: number;
+  /** Dense from 1 in the channel (from, to). */
+  readonly number: number;
+  readonly correlation: string;
+  readonly letter: Letter;
+}
+
+/** Carries letters and their confirmations between partitions; may lose, repeat and reorder them. */
+export interface Post {
+  send(letters: readonly NumberedLetter[]): void;
+  confirm(from: number, to: number, upTo: number): void;
+}

@@ -1,0 +1,42 @@
+/** Public events in memory: the twin of jetstream-events.ts. */
+import type { JournalId } from '../../actors/ids.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import type { Appended, Position } from '../../actors/ports/log.js';
+
+export interface EventMessage {
+  readonly position: Position;
+  readonly n: number;
+  readonly batch: string;
+}
+
+export interface MemoryEvents extends EventLog {
+  /** What a journal's event log holds, oldest first. */
+  messages(journal: JournalId): readonly EventMessage[];
+  /** Forgets a journal's last messages, or all but some: a broker's crash, and its retention. */
+  keep(journal: JournalId, from: number, to: number): void;
+}
+
+export function memoryEvents(): MemoryEvents {
+  const logs = new Map<JournalId, EventMessage[]>();
+  let position: Position = 0;
+  const messages = (journal: JournalId): readonly EventMessage[] => logs.get(journal) ?? [];
+
+  return {
+    messages,
+    keep(journal, from, to) {
+      logs.set(journal, messages(journal).slice(from, to));
+    },
+    async last(journal) {
+      const last = messages(journal).at(-1);
+      return last && { position: last.position, n: last.n, sealed: last.batch === '[]' };
+    },
+    async publish(journal, after, n, batch): Promise<Appended> {
+      if ((messages(journal).at(-1)?.position ?? 0) !== after) return { kind: 'conflict' };
+      position += 1;
+      const log = logs.get(journal) ?? [];
+      logs.set(journal, log);
+      log.push({ position, n, batch });
+      return { kind: 'appended', position };
+    },
+  };
+}

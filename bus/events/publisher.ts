@@ -1,0 +1,280 @@
+/**
+ * Publishes a journal's turns as public events, after they are true.
+ *
+ * Law: EVENTS never holds up an order, and misses no turn.
+ *  E1. Each turn with events is one message, in order, published with compare-and-set at the end of the
+ *      journal's event log: nobody else's message can come between, and no zombie repeats one.
+ *  E2. After any answer but "appended" the event log itself says how far it is: what follows its last
+ *      message is published, from the queue or, where it is not there, from the journal.
+ *  E3. What waits is bounded: past the bound the queue is dropped and the journal is read instead.
+ *  E4. A broker may forget what it acknowledged last: then the event log is shorter than remembered, and
+ *      is filled up again from the journal. One that is empty has lost its messages only if the last of
+ *      them was acknowledged just before the trouble began; else its retention has emptied it, and its
+ *      position is 0 (sharp edge 11).
+ *  E5. `[]` ends an event log. Who finds it has been succeeded, and everything is out.
+ */
+import type { JournalId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import type { Log, Position } from '../../actors/ports/log.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { pause } from '../retry.js';
+import { FORGETTABLE_MS, turnsAfter } from './published-turns.js';
+
+export interface PublisherParts {
+  readonly journal: JournalId;
+  readonly events: EventLog;
+  readonly log: Log;
+  /** The `source` attribute of the events. */
+  readonly source: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The last turn that needs no publishing, and its place in the journal. */
+  readonly startAfter: { readonly n: number; readonly position: Position };
+}
+
+export interface Publisher {
+  /** A turn that is appended, in order; empty text when it has no events. */
+  offer(n: number, position: Position, batch: string): void;
+  /** Everything up to here is out. */
+  readonly publishedN: number;
+  /** Resolves when everything up to n is out; rejects when the publisher is stopped before. */
+  settled(n: number): Promise<void>;
+  /** The broker was away: what it acknowledged may be gone. */
+  recheck(): void;
+  /** Ends the event log, once all that was offered is out. */
+  seal(): Promise<void>;
+  /** Ends the work; resolves when nothing is in flight any more. */
+  stop(): Promise<void>;
+}
+
+interface Turn {
+  readonly n: number;
+  readonly position: Position;
+  readonly batch: string;
+}
+
+const SEAL = '[]';
+
+export function eventPublisher(parts: PublisherParts): Publisher {
+  return new EventPublisher(parts);
+}
+
+class EventPublisher implements Publisher {
+  publishedN: number;
+  /** Of a turn at or before publishedN: reading on from here misses nothing. */
+  #readFrom: Position;
+  #offered: { readonly n: number; readonly position: Position };
+  #queue: Turn[] = [];
+  #queueBytes = 0;
+  /** The end of the event log; undefined: it has to be asked. */
+  #end: Position | undefined;
+  #acknowledgedAt = Number.NEGATIVE_INFINITY;
+  #troubleSince: number | undefined;
+  /** The last turn of ours that is a message: later ones up to publishedN had no events. */
+  #messageN: number;
+  #rechecks = 0;
+  #failures = 0;
+  #sealAsked = false;
+  #sealed = false;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+  #wake = () => {};
+  #waiting: { readonly n: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+
+  constructor(readonly parts: PublisherParts) {
+    this.publishedN = parts.startAfter.n;
+    this.#messageN = parts.startAfter.n;
+    this.#readFrom = parts.startAfter.position;
+    this.#offered = parts.startAfter;
+  }
+
+  offer(n: number, position: Position, batch: string): void {
+    if (this.#stopped || this.#sealed || n <= this.#offered.n) return;
+    this.#offered = { n, position };
+    // An empty array is the mark of the end (E5), and never a turn's.
+    const events = batch === SEAL ? '' : batch;
+    this.#queue.push({ n, position, batch: events });
+    this.#queueBytes += events.length;
+    if (this.#queueBytes > limits.unpublishedBytes) this.#dropQueue(); // E3
+    this.#start();
+  }
+
+  settled(n: number): Promise<void> {
+    return this.#until(n);
+  }
+
+  recheck(): void {
+    this.#end = undefined;
+    this.#rechecks += 1;
+    this.#troubleSince ??= this.parts.clock.monotonic();
+    this.#wake();
+    this.#start();
+  }
+
+  async seal(): Promise<void> {
+    this.#sealAsked = true;
+    this.#start();
+    await this.#until(Number.POSITIVE_INFINITY);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    const error = new Error(`the publisher of journal ${this.parts.journal} was stopped at turn ${this.publishedN}`);
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    await this.#running;
+  }
+
+  // ---------------------------------------------------------------- machinery
+
+  get #idle(): boolean {
+    if (this.#stopped || this.#sealed) return true;
+    return this.#end !== undefined && this.publishedN >= this.#offered.n && !this.#sealAsked;
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#idle) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+      this.#start();
+    });
+  }
+
+  /** One round after the other until nothing is left to do; a round that fails is repeated, without end. */
+  async #run(): Promise<void> {
+    while (!this.#idle) {
+      try {
+        if (this.#end === undefined) await this.#ask();
+        else if (this.publishedN < this.#offered.n) await this.#publishNext();
+        else await this.#publish({ n: this.publishedN, position: this.#readFrom, batch: SEAL });
+      } catch (error) {
+        await this.#failed(String(error));
+      }
+    }
+  }
+
+  async #failed(cause: string): Promise<void> {
+    const { clock, logger, journal } = this.parts;
+    this.#end = undefined; // E2
+    this.#troubleSince ??= clock.monotonic();
+    if (this.#failures % 10 === 0) {
+      logger.warn(
+        { journal, cause, publishedN: this.publishedN },
+        'Public events wait: publishing them failed, and is repeated.',
+      );
+    }
+    const attempt = this.#failures++;
+    if (!this.#stopped) await pause(clock, attempt, (wake) => (this.#wake = wake));
+  }
+
+  /** E2, E4, E5: where the event log ends, and what follows from it. */
+  async #ask(): Promise<void> {
+    const { events, journal, logger } = this.parts;
+    const rechecks = this.#rechecks;
+    const last = await events.last(journal);
+    if (last?.sealed === true) {
+      this.#becomeSealed();
+      return;
+    }
+    if (last !== undefined && last.n >= this.#messageN) {
+      if (last.n > this.publishedN) this.#advance(last.n);
+      this.#messageN = last.n;
+    } else if (last !== undefined || this.#forgotten()) {
+      const n = last?.n ?? this.parts.startAfter.n;
+      logger.warn(
+        { journal, from: n + 1, to: this.#messageN },
+        'EVENTS has lost acknowledged messages: publishing them again from the journal.',
+      );
+      this.publishedN = n;
+      this.#messageN = n;
+      // From the front: which record held which turn is not remembered.
+      this.#readFrom = 0;
+    }
+    if (this.#rechecks !== rechecks) return; // the answer may be from before the trouble
+    this.#end = last?.position ?? 0;
+    this.#troubleSince = undefined;
+  }
+
+  #forgotten(): boolean {
+    return (this.#troubleSince ?? this.parts.clock.monotonic()) - this.#acknowledgedAt < FORGETTABLE_MS;
+  }
+
+  async #publishNext(): Promise<void> {
+    const head = this.#queue[0];
+    if (head !== undefined && head.n === this.publishedN + 1) {
+      await this.#publish(head);
+      return;
+    }
+    const { log, journal, source, logger } = this.parts;
+    const before = { n: this.publishedN, from: this.#readFrom };
+    for (const turn of await turnsAfter({ log, journal, source }, this.#readFrom)) {
+      if (turn === 'seal' || turn.n > this.#offered.n) break;
+      if (turn.n > this.publishedN + 1) {
+        logger.error(
+          { journal, from: this.publishedN + 1, to: turn.n - 1 },
+          'These turns are neither on EVENTS nor in the journal any more.',
+        );
+        this.publishedN = turn.n - 1;
+      }
+      if (turn.n === this.#queue[0]?.n) break;
+      if (turn.n > this.publishedN) await this.#publish({ ...turn, batch: turn.batch() });
+      else this.#readFrom = turn.position;
+      if (this.#end === undefined || this.#stopped || this.#sealed) return;
+    }
+    if (this.publishedN === before.n && this.#readFrom === before.from && this.#queue[0]?.n !== before.n + 1) {
+      throw new Error(`journal ${journal} does not show turn ${before.n + 1}, though it was appended`);
+    }
+  }
+
+  async #publish({ n, position, batch }: Turn): Promise<void> {
+    if (batch !== '') {
+      const { events, journal, clock } = this.parts;
+      const answer = await events.publish(journal, this.#end ?? 0, n, batch);
+      if (answer.kind !== 'appended') throw new Error(`EVENTS answered "${answer.kind}"`);
+      if (this.#end !== undefined) this.#end = answer.position;
+      this.#messageN = n;
+      this.#acknowledgedAt = clock.monotonic();
+      this.#failures = 0;
+    }
+    if (batch === SEAL) this.#becomeSealed();
+    else {
+      this.#advance(n);
+      this.#readFrom = position;
+    }
+  }
+
+  #advance(n: number): void {
+    this.publishedN = n;
+    let done = 0;
+    for (let turn = this.#queue[0]; turn !== undefined && turn.n <= n; turn = this.#queue[done]) {
+      this.#readFrom = turn.position;
+      this.#queueBytes -= turn.batch.length;
+      done += 1;
+    }
+    this.#queue.splice(0, done);
+    this.#waiting = this.#waiting.filter((waiter) => {
+      if (waiter.n > n) return true;
+      waiter.resolve();
+      return false;
+    });
+  }
+
+  #becomeSealed(): void {
+    this.#sealed = true;
+    this.#dropQueue();
+    this.publishedN = this.#offered.n;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+  }
+
+  #dropQueue(): void {
+    this.#queue = [];
+    this.#queueBytes = 0;
+  }
+
+  #until(n: number): Promise<void> {
+    if (this.#sealed || this.publishedN >= n) return Promise.resolve();
+    if (this.#stopped) return Promise.reject(new Error(`the publisher of journal ${this.parts.journal} is stopped`));
+    return new Promise((resolve, reject) => this.#waiting.push({ n, resolve, reject }));
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * Brings one record after the other to the end of one journal, or finds that the journal is sealed.
+ *
+ *  J1. A record is never changed once sent, and is repeated without giving up until it, or a seal, is
+ *      found. Until then its turn is neither true nor false, and nobody is told anything.
+ *  J2. After an answer that is missing or says "conflict" the log is read from `after`: the record may
+ *      stand there, also under a seal.
+ *  J3. "Full" counts as getting through: the log is alive, the record waits for room.
+ */
+
+import { Broken } from '../../actors/broken.js';
+import type { JournalId } from '../../actors/ids.js';
+import { LostRecords } from '../../actors/node/lost-records.js';
+import { decodeRecord, journalLog, UnreadableRecord } from '../../actors/node/record.js';
+import type { Log, Position } from '../../actors/ports/log.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { pause } from '../retry.js';
+
+export type Outcome =
+  | { readonly kind: 'appended'; readonly position: Position }
+  /** Someone has taken over: this incarnation is over. */
+  | { readonly kind: 'sealed' };
+
+export class JournalWriter {
+  /** The highest position this writer knows to be its own. */
+  private after: Position = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly journal: JournalId,
+    private readonly log: Log,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * @param id the record's own, by which it is found again.
+   * @returns undefined when the writer was stopped before an answer. @throws LostRecords
+   */
+  async append(id: string, record: string): Promise<Outcome | undefined> {
+    const name = journalLog(this.journal);
+    for (let attempt = 0; !this.stopped; attempt++) {
+      try {
+        const found = attempt > 0 ? await this.find(name, id) : undefined; // J2
+        if (found !== undefined) return found;
+        const answer = await this.log.append(name, this.after, record);
+        if (answer.kind === 'appended') return this.at(answer.position);
+        if (answer.kind === 'conflict') return (await this.find(name, id)) ?? this.lost(name);
+        this.logger.warn({ journal: this.journal }, 'the journal is full: the append waits for room'); // J3
+      } catch (error) {
+        if (error instanceof LostRecords || error instanceof UnreadableRecord || error instanceof Broken) throw error;
+        this.logger.warn({ journal: this.journal, attempt, cause: String(error) }, 'an append has no answer yet');
+      }
+      await pause(this.clock, attempt);
+    }
+    return undefined;
+  }
+
+  /** Lets the append that waits give up waiting: its process ends, its record stands or not. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private at(position: Position): Outcome {
+    this.after = position;
+    return { kind: 'appended', position };
+  }
+
+  /** The log's end is not where it was, and nothing stands after it: its tail is gone. */
+  private lost(name: string): never {
+    throw new LostRecords(
+      `${name} does not end at position ${this.after}, where this node wrote last: it was rolled back`,
+    );
+  }
+
+  private async find(name: string, id: string): Promise<Outcome | undefined> {
+    for (const { position, record } of await this.log.read(name, this.after)) {
+      const found = decodeRecord(record, `${name} at ${position}`);
+      if (found.id === id) return this.at(position);
+      if (found.kind === 'seal') return { kind: 'sealed' };
+      throw new Broken(`${name} has a record at ${position} that its only writer did not write`);
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** Reading a log to its end, decoded. */
+import type { JournalId } from '../../actors/ids.js';
+import {
+  CLAIMS_LOG,
+  type ClaimsRecord,
+  decodeRecord,
+  journalLog,
+  type StoredRecord,
+} from '../../actors/node/record.js';
+import type { JournalTail } from '../../actors/node/replay.js';
+import type { Log, Position } from '../../actors/ports/log.js';
+import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
+
+export interface DecodedEntry<R> {
+  readonly position: Position;
+  readonly record: R;
+}
+
+/** Every record after the position, oldest first. @throws UnreadableRecord */
+export async function* readFrom(log: Log, name: string, after: Position): AsyncGenerator<DecodedEntry<StoredRecord>> {
+  for (let position = after; ; ) {
+    const page = await log.read(name, position);
+    if (page.length === 0) return;
+    for (const entry of page) {
+      position = entry.position;
+      yield { position, record: decodeRecord(entry.record, `${name} at ${position}`) };
+    }
+  }
+}
+
+/** The claims that still stand, and where the log ends. */
+export async function readClaims(log: Log): Promise<{ records: ClaimsRecord[]; positions: Position[]; end: Position }> {
+  const records: ClaimsRecord[] = [];
+  const positions: Position[] = [];
+  for await (const { position, record } of readFrom(log, CLAIMS_LOG, 0)) {
+    if (record.kind !== 'claims') throw new Error(`the claims log holds a ${record.kind} at ${position}`);
+    records.push(record);
+    positions.push(position);
+  }
+  return { records, positions, end: positions.at(-1) ?? 0 };
+}
+
+/** What a journal holds after the place its row remembers. @param row undefined: nothing is remembered of it. */
+export async function readTail(log: Log, journal: JournalId, row: JournalRow | undefined): Promise<JournalTail> {
+  const turns: JournalTail['turns'][number][] = [];
+  const place = row?.folded;
+  let seal: JournalTail['seal'];
+  let idAtPlace: string | undefined;
+  const from = place !== undefined && place.position > 0 ? place.position - 1 : 0;
+  for await (const { position, record } of readFrom(log, journalLog(journal), from)) {
+    if (record.kind === 'seal') {
+      seal = record;
+      break;
+    }
+    if (record.kind !== 'turn') throw new Error(`${journalLog(journal)} holds a ${record.kind} at ${position}`);
+    if (position === place?.position) idAtPlace = record.id;
+    else turns.push(record);
+  }
+  return { turns, seal, idAtPlace };
+}

@@ -1,0 +1,52 @@
+/**
+ * Requests to the broker as they go over the wire, each written once, into memory that is used again: the
+ * first touch of new memory costs more than a message's encoding.
+ *
+ * Law: a frame is given back only when its request was answered, since the broker has read all of it then. One
+ * without an answer may still be under way in the socket: its memory is left to the garbage collection.
+ */
+import { MOST_BYTES_OF_ONE } from '../../actors/node/message-room.js';
+
+/** Frames that wait for their next use; of a turn two are under way, its record and its events. */
+const KEPT = 4;
+const SMALLEST_BYTES = 65_536;
+/** Of a head beside its subject and its reply. */
+const HEAD_BYTES = 64;
+const HEADERS_BEGIN = 'NATS/1.0\r\n';
+const END = '\r\n';
+
+export interface Frame {
+  readonly bytes: Uint8Array;
+  /** Of the headers and the payload: what the broker's limit counts. */
+  readonly size: number;
+  readonly memory: Buffer;
+}
+
+export class Frames {
+  private readonly kept: Buffer[] = [];
+
+  /** @param headers lines, each ended with CRLF. */
+  publish(subject: string, reply: string, payload: string, headers?: string): Frame {
+    const block = headers === undefined ? '' : HEADERS_BEGIN + headers + END;
+    // The head tells the payload's length, which is known when it is written: so the head comes last, in front of it.
+    const begin = HEAD_BYTES + subject.length + reply.length + block.length;
+    const memory = this.take(begin + payload.length * MOST_BYTES_OF_ONE + END.length);
+    const length = memory.write(payload, begin, 'utf8');
+    const size = block.length + length;
+    const sizes = headers === undefined ? `${size}` : `${block.length} ${size}`;
+    const head = `${headers === undefined ? 'PUB' : 'HPUB'} ${subject} ${reply} ${sizes}\r\n${block}`;
+    memory.write(head, begin - head.length, 'latin1');
+    memory.write(END, begin + length, 'latin1');
+    return { bytes: memory.subarray(begin - head.length, begin + length + END.length), size, memory };
+  }
+
+  giveBack({ memory }: Frame): void {
+    if (this.kept.length < KEPT) this.kept.push(memory);
+  }
+
+  private take(bytes: number): Buffer {
+    const kept = this.kept.pop();
+    if (kept !== undefined && kept.length >= bytes) return kept;
+    return Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(Math.max(bytes, SMALLEST_BYTES))));
+  }
+}

@@ -1,0 +1,47 @@
+/** Those who wait for something to become true after an append or a flush, each with a deadline. */
+import type { Clock } from '../../actors/ports/runtime.js';
+import { Unavailable } from '../../actors/unavailable.js';
+
+type Moment = 'append' | 'flush';
+
+export class AwaitedProgress {
+  private readonly waiting: Record<Moment, (() => void)[]> = { append: [], flush: [] };
+  private over = false;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** @param deadlineMs may be infinite. @param otherwise why not, in words. @throws Unavailable */
+  until(moment: Moment, holds: () => boolean, deadlineMs: number, otherwise: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let isWaiting = true;
+      const end = (settle: () => void) => {
+        isWaiting = false;
+        cancel();
+        settle();
+      };
+      const cancel = Number.isFinite(deadlineMs)
+        ? this.clock.after(deadlineMs, () => end(() => reject(new Unavailable(otherwise))))
+        : () => {};
+      const check = () => {
+        if (!isWaiting) return;
+        if (holds()) end(resolve);
+        else if (this.over) end(() => reject(new Unavailable('the node that owned it is gone')));
+        else this.waiting[moment].push(check);
+      };
+      check();
+    });
+  }
+
+  wake(moment: Moment): void {
+    const waiting = this.waiting[moment];
+    this.waiting[moment] = [];
+    for (const check of waiting) check();
+  }
+
+  /** Nothing will become true any more. */
+  end(): void {
+    this.over = true;
+    this.wake('append');
+    this.wake('flush');
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * A node's lives, one incarnation after the other, and the desk at which the edge asks whoever is alive.
+ *
+ * An incarnation that finds itself sealed has been taken over: it drops its memory, and the next one
+ * begins. One that fails has met lost records or broken code: the process ends, and says why.
+ */
+import type { OrderId, ProductId } from '../../actors/ids.js';
+import type {
+  ActReply,
+  ActRequest,
+  Owners,
+  PlaceReply,
+  PlaceRequest,
+  StockReply,
+  StockRequest,
+} from '../../actors/ports/owners.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import type { LocalPost } from '../letters/local-post.js';
+import { pause, within } from '../retry.js';
+import { type Incarnation, type IncarnationParts, startIncarnation } from './incarnation.js';
+
+export interface SupervisorParts extends Omit<IncarnationParts, 'onWaiting' | 'isStopping' | 'isTooLate'> {
+  readonly post: LocalPost;
+}
+
+export class Supervisor implements Owners {
+  /** Resolves when it was stopped; rejects with what no later incarnation could heal. */
+  readonly ended: Promise<void>;
+  /** The first incarnation runs. */
+  readonly begun: Promise<void>;
+  /** It came as far as it can: it has begun, or waits for another. */
+  readonly up: Promise<void>;
+  private current: Incarnation | undefined;
+  private waitsFor: string | undefined;
+  private stopping = false;
+  /** On the monotonic clock: when a stop is over, however far it came. */
+  private stopBy = Number.POSITIVE_INFINITY;
+  private abandoned: { readonly error: unknown } | undefined;
+  private hasBegun!: () => void;
+  private isUp!: () => void;
+
+  constructor(private readonly parts: SupervisorParts) {
+    this.begun = new Promise((resolve) => {
+      this.hasBegun = resolve;
+    });
+    this.up = new Promise((resolve) => {
+      this.isUp = resolve;
+    });
+    this.ended = this.live();
+  }
+
+  get incarnation(): Incarnation | undefined {
+    return this.current;
+  }
+
+  /** Lets go of everything, also of what a take-over under way has claimed; past the deadline it just returns. */
+  async stop(deadlineMs: number): Promise<void> {
+    const { clock, logger } = this.parts;
+    this.stopping = true;
+    this.stopBy = Math.min(this.stopBy, clock.monotonic() + deadlineMs);
+    await this.current?.stop(this.rest());
+    const ended = this.ended.catch(() => {}); // Whoever awaits `ended` has heard of it.
+    await within(clock, this.rest(), ended, 'the take-over under way did not end in time').catch((error) => {
+      logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over');
+    });
+  }
+
+  /** Ends at once, without a last word: what is in memory may be wrong, what is appended is not. */
+  abandon(error: unknown): void {
+    this.stopping = true;
+    this.stopBy = Number.NEGATIVE_INFINITY;
+    this.abandoned = { error };
+    this.current?.driver.finish({ kind: 'failed', error });
+  }
+
+  /** In the words of a person; undefined: it runs. */
+  get absence(): string | undefined {
+    if (this.current !== undefined) return undefined;
+    if (this.waitsFor !== undefined)
+      return `node ${this.waitsFor} owns the partitions; this one waits until it lets go`;
+    return this.stopping ? 'this node is stopping' : 'this node is taking over what its last run left';
+  }
+
+  // -------------------------------------------------------------- Owners
+
+  place(ask: PlaceRequest, waitMs: number): Promise<PlaceReply> {
+    return this.current?.owners.place(ask, waitMs) ?? this.unavailable();
+  }
+
+  act(ask: ActRequest, waitMs: number): Promise<ActReply> {
+    return this.current?.owners.act(ask, waitMs) ?? this.unavailable();
+  }
+
+  stock(ask: StockRequest, waitMs: number): Promise<StockReply> {
+    return this.current?.owners.stock(ask, waitMs) ?? this.unavailable();
+  }
+
+  order = async (id: OrderId) => this.owners().order(id);
+  product = async (id: ProductId) => this.owners().product(id);
+  flushed = async (id: OrderId) => this.owners().flushed(id);
+
+  async notReady(): Promise<string | undefined> {
+    return this.absence ?? this.owners().notReady();
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private rest(): number {
+    return Math.max(0, this.stopBy - this.parts.clock.monotonic());
+  }
+
+  private unavailable(): Promise<{ readonly kind: 'unavailable'; readonly why: string }> {
+    return Promise.resolve({ kind: 'unavailable', why: this.absence ?? '' });
+  }
+
+  private owners(): Owners {
+    if (this.current === undefined) throw new Unavailable(this.absence);
+    return this.current.owners;
+  }
+
+  private async live(): Promise<void> {
+    const { logger, clock, post } = this.parts;
+    for (let attempt = 0; !this.stopping; attempt++) {
+      const incarnation = await this.begin();
+      if (this.abandoned) {
+        incarnation?.driver.finish({ kind: 'failed', error: this.abandoned.error });
+        throw this.abandoned.error;
+      }
+      if (incarnation === undefined) return;
+      if (this.stopping) return incarnation.stop(this.rest());
+      this.current = incarnation;
+      post.deliverTo(incarnation.driver);
+      this.hasBegun();
+      this.isUp();
+      logger.info({ journal: incarnation.journal }, 'this node owns its partitions and runs');
+      const ended = await incarnation.ended;
+      this.current = undefined;
+      post.deliverTo(undefined);
+      if (ended.kind === 'failed') throw ended.error;
+      if (ended.kind === 'stopped') return;
+      logger.warn({ journal: incarnation.journal }, 'the journal was sealed by another: this node begins again');
+      await pause(clock, attempt);
+    }
+  }
+
+  private begin(): Promise<Incarnation | undefined> {
+    const { logger, partitions, clock } = this.parts;
+    return startIncarnation({
+      ...this.parts,
+      isStopping: () => this.stopping,
+      isTooLate: () => clock.monotonic() >= this.stopBy,
+      onWaiting: (owner) => {
+        if (owner !== undefined && owner !== this.waitsFor) {
+          logger.info({ owner }, `node ${owner} owns the ${partitions} partitions: waiting until it lets go`);
+        }
+        this.waitsFor = owner;
+        if (owner !== undefined) this.isUp();
+      },
+    });
+  }
+}

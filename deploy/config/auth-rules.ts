@@ -1,0 +1,128 @@
+// What the variables about who may do what must be together, and what production refuses: an open door, and
+// passwords that everybody knows, those of our own examples and those that are tried first.
+//
+// Law: the variable is named, the password never.
+
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
+
+export interface AuthVariables {
+  readonly ENVIRONMENT: string;
+  readonly AUTH: string;
+  readonly ADMIN_KEY: string | undefined;
+  readonly JWT_ISSUER: string | undefined;
+  readonly JWT_AUDIENCE: string | undefined;
+  readonly JWT_JWKS_URL: string | undefined;
+  readonly DATABASE_URL: string | undefined;
+  /** libpq's own: it counts where DATABASE_URL has none. */
+  readonly PGPASSWORD: string | undefined;
+  readonly NATS_URL: readonly string[];
+  readonly REDIS_URL: string | undefined;
+  readonly PAYMENT_KEY: string | undefined;
+}
+
+export interface Mistake {
+  readonly name: keyof AuthVariables;
+  /** The end of a sentence: "it must be ...". */
+  readonly allowed: string;
+}
+
+const OWN_PASSWORD =
+  'one with a password of your own in production: this one is in our examples, or among the first that anybody tries';
+
+export function authMistakes(env: AuthVariables): readonly Mistake[] {
+  return [...tokenMistakes(env), ...(env.ENVIRONMENT === 'production' ? productionMistakes(env) : [])];
+}
+
+function tokenMistakes({ JWT_ISSUER, JWT_AUDIENCE, JWT_JWKS_URL }: AuthVariables): Mistake[] {
+  if ([JWT_ISSUER, JWT_AUDIENCE, JWT_JWKS_URL].every((value) => value === undefined)) return [];
+  const mistakes: Mistake[] = [];
+  if (JWT_ISSUER === undefined) mistakes.push({ name: 'JWT_ISSUER', allowed: 'the issuer, as the tokens name it' });
+  if (JWT_AUDIENCE === undefined) {
+    mistakes.push({
+      name: 'JWT_AUDIENCE',
+      allowed: 'what the tokens name as their audience: others are for other services',
+    });
+  }
+  return mistakes;
+}
+
+function productionMistakes(env: AuthVariables): Mistake[] {
+  const mistakes: Mistake[] = [];
+  const wrong = (name: Mistake['name'], allowed: string) => mistakes.push({ name, allowed });
+  if (env.AUTH === 'off')
+    wrong('AUTH', 'keys: off leaves every route open, which ENVIRONMENT=production does not allow');
+  for (const name of ['JWT_ISSUER', 'JWT_JWKS_URL'] as const) {
+    if (env[name]?.startsWith('http:')) wrong(name, 'https in production: who answers there decides who is who');
+  }
+  if (hasKnownSecret(env.DATABASE_URL ?? '')) wrong('DATABASE_URL', OWN_PASSWORD);
+  if (isAddedPassword(env) && isKnown(env.PGPASSWORD ?? '')) wrong('PGPASSWORD', OWN_PASSWORD);
+  if (env.NATS_URL.some(hasKnownSecret)) wrong('NATS_URL', OWN_PASSWORD);
+  if (hasKnownSecret(env.REDIS_URL ?? '')) wrong('REDIS_URL', OWN_PASSWORD);
+  if (env.ADMIN_KEY !== undefined && isKnownKey(env.ADMIN_KEY)) {
+    wrong('ADMIN_KEY', 'drawn at random in production (openssl rand -hex 32), not an example');
+  }
+  if (env.PAYMENT_KEY !== undefined && isKnown(env.PAYMENT_KEY)) wrong('PAYMENT_KEY', OWN_PASSWORD);
+  return mistakes;
+}
+
+// ---------------------------------------------------------------- machinery
+
+/** In small letters. A test holds compose.yaml and .env.example against it. */
+const KNOWN = new Set([
+  ...['holdfast', 'postgres', 'postgresql', 'nats', 'redis', 'root', 'admin', 'administrator', 'user', 'guest'],
+  ...['password', 'passw0rd', 'p@ssw0rd', 'pass', 'passwd', 'changeme', 'change-me', 'change_me', 'changeit', 'secret'],
+  ...['default', 'example', 'test', 'testing', 'demo', 'dev', 'development', 'local', 'qwerty', 'letmein', 'welcome'],
+  ...[
+    '1234',
+    '12345',
+    '123456',
+    '1234567',
+    '12345678',
+    '123456789',
+    '1234567890',
+    '0000',
+    '1111',
+    'foobared',
+    's3cr3t',
+  ],
+]);
+
+const isKnown = (secret: string): boolean => KNOWN.has(secret.toLowerCase());
+
+/** What the URL of a database, broker or cache is protected with; undefined: nothing of its own. */
+function hasKnownSecret(url: string): boolean {
+  return secretsOf(url).some((secret) => secret !== '' && isKnown(secret));
+}
+
+/** Our own Postgres has a password of its own, and so may a URL: then PGPASSWORD is for others. */
+const isAddedPassword = ({ DATABASE_URL }: AuthVariables): boolean =>
+  DATABASE_URL !== undefined && secretsOf(DATABASE_URL).every((secret) => secret === '');
+
+/** A long key is known when it is a known word, or one sign, again and again, or says that it is an example. */
+function isKnownKey(key: string): boolean {
+  const isRepeated = /^(.{1,16}?)\1+$/.test(key);
+  return isRepeated || /change.?me|change.?it|example|placeholder|your.?(admin|secret|key)|0123456789/i.test(key);
+}
+
+function secretsOf(url: string): readonly string[] {
+  if (/^postgres/.test(url)) {
+    try {
+      return [parsePostgresUrl(url, {}).password];
+    } catch {
+      return [];
+    }
+  }
+  if (!URL.canParse(url)) return [];
+  const { username, password, searchParams } = new URL(url);
+  // `nats://token@host`: what stands alone is the secret itself.
+  const isToken = password === '' && !/^redis/.test(url);
+  return [decoded(isToken ? username : password), searchParams.get('password') ?? ''];
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,293 @@
+// The environment, read once. Law: configuration comes from here and nowhere else; every mistake is
+// reported at once, in a sentence that names the variable, what was given and what is allowed; what may
+// hold a password is never repeated. A wrong value is never replaced by a default.
+
+import { isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
+import { authMistakes } from './auth-rules.js';
+
+/** The start cannot go on: `mistakes` has one sentence for each. main ends with exit code 78 on it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly mistakes: readonly string[]) {
+    super(
+      `The environment has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.join('\n')}`,
+    );
+  }
+}
+
+/** One variable: its text, or nothing, becomes a value; `undefined` out of `read` is a mistake. */
+function variable<T>(fallback: T, allowed: string, read: (text: string) => T | undefined) {
+  return z
+    .string()
+    .optional()
+    .transform((text, context): T => {
+      const value = text === undefined ? fallback : read(text);
+      if (value !== undefined || text === undefined) return value as T;
+      // `continue`: the rules over several variables are to be checked all the same.
+      context.issues.push({ code: 'custom', message: allowed, input: text, continue: true });
+      return fallback;
+    });
+}
+
+function integer(fallback: number, from: number, to: number) {
+  return variable(fallback, `a whole number from ${from} to ${to}`, (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= from && value <= to ? value : undefined;
+  });
+}
+
+function oneOf<const W extends string>(words: readonly W[], fallback: W) {
+  return variable<W>(fallback, words.join(' or '), (text) => words.find((word) => word === text.toLowerCase()));
+}
+
+/** A URL whose scheme may be left out where `scheme` gives one. */
+function urlOf(text: string, allowed: RegExp, scheme?: string): string | undefined {
+  const whole = scheme !== undefined && !text.includes('://') ? `${scheme}://${text}` : text;
+  return allowed.test(whole) && (URL.canParse(whole) || isPostgresUrl(whole)) ? whole : undefined;
+}
+
+/** libpq allows several hosts, which no URL parser takes. */
+function isPostgresUrl(text: string): boolean {
+  try {
+    return (
+      /^postgres/.test(text) &&
+      parsePostgresUrl(text, {}).hosts.every(({ host }) => !/[[\]]/.test(host) || isIPv6(host))
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** A list with commas; one bad entry spoils it. */
+function list(text: string, read: (entry: string) => string | undefined): string[] | undefined {
+  const entries = text.split(',').map((entry) => read(entry.trim()));
+  const good = entries.filter((entry) => entry !== undefined);
+  return good.length === entries.length ? good : undefined;
+}
+
+/** As a browser writes it: what it compares is text. */
+const isOrigin = (text: string): boolean =>
+  /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
+
+interface Rate {
+  readonly requests: number;
+  readonly seconds: number;
+}
+
+function rateOf(text: string): Rate | undefined {
+  const found = /^(\d{1,7})\/(\d{1,4})$/.exec(text);
+  const [requests, seconds] = [Number(found?.[1]), Number(found?.[2])];
+  return requests >= 1 && requests <= 1_000_000 && seconds >= 1 && seconds <= 3_600 ? { requests, seconds } : undefined;
+}
+
+const text = (fallback: string) =>
+  variable(fallback, 'text of 1 to 200 visible characters', (given) =>
+    /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
+  );
+
+const notYet = (allowed: string, words: readonly string[]) =>
+  variable<string>(words[0] ?? '', allowed, (given) =>
+    words.includes(given.toLowerCase()) ? given.toLowerCase() : undefined,
+  );
+
+const WEB_URL = /^https?:\/\/\S+$/;
+
+const schema = z
+  .object({
+    PORT: integer(3000, 0, 65_535),
+    INVENTORY_PORT: variable<number | null>(3001, 'a whole number from 0 to 65535, or empty for none', (given) => {
+      if (given === 'none') return null;
+      return /^\d{1,5}$/.test(given) && Number(given) <= 65_535 ? Number(given) : undefined;
+    }),
+    HOST: variable('127.0.0.1', 'a host name or an address to listen on', (given) =>
+      /^[A-Za-z0-9.:_%-]{1,253}$/.test(given) ? given : undefined,
+    ),
+    CORS_ORIGINS: variable<string[]>(
+      [],
+      '* or a list of origins such as https://shop.example, with commas between',
+      (given) => list(given, (entry) => (entry === '*' || isOrigin(entry) ? entry : undefined)),
+    ),
+    ENVIRONMENT: oneOf(['development', 'production'], 'development'),
+    DATA_DIR: variable('.data', 'a path', (given) => (given.includes('\0') ? undefined : given)),
+    DATABASE_URL: variable<string | undefined>(
+      undefined,
+      'a URL such as postgres://user:password@host:5432/database',
+      (given) => urlOf(given, /^postgres(ql)?:\/\/\S+$/),
+    ),
+    /** Read where the URL is (storage/postgres/libpq-url.ts); here it is only judged. */
+    PGPASSWORD: variable<string | undefined>(undefined, 'text', (given) => given),
+    DATABASE_POOL: integer(10, 1, 90),
+    NATS_URL: variable<string[]>(
+      [],
+      'one or more of nats://host:4222 or tls://host:4222, with commas between',
+      (given) => list(given, (entry) => urlOf(entry, /^(nats|tls):\/\/[^\s/]+\/?$/, 'nats')),
+    ),
+    NATS_MONITOR_URL: variable<string | undefined>(undefined, 'a URL such as http://host:8222', (given) =>
+      urlOf(given, /^https?:\/\/\S+$/, 'http')?.replace(/\/+$/, ''),
+    ),
+    NATS_REPLICAS: integer(1, 1, 5),
+    JOURNAL: oneOf(['auto', 'jetstream', 'postgres'], 'auto'),
+    REDIS_URL: variable<string | undefined>(undefined, 'a URL such as redis://host:6379', (given) =>
+      urlOf(given, /^rediss?:\/\/\S+$/, 'redis'),
+    ),
+    KAFKA_BROKERS: variable<string[]>([], 'one or more host:port, with commas between', (given) =>
+      list(given, (entry) => (/^[^\s:/@]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(entry) ? entry : undefined)),
+    ),
+    LOG_LEVEL: oneOf(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'], 'info'),
+    SERVICE_NAME: text('holdfast'),
+    NODE_NAME: text(hostname()),
+    ORDER_WAIT_MS: integer(3000, 0, 60_000),
+    ORDER_TIMEOUT_S: integer(30, 1, 86_400),
+    PAYMENT_SUCCESS_RATE: variable(1, 'a number from 0 to 1', (given) =>
+      /^(0|1|0?\.\d{1,9}|0\.|1\.0{0,9})$/.test(given) ? Number(given) : undefined,
+    ),
+    PAYMENT_LATENCY_MS: integer(0, 0, 600_000),
+    PAYMENT_CAPTURE: oneOf(['confirm', 'ship'], 'confirm'),
+    HOLD_TTL_S: integer(0, 0, 86_400),
+    PAYMENT_URL: variable<string | undefined>(
+      undefined,
+      'a URL such as https://host/v1, without user, query or fragment',
+      (given) => urlOf(given, /^https?:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/)?.replace(/\/+$/, ''),
+    ),
+    PAYMENT_KEY: variable<string | undefined>(undefined, '1 to 1000 visible ASCII characters', (given) =>
+      /^[!-~]{1,1000}$/.test(given) ? given : undefined,
+    ),
+    PAYMENT_TIMEOUT_MS: integer(10_000, 10, 120_000),
+    AUTH: oneOf(['off', 'keys'], 'off'),
+    ADMIN_KEY: variable<string | undefined>(undefined, 'at least 32 visible characters without blanks', (given) =>
+      /^[!-~]{32,512}$/.test(given) ? given : undefined,
+    ),
+    JWT_ISSUER: variable<string | undefined>(
+      undefined,
+      'the URL that the tokens name as their issuer, such as https://login.example.org',
+      (given) => urlOf(given, WEB_URL),
+    ),
+    JWT_AUDIENCE: variable<string | undefined>(undefined, 'text of 1 to 200 visible characters', (given) =>
+      /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
+    ),
+    JWT_JWKS_URL: variable<string | undefined>(
+      undefined,
+      'a URL such as https://login.example.org/jwks.json',
+      (given) => urlOf(given, WEB_URL),
+    ),
+    RATE_LIMIT: variable<Rate | null>(
+      null,
+      'off, or requests/seconds such as 100/10: 1 to 1000000 requests in 1 to 3600 seconds',
+      (given) => (given.toLowerCase() === 'off' ? null : rateOf(given)),
+    ),
+    TRUST_PROXY: integer(0, 0, 10),
+    PARTITIONS: integer(16, 1, 1024),
+    ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
+    FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
+    SEED: oneOf(['demo', 'none'], 'demo'),
+    GREMLIN: variable<'on' | 'off' | undefined>(undefined, 'on or off', (given) =>
+      (['on', 'off'] as const).find((word) => word === given.toLowerCase()),
+    ),
+  })
+  .superRefine(
+    (env, context) => {
+      for (const { name, allowed } of authMistakes(env)) {
+        context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
+      }
+    },
+    { when: () => true },
+  )
+  .refine((env) => env.PORT === 0 || env.PORT !== env.INVENTORY_PORT, {
+    when: () => true,
+    path: ['INVENTORY_PORT'],
+    error: 'another port than PORT, or empty for none',
+  })
+  .transform((env) => ({
+    port: env.PORT,
+    /** Nothing: no second port. */
+    inventoryPort: env.INVENTORY_PORT ?? undefined,
+    host: env.HOST,
+    /** Empty: no page of another origin may use the API. */
+    corsOrigins: env.CORS_ORIGINS,
+    environment: env.ENVIRONMENT,
+    /** Absolute. */
+    dataDir: resolve(env.DATA_DIR),
+    databaseUrl: env.DATABASE_URL,
+    databasePool: env.DATABASE_POOL,
+    /** Empty: none given. */
+    natsUrls: env.NATS_URL,
+    natsMonitorUrl: env.NATS_MONITOR_URL,
+    natsReplicas: env.NATS_REPLICAS,
+    journal: env.JOURNAL,
+    redisUrl: env.REDIS_URL,
+    kafkaBrokers: env.KAFKA_BROKERS,
+    logLevel: env.LOG_LEVEL,
+    serviceName: env.SERVICE_NAME,
+    nodeName: env.NODE_NAME,
+    orderWaitMs: env.ORDER_WAIT_MS,
+    orderTimeoutMs: env.ORDER_TIMEOUT_S * 1000,
+    paymentSuccessRate: env.PAYMENT_SUCCESS_RATE,
+    paymentLatencyMs: env.PAYMENT_LATENCY_MS,
+    paymentCapture: env.PAYMENT_CAPTURE,
+    /** Nothing: as long as the order itself may take. */
+    holdTtlMs: env.HOLD_TTL_S === 0 ? undefined : env.HOLD_TTL_S * 1000,
+    /** Undefined: the mock. */
+    paymentUrl: env.PAYMENT_URL,
+    paymentKey: env.PAYMENT_KEY,
+    paymentTimeoutMs: env.PAYMENT_TIMEOUT_MS,
+    auth: env.AUTH,
+    adminKey: env.ADMIN_KEY,
+    /** Nothing: no tokens are taken. */
+    tokens:
+      env.JWT_ISSUER === undefined || env.JWT_AUDIENCE === undefined
+        ? undefined
+        : { issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, jwksUrl: env.JWT_JWKS_URL },
+    /** Nothing: as often as one likes. */
+    rateLimit: env.RATE_LIMIT ?? undefined,
+    trustedProxies: env.TRUST_PROXY,
+    partitions: env.PARTITIONS,
+    roles: 'all' as const,
+    fetchServers: env.FETCH_SERVERS,
+    seed: env.SEED,
+    /** Whether it may be switched on. */
+    gremlin: (env.GREMLIN ?? (env.ENVIRONMENT === 'production' ? 'off' : 'on')) === 'on',
+  }));
+
+export type Config = Readonly<z.output<typeof schema>>;
+
+/** Never shown, not in part either. */
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD'];
+
+/** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
+export function withoutSecrets(value: string): string {
+  return value
+    .replace(/^([a-z]+:\/\/)?.*@/i, '$1***@')
+    .replace(/((?:password|passwd|token|secret|key)[^=&\s]*=)[^&\s]*/gi, '$1***');
+}
+
+/** Reads every variable, or throws a ConfigError with every mistake. Empty means unset, but for INVENTORY_PORT. */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const given: Record<string, string> = {};
+  for (const name of Object.keys(schema.in.shape)) {
+    const value = env[name]?.trim();
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const port = given.PORT === undefined ? env.SERVER_PORT?.trim() : undefined;
+  if (port !== undefined && port !== '') given.PORT = port;
+
+  if (env.INVENTORY_PORT?.trim() === '') given.INVENTORY_PORT = 'none';
+
+  const read = schema.safeParse(given);
+  if (!read.success) {
+    throw new ConfigError(
+      read.error.issues.map((issue) => {
+        const name = String(issue.path[0] ?? '');
+        const value = given[name];
+        const shown = name === 'PORT' && port !== undefined && port !== '' ? 'SERVER_PORT' : name;
+        const said = SECRETS.includes(name) ? 'a secret' : `"${withoutSecrets(value ?? '').slice(0, 100)}"`;
+        const was = value === undefined ? 'not set' : said;
+        return `${shown} is ${was}; it must be ${issue.message}.`;
+      }),
+    );
+  }
+  return read.data;
+}

@@ -1,0 +1,66 @@
+// How this node is, part by part, in words that promise no more than was seen. Each part is asked, with a
+// deadline: one that does not answer is down. A node that owns nothing yet serves nobody: it is down too.
+
+import type { Clock } from '../../actors/ports/runtime.js';
+import type { Supervisor } from '../../bus/node/supervisor.js';
+import { within } from '../../bus/retry.js';
+import type { HealthReport } from '../../http/node/health.js';
+import type { Config } from '../config/config.js';
+import type { Servers } from '../servers/servers.js';
+import type { Stores } from '../stores.js';
+
+const ASK_MS = 1_000;
+
+export interface Running {
+  readonly servers: Servers;
+  readonly stores: Stores;
+  readonly life: Supervisor;
+}
+
+export async function healthReport(
+  config: Config,
+  version: string,
+  clock: Clock,
+  running: Running | undefined,
+): Promise<HealthReport> {
+  if (running === undefined) {
+    const journal = { kind: 'unknown', guarantee: 'nothing yet: the node is starting' };
+    return { status: 'down', version, journal, dependencies: { node: { status: 'starting' } } };
+  }
+  const { servers, stores, life } = running;
+  const { client, nats, redis } = stores;
+  const [postgres, broker, cache] = await Promise.all([
+    asked(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
+    nats === undefined ? ('off' as const) : asked(clock, nats.api('INFO', {}, ASK_MS)),
+    redis === undefined ? ('off' as const) : asked(clock, redis.ping()),
+  ]);
+  const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
+  const { absence } = life;
+  const all = postgres === 'up' && broker !== 'down' && cache !== 'down';
+  return {
+    status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',
+    version,
+    journal: { kind: stores.journal.kind, guarantee: stores.journal.guarantee },
+    dependencies: {
+      node: { status: absence === undefined ? 'up' : 'waiting', ...(absence && { why: absence }) },
+      postgres: { status: postgres, source: servers.postgres.source },
+      nats:
+        nats === undefined
+          ? { status: 'off' }
+          : {
+              status: broker,
+              source: servers.nats?.source,
+              version: nats.version,
+              sync_always: servers.nats?.syncAlways ?? 'unknown',
+            },
+      redis: { status: cache, ...(redis && { breaker: redis.breaker }) },
+      kafka: { status: config.kafkaBrokers.length > 0 ? 'not used by this version' : 'off' },
+    },
+  };
+}
+
+const asked = (clock: Clock, question: Promise<unknown>): Promise<'up' | 'down'> =>
+  within(clock, ASK_MS, question, 'no answer').then(
+    () => 'up',
+    () => 'down',
+  );

@@ -1,0 +1,120 @@
+// What the node counts, in the words of Prometheus.
+
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Meter } from '../../bus/node/driver.js';
+import type { Supervisor } from '../../bus/node/supervisor.js';
+import type { Redis } from '../../storage/redis/redis.js';
+
+const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function nodeMeter(registry: Registry): Meter {
+  const registers = [registry];
+  const append = new Histogram({
+    name: 'holdfast_append_duration_seconds',
+    help: 'Time until a turn is in the journal.',
+    buckets: BOUNDS,
+    registers,
+  });
+  const appendBytes = new Counter({
+    name: 'holdfast_append_bytes_total',
+    help: 'Characters appended to the journal.',
+    registers,
+  });
+  const flush = new Histogram({
+    name: 'holdfast_flush_duration_seconds',
+    help: 'Time until a flush is in Postgres.',
+    buckets: BOUNDS,
+    registers,
+  });
+  const events = new Counter({
+    name: 'holdfast_flushed_events_total',
+    help: 'Events whose rows are in Postgres.',
+    registers,
+  });
+  const retries = new Counter({
+    name: 'holdfast_retries_total',
+    help: 'Calls without an answer, by kind.',
+    labelNames: ['what'],
+    registers,
+  });
+  const cacheReads = new Counter({
+    name: 'holdfast_cache_reads_total',
+    help: "Reads of orders that are not in memory, and of products' pasts: answered by the cache (hit), or by Postgres, and why.",
+    labelNames: ['read', 'outcome'],
+    registers,
+  });
+  const cacheTime = new Histogram({
+    name: 'holdfast_cache_duration_seconds',
+    help: 'Time that reads spent on the cache.',
+    labelNames: ['read'],
+    buckets: BOUNDS,
+    registers,
+  });
+  return {
+    appended(durationMs, bytes) {
+      append.observe(durationMs / 1_000);
+      appendBytes.inc(bytes);
+    },
+    flushed(durationMs, count) {
+      flush.observe(durationMs / 1_000);
+      events.inc(count);
+    },
+    retried: (what) => retries.inc({ what }),
+    cached(read, outcome, durationMs) {
+      cacheReads.inc({ read, outcome });
+      if (outcome !== 'unknown') cacheTime.observe({ read }, durationMs / 1_000);
+    },
+  };
+}
+
+export function searchMeter(registry: Registry, lagMs: () => number): { indexed(orders: number): void } {
+  const indexed = new Counter({
+    name: 'holdfast_search_indexed_orders_total',
+    help: 'Orders whose words this node has added to the search index.',
+    registers: [registry],
+  });
+  const lag: Gauge = new Gauge({
+    name: 'holdfast_search_lag_seconds',
+    help: 'How long ago the oldest order was stored that the search did not know at the last look.',
+    registers: [registry],
+    collect: () => lag.set(lagMs() / 1_000),
+  });
+  return { indexed: (orders) => indexed.inc(orders) };
+}
+
+/** Sizes of what could grow, read when someone looks. */
+export function watchSizes(registry: Registry, supervisor: Supervisor): void {
+  const gauge = (name: string, help: string, read: () => number) => {
+    const one: Gauge = new Gauge({
+      name: `holdfast_${name}`,
+      help,
+      registers: [registry],
+      collect: () => one.set(read()),
+    });
+  };
+  const node = () => supervisor.incarnation?.node;
+  gauge('inbox_commands', 'Commands that wait for a turn.', () => node()?.inboxSize ?? 0);
+  gauge('orders_in_memory', 'Orders that are not settled or not flushed.', () => node()?.world.orders.size ?? 0);
+  gauge('products_in_memory', 'Products this node keeps.', () => node()?.world.products.size ?? 0);
+  gauge(
+    'unflushed_events',
+    'Appended events whose rows Postgres does not have yet.',
+    () => node()?.world.unflushedEvents ?? 0,
+  );
+  gauge('journal_turns', 'Turns appended by this incarnation.', () => node()?.appendedTo.n ?? 0);
+  gauge(
+    'unpublished_turns',
+    'Appended turns that EVENTS does not have yet.',
+    () => supervisor.incarnation?.unpublishedTurns() ?? 0,
+  );
+  gauge('owner', 'Whether this node owns its partitions.', () => (supervisor.incarnation === undefined ? 0 : 1));
+}
+
+export function watchRedis(registry: Registry, redis: Redis): void {
+  const one: Gauge = new Gauge({
+    name: 'holdfast_redis_breaker_open',
+    help: 'Whether Redis is left alone for a while, as it did not answer.',
+    registers: [registry],
+    collect: () => one.set(redis.breaker === 'closed' ? 0 : 1),
+  });
+}

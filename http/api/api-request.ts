@@ -1,0 +1,143 @@
+/**
+ * One request as the handlers see it, and what is taken from its address and headers. Everything in
+ * here comes from outside: it is checked where it is read.
+ */
+import type { IncomingMessage } from 'node:http';
+import { limits } from '../../actors/limits.js';
+import type { Bite } from '../../actors/ports/gremlin-setting.js';
+import type { Allowance } from '../../actors/ports/rate-limits.js';
+import type { Clock } from '../../actors/ports/runtime.js';
+import type { Principal } from '../../actors/principal.js';
+import type { BufferedRequest } from '../wire/buffered-request.js';
+import { Failure, invalidField } from './failure.js';
+import type { Answer, ReplyIds } from './reply.js';
+import { isKey, KEY_RULE } from './schemas.js';
+
+export interface ApiRequest extends ReplyIds {
+  readonly req: BufferedRequest;
+  /** From the path, decoded. */
+  params: Readonly<Record<string, string>>;
+  /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
+  route: string;
+  answer: Answer | undefined;
+  /** What the gremlin does to its writes of stock, and whether there were any. */
+  bite?: Bite;
+  isBitten?: boolean;
+  /** Who asks, once it is let in (admission.ts). */
+  principal: Principal;
+  /** What its caller has left, once it is counted (rate-limit.ts). */
+  allowance: Allowance | undefined;
+}
+
+export type Handler = (request: ApiRequest) => Promise<Answer>;
+
+// ---------------------------------------------------------------- who asks
+
+/** 50 random bits: two processes do not meet, and ids stay short in logs, events and rows. */
+const PREFIX_CHARS = 10;
+const TAKEN_OVER = /^[!-~]{1,255}$/;
+
+/** Takes request and correlation ids over, or makes them: a prefix drawn once and a number. */
+export class RequestIds {
+  readonly #prefix: string;
+  #last = 0;
+
+  /** @param unknown who asks before it is looked at. */
+  constructor(
+    clock: Clock,
+    private readonly unknown: Principal,
+  ) {
+    this.#prefix = clock.id().slice(-PREFIX_CHARS);
+  }
+
+  next(): string {
+    return `${this.#prefix}-${(++this.#last).toString(36)}`;
+  }
+
+  request(req: BufferedRequest): ApiRequest {
+    const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
+    const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
+    return {
+      req,
+      requestId,
+      correlation,
+      params: {},
+      route: 'none',
+      answer: undefined,
+      principal: this.unknown,
+      allowance: undefined,
+    };
+  }
+}
+
+const takenOver = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && TAKEN_OVER.test(header) ? header : undefined;
+
+/** The header wins over the body. */
+export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined): string | undefined {
+  const header = req.headers['idempotency-key'];
+  if (header === undefined) return inBody;
+  // Node reads headers byte by byte; a key of other letters comes as UTF-8.
+  const key = /^[!-~]*$/.test(String(header)) ? String(header) : Buffer.from(String(header), 'latin1').toString('utf8');
+  if (!isKey(key)) throw invalidField('Idempotency-Key', KEY_RULE);
+  return key;
+}
+
+// ---------------------------------------------------------------- the address
+
+/** HTTP/1.1 wants it, and whoever forwards requests relies on it. */
+export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersionMinor > 0) throw invalidField('Host', 'is missing');
+}
+
+/** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
+export function addressProblem(url: string): Failure | undefined {
+  if (!url.includes('%')) return undefined;
+  const [path, ...query] = url.split('?');
+  if (!decodes(path ?? '')) return invalidField('path', 'has a percent escape that is broken');
+  return decodes(query.join('?')) ? undefined : invalidField('query', 'has a percent escape that is broken');
+}
+
+function decodes(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// ---------------------------------------------------------------- how many may wait
+
+/** Bounds how many clients wait for an owner's answer at once. */
+export class WaitingRoom {
+  readonly #most: number;
+  #waiting = 0;
+
+  constructor(most: number = limits.waitingClients) {
+    this.#most = most;
+  }
+
+  async during<T>(wait: () => Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await wait();
+    } finally {
+      this.leave();
+    }
+  }
+
+  /** @throws Failure when it is full; who has entered must leave. */
+  enter(): void {
+    if (this.#waiting >= this.#most) {
+      throw new Failure(503, 'busy', 'Too many requests are waiting for an answer: try again in a moment.', {
+        headers: ['Retry-After', '1'],
+      });
+    }
+    this.#waiting++;
+  }
+
+  leave(): void {
+    this.#waiting--;
+  }
+}

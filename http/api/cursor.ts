@@ -1,0 +1,59 @@
+/**
+ * Where a client goes on in a list: opaque to it, and good for that list alone. A cursor bears a place and a
+ * checksum over the place and what was asked for; it grants nothing, so it needs no secret.
+ */
+import { fnv1a32 } from '../../actors/ids.js';
+import { invalidField } from './failure.js';
+
+const RULE = 'is not one that this list has given: take next_cursor as it is, with the same filters, or begin anew';
+export const CURSOR_CHARS = 2_000;
+
+/** A time and an id, or a version. */
+export type PlaceInList = readonly (string | number)[];
+
+/** @param list names what is listed and how it is filtered. */
+export const cursorOf = (list: string, place: PlaceInList): string =>
+  Buffer.from(JSON.stringify([checksum(list, place), ...place])).toString('base64url');
+
+/** @throws Failure that names `cursor`. */
+export function placeOf<P extends PlaceInList>(
+  list: string,
+  cursor: string,
+  isPlace: (place: PlaceInList) => place is P,
+): P {
+  const [sum, ...place] = decoded(cursor);
+  if (!isPlace(place) || sum !== checksum(list, place)) throw invalidField('cursor', RULE);
+  return place;
+}
+
+/** Link headers to where the same list begins and goes on. @param url as it was asked for. */
+export function linksOf(url: string, limit: number, next: string | undefined): string[] {
+  const links = [link(url, 'first', limit, undefined)];
+  if (next !== undefined) links.push(link(url, 'next', limit, next));
+  return links;
+}
+
+// ---------------------------------------------------------------- machinery
+
+const checksum = (list: string, place: PlaceInList): number => fnv1a32(JSON.stringify([list, place]));
+
+function decoded(cursor: string): readonly (string | number)[] {
+  try {
+    const bytes = Buffer.from(cursor, 'base64url');
+    // Buffer passes over what is no base64url.
+    if (bytes.toString('base64url') !== cursor) return [];
+    const value: unknown = JSON.parse(bytes.toString());
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+function link(url: string, rel: string, limit: number, cursor: string | undefined): string {
+  const [path = '', query = ''] = url.split('?', 2);
+  const parameters = new URLSearchParams(query);
+  parameters.set('limit', String(limit));
+  if (cursor === undefined) parameters.delete('cursor');
+  else parameters.set('cursor', cursor);
+  return `<${path.replace(/[^!#-;=?-~]/g, encodeURIComponent)}?${parameters}>; rel="${rel}"`;
+}

@@ -1,0 +1,76 @@
+/**
+ * A request that is answered with an error, named: status, code, a sentence for a person, and the
+ * fields that are wrong. Whatever else is thrown in this room is broken code and answers 500
+ * without a word about itself.
+ */
+import { limits } from '../../actors/limits.js';
+import type { ErrorCode } from './errors.js';
+
+export interface FieldError {
+  /** As the client wrote it: `items[0].quantity`; `body` when the body as a whole is wrong. */
+  readonly field: string;
+  readonly message: string;
+}
+
+export interface FailureDetails {
+  readonly errors?: readonly FieldError[];
+  /** What the answer is about: members of its body beside the rest, such as `order_id`. */
+  readonly about?: { readonly [member: string]: string | number | readonly string[] };
+  /** Raw header names and values, one after the other. */
+  readonly headers?: readonly string[];
+  /** The body was not read to its end: the connection cannot be used again. */
+  readonly unreadBody?: boolean;
+}
+
+export class Failure extends Error {
+  override name = 'Failure';
+  constructor(
+    readonly status: number,
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: FailureDetails = {},
+  ) {
+    super(message);
+  }
+}
+
+export function invalid(errors: readonly FieldError[]): Failure {
+  const named = errors.slice(0, limits.namedFields);
+  const more = errors.length > named.length ? ` (and ${errors.length - named.length} more)` : '';
+  return new Failure(400, 'invalid', `${named[0]?.message ?? 'The request is not valid.'}${more}`, { errors: named });
+}
+
+/** @param problem what is wrong, as the rest of a sentence that begins with the field. */
+export const invalidField = (field: string, problem: string): Failure =>
+  invalid([{ field, message: `${field} ${problem}.` }]);
+
+/** @param what the body has too many of. */
+export const tooLarge = (most: number, what = 'bytes'): Failure => {
+  const has = `has more than ${most.toLocaleString('en-US')} ${what}`;
+  return new Failure(413, 'too_large', `The body ${has}: send it in parts.`, {
+    errors: [{ field: 'body', message: `body ${has}.` }],
+    unreadBody: true,
+  });
+};
+
+export const RETRY_AFTER = ['Retry-After', '1'] as const;
+
+export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>
+  new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about });
+
+export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
+
+/** @param other what the key was used for. */
+export const idempotencyMismatch = (other: string): Failure => {
+  const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;
+  return new Failure(422, 'idempotency_mismatch', message, { errors: [{ field: 'Idempotency-Key', message }] });
+};
+
+/** A read model that does not answer is a 503: nothing is broken, and the client may ask again. */
+export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    throw Object.assign(unavailable('Lists and searches do not answer at the moment: try again.'), { cause: error });
+  }
+}

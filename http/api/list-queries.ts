@@ -1,0 +1,167 @@
+/** What may be asked of lists: filters, a search, a page by number or by cursor. */
+import { z } from 'zod';
+import { orderId, type ProductId, productId, userId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../../actors/order/transitions.js';
+import type { OrderFilter, OrderKey, Page } from '../../actors/ports/queries.js';
+import { CURSOR_CHARS, placeOf } from './cursor.js';
+import { invalidField } from './failure.js';
+import { currency, hasAtMost, idText, isIdText, pageQuery, ruled, wholeText, word } from './schemas.js';
+
+const MOMENT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+const MOMENT_RULE = 'must be a date such as 2026-11-21, or a time with its zone such as 2026-11-21T11:49:34Z';
+
+/** An ISO 8601 date (midnight UTC) or time with its zone, as wall-clock milliseconds. */
+const moment = (description: string) =>
+  ruled<string>(MOMENT_RULE, (value) => typeof value === 'string' && msOf(value) !== undefined, {
+    anyOf: [
+      { type: 'string', format: 'date' },
+      { type: 'string', format: 'date-time' },
+    ],
+    description,
+  })
+    .transform((text) => msOf(text) ?? 0)
+    .optional();
+
+const AMOUNT = /^\d{1,13}(\.\d{1,4})?$/;
+const amount = (description: string) =>
+  ruled<string>(
+    'must be a decimal of up to 13 digits before and 4 behind the point',
+    (value) => typeof value === 'string' && AMOUNT.test(value),
+    { type: 'number', minimum: 0, description },
+  )
+    .transform(Number)
+    .optional();
+
+const cursor = ruled<string>(
+  `must be text of 1 to ${CURSOR_CHARS} characters`,
+  (value) => typeof value === 'string' && value !== '' && value.length <= CURSOR_CHARS,
+  { type: 'string', minLength: 1, description: 'The next_cursor of the answer before, with the same filters.' },
+).optional();
+
+const limit = wholeText(limits.pageSizeDefault, limits.pageSize);
+
+const orderFilters = {
+  status: word(STATUSES).optional(),
+  payment_status: word(PAYMENT_STATUSES).optional(),
+  fulfillment_status: word(FULFILLMENT_STATUSES).optional(),
+  product_id: idText.optional(),
+  currency: currency.optional(),
+  from: moment('Placed at this time or later.'),
+  to: moment('Placed before this time.'),
+  min_total: amount('In the own currency of each order.'),
+  max_total: amount('In the own currency of each order.'),
+  q: ruled<string>(
+    `must be text of 1 to ${limits.searchChars} characters`,
+    (value) => typeof value === 'string' && value !== '' && hasAtMost(value, limits.searchChars),
+    {
+      type: 'string',
+      minLength: 1,
+      maxLength: limits.searchChars,
+      description:
+        "Words that all stand in the order's id, user, e-mail, products (ids and names), addresses or notes; the last one may be the beginning of a word.",
+    },
+  ).optional(),
+};
+
+export const productListQuery = pageQuery.extend({ cursor, limit: limit.removeDefault().optional() });
+export type ProductListQuery = z.output<typeof productListQuery>;
+
+export const userOrdersQuery = productListQuery.extend(orderFilters);
+export const orderListQuery = userOrdersQuery.extend({ user_id: idText.optional() });
+export type OrderListQuery = z.output<typeof orderListQuery>;
+
+export const ledgerQuery = z.object({
+  cursor,
+  limit,
+  at: moment('Shows the balance as it stood at this moment instead.'),
+});
+export type LedgerQuery = z.output<typeof ledgerQuery>;
+
+// ---------------------------------------------------------------- what is meant
+
+/** @throws Failure where filters contradict each other. */
+export function orderFilter(asked: OrderListQuery): OrderFilter {
+  const {
+    user_id,
+    status,
+    payment_status,
+    fulfillment_status,
+    product_id,
+    currency,
+    from,
+    to,
+    min_total,
+    max_total,
+    q,
+  } = asked;
+  if (from !== undefined && to !== undefined && from > to) throw invalidField('from', 'must not be later than to');
+  if (min_total !== undefined && max_total !== undefined && min_total > max_total) {
+    throw invalidField('min_total', 'must not be more than max_total');
+  }
+  return {
+    ...(user_id !== undefined && { user: userId(user_id) }),
+    ...(status !== undefined && { status }),
+    ...(payment_status !== undefined && { payment: payment_status }),
+    ...(fulfillment_status !== undefined && { fulfillment: fulfillment_status }),
+    ...(product_id !== undefined && { product: productId(product_id) }),
+    ...(currency !== undefined && { currency }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(min_total !== undefined && { minTotal: min_total }),
+    ...(max_total !== undefined && { maxTotal: max_total }),
+    ...(q !== undefined && { words: q }),
+  };
+}
+
+/** A page by its number. @throws Failure for one so deep that only a cursor leads there. */
+export function orderPage({ page, page_size }: OrderListQuery): Page {
+  if ((page - 1) * page_size > limits.skippedOrders) {
+    const deepest = Math.floor(limits.skippedOrders / page_size) + 1;
+    throw invalidField(
+      'page',
+      `must be at most ${deepest} with a page_size of ${page_size}: further on, ask with limit and follow next_cursor`,
+    );
+  }
+  return { page, pageSize: page_size };
+}
+
+/** What a cursor of this list stands behind. */
+export function orderKey(list: string, cursor: string | undefined): OrderKey | undefined {
+  if (cursor === undefined) return undefined;
+  const [at, id] = placeOf(list, cursor, isOrderKey);
+  return { at, id: orderId(id) };
+}
+
+export function productKey(list: string, cursor: string | undefined): ProductId | undefined {
+  return cursor === undefined ? undefined : productId(placeOf(list, cursor, isProductKey)[0]);
+}
+
+export function ledgerVersion(list: string, cursor: string | undefined): number | undefined {
+  return cursor === undefined ? undefined : placeOf(list, cursor, isVersion)[0];
+}
+
+// ---------------------------------------------------------------- machinery
+
+const isOrderKey = (place: readonly (string | number)[]): place is readonly [number, string] =>
+  place.length === 2 && isTime(place[0]) && typeof place[1] === 'string' && isIdText(place[1]);
+
+const isProductKey = (place: readonly (string | number)[]): place is readonly [string] =>
+  place.length === 1 && typeof place[0] === 'string' && isIdText(place[0]);
+
+const isVersion = (place: readonly (string | number)[]): place is readonly [number] =>
+  place.length === 1 && Number.isSafeInteger(place[0]) && Number(place[0]) > 0;
+
+const LATEST = Date.UTC(10_000, 0);
+const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < LATEST;
+
+/** Undefined where it is no such moment, or a day that no month has. */
+function msOf(given: string): number | undefined {
+  // An unescaped plus comes as a blank.
+  const text = given.replace(' ', '+');
+  if (!MOMENT.test(text)) return undefined;
+  const day = Date.parse(text.slice(0, 10));
+  const ms = Date.parse(text);
+  const isDay = !Number.isNaN(day) && new Date(day).toISOString().startsWith(text.slice(0, 10));
+  return isDay && !Number.isNaN(ms) ? ms : undefined;
+}

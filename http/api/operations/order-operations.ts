@@ -1,0 +1,165 @@
+/** Orders: place, look, list, history. */
+
+import { z } from 'zod';
+import { orderListQuery, userOrdersQuery } from '../list-queries.js';
+import { operation } from '../operation.js';
+import { historyEntry, one, orderReply, paged, written } from '../reply-schemas.js';
+import { key, orderBody, orderParams, userParams } from '../schemas.js';
+import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from './examples.js';
+
+const prefer = z.string().meta({ description: 'respond-async, or wait=N for N seconds (RFC 7240).' });
+const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;
+const thisOrder = { name: 'An order', params: { order_id: EXAMPLE_ORDER_ID } } as const;
+
+export const orderOperations = [
+  operation({
+    method: 'POST',
+    path: '/api/orders',
+    id: 'placeOrder',
+    tag: 'Orders',
+    scope: 'orders:write',
+    ports: 'main',
+    summary: 'Place an order',
+    description:
+      'Holds every line or none, asks for the payment and answers with the outcome. Give the lines as `items`, as `order_items`, or one line as `product_id` with `quantity`; lines of one product are merged. Send an `Idempotency-Key` (it wins over `idempotency_key` in the body): a repeat under it, at any time, is the same order and gets the same answer. Without an outcome in time (3 s by default) the answer is 202: the order is durable and goes on.',
+    headers: idempotent,
+    body: orderBody,
+    examples: [
+      {
+        name: 'Two products',
+        headers: { 'Idempotency-Key': 'first-order' },
+        body: {
+          user_id: 'ada',
+          items: [
+            { product_id: 'PROD-001', quantity: 2 },
+            { product_id: 'PROD-004', quantity: 1 },
+          ],
+        },
+      },
+      { name: 'One product', body: { user_id: 42, product_id: 'PROD-003', quantity: 1, notes: 'Ring twice' } },
+      {
+        name: 'With everything',
+        body: {
+          user_id: 'ada',
+          order_items: [{ product_id: 'PROD-002', quantity: 1 }],
+          user_email: 'ada@example.org',
+          currency: 'USD',
+          shipping_address: { street: '12 Analytical Row', city: 'London' },
+          billing_address: '12 Analytical Row, London',
+          payment_method: 'card',
+          idempotency_key: 'ada-2026-11-21',
+        },
+      },
+    ],
+    success: {
+      201: {
+        description: 'Held, paid and confirmed, and on disk.',
+        schema: written(orderReply),
+        example: { status: 'success', message: 'Order created successfully', data: placedOrder },
+        headers: ['Idempotency-Replayed', 'Preference-Applied'],
+      },
+      202: {
+        description: 'Durable, without an outcome yet. Look at its Location in a moment.',
+        schema: written(orderReply),
+        example: {
+          status: 'success',
+          message: 'Your order is safe with us and still being worked on. Please look at its Location in a moment.',
+          data: pendingOrder,
+        },
+        headers: ['Location', 'Preference-Applied'],
+      },
+    },
+    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'timed_out', 'cancelled'],
+    handle: ({ orders }, { body }, request) => orders.place(request, body),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders',
+    id: 'listOrders',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'List orders',
+    description:
+      'The newest first. Shows an order at most a second after its reply; a search finds it some seconds after that. All filters may stand together. Pages by number reach back 10,000 orders; with `limit` the answer bears `next_cursor`, and a Link header, which lead to the end. Totals are exact up to 10,000, beyond that, and for filters together that are slow to count, an estimate that says so.',
+    query: orderListQuery,
+    examples: [
+      { name: 'All' },
+      { name: 'Of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
+      { name: 'By cursor', query: { limit: '50', payment_status: 'paid', from: '2026-11-01', min_total: '100' } },
+      { name: 'By words', query: { q: 'ada london' } },
+    ],
+    success: {
+      200: {
+        description: 'A page of orders.',
+        schema: paged(orderReply),
+        headers: ['Link'],
+        example: { status: 'success', data: [placedOrder], pagination: onePage },
+      },
+    },
+    handle: ({ orders }, { query }, request) => orders.list(request, query),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders/:order_id',
+    id: 'getOrder',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'Look at an order',
+    description: 'Answered by its owner: never older than any reply about it.',
+    params: orderParams,
+    etag: true,
+    examples: [thisOrder],
+    success: {
+      200: {
+        description: 'The order.',
+        schema: one(orderReply),
+        example: { status: 'success', data: placedOrder },
+      },
+    },
+    handle: ({ orders }, { params }, request) => orders.get(request, params.order_id),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/orders/:order_id/history',
+    id: 'getOrderHistory',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: 'What happened to an order',
+    description: 'Every event of the order, the oldest first.',
+    params: orderParams,
+    examples: [thisOrder],
+    success: {
+      200: {
+        description: 'Its events.',
+        schema: one(z.array(historyEntry)).extend({ order_id: z.string() }),
+        example: { status: 'success', order_id: EXAMPLE_ORDER_ID, data: placedHistory },
+      },
+    },
+    handle: ({ orders }, { params }, request) => orders.history(request, params.order_id),
+  }),
+  operation({
+    method: 'GET',
+    path: '/api/users/:user_id/orders',
+    id: 'listOrdersOfUser',
+    tag: 'Orders',
+    scope: 'orders:read',
+    ports: 'main',
+    summary: "List a user's orders",
+    description: 'As the list of all orders; empty for a user that nobody has heard of.',
+    params: userParams,
+    query: userOrdersQuery,
+    examples: [{ name: "Ada's", params: { user_id: 'ada' } }],
+    success: {
+      200: {
+        description: 'A page of orders.',
+        schema: paged(orderReply),
+        headers: ['Link'],
+        example: { status: 'success', data: [placedOrder], pagination: onePage },
+      },
+    },
+    handle: ({ orders }, { params, query }, request) => orders.listOfUser(request, { ...query, ...params }),
+  }),
+];

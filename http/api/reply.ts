@@ -1,0 +1,164 @@
+/**
+ * Replies as the contract has them: an envelope of compact JSON, made as text once and written at
+ * once, with a header list that is mostly prebuilt. Koa's own way of responding is not used: it
+ * would look at what is settled here already.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { limits } from '../../actors/limits.js';
+import type { Counted } from '../../actors/ports/queries.js';
+import { writeAtOnce } from '../wire/single-write-reply.js';
+import type { ErrorCode } from './errors.js';
+import { Failure } from './failure.js';
+import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** Raw names and values, one after the other. */
+  readonly headers?: readonly string[];
+  /** JSON if it is not said. */
+  readonly contentType?: string;
+  /** Names the version, in quotes, with W/ before it if it is not of the very bytes: who has it already (If-None-Match) hears 304. */
+  readonly etag?: string;
+  /** The body, made smaller (compression.ts). */
+  readonly gzipped?: Buffer;
+  /** What is said to who takes gzip, where that is made beforehand: with an etag of its own. */
+  readonly packed?: Answer;
+  readonly unreadBody?: boolean;
+}
+
+export interface Pagination {
+  readonly page: number;
+  readonly pageSize: number;
+  readonly total: number;
+  readonly isEstimate: boolean;
+}
+
+export interface Continuation {
+  readonly limit: number;
+  /** Undefined at the end. */
+  readonly next: string | undefined;
+  readonly counted: Counted | undefined;
+  /** For a Link header. */
+  readonly links: readonly string[];
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** @param data JSON text. */
+export const success = (status: number, data: string, message?: string): Answer => ({
+  status,
+  body:
+    message === undefined
+      ? `{"status":"success","data":${data}}`
+      : `{"status":"success","message":${JSON.stringify(message)},"data":${data}}`,
+});
+
+export const list = (items: readonly string[], { page, pageSize, ...counted }: Pagination): Answer => ({
+  status: 200,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},${totalOf(counted)},"total_pages":${Math.ceil(counted.total / pageSize)}}}`,
+});
+
+export const continuedList = (items: readonly string[], { limit, next, counted, links }: Continuation): Answer => ({
+  status: 200,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"limit":${limit},"next_cursor":${next === undefined ? 'null' : JSON.stringify(next)}${counted === undefined ? '' : `,${totalOf(counted)}`}}}`,
+  headers: ['Link', links.join(', ')],
+});
+
+const totalOf = ({ total, isEstimate }: Counted): string =>
+  `"total":${total}${isEstimate ? ',"total_is_estimate":true' : ''}`;
+
+const ERROR_START = '{"status":"error",';
+
+/** @param more JSON members to stand beside the rest, each with a comma before it. */
+export const errorBody = (code: ErrorCode, message: string, errors: readonly object[] = [], more = ''): string =>
+  `${ERROR_START}"code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
+
+export function failureAnswer({ status, code, message, details }: Failure): Answer {
+  const { errors, headers, unreadBody } = details;
+  const about = Object.entries(details.about ?? {}).map(([member, value]) => `,"${member}":${JSON.stringify(value)}`);
+  return {
+    status,
+    body: errorBody(code, message, errors, about.join('')),
+    ...(headers && { headers }),
+    ...(unreadBody && { unreadBody }),
+  };
+}
+
+export const brokenAnswer = (orderId?: string): Answer =>
+  failureAnswer(
+    new Failure(500, 'internal', 'Something is broken on our side; it has been logged under the X-Request-ID.', {
+      ...(orderId !== undefined && { about: { order_id: orderId } }),
+    }),
+  );
+
+export interface ReplyIds {
+  readonly requestId: string;
+  readonly correlation: string;
+}
+
+/** Nothing here is a page that others may embed, read as another type, keep, or learn addresses from. */
+const ALWAYS = [
+  ...['Cache-Control', 'no-store'],
+  ...['X-Content-Type-Options', 'nosniff'],
+  ...['Referrer-Policy', 'no-referrer'],
+] as const;
+const ALWAYS_LINES = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n';
+
+export interface Frame {
+  /** For this client beside the answer's own: raw names and values. */
+  readonly headers: readonly string[];
+  /** The connection is to end with this reply. */
+  readonly close: boolean;
+  /** How long the connection is kept for a next request. */
+  readonly keepAliveMs: number;
+}
+
+export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
+  if (res.headersSent || res.writableEnded || res.destroyed) return;
+  const { headers, unreadBody, etag, gzipped } = answer;
+  const status = etag !== undefined && answer.status === 200 && hasAlready(req, etag) ? 304 : answer.status;
+  // What is no error, such as the health of a node that is down, stays what it is.
+  const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
+  const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
+  const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
+  const body = status === 304 ? '' : isProblem ? text : (gzipped ?? text);
+  const more: string[] = [];
+  if (etag !== undefined) more.push('ETag', etag);
+  if (body === gzipped) more.push('Content-Encoding', 'gzip');
+  if (text.length > limits.plainReplyChars) more.push('Vary', 'Accept-Encoding');
+  if (headers !== undefined) more.push(...headers);
+  more.push(...frame.headers);
+  const isLast = frame.close || unreadBody === true;
+  const isEmpty = status === 204 || status === 304;
+  if (!isLast && !isEmpty && typeof body === 'string') {
+    const lines = `${ALWAYS_LINES}X-Request-ID: ${ids.requestId}\r\nX-Correlation-ID: ${ids.correlation}\r\n`;
+    if (writeAtOnce(res, { status, contentType, body, lines, more, keepAliveMs: frame.keepAliveMs })) return;
+  }
+  const raw: string[] = isEmpty ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+  raw.push(...ALWAYS, 'X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation, ...more);
+  if (isLast) raw.push('Connection', 'close');
+  res.writeHead(status, raw);
+  if (!unreadBody) {
+    res.end(body);
+    return;
+  }
+  // The whole reply is on its way before the client has sent the whole body. Closing now would reset
+  // the connection, and many clients would never see why: so the rest is thrown away for a moment.
+  res.write(body);
+  const end = () => {
+    clearTimeout(timer);
+    res.end();
+  };
+  const timer = setTimeout(end, limits.drainMs);
+  req.once('end', end).once('close', end).resume();
+}
+
+/** As RFC 9110 has it: any of a list, weak or strong alike. */
+function hasAlready({ method, headers }: IncomingMessage, etag: string): boolean {
+  const known = headers['if-none-match'];
+  if (known === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
+  return known.trim() === '*' || known.split(',').some((one) => bare(one.trim()) === bare(etag));
+}
+
+const bare = (etag: string): string => etag.replace(/^W\//, '');

@@ -1,0 +1,58 @@
+/**
+ * Which address leads where, out of the table of operations: everything on the first port; what says
+ * so on the second too. Every operation of the API stands under /api and /api/v1 alike.
+ */
+import Router from '@koa/router';
+import type { Context, Middleware } from 'koa';
+import type { Admit } from '../auth/admission.js';
+import type { ApiRequest } from './api-request.js';
+import { Failure, notFound } from './failure.js';
+import type { Handlers, Operation } from './operation.js';
+import { operations } from './operations/all.js';
+
+export const everything = (handlers: Handlers, admit: Admit): Middleware => routed(operations, handlers, admit);
+export const inventoryOnly = (handlers: Handlers, admit: Admit): Middleware =>
+  routed(
+    operations.filter(({ ports }) => ports === 'both'),
+    handlers,
+    admit,
+  );
+
+export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
+  path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];
+
+/** Leaves the answer in `ctx.state.request`, or throws the 404 or 405. */
+function routed(table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware {
+  const router = new Router();
+  // What is written out comes before what stands for anything.
+  const placeholders = ({ path }: Operation) => path.split('/:').length;
+  for (const operation of [...table].sort((a, b) => placeholders(a) - placeholders(b))) {
+    const handler = handlers.gremlin.biting(operation.path, operation.handler(handlers));
+    router.register(pathsOf(operation), [operation.method], async (ctx) => {
+      const request: ApiRequest = ctx.state.request;
+      request.route = operation.path;
+      request.params = ctx.params;
+      await admit(request, operation.scope);
+      request.answer = await handler(request);
+    });
+  }
+  const routes = router.routes();
+  return async (ctx, next) => {
+    await routes(ctx as Parameters<typeof routes>[0], next);
+    const request: ApiRequest = ctx.state.request;
+    if (request.answer !== undefined) return;
+    // What there is and what not is for those who may come in; what may be asked across origins, for all.
+    if (ctx.method !== 'OPTIONS') await admit(request, 'any');
+    request.answer = elsewhere(ctx);
+  };
+}
+
+function elsewhere(ctx: Context): ApiRequest['answer'] {
+  const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
+  if (layers.length === 0) throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}.`);
+  const allow = ['Allow', [...new Set(layers.flatMap((layer) => layer.methods)), 'OPTIONS'].join(', ')];
+  if (ctx.method === 'OPTIONS') return { status: 204, body: '', headers: allow };
+  throw new Failure(405, 'method_not_allowed', `${ctx.method} is not possible here; possible is ${allow[1]}.`, {
+    headers: allow,
+  });
+}

@@ -1,0 +1,336 @@
+/**
+ * What a request may contain: the one set of schemas of the edge, compiled once. A message is the
+ * rest of a sentence that begins with the field's name.
+ *
+ * Whatever no text and no number may be (U+0000, lone surrogates, 1e400, 2^53) is refused before,
+ * wherever it stands (json-body.ts).
+ */
+import { z } from 'zod';
+import { limits } from '../../actors/limits.js';
+import { STATUSES } from '../../actors/order/transitions.js';
+import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../../actors/ports/gremlin-setting.js';
+import type { Page } from '../../actors/ports/queries.js';
+import type { Json } from '../../actors/protocol.js';
+import { fieldName } from '../wire/json-body.js';
+import { type Failure, type FieldError, invalid, invalidField } from './failure.js';
+
+// ---------------------------------------------------------------- words
+
+const PLAIN_ID = /^[!-~]{1,255}$/;
+const NO_ID = /[\p{Cc}\p{Cs}]/u;
+
+/** At most so many characters, a pair of surrogates being one. */
+export const hasAtMost = (text: string, chars: number): boolean =>
+  text.length <= chars || (text.length <= 2 * chars && [...text].length <= chars);
+
+export const isIdText = (value: string): boolean =>
+  PLAIN_ID.test(value) ||
+  (value.length > 0 && hasAtMost(value, limits.idChars) && !NO_ID.test(value) && value.trim() === value);
+
+const isId = (value: unknown): boolean => (typeof value === 'string' ? isIdText(value) : Number.isSafeInteger(value));
+
+export const ID_RULE = `must be text of 1 to ${limits.idChars} characters without control characters or blanks around it, or a whole number`;
+
+/** What an idempotency key may be: visible characters, no blanks. */
+export const isKey = (value: unknown): boolean =>
+  typeof value === 'string' && value !== '' && hasAtMost(value, limits.keyChars) && !/[\s\p{C}]/u.test(value);
+
+export const KEY_RULE = `must be 1 to ${limits.keyChars} visible characters`;
+
+const grouped = (n: number): string => n.toLocaleString('en-US');
+
+/**
+ * A rule of ours beside the JSON Schema that tells others about it: the schema may allow more than the rule,
+ * never less.
+ */
+export const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
+  z.custom<T>(holds, rule).meta(meta);
+
+const ID_TEXT = { type: 'string', minLength: 1, maxLength: limits.idChars } as const;
+
+const id = ruled<string | number>(ID_RULE, isId, {
+  anyOf: [ID_TEXT, { type: 'integer' }],
+  description:
+    'Text without control characters or surrounding blanks, or a whole number, which is the same as its decimal text.',
+});
+const text = ruled<string>(
+  `must be text of at most ${grouped(limits.textChars)} characters`,
+  (value) => typeof value === 'string' && hasAtMost(value, limits.textChars),
+  { type: 'string', maxLength: limits.textChars },
+);
+const someText = ruled<string>(
+  `must be text of 1 to ${grouped(limits.textChars)} characters`,
+  (value) => typeof value === 'string' && value.trim() !== '' && hasAtMost(value, limits.textChars),
+  { type: 'string', minLength: 1, maxLength: limits.textChars },
+);
+const address = ruled<Json>(
+  `must be text or an object, at most ${grouped(limits.addressJsonChars)} characters as JSON`,
+  (value) =>
+    (typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value))) &&
+    hasAtMost(JSON.stringify(value), limits.addressJsonChars),
+  {
+    anyOf: [{ type: 'string' }, { type: 'object', additionalProperties: true }],
+    description: `Text or an object of your own shape, at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
+  },
+);
+export const key = ruled<string>(KEY_RULE, isKey, {
+  type: 'string',
+  minLength: 1,
+  maxLength: limits.keyChars,
+  description: 'Visible characters; whoever repeats the request under it gets the first answer again.',
+});
+export const currency = ruled<string>(
+  'must be three capital letters such as USD',
+  (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
+  { type: 'string', pattern: '^[A-Z]{3}$' },
+);
+const whole = (from: number, to: number) =>
+  ruled<number>(
+    `must be a whole number from ${grouped(from)} to ${grouped(to)}`,
+    (value) => typeof value === 'number' && Number.isInteger(value) && value >= from && value <= to,
+    { type: 'integer', minimum: from, maximum: to },
+  );
+const quantity = whole(1, limits.quantity);
+
+const listOf = <T extends z.ZodType>(item: T, most: number) => {
+  const rule = `must be a list of 1 to ${grouped(most)} entries`;
+  return z.array(item, rule).min(1, rule).max(most, rule);
+};
+const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(shape, 'must be an object');
+
+// ---------------------------------------------------------------- addresses
+
+/** An id in an address, where everything is text. */
+export const idText = ruled<string>(ID_RULE, (value) => typeof value === 'string' && isIdText(value), ID_TEXT);
+
+/** A whole number in an address. */
+export const wholeText = (otherwise: number, to: number) =>
+  ruled<string>(
+    `must be a whole number from 1 to ${to}`,
+    (value) => typeof value === 'string' && /^\d{1,9}$/.test(value) && Number(value) >= 1 && Number(value) <= to,
+    { type: 'integer', minimum: 1, maximum: to, default: otherwise },
+  )
+    .transform(Number)
+    .default(otherwise);
+
+export const word = <const W extends readonly string[]>(words: W) =>
+  z.enum(words, `must be one of ${words.join(', ')}`);
+
+export const pageQuery = z.object({
+  page: wholeText(1, limits.pageDepth),
+  page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
+export type AuditQuery = z.output<typeof auditQuery>;
+
+export const orderParams = z.object({ order_id: idText });
+export const returnParams = orderParams.extend({ return_id: idText });
+export const userParams = z.object({ user_id: idText });
+export const productParams = z.object({ product_id: idText });
+
+export const pageOf = ({ page, page_size }: PageQuery): Page => ({ page, pageSize: page_size });
+
+// ---------------------------------------------------------------- bodies
+
+const lines = listOf(object({ product_id: id, quantity }), limits.linesPerOrder);
+
+export const orderBody = z.compile(
+  object({
+    user_id: id,
+    items: lines.optional(),
+    order_items: lines.optional(),
+    product_id: id.optional(),
+    quantity: quantity.optional(),
+    user_email: text.optional(),
+    currency: currency.optional(),
+    shipping_address: address.optional(),
+    billing_address: address.optional(),
+    notes: text.optional(),
+    payment_method: text.optional(),
+    idempotency_key: key.optional(),
+  }).meta({ id: 'OrderRequest' }),
+);
+export type OrderBody = z.output<typeof orderBody>;
+
+const named = { idempotency_key: key.optional() };
+
+export const statusBody = z.compile(object({ status: word(STATUSES), ...named }).meta({ id: 'StatusRequest' }));
+export type StatusBody = z.output<typeof statusBody>;
+
+export const cancelBody = z.compile(object({ reason: text.optional(), ...named }).meta({ id: 'CancelRequest' }));
+export type CancelBody = z.output<typeof cancelBody>;
+
+export const shipBody = z.compile(
+  object({ tracking_id: text.optional(), carrier: text.optional(), lines: lines.optional(), ...named }).meta({
+    id: 'ShipRequest',
+  }),
+);
+export type ShipBody = z.output<typeof shipBody>;
+
+export const deliverBody = z.compile(
+  object({ fulfillment_id: idText.optional(), ...named }).meta({ id: 'DeliverRequest' }),
+);
+export type DeliverBody = z.output<typeof deliverBody>;
+
+export const returnBody = z.compile(
+  object({
+    lines: listOf(
+      object({ product_id: id.optional(), item_id: idText.optional(), quantity }),
+      limits.linesPerOrder,
+    ).optional(),
+    reason: text.optional(),
+    ...named,
+  }).meta({ id: 'ReturnRequest' }),
+);
+export type ReturnBody = z.output<typeof returnBody>;
+
+export const receiveReturnBody = z.compile(
+  object({
+    restock: z
+      .boolean('must be true or false')
+      .optional()
+      .meta({ description: 'Put in stock again (the default), or written off.' }),
+    ...named,
+  }).meta({ id: 'ReceiveReturnRequest' }),
+);
+export type ReceiveReturnBody = z.output<typeof receiveReturnBody>;
+
+export const refundBody = z.compile(
+  object({
+    amount: ruled<number>(
+      `must be a number above 0 and at most ${grouped(limits.priceDecimal)}`,
+      (value) => typeof value === 'number' && value > 0 && value <= limits.priceDecimal,
+      { type: 'number', exclusiveMinimum: 0, maximum: limits.priceDecimal },
+    ).optional(),
+    reason: text.optional(),
+    ...named,
+  }).meta({ id: 'RefundRequest' }),
+);
+export type RefundBody = z.output<typeof refundBody>;
+
+export const extendBody = z.compile(object(named).meta({ id: 'ExtendRequest' }));
+export type ExtendBody = z.output<typeof extendBody>;
+
+export const receiptLine = object({
+  product_id: id,
+  name: someText,
+  unit_price: ruled<number>(
+    `must be a number from 0 to ${grouped(limits.priceDecimal)}`,
+    (value) => typeof value === 'number' && value >= 0 && value <= limits.priceDecimal,
+    { type: 'number', minimum: 0, maximum: limits.priceDecimal },
+  ),
+  currency: currency.optional(),
+  stock: whole(0, limits.stock),
+  allow_backorder: z
+    .boolean('must be true or false')
+    .optional()
+    .meta({ description: 'Whether orders may take more than there is.' }),
+  backorder_limit: whole(0, limits.stock).optional(),
+});
+export type ReceiptLine = z.output<typeof receiptLine>;
+
+export const receiptBody = z.compile(
+  object({ products: listOf(receiptLine, limits.productsPerReceipt), ...named }).meta({ id: 'ReceiptRequest' }),
+);
+export type ReceiptBody = z.output<typeof receiptBody>;
+
+export const adjustBody = z.compile(
+  object({
+    delta: ruled<number>(
+      `must be a whole number from -${grouped(limits.stock)} to ${grouped(limits.stock)} other than 0`,
+      (value) => Number.isInteger(value) && value !== 0 && Math.abs(Number(value)) <= limits.stock,
+      {
+        type: 'integer',
+        minimum: -limits.stock,
+        maximum: limits.stock,
+        not: { const: 0 },
+        description: 'Anything but 0.',
+      },
+    ),
+    reason: someText,
+    idempotency_key: key.optional(),
+  }).meta({ id: 'AdjustRequest' }),
+);
+export type AdjustBody = z.output<typeof adjustBody>;
+
+export const checkBody = z.compile(object({ items: lines }).meta({ id: 'CheckRequest' }));
+export type CheckBody = z.output<typeof checkBody>;
+
+const gremlinRule = {
+  target: word(GREMLIN_TARGETS).optional(),
+  kind: word(GREMLIN_KINDS).optional(),
+  every: whole(1, limits.gremlinEvery).optional(),
+  probability: ruled<number>(
+    'must be a number from 0 to 1',
+    (value) => typeof value === 'number' && value >= 0 && value <= 1,
+    { type: 'number', minimum: 0, maximum: 1, description: 'Instead of every.' },
+  ).optional(),
+  delay_ms: whole(0, limits.gremlinDelayMs).optional(),
+  jitter_ms: whole(0, limits.gremlinJitterMs).optional(),
+};
+
+/** One rule, or several in `rules`; what is not said has a default. */
+export const gremlinBody = z.compile(
+  object({
+    ...gremlinRule,
+    rules: listOf(object(gremlinRule), limits.gremlinRules).optional(),
+    for_s: whole(1, limits.gremlinForS).optional(),
+    seed: whole(0, 2 ** 31 - 1).optional(),
+  }).meta({ id: 'GremlinRequest' }),
+);
+export type GremlinBody = z.output<typeof gremlinBody>;
+
+// ---------------------------------------------------------------- machinery
+
+/** Path parameters, decoded already. */
+export const readParams = <T extends z.ZodObject>(schema: T, params: Readonly<Record<string, string>>): z.output<T> =>
+  validated(schema, params);
+
+/** Parameters that nobody asked for are ignored; one that is given twice is not guessed about. */
+export function readQuery<T extends z.ZodObject>(schema: T, url: string): z.output<T> {
+  const start = url.indexOf('?');
+  const given = new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+  const read: Record<string, string> = {};
+  for (const name of Object.keys(schema.shape)) {
+    const [value, ...more] = given.getAll(name);
+    if (more.length > 0) throw invalidField(name, 'is given twice');
+    if (value?.includes('\0')) throw invalidField(name, 'contains U+0000');
+    if (value !== undefined) read[name] = value;
+  }
+  return validated(schema, read);
+}
+
+/** Answers the value as the schema has it, or throws with every wrong field named. */
+export function validated<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw refusal(result.error.issues, value);
+}
+
+function refusal(issues: readonly z.core.$ZodIssue[], value: unknown): Failure {
+  const errors: FieldError[] = [];
+  for (const issue of issues) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const name of issue.keys) {
+        const field = fieldName([...issue.path, name]);
+        errors.push({ field, message: `${field} is not a field that is known here.` });
+      }
+      continue;
+    }
+    const field = fieldName(issue.path);
+    const missing = at(value, issue.path) === undefined;
+    errors.push({ field, message: `${field} ${missing ? `is missing; it ${issue.message}` : issue.message}.` });
+  }
+  return invalid(errors);
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+  let found = value;
+  for (const part of path) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as { readonly [name: PropertyKey]: unknown })[part];
+  }
+  return found;
+}

@@ -1,0 +1,86 @@
+/** Why an order was not changed, as a client hears it. */
+import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
+import type { OrderState } from '../../actors/order/order.js';
+import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
+import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
+import type { ActReply } from '../../actors/ports/owners.js';
+import type { Line, OrderAct } from '../../actors/protocol.js';
+import type { ErrorCode } from '../api/errors.js';
+import { Failure, idempotencyMismatch, notFound, unavailable } from '../api/failure.js';
+
+export const actUnavailable = (order: string): Failure =>
+  unavailable(
+    'It could not be made durable in time. That is not a no: send the same request again with the same Idempotency-Key, or look at the order first.',
+    { order_id: order },
+  );
+
+type Refused = Extract<ActReply, { kind: 'refused' }>;
+
+export function actRefusal(
+  { refusal, state }: Refused,
+  order: string,
+  command: { readonly type: OrderAct['type'] },
+): Failure {
+  const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
+    new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
+  if (state === undefined || refusal === 'unknown_order' || refusal === 'not_yours') {
+    return notFound(`There is no order ${order}.`);
+  }
+  switch (refusal) {
+    case 'other_body':
+      return idempotencyMismatch('another request');
+    case 'changed': {
+      const message = 'The order has changed since: look at it again.';
+      const errors = [{ field: 'If-Match', message }];
+      return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
+    }
+    case 'illegal_transition': {
+      const status = statusOf(state.phase);
+      const isUnderWay = state.life.fulfillments.length > 0;
+      const isPaid = state.payment !== 'failed' && state.payment !== 'refunded';
+      const allowed = allowedFrom(status).filter((to) =>
+        to === 'cancelled' ? !isUnderWay : to !== 'shipped' || isPaid || isUnderWay,
+      );
+      const unpaid = isPaid ? '' : ` and its payment ${state.payment}`;
+      const next = allowed.length === 0 ? 'it cannot become anything else' : `it may become ${allowed.join(' or ')}`;
+      return conflict('illegal_transition', `The order is ${status}${unpaid}: ${next}.`, 'status', { allowed });
+    }
+    case 'more_than_ordered':
+      return conflict('more_than_ordered', `No more is left to ship than ${words(leftToShip(state))}.`, 'lines');
+    case 'more_than_shipped':
+      return conflict('more_than_shipped', `No more can be returned than ${words(leftToReturn(state))}.`, 'lines');
+    case 'more_than_paid':
+      return conflict('more_than_paid', `No more can be refunded than ${money(state)}.`, 'amount');
+    case 'backordered':
+      return conflict('backordered', `Not in stock yet: ${words(waitedFor(state))}.`, 'lines');
+    case 'too_many_acts':
+      return conflict('too_many_changes', 'The order has been changed as often as an order may be.', 'body');
+    case 'unknown_fulfillment':
+      return notFound(`Order ${order} has no such shipment.`);
+    case 'unknown_return':
+      return notFound(`Order ${order} has no such return.`);
+    case 'too_large': {
+      const message = 'The request is too large to be stored.';
+      return new Failure(413, 'too_large', message, { errors: [{ field: 'body', message }] });
+    }
+    case 'broken':
+      return new Failure(
+        500,
+        'internal',
+        `Something is broken on our side (${command.type}); it has been logged under the X-Request-ID.`,
+      );
+  }
+}
+
+const waitedFor = (state: OrderState): Line[] =>
+  state.lines.map(({ product, backordered }) => ({ product, quantity: backordered }));
+
+function words(lines: readonly Line[]): string {
+  const some = lines.filter(({ quantity }) => quantity > 0).map(({ product, quantity }) => `${quantity} of ${product}`);
+  return some.length === 0 ? 'nothing' : some.join(', ');
+}
+
+function money(state: OrderState): string {
+  const currency = state.currency ?? DEFAULT_CURRENCY;
+  return `${toDecimal(refundable(state), currency)} ${currency}`;
+}

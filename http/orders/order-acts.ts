@@ -1,0 +1,208 @@
+/**
+ * What a person asks of an order that stands: cancel, ship, deliver, return, refund. Each is one command to
+ * the order's owner, who decides by the state chart; the answer is the order as it stands then.
+ */
+import { type OrderId, orderId, productId } from '../../actors/ids.js';
+import { minorDigits, toMinor } from '../../actors/money.js';
+import type { OrderState } from '../../actors/order/order.js';
+import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../../actors/order/transitions.js';
+import type { ActReply, Owners } from '../../actors/ports/owners.js';
+import type { Clock } from '../../actors/ports/runtime.js';
+import { callerOf, sees } from '../../actors/principal.js';
+import type { Line, OrderAct } from '../../actors/protocol.js';
+import { Unavailable } from '../../actors/unavailable.js';
+import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
+import { invalidField, notFound } from '../api/failure.js';
+import { type Answer, success } from '../api/reply.js';
+import type {
+  CancelBody,
+  DeliverBody,
+  ExtendBody,
+  ReceiveReturnBody,
+  RefundBody,
+  ReturnBody,
+  ShipBody,
+  StatusBody,
+} from '../api/schemas.js';
+import { writeOf } from '../api/write-id.js';
+import { actRefusal, actUnavailable } from './order-act-answer.js';
+import { entityTag, orderJson } from './order-view.js';
+
+export interface OrderLifeOptions {
+  readonly owners: Owners;
+  readonly clock: Clock;
+  readonly waiting: WaitingRoom;
+  readonly waitMs: number;
+}
+
+/** Distributes over the union: each kind of act without its name. */
+type Unnamed<A> = A extends OrderAct ? Omit<A, 'act'> : never;
+
+export class OrderLife {
+  readonly #options: OrderLifeOptions;
+
+  constructor(options: OrderLifeOptions) {
+    this.#options = options;
+  }
+
+  move = (request: ApiRequest, id: string, { status, idempotency_key }: StatusBody): Promise<Answer> =>
+    this.#act(request, id, idempotency_key, { type: 'move', to: status }, 'Order status updated successfully');
+
+  cancel = (request: ApiRequest, id: string, { reason, idempotency_key }: CancelBody): Promise<Answer> =>
+    this.#act(request, id, idempotency_key, { type: 'cancel', ...said({ reason }) }, 'Order cancelled successfully');
+
+  ship = (request: ApiRequest, id: string, body: ShipBody): Promise<Answer> => {
+    const { lines, tracking_id: tracking, carrier, idempotency_key } = body;
+    const command = {
+      type: 'ship',
+      ...(lines !== undefined && { lines: linesOf(lines) }),
+      ...said({ tracking, carrier }),
+    } as const;
+    return this.#act(request, id, idempotency_key, command, 'Order shipped successfully');
+  };
+
+  deliver = (request: ApiRequest, id: string, { fulfillment_id, idempotency_key }: DeliverBody): Promise<Answer> => {
+    const command = { type: 'deliver', ...said({ fulfillment: fulfillment_id }) } as const;
+    return this.#act(request, id, idempotency_key, command, 'Order delivered successfully');
+  };
+
+  requestReturn = async (request: ApiRequest, id: string, body: ReturnBody): Promise<Answer> => {
+    const { lines, reason, idempotency_key } = body;
+    const named = lines?.some(({ item_id }) => item_id !== undefined) ? await this.#order(request, id) : undefined;
+    const command = {
+      type: 'requestReturn',
+      ...(lines !== undefined && { lines: linesOf(lines.map((line, i) => resolved(line, i, named))) }),
+      ...said({ reason }),
+    } as const;
+    return this.#act(request, id, idempotency_key, command, 'Return requested successfully', 201);
+  };
+
+  receiveReturn = (request: ApiRequest, id: string, returned: string, body: ReceiveReturnBody): Promise<Answer> => {
+    const command = { type: 'receiveReturn', returned, restock: body.restock ?? true } as const;
+    return this.#act(request, id, body.idempotency_key, command, 'Return received successfully');
+  };
+
+  refund = async (
+    request: ApiRequest,
+    id: string,
+    { amount, reason, idempotency_key }: RefundBody,
+  ): Promise<Answer> => {
+    const minor = amount === undefined ? undefined : minorOf(amount, await this.#order(request, id));
+    const command = { type: 'refund', ...(minor !== undefined && { minor }), ...said({ reason }) } as const;
+    return this.#act(request, id, idempotency_key, command, 'Refund requested successfully', 201);
+  };
+
+  extendHold = (request: ApiRequest, id: string, { idempotency_key }: ExtendBody): Promise<Answer> =>
+    this.#act(request, id, idempotency_key, { type: 'extendHold' }, 'Hold extended successfully');
+
+  transitions = async (): Promise<Answer> => success(200, TABLE);
+
+  // -------------------------------------------------------------- machinery
+
+  async #act(
+    request: ApiRequest,
+    id: string,
+    inBody: string | undefined,
+    command: Unnamed<OrderAct>,
+    message: string,
+    status = 200,
+  ): Promise<Answer> {
+    const { owners, clock, waiting, waitMs } = this.#options;
+    const key = idempotencyKey(request, inBody);
+    const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(request.principal), key, command, () => clock.id());
+    const ifVersion = versionAsked(request);
+    const act = {
+      order: orderId(id),
+      command: { ...command, act: { ref, fingerprint } } as OrderAct,
+      correlation: request.correlation,
+      ...(ifVersion !== undefined && { ifVersion }),
+      ...(request.principal.userId !== undefined && { user: request.principal.userId }),
+    };
+    const reply = await waiting.during(() => owners.act(act, waitMs).catch(unavailable));
+    if (reply.kind === 'unavailable') throw actUnavailable(id);
+    if (reply.kind === 'refused') throw actRefusal(reply, id, command);
+    return {
+      ...success(status, orderJson(reply.state), message),
+      etag: entityTag(reply.state),
+      ...(reply.repeat && key !== undefined && { headers: ['Idempotency-Replayed', 'true'] }),
+    };
+  }
+
+  async #order({ principal }: ApiRequest, id: string): Promise<OrderState> {
+    const state = await this.#options.owners.order(orderId(id) as OrderId);
+    if (state === undefined || !sees(principal, state.content.user)) throw notFound(`There is no order ${id}.`);
+    return state;
+  }
+}
+
+function unavailable(error: unknown): ActReply {
+  if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
+  throw error;
+}
+
+/** If-Match: the one version at which the order is to be changed. */
+function versionAsked({ req }: ApiRequest): number | undefined {
+  const header = req.headers['if-match'];
+  if (header === undefined || header.trim() === '*') return undefined;
+  const version = /^\s*"(\d{1,15})"\s*$/.exec(header)?.[1];
+  if (version === undefined) throw invalidField('If-Match', 'must be * or one ETag as this API gives it, such as "4"');
+  return Number(version);
+}
+
+interface GivenLine {
+  readonly product_id?: string | number | undefined;
+  readonly item_id?: string | undefined;
+  readonly quantity: number;
+}
+
+/** A line may be named by its item. */
+function resolved({ product_id, item_id, quantity }: GivenLine, i: number, order: OrderState | undefined): GivenLine {
+  if (item_id === undefined) {
+    if (product_id === undefined) throw invalidField(`lines[${i}].product_id`, 'is missing: give it, or item_id');
+    return { product_id, quantity };
+  }
+  const product = order?.lines.find((_, at) => `${order.id}-${at + 1}` === item_id)?.product;
+  if (product === undefined) throw invalidField(`lines[${i}].item_id`, 'is no item of this order');
+  if (product_id !== undefined && String(product_id) !== product) {
+    throw invalidField(`lines[${i}].product_id`, `is not the product of ${item_id}`);
+  }
+  return { product_id: product, quantity };
+}
+
+/** One line a product. */
+function linesOf(given: readonly GivenLine[]): Line[] {
+  const quantities = new Map<string, number>();
+  for (const { product_id, quantity } of given) {
+    const product = String(product_id);
+    quantities.set(product, (quantities.get(product) ?? 0) + quantity);
+  }
+  return [...quantities].map(([product, quantity]) => ({ product: productId(product), quantity }));
+}
+
+function minorOf(amount: number, { currency, content }: OrderState): number {
+  const used = currency ?? content.currency ?? 'USD';
+  const minor = toMinor(amount, used);
+  if (minor === undefined) {
+    throw invalidField('amount', `has more than the ${minorDigits(used)} decimals of ${used}`);
+  }
+  return minor;
+}
+
+/** Only what was said. */
+function said(some: { readonly [name: string]: string | undefined }): { [name: string]: string } {
+  const given: { [name: string]: string } = {};
+  for (const [name, value] of Object.entries(some)) if (value !== undefined) given[name] = value;
+  return given;
+}
+
+const TABLE = JSON.stringify({
+  transitions: TRANSITIONS.map(({ from, to, event, byRequest }) => ({
+    from,
+    to,
+    event,
+    by: byRequest ? 'request' : 'system',
+  })),
+  statuses: STATUSES,
+  payment_statuses: PAYMENT_STATUSES,
+  fulfillment_statuses: FULFILLMENT_STATUSES,
+});

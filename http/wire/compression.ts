@@ -1,0 +1,42 @@
+/**
+ * gzip for those who take it, where it pays: replies beyond a kilobyte or so. What is small and often
+ * asked for, such as the answer to an order, goes out as it is. What never changes is compressed once, and well.
+ */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { constants, gzip } from 'node:zlib';
+import { limits } from '../../actors/limits.js';
+import type { Answer } from '../api/reply.js';
+
+const compress = promisify(gzip);
+/** Lists are much alike inside: the fastest level saves nearly as much as the best one. */
+const LEVEL = constants.Z_BEST_SPEED;
+
+/** A strong ETag is of these very bytes: such a reply goes out as it is, or as it was packed. */
+export const pays = (req: IncomingMessage, { body, etag, status, packed }: Answer): boolean =>
+  body.length > limits.plainReplyChars &&
+  (packed !== undefined || !etag?.startsWith('"')) &&
+  status !== 204 &&
+  accepts(req);
+
+export const compressed = async (answer: Answer): Promise<Answer> =>
+  answer.packed ?? { ...answer, gzipped: await compress(answer.body, { level: LEVEL }) };
+
+/** For what is said again and again: both forms, each with the ETag of its bytes. */
+export async function packed(answer: Answer): Promise<Answer> {
+  const gzipped = await compress(answer.body, { level: constants.Z_BEST_COMPRESSION });
+  return { ...answer, etag: etagOf(answer.body), packed: { ...answer, gzipped, etag: etagOf(gzipped) } };
+}
+
+const etagOf = (bytes: string | Buffer): string =>
+  `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
+
+function accepts({ headers }: IncomingMessage): boolean {
+  for (const part of (headers['accept-encoding'] ?? '').toString().split(',')) {
+    const [coding = '', ...parameters] = part.split(';');
+    if (!/^\s*(gzip|x-gzip|\*)\s*$/i.test(coding)) continue;
+    return !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/i.test(parameter));
+  }
+  return false;
+}

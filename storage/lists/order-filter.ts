@@ -1,0 +1,118 @@
+/**
+ * A list of orders as SQL. One table drives it: `order_search` where words are asked for, `order_items` where
+ * a product is, else `orders`; each has the order's time, so each can be walked newest first. Texts are made of
+ * constants here; what a client has sent is always a parameter.
+ */
+import { DEFAULT_CURRENCY } from '../../actors/money.js';
+import type { OrderFilter, OrderKey } from '../../actors/ports/queries.js';
+import type { Parameter } from '../postgres/postgres.js';
+import type { Countable } from './counts.js';
+
+/** `from` and `where`, constant text, with its parameters. */
+export interface Matching extends Countable {
+  /** Where the driving table has the order's time and id. */
+  readonly at: string;
+  readonly id: string;
+}
+
+export interface ListQuestion extends Matching {
+  /** One index has exactly these orders, newest first. */
+  readonly isIndexed: boolean;
+  /** Nothing but words is asked for. */
+  readonly isWordsAlone: boolean;
+  /** The same orders in more conditions: fast where there are few, and the planner supposes far too few then. */
+  readonly few: Matching;
+}
+
+const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
+
+/** Whether the last word is looked for in the rows that the other words find. */
+export interface LastOnRows {
+  readonly all: boolean;
+  /** With the words of the product, which are others too. */
+  readonly few: boolean;
+}
+
+export function asked(filter: OrderFilter, lastOnRows: LastOnRows, after?: OrderKey): ListQuestion {
+  const all = built(filter, filter.words, lastOnRows.all, false, after);
+  return { ...all, few: built(filter, wordsOf(filter), lastOnRows.few, true, after) };
+}
+
+/** What is looked up for few: a product's words stand in its orders too, so the index of words finds fewer with them. */
+export const wordsOf = ({ words, product }: OrderFilter): string | undefined =>
+  words === undefined || product === undefined ? words : `${product} ${words}`;
+
+/** What the index would find for the last word alone, for the others, and for those of few: three plans. */
+export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
+  union all select from order_search s where s.words @@ ${rest('$1')}
+  union all select from order_search s where s.words @@ ${rest('$2')}`;
+
+// ---------------------------------------------------------------- machinery
+
+function built(
+  filter: OrderFilter,
+  words: string | undefined,
+  lastOnRows: boolean,
+  areFew: boolean,
+  after?: OrderKey,
+): Omit<ListQuestion, 'few'> {
+  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
+  const parameters: Parameter[] = [];
+  const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
+  const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
+
+  const ofOrder: string[] = [];
+  const order = (value: Parameter | undefined, column: string) => {
+    if (value !== undefined) ofOrder.push(`o.${column} ${given(value)}`);
+  };
+  order(user, 'user_id =');
+  order(status, 'status =');
+  order(payment, 'payment_status =');
+  order(fulfillment, 'fulfillment_status =');
+  // What is not known yet, or never will be, is shown as nothing in the default currency, and found as that.
+  if (currency === DEFAULT_CURRENCY) ofOrder.push(`(o.currency = ${given(currency)} or o.currency is null)`);
+  else order(currency, 'currency =');
+  const total = (value: Parameter | undefined, is: string) => {
+    if (value !== undefined) ofOrder.push(`coalesce(o.total_amount, 0) ${is} ${given(value, 'numeric')}`);
+  };
+  total(minTotal, '>=');
+  total(maxTotal, '<=');
+
+  const table = words !== undefined ? 's' : product !== undefined ? 'i' : 'o';
+  const [at, id] = [`${table}.created_at`, `${table}.order_id`];
+  const conditions = [...ofOrder];
+  if (words !== undefined) conditions.push(searched(given(words), lastOnRows));
+  // What has no word finds nothing, whatever words the product has.
+  if (words !== filter.words) conditions.push(`search_query(${given(filter.words ?? '')}, 'last') is not null`);
+  if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
+  if (from !== undefined) conditions.push(`${at} >= ${time(from)}`);
+  if (to !== undefined) conditions.push(`${at} < ${time(to)}`);
+  if (after !== undefined) {
+    const [since, than] = [time(after.at), given(after.id)];
+    conditions.push(`${at} <= ${since} and (${at} < ${since} or ${id} < ${than} collate "C")`);
+  }
+
+  const hasRange = minTotal !== undefined || maxTotal !== undefined;
+  const hasState = [status, payment, fulfillment, currency].some((value) => value !== undefined);
+  const tables: string[] = [TABLES[table]];
+  if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
+  if (table !== 'o' && ofOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
+  // Indexes have both in the order of time, so they are merged.
+  if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
+  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
+  const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
+  const isWordsAlone = words !== undefined && tables.length === 1 && from === undefined && to === undefined;
+  return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed, isWordsAlone };
+}
+
+function searched(words: string, lastOnRows: boolean): string {
+  // An index does not see through `is true`.
+  return lastOnRows
+    ? `s.words @@ ${rest(words)} and (s.words @@ search_query(${words}, 'last')) is true`
+    : `s.words @@ search_query(${words}, 'all')`;
+}
+
+/** All words but the last, or that one where it is the only one. */
+function rest(words: string): string {
+  return `coalesce(search_query(${words}, 'rest'), search_query(${words}, 'last'))`;
+}

@@ -1,0 +1,200 @@
+/**
+ * The twin of the snapshots in Postgres and of the lists over them: the same guards (R1, R3), the
+ * same refusals, no durability. Values are kept as they come, since nobody changes them; each
+ * statement happens at once and whole, or throws before it has changed anything.
+ */
+import { partitionOf, type WriteId } from '../../actors/ids.js';
+import { isSettled } from '../../actors/order/order.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import {
+  contains,
+  eventsOf,
+  type JournalRow,
+  type Mark,
+  NOWHERE,
+  type Place,
+  type Statement,
+} from '../../actors/ports/snapshot-rows.js';
+import type { Snapshots } from '../../actors/ports/snapshots.js';
+import { memoryQueries } from './memory-queries.js';
+import type { MemoryTables } from './memory-tables.js';
+
+export function memorySnapshots(): { readonly snapshots: Snapshots; readonly queries: Queries } {
+  const tables: MemoryTables = {
+    orders: new Map(),
+    history: new Map(),
+    products: new Map(),
+    operations: new Map(),
+    writes: new Map(),
+    journals: new Map(),
+    partitions: new Map(),
+  };
+  return { snapshots: snapshotsOver(tables), queries: memoryQueries(tables) };
+}
+
+function snapshotsOver(tables: MemoryTables): Snapshots {
+  const { orders, products, journals, partitions } = tables;
+  return {
+    async openJournal(journal, node) {
+      const row = journals.get(journal);
+      if (row?.closed) throw new Error(`the journal ${journal} is closed already: start again as a new incarnation`);
+      journals.set(journal, row ?? { journal, node, closed: false, folded: NOWHERE, publishedN: 0 });
+    },
+
+    async closeJournals(ids) {
+      for (const journal of ids) {
+        const row = journals.get(journal);
+        journals.set(journal, {
+          ...(row ?? { journal, node: '' as JournalRow['node'], folded: NOWHERE, publishedN: 0 }),
+          closed: true,
+        });
+      }
+    },
+
+    async load(asked, partitionCount, orderIds) {
+      const set = new Set(asked);
+      const mine = (kind: 'order' | 'product', id: string) =>
+        set.size === partitionCount || set.has(partitionOf(kind, id, partitionCount));
+      const named = new Set(orderIds);
+      return {
+        journals: [...journals.values()],
+        partitions: [...partitions.values()].filter(({ partition }) => set.has(partition)),
+        orders: [...orders.values()].filter(
+          ({ state }) => named.has(state.id) || (!isSettled(state) && mine('order', state.id)),
+        ),
+        products: [...products.values()].filter(({ state }) => mine('product', state.id)),
+      };
+    },
+
+    async write(journal, statement) {
+      const row = journals.get(journal);
+      if (row === undefined || row.closed) return 'closed';
+      if (statement.kind === 'orders') writeOrders(tables, statement);
+      else if (statement.kind === 'products') writeProducts(tables, statement);
+      else return writeLast(tables, row, statement) ? 'written' : 'closed';
+      return 'written';
+    },
+
+    async lookUp(orderIds, writeIds) {
+      return {
+        orders: [...new Set(orderIds)].flatMap((id) => orders.get(id) ?? []),
+        writes: [...new Set(writeIds)].flatMap((id) =>
+          (tables.writes.get(id) ?? []).map(({ product, fingerprint }) => ({
+            ref: id,
+            product,
+            fingerprint: fingerprint ?? '',
+          })),
+        ),
+      };
+    },
+
+    journals: async () => [...journals.values()],
+
+    partitionMarks: async () =>
+      [...partitions.values()]
+        .map(({ partition, epoch }) => ({ partition, epoch }))
+        .sort((a, b) => a.partition - b.partition),
+
+    async published(journal, n) {
+      const row = journals.get(journal);
+      if (row !== undefined) journals.set(journal, { ...row, publishedN: Math.max(row.publishedN, n) });
+    },
+
+    async forgetJournal(journal) {
+      journals.delete(journal);
+    },
+
+    async probe() {},
+  };
+}
+
+// ---------------------------------------------------------------- the statements
+
+function writeOrders(
+  { orders, history }: MemoryTables,
+  { rows, certain }: Extract<Statement, { kind: 'orders' }>,
+): void {
+  if (certain) {
+    for (const { state, isNew, history: turns } of rows) {
+      mustBeNew(isNew && orders.has(state.id), `order ${state.id}`);
+      for (const { order, version } of turns) {
+        mustBeNew(history.get(order)?.has(version), `event ${version} of order ${order}`);
+      }
+    }
+  }
+  for (const { isNew: _, history: turns, ...stored } of rows) {
+    overwrite(orders, stored.state.id, stored);
+    for (const turn of turns) {
+      for (const event of eventsOf(turn)) insert(history, event.order, event.version, event);
+    }
+  }
+}
+
+function writeProducts(
+  { products, operations, writes }: MemoryTables,
+  { rows, certain }: Extract<Statement, { kind: 'products' }>,
+): void {
+  for (const { state } of rows) {
+    if (state.held < 0 || state.held > state.onHand) {
+      throw new Error(`product ${state.id} would hold ${state.held} of ${state.onHand}`);
+    }
+  }
+  if (certain) {
+    for (const { state, isNew, operations: operated } of rows) {
+      mustBeNew(isNew && products.has(state.id), `product ${state.id}`);
+      for (const { product, version } of operated) {
+        mustBeNew(operations.get(product)?.has(version), `operation ${version} of product ${product}`);
+      }
+    }
+  }
+  for (const { isNew: _, operations: operated, ...stored } of rows) {
+    overwrite(products, stored.state.id, stored);
+    for (const operation of operated) {
+      if (!insert(operations, operation.product, operation.version, operation) || operation.order !== null) continue;
+      const ref = operation.ref as WriteId;
+      writes.set(ref, [...(writes.get(ref) ?? []), operation]);
+    }
+  }
+}
+
+function writeLast(
+  { journals, partitions }: MemoryTables,
+  row: JournalRow,
+  { partitions: rows, from, to, publishedN }: Extract<Statement, { kind: 'last' }>,
+): boolean {
+  if (!samePlace(row.folded, from) && !samePlace(row.folded, to)) return false;
+  journals.set(row.journal, { ...row, folded: to, publishedN: Math.max(row.publishedN, publishedN) });
+  for (const partition of rows) {
+    const stands = partitions.get(partition.partition);
+    if (stands === undefined || stands.epoch <= partition.epoch) partitions.set(partition.partition, partition);
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------- machinery
+
+const samePlace = (a: Place, b: Place): boolean =>
+  a.n === b.n && a.position === b.position && a.recordId === b.recordId;
+
+/** Like a unique violation: a plain insert of a row that stands. */
+function mustBeNew(stands: boolean | undefined, what: string): void {
+  if (stands) throw new Error(`${what} has a row already: it is not new`);
+}
+
+/** R1. */
+function overwrite<Id, Row extends Mark>(table: Map<Id, Row>, id: Id, row: Row): void {
+  const stands = table.get(id);
+  if (stands === undefined || !contains(stands, row)) table.set(id, row);
+}
+
+/** False where there is such a row already. */
+function insert<Id, Row>(table: Map<Id, Map<number, Row>>, id: Id, version: number, row: Row): boolean {
+  let rows = table.get(id);
+  if (rows === undefined) {
+    rows = new Map();
+    table.set(id, rows);
+  }
+  if (rows.has(version)) return false;
+  rows.set(version, row);
+  return true;
+}

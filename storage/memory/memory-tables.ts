@@ -1,0 +1,22 @@
+/** What the twins in memory remember: the tables that memory-snapshots.ts writes and memory-queries.ts reads. */
+import type { JournalId, OrderId, ProductId, WriteId } from '../../actors/ids.js';
+import type {
+  HistoryRow,
+  JournalRow,
+  OperationRow,
+  PartitionRow,
+  StoredOrder,
+  StoredProduct,
+} from '../../actors/ports/snapshot-rows.js';
+
+export interface MemoryTables {
+  readonly orders: Map<OrderId, StoredOrder>;
+  readonly history: Map<OrderId, Map<number, HistoryRow>>;
+  readonly products: Map<ProductId, StoredProduct>;
+  /** By product and version, which is dense. */
+  readonly operations: Map<ProductId, Map<number, OperationRow>>;
+  /** Those without an order, by their reference. */
+  readonly writes: Map<WriteId, OperationRow[]>;
+  readonly journals: Map<JournalId, JournalRow>;
+  readonly partitions: Map<number, PartitionRow>;
+}

@@ -1,0 +1,106 @@
+/**
+ * Brings the database's tables up to this version, at every start. Two that start at once take
+ * turns: the second waits for the first, with a deadline, and then finds nothing to do. Tables that a
+ * later version made are left alone: this one would write them wrongly, so it does not start.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { runner } from 'node-pg-migrate';
+import pg from 'pg';
+import type { Logger } from '../../actors/ports/runtime.js';
+import { parsePostgresUrl } from './libpq-url.js';
+
+const TABLE = 'holdfast_migrations';
+const LOCK = 4_862_110_717;
+const LOCK_MS = 60_000;
+const CONNECT_MS = 5_000;
+const MIGRATION_MS = 300_000;
+
+/** The names of the migrations that this call ran. */
+export async function migrate(url: string, log?: Logger): Promise<readonly string[]> {
+  const client = await connect(url);
+  // Without a listener a connection that breaks would end the process; the running query says it as well.
+  client.on('error', () => {});
+  try {
+    await client.query(`set lock_timeout = ${LOCK_MS}`);
+    await client.query(`select pg_advisory_lock(${LOCK})`).catch((error: Error) => {
+      throw new Error(
+        `another process has been changing the tables for ${LOCK_MS / 1000} s: wait for it, or end its session in Postgres (${error.message})`,
+      );
+    });
+    await mustNotBeNewer(client);
+    const ran = await runner({
+      dbClient: client,
+      dir: folder(),
+      direction: 'up',
+      migrationsTable: TABLE,
+      migrationsSchema: 'public',
+      schema: 'public',
+      singleTransaction: true,
+      noLock: true,
+      logger: { debug: ignore, info: ignore, warn: ignore, error: (line: string) => log?.error({}, line) },
+    });
+    return ran.map(({ name }) => name);
+  } finally {
+    // Ends the lock with the session.
+    await client.end().catch(ignore);
+  }
+}
+
+const ignore = () => {};
+
+async function mustNotBeNewer(client: pg.Client): Promise<void> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    `select to_regclass('public.${TABLE}') is not null as there`,
+  );
+  if (found[0]?.there !== true) return;
+  const known = new Set(readdirSync(folder()).map((file) => file.replace(/\.[^.]*$/, '')));
+  const { rows } = await client.query<{ name: string }>(`select name from public.${TABLE} order by id`);
+  const unknown = rows.map(({ name }) => name).filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new Error(
+    `the tables in Postgres are newer than this version of Holdfast, which does not know the migration ${unknown.join(', ')}: start the version that made them or a later one, or restore the backup from before the upgrade`,
+  );
+}
+
+/** Beside the sources: compiled, this file stands in dist/storage/postgres. */
+function folder(): string {
+  for (const candidate of ['../migrations', '../../../storage/migrations']) {
+    const path = fileURLToPath(new URL(candidate, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new Error('the folder storage/migrations is missing: install Holdfast again');
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const target = parsePostgresUrl(url);
+  const failures: string[] = [];
+  for (const { host, port } of target.hosts) {
+    // `prefer` is tried encrypted, then plain.
+    for (const ssl of target.tls === 'prefer' ? [{ rejectUnauthorized: false }, false] : [target.tls]) {
+      const client = new pg.Client({
+        host,
+        port,
+        user: target.user,
+        password: target.password,
+        database: target.database,
+        ssl: ssl as pg.ClientConfig['ssl'] & object,
+        application_name: 'holdfast migrate',
+        connectionTimeoutMillis: CONNECT_MS,
+        statement_timeout: MIGRATION_MS,
+        query_timeout: MIGRATION_MS,
+        ...(target.options && { options: target.options }),
+      });
+      try {
+        await client.connect();
+        const { rows } = await client.query('select pg_is_in_recovery() as standby');
+        if (!rows[0]?.standby) return client;
+        failures.push(`${host}:${port} (a standby, which takes no changes)`);
+      } catch (error) {
+        failures.push(`${host}:${port} (${error instanceof Error ? error.message : String(error)})`);
+      }
+      await client.end().catch(ignore);
+    }
+  }
+  throw new Error(`Postgres cannot be reached to bring its tables up to date: ${failures.join(', ')}`);
+}

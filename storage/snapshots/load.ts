@@ -1,0 +1,117 @@
+/**
+ * What a start or a take-over reads: one database snapshot (edge 4), in pages, so that a million
+ * products fit and no page outlives its deadline.
+ */
+import { type OrderId, partitionOf } from '../../actors/ids.js';
+import type { JournalRow, PartitionRow, StoredOrder, StoredProduct } from '../../actors/ports/snapshot-rows.js';
+import type { Loaded } from '../../actors/ports/snapshots.js';
+import { texts } from '../postgres/column-arrays.js';
+import type { Session } from '../postgres/postgres.js';
+import { decodeOrder, ORDER_BODY } from './order-rows.js';
+import { decodeProduct, PRODUCT_BODY } from './product-rows.js';
+
+const PAGE = 5_000;
+const IDS = 1_000;
+
+const SNAPSHOT = 'select pg_backend_pid() as pid, pg_current_snapshot()::text as snapshot';
+
+const UNSETTLED = `select o.order_id as id, ${ORDER_BODY} as body from orders o
+  where o.state is not null and o.order_id > $1 order by o.order_id limit ${PAGE}`;
+
+const PRODUCTS = `select p.product_id as id, ${PRODUCT_BODY} as body from products p
+  where p.product_id > $1 order by p.product_id limit ${PAGE}`;
+
+const NAMED = `select ${ORDER_BODY} as body from orders o where o.order_id = any($1::text[])`;
+
+export const JOURNALS = `select journal, node, closed, n, position, record_id, published_n
+  from journals order by opened_at, journal`;
+
+const PARTITIONS = 'select partition, epoch, journal, seen, sent from partitions order by partition';
+
+export async function loadSnapshot(
+  session: Session,
+  partitions: ReadonlySet<number>,
+  partitionCount: number,
+  orderIds: readonly OrderId[],
+): Promise<Loaded> {
+  const mine = (kind: 'order' | 'product', id: string) =>
+    partitions.size === partitionCount || partitions.has(partitionOf(kind, id, partitionCount));
+
+  await session.query('begin a snapshot', 'begin transaction isolation level repeatable read read only');
+  const [before] = await session.query<{ pid: number; snapshot: string }>('begin a snapshot', SNAPSHOT);
+
+  const journals = (await session.query<Parameters<typeof journalOf>[0]>('load journals', JOURNALS)).map(journalOf);
+  const rows = await session.query<PartitionText>('load partitions', PARTITIONS);
+
+  const orders = new Map<OrderId, StoredOrder>();
+  for await (const body of pages(session, 'load orders', UNSETTLED)) {
+    const order = decodeOrder(body);
+    if (mine('order', order.state.id)) orders.set(order.state.id, order);
+  }
+  for (let i = 0; i < orderIds.length; i += IDS) {
+    const ids = texts(orderIds.slice(i, i + IDS), (id) => id);
+    for (const { body } of await session.query<{ body: string }>('load orders by id', NAMED, [ids])) {
+      const order = decodeOrder(body);
+      orders.set(order.state.id, order);
+    }
+  }
+  const products: StoredProduct[] = [];
+  for await (const body of pages(session, 'load products', PRODUCTS)) {
+    const product = decodeProduct(body);
+    if (mine('product', product.state.id)) products.push(product);
+  }
+
+  // A connection that was replaced on the way would have read the rest from another snapshot.
+  const [after] = await session.query<{ pid: number; snapshot: string }>('end a snapshot', SNAPSHOT);
+  if (before?.pid !== after?.pid || before?.snapshot !== after?.snapshot) {
+    throw new Error('the connection to Postgres was lost while a snapshot was read: read it again');
+  }
+  await session.query('end a snapshot', 'commit');
+  return {
+    journals,
+    partitions: rows.map(partitionRowOf).filter(({ partition }) => partitions.has(partition)),
+    orders: [...orders.values()],
+    products,
+  };
+}
+
+async function* pages(session: Session, what: string, text: string): AsyncGenerator<string> {
+  let after = '';
+  for (;;) {
+    const page = await session.query<{ id: string; body: string }>(what, text, [after]);
+    for (const { body } of page) yield body;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.id;
+  }
+}
+
+// ---------------------------------------------------------------- rows
+
+interface JournalText extends Pick<JournalRow, 'journal' | 'node' | 'closed'> {
+  readonly n: number;
+  readonly position: number;
+  readonly record_id: string;
+  readonly published_n: number;
+}
+
+export const journalOf = ({ journal, node, closed, n, position, record_id, published_n }: JournalText): JournalRow => ({
+  journal,
+  node,
+  closed,
+  folded: { n, position, recordId: record_id },
+  publishedN: published_n,
+});
+
+interface PartitionText extends Pick<PartitionRow, 'partition' | 'epoch' | 'journal'> {
+  readonly seen: string;
+  readonly sent: string;
+}
+
+const partitionRowOf = ({ partition, epoch, journal, seen, sent }: PartitionText): PartitionRow => ({
+  partition,
+  epoch,
+  journal,
+  seen: JSON.parse(seen) as PartitionRow['seen'],
+  sent: JSON.parse(sent) as PartitionRow['sent'],
+});

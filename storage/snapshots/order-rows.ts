@@ -1,0 +1,290 @@
+/**
+ * Orders as rows: their columns, the one statement that writes them, and the way back.
+ *
+ * A settled order is rebuilt from its columns alone; `state` holds what an unsettled one has
+ * besides, and marks it as such. A text that holds a NUL character comes back with U+FFFD in its place.
+ */
+import type { OrderId } from '../../actors/ids.js';
+import { DEFAULT_CURRENCY, decimalText } from '../../actors/money.js';
+import {
+  isSettled,
+  type Life,
+  NO_LIFE,
+  type OrderLine,
+  type OrderState,
+  type Phase,
+} from '../../actors/order/order.js';
+import {
+  fulfillmentStatusOf,
+  paymentStatusOf,
+  type ShownPaymentStatus,
+  statusOf,
+  trackingOf,
+} from '../../actors/order/transitions.js';
+import type { HistoryRow, Mark, OrderChange, StoredOrder, TurnRow } from '../../actors/ports/snapshot-rows.js';
+import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../../actors/protocol.js';
+import { minorOf } from '../postgres/amounts.js';
+import { arrayAt, type Column, encode, msOf, names, timeOf, unnest, values } from '../postgres/column-arrays.js';
+import type { Parameter } from '../postgres/postgres.js';
+import { GATE, IF_OPEN } from './journal-lock.js';
+
+const amount = (minor: number | undefined, currency: string | undefined): string | null =>
+  minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
+
+const json = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+
+// ---------------------------------------------------------------- columns
+
+interface Row {
+  readonly order: OrderChange;
+  readonly fresh: boolean;
+}
+
+const FRESH = { name: 'is_fresh', type: 'boolean', of: (row: { fresh: boolean }) => row.fresh } as const;
+
+const ORDER: readonly Column<Row>[] = [
+  { name: 'order_id', type: 'id', of: ({ order }) => order.state.id },
+  { name: 'user_id', type: 'id', of: ({ order }) => order.state.content.user },
+  { name: 'user_id_is_number', type: 'boolean', of: ({ order }) => order.state.content.userIsNumber },
+  { name: 'user_email', type: 'text', of: ({ order }) => order.state.content.email },
+  { name: 'status', type: 'word', of: ({ order }) => statusOf(order.state.phase) },
+  { name: 'reason', type: 'word', of: ({ order }) => order.state.reason },
+  {
+    name: 'details',
+    type: 'json',
+    of: ({ order }) => (order.state.shortages.length > 0 ? JSON.stringify(order.state.shortages) : null),
+  },
+  { name: 'payment_status', type: 'word', of: ({ order }) => paymentStatusOf(order.state) },
+  { name: 'fulfillment_status', type: 'word', of: ({ order }) => fulfillmentStatusOf(order.state) },
+  { name: 'tracking_id', type: 'text', of: ({ order }) => trackingOf(order.state.life) },
+  { name: 'payment_method', type: 'text', of: ({ order }) => order.state.content.paymentMethod },
+  { name: 'currency', type: 'text', of: ({ order }) => order.state.currency },
+  { name: 'currency_asked', type: 'boolean', of: ({ order }) => order.state.content.currency !== undefined },
+  { name: 'total_amount', type: 'numeric', of: ({ order }) => amount(order.state.total, order.state.currency) },
+  {
+    name: 'shipping_address',
+    type: 'json',
+    of: ({ order }) => json(order.state.content.shippingAddress),
+  },
+  {
+    name: 'billing_address',
+    type: 'json',
+    of: ({ order }) => json(order.state.content.billingAddress),
+  },
+  { name: 'notes', type: 'text', of: ({ order }) => order.state.content.notes },
+  { name: 'correlation_id', type: 'id', of: ({ order }) => order.state.correlation },
+  { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.state.createdAt },
+  { name: 'updated_at', type: 'bigint', as: timeOf('updated_at'), of: ({ order }) => order.state.updatedAt },
+  { name: 'version', type: 'bigint', of: ({ order }) => order.version },
+  { name: 'epoch', type: 'bigint', of: ({ order }) => order.epoch },
+  { name: 'n', type: 'bigint', of: ({ order }) => order.n },
+  { name: 'state', type: 'json', of: ({ order }) => restOf(order.state) },
+  {
+    name: 'life',
+    type: 'json',
+    of: ({ order: { state } }) => (state.life === NO_LIFE ? null : JSON.stringify(state.life)),
+  },
+];
+
+interface ItemRow {
+  readonly order: OrderState;
+  readonly line: OrderLine;
+  readonly no: number;
+  readonly fresh: boolean;
+}
+
+const ITEM: readonly Column<ItemRow>[] = [
+  { name: 'order_id', type: 'id', of: ({ order }) => order.id },
+  { name: 'line', type: 'bigint', of: ({ no }) => no },
+  { name: 'product_id', type: 'id', of: ({ line }) => line.product },
+  { name: 'quantity', type: 'bigint', of: ({ line }) => line.quantity },
+  { name: 'unit_price', type: 'numeric', of: ({ order, line }) => amount(line.unitPrice, order.currency) },
+  { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
+  { name: 'hold', type: 'word', of: ({ line }) => line.hold },
+  { name: 'backordered', type: 'bigint', of: ({ line }) => line.backordered },
+  // Its order's time: a product's orders are listed by it.
+  { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.createdAt },
+];
+
+const TURN: readonly Column<TurnRow>[] = [
+  { name: 'order_id', type: 'id', of: ({ order }) => order },
+  { name: 'version', type: 'bigint', of: ({ version }) => version },
+  { name: 'at', type: 'bigint', as: timeOf('at'), of: ({ at }) => at },
+  { name: 'correlation_id', type: 'id', of: ({ correlation }) => correlation },
+  { name: 'events', type: 'json', of: ({ events }) => `[${events}]` },
+];
+
+// ---------------------------------------------------------------- the statement
+
+const ORDER_AT = 2;
+const ITEM_AT = ORDER_AT + 2 * (ORDER.length + 1);
+const TURN_AT = ITEM_AT + 2 * (ITEM.length + 1);
+
+const insert = (what: 'is_fresh' | 'not is_fresh') => ({
+  orders: `insert into orders (${names(ORDER)}) select ${values(ORDER)} from ${unnest([...ORDER, FRESH] as readonly Column<never>[], ORDER_AT)} where ${what} and ${IF_OPEN}`,
+  items: `insert into order_items (${names(ITEM)}) select ${values(ITEM)} from ${unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT)} where ${what} and ${IF_OPEN}`,
+});
+
+const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
+
+/** An order's words are of what never changes: those that were there before this statement have theirs. */
+const IDS = arrayAt('id', ORDER_AT);
+const ALL = `select ${IDS}::text where ${IF_OPEN}`;
+const UNKNOWN = `select array_agg(id)::text from unnest(${IDS}) id
+  where not exists (select from orders where order_id = id) and ${IF_OPEN} having count(*) > 0`;
+
+const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
+  const fresh = insert('is_fresh');
+  const changed = insert('not is_fresh');
+  return `with ${GATE},
+    ${!some.fresh ? '' : `fresh as (${fresh.orders}), fresh_items as (${fresh.items}),`}
+    ${
+      !some.changed
+        ? ''
+        : `changed as (${changed.orders}
+             on conflict (order_id) do update set ${overwritten.join(', ')}
+             where (orders.epoch, orders.n) < (excluded.epoch, excluded.n) returning order_id),
+           changed_items as (${changed.items} and r.order_id in (select order_id from changed)
+             on conflict (order_id, line) do update
+             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),`
+    }
+    turns as (insert into order_turns (${names(TURN)})
+      select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
+      ${some.certain ? '' : 'on conflict do nothing'}),
+    unsearched as (insert into order_search_queue (order_ids) ${some.changed ? UNKNOWN : ALL})
+    select count(*)::int as open from gate`;
+};
+
+const TEXT = {
+  allNew: text({ fresh: true, changed: false, certain: true }),
+  mixed: text({ fresh: true, changed: true, certain: true }),
+  uncertain: text({ fresh: false, changed: true, certain: false }),
+};
+
+/** The one statement (R2) for these orders; its first parameter is the journal. */
+export function writeOrders(
+  journal: string,
+  orders: readonly OrderChange[],
+  certain: boolean,
+): { readonly text: string; readonly parameters: readonly Parameter[] } {
+  const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
+  const items: ItemRow[] = [];
+  const turns: TurnRow[] = [];
+  for (const { order, fresh } of rows) {
+    for (const turn of order.history) turns.push(turn);
+    let no = 0;
+    for (const line of order.state.lines) items.push({ order: order.state, line, no: ++no, fresh });
+  }
+  const parameters = [
+    journal,
+    ...encode<Row>([...ORDER, FRESH], rows),
+    ...encode<ItemRow>([...ITEM, FRESH], items),
+    ...encode(TURN, turns),
+  ];
+  if (!certain) return { text: TEXT.uncertain, parameters };
+  return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
+}
+
+// ---------------------------------------------------------------- the way back
+
+/** An order of table alias `o` as one JSON object, decoded by `decodeOrder`. */
+export const ORDER_BODY = `json_build_object(
+  'id', o.order_id, 'user', o.user_id, 'userIsNumber', o.user_id_is_number, 'email', o.user_email, 'status', o.status,
+  'reason', o.reason, 'shortages', o.details, 'payment', o.payment_status, 'paymentMethod', o.payment_method,
+  'currency', o.currency, 'currencyAsked', o.currency_asked, 'total', o.total_amount::text,
+  'shipping', o.shipping_address::text, 'billing', o.billing_address::text, 'notes', o.notes,
+  'correlation', o.correlation_id, 'createdAt', ${msOf('o.created_at')}, 'updatedAt', ${msOf('o.updated_at')},
+  'version', o.version, 'epoch', o.epoch, 'n', o.n, 'rest', o.state, 'life', o.life, 'lines',
+  (select json_agg(json_build_array(i.product_id, i.quantity, i.unit_price::text, i.hold, i.backordered) order by i.line)
+     from order_items i where i.order_id = o.order_id))`;
+
+interface Body extends Mark, Pick<OrderState, 'id' | 'correlation' | 'createdAt' | 'updatedAt'> {
+  readonly user: OrderContent['user'];
+  readonly userIsNumber: boolean;
+  readonly email: string | null;
+  readonly status: string;
+  readonly reason: FailureReason | null;
+  readonly payment: ShownPaymentStatus;
+  readonly shortages: readonly Shortage[] | null;
+  readonly paymentMethod: string | null;
+  readonly currency: string | null;
+  readonly currencyAsked: boolean;
+  readonly total: string | null;
+  /** JSON text: its `null` is not the same as none. */
+  readonly shipping: string | null;
+  readonly billing: string | null;
+  readonly notes: string | null;
+  readonly version: number;
+  readonly rest: { readonly phase: Phase; readonly voidOwed: boolean; readonly lateMs?: number } | null;
+  readonly life: Life | null;
+  readonly lines: readonly [OrderLine['product'], number, string | null, OrderLine['hold'], number][] | null;
+}
+
+export function decodeOrder(body: string): StoredOrder {
+  const row = JSON.parse(body) as Body;
+  const { currency, email, shipping, billing, notes, paymentMethod, rest, reason, total } = row;
+  const lines = (row.lines ?? []).map(
+    ([product, quantity, price, hold, backordered]): OrderLine => ({
+      product,
+      quantity,
+      hold,
+      backordered,
+      ...(price !== null && { unitPrice: minorOf(price, currency ?? DEFAULT_CURRENCY) }),
+    }),
+  );
+  const content: OrderContent = {
+    user: row.user,
+    userIsNumber: row.userIsNumber,
+    lines: lines.map(({ product, quantity }) => ({ product, quantity })),
+    ...(row.currencyAsked && currency !== null && { currency }),
+    ...(email !== null && { email }),
+    ...(shipping !== null && { shippingAddress: JSON.parse(shipping) as Json }),
+    ...(billing !== null && { billingAddress: JSON.parse(billing) as Json }),
+    ...(notes !== null && { notes }),
+    ...(paymentMethod !== null && { paymentMethod }),
+  };
+  const state: OrderState = {
+    id: row.id,
+    version: row.version,
+    phase: rest?.phase ?? (row.status as Phase),
+    content,
+    lines,
+    payment: row.payment === 'not_charged' ? 'pending' : row.payment,
+    voidOwed: rest?.voidOwed ?? false,
+    reason: reason ?? undefined,
+    shortages: row.shortages ?? [],
+    currency: currency ?? undefined,
+    lateMs: rest?.lateMs ?? 0,
+    life: row.life ?? NO_LIFE,
+    total: total === null ? undefined : minorOf(total, currency ?? DEFAULT_CURRENCY),
+    correlation: row.correlation,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+  return { state, version: row.version, epoch: row.epoch, n: row.n };
+}
+
+/** What one turn did to an order as a JSON array, decoded by `decodeTurn`. */
+export const TURN_BODY = `json_build_array(order_id, version, ${msOf('at')}, correlation_id, events)`;
+
+export function decodeTurn(body: string): HistoryRow[] {
+  type Turn = [OrderId, number, number, string, readonly OrderEvent[]];
+  const [order, version, at, correlation, events] = JSON.parse(body) as Turn;
+  return events.map((event, i) => ({ order, version: version + i, at, correlation, event }));
+}
+
+// ---------------------------------------------------------------- machinery
+
+const restOf = (state: OrderState): string | null =>
+  isSettled(state)
+    ? null
+    : JSON.stringify({
+        phase: state.phase,
+        voidOwed: state.voidOwed,
+        ...(state.lateMs > 0 && { lateMs: state.lateMs }),
+      });
+
+const subtotal = (order: OrderState, { unitPrice, quantity }: OrderLine): string | null => {
+  const minor = unitPrice === undefined ? undefined : unitPrice * quantity;
+  return minor === undefined || !Number.isSafeInteger(minor) ? null : amount(minor, order.currency);
+};

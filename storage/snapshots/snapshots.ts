@@ -1,0 +1,123 @@
+/**
+ * Snapshots in Postgres: each flush statement is one statement (R2), locks its journal's row first
+ * and writes nothing once that is closed (R3, journal-lock.ts), and overwrites no newer row (R1).
+ */
+import { Broken } from '../../actors/broken.js';
+import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
+import type { JournalRow, Statement, StoredOrder } from '../../actors/ports/snapshot-rows.js';
+import type { LookedUp, Snapshots } from '../../actors/ports/snapshots.js';
+import { plain, texts } from '../postgres/column-arrays.js';
+import { type Parameter, type PostgresClient, sqlState } from '../postgres/postgres.js';
+import { closeJournals } from './close-journals.js';
+import { JOURNALS, journalOf, loadSnapshot } from './load.js';
+import { decodeOrder, ORDER_BODY, writeOrders } from './order-rows.js';
+import { writeProducts } from './product-rows.js';
+
+// A repeated opening finds its own row; a closed one is never opened again.
+const OPEN = `insert into journals (journal, node) values ($1, $2)
+  on conflict (journal) do update set node = excluded.node where not journals.closed returning 1`;
+
+// The journal moves from the place that was remembered, or stands already where an unanswered try has put it.
+const LAST = `with moved as (
+    update journals set n = $5, position = $6, record_id = $7, published_n = greatest(published_n, $8)
+    where journal = $1 and not closed
+      and ((n = $2 and position = $3 and record_id = $4) or (n = $5 and position = $6 and record_id = $7))
+    returning 1),
+  rows as (insert into partitions (partition, epoch, journal, seen, sent)
+    select r.partition, r.epoch, r.journal, r.seen::json, r.sent::json
+    from unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[])
+      as r(partition, epoch, journal, seen, sent)
+    where exists (select from moved)
+    on conflict (partition) do update
+    set epoch = excluded.epoch, journal = excluded.journal, seen = excluded.seen, sent = excluded.sent
+    where partitions.epoch <= excluded.epoch)
+  select count(*)::int as open from moved`;
+
+const LOOK_UP = `select 'order' as kind, ${ORDER_BODY} as body from orders o where o.order_id = any($1::text[])
+  union all
+  select 'write', json_build_array(ref, product_id, fingerprint)
+  from inventory_operations where ref = any($2::text[]) and order_id is null`;
+
+const PROBE = `insert into probe (one, at) values (true, now()) on conflict (one) do update set at = excluded.at`;
+
+function parametersOf(journal: JournalId, last: Extract<Statement, { kind: 'last' }>): Parameter[] {
+  const { partitions, from, to, publishedN } = last;
+  return [
+    ...[journal, from.n, from.position, from.recordId, to.n, to.position, to.recordId, publishedN],
+    plain(partitions, (row) => row.partition),
+    plain(partitions, (row) => row.epoch),
+    texts(partitions, (row) => row.journal),
+    texts(partitions, (row) => JSON.stringify(row.seen)),
+    texts(partitions, (row) => JSON.stringify(row.sent)),
+  ];
+}
+
+export function postgresSnapshots(client: PostgresClient): Snapshots {
+  const statementOf = (journal: JournalId, statement: Statement) => {
+    if (statement.kind === 'orders') return writeOrders(journal, statement.rows, statement.certain);
+    if (statement.kind === 'products') return writeProducts(journal, statement.rows, statement.certain);
+    return { text: LAST, parameters: parametersOf(journal, statement) };
+  };
+
+  return {
+    async openJournal(journal: JournalId, node: NodeId) {
+      const opened = await client.query('open a journal', OPEN, [journal, node]);
+      if (opened.length === 0) {
+        throw new Error(`the journal ${journal} is closed already: start again as a new incarnation`);
+      }
+    },
+
+    closeJournals: (journals) => closeJournals(client, journals),
+
+    load: (partitions, partitionCount, orders) =>
+      client.session((session) => loadSnapshot(session, new Set(partitions), partitionCount, orders)),
+
+    async write(journal, statement) {
+      const { text, parameters } = statementOf(journal, statement);
+      try {
+        const [row] = await client.query<{ open: number }>(`flush ${statement.kind}`, text, parameters);
+        return row?.open === 1 ? 'written' : 'closed';
+      } catch (error) {
+        // A repeat of the same rows meets the same refusal: data, constraints, tables.
+        if (/^(22|23|42)/.test(sqlState(error) ?? '')) throw new Broken(`Postgres refuses a flush: ${String(error)}`);
+        throw error;
+      }
+    },
+
+    async lookUp(orderIds: readonly OrderId[], writeIds: readonly WriteId[]): Promise<LookedUp> {
+      const parameters = [texts(orderIds, (id) => id), texts(writeIds, (id) => id)];
+      const rows = await client.query<{ kind: 'order' | 'write'; body: string }>('look up', LOOK_UP, parameters);
+      const orders: StoredOrder[] = [];
+      const writes: LookedUp['writes'][number][] = [];
+      for (const { kind, body } of rows) {
+        if (kind === 'order') {
+          orders.push(decodeOrder(body));
+          continue;
+        }
+        const [ref, product, fingerprint] = JSON.parse(body) as [WriteId, ProductId, string | null];
+        writes.push({ ref, product, fingerprint: fingerprint ?? '' });
+      }
+      return { orders, writes };
+    },
+
+    async journals(): Promise<readonly JournalRow[]> {
+      return (await client.query<Parameters<typeof journalOf>[0]>('read the journals', JOURNALS)).map(journalOf);
+    },
+
+    partitionMarks: () => client.query('read the partitions', 'select partition, epoch from partitions order by 1'),
+
+    async published(journal, n) {
+      const text = 'update journals set published_n = greatest(published_n, $2) where journal = $1';
+      await client.query('note what is published', text, [journal, n]);
+    },
+
+    async forgetJournal(journal) {
+      await client.query('forget a journal', 'delete from journals where journal = $1', [journal]);
+    },
+
+    async probe() {
+      await client.query('probe', PROBE, [], limits.readyMs);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// A database of its own for a test file, with our tables in it: on a real Postgres of its own, or on the
+// one that TEST_DATABASE_URL names.
+
+import { migrate } from '../../../storage/postgres/migrate.js';
+import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
+import { realPostgres } from '../../servers/real-servers.js';
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly client: PostgresClient;
+  /** As the house has it for lists. */
+  readonly lists: PostgresClient;
+  stop(): Promise<void>;
+}
+
+/** Says SKIP and why, and answers undefined, where no Postgres is to be had. */
+export async function testDatabase(): Promise<TestDatabase | undefined> {
+  const given = process.env.TEST_DATABASE_URL;
+  const server = given === undefined ? await realPostgres() : { url: given, stop: async () => {} };
+  if ('skipped' in server) {
+    console.log(`SKIP ${server.skipped}`);
+    return undefined;
+  }
+  const admin = connectPostgres(server.url, { max: 1 });
+  const name = `holdfast_test_${process.pid}_${Date.now().toString(36)}`;
+  await admin.query('make the test database', `create database ${name}`, [], 20_000);
+  const url = server.url.replace(/\/[^/?]*(\?|$)/, `/${name}$1`);
+  const ran = await Promise.all([migrate(url), migrate(url)]);
+  // Each migration once, whoever of the two ran it.
+  if (ran.flat().length === 0 || new Set(ran.flat()).size !== ran.flat().length)
+    throw new Error(`two migrators at once ran ${JSON.stringify(ran)}`);
+  const client = connectPostgres(url, { max: 4 });
+  const lists = connectPostgres(url, { max: 2, planAnew: true });
+  return {
+    url,
+    client,
+    lists,
+    async stop() {
+      // A child server's exit does not keep this process waiting by itself.
+      const awake = setInterval(() => {}, 1_000);
+      await Promise.all([client.end(), lists.end()]);
+      await admin.query('drop the test database', `drop database ${name} with (force)`, [], 20_000);
+      await admin.end();
+      await server.stop();
+      clearInterval(awake);
+    },
+  };
+}

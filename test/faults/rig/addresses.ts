@@ -1,0 +1,23 @@
+// Where a house keeps things: its own children's addresses, or the given ones.
+
+import { rememberedNats } from '../../../deploy/servers/nats-server.js';
+import { rememberedPostgresUrl } from '../../../deploy/servers/postgres-server.js';
+import type { RealSystem } from './real-system.js';
+
+export async function databaseUrl({ env, dataDir }: RealSystem): Promise<string> {
+  const url = env.DATABASE_URL ?? (await rememberedPostgresUrl(dataDir));
+  if (url === undefined) throw new Error(`${dataDir} has no Postgres of ours, and DATABASE_URL is not set`);
+  return url;
+}
+
+export async function brokerUrl({ env, dataDir }: RealSystem): Promise<string> {
+  const url = env.NATS_URL ?? (await rememberedNats(dataDir))?.url;
+  if (url === undefined) throw new Error(`${dataDir} has no nats-server of ours, and NATS_URL is not set`);
+  return url;
+}
+
+export async function monitorUrl({ env, dataDir }: RealSystem): Promise<string> {
+  const url = env.NATS_MONITOR_URL ?? (await rememberedNats(dataDir))?.monitorUrl;
+  if (url === undefined) throw new Error(`${dataDir} has no nats-server of ours, and NATS_MONITOR_URL is not set`);
+  return url;
+}

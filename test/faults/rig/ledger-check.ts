@@ -1,0 +1,190 @@
+// After the fact: the promises, held against the list that was kept outside the system.
+//
+//   every order that got a 2xx is there, as it was answered; so is every refusal that named its order
+//   every key still gives its answer, word for word; one whose request died unanswered gets one order
+//   no buyer has two orders for one wish
+//   stock: on hand = received +/- adjusted - committed, held = 0 when nothing is under way, committed =
+//   what confirmed orders contain, and never below zero
+//   EVENTS holds the events of the stored histories (events-check.ts), and `holdfast verify` is clean
+
+import { Agent } from 'node:http';
+import * as assert from 'uvu/assert';
+import { until } from '../../../deploy/servers/processes.js';
+import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
+import { databaseUrl } from './addresses.js';
+import { type Answer, bodyOf, type Entry, lastAnswer, orderIdIn, send } from './burst.js';
+import { checkEvents } from './events-check.js';
+import type { RealSystem } from './real-system.js';
+
+const AT_ONCE = 40;
+const SETTLED_MS = 20_000;
+const SHOWN = 5;
+
+/** How the wishes ended, by status; `died`: nobody was told anything. */
+export type Tally = Readonly<Record<number | 'died', number>>;
+
+export interface Checks {
+  /** The provider takes its time: an order is charged after it was answered. */
+  readonly paysLater?: boolean;
+}
+
+/** All of it; how the wishes ended. */
+export async function checkLedger(house: RealSystem, entries: readonly Entry[], checks: Checks = {}): Promise<Tally> {
+  const wrong: string[] = [];
+  const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+  try {
+    await inLanes(entries, (entry) => checkEntry(house, agent, entry, checks, wrong));
+  } finally {
+    agent.destroy();
+  }
+  assert.equal(wrong.slice(0, SHOWN), [], `${wrong.length} of ${entries.length} are not as they were answered`);
+  await settled(house);
+  const client = connectPostgres(await databaseUrl(house), { max: 2 });
+  try {
+    await checkBuyers(client, entries);
+    await checkStock(client);
+    await checkEvents(house, client);
+  } finally {
+    await client.end();
+  }
+  await checkVerify(house);
+  return tally(entries);
+}
+
+export async function checkVerify(house: RealSystem): Promise<void> {
+  const verdict = await house.verify();
+  assert.is(verdict.code, 0, `verify: exit ${verdict.code}\n${verdict.output}`);
+}
+
+export function tally(entries: readonly Entry[]): Tally {
+  const counts: Record<number | 'died', number> = { died: 0 };
+  for (const entry of entries) {
+    const how = lastAnswer(entry)?.status ?? 'died';
+    counts[how] = (counts[how] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Nothing is under way and Postgres has everything. */
+export async function settled(house: RealSystem): Promise<void> {
+  const sizes = async () => [
+    await house.metric('holdfast_orders_in_memory'),
+    await house.metric('holdfast_unflushed_events'),
+    await house.metric('holdfast_inbox_commands'),
+  ];
+  const isQuiet = await until(async () => (await sizes()).every((size) => size === 0), SETTLED_MS, 50);
+  assert.ok(isQuiet, `in memory, unflushed, in the inbox: ${await sizes()}\n${house.lastWords()}`);
+}
+
+// ---------------------------------------------------------------- machinery
+
+async function inLanes<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const queue = all[Symbol.iterator]();
+  const lane = async () => {
+    for (let next = queue.next(); !next.done; next = queue.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+}
+
+const isFinal = (answer: Answer | undefined): boolean =>
+  answer !== undefined && [201, 402, 404, 409].includes(answer.status);
+
+async function checkEntry(
+  house: RealSystem,
+  agent: Agent,
+  entry: Entry,
+  { paysLater = false }: Checks,
+  wrong: string[],
+) {
+  const { wish, key } = entry;
+  const answer = lastAnswer(entry);
+  const id = answer && orderIdIn(answer.text);
+  if (id !== undefined && answer?.status !== 503) {
+    const found = await send(agent, `${house.url}/api/orders/${id}`, 'GET');
+    if (found.status !== 200) wrong.push(`${wish.user}: ${answer?.text} was answered, and now ${found.text}`);
+    else if (answer?.status === 201 && !paysLater && dataOf(found) !== dataOf(answer)) {
+      wrong.push(`${wish.user}: it was answered ${answer.text}, and is ${found.text}`);
+    } else if (isFinal(answer) && answer?.status !== 201 && !found.text.includes('"status":"failed"')) {
+      wrong.push(`${wish.user}: it was refused by ${answer?.text}, and is ${found.text}`);
+    }
+  }
+  if (key === undefined) return;
+  const place = () => send(agent, `${house.url}/api/orders`, 'POST', bodyOf(wish), key);
+  let one = await place();
+  for (const deadline = performance.now() + SETTLED_MS; !isFinal(one) && performance.now() < deadline; )
+    one = await place();
+  const two = await place();
+  if (!isFinal(one)) wrong.push(`${wish.user}: key ${key} answers ${one.status} ${one.text}`);
+  if (!isSame(one, two, paysLater)) wrong.push(`${wish.user}: key ${key} answers ${one.text}, then ${two.text}`);
+  if (answer !== undefined && isFinal(answer) && !isSame(answer, one, paysLater)) {
+    wrong.push(`${wish.user}: key ${key} answered ${answer.text}, and now ${one.text}`);
+  }
+}
+
+const isSame = (a: Answer, b: Answer, paysLater: boolean): boolean =>
+  a.status === b.status && (a.text === b.text || (paysLater && orderIdIn(a.text) === orderIdIn(b.text)));
+
+const dataOf = ({ text }: Answer): string => JSON.stringify((JSON.parse(text) as { data: unknown }).data);
+
+/** A buyer of ours has one wish: at most one order; and one at least, where anything was promised. */
+async function checkBuyers(client: PostgresClient, entries: readonly Entry[]): Promise<void> {
+  const rows = await client.query<{ user_id: string; orders: number }>(
+    'count the orders of each buyer',
+    'select user_id, count(*) as orders from orders group by user_id',
+  );
+  const orders = new Map(rows.map((row) => [row.user_id, row.orders]));
+  const promised = new Map<string, boolean>();
+  for (const entry of entries) {
+    const isPromised = entry.key !== undefined || (lastAnswer(entry)?.status ?? 503) !== 503;
+    promised.set(entry.wish.user, promised.get(entry.wish.user) === true || isPromised);
+  }
+  const wrong = [...promised].filter(([user, isPromised]) => {
+    const count = orders.get(user) ?? 0;
+    return count > 1 || (isPromised && count === 0);
+  });
+  const shown = wrong.slice(0, SHOWN).map(([user]) => `${user}: ${orders.get(user) ?? 0}`);
+  assert.equal(shown, [], `${wrong.length} buyers have not the one order they should have`);
+}
+
+const STOCK = `
+  with moved as (
+    select product_id,
+      sum(quantity) filter (where operation_type = 'receive') as received,
+      sum(quantity) filter (where operation_type = 'hold') as held,
+      sum(quantity) filter (where operation_type = 'release') as released,
+      sum(quantity) filter (where operation_type = 'commit') as committed
+    from inventory_operations group by product_id
+  ), sold as (
+    select i.product_id, sum(i.quantity) as sold
+    from order_items i join orders o using (order_id) where o.status = 'confirmed' group by i.product_id
+  )
+  select p.product_id, p.on_hand::bigint, p.held::bigint,
+    coalesce(received, 0)::bigint as received, coalesce(m.held, 0)::bigint as holds,
+    coalesce(released, 0)::bigint as released, coalesce(committed, 0)::bigint as committed,
+    coalesce(sold, 0)::bigint as sold
+  from products p left join moved m using (product_id) left join sold using (product_id)`;
+
+interface StockRow {
+  readonly product_id: string;
+  readonly on_hand: number;
+  readonly held: number;
+  readonly received: number;
+  readonly holds: number;
+  readonly released: number;
+  readonly committed: number;
+  readonly sold: number;
+}
+
+async function checkStock(client: PostgresClient): Promise<void> {
+  const rows = await client.query<StockRow>('add up the stock', STOCK);
+  assert.ok(rows.length > 0, 'there are no products');
+  const wrong = rows.filter(
+    (row) =>
+      row.on_hand < 0 ||
+      row.held !== 0 ||
+      row.on_hand !== row.received - row.committed ||
+      row.held !== row.holds - row.released - row.committed ||
+      row.committed !== row.sold,
+  );
+  assert.equal(wrong.slice(0, SHOWN), [], `${wrong.length} of ${rows.length} products do not add up`);
+}

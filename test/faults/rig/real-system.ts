@@ -1,0 +1,261 @@
+// A Holdfast of its own for a scenario: the real process with its real children, in a temporary DATA_DIR,
+// on free ports, in an environment that holds nothing but what is said here.
+//
+// Law: only what was started here is signalled, by pid and start time; whatever happens to the test,
+// nothing of it is left when the test's process ends. No wait without a deadline.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, symlink } from 'node:fs/promises';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../../../deploy/servers/free-ports.js';
+import { isAlive, markOf, type ProcessMark, type RunResult, run, until } from '../../../deploy/servers/processes.js';
+import { natsBinary } from '../../servers/real-servers.js';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+/** dist/test/faults/rig -> the checkout. */
+const CHECKOUT = join(HERE, '..', '..', '..', '..');
+const MAIN = join(HERE, '..', '..', '..', 'deploy', 'main.js');
+const CLI = join(HERE, '..', '..', '..', 'deploy', 'cli.js');
+const READY_MS = 60_000;
+const END_MS = 20_000;
+const ASK_MS = 5_000;
+const VERIFY_MS = 60_000;
+const KEPT_OUTPUT = 1_000_000;
+
+export type Part = 'nats' | 'postgres';
+export type Environment = Readonly<Record<string, string>>;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly tookMs: number;
+}
+
+/** A time that the product promises: on a machine that is busy with more than us it may be longer, by as much. */
+export const promisedMs = (ms: number): number => ms * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+
+const built = new Set<RealSystem>();
+process.on('exit', () => {
+  for (const house of built) house.raze();
+});
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
+
+export class RealSystem {
+  /** What it has said, on both streams. */
+  output = '';
+  private process: ChildProcess | undefined;
+  private ended: Promise<Omit<Ended, 'tookMs'>> | undefined;
+  private readonly seen = new Map<number, ProcessMark>();
+
+  private constructor(
+    private readonly folder: string,
+    readonly port: number,
+    readonly inventoryPort: number,
+    readonly env: Environment,
+  ) {}
+
+  /** @returns why not, where no nats-server is to be had; the caller says SKIP. */
+  static async build(env: Environment = {}): Promise<RealSystem | { readonly skipped: string }> {
+    const nats = await natsBinary();
+    if ('missing' in nats) return { skipped: `no nats-server: ${nats.missing}` };
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-fault-'));
+    await chmod(folder, 0o755); // as root Postgres runs as another user, who must get through
+    await mkdir(join(folder, 'bin'));
+    await symlink(nats.command, join(folder, 'bin', 'nats-server'));
+    const [port, inventoryPort] = [await freePort(), await freePort()];
+    const house = new RealSystem(folder, port, inventoryPort, {
+      PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
+      HOME: process.env.HOME ?? folder,
+      DATA_DIR: join(folder, 'data'),
+      PORT: String(port),
+      INVENTORY_PORT: String(inventoryPort),
+      FETCH_SERVERS: 'never',
+      SEED: 'none',
+      ...env,
+    });
+    built.add(house);
+    return house;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** As a header, of whoever may do everything; empty where all doors are open. */
+  get credential(): Readonly<Record<string, string>> {
+    const { ADMIN_KEY } = this.env;
+    return ADMIN_KEY === undefined ? {} : { authorization: `Bearer ${ADMIN_KEY}` };
+  }
+
+  get dataDir(): string {
+    return this.env.DATA_DIR ?? '';
+  }
+
+  /** What stands in another house's folder belongs to that one. */
+  private get isOwnFolder(): boolean {
+    return this.dataDir.startsWith(this.folder);
+  }
+
+  get pid(): number {
+    return this.process?.pid ?? 0;
+  }
+
+  /** Starts the process and no more; `changes` hold for this run. */
+  open(changes: Environment = {}, command = process.execPath, args: readonly string[] = [MAIN]): void {
+    const child = spawn(command, args, {
+      cwd: CHECKOUT,
+      env: { ...this.env, ...changes },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // what a terminal sends to the test is not for it
+    });
+    const hear = (chunk: Buffer) => {
+      this.output = (this.output + chunk.toString()).slice(-KEPT_OUTPUT);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    this.process = child;
+    this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    this.watch(child.pid);
+  }
+
+  /** Starts it and waits until it is ready; how long that took. */
+  async start(changes: Environment = {}): Promise<number> {
+    const since = performance.now();
+    this.open(changes);
+    await this.ready(READY_MS);
+    return performance.now() - since;
+  }
+
+  async ready(withinMs: number): Promise<void> {
+    // One that was killed has a signal and no code.
+    const runs = () => this.process?.exitCode === null && this.process.signalCode === null;
+    const there = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
+    if ((await until(there, withinMs)) && runs()) {
+      this.left();
+      return;
+    }
+    const said = await this.ask('/readyz');
+    throw new Error(`not ready within ${withinMs} ms: ${said?.text ?? 'no answer'}\n${this.lastWords()}`);
+  }
+
+  /** One question; undefined: no answer in time. */
+  async ask(path: string, port = this.port): Promise<{ status: number; text: string; tookMs: number } | undefined> {
+    const since = performance.now();
+    try {
+      const reply = await fetch(`http://127.0.0.1:${port}${path}`, {
+        headers: this.credential,
+        signal: AbortSignal.timeout(ASK_MS),
+      });
+      return { status: reply.status, text: await reply.text(), tookMs: performance.now() - since };
+    } catch {
+      return undefined;
+    }
+  }
+
+  async post(path: string, body: unknown, key?: string): Promise<{ status: number; text: string }> {
+    const named = key !== undefined && { 'idempotency-key': key };
+    const reply = await fetch(`${this.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...this.credential, ...named },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(READY_MS),
+    });
+    return { status: reply.status, text: await reply.text() };
+  }
+
+  /** Puts products on the shelf, each with the same stock. */
+  async stock(products: readonly string[], stock: number): Promise<void> {
+    const all = products.map((id) => ({ product_id: id, name: id, unit_price: 9.99, currency: 'USD', stock }));
+    const reply = await this.post('/api/inventory', { products: all });
+    if (reply.status >= 300) throw new Error(`the products were not taken: ${reply.text}`);
+  }
+
+  /** A sample out of /metrics; NaN where there is none. */
+  async metric(name: string): Promise<number> {
+    const text = (await this.ask('/metrics'))?.text ?? '';
+    return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  }
+
+  /** The pid of its nats-server or postmaster now; 0 where there is none. */
+  childPid(part: Part): number {
+    const file = join(this.dataDir, 'children', `${part}.json`);
+    if (!existsSync(file)) return 0;
+    return (JSON.parse(readFileSync(file, 'utf8')) as ProcessMark).pid;
+  }
+
+  /** To one of its own: SIGSTOP, SIGCONT, SIGKILL. */
+  signalChild(part: Part, signal: NodeJS.Signals): void {
+    const pid = this.childPid(part);
+    if (pid === 0) throw new Error(`there is no ${part} of ours`);
+    this.watch(pid);
+    process.kill(pid, signal);
+  }
+
+  async end(signal: NodeJS.Signals, withinMs = END_MS): Promise<Ended> {
+    const since = performance.now();
+    this.process?.kill(signal);
+    const late = new Promise<never>((_, reject) => {
+      const say = () => reject(new Error(`no end within ${withinMs} ms of ${signal}\n${this.lastWords()}`));
+      setTimeout(say, withinMs).unref(); // the child itself keeps us waiting
+    });
+    const ended = await this.over(late);
+    return { ...ended, tookMs: performance.now() - since };
+  }
+
+  /** How it ended, once it has. */
+  async over(late: Promise<never> = new Promise(() => {})): Promise<Omit<Ended, 'tookMs'>> {
+    if (this.ended === undefined) throw new Error('it was never started');
+    return Promise.race([this.ended, late]);
+  }
+
+  /** `holdfast verify` with the same environment: 0 is clean. */
+  async verify(): Promise<RunResult> {
+    return run(process.execPath, [CLI, 'verify'], { deadlineMs: VERIFY_MS, cwd: CHECKOUT, env: { ...this.env } });
+  }
+
+  lastWords(lines = 15): string {
+    return this.output.trim().split('\n').slice(-lines).join('\n');
+  }
+
+  /** Everything that was started for it and still runs. */
+  left(): readonly ProcessMark[] {
+    if (this.isOwnFolder) for (const part of ['nats', 'postgres'] as const) this.watch(this.childPid(part));
+    return [...this.seen.values()].filter(isAlive);
+  }
+
+  /** Remembers a process as belonging to this house. */
+  watch(pid: number | undefined): void {
+    const mark = pid === undefined ? undefined : markOf(pid);
+    if (mark !== undefined) this.seen.set(mark.pid, mark);
+  }
+
+  /** The end of the scenario, however it went. */
+  async demolish(): Promise<void> {
+    if (this.process?.exitCode === null && this.process.signalCode === null) {
+      await this.end('SIGTERM').catch(() => {});
+    }
+    this.raze();
+  }
+
+  /** Without a wait: for the end of the test's own process. */
+  raze(): void {
+    for (const { pid } of this.left()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // gone meanwhile
+      }
+    }
+    const elsewhere = join(this.dataDir, 'postgres.json');
+    const home =
+      this.isOwnFolder && existsSync(elsewhere)
+        ? (JSON.parse(readFileSync(elsewhere, 'utf8')) as { home: string }).home
+        : '';
+    if (home !== '') rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    built.delete(this);
+  }
+}

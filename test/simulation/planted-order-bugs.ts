@@ -1,0 +1,136 @@
+/** Mistakes of a hurried build in the life of orders and in stock that is waited for, planted as those of planted-bugs.ts. */
+
+import { Turn } from '../../actors/node/turn.js';
+import type { OrderEntry, ProductEntry } from '../../actors/node/world.js';
+import type { OrderState } from '../../actors/order/order.js';
+import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
+import type { Waiting } from '../../actors/product/inventory.js';
+import type { Letter, OrderCommand, ProductCommand } from '../../actors/protocol.js';
+import type { Ports } from './faulty-ports.js';
+import { onSnapshots, over, type PlantedBug } from './planting.js';
+
+// ---------------------------------------------------------------- how they are planted
+
+type Decided =
+  | { readonly events: readonly object[]; readonly letters: readonly Letter[] }
+  | { readonly refused: string };
+/** What orders ask of others. */
+const ordersLetters = (change: (letters: readonly Letter[]) => readonly Letter[]) =>
+  over<[OrderEntry, OrderCommand], Decided>(Turn, 'orderDecides', (original) => {
+    return function (...asked) {
+      const decided = original.apply(this, asked);
+      return 'refused' in decided ? decided : { ...decided, letters: change(decided.letters) };
+    };
+  });
+
+/** What products are asked: the command as it is run, or undefined where nothing is run. */
+const productsCommands = (
+  change: (command: ProductCommand, waiting: readonly Waiting[]) => ProductCommand | undefined,
+) =>
+  over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+    return function (entry, command) {
+      const changed = change(command, entry.state.waiting);
+      return changed === undefined ? { events: [], letters: [] } : original.call(this, entry, changed);
+    };
+  });
+
+const onFill = (change: (letters: readonly Letter[]) => readonly Letter[]) =>
+  over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+    return function (entry, command) {
+      const decided = original.call(this, entry, command);
+      if ('refused' in decided || command.type !== 'fill') return decided;
+      return { ...decided, letters: change(decided.letters) };
+    };
+  });
+
+const onOrderRows = (change: (state: OrderState) => OrderState) =>
+  onSnapshots(({ write }) => ({
+    write(journal, statement) {
+      if (statement.kind !== 'orders') return write(journal, statement);
+      return write(journal, {
+        ...statement,
+        rows: statement.rows.map((row) => ({ ...row, state: change(row.state) })),
+      });
+    },
+  }));
+
+const onPayments =
+  (perform: (payments: Payments, request: PaymentRequest) => ReturnType<Payments['perform']>) =>
+  (ports: Ports): Ports => ({ ...ports, payments: { perform: (request) => perform(ports.payments, request) } });
+
+// ---------------------------------------------------------------- the bugs
+
+export const plantedLifeBugs: readonly PlantedBug[] = [
+  {
+    name: 'a refund asked again under another ref',
+    breaks: 'M1',
+    ports: onPayments(async (payments, request) => {
+      if (request.operation === 'refund') await payments.perform({ ...request, ref: `${request.ref}-again` });
+      return payments.perform(request);
+    }),
+  },
+  {
+    name: 'a void that met a capture is taken for done',
+    breaks: 'M3',
+    ports: onPayments(async (payments, request) => {
+      const outcome = await payments.perform(request);
+      return request.operation === 'void' && outcome === 'captured' ? 'voided' : outcome;
+    }),
+  },
+  {
+    name: 'a capture that was declined is taken for done',
+    breaks: 'M4',
+    ports: onPayments(async (payments, request) => {
+      const outcome = await payments.perform(request);
+      return request.operation === 'capture' && outcome === 'declined' ? 'captured' : outcome;
+    }),
+  },
+  {
+    name: 'a cancelled order does not bring back what it took',
+    breaks: 'O3',
+    patch: ordersLetters((letters) => letters.filter(({ command }) => command.type !== 'uncommit')),
+  },
+  {
+    name: 'returns of one order without a number of their own',
+    breaks: 'promise 4',
+    patch: productsCommands((command) => (command.type === 'return' ? { ...command, no: 1 } : command)),
+  },
+  {
+    name: 'a cancelled order waits on at its product',
+    breaks: 'I3',
+    patch: productsCommands((command, waiting) => {
+      const ends = command.type === 'release' || command.type === 'uncommit';
+      return ends && waiting.some(({ order }) => order === command.order) ? undefined : command;
+    }),
+  },
+  {
+    name: 'what comes in goes to the last who waits',
+    breaks: 'I5',
+    patch: over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
+      return function (entry, command) {
+        if (command.type === 'fill') entry.state = { ...entry.state, waiting: [...entry.state.waiting].reverse() };
+        return original.call(this, entry, command);
+      };
+    }),
+  },
+  {
+    name: 'an order told twice of what has come in for it',
+    breaks: 'C2',
+    patch: onFill((letters) => [...letters, ...letters]),
+  },
+  {
+    name: 'an order not told of what has come in for it',
+    breaks: 'C3',
+    patch: onFill(() => []),
+  },
+  {
+    name: 'a hold made late is forgotten in a crash',
+    breaks: 'R1',
+    ports: onOrderRows((state) => ({ ...state, lateMs: 0 })),
+  },
+  {
+    name: 'the names of requests are remembered in memory alone',
+    breaks: 'O4',
+    ports: onOrderRows((state) => ({ ...state, life: { ...state.life, acts: [] } })),
+  },
+];

@@ -1,0 +1,264 @@
+/** An order's way to its outcome: given what happened, when it is told, then what follows. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hasOutcome, isSettled, type OrderContext, paymentOwed, timerRuns } from '../../../actors/order/order.js';
+import { decideOrder } from '../../../actors/order/order-chart.js';
+import type { OrderCommand, OrderEvent } from '../../../actors/protocol.js';
+import {
+  A,
+  ANN,
+  B,
+  commit,
+  contentOf,
+  held,
+  hold,
+  O1,
+  oneLine,
+  orderAfter,
+  paymentTold,
+  placed,
+  release,
+  short,
+  unknown,
+} from './samples.js';
+
+const test = suite('order');
+
+// ---------------------------------------------------------------- given, when, then
+
+const ASKED: OrderContext = {};
+const PAID_AT_ONCE: OrderContext = { instantPayment: () => 'authorized' };
+const DECLINED_AT_ONCE: OrderContext = { instantPayment: () => 'declined' };
+
+const given = (...events: OrderEvent[]) => ({
+  when: (command: OrderCommand, context = ASKED) => ({
+    follows(expected: OrderEvent[], letters: object[] = []) {
+      const decided = decideOrder(orderAfter(events), command, context);
+      assert.equal(decided, { events: expected, letters });
+      return orderAfter([...events, ...expected]);
+    },
+    refused: (refused: string) => assert.equal(decideOrder(orderAfter(events), command, context), { refused }),
+  }),
+});
+
+const answers = (...given: Parameters<typeof allHeld>[0]): OrderCommand => ({ type: 'holdsAnswered', answers: given });
+const allHeld = (
+  given: Extract<OrderEvent, { type: 'held' }>['answers'],
+  total = 1500,
+  currency = 'USD',
+): OrderEvent => ({
+  type: 'held',
+  answers: given,
+  currency,
+  total,
+});
+const failed = (over: Partial<Extract<OrderEvent, { type: 'failed' }>>): OrderEvent => ({
+  type: 'failed',
+  reason: 'out_of_stock',
+  answers: [],
+  shortages: [],
+  voidOwed: false,
+  ...over,
+});
+const place = (content = contentOf()): OrderCommand => ({ type: 'place', content, correlation: 'c' });
+const paid = (captured: boolean): OrderEvent => ({ type: 'paid', captured });
+const CONFIRMED: OrderEvent = { type: 'confirmed' };
+const TIME_OUT: OrderCommand = { type: 'timeOut' };
+const HELD = [placed(), allHeld([held(A), held(B)])];
+const bothAnswers = [held(A), held(B)];
+
+// ---------------------------------------------------------------- holding
+
+test('placed: asks for a hold per line', () => {
+  given()
+    .when(place())
+    .follows([placed()], [hold(A, 2), hold(B, 1)]);
+});
+
+test('placed in a currency: asks for holds in that currency', () => {
+  const content = { ...oneLine(A, 2), currency: 'EUR' };
+  const letter = { ...hold(A, 2), command: { type: 'hold', order: O1, quantity: 2, currency: 'EUR' } };
+  given()
+    .when(place(content))
+    .follows([placed(content)], [letter]);
+});
+
+test('some lines answered: waits for the others', () => {
+  given(placed())
+    .when(answers(held(A)))
+    .follows([{ type: 'answered', answers: [held(A)] }]);
+});
+
+test('all held: the total is that of the lines, and the money is owed (O3)', () => {
+  const state = given(placed())
+    .when(answers(...bothAnswers))
+    .follows([allHeld(bothAnswers)]);
+  assert.is(state.phase, 'charging');
+  assert.is(state.total, 2 * 500 + 500);
+  assert.is(paymentOwed(state)?.operation, 'authorize');
+});
+
+test('the last answer counts with the earlier ones', () => {
+  given(placed(), { type: 'answered', answers: [held(A, 300)] })
+    .when(answers(held(B, 400)))
+    .follows([allHeld([held(B, 400)], 2 * 300 + 400)]);
+});
+
+test('short of one: fails, gives the other back, and says what was missing (O1)', () => {
+  given(placed())
+    .when(answers(held(A), short(B, 0)))
+    .follows(
+      [failed({ answers: [held(A), short(B, 0)], shortages: [{ product: B, asked: 1, available: 0 }] })],
+      [release(A, 2)],
+    );
+});
+
+test('short of one after another was held: that one goes back (O1)', () => {
+  given(placed(), { type: 'answered', answers: [held(A)] })
+    .when(answers(short(B)))
+    .follows([failed({ answers: [short(B)], shortages: [{ product: B, asked: 1, available: 0 }] })], [release(A, 2)]);
+});
+
+test('an unknown product: fails, whatever else is short', () => {
+  given(placed())
+    .when(answers(short(A), unknown(B)))
+    .follows([failed({ reason: 'unknown_product', answers: [short(A), unknown(B)] })]);
+});
+
+test('products of two currencies: fails and gives both back', () => {
+  const mixed = [held(A), held(B, 500, 'EUR')];
+  given(placed())
+    .when(answers(...mixed))
+    .follows([failed({ reason: 'unknown_product', answers: mixed })], [release(A, 2), release(B, 1)]);
+});
+
+test('a later answer in another currency than the first: fails', () => {
+  given(placed(), { type: 'answered', answers: [held(A, 500, 'JPY')] })
+    .when(answers(held(B)))
+    .follows([failed({ reason: 'unknown_product', answers: [held(B)] })], [release(A, 2), release(B, 1)]);
+});
+
+test('a total beyond what a number can say exactly: fails, never rounded', () => {
+  const dear = held(A, Number.MAX_SAFE_INTEGER);
+  given(placed(oneLine(A, 2)))
+    .when(answers(dear))
+    .follows([failed({ reason: 'payment_declined', answers: [dear] })], [release(A, 2)]);
+});
+
+// ---------------------------------------------------------------- charging
+
+test('paid at once: held, paid and confirmed together, every line committed', () => {
+  const state = given(placed())
+    .when(answers(...bothAnswers), PAID_AT_ONCE)
+    .follows([allHeld(bothAnswers), paid(true), CONFIRMED], [commit(A, 2), commit(B, 1)]);
+  assert.equal([state.phase, state.payment, isSettled(state)], ['confirmed', 'paid', true]);
+});
+
+test('declined at once: failed, every line released, nothing to void', () => {
+  const state = given(placed())
+    .when(answers(...bothAnswers), DECLINED_AT_ONCE)
+    .follows([allHeld(bothAnswers), failed({ reason: 'payment_declined' })], [release(A, 2), release(B, 1)]);
+  assert.equal([state.phase, state.payment, isSettled(state)], ['failed', 'declined', true]);
+});
+
+test('a short order asks for no money, even where it would be had at once (O3)', () => {
+  const never: OrderContext = { instantPayment: () => assert.unreachable('asked for money') as never };
+  given(placed(oneLine(A, 2)))
+    .when(answers(short(A)), never)
+    .follows([failed({ answers: [short(A)], shortages: [{ product: A, asked: 2, available: 0 }] })]);
+});
+
+test('authorized: confirmed, every line committed, the capture owed', () => {
+  const state = given(...HELD)
+    .when(paymentTold('authorized'))
+    .follows([paid(false), CONFIRMED], [commit(A, 2), commit(B, 1)]);
+  assert.is(paymentOwed(state)?.operation, 'capture');
+  assert.not(isSettled(state));
+});
+
+test('captured: paid, and settled', () => {
+  const state = given(...HELD, paid(false), CONFIRMED)
+    .when(paymentTold('captured'))
+    .follows([{ type: 'captured' }]);
+  assert.equal([state.payment, isSettled(state)], ['paid', true]);
+});
+
+test('declined after a call: failed, every line released, a void owed (O3)', () => {
+  const state = given(...HELD)
+    .when(paymentTold('declined'))
+    .follows([failed({ reason: 'payment_declined', voidOwed: true })], [release(A, 2), release(B, 1)]);
+  assert.equal([state.payment, paymentOwed(state)?.operation, isSettled(state)], ['declined', 'void', false]);
+});
+
+test('voided: settled, and a declined payment stays declined', () => {
+  const state = given(...HELD, failed({ reason: 'payment_declined', voidOwed: true }))
+    .when(paymentTold('voided'))
+    .follows([{ type: 'voided' }]);
+  assert.equal([state.payment, isSettled(state)], ['declined', true]);
+});
+
+// ---------------------------------------------------------------- time
+
+test('timed out with no answer: failed, but not settled while answers are expected (O1)', () => {
+  const state = given(placed())
+    .when(TIME_OUT)
+    .follows([failed({ reason: 'timed_out' })]);
+  assert.equal([hasOutcome(state), isSettled(state), timerRuns(state)], [true, false, false]);
+});
+
+test('timed out half answered: what was held goes back', () => {
+  given(placed(), { type: 'answered', answers: [held(A)] })
+    .when(TIME_OUT)
+    .follows([failed({ reason: 'timed_out' })], [release(A, 2)]);
+});
+
+test('timed out while charging: all goes back, and whatever the provider did is voided (O3)', () => {
+  const state = given(...HELD)
+    .when(TIME_OUT)
+    .follows([failed({ reason: 'timed_out', voidOwed: true })], [release(A, 2), release(B, 1)]);
+  assert.is(paymentOwed(state)?.operation, 'void');
+});
+
+test('a hold that is answered after the failure goes back at once (O1)', () => {
+  const state = given(placed(), failed({ reason: 'timed_out' }))
+    .when(answers(held(A)))
+    .follows([{ type: 'answered', answers: [held(A)] }], [release(A, 2)]);
+  assert.not(isSettled(state), 'B has not answered');
+});
+
+test('a shortage that is answered after the failure gives nothing back, and settles the order', () => {
+  const state = given(placed(oneLine(A, 2)), failed({ reason: 'timed_out' }))
+    .when(answers(short(A)))
+    .follows([{ type: 'answered', answers: [short(A)] }]);
+  assert.ok(isSettled(state));
+});
+
+test('an authorization that comes after the time-out changes nothing: the void stands (O2)', () => {
+  given(...HELD, failed({ reason: 'timed_out', voidOwed: true }))
+    .when(paymentTold('authorized'))
+    .follows([]);
+});
+
+// ---------------------------------------------------------------- repeats (O4)
+
+test('the same order again changes nothing, before and after its outcome', () => {
+  for (const story of [[placed()], HELD, [...HELD, paid(true), CONFIRMED], [placed(), failed({})]]) {
+    given(...story)
+      .when(place())
+      .follows([]);
+  }
+});
+
+test('the same id with another order is refused', () => {
+  given(placed())
+    .when(place(oneLine(A, 3)))
+    .refused('other_body');
+});
+
+test('the same id by another user is refused as not his, even with the same lines', () => {
+  given(placed())
+    .when(place(contentOf({ user: `${ANN}a` as typeof ANN })))
+    .refused('not_yours');
+});
+
+test.run();

@@ -1,0 +1,341 @@
+// The authorisation matrix: every operation of the table, on every port and under both prefixes, with every
+// kind of credential. What is expected follows from what the operation declares, so a new operation is in it,
+// or this test fails and asks whose it is.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Logger } from '../../../actors/ports/runtime.js';
+import type { Scope } from '../../../actors/principal.js';
+import type { Operation } from '../../../http/api/operation.js';
+import { operations } from '../../../http/api/operations/all.js';
+import { pathsOf } from '../../../http/api/routes.js';
+import { replyFault } from '../edge/documented.js';
+import { type Fixture, startFixture } from '../edge/edge-fixture.js';
+import { Credentials, without } from './credentials.js';
+
+const ADMIN_KEY = 'b1946ac92492d2347c6235b4d2611184';
+/** The user of the examples. */
+const OWN = 'ada';
+const OTHER = 'eve';
+
+interface Context {
+  f: Fixture;
+  credentials: Credentials;
+  logged: string[];
+  /** Of OWN. */
+  order: string;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Headers;
+}
+
+const test = suite<Context>('the authorisation matrix');
+
+test.before(async (context) => {
+  const logged: string[] = [];
+  const note = (fields: object, line: string) =>
+    void logged.push(`${line} ${JSON.stringify(fields, (_, v) => (v instanceof Error ? `${v.stack} ${v.cause}` : v))}`);
+  const logger: Logger = { debug: note, info: note, warn: note, error: note };
+  const credentials = await Credentials.start(logger, ADMIN_KEY);
+  const f = await startFixture({ auth: credentials.auth, logger });
+  for (const product of ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004']) f.owners.stockUp(product, 1_000_000);
+  const authorization = `Bearer ${ADMIN_KEY}`;
+  const placed = await f.post('/api/orders', { user_id: OWN, product_id: 'PROD-001', quantity: 1 }, { authorization });
+  Object.assign(context, { f, credentials, logged, order: String(placed.at('data.id')) });
+});
+test.after(async ({ f, credentials }) => {
+  await f.stop();
+  await credentials.stop();
+});
+
+// ---------------------------------------------------------------- asking
+
+interface Changes {
+  readonly base?: string;
+  readonly path?: string;
+  /** Of the path, the query or the body. */
+  readonly user?: string;
+  readonly body?: string;
+}
+
+/** The operation's first example, with an order that there is and a key of its own. */
+async function ask(
+  { f, order }: Context,
+  operation: Operation,
+  authorization: string | undefined,
+  { base = f.base, path = operation.path, user = OWN, body }: Changes = {},
+): Promise<Reply> {
+  const example = operation.examples?.[0];
+  const given: Record<string, string> = { ...example?.params, order_id: order, user_id: user };
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(given[name] ?? 'x'));
+  const query = new URLSearchParams(example?.query);
+  const shown = example?.body as Record<string, unknown> | undefined;
+  const content =
+    body ??
+    operation.stream?.example ??
+    (shown && JSON.stringify({ ...shown, ...('user_id' in shown && { user_id: user }) }));
+  const reply = await fetch(`${base}${filled}${query.size > 0 ? `?${query}` : ''}`, {
+    method: operation.method,
+    headers: {
+      ...(authorization !== undefined && { authorization }),
+      ...(content !== undefined && { 'content-type': operation.stream?.contentType ?? 'application/json' }),
+    },
+    ...(content !== undefined && { body: content }),
+  });
+  return { status: reply.status, text: await reply.text(), headers: reply.headers };
+}
+
+const basesOf = ({ f }: Context, { ports }: Operation) => (ports === 'both' ? [f.base, f.inventoryBase] : [f.base]);
+
+const codeOf = ({ text }: Reply): unknown =>
+  text.startsWith('{') ? (JSON.parse(text) as { code?: unknown }).code : '';
+
+function isRefused(reply: Reply, status: 401 | 403, operation: Operation, what: string): void {
+  assert.is(reply.status, status, `${operation.id} with ${what}: ${reply.status} ${reply.text}`);
+  assert.is(codeOf(reply), status === 401 ? 'unauthorized' : 'forbidden', what);
+  if (status === 401) assert.match(reply.headers.get('www-authenticate') ?? '', /^Bearer/, what);
+  const seen = { ...reply, contentType: reply.headers.get('content-type') ?? '' };
+  assert.is(replyFault(operation, seen), undefined, `${operation.id} with ${what}: ${reply.text}`);
+}
+
+/** Let in: a success, or an answer of the operation itself about what it was asked. */
+function isLetIn(reply: Reply, operation: Operation, what: string): void {
+  const isWell = operation.method === 'GET' ? reply.status < 300 : reply.status < 500;
+  // What its order does not have is an answer about the order.
+  const isAboutOrder = reply.text.includes('has no such return');
+  const isTurnedAway =
+    ['unauthorized', 'forbidden', 'not_found', 'method_not_allowed'].includes(String(codeOf(reply))) && !isAboutOrder;
+  assert.ok(isWell && !isTurnedAway, `${operation.id} with ${what}: ${reply.status} ${reply.text}`);
+}
+
+const isOpen = ({ scope }: Operation) => scope === 'none' || scope === 'told';
+const scopeOf = ({ scope }: Operation): Scope => scope.replace('service:', '') as Scope;
+const isForService = ({ scope }: Operation) => scope.startsWith('service:') || scope === 'admin';
+const guarded = operations.filter((operation) => !isOpen(operation));
+const scoped = guarded.filter(({ scope }) => scope !== 'any');
+
+// ---------------------------------------------------------------- the matrix
+
+test('what is open is what the contract says', () => {
+  assert.equal(
+    operations
+      .filter(isOpen)
+      .map(({ path }) => path)
+      .sort(),
+    ['/docs', '/health', '/livez', '/openapi.json', '/ready', '/readyz'],
+  );
+  for (const { path, scope } of operations) {
+    if (path.startsWith('/internal/') || path === '/metrics') assert.is(scope, 'admin', path);
+  }
+});
+
+test('who does not say who it is hears 401, everywhere but where nothing is asked', async (context) => {
+  const invalid = await context.credentials.invalid();
+  for (const operation of operations) {
+    for (const [what, authorization] of Object.entries(invalid)) {
+      for (const base of basesOf(context, operation)) {
+        const reply = await ask(context, operation, authorization, { base });
+        if (isOpen(operation)) isLetIn(reply, operation, what);
+        else isRefused(reply, 401, operation, what);
+      }
+    }
+    for (const path of pathsOf(operation)) {
+      const reply = await ask(context, operation, undefined, { path });
+      if (!isOpen(operation)) isRefused(reply, 401, operation, path);
+    }
+  }
+});
+
+test('another scope than the one that is needed is 403', async (context) => {
+  const { credentials } = context;
+  for (const operation of scoped) {
+    const scopes = without(scopeOf(operation));
+    for (const [what, authorization] of [
+      ['a service of other scopes', `Bearer ${await credentials.key(scopes)}`],
+      ['a service of none', `Bearer ${await credentials.key([])}`],
+      ['a customer of other scopes', `Bearer ${await credentials.key(scopes, OWN)}`],
+      ['a token of other scopes', `Bearer ${await credentials.token(OWN, scopes)}`],
+    ] as const) {
+      for (const base of basesOf(context, operation))
+        isRefused(await ask(context, operation, authorization, { base }), 403, operation, what);
+    }
+  }
+});
+
+test('the right scope is let in; admin everywhere', async (context) => {
+  const { credentials } = context;
+  const admins = [ADMIN_KEY, await credentials.key(['admin']), await credentials.token('root', ['admin'])];
+  for (const operation of guarded) {
+    const scopes = operation.scope === 'any' ? [] : [scopeOf(operation)];
+    const right = [...admins, await credentials.key(scopes)];
+    for (const text of right) {
+      for (const base of basesOf(context, operation))
+        isLetIn(await ask(context, operation, `Bearer ${text}`, { base }), operation, 'the right scope');
+    }
+    const customers =
+      operation.scope === 'admin' ? [] : [await credentials.key(scopes, OWN), await credentials.token(OWN, scopes)];
+    for (const text of customers) {
+      const reply = await ask(context, operation, `Bearer ${text}`);
+      if (isForService(operation)) isRefused(reply, 403, operation, 'a customer');
+      else isLetIn(reply, operation, 'the customer itself');
+    }
+  }
+});
+
+test("another's order does not exist for a customer, and nobody orders for another", async (context) => {
+  const { credentials, order } = context;
+  const all = without('admin');
+  for (const text of [await credentials.key(all, OTHER), await credentials.token(OTHER, all)]) {
+    const authorization = `Bearer ${text}`;
+    for (const operation of scoped) {
+      const what = 'a credential of another tenant';
+      const reply = await ask(context, operation, authorization);
+      const takesUser = 'user_id' in Object(operation.examples?.[0]?.body);
+      if (isForService(operation)) isRefused(reply, 403, operation, what);
+      else if (/:(order_id|user_id)\b/.test(operation.path)) {
+        assert.is(reply.status, 404, `${operation.id}: ${reply.text}`);
+        assert.is(codeOf(reply), 'not_found', operation.id);
+      } else if (takesUser) {
+        isRefused(reply, 403, operation, what);
+        assert.match(reply.text, /"field":"user_id"/);
+      } else if (operation.scope === 'orders:read') {
+        isLetIn(reply, operation, what);
+        assert.not.ok(reply.text.includes(order), `${operation.id} shows another's order`);
+      } else
+        assert.is(operation.scope, 'inventory:write', `${operation.id}: whose is it? Say it here and in the edge.`);
+    }
+  }
+});
+
+test('a list is of the customer alone, whatever it asks for', async ({ f, credentials }) => {
+  const authorization = `Bearer ${ADMIN_KEY}`;
+  const body = { user_id: OWN, product_id: 'PROD-001', quantity: 1 };
+  const order = (await f.post('/api/orders', body, { authorization })).at('data.id');
+  const listed = async (text: string, query: string) =>
+    (await f.get(`/api/orders?page_size=100${query}`, { authorization: `Bearer ${text}` })).at('data') as {
+      id: string;
+    }[];
+  const [own, other] = [await credentials.key(['orders:read'], OWN), await credentials.token(OTHER, ['orders:read'])];
+  const service = await credentials.key(['orders:read']);
+  for (const query of ['', `&user_id=${OWN}`, '&status=confirmed', `&user_id=${OWN}&status=confirmed`]) {
+    assert.ok(
+      (await listed(own, query)).some(({ id }) => id === order),
+      query,
+    );
+    assert.ok(
+      (await listed(service, query)).some(({ id }) => id === order),
+      query,
+    );
+    assert.equal(await listed(other, query), [], query);
+  }
+  assert.equal(await listed(own, `&user_id=${OTHER}`), []);
+});
+
+test('401 and 403 come before the request is looked at, and before what there is not', async (context) => {
+  const { f, credentials } = context;
+  const key = await credentials.key([]);
+  for (const operation of guarded) {
+    if (operation.method === 'GET') continue;
+    for (const body of ['{', '', 'x'.repeat(2_000_000)]) {
+      isRefused(await ask(context, operation, undefined, { body }), 401, operation, 'a broken body');
+      if (operation.scope === 'any') continue;
+      isRefused(await ask(context, operation, `Bearer ${key}`, { body }), 403, operation, 'a broken body');
+    }
+  }
+  for (const base of [f.base, f.inventoryBase]) {
+    for (const [method, path, found] of [
+      ['GET', '/api/nothing', 404],
+      ['GET', '/api/v1/', 404],
+      ['GET', '/internal/nothing', 404],
+      ['GET', '/nothing', 404],
+      ['DELETE', '/api/inventory', 405],
+      ['GET', '/api/inventory/%zz', 400],
+      ['GET', '/api/inventory?page=x', 400],
+    ] as const) {
+      const [without, with_] = await Promise.all(
+        [undefined, key].map((text) =>
+          fetch(base + path, { method, headers: text === undefined ? {} : { authorization: `Bearer ${text}` } }),
+        ),
+      );
+      assert.is(without?.status, 401, `${method} ${path}`);
+      assert.is(with_?.status, found, `${method} ${path}`);
+    }
+  }
+});
+
+test('a browser may ask before it sends a key', async ({ f }) => {
+  const reply = await fetch(`${f.base}/api/orders`, { method: 'OPTIONS' });
+  assert.is(reply.status, 204);
+});
+
+test('health tells the status to all and the rest to who is known', async ({ f, credentials }) => {
+  const known = [ADMIN_KEY, await credentials.key([]), await credentials.token(OWN, [])];
+  for (const base of [f.base, f.inventoryBase]) {
+    for (const authorization of Object.values(await credentials.invalid())) {
+      const reply = await f.get(`${base}/health`, authorization === undefined ? {} : { authorization });
+      assert.equal([reply.status, reply.text], [200, '{"status":"ok"}']);
+    }
+    for (const text of known) {
+      const reply = await f.get(`${base}/health`, { authorization: `Bearer ${text}` });
+      assert.is(reply.at('dependencies.postgres.status'), 'ok');
+    }
+  }
+});
+
+test('a customer is one caller by key and by token; a service under the same key is another', async ({
+  f,
+  credentials,
+}) => {
+  const scopes: readonly Scope[] = ['orders:write'];
+  const body = { user_id: OWN, product_id: 'PROD-001', quantity: 1 };
+  const place = async (text: string) => {
+    const headers = { authorization: `Bearer ${text}`, 'idempotency-key': 'the-same' };
+    const reply = await f.post('/api/orders', body, headers);
+    assert.is(reply.status, 201, reply.text);
+    return reply.at('data.id');
+  };
+  const customers = [
+    await credentials.key(scopes, OWN),
+    await credentials.key(scopes, OWN),
+    await credentials.token(OWN, scopes),
+  ];
+  const services = [
+    await credentials.key(scopes),
+    await credentials.key(scopes),
+    ADMIN_KEY,
+    await credentials.token(OWN, ['admin']),
+  ];
+  const mine = new Set(await Promise.all(customers.map(place)));
+  assert.is(mine.size, 1);
+  const theirs = await Promise.all(services.map(place));
+  assert.is(new Set([...mine, ...theirs]).size, 1 + services.length);
+  const first = await credentials.key(scopes, undefined, { caller: 'rotated' });
+  const second = await credentials.key(scopes, undefined, { caller: 'rotated' });
+  assert.is(await place(first), await place(second), 'a key that replaces another is the same caller');
+});
+
+test('no credential was logged or repeated', async (context) => {
+  const { f, credentials, logged } = context;
+  f.owners.interfere = async () => {
+    throw new Error('broken on purpose');
+  };
+  const broken = await f.post(
+    '/api/orders',
+    { user_id: OWN, product_id: 'PROD-001', quantity: 1 },
+    { authorization: `Bearer ${ADMIN_KEY}` },
+  );
+  f.owners.interfere = undefined;
+  assert.is(broken.status, 500);
+  const text = logged.join('\n');
+  assert.match(text, /broken on purpose/);
+  assert.ok(logged.length > 500 && credentials.secrets.length > 100);
+  for (const secret of credentials.secrets) {
+    assert.not.ok(text.includes(secret), 'logged whole');
+    assert.not.ok(text.includes(secret.slice(-40)), 'logged in part');
+    assert.not.ok(broken.text.includes(secret));
+  }
+});
+
+test.run();

@@ -1,0 +1,75 @@
+/** What is promised of a broker, which journal follows, and the mock payment provider. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { orderId } from '../../../actors/ids.js';
+import type { PaymentOperation } from '../../../actors/protocol.js';
+import { brokerGuarantee, chooseJournal } from '../../../bus/nats/broker-guarantee.js';
+import { readUrl } from '../../../bus/nats/nats.js';
+import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
+import { systemClock } from '../../../bus/system-clock.js';
+
+const test = suite('broker and payments');
+const facts = (more: object) => ({ version: '2.15.1', syncAlways: undefined, replicas: 1, ours: false, ...more });
+
+test('a broker that syncs is fit; unknown means no', () => {
+  assert.is(brokerGuarantee(facts({ syncAlways: true })).journalFit, true);
+  assert.is(brokerGuarantee(facts({ syncAlways: false })).journalFit, false);
+  assert.is(brokerGuarantee(facts({})).journalFit, false);
+  assert.match(brokerGuarantee(facts({})).guarantee, 'not a power cut');
+});
+
+test('three replicas promise the loss of a minority, not a common power cut', () => {
+  const { journalFit, guarantee } = brokerGuarantee(facts({ replicas: 3 }));
+  assert.ok(journalFit);
+  assert.match(guarantee, 'loss of 1 of 3 boxes, not a common power cut');
+});
+
+test('auto takes what holds, and says why', () => {
+  assert.is(chooseJournal('auto', undefined).kind, 'postgres');
+  assert.is(chooseJournal('auto', facts({})).kind, 'postgres');
+  assert.is(chooseJournal('auto', facts({ syncAlways: true })).kind, 'jetstream');
+  assert.is(chooseJournal('auto', facts({ replicas: 3 })).kind, 'jetstream');
+  assert.match(chooseJournal('auto', facts({ replicas: 3, version: '2.10.18' })).why, '2.10.19');
+  assert.is(chooseJournal('auto', facts({ replicas: 3, version: '2.10.19' })).kind, 'jetstream');
+  assert.is(chooseJournal('auto', facts({ replicas: 3, version: '2.11.0-RC.1' })).kind, 'jetstream');
+});
+
+test('what was asked for is taken or refused by a sentence', () => {
+  assert.is(chooseJournal('postgres', facts({ syncAlways: true })).kind, 'postgres');
+  assert.match(chooseJournal('jetstream', facts({})).guarantee, 'not a power cut');
+  assert.throws(() => chooseJournal('jetstream', undefined), /NATS_URL/);
+  assert.throws(() => chooseJournal('jetstream', facts({ replicas: 3, version: '2.9.10' })), /2\.10\.19/);
+});
+
+test('a NATS URL is a list, with user, password, token and TLS', () => {
+  assert.equal(readUrl('nats://u:p%40@a:1, b'), { servers: ['a:1', 'b:4222'], user: 'u', pass: 'p@' });
+  assert.equal(readUrl('nats://secret@[::1]:4223'), { servers: ['[::1]:4223'], token: 'secret' });
+  assert.equal(readUrl('tls://a'), { servers: ['a:4222'], tls: {} });
+});
+
+test('the provider answers by the order alone, as often as it was told', () => {
+  const orders = Array.from({ length: 10_000 }, (_, i) => orderId(`ORD-${i}`));
+  const share = (rate: number) => orders.filter((order) => instantPayments(rate)(order) === 'authorized').length;
+  assert.is(share(1), 10_000);
+  assert.is(share(0), 0);
+  assert.ok(Math.abs(share(0.7) - 7_000) < 300, `${share(0.7)}`);
+});
+
+test('without latency it answers what an order asks, and remembers nothing', async () => {
+  const payments = forgetfulPayments(0);
+  const ask = (operation: PaymentOperation) =>
+    payments.perform({ operation, order: orderId('a'), ref: operation, minor: 1, currency: 'USD' });
+  const answers = await Promise.all((['authorize', 'capture', 'void', 'refund'] as const).map(ask));
+  assert.equal(answers, ['declined', 'captured', 'voided', 'refunded']);
+});
+
+test('ids differ and sort by time', async () => {
+  const clock = systemClock();
+  const ids = Array.from({ length: 2_000 }, () => clock.id());
+  assert.is(new Set(ids).size, 2_000);
+  await new Promise<void>((resolve) => clock.after(3, resolve));
+  const later = clock.id();
+  assert.ok(ids.every((id) => id < later && id.length === 26));
+});
+
+test.run();

@@ -1,0 +1,152 @@
+/** A life that is told to stop while it takes over, and tries that fail before their claim; over the in-memory twins. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { nodeId } from '../../../actors/ids.js';
+import type { Claim } from '../../../actors/node/record.js';
+import type { Snapshots } from '../../../actors/ports/snapshots.js';
+import { readClaims } from '../../../bus/journal/log-reader.js';
+import { memoryLog } from '../../../bus/journal/memory-log.js';
+import { localPost } from '../../../bus/letters/local-post.js';
+import { Supervisor } from '../../../bus/node/supervisor.js';
+import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
+import { systemClock } from '../../../bus/system-clock.js';
+import { memoryCache } from '../../../storage/memory/memory-cache.js';
+import { memorySnapshots } from '../../../storage/memory/memory-snapshots.js';
+
+const PARTITIONS = 4;
+const test = suite('a life');
+const clock = systemClock();
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+function system() {
+  const log = memoryLog();
+  const { snapshots, queries } = memorySnapshots();
+  const live = (changes: Partial<Snapshots> = {}, node = 'one') =>
+    new Supervisor({
+      node: nodeId(node),
+      partitions: PARTITIONS,
+      log,
+      snapshots: { ...snapshots, ...changes },
+      queries,
+      cache: memoryCache(clock),
+      clock,
+      logger: silent,
+      events: undefined,
+      eventsMayForget: false,
+      payments: forgetfulPayments(1),
+      context: { instantPayment: instantPayments(1) },
+      post: localPost(clock),
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
+      source: '/test',
+      orderTimeoutMs: 30_000,
+      holdTtlMs: 30_000,
+      recordBytes: 1_000_000,
+      byteLength: (text) => Buffer.byteLength(text),
+      deliverAtHome: true,
+    });
+  const claims = async (): Promise<readonly (Claim | null)[]> => (await readClaims(log)).records.at(-1)?.map ?? [];
+  return { live, snapshots, claims };
+}
+
+const within = <T>(answer: Promise<T>, ms = 3_000): Promise<T> => {
+  let timer: NodeJS.Timeout;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+};
+
+/** A load that says when it was asked, and answers when it is let. */
+function heldLoad(snapshots: Snapshots) {
+  let asked = () => {};
+  let letGo = () => {};
+  const isAsked = new Promise<void>((resolve) => {
+    asked = resolve;
+  });
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const load: Snapshots['load'] = async (...all) => {
+    asked();
+    await held;
+    return snapshots.load(...all);
+  };
+  return { load, isAsked, letGo: () => letGo() };
+}
+
+test('told to stop while it loads: it never runs, lets go of its claim, and another takes over', async () => {
+  const { live, snapshots, claims } = system();
+  const { load, isAsked, letGo } = heldLoad(snapshots);
+  const supervisor = live({ load });
+  await within(isAsked);
+  const stopped = supervisor.stop(2_000);
+  letGo();
+  await within(stopped);
+  await within(supervisor.ended);
+  assert.is(supervisor.incarnation, undefined);
+  assert.ok((await claims()).every((claim) => claim?.released === 0));
+
+  const next = live({}, 'two');
+  await within(next.begun);
+  await within(next.stop(2_000));
+  assert.ok((await claims()).every((claim) => claim?.node === 'two' && claim.released !== undefined));
+});
+
+test('told to stop while a load never answers: the stop is over at its deadline', async () => {
+  const { live, snapshots } = system();
+  const { load, isAsked, letGo } = heldLoad(snapshots);
+  const supervisor = live({ load });
+  await within(isAsked);
+  const since = clock.monotonic();
+  await within(supervisor.stop(100));
+  assert.ok(clock.monotonic() - since >= 95);
+  letGo();
+  await within(supervisor.ended);
+  assert.is(supervisor.incarnation, undefined);
+});
+
+test('given up as broken: it ends at once with the cause, and lets go of nothing', async () => {
+  const { live, claims } = system();
+  const supervisor = live();
+  await within(supervisor.begun);
+  supervisor.abandon(new Error('broken'));
+  await within(
+    supervisor.ended.then(
+      () => assert.unreachable(),
+      (error: Error) => assert.is(error.message, 'broken'),
+    ),
+  );
+  await within(supervisor.stop(2_000));
+  assert.ok((await claims()).every((claim) => claim !== null && claim.released === undefined));
+});
+
+test('tries that fail before their claim leave one row, and what earlier ones left is forgotten', async () => {
+  const { live, snapshots } = system();
+  const opened = new Set<string>();
+  const dead = live({
+    async openJournal(journal, node) {
+      await snapshots.openJournal(journal, node);
+      opened.add(journal);
+      throw new Error('no answer');
+    },
+  });
+  const tried = async (): Promise<void> => {
+    while (opened.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  };
+  await within(tried());
+  await within(dead.stop(2_000));
+  assert.is(opened.size, 1);
+  assert.is((await snapshots.journals()).length, 1);
+
+  const supervisor = live();
+  await within(supervisor.begun);
+  const rows = await snapshots.journals();
+  assert.equal(
+    rows.map((row) => row.journal),
+    [supervisor.incarnation?.journal],
+  );
+  await within(supervisor.stop(2_000));
+});
+
+test.run();

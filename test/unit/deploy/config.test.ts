@@ -1,0 +1,254 @@
+// The environment: defaults, every mistake at once, no secret repeated.
+
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConfigError, readConfig, withoutSecrets } from '../../../deploy/config/config.js';
+
+const test = suite('config');
+
+function mistakesIn(env: NodeJS.ProcessEnv): readonly string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+test('an empty environment is the documented default', () => {
+  const config = readConfig({});
+  assert.is(config.port, 3000);
+  assert.is(config.inventoryPort, 3001);
+  assert.is(config.host, '127.0.0.1');
+  assert.is(config.dataDir, resolve('.data'));
+  assert.is(config.databaseUrl, undefined);
+  assert.equal(config.natsUrls, []);
+  assert.equal([config.orderWaitMs, config.orderTimeoutMs], [3000, 30_000]);
+  assert.equal([config.paymentSuccessRate, config.paymentLatencyMs], [1, 0]);
+  assert.equal([config.partitions, config.journal, config.seed, config.fetchServers], [16, 'auto', 'demo', 'auto']);
+});
+
+test('the gremlin may be switched on where that was not ruled out', () => {
+  assert.is(readConfig({}).gremlin, true);
+  assert.is(readConfig({ GREMLIN: 'off' }).gremlin, false);
+  assert.is(readConfig({ GREMLIN: 'ON' }).gremlin, true);
+  assert.match(mistakesIn({ GREMLIN: 'yes' }).join(), /^GREMLIN is "yes"; it must be on or off/);
+});
+
+test('empty means unset, but for INVENTORY_PORT, where it means none', () => {
+  assert.is(readConfig({ PORT: '', INVENTORY_PORT: '' }).inventoryPort, undefined);
+  assert.is(readConfig({ PORT: '' }).port, 3000);
+  assert.is(readConfig({ PORT: '3001', INVENTORY_PORT: '' }).port, 3001);
+});
+
+test('SERVER_PORT is an alias of PORT, and PORT wins', () => {
+  assert.is(readConfig({ SERVER_PORT: '4000' }).port, 4000);
+  assert.is(readConfig({ SERVER_PORT: '4000', PORT: '5000' }).port, 5000);
+  assert.match(mistakesIn({ SERVER_PORT: 'x' }).join(), /^SERVER_PORT is "x"/);
+});
+
+test('lists and schemes', () => {
+  const config = readConfig({ NATS_URL: 'nats://a:1, b:2', KAFKA_BROKERS: 'k1:9092,k2:9092', REDIS_URL: 'cache:6379' });
+  assert.equal(config.natsUrls, ['nats://a:1', 'nats://b:2']);
+  assert.equal(config.kafkaBrokers, ['k1:9092', 'k2:9092']);
+  assert.is(config.redisUrl, 'redis://cache:6379');
+  assert.is(readConfig({ DATABASE_URL: 'postgresql:///x?host=/run' }).databaseUrl, 'postgresql:///x?host=/run');
+});
+
+test('a payment provider: its URL without a slash at the end, its key, a deadline', () => {
+  const config = readConfig({ PAYMENT_URL: 'https://pay.example/v1/', PAYMENT_KEY: 'sk_1' });
+  assert.equal([config.paymentUrl, config.paymentKey], ['https://pay.example/v1', 'sk_1']);
+  const none = readConfig({});
+  assert.equal([none.paymentUrl, none.paymentKey, none.paymentTimeoutMs], [undefined, undefined, 10_000]);
+  for (const wrong of ['pay.example', 'ftp://h', 'https://u:s3cr3t@h/v1', 'https://h/v1?key=s3cr3t', 'https://h/#a']) {
+    const mistakes = mistakesIn({ PAYMENT_URL: wrong }).join();
+    assert.match(mistakes, /^PAYMENT_URL is /, wrong);
+    assert.not.match(mistakes, /s3cr3t/);
+  }
+  const mistakes = mistakesIn({ PAYMENT_KEY: 's3cr3t with blanks', PAYMENT_TIMEOUT_MS: '0' });
+  assert.is(mistakes[0], 'PAYMENT_KEY is a secret; it must be 1 to 1000 visible ASCII characters.');
+  assert.is(mistakes.length, 2);
+});
+
+test('every mistake is reported at once, by name, with what was given and what is allowed', () => {
+  const mistakes = mistakesIn({
+    PORT: '99999',
+    ENVIRONMENT: 'production',
+    JOURNAL: 'paper',
+    PARTITIONS: '0',
+    PAYMENT_SUCCESS_RATE: '1.5',
+    ORDER_WAIT_MS: '-1',
+    KAFKA_BROKERS: 'k1',
+    ROLES: 'edge',
+    RATE_LIMIT: '100',
+    TRUST_PROXY: '-1',
+  });
+  for (const name of [
+    'PORT',
+    'AUTH',
+    'JOURNAL',
+    'PARTITIONS',
+    'PAYMENT_SUCCESS_RATE',
+    'ORDER_WAIT_MS',
+    'KAFKA_BROKERS',
+    'ROLES',
+    'RATE_LIMIT',
+    'TRUST_PROXY',
+  ]) {
+    assert.is(
+      mistakes.filter((mistake) => mistake.startsWith(`${name} is `)).length,
+      1,
+      `${name} in:\n${mistakes.join('\n')}`,
+    );
+  }
+  assert.is(mistakes.length, 10);
+  assert.ok(mistakes.includes('PORT is "99999"; it must be a whole number from 0 to 65535.'));
+});
+
+test('what this version does not have is refused, not ignored', () => {
+  assert.match(mistakesIn({ ROLES: 'edge' }).join(), /^ROLES is "edge"/);
+  assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
+});
+
+// ---------------------------------------------------------------- who may do what
+
+const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'keys' } as const;
+const LONG_KEY = 'f2a9c07d5b1e4836a0d4c91b7e3f5826';
+
+test('production: AUTH=off is refused by name, keys are taken, and an admin key that nobody knows', () => {
+  for (const off of [{}, { AUTH: 'off' }])
+    assert.match(mistakesIn({ ENVIRONMENT: 'production', ...off }).join(), /^AUTH is .*must be keys/);
+  assert.is(readConfig(PRODUCTION).auth, 'keys');
+  assert.is(readConfig({ ...PRODUCTION, ADMIN_KEY: LONG_KEY }).adminKey, LONG_KEY);
+  assert.is(readConfig({}).auth, 'off');
+});
+
+test('production: a password that everybody knows is refused, naming the variable and not the password', () => {
+  const url = (password: string) => `postgres://holdfast:${password}@db:5432/holdfast`;
+  for (const password of ['holdfast', 'postgres', 'password', 'changeme', 'secret', 'Secret', 'p%40ssw0rd', '123456']) {
+    for (const [name, value] of [
+      ['DATABASE_URL', url(password)],
+      ['DATABASE_URL', `postgres://db/x?user=u&password=${password}`],
+      ['NATS_URL', `nats://ok:Zk3-qq81@a:4222,nats://u:${password}@b:4222`],
+      ['NATS_URL', `nats://${password}@b:4222`],
+      ['REDIS_URL', `redis://:${password}@cache:6379`],
+      ['REDIS_URL', `user:${password}@cache:6379/1`],
+      ['DATABASE_URL', `postgres://u:${password}@a:5432,b:5433/x?target_session_attrs=read-write`],
+    ] as const) {
+      const mistakes = mistakesIn({ ...PRODUCTION, [name]: value });
+      assert.is(mistakes.length, 1, `${name}=${value}`);
+      assert.match(mistakes[0] ?? '', new RegExp(`^${name} is .*password of your own in production`));
+      assert.not.match(mistakes[0] ?? '', new RegExp(`:${password}@|=${password}`));
+      assert.is(mistakesIn({ [name]: value }).length, 0, 'outside production it is the choice of who starts it');
+    }
+  }
+  assert.match(
+    mistakesIn({ ...PRODUCTION, PAYMENT_KEY: 'changeme' }).join(),
+    /^PAYMENT_KEY is a secret; it must be one/,
+  );
+  const fine = { DATABASE_URL: url('Zk3-qq81'), NATS_URL: 'nats://b:4222', REDIS_URL: 'redis://default@cache:6379' };
+  assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);
+});
+
+test('production: PGPASSWORD is a password as any other, where it is the one that is used', () => {
+  const database = (url?: string) => ({ ...PRODUCTION, PGPASSWORD: 'holdfast', ...(url && { DATABASE_URL: url }) });
+  for (const url of ['postgres://holdfast@db/shop', 'postgres://a,b:5433/shop?user=u', 'postgresql:///x?host=/run']) {
+    const mistakes = mistakesIn(database(url));
+    assert.is(mistakes.length, 1, url);
+    assert.match(mistakes[0] ?? '', /^PGPASSWORD is a secret; it must be .*password of your own in production/);
+    assert.is(mistakesIn({ ...database(url), PGPASSWORD: 'Zk3-qq81' }).length, 0);
+    assert.is(mistakesIn({ ...database(url), ENVIRONMENT: 'development' }).length, 0);
+  }
+  for (const url of [undefined, 'postgres://u:Zk3-qq81@db/shop', 'postgres://db/shop?password=Zk3-qq81']) {
+    assert.equal(mistakesIn(database(url)), [], `${url}: it is not used`);
+  }
+  // The URL's own is the one that is used, and it is no better.
+  assert.match(mistakesIn(database('postgres://u@db/x?password=postgres')).join(), /^DATABASE_URL is /);
+});
+
+test('every password in our own examples is known', () => {
+  const examples = ['compose.yaml', '.env.example', 'README.md'].map((file) => readFileSync(file, 'utf8')).join('\n');
+  const found = [
+    ...examples.matchAll(/PASSWORD:-([^}]+)\}|\b(?:postgres(?:ql)?|nats|redis):\/\/[^:@\s]*:([^@\s${]+)@/g),
+  ];
+  const passwords = [...new Set(found.map(([, inDefault, inUrl]) => inDefault ?? inUrl ?? ''))];
+  assert.ok(passwords.includes('holdfast'), passwords.join());
+  for (const password of passwords)
+    assert.is(mistakesIn({ ...PRODUCTION, DATABASE_URL: `postgres://u:${password}@h/d` }).length, 1, password);
+});
+
+test('an admin key is long, in production no example, and never shown', () => {
+  for (const key of ['short', LONG_KEY.slice(1), `${LONG_KEY} x`]) {
+    const mistakes = mistakesIn({ AUTH: 'keys', ADMIN_KEY: key });
+    assert.match(mistakes.join(), /^ADMIN_KEY is a secret; it must be at least 32/);
+    assert.not.match(mistakes.join(), new RegExp(key));
+  }
+  for (const key of ['a'.repeat(40), 'changeme'.repeat(5), `example-${LONG_KEY}`, '0123456789abcdef0123456789abcdef']) {
+    assert.match(mistakesIn({ ...PRODUCTION, ADMIN_KEY: key }).join(), /^ADMIN_KEY is a secret.*at random/);
+    assert.is(mistakesIn({ AUTH: 'keys', ADMIN_KEY: key }).length, 0);
+  }
+});
+
+test('tokens need an issuer and an audience, and in production TLS', () => {
+  const issuer = 'https://login.example.org';
+  const jwksUrl = 'https://login.example.org/keys';
+  assert.equal(readConfig({ ...PRODUCTION, JWT_ISSUER: issuer, JWT_AUDIENCE: 'shop' }).tokens, {
+    issuer,
+    audience: 'shop',
+    jwksUrl: undefined,
+  });
+  const whole = { JWT_ISSUER: issuer, JWT_AUDIENCE: 'shop', JWT_JWKS_URL: jwksUrl };
+  assert.is(readConfig({ ...PRODUCTION, ...whole }).tokens?.jwksUrl, jwksUrl);
+  assert.is(readConfig({ AUTH: 'keys' }).tokens, undefined);
+  assert.match(mistakesIn({ AUTH: 'keys', JWT_ISSUER: issuer }).join(), /^JWT_AUDIENCE is not set/);
+  assert.match(mistakesIn({ AUTH: 'keys', JWT_JWKS_URL: jwksUrl, JWT_AUDIENCE: 'x' }).join(), /^JWT_ISSUER is not set/);
+  const plain = { ...whole, JWT_ISSUER: 'http://login', JWT_JWKS_URL: 'http://login/keys' };
+  assert.is(mistakesIn({ AUTH: 'keys', ...plain }).length, 0);
+  assert.is(mistakesIn({ ...PRODUCTION, ...plain }).length, 2);
+});
+
+test('a rate limit is so many requests in so many seconds', () => {
+  assert.equal([readConfig({}).rateLimit, readConfig({ RATE_LIMIT: 'OFF' }).rateLimit], [undefined, undefined]);
+  assert.equal(readConfig({ RATE_LIMIT: '100/10' }).rateLimit, { requests: 100, seconds: 10 });
+  for (const wrong of ['0/10', '100/0', '100/3601', '1000001/1', '100', '1.5/2', '-1/2', '100/10/1']) {
+    assert.match(mistakesIn({ RATE_LIMIT: wrong }).join(), /^RATE_LIMIT is .*requests\/seconds such as 100\/10/, wrong);
+  }
+});
+
+test('no password is repeated', () => {
+  const mistakes = mistakesIn({
+    DATABASE_URL: 'mysql://me:s3cr3t@h/d',
+    NATS_URL: 'ftp://u:s3cr3t@h',
+    REDIS_URL: 'x://:s3cr3t@h',
+  });
+  assert.is(mistakes.length, 3);
+  assert.not.match(mistakes.join(), /s3cr3t/);
+  assert.not.match(withoutSecrets('postgres://h/d?user=u&password=s3cr3t&ssl=1'), /s3cr3t/);
+  assert.not.match(withoutSecrets('postgres://u:s3cr3t/with@odd@h/d'), /s3cr3t/);
+});
+
+test('.env.example names every variable of the schema, with its default', () => {
+  const example = readFileSync('.env.example', 'utf8');
+  const names = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map((found) => found[1]);
+  const documented: NodeJS.ProcessEnv = {};
+  for (const line of example.matchAll(/^# ?([A-Z_]+)=(\S*)$/gm))
+    if (line[1] !== undefined) documented[line[1]] = line[2];
+  assert.equal(readConfig(documented), readConfig({}));
+  for (const name of [
+    'PORT',
+    'SERVER_PORT',
+    'DATA_DIR',
+    'DATABASE_URL',
+    'NATS_MONITOR_URL',
+    'JOURNAL',
+    'SEED',
+    'FETCH_SERVERS',
+  ]) {
+    assert.ok(names.includes(name), `${name} is missing in .env.example`);
+  }
+});
+
+test.run();

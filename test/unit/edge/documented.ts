@@ -1,0 +1,45 @@
+/**
+ * Holds a reply against the table of operations: its status must be documented there, its body must be
+ * what the schema of that status says, without a member that the schema does not know.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../../../http/api/errors.js';
+import { codesOf, type Operation } from '../../../http/api/operation.js';
+import { errorReply, problemReply } from '../../../http/api/reply-schemas.js';
+
+export interface Seen {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/** @returns what is not as documented. */
+export function replyFault(operation: Operation, { status, contentType, text }: Seen): string | undefined {
+  const codes = codesOf(operation).filter((code) => ERRORS[code].status === status);
+  const success = operation.success[status];
+  if (status === 304 && operation.etag === true) return text === '' ? undefined : 'a body with 304';
+  if (success === undefined && codes.length === 0) return `${status} is not documented`;
+  if (contentType.startsWith('application/problem+json')) return schemaFault(problemReply(codes), JSON.parse(text));
+  if (!contentType.startsWith('application/json')) {
+    return contentType.startsWith(success?.contentType ?? '-') ? undefined : `${contentType} is not documented`;
+  }
+  const value: unknown = JSON.parse(text);
+  return isError(value)
+    ? schemaFault(errorReply(codes), value)
+    : success === undefined
+      ? 'no error in the shape of the contract'
+      : schemaFault(success.schema, value);
+}
+
+export function schemaFault(schema: z.ZodType, value: unknown): string | undefined {
+  const read = schema.safeParse(value);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    return `${issue?.path.join('.')}: ${issue?.message}`;
+  }
+  return isDeepStrictEqual(read.data, value) ? undefined : `has more than its schema: ${JSON.stringify(value)}`;
+}
+
+const isError = (value: unknown): value is { readonly code: ErrorCode } =>
+  typeof value === 'object' && value !== null && 'status' in value && value.status === 'error';

@@ -1,0 +1,313 @@
+/** What HTTP itself promises: methods, types, versions, compression, other origins, safe headers, the reference page. */
+
+import { request } from 'node:http';
+import { gunzipSync } from 'node:zlib';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ERRORS } from '../../../http/api/errors.js';
+import { type Answer, write } from '../../../http/api/reply.js';
+import { Reference } from '../../../http/docs/reference.js';
+import { pays } from '../../../http/wire/compression.js';
+import { Wire } from '../../faults/rig/raw-http.js';
+import { type Fixture, startFixture } from './edge-fixture.js';
+
+const SHOP = 'https://shop.example';
+const test = suite<{ f: Fixture }>('the edge: HTTP');
+
+test.before.each(async (context) => {
+  context.f = await startFixture({ corsOrigins: [SHOP] });
+  for (let i = 0; i < 30; i++) context.f.owners.stockUp(`p${i}`, 100);
+});
+test.after.each(({ f }) => f.stop());
+
+const good = { user_id: 'u', product_id: 'p1', quantity: 1 };
+
+test('what is said on every reply', async ({ f }) => {
+  for (const path of ['/api/orders', '/api/nope', '/livez', '/docs']) {
+    const { headers } = await f.get(path);
+    assert.is(headers.get('x-content-type-options'), 'nosniff', path);
+    assert.is(headers.get('referrer-policy'), 'no-referrer', path);
+    assert.is(headers.get('cache-control'), 'no-store', path);
+    assert.is(headers.get('x-powered-by'), null, path);
+    assert.is(headers.get('vary')?.includes('Origin'), true, path);
+  }
+});
+
+test('HEAD is GET without a body, on every GET', async ({ f }) => {
+  for (const path of ['/api/orders', '/api/inventory/p1', '/livez', '/openapi.json', '/docs']) {
+    const get = await fetch(f.base + path, { headers: { 'accept-encoding': 'identity' } });
+    const head = await fetch(f.base + path, { method: 'HEAD', headers: { 'accept-encoding': 'identity' } });
+    assert.is(head.status, get.status, path);
+    assert.is(await head.text(), '');
+    assert.is(head.headers.get('content-length'), String((await get.arrayBuffer()).byteLength), path);
+  }
+  assert.is((await fetch(`${f.base}/api/inventory/check`, { method: 'HEAD' })).status, 404, 'a product of that name');
+});
+
+test('a reply that is one text has the headers that node would write', async ({ f }) => {
+  const headers = (method: string, path: string) =>
+    new Promise<string[]>((resolve, reject) => {
+      const asked = request(f.base + path, { method, headers: { 'x-request-id': 'r', origin: 'https://x' } }, (res) => {
+        res.resume();
+        const { rawHeaders: raw } = res;
+        resolve(raw.flatMap((name, i) => (i % 2 === 0 ? [name === 'Date' ? name : `${name}: ${raw[i + 1]}`] : [])));
+      });
+      asked.on('error', reject).end();
+    });
+  for (const path of ['/api/orders', '/api/inventory/p1', '/api/nope', '/livez', '/docs']) {
+    const atOnce = await headers('GET', path);
+    assert.equal(atOnce.sort(), (await headers('HEAD', path)).sort(), path);
+    for (const one of ['Connection: keep-alive', 'Keep-Alive: timeout=75', 'Date', 'X-Request-ID: r'])
+      assert.ok(atOnce.includes(one), one);
+  }
+});
+
+test('only JSON is read as JSON', async ({ f }) => {
+  const status = async (type: string | undefined) => {
+    const body = Buffer.from(JSON.stringify(good));
+    const headers = type === undefined ? {} : { 'content-type': type };
+    return (await fetch(`${f.base}/api/orders`, { method: 'POST', body, headers })).status;
+  };
+  for (const type of ['application/json', 'APPLICATION/JSON; charset=UTF-8', 'application/vnd.shop+json', undefined]) {
+    assert.is(await status(type), 201, type);
+  }
+  for (const type of [
+    'application/x-www-form-urlencoded',
+    'multipart/form-data',
+    'text/plain',
+    'application/xml',
+    '',
+  ]) {
+    assert.is(await status(type), 415, type);
+  }
+});
+
+test('problem details point to where the reference explains them', async ({ f }) => {
+  const accept = 'application/problem+json';
+  const page = (await f.get('/docs')).text;
+  for (const [code, kind] of Object.entries(ERRORS)) assert.match(page, `id="error-${code}"`, kind.title);
+  const other = await f.get('/api/orders/nope%20?secret=1', { accept });
+  assert.is(other.at('status'), 400);
+  const reply = await f.get('/api/orders/nope?secret=1', { accept });
+  assert.is(reply.headers.get('content-type'), 'application/problem+json; charset=utf-8');
+  assert.equal(JSON.parse(reply.text), {
+    type: '/docs#error-not_found',
+    title: 'Not found',
+    status: 404,
+    detail: 'There is no order nope.',
+    instance: '/api/orders/nope',
+    code: 'not_found',
+    errors: [],
+  });
+});
+
+test('the health of a node that is down is no problem document', async ({ f }) => {
+  const report = { status: 'down', version: '1', journal: { kind: 'x', guarantee: 'y' }, dependencies: {} } as const;
+  const down = await startFixture({ health: async () => report });
+  const reply = await down.get('/health', { accept: 'application/problem+json' });
+  assert.is(reply.status, 503);
+  assert.equal(JSON.parse(reply.text), report);
+  await down.stop();
+  assert.is((await f.get('/health')).status, 200);
+});
+
+test('large replies are compressed for who takes it, small ones for nobody', async ({ f }) => {
+  const plain = await raw(f, '/api/inventory?page_size=100', {});
+  assert.is(plain.headers['content-encoding'], undefined);
+  assert.match(String(plain.headers.vary), 'Accept-Encoding');
+  for (const accepted of ['gzip', 'br, gzip;q=0.5', '*']) {
+    const small = await raw(f, '/api/inventory?page_size=100', { 'accept-encoding': accepted });
+    assert.is(small.headers['content-encoding'], 'gzip', accepted);
+    assert.is(small.headers['content-length'], String(small.body.length));
+    assert.ok(small.body.length < plain.body.length / 4, `${small.body.length} of ${plain.body.length} bytes`);
+    assert.is(gunzipSync(small.body).toString(), plain.body.toString());
+  }
+  for (const refused of ['br', 'gzip;q=0', 'identity', 'gzip;q=0.0, identity']) {
+    const whole = await raw(f, '/api/inventory?page_size=100', { 'accept-encoding': refused });
+    assert.is(whole.headers['content-encoding'], undefined, refused);
+  }
+  assert.is((await raw(f, '/livez', { 'accept-encoding': 'gzip' })).headers['content-encoding'], undefined);
+});
+
+test('document and page are compressed once, and each form has an etag of its bytes', async ({ f }) => {
+  const reference = new Reference('test');
+  for (const [path, made] of [
+    ['/openapi.json', reference.document],
+    ['/docs', reference.page],
+  ] as const) {
+    const answer = await made();
+    assert.is((await made()).packed?.gzipped, answer.packed?.gzipped, 'made once');
+    const [plain, small] = [await raw(f, path, {}), await raw(f, path, { 'accept-encoding': 'gzip' })];
+    assert.is(plain.body.toString(), answer.body);
+    assert.equal(small.body, answer.packed?.gzipped, 'as it was made');
+    assert.is(gunzipSync(small.body).toString(), answer.body);
+    assert.equal([plain.headers['content-encoding'], small.headers['content-encoding']], [undefined, 'gzip']);
+    assert.is(small.headers['content-type'], plain.headers['content-type']);
+    assert.is(small.headers['content-security-policy'], plain.headers['content-security-policy']);
+    const etags = [plain, small].map(({ headers }) => String(headers.etag));
+    assert.is(new Set(etags).size, 2);
+    for (const etag of etags) assert.match(etag, /^"[\w-]{22}"$/);
+    for (const [i, accepted] of ['identity', 'gzip'].entries()) {
+      const headers = (known?: string) => ({ 'accept-encoding': accepted, 'if-none-match': known ?? '' });
+      const known = await raw(f, path, headers(etags[i]));
+      assert.equal([known.status, known.body.length, known.headers.etag], [304, 0, etags[i]]);
+      assert.is((await raw(f, path, headers(etags[1 - i]))).status, 200, 'the other form is another one');
+      for (const { vary } of [known.headers, plain.headers, small.headers]) {
+        assert.match(String(vary), 'Accept-Encoding');
+      }
+    }
+  }
+});
+
+test('who has a version already hears 304', async ({ f }) => {
+  const first = await f.get('/openapi.json');
+  const etag = String(first.headers.get('etag'));
+  for (const known of [etag, `"other", ${etag}`, '*', `W/${etag}`]) {
+    const again = await f.get('/openapi.json', { 'if-none-match': known });
+    assert.is(again.status, 304, known);
+    assert.is(again.text, '');
+    assert.is(again.headers.get('etag'), etag);
+  }
+  assert.is((await f.get('/openapi.json', { 'if-none-match': '"other"' })).status, 200);
+});
+
+test('an answer with an etag is a version, with 200 alone', async () => {
+  const shown = (answer: Answer, headers: Record<string, string>) => {
+    const wrote: { status?: number; raw?: readonly string[]; body?: unknown } = {};
+    const res = {
+      headersSent: false,
+      destroyed: false,
+      writeHead: (status: number, raw: readonly string[]) => Object.assign(wrote, { status, raw }),
+      end: (body: unknown) => Object.assign(wrote, { body }),
+    };
+    const req = { method: 'GET', url: '/', headers };
+    const frame = { headers: [], close: false, keepAliveMs: 1_000 };
+    write(req as never, res as never, answer, { requestId: 'r', correlation: 'c' }, frame);
+    return wrote;
+  };
+  const order = { status: 200, body: '{}', etag: '"7"' };
+  assert.is(shown(order, {}).status, 200);
+  assert.ok(shown(order, {}).raw?.includes('"7"'));
+  assert.is(shown(order, { 'if-none-match': '"7"' }).status, 304);
+  assert.is(shown(order, { 'if-none-match': '"8"' }).status, 200);
+  assert.is(shown({ ...order, status: 412 }, { 'if-none-match': '"7"' }).status, 412);
+  const takes = { headers: { 'accept-encoding': 'gzip' } } as never;
+  const large = { ...order, body: 'x'.repeat(5_000) };
+  assert.not(pays(takes, large), 'a strong one is of these very bytes');
+  assert.ok(pays(takes, { ...large, etag: 'W/"7"' }));
+});
+
+test('an order has the same bytes and the same etag whoever changed it, however large it is', async ({ f }) => {
+  const notes = 'n'.repeat(1_500);
+  const id = (await f.post('/api/orders', { ...good, notes })).at('data.id');
+  const gzip = { 'accept-encoding': 'gzip' };
+  const changed = await f.post(`/api/orders/${id}/ship`, {}, gzip);
+  assert.equal([changed.status, changed.headers.get('content-encoding')], [200, null]);
+  assert.is(changed.headers.get('etag'), (await f.get(`/api/orders/${id}`, gzip)).headers.get('etag'));
+});
+
+test('pages of other origins: those that are named, and nobody else', async ({ f }) => {
+  const preflight = (origin: string) =>
+    fetch(`${f.base}/api/orders`, {
+      method: 'OPTIONS',
+      headers: {
+        origin,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type, idempotency-key',
+      },
+    });
+  const yes = await preflight(SHOP);
+  assert.is(yes.status, 204);
+  assert.is(yes.headers.get('access-control-allow-origin'), SHOP);
+  assert.match(String(yes.headers.get('access-control-allow-methods')), /POST.*PATCH/);
+  for (const name of ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-Match', 'Prefer']) {
+    assert.match(String(yes.headers.get('access-control-allow-headers')), name);
+  }
+  assert.is(yes.headers.get('access-control-max-age'), '86400');
+  const no = await preflight('https://evil.example');
+  assert.is(no.headers.get('access-control-allow-origin'), null);
+  assert.is(no.headers.get('access-control-allow-methods'), null);
+
+  const order = await f.post('/api/orders', good, { origin: SHOP });
+  assert.is(order.status, 201);
+  assert.is(order.headers.get('access-control-allow-origin'), SHOP);
+  for (const name of ['Location', 'ETag', 'Link', 'RateLimit', 'Retry-After', 'Idempotency-Replayed', 'X-Request-ID']) {
+    assert.match(String(order.headers.get('access-control-expose-headers')), name);
+  }
+  assert.is(
+    (await f.get('/api/nope', { origin: SHOP })).headers.get('access-control-allow-origin'),
+    SHOP,
+    'errors too',
+  );
+  assert.is((await f.get('/livez', { origin: 'null' })).headers.get('access-control-allow-origin'), null);
+});
+
+test('CORS for all, and for none', async ({ f }) => {
+  const all = await startFixture({ corsOrigins: ['*'] });
+  assert.is(
+    (await all.get('/livez', { origin: 'https://any.example' })).headers.get('access-control-allow-origin'),
+    '*',
+  );
+  await all.stop();
+  const none = await startFixture();
+  const { headers } = await none.get('/livez', { origin: SHOP });
+  assert.is(headers.get('access-control-allow-origin'), null);
+  assert.is(headers.get('vary'), null);
+  await none.stop();
+  assert.is((await f.get('/livez')).status, 200);
+});
+
+test('the page loads nothing, runs nothing, and leads somewhere with every link', async ({ f }) => {
+  const { text, headers } = await f.get('/docs');
+  assert.match(String(headers.get('content-type')), /^text\/html/);
+  const policy = String(headers.get('content-security-policy'));
+  assert.match(policy, "default-src 'none'");
+  assert.match(policy, /style-src 'sha256-[\w+/=]+'/);
+  assert.not.match(policy, 'unsafe');
+  assert.not.match(text, /<(script|link|img|iframe|object|embed|video|audio|source|base|form)\b/i);
+  assert.not.match(text, /\s(src|srcset|style|on\w+|action|background)=/i);
+  assert.not.match(text, /@import|url\(|@font-face/i);
+  const ids = new Set([...text.matchAll(/ id="([^"]+)"/g)].map((found) => found[1]));
+  const links = [...text.matchAll(/ href="([^"]+)"/g)].map((found) => found[1] ?? '');
+  assert.ok(links.length > 30);
+  for (const link of links) {
+    assert.ok(link === '/openapi.json' || (link.startsWith('#') && ids.has(link.slice(1))), link);
+  }
+});
+
+test('whoever wants another protocol, with a body that nobody reads, is not left waiting on its connection', async ({
+  f,
+}) => {
+  const wire = new Wire(f.edge.ports.main);
+  const unread = 'x'.repeat(1_100_000);
+  const upgrade = 'Host: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n';
+  for (let i = 0; i < 3; i++) {
+    const first = await wire.send(
+      Buffer.from(`GET /livez HTTP/1.1\r\n${upgrade}Content-Length: ${unread.length}\r\n\r\n${unread}`),
+    );
+    assert.is('status' in first && first.status, 200);
+    const next = await wire.send(Buffer.from('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'));
+    assert.is('status' in next && next.status, 200);
+  }
+  wire.close();
+});
+
+interface Raw {
+  readonly status: number | undefined;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly body: Buffer;
+}
+
+/** As it came: fetch would take it apart. */
+const raw = (f: Fixture, path: string, headers: Record<string, string>): Promise<Raw> =>
+  new Promise((resolve, reject) => {
+    request(f.base + path, { headers }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks) }));
+    })
+      .on('error', reject)
+      .end();
+  });
+
+test.run();

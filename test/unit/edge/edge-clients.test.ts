@@ -1,0 +1,158 @@
+/** Many clients at once, and those who keep a connection by being slow: they are cut off, the others are served. */
+import { connect, type Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { limits } from '../../../actors/limits.js';
+import type { Patience } from '../../../http/wire/http-server.js';
+import { type Fixture, startFixture } from './edge-fixture.js';
+
+const CLIENTS = 1_000;
+const IMPATIENT = { headersMs: 1_000, requestMs: 2_000 };
+const SILENCE = { silenceMs: 2_000 };
+/** Patience, the look that comes every second, and a machine that is busy with others. */
+const CUT_OFF_MS = 30_000;
+
+const test = suite<{ f: Fixture; open: Socket[] }>('the edge: many and slow clients');
+
+test.before.each((context) => {
+  context.open = [];
+});
+test.after.each(async ({ f, open }) => {
+  for (const socket of open) socket.destroy();
+  await f.stop();
+});
+
+async function edge(patience: Partial<Patience> = {}): Promise<Fixture> {
+  const f = await startFixture({ patience: { ...limits, ...patience } });
+  f.owners.stockUp('p1', 1_000_000);
+  return f;
+}
+
+const order = JSON.stringify({ user_id: 'u', product_id: 'p1', quantity: 1 });
+const ORDER = `POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${order.length}\r\n\r\n${order}`;
+
+test(`${CLIENTS} connections at once, each gets every answer`, async (context) => {
+  const f = await edge();
+  context.f = f;
+  const { open } = context;
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => client(f, open)));
+  for (let round = 0; round < 3; round++) {
+    const replies = await Promise.all(
+      clients.map((one, i) =>
+        i % 2 === 0 ? one.ask(ORDER) : one.ask('GET /api/inventory/p1 HTTP/1.1\r\nHost: x\r\n\r\n'),
+      ),
+    );
+    const served = replies.filter((reply) => /^HTTP\/1\.1 20[01] /.test(reply));
+    assert.is(served.length, CLIENTS, `round ${round}`);
+  }
+  assert.is(f.owners.placed, (3 * CLIENTS) / 2);
+  assert.is(clients.filter((one) => one.isOpen()).length, CLIENTS, 'all are kept');
+});
+
+test('slow headers and slow bodies hear 408 and are cut off, others are served', async (context) => {
+  const f = await edge(IMPATIENT);
+  context.f = f;
+  const { open } = context;
+  const slow = [
+    'GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ',
+    'POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"user_id"',
+    'POST /api/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"use',
+  ];
+  const cut = await Promise.all(
+    Array.from({ length: 90 }, async (_, i) => {
+      const one = await client(f, open);
+      // A byte now and then is no reason to wait longer.
+      const drip = setInterval(() => one.write(i % 3 === 2 ? '' : 'x'), 300);
+      const healthy = f.post('/api/orders', order);
+      const reply = await one.ask(slow[i % 3] ?? '').finally(() => clearInterval(drip));
+      assert.is((await healthy).status, 201);
+      await one.closed();
+      return reply;
+    }),
+  );
+  assert.is(
+    cut.filter((reply) => /^HTTP\/1\.1 408 .*"code":"too_slow"/s.test(reply)).length,
+    90,
+    cut.join('\n').slice(0, 2_000),
+  );
+  assert.is(f.owners.placed, 90, 'the healthy ones');
+});
+
+test('whoever takes nothing of its replies is cut off, others are served', async (context) => {
+  const f = await edge(SILENCE);
+  context.f = f;
+  const { open } = context;
+  const deaf = await Promise.all(Array.from({ length: 20 }, () => client(f, open)));
+  for (const one of deaf) one.deafen('GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(200));
+  let cut = 0;
+  const ends = deaf.map((one) => one.closed().then(() => cut++));
+  while (cut < deaf.length) {
+    for (const one of deaf) one.write('G'); // What it writes to a connection that is no more breaks.
+    assert.is((await f.post('/api/orders', order)).status, 201);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await Promise.all(ends);
+});
+
+interface Client {
+  /** @returns one whole reply, or what came before the end. */
+  ask(bytes: string): Promise<string>;
+  write(bytes: string): void;
+  /** Sends and never reads. */
+  deafen(bytes: string): void;
+  isOpen(): boolean;
+  closed(): Promise<void>;
+}
+
+function client(f: Fixture, open: Socket[]): Promise<Client> {
+  return new Promise((resolve, reject) => {
+    let came = '';
+    let heard = () => {};
+    let isOver = false;
+    const socket = connect(f.edge.ports.main, '127.0.0.1', () => resolve(made));
+    open.push(socket);
+    socket.once('error', reject).on('error', () => {});
+    socket.on('data', (chunk) => {
+      came += chunk.toString();
+      heard();
+    });
+    socket.on('close', () => {
+      isOver = true;
+      heard();
+    });
+    const until = (condition: () => boolean) =>
+      new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(
+          () => reject(new Error(`nothing but "${came.slice(0, 200)}" came in time`)),
+          CUT_OFF_MS,
+        );
+        heard = () => {
+          if (!condition()) return;
+          clearTimeout(timer);
+          resolve();
+        };
+        heard();
+      });
+    const isWhole = () => {
+      const [head = '', body] = came.split('\r\n\r\n');
+      return body !== undefined && Buffer.byteLength(body) >= Number(/Content-Length: (\d+)/.exec(head)?.[1] ?? 0);
+    };
+    const made: Client = {
+      async ask(bytes) {
+        came = '';
+        socket.write(bytes);
+        await until(() => isOver || isWhole());
+        return came;
+      },
+      write: (bytes) => void (!isOver && bytes !== '' && socket.write(bytes)),
+      deafen(bytes) {
+        socket.pause();
+        socket.write(bytes);
+      },
+      isOpen: () => !isOver,
+      closed: () => until(() => isOver),
+    };
+  });
+}
+
+test.run();

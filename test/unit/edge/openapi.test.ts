@@ -1,0 +1,149 @@
+/** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ERRORS, type ErrorCode, exampleOf } from '../../../http/api/errors.js';
+import type { Example, Operation } from '../../../http/api/operation.js';
+import { operations } from '../../../http/api/operations/all.js';
+import { errorReply } from '../../../http/api/reply-schemas.js';
+import { pathsOf } from '../../../http/api/routes.js';
+import { openApiDocument } from '../../../http/docs/openapi.js';
+import { replyFault, schemaFault } from './documented.js';
+import { type Fixture, startFixture } from './edge-fixture.js';
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+const test = suite<{ f: Fixture }>('the document');
+
+test.before.each(async (context) => {
+  context.f = await startFixture();
+  for (const product of ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004']) context.f.owners.stockUp(product, 100);
+});
+test.after.each(({ f }) => f.stop());
+
+const document = openApiDocument(operations, '1.2.3');
+
+test('operations have names of their own and are all in the document', () => {
+  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { operationId }]) => `${method} ${path} ${operationId}`),
+  );
+  const declared = operations.map(
+    ({ method, path, id }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')} ${id}`,
+  );
+  assert.equal(described.sort(), declared.sort());
+  assert.is(new Set(operations.map(({ id }) => id)).size, operations.length);
+});
+
+test('path parameters are declared, and nothing else is', () => {
+  for (const { path, params, id } of operations) {
+    const inPath = [...path.matchAll(/:(\w+)/g)].map((found) => found[1]);
+    assert.equal(Object.keys(params.shape), inPath, id);
+  }
+});
+
+test('every reference leads somewhere, and no schema is empty', () => {
+  const refs = new Set<string>();
+  const look = (value: unknown, path: string) => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, inner] of Object.entries(value)) {
+      if (name === '$ref') refs.add(String(inner));
+      if (name === 'examples' || name === 'example') continue;
+      const isSchema = name === 'schema' || /\/(properties|items|anyOf)$/.test(path);
+      if (isSchema && typeof inner === 'object')
+        assert.ok(Object.keys(Object(inner)).length > 0, `${path}/${name} allows anything`);
+      look(inner, `${path}/${name}`);
+    }
+  };
+  look(document, '');
+  assert.ok(refs.size > 10);
+  for (const ref of refs) {
+    let found: unknown = document;
+    for (const part of ref.slice(2).split('/')) found = (found as Record<string, unknown> | undefined)?.[part];
+    assert.ok(found !== undefined, ref);
+  }
+});
+
+test('every example is what its schema says', () => {
+  for (const operation of operations) {
+    for (const [status, { schema, example }] of Object.entries(operation.success)) {
+      assert.is(schemaFault(schema, example), undefined, `${operation.id} ${status}`);
+    }
+    assert.ok((operation.examples ?? []).length > 0, `${operation.id} shows no request`);
+    for (const { name, body, params = {}, query = {} } of operation.examples ?? []) {
+      if (operation.body !== undefined) assert.ok(operation.body.safeParse(body).success, `${operation.id}: ${name}`);
+      assert.ok(operation.params.safeParse(params).success, `${operation.id}: ${name}`);
+      assert.ok(operation.query.safeParse(query).success, `${operation.id}: ${name}`);
+      for (const parameter of Object.keys(query)) assert.ok(parameter in operation.query.shape, parameter);
+    }
+  }
+  for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+    assert.is(schemaFault(errorReply([code]), exampleOf(code)), undefined, code);
+  }
+});
+
+test('every operation is served under both prefixes, and every other method is refused', async ({ f }) => {
+  for (const path of new Set(operations.flatMap(pathsOf))) {
+    const declared = operations.filter((operation) => pathsOf(operation).includes(path));
+    const url = path.replace(/:\w+/g, 'x');
+    for (const method of METHODS) {
+      const reply = await fetch(f.base + url, { method });
+      const { message = '' } = (await reply.text().then(asJson)) as { message?: string };
+      if (declared.some((operation) => operation.method === method)) {
+        assert.is.not(reply.status, 405, `${method} ${url}`);
+        assert.not.match(message, 'There is nothing at');
+      } else if (isAnothers(method, url)) continue;
+      else assert.is(reply.status, 405, `${method} ${url}`);
+    }
+  }
+});
+
+test('what is on both ports is served on both, and nothing else', async ({ f }) => {
+  for (const { method, path, ports } of operations) {
+    const reply = await fetch(f.inventoryBase + path.replace(/:\w+/g, 'x'), { method });
+    const { message = '' } = (await reply.text().then(asJson)) as { message?: string };
+    assert.is(/There is nothing at/.test(message), ports === 'main', path);
+  }
+});
+
+test('the examples are answered as documented', async ({ f }) => {
+  for (const operation of operations) {
+    for (const example of operation.examples ?? []) {
+      const reply = await ask(f, operation, example);
+      const text = await reply.text();
+      const seen = { status: reply.status, contentType: reply.headers.get('content-type') ?? '', text };
+      assert.is(replyFault(operation, seen), undefined, `${operation.id}, ${example.name}: ${reply.status} ${text}`);
+    }
+  }
+});
+
+test('the served document is this one', async ({ f }) => {
+  const reply = await f.get('/openapi.json');
+  assert.is(reply.status, 200);
+  assert.is(reply.at('openapi'), '3.1.1');
+  assert.equal(Object.keys(reply.at('paths') as object), Object.keys(document.paths));
+});
+
+const ask = (f: Fixture, { method, path }: Operation, { params = {}, query, headers, body }: Example) => {
+  const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  return fetch(`${f.base}${filled}${query === undefined ? '' : `?${new URLSearchParams(query)}`}`, {
+    method,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+};
+
+/** `/api/inventory/check` is a product of that name for GET. */
+const isAnothers = (method: string, url: string): boolean =>
+  operations.some(
+    (operation) =>
+      operation.method === method &&
+      pathsOf(operation).some((path) => new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`).test(url)),
+  );
+
+function asJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+test.run();

@@ -1,0 +1,67 @@
+/** Who owns what, as the claims log tells it. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId } from '../../../actors/ids.js';
+import { foldClaims, standing, withClaims, withRelease } from '../../../actors/node/claims.js';
+import type { Claim, ClaimsRecord } from '../../../actors/node/record.js';
+
+const test = suite('claims');
+const [me, other] = [nodeId('me'), nodeId('other')];
+const [J1, J2] = [journalId('J1'), journalId('J2')];
+const mine = (epoch: number, journal = J1): Claim => ({ epoch, node: me, journal });
+const theirs = (epoch: number): Claim => ({ epoch, node: other, journal: J2 });
+const record = (...map: (Claim | null)[]): ClaimsRecord => ({ kind: 'claims', id: 'C', by: J1, at: 0, map });
+
+test('before the first record nobody owns anything', () => {
+  assert.equal(foldClaims([], 2), { map: [null, null], chains: [[], []] });
+});
+
+test('the last record is the map; the chains keep every claim, oldest first', () => {
+  const { map, chains } = foldClaims([record(mine(1), null), record(theirs(2), mine(1)), record(mine(3), mine(1))], 2);
+  assert.equal(map, [mine(3), mine(1)]);
+  assert.equal(chains, [[mine(1), theirs(2), mine(3)], [mine(1)]]);
+});
+
+test('a release stands in the chain at the epoch it ends (K2)', () => {
+  const released = { ...mine(1), released: 9 };
+  assert.equal(foldClaims([record(mine(1)), record(released), record(theirs(2))], 1).chains, [[released, theirs(2)]]);
+});
+
+test('a log of another number of partitions is refused, naming both', () => {
+  assert.throws(() => foldClaims([record(null, null)], 16), /speaks of 2 partitions, this system has 16/);
+});
+
+test('a claim raises the epoch of what is claimed by one, and leaves the rest (K2)', () => {
+  assert.equal(withClaims([null, theirs(4), mine(7)], [0, 1], me, J1), [mine(1), mine(5), mine(7)]);
+});
+
+test('a claim after a release carries no release of its own', () => {
+  assert.equal(withClaims([{ ...theirs(4), released: 3 }], [0], me, J1), [mine(5)]);
+});
+
+test('a release lets go of what the journal still holds, at the same epoch, and of nothing else', () => {
+  const gone = { ...mine(1), released: 2 };
+  assert.equal(withRelease([mine(3), theirs(4), null, gone], J1, 8), [
+    { ...mine(3), released: 8 },
+    theirs(4),
+    null,
+    gone,
+  ]);
+});
+
+test('unclaimed and released are free; mine and others are told apart by node, not by journal', () => {
+  assert.equal(
+    [null, { ...theirs(1), released: 0 }, mine(1, J2), theirs(1)].map((claim) => standing(claim, me)),
+    ['free', 'free', 'mine', 'others'],
+  );
+});
+
+test('folding does not change the records', () => {
+  const records = [record(mine(1)), record({ ...mine(1), released: 1 })];
+  const before = structuredClone(records);
+  foldClaims(records, 1);
+  withRelease(records[0]?.map ?? [], J1, 4);
+  assert.equal(records, before);
+});
+
+test.run();

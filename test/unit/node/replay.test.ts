@@ -1,0 +1,188 @@
+/** From rows and journals to a world: nothing twice, nothing missing, and what is lost is named. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { journalId, nodeId } from '../../../actors/ids.js';
+import { LostRecords } from '../../../actors/node/lost-records.js';
+import type { Claim, JournaledEvent, SealRecord, TurnRecord } from '../../../actors/node/record.js';
+import { type JournalTail, type ReplayInput, replay } from '../../../actors/node/replay.js';
+import type { NumberedLetter } from '../../../actors/ports/letters.js';
+import type { JournalRow } from '../../../actors/ports/snapshot-rows.js';
+import type { OrderEvent, ProductEvent } from '../../../actors/protocol.js';
+import { A, hold, O1, oneLine, orderAfter, placed, productAfter, receiveOf } from '../actors/samples.js';
+
+const test = suite('replay');
+const [J1, J2] = [journalId('J1'), journalId('J2')];
+const claim = (epoch: number, journal = J1, over: Partial<Claim> = {}): Claim => ({
+  epoch,
+  node: nodeId('N'),
+  journal,
+  ...over,
+});
+const SEAL: SealRecord = { kind: 'seal', id: 'S', journal: J1, by: J2, at: 0 };
+const RECEIVED: ProductEvent = { ...receiveOf(), type: 'received' };
+const HELD: ProductEvent = { type: 'held', order: O1, quantity: 2 };
+const PLACED = placed(oneLine(A, 2));
+
+const ofOrder = (version: number, event: OrderEvent): JournaledEvent => ({
+  of: { kind: 'order', id: O1 },
+  version,
+  event,
+});
+const ofProduct = (version: number, event: ProductEvent): JournaledEvent => ({
+  of: { kind: 'product', id: A },
+  version,
+  event,
+});
+const turn = (n: number, events: readonly JournaledEvent[], over: Partial<TurnRecord> = {}): TurnRecord => ({
+  kind: 'turn',
+  id: `R${n}`,
+  journal: J1,
+  n,
+  at: n,
+  parts: { 0: { epoch: 1 } },
+  cascades: [{ correlation: 'c', events }],
+  letters: [],
+  ...over,
+});
+const tail = (turns: readonly TurnRecord[], over: Partial<JournalTail> = {}): JournalTail => ({
+  turns,
+  seal: SEAL,
+  idAtPlace: undefined,
+  ...over,
+});
+const row = (n: number, recordId: string): JournalRow => ({
+  journal: J1,
+  node: nodeId('N'),
+  closed: true,
+  folded: { n, position: n, recordId },
+  publishedN: n,
+});
+const NOTHING = { journals: [], partitions: [], orders: [], products: [] };
+/** One partition, so that every actor lives in it. */
+const given = (
+  of: JournalTail | undefined,
+  loaded: Partial<ReplayInput['loaded']> = {},
+  chain = [claim(1)],
+): ReplayInput => ({
+  partitions: 1,
+  chains: new Map([[0, chain]]),
+  tails: new Map(of === undefined ? [] : [[J1, of]]),
+  loaded: { ...NOTHING, ...loaded },
+});
+const lost = (input: ReplayInput, sentence: RegExp) =>
+  assert.throws(
+    () => replay(input),
+    (error: unknown) => error instanceof LostRecords && sentence.test(error.message),
+  );
+
+// ---------------------------------------------------------------- folding
+
+test('a sealed journal alone gives its actors, at the mark of their last record', () => {
+  const world = replay(
+    given(tail([turn(1, [ofProduct(1, RECEIVED)]), turn(2, [ofOrder(1, PLACED), ofProduct(2, HELD)])])),
+  );
+  const product = world.products.get(A);
+  assert.equal([product?.state.onHand, product?.state.held, product?.version, product?.n], [10, 2, 2, 2]);
+  assert.equal(world.orders.get(O1)?.state.phase, 'holding');
+});
+
+test('what was replayed is to be flushed, as rows that may be there already', () => {
+  const world = replay(given(tail([turn(1, [ofProduct(1, RECEIVED)])])));
+  assert.equal([world.changedProducts.size, world.unflushedEvents], [1, 1]);
+  assert.equal(world.products.get(A)?.isNew, false);
+});
+
+test('what a row has is skipped, per row: the product stands further than the order (P2)', () => {
+  const product = { state: productAfter([RECEIVED, HELD]), version: 2, epoch: 1, n: 2 };
+  const world = replay(
+    given(tail([turn(1, [ofProduct(1, RECEIVED)]), turn(2, [ofOrder(1, PLACED), ofProduct(2, HELD)])]), {
+      products: [product],
+    }),
+  );
+  assert.is(world.products.get(A)?.state.held, 2, 'held once');
+  assert.is(world.orders.get(O1)?.state.phase, 'holding', 'the order is rebuilt');
+  assert.equal([world.changedProducts.size, world.changedOrders.size], [0, 1]);
+});
+
+test('letters and watermarks are rebuilt though the actors stand further (P2)', () => {
+  const sent: NumberedLetter = { from: 0, to: 1, number: 1, correlation: 'c', letter: hold(A, 2) };
+  const order = { state: orderAfter([PLACED]), version: 1, epoch: 1, n: 1 };
+  const first = turn(1, [ofOrder(1, PLACED)], { letters: [sent], parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
+  const channels = replay(given(tail([first]), { orders: [order] })).channels.get(0);
+  assert.equal([channels?.unconfirmed(), channels?.seen(1)], [[sent], 4]);
+});
+
+test("a partition's row brings its letters and watermarks, and a replay does not set them back", () => {
+  const partition = { partition: 0, epoch: 1, journal: J1, seen: { 1: 9 }, sent: {} };
+  const old = turn(1, [], { parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
+  assert.is(
+    replay(given(tail([old]), { partitions: [partition] }))
+      .channels.get(0)
+      ?.seen(1),
+    9,
+  );
+});
+
+test('each epoch is read in its own journal; what another epoch wrote there is not of it', () => {
+  const later = turn(1, [ofProduct(2, HELD)], { journal: J2, parts: { 0: { epoch: 2 } } });
+  const foreign = turn(2, [ofProduct(9, HELD)], { parts: { 0: { epoch: 7 } } });
+  const input = given(tail([turn(1, [ofProduct(1, RECEIVED)]), foreign]), {}, [claim(1), claim(2, J2)]);
+  const tails = new Map([...input.tails, [J2, tail([later])] as const]);
+  assert.is(replay({ ...input, tails }).products.get(A)?.version, 2);
+});
+
+test('an epoch before the row is not read any more', () => {
+  const partition = { partition: 0, epoch: 2, journal: J2, seen: {}, sent: {} };
+  const input = given(undefined, { partitions: [partition] }, [claim(1), claim(2, J2)]);
+  assert.not.throws(() => replay({ ...input, tails: new Map([[J2, tail([])]]) }));
+});
+
+// ---------------------------------------------------------------- what is lost is named (P1, P3)
+
+test('a gap in n is named, with both sides', () => {
+  lost(given(tail([turn(1, []), turn(3, [])])), /journal J1 has record 3 after 1: records in between are lost/);
+});
+
+test('a tail that does not begin after what is folded is a gap', () => {
+  lost(given(tail([turn(7, [])], { idAtPlace: 'R5' }), { journals: [row(5, 'R5')] }), /record 7 after 5/);
+});
+
+test('a journal without its seal is named: "nothing more to read" is not an end', () => {
+  lost(given(tail([turn(1, [])], { seal: undefined })), /journal J1 ends at 1 without a seal or a release/);
+});
+
+test('a journal that is gone altogether is named', () => {
+  lost(given(undefined), /journal J1 ends at 0 without a seal or a release/);
+});
+
+test('a release ends a journal as a seal does, but not before its n', () => {
+  const unsealed = tail([turn(1, []), turn(2, [])], { seal: undefined });
+  assert.not.throws(() => replay(given(unsealed, {}, [claim(1, J1, { released: 2 })])));
+  lost(given(unsealed, {}, [claim(1, J1, { released: 3 })]), /journal J1 ends at 2, before its release at 3/);
+});
+
+test('a log that lost its tail and grew again is named by the id it should have', () => {
+  const grown = tail([turn(6, [])], { idAtPlace: 'X5' });
+  lost(
+    given(grown, { journals: [row(5, 'R5')] }),
+    /does not have the record R5 at n 5 .*found X5.*rolled back or replaced/,
+  );
+});
+
+test('a log from which the remembered record is gone is named', () => {
+  lost(given(tail([]), { journals: [row(5, 'R5')] }), /R5 at n 5 .*found nothing/);
+});
+
+test('a row of a claim that the claims log does not know is named', () => {
+  const partition = { partition: 0, epoch: 3, journal: J2, seen: {}, sent: {} };
+  lost(given(tail([]), { partitions: [partition] }), /partition 0 is remembered at epoch 3 of journal J2/);
+});
+
+test('a missing event of an actor is named, with its versions', () => {
+  assert.throws(
+    () => replay(given(tail([turn(1, [ofProduct(2, HELD)])]))),
+    /product A stands at version 0, its next event in the journal is 2/,
+  );
+});
+
+test.run();
