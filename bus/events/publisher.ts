@@ -63,153 +63,153 @@ export function eventPublisher(parts: PublisherParts): Publisher {
 class EventPublisher implements Publisher {
   publishedN: number;
   /** Of a turn at or before publishedN: reading on from here misses nothing. */
-  #readFrom: Position;
-  #offered: { readonly n: number; readonly position: Position };
-  #queue: Turn[] = [];
-  #queueBytes = 0;
+  private readFrom: Position;
+  private offered: { readonly n: number; readonly position: Position };
+  private queue: Turn[] = [];
+  private queueBytes = 0;
   /** The end of the event log; undefined: it has to be asked. */
-  #end: Position | undefined;
-  #acknowledgedAt = Number.NEGATIVE_INFINITY;
-  #troubleSince: number | undefined;
+  private end: Position | undefined;
+  private acknowledgedAt = Number.NEGATIVE_INFINITY;
+  private troubleSince: number | undefined;
   /** The last turn of ours that is a message: later ones up to publishedN had no events. */
-  #messageN: number;
-  #rechecks = 0;
-  #failures = 0;
-  #sealAsked = false;
-  #sealed = false;
-  #stopped = false;
-  #running: Promise<void> | undefined;
-  #wake = () => {};
-  #waiting: { readonly n: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  private messageN: number;
+  private rechecks = 0;
+  private failures = 0;
+  private sealAsked = false;
+  private sealed = false;
+  private stopped = false;
+  private running: Promise<void> | undefined;
+  private wake = () => {};
+  private waiting: { readonly n: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
 
   constructor(readonly parts: PublisherParts) {
     this.publishedN = parts.startAfter.n;
-    this.#messageN = parts.startAfter.n;
-    this.#readFrom = parts.startAfter.position;
-    this.#offered = parts.startAfter;
+    this.messageN = parts.startAfter.n;
+    this.readFrom = parts.startAfter.position;
+    this.offered = parts.startAfter;
   }
 
   offer(n: number, position: Position, batch: string): void {
-    if (this.#stopped || this.#sealed || n <= this.#offered.n) return;
-    this.#offered = { n, position };
+    if (this.stopped || this.sealed || n <= this.offered.n) return;
+    this.offered = { n, position };
     // An empty array is the mark of the end (E5), and never a turn's.
     const events = batch === SEAL ? '' : batch;
-    this.#queue.push({ n, position, batch: events });
-    this.#queueBytes += events.length;
-    if (this.#queueBytes > limits.unpublishedBytes) this.#dropQueue(); // E3
-    this.#start();
+    this.queue.push({ n, position, batch: events });
+    this.queueBytes += events.length;
+    if (this.queueBytes > limits.unpublishedBytes) this.dropQueue(); // E3
+    this.start();
   }
 
   settled(n: number): Promise<void> {
-    return this.#until(n);
+    return this.until(n);
   }
 
   recheck(): void {
-    this.#end = undefined;
-    this.#rechecks += 1;
-    this.#troubleSince ??= this.parts.clock.monotonic();
-    this.#wake();
-    this.#start();
+    this.end = undefined;
+    this.rechecks += 1;
+    this.troubleSince ??= this.parts.clock.monotonic();
+    this.wake();
+    this.start();
   }
 
   async seal(): Promise<void> {
-    this.#sealAsked = true;
-    this.#start();
-    await this.#until(Number.POSITIVE_INFINITY);
+    this.sealAsked = true;
+    this.start();
+    await this.until(Number.POSITIVE_INFINITY);
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake();
+    this.stopped = true;
+    this.wake();
     const error = new Error(`the publisher of journal ${this.parts.journal} was stopped at turn ${this.publishedN}`);
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
-    await this.#running;
+    for (const { reject } of this.waiting.splice(0)) reject(error);
+    await this.running;
   }
 
   // ---------------------------------------------------------------- machinery
 
-  get #idle(): boolean {
-    if (this.#stopped || this.#sealed) return true;
-    return this.#end !== undefined && this.publishedN >= this.#offered.n && !this.#sealAsked;
+  private get idle(): boolean {
+    if (this.stopped || this.sealed) return true;
+    return this.end !== undefined && this.publishedN >= this.offered.n && !this.sealAsked;
   }
 
-  #start(): void {
-    if (this.#running !== undefined || this.#idle) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      this.#start();
+  private start(): void {
+    if (this.running !== undefined || this.idle) return;
+    this.running = this.run().finally(() => {
+      this.running = undefined;
+      this.start();
     });
   }
 
   /** One round after the other until nothing is left to do; a round that fails is repeated, without end. */
-  async #run(): Promise<void> {
-    while (!this.#idle) {
+  private async run(): Promise<void> {
+    while (!this.idle) {
       try {
-        if (this.#end === undefined) await this.#ask();
-        else if (this.publishedN < this.#offered.n) await this.#publishNext();
-        else await this.#publish({ n: this.publishedN, position: this.#readFrom, batch: SEAL });
+        if (this.end === undefined) await this.ask();
+        else if (this.publishedN < this.offered.n) await this.publishNext();
+        else await this.publish({ n: this.publishedN, position: this.readFrom, batch: SEAL });
       } catch (error) {
-        await this.#failed(String(error));
+        await this.failed(String(error));
       }
     }
   }
 
-  async #failed(cause: string): Promise<void> {
+  private async failed(cause: string): Promise<void> {
     const { clock, logger, journal } = this.parts;
-    this.#end = undefined; // E2
-    this.#troubleSince ??= clock.monotonic();
-    if (this.#failures % 10 === 0) {
+    this.end = undefined; // E2
+    this.troubleSince ??= clock.monotonic();
+    if (this.failures % 10 === 0) {
       logger.warn(
         { journal, cause, publishedN: this.publishedN },
         'Public events wait: publishing them failed, and is repeated.',
       );
     }
-    const attempt = this.#failures++;
-    if (!this.#stopped) await pause(clock, attempt, (wake) => (this.#wake = wake));
+    const attempt = this.failures++;
+    if (!this.stopped) await pause(clock, attempt, (wake) => (this.wake = wake));
   }
 
   /** E2, E4, E5: where the event log ends, and what follows from it. */
-  async #ask(): Promise<void> {
+  private async ask(): Promise<void> {
     const { events, journal, logger } = this.parts;
-    const rechecks = this.#rechecks;
+    const rechecks = this.rechecks;
     const last = await events.last(journal);
     if (last?.sealed === true) {
-      this.#becomeSealed();
+      this.becomeSealed();
       return;
     }
-    if (last !== undefined && last.n >= this.#messageN) {
-      if (last.n > this.publishedN) this.#advance(last.n);
-      this.#messageN = last.n;
-    } else if (last !== undefined || this.#forgotten()) {
+    if (last !== undefined && last.n >= this.messageN) {
+      if (last.n > this.publishedN) this.advance(last.n);
+      this.messageN = last.n;
+    } else if (last !== undefined || this.forgotten()) {
       const n = last?.n ?? this.parts.startAfter.n;
       logger.warn(
-        { journal, from: n + 1, to: this.#messageN },
+        { journal, from: n + 1, to: this.messageN },
         'EVENTS has lost acknowledged messages: publishing them again from the journal.',
       );
       this.publishedN = n;
-      this.#messageN = n;
+      this.messageN = n;
       // From the front: which record held which turn is not remembered.
-      this.#readFrom = 0;
+      this.readFrom = 0;
     }
-    if (this.#rechecks !== rechecks) return; // the answer may be from before the trouble
-    this.#end = last?.position ?? 0;
-    this.#troubleSince = undefined;
+    if (this.rechecks !== rechecks) return; // the answer may be from before the trouble
+    this.end = last?.position ?? 0;
+    this.troubleSince = undefined;
   }
 
-  #forgotten(): boolean {
-    return (this.#troubleSince ?? this.parts.clock.monotonic()) - this.#acknowledgedAt < FORGETTABLE_MS;
+  private forgotten(): boolean {
+    return (this.troubleSince ?? this.parts.clock.monotonic()) - this.acknowledgedAt < FORGETTABLE_MS;
   }
 
-  async #publishNext(): Promise<void> {
-    const head = this.#queue[0];
+  private async publishNext(): Promise<void> {
+    const head = this.queue[0];
     if (head !== undefined && head.n === this.publishedN + 1) {
-      await this.#publish(head);
+      await this.publish(head);
       return;
     }
     const { log, journal, source, logger } = this.parts;
-    const before = { n: this.publishedN, from: this.#readFrom };
-    for (const turn of await turnsAfter({ log, journal, source }, this.#readFrom)) {
-      if (turn === 'seal' || turn.n > this.#offered.n) break;
+    const before = { n: this.publishedN, from: this.readFrom };
+    for (const turn of await turnsAfter({ log, journal, source }, this.readFrom)) {
+      if (turn === 'seal' || turn.n > this.offered.n) break;
       if (turn.n > this.publishedN + 1) {
         logger.error(
           { journal, from: this.publishedN + 1, to: turn.n - 1 },
@@ -217,64 +217,64 @@ class EventPublisher implements Publisher {
         );
         this.publishedN = turn.n - 1;
       }
-      if (turn.n === this.#queue[0]?.n) break;
-      if (turn.n > this.publishedN) await this.#publish({ ...turn, batch: turn.batch() });
-      else this.#readFrom = turn.position;
-      if (this.#end === undefined || this.#stopped || this.#sealed) return;
+      if (turn.n === this.queue[0]?.n) break;
+      if (turn.n > this.publishedN) await this.publish({ ...turn, batch: turn.batch() });
+      else this.readFrom = turn.position;
+      if (this.end === undefined || this.stopped || this.sealed) return;
     }
-    if (this.publishedN === before.n && this.#readFrom === before.from && this.#queue[0]?.n !== before.n + 1) {
+    if (this.publishedN === before.n && this.readFrom === before.from && this.queue[0]?.n !== before.n + 1) {
       throw new Error(`journal ${journal} does not show turn ${before.n + 1}, though it was appended`);
     }
   }
 
-  async #publish({ n, position, batch }: Turn): Promise<void> {
+  private async publish({ n, position, batch }: Turn): Promise<void> {
     if (batch !== '') {
       const { events, journal, clock } = this.parts;
-      const answer = await events.publish(journal, this.#end ?? 0, n, batch);
+      const answer = await events.publish(journal, this.end ?? 0, n, batch);
       if (answer.kind !== 'appended') throw new Error(`EVENTS answered "${answer.kind}"`);
-      if (this.#end !== undefined) this.#end = answer.position;
-      this.#messageN = n;
-      this.#acknowledgedAt = clock.monotonic();
-      this.#failures = 0;
+      if (this.end !== undefined) this.end = answer.position;
+      this.messageN = n;
+      this.acknowledgedAt = clock.monotonic();
+      this.failures = 0;
     }
-    if (batch === SEAL) this.#becomeSealed();
+    if (batch === SEAL) this.becomeSealed();
     else {
-      this.#advance(n);
-      this.#readFrom = position;
+      this.advance(n);
+      this.readFrom = position;
     }
   }
 
-  #advance(n: number): void {
+  private advance(n: number): void {
     this.publishedN = n;
     let done = 0;
-    for (let turn = this.#queue[0]; turn !== undefined && turn.n <= n; turn = this.#queue[done]) {
-      this.#readFrom = turn.position;
-      this.#queueBytes -= turn.batch.length;
+    for (let turn = this.queue[0]; turn !== undefined && turn.n <= n; turn = this.queue[done]) {
+      this.readFrom = turn.position;
+      this.queueBytes -= turn.batch.length;
       done += 1;
     }
-    this.#queue.splice(0, done);
-    this.#waiting = this.#waiting.filter((waiter) => {
+    this.queue.splice(0, done);
+    this.waiting = this.waiting.filter((waiter) => {
       if (waiter.n > n) return true;
       waiter.resolve();
       return false;
     });
   }
 
-  #becomeSealed(): void {
-    this.#sealed = true;
-    this.#dropQueue();
-    this.publishedN = this.#offered.n;
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+  private becomeSealed(): void {
+    this.sealed = true;
+    this.dropQueue();
+    this.publishedN = this.offered.n;
+    for (const { resolve } of this.waiting.splice(0)) resolve();
   }
 
-  #dropQueue(): void {
-    this.#queue = [];
-    this.#queueBytes = 0;
+  private dropQueue(): void {
+    this.queue = [];
+    this.queueBytes = 0;
   }
 
-  #until(n: number): Promise<void> {
-    if (this.#sealed || this.publishedN >= n) return Promise.resolve();
-    if (this.#stopped) return Promise.reject(new Error(`the publisher of journal ${this.parts.journal} is stopped`));
-    return new Promise((resolve, reject) => this.#waiting.push({ n, resolve, reject }));
+  private until(n: number): Promise<void> {
+    if (this.sealed || this.publishedN >= n) return Promise.resolve();
+    if (this.stopped) return Promise.reject(new Error(`the publisher of journal ${this.parts.journal} is stopped`));
+    return new Promise((resolve, reject) => this.waiting.push({ n, resolve, reject }));
   }
 }

@@ -109,23 +109,23 @@ interface Pending {
 class Connection implements Nats {
   status: NatsStatus = 'connected';
   lastError: string | undefined;
-  readonly #pending = new Map<string, Pending>();
-  readonly #listeners = new Set<(status: NatsStatus) => void>();
-  readonly #inbox = createInbox();
-  readonly #frames = new Frames();
-  #requests = 0;
+  private readonly pending = new Map<string, Pending>();
+  private readonly listeners = new Set<(status: NatsStatus) => void>();
+  private readonly inbox = createInbox();
+  private readonly frames = new Frames();
+  private requests = 0;
 
   constructor(
     readonly nc: NatsConnectionImpl,
     readonly log: Logger,
   ) {
-    nc.subscribe(`${this.#inbox}.*`, {
+    nc.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) this.#pending.get(message.subject.slice(this.#inbox.length + 1))?.take(message);
+        if (error === null) this.pending.get(message.subject.slice(this.inbox.length + 1))?.take(message);
         else this.lastError = error.message;
       },
     });
-    this.#follow().catch((error) => log.error({ err: error }, 'The status of NATS cannot be followed any more.'));
+    this.follow().catch((error) => log.error({ err: error }, 'The status of NATS cannot be followed any more.'));
   }
 
   get version(): string {
@@ -142,13 +142,13 @@ class Connection implements Nats {
         reject(new Error(`${subject} was not sent: NATS is ${this.status} (${this.lastError ?? 'no reason known'})`));
         return;
       }
-      const token = (this.#requests++).toString(36);
-      let reply = `${this.#inbox}.${token}`;
+      const token = (this.requests++).toString(36);
+      let reply = `${this.inbox}.${token}`;
       let many: Subscription | undefined;
       let frame: Frame | undefined;
       const end = () => {
         clearTimeout(timer);
-        this.#pending.delete(token);
+        this.pending.delete(token);
         if (many !== undefined && !this.nc.isClosed()) many.unsubscribe();
       };
       const fail = (error: Error) => {
@@ -164,11 +164,11 @@ class Connection implements Nats {
           fail(new Error(`Nobody answers ${subject}: JetStream is off, or the stream is missing or without a leader`));
         } else if (until === undefined || until(message)) {
           end();
-          if (frame !== undefined) this.#frames.giveBack(frame);
+          if (frame !== undefined) this.frames.giveBack(frame);
           resolve(message);
         }
       };
-      this.#pending.set(token, { take, fail });
+      this.pending.set(token, { take, fail });
       try {
         if (until !== undefined) {
           // A stream's messages come under their own subjects: the shared inbox cannot tell whose they are.
@@ -177,7 +177,7 @@ class Connection implements Nats {
             callback: (error, message) => (error === null ? take(message) : fail(error)),
           });
         }
-        frame = this.#frames.publish(subject, reply, payload, headers);
+        frame = this.frames.publish(subject, reply, payload, headers);
         if (frame.size > this.maxPayload) throw new Error(`the broker's max_payload is ${this.maxPayload} bytes`);
         this.nc.protocol.sendCommand(frame.bytes);
       } catch (error) {
@@ -208,8 +208,8 @@ class Connection implements Nats {
   }
 
   watch(listener: (status: NatsStatus) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -221,33 +221,33 @@ class Connection implements Nats {
     if (this.status === 'connected') await Promise.race([this.nc.drain().catch(() => {}), late]);
     clearTimeout(timer);
     if (!this.nc.isClosed()) await this.nc.close();
-    this.#become('closed', 'it was closed');
+    this.become('closed', 'it was closed');
   }
 
-  async #follow(): Promise<void> {
+  private async follow(): Promise<void> {
     for await (const event of this.nc.status()) {
       if (event.type === 'disconnect' || event.type === 'staleConnection') {
         this.log.warn({}, `NATS is disconnected (${event.type}); trying again until it is back.`);
-        this.#become('disconnected', 'the connection was lost');
+        this.become('disconnected', 'the connection was lost');
       } else if (event.type === 'reconnect') {
         this.log.info({}, `NATS is back: ${event.server}, version ${this.version}.`);
-        this.#become('connected');
+        this.become('connected');
       } else if (event.type === 'error') {
         this.lastError = event.error.message;
         this.log.warn({ err: event.error }, 'NATS reports an error.');
       }
     }
-    this.#become('closed', 'it was closed');
+    this.become('closed', 'it was closed');
   }
 
-  #become(status: NatsStatus, why?: string): void {
+  private become(status: NatsStatus, why?: string): void {
     if (this.status === status || this.status === 'closed') return;
     this.status = status;
     if (why !== undefined) {
       this.lastError = why;
-      for (const { fail } of [...this.#pending.values()]) fail(new Error(`NATS did not answer: ${why}`));
+      for (const { fail } of [...this.pending.values()]) fail(new Error(`NATS did not answer: ${why}`));
     }
-    for (const listener of [...this.#listeners]) listener(status);
+    for (const listener of [...this.listeners]) listener(status);
   }
 }
 

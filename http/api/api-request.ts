@@ -39,19 +39,19 @@ const TAKEN_OVER = /^[!-~]{1,255}$/;
 
 /** Takes request and correlation ids over, or makes them: a prefix drawn once and a number. */
 export class RequestIds {
-  readonly #prefix: string;
-  #last = 0;
+  private readonly prefix: string;
+  private last = 0;
 
   /** @param unknown who asks before it is looked at. */
   constructor(
     clock: Clock,
     private readonly unknown: Principal,
   ) {
-    this.#prefix = clock.id().slice(-PREFIX_CHARS);
+    this.prefix = clock.id().slice(-PREFIX_CHARS);
   }
 
   next(): string {
-    return `${this.#prefix}-${(++this.#last).toString(36)}`;
+    return `${this.prefix}-${(++this.last).toString(36)}`;
   }
 
   request(req: BufferedRequest): ApiRequest {
@@ -111,11 +111,11 @@ function decodes(text: string): boolean {
 
 /** Bounds how many clients wait for an owner's answer at once. */
 export class WaitingRoom {
-  readonly #most: number;
-  #waiting = 0;
+  private readonly most: number;
+  private waiting = 0;
 
   constructor(most: number = limits.waitingClients) {
-    this.#most = most;
+    this.most = most;
   }
 
   async during<T>(wait: () => Promise<T>): Promise<T> {
@@ -129,15 +129,15 @@ export class WaitingRoom {
 
   /** @throws Failure when it is full; who has entered must leave. */
   enter(): void {
-    if (this.#waiting >= this.#most) {
+    if (this.waiting >= this.most) {
       throw new Failure(503, 'busy', 'Too many requests are waiting for an answer: try again in a moment.', {
         headers: ['Retry-After', '1'],
       });
     }
-    this.#waiting++;
+    this.waiting++;
   }
 
   leave(): void {
-    this.#waiting--;
+    this.waiting--;
   }
 }

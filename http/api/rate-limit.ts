@@ -13,19 +13,19 @@ import { Failure } from './failure.js';
 import type { Answer } from './reply.js';
 
 export class Rationing {
-  readonly #limits: RateLimits;
-  readonly #proxies: number;
+  private readonly limits: RateLimits;
+  private readonly proxies: number;
 
   /** @param proxies how many of those who forward requests to us are ours: what they say about the client counts. */
   constructor(limits: RateLimits, proxies: number) {
-    this.#limits = limits;
-    this.#proxies = proxies;
+    this.limits = limits;
+    this.proxies = proxies;
   }
 
   /** Takes one of what the caller has left. @throws Failure the 429 */
   async take(request: ApiRequest): Promise<void> {
     if (request.allowance !== undefined || !isCounted(request.req)) return;
-    request.allowance = await this.#limits.take(this.#callerOf(request));
+    request.allowance = await this.limits.take(this.callerOf(request));
     if (!request.allowance.isAllowed) throw tooMany(request.allowance);
   }
 
@@ -35,9 +35,9 @@ export class Rationing {
     return { ...answer, headers: [...(answer.headers ?? []), ...headersOf(allowance)] };
   }
 
-  #callerOf({ req, principal }: ApiRequest): string {
+  private callerOf({ req, principal }: ApiRequest): string {
     const isKnown = principal.subject !== '' && principal !== NOBODY;
-    return isKnown ? `subject:${principal.subject}` : `address:${clientAddress(req, this.#proxies)}`;
+    return isKnown ? `subject:${principal.subject}` : `address:${clientAddress(req, this.proxies)}`;
   }
 }
 

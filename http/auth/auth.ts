@@ -39,19 +39,19 @@ const ADMIN: Verified = {
 };
 
 export class Auth {
-  readonly #options: AuthOptions;
-  readonly #tokens: Tokens | undefined;
-  readonly #adminHash: Buffer | undefined;
-  readonly #known = new Map<string, Known>();
+  private readonly options: AuthOptions;
+  private readonly tokens: Tokens | undefined;
+  private readonly adminHash: Buffer | undefined;
+  private readonly known = new Map<string, Known>();
   /** Hashes of what is not valid, and until when. */
-  readonly #refused = new Map<string, number>();
-  readonly #verifying = new Map<string, Promise<Principal>>();
+  private readonly refused = new Map<string, number>();
+  private readonly verifying = new Map<string, Promise<Principal>>();
 
   constructor(options: AuthOptions) {
-    this.#options = options;
+    this.options = options;
     const { tokens, clock, logger, adminKey } = options;
-    this.#tokens = tokens && new Tokens(tokens, clock, logger);
-    this.#adminHash = adminKey === undefined ? undefined : Buffer.from(hashOf(adminKey));
+    this.tokens = tokens && new Tokens(tokens, clock, logger);
+    this.adminHash = adminKey === undefined ? undefined : Buffer.from(hashOf(adminKey));
   }
 
   /** Who asks; at once, unless the credential has to be looked up. Throws, or rejects with, the 401 or 503. */
@@ -59,64 +59,64 @@ export class Auth {
     const text = BEARER.exec(req.headers.authorization ?? '')?.[1];
     if (text === undefined) throw unauthorized(req.headers.authorization !== undefined);
     const hash = hashOf(text);
-    if (this.#adminHash !== undefined && timingSafeEqual(this.#adminHash, Buffer.from(hash))) return ADMIN.principal;
+    if (this.adminHash !== undefined && timingSafeEqual(this.adminHash, Buffer.from(hash))) return ADMIN.principal;
     // A hash is nothing that a guesser chooses: how long a Map takes to find it tells nothing about a key.
-    const known = this.#known.get(hash);
-    const { clock } = this.#options;
+    const known = this.known.get(hash);
+    const { clock } = this.options;
     const restMs = (known?.until ?? 0) - clock.monotonic();
     if (known !== undefined && restMs > 0) {
       if (known.expiresAt <= clock.now()) throw unauthorized(true);
-      if (restMs < limits.credentialMs - limits.credentialRefreshMs) this.#refresh(text, hash);
+      if (restMs < limits.credentialMs - limits.credentialRefreshMs) this.refresh(text, hash);
       return known.principal;
     }
-    if ((this.#refused.get(hash) ?? 0) > clock.monotonic()) throw unauthorized(true);
-    return this.#verifying.get(hash) ?? this.#verify(text, hash);
+    if ((this.refused.get(hash) ?? 0) > clock.monotonic()) throw unauthorized(true);
+    return this.verifying.get(hash) ?? this.verify(text, hash);
   }
 
   // -------------------------------------------------------------- machinery
 
   /** What it fails with is nobody's answer: a refusal is remembered, and without an answer the life goes on to its end. */
-  #refresh(text: string, hash: string): void {
-    if (this.#verifying.has(hash) || this.#verifying.size >= limits.credentialLookUps) return;
-    this.#verify(text, hash).catch(() => {});
+  private refresh(text: string, hash: string): void {
+    if (this.verifying.has(hash) || this.verifying.size >= limits.credentialLookUps) return;
+    this.verify(text, hash).catch(() => {});
   }
 
   /** One look-up for all that wait for it. */
-  #verify(text: string, hash: string): Promise<Principal> {
-    if (this.#verifying.size >= limits.credentialLookUps) {
+  private verify(text: string, hash: string): Promise<Principal> {
+    if (this.verifying.size >= limits.credentialLookUps) {
       throw new Failure(503, 'busy', 'Too many keys are being looked up: try again in a moment.', {
         headers: ['Retry-After', '1'],
       });
     }
-    const until = this.#options.clock.monotonic() + limits.credentialMs;
-    const verifying = this.#lookUp(text, hash)
+    const until = this.options.clock.monotonic() + limits.credentialMs;
+    const verifying = this.lookUp(text, hash)
       .then((verified) => {
-        if (verified === undefined || verified.expiresAt <= this.#options.clock.now()) {
-          this.#known.delete(hash);
-          remember(this.#refused, hash, until);
+        if (verified === undefined || verified.expiresAt <= this.options.clock.now()) {
+          this.known.delete(hash);
+          remember(this.refused, hash, until);
           throw unauthorized(true);
         }
-        remember(this.#known, hash, { ...verified, until });
+        remember(this.known, hash, { ...verified, until });
         return verified.principal;
       })
-      .finally(() => this.#verifying.delete(hash));
-    this.#verifying.set(hash, verifying);
+      .finally(() => this.verifying.delete(hash));
+    this.verifying.set(hash, verifying);
     return verifying;
   }
 
-  async #lookUp(text: string, hash: string): Promise<Verified | undefined> {
+  private async lookUp(text: string, hash: string): Promise<Verified | undefined> {
     try {
-      if (isApiKey(text)) return this.#verifiedKey(await this.#options.keys.find(hash));
-      return await this.#tokens?.verify(text);
+      if (isApiKey(text)) return this.verifiedKey(await this.options.keys.find(hash));
+      return await this.tokens?.verify(text);
     } catch (error) {
       const message = 'Whether this key or token is valid cannot be found out at the moment: try again.';
       throw Object.assign(unavailable(message), { cause: error });
     }
   }
 
-  #verifiedKey(key: ApiKey | undefined): Verified | undefined {
+  private verifiedKey(key: ApiKey | undefined): Verified | undefined {
     if (key === undefined || key.revokedAt !== undefined) return undefined;
-    const { keys, clock, logger } = this.#options;
+    const { keys, clock, logger } = this.options;
     const now = clock.now();
     if (now - (key.lastUsedAt ?? 0) > limits.keyTouchMs) {
       keys

@@ -27,31 +27,31 @@ const DISCOVERY = '/.well-known/openid-configuration';
 const MOST_BYTES = 1_048_576;
 
 export class IssuerKeys {
-  readonly #options: IssuerOptions;
-  #keys: JWTVerifyGetKey | undefined;
+  private readonly options: IssuerOptions;
+  private keys: JWTVerifyGetKey | undefined;
   /** When those were asked for. */
-  #keysAt = Number.NEGATIVE_INFINITY;
-  #askedAt = Number.NEGATIVE_INFINITY;
-  #failedAt = Number.NEGATIVE_INFINITY;
-  #fetching: Promise<JWTVerifyGetKey> | undefined;
-  #waiting = 0;
+  private keysAt = Number.NEGATIVE_INFINITY;
+  private askedAt = Number.NEGATIVE_INFINITY;
+  private failedAt = Number.NEGATIVE_INFINITY;
+  private fetching: Promise<JWTVerifyGetKey> | undefined;
+  private waiting = 0;
 
   constructor(options: IssuerOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** The key that a token's header names. Throws IssuerAway, or what jose says of a key that there is not. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
-    const { clock } = this.#options;
+    const { clock } = this.options;
     const since = clock.monotonic();
-    let keys = this.#keys ?? (await this.#fetched());
-    if (since - this.#keysAt > limits.issuerKeysMs) this.#fetched().catch(() => {}); // It has been logged; these go on.
+    let keys = this.keys ?? (await this.fetched());
+    if (since - this.keysAt > limits.issuerKeysMs) this.fetched().catch(() => {}); // It has been logged; these go on.
     for (;;) {
       try {
         return await keys(header, token);
       } catch (error) {
-        if (!(error instanceof errors.JWKSNoMatchingKey) || this.#keysAt >= since) throw error;
-        keys = await this.#newer();
+        if (!(error instanceof errors.JWKSNoMatchingKey) || this.keysAt >= since) throw error;
+        keys = await this.newer();
       }
     }
   };
@@ -61,8 +61,8 @@ export class IssuerKeys {
    * replaced under its name, or has none. An issuer that is away leaves it at that no.
    */
   async areNewer(since: number): Promise<boolean> {
-    if (this.#keysAt >= since) return false;
-    return this.#newer().then(
+    if (this.keysAt >= since) return false;
+    return this.newer().then(
       () => true,
       () => false,
     );
@@ -70,58 +70,58 @@ export class IssuerKeys {
 
   // -------------------------------------------------------------- machinery
 
-  async #newer(): Promise<JWTVerifyGetKey> {
-    if (this.#waiting >= limits.issuerWaiting) throw new IssuerAway('too many ask for keys that nobody knows');
-    this.#waiting++;
+  private async newer(): Promise<JWTVerifyGetKey> {
+    if (this.waiting >= limits.issuerWaiting) throw new IssuerAway('too many ask for keys that nobody knows');
+    this.waiting++;
     try {
-      return await this.#fetched();
+      return await this.fetched();
     } finally {
-      this.#waiting--;
+      this.waiting--;
     }
   }
 
-  #fetched(): Promise<JWTVerifyGetKey> {
-    const { clock, logger } = this.#options;
-    if (clock.monotonic() - this.#failedAt < limits.issuerRetryMs) {
+  private fetched(): Promise<JWTVerifyGetKey> {
+    const { clock, logger } = this.options;
+    if (clock.monotonic() - this.failedAt < limits.issuerRetryMs) {
       return Promise.reject(new IssuerAway('the issuer of tokens did not answer a moment ago'));
     }
-    this.#fetching ??= this.#cooled()
+    this.fetching ??= this.cooled()
       .then(() => {
-        this.#askedAt = clock.monotonic();
-        return this.#fetch();
+        this.askedAt = clock.monotonic();
+        return this.fetch();
       })
       .then(
         (keys) => {
-          this.#keys = keys;
-          this.#keysAt = this.#askedAt;
+          this.keys = keys;
+          this.keysAt = this.askedAt;
           return keys;
         },
         (error: unknown) => {
-          this.#failedAt = clock.monotonic();
+          this.failedAt = clock.monotonic();
           logger.warn({ cause: String(error) }, 'The keys of the issuer of tokens cannot be had: those known go on.');
           throw new IssuerAway('the keys of the issuer of tokens cannot be had', { cause: error });
         },
       )
       .finally(() => {
-        this.#fetching = undefined;
+        this.fetching = undefined;
       });
-    return this.#fetching;
+    return this.fetching;
   }
 
-  async #cooled(): Promise<void> {
-    const { clock } = this.#options;
-    const restMs = this.#askedAt + limits.issuerCooldownMs - clock.monotonic();
+  private async cooled(): Promise<void> {
+    const { clock } = this.options;
+    const restMs = this.askedAt + limits.issuerCooldownMs - clock.monotonic();
     if (restMs > 0) await new Promise<void>((resolve) => void clock.after(restMs, resolve));
   }
 
-  async #fetch(): Promise<JWTVerifyGetKey> {
+  private async fetch(): Promise<JWTVerifyGetKey> {
     const deadline = AbortSignal.timeout(limits.issuerAnswerMs);
-    const url = this.#options.jwksUrl ?? (await this.#discovered(deadline));
+    const url = this.options.jwksUrl ?? (await this.discovered(deadline));
     return createLocalJWKSet((await jsonAt(url, deadline)) as JSONWebKeySet);
   }
 
-  async #discovered(deadline: AbortSignal): Promise<string> {
-    const { issuer } = this.#options;
+  private async discovered(deadline: AbortSignal): Promise<string> {
+    const { issuer } = this.options;
     const found = (await jsonAt(issuer.replace(/\/$/, '') + DISCOVERY, deadline)) as Record<string, unknown> | null;
     if (found?.issuer !== issuer) throw new Error(`the discovery of ${issuer} names another issuer`);
     const { jwks_uri: url } = found;

@@ -29,56 +29,56 @@ export interface Verified {
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 
 export class Tokens {
-  readonly #options: TokenOptions;
-  readonly #keys: IssuerKeys;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  private readonly options: TokenOptions;
+  private readonly keys: IssuerKeys;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
 
   constructor(options: TokenOptions, clock: Clock, logger: Logger) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#logger = logger;
-    this.#keys = new IssuerKeys({ ...options, clock, logger });
+    this.options = options;
+    this.clock = clock;
+    this.logger = logger;
+    this.keys = new IssuerKeys({ ...options, clock, logger });
   }
 
   /** Undefined: it is not valid. Throws IssuerAway when that cannot be known. */
   async verify(token: string): Promise<Verified | undefined> {
-    const since = this.#clock.monotonic();
+    const since = this.clock.monotonic();
     for (;;) {
       try {
-        return this.#verified(await this.#payloadOf(token));
+        return this.verified(await this.payloadOf(token));
       } catch (error) {
         if (error instanceof IssuerAway) throw error;
-        if (error instanceof errors.JWSSignatureVerificationFailed && (await this.#keys.areNewer(since))) continue;
+        if (error instanceof errors.JWSSignatureVerificationFailed && (await this.keys.areNewer(since))) continue;
         // Such as a key of the issuer's that is too short: nothing the client has done.
         if (!(error instanceof errors.JOSEError)) {
-          this.#logger.warn({ cause: String(error) }, 'A token could not be checked, and was refused.');
+          this.logger.warn({ cause: String(error) }, 'A token could not be checked, and was refused.');
         }
         return undefined;
       }
     }
   }
 
-  async #payloadOf(token: string): Promise<JWTPayload> {
-    const { issuer, audience } = this.#options;
-    const { payload } = await jwtVerify(token, this.#keys.find, {
+  private async payloadOf(token: string): Promise<JWTPayload> {
+    const { issuer, audience } = this.options;
+    const { payload } = await jwtVerify(token, this.keys.find, {
       issuer,
       audience,
       algorithms: ALGORITHMS,
       clockTolerance: limits.tokenLeewayMs / 1000,
-      currentDate: new Date(this.#clock.now()),
+      currentDate: new Date(this.clock.now()),
       requiredClaims: ['exp', 'sub'],
     });
     return payload;
   }
 
-  #verified(payload: JWTPayload): Verified | undefined {
+  private verified(payload: JWTPayload): Verified | undefined {
     const { sub = '', exp = 0 } = payload;
     if (!isIdText(sub)) return undefined;
     const scopes = scopesOf(payload);
     return {
       principal: {
-        subject: `token:${this.#options.issuer}#${sub}`,
+        subject: `token:${this.options.issuer}#${sub}`,
         userId: scopes.has('admin') ? undefined : userId(sub),
         scopes,
       },

@@ -12,20 +12,20 @@ interface Answers {
 }
 
 export class Reference {
-  readonly #version: string;
-  #answers: Promise<Answers> | undefined;
+  private readonly version: string;
+  private answers: Promise<Answers> | undefined;
 
   constructor(version: string) {
-    this.#version = version;
+    this.version = version;
   }
 
-  document = async (): Promise<Answer> => (await this.#made()).document;
+  document = async (): Promise<Answer> => (await this.made()).document;
 
-  page = async (): Promise<Answer> => (await this.#made()).page;
+  page = async (): Promise<Answer> => (await this.made()).page;
 
-  #made(): Promise<Answers> {
-    this.#answers ??= answersOf(this.#version);
-    return this.#answers;
+  private made(): Promise<Answers> {
+    this.answers ??= answersOf(this.version);
+    return this.answers;
   }
 }
 

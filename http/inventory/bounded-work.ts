@@ -46,15 +46,15 @@ export async function boundedWork<T>(
 
 /** Work on things of one name in the order in which it is given, on others meanwhile. */
 export class InOrder {
-  readonly #last = new Map<string, Promise<unknown>>();
+  private readonly last = new Map<string, Promise<unknown>>();
 
   async after<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.get(name)?.then(work, work) ?? work();
-    this.#last.set(name, mine);
+    const mine = this.last.get(name)?.then(work, work) ?? work();
+    this.last.set(name, mine);
     try {
       return await mine;
     } finally {
-      if (this.#last.get(name) === mine) this.#last.delete(name);
+      if (this.last.get(name) === mine) this.last.delete(name);
     }
   }
 }

@@ -21,116 +21,116 @@ const CLOSED = 'has a quotation mark that is closed in the middle of a value';
 const OPEN = 'has a quotation mark that is never closed';
 
 export class CsvRows {
-  #place: Place = 'before';
-  #values: string[] = [];
-  #value = '';
-  #chars = 0;
-  #problem = '';
-  #line = 1;
-  #firstLine = 1;
-  #isAfterCr = false;
+  private place: Place = 'before';
+  private values: string[] = [];
+  private value = '';
+  private chars = 0;
+  private problem = '';
+  private currentLine = 1;
+  private firstLine = 1;
+  private isAfterCr = false;
 
   /** That is being read. */
   get line(): number {
-    return this.#line;
+    return this.currentLine;
   }
 
   /** @returns those that end in this text. */
   *in(text: string): Generator<CsvRow> {
     for (let i = 0; i < text.length; i++) {
       const char = text.charAt(i);
-      const isOneEnd = char === '\n' && this.#isAfterCr;
+      const isOneEnd = char === '\n' && this.isAfterCr;
       const isEnd = char === '\n' || char === '\r';
-      this.#isAfterCr = char === '\r';
-      if (isEnd && this.#place !== 'quoted') {
+      this.isAfterCr = char === '\r';
+      if (isEnd && this.place !== 'quoted') {
         if (!isOneEnd) {
-          yield* this.#row();
-          this.#firstLine = ++this.#line;
+          yield* this.row();
+          this.firstLine = ++this.currentLine;
         }
         continue;
       }
-      if (isEnd && !isOneEnd) this.#line++;
-      this.#read(char);
+      if (isEnd && !isOneEnd) this.currentLine++;
+      this.read(char);
     }
   }
 
   /** @returns the one that has no line end behind it. */
   *rest(): Generator<CsvRow> {
-    if (this.#place === 'quoted') this.#isBad(OPEN);
-    yield* this.#row();
+    if (this.place === 'quoted') this.isBad(OPEN);
+    yield* this.row();
   }
 
   // -------------------------------------------------------------- machinery
 
-  #read(char: string): void {
-    switch (this.#place) {
+  private read(char: string): void {
+    switch (this.place) {
       case 'before':
-        if (char === '"') this.#place = 'quoted';
-        else if (char === ',') this.#ends('');
+        if (char === '"') this.place = 'quoted';
+        else if (char === ',') this.ends('');
         else if (!isBlank(char)) {
-          this.#place = 'plain';
-          this.#add(char);
+          this.place = 'plain';
+          this.add(char);
         }
         break;
       case 'plain':
-        if (char === '"') this.#isBad(OPENED);
-        else if (char === ',') this.#ends(this.#value.trim());
-        else this.#add(char);
+        if (char === '"') this.isBad(OPENED);
+        else if (char === ',') this.ends(this.value.trim());
+        else this.add(char);
         break;
       case 'quoted':
-        if (char === '"') this.#place = 'quote';
-        else this.#add(char);
+        if (char === '"') this.place = 'quote';
+        else this.add(char);
         break;
       case 'quote':
         if (char === '"') {
-          this.#place = 'quoted';
-          this.#add(char);
+          this.place = 'quoted';
+          this.add(char);
           break;
         }
-        this.#place = 'behind';
-        this.#read(char);
+        this.place = 'behind';
+        this.read(char);
         break;
       case 'behind':
-        if (char === ',') this.#ends(this.#value);
-        else if (!isBlank(char)) this.#isBad(CLOSED);
+        if (char === ',') this.ends(this.value);
+        else if (!isBlank(char)) this.isBad(CLOSED);
         break;
       case 'bad':
     }
   }
 
-  #add(char: string): void {
-    if (this.#hasRoom()) this.#value += char;
+  private add(char: string): void {
+    if (this.hasRoom()) this.value += char;
   }
 
-  #ends(value: string): void {
-    if (this.#hasRoom()) this.#values.push(value);
-    this.#value = '';
-    this.#place = 'before';
+  private ends(value: string): void {
+    if (this.hasRoom()) this.values.push(value);
+    this.value = '';
+    this.place = 'before';
   }
 
-  #hasRoom(): boolean {
-    if (++this.#chars <= limits.importRecordChars) return true;
-    this.#problem ||= TOO_LONG;
+  private hasRoom(): boolean {
+    if (++this.chars <= limits.importRecordChars) return true;
+    this.problem ||= TOO_LONG;
     return false;
   }
 
-  #isBad(problem: string): void {
-    this.#problem ||= problem;
-    this.#place = 'bad';
+  private isBad(problem: string): void {
+    this.problem ||= problem;
+    this.place = 'bad';
   }
 
-  *#row(): Generator<CsvRow> {
-    const isEmpty = this.#place === 'before' && this.#chars === 0;
-    if (this.#place === 'plain') this.#ends(this.#value.trim());
-    else if (this.#place !== 'bad') this.#ends(this.#value);
-    const [line, values, problem] = [this.#line, this.#values, this.#problem];
-    this.#values = [];
-    this.#value = '';
-    this.#chars = 0;
-    this.#problem = '';
-    this.#place = 'before';
+  private *row(): Generator<CsvRow> {
+    const isEmpty = this.place === 'before' && this.chars === 0;
+    if (this.place === 'plain') this.ends(this.value.trim());
+    else if (this.place !== 'bad') this.ends(this.value);
+    const [line, values, problem] = [this.currentLine, this.values, this.problem];
+    this.values = [];
+    this.value = '';
+    this.chars = 0;
+    this.problem = '';
+    this.place = 'before';
     if (isEmpty) return;
-    const since = line > this.#firstLine ? `; it begins on line ${this.#firstLine}` : '';
+    const since = line > this.firstLine ? `; it begins on line ${this.firstLine}` : '';
     yield problem === '' ? { line, values } : { line, problem: problem + since };
   }
 }

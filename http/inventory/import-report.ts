@@ -12,32 +12,32 @@ interface FailedRow {
 }
 
 export class ImportReport {
-  #rows = 0;
-  #failed = 0;
-  #failedRows: FailedRow[] = [];
+  private rows = 0;
+  private failed = 0;
+  private failedRows: FailedRow[] = [];
 
   constructor(readonly key: string) {}
 
   add(line: number, product: string | undefined, failure: Failure | undefined): void {
-    this.#rows++;
+    this.rows++;
     if (failure === undefined) return;
-    this.#failed++;
+    this.failed++;
     const { code, message, details } = failure;
     const errors = details.errors?.length ? details.errors : [{ field: 'line', message }];
-    this.#failedRows.push({ line, ...(product && { product_id: shortened(product) }), code, errors });
+    this.failedRows.push({ line, ...(product && { product_id: shortened(product) }), code, errors });
     // They come nearly in order: the first ones may be told from the others now and then.
-    if (this.#failedRows.length >= 2 * limits.importFailures) this.#failedRows = this.#first();
+    if (this.failedRows.length >= 2 * limits.importFailures) this.failedRows = this.first();
   }
 
   json(): string {
-    return JSON.stringify({ ...this.#counts(), failed_rows: this.#first(), idempotency_key: this.key });
+    return JSON.stringify({ ...this.counts(), failed_rows: this.first(), idempotency_key: this.key });
   }
 
   /** A file that is wrong as a whole, seen only after some of its rows were received. */
   brokenOff({ status, code, message, details }: Failure, { readableEnded }: IncomingMessage): Failure {
     const unreadBody = !readableEnded;
-    if (this.#rows === 0) return new Failure(status, code, message, { ...details, unreadBody });
-    const counts = this.#counts();
+    if (this.rows === 0) return new Failure(status, code, message, { ...details, unreadBody });
+    const counts = this.counts();
     const which = code === 'too_large' ? 'the first part of the file' : 'the same file, put right,';
     return new Failure(
       status,
@@ -47,12 +47,12 @@ export class ImportReport {
     );
   }
 
-  #counts() {
-    return { rows: this.#rows, imported: this.#rows - this.#failed, failed: this.#failed };
+  private counts() {
+    return { rows: this.rows, imported: this.rows - this.failed, failed: this.failed };
   }
 
-  #first(): FailedRow[] {
-    return this.#failedRows.sort((a, b) => a.line - b.line).slice(0, limits.importFailures);
+  private first(): FailedRow[] {
+    return this.failedRows.sort((a, b) => a.line - b.line).slice(0, limits.importFailures);
   }
 }
 

@@ -41,16 +41,16 @@ const COLUMNS = {
 };
 
 export class Import {
-  readonly #options: ImportOptions;
-  readonly #waiting = new WaitingRoom(limits.importsAtOnce);
+  private readonly options: ImportOptions;
+  private readonly waiting = new WaitingRoom(limits.importsAtOnce);
 
   constructor(options: ImportOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   receive = (request: ApiRequest): Promise<Answer> =>
-    this.#waiting.during(async () => {
-      const { clock, patienceMs } = this.#options;
+    this.waiting.during(async () => {
+      const { clock, patienceMs } = this.options;
       const report = new ImportReport(idempotencyKey(request, undefined) ?? clock.id());
       const endsAt = clock.monotonic() + limits.importMs;
       const body = arriving(request.req, {
@@ -64,7 +64,7 @@ export class Import {
       try {
         await boundedWork(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
           const product = 'values' in record ? record.values.product_id : undefined;
-          const row = () => this.#receiveRow(record, report.key, request, endsAt);
+          const row = () => this.receiveRow(record, report.key, request, endsAt);
           const failure = await (product ? ofProduct.after(product, row) : row());
           report.add(record.line, product, failure);
           // One that is wrong ends at once: a file of them would leave no turn to anybody else.
@@ -80,13 +80,18 @@ export class Import {
   // -------------------------------------------------------------- machinery
 
   /** @returns what is wrong with the row. @throws Failure once there is no time left for any, or nobody to receive it. */
-  async #receiveRow(record: CsvRecord, key: string, request: ApiRequest, endsAt: number): Promise<Failure | undefined> {
-    if (this.#options.clock.monotonic() >= endsAt) throw tookTooLong();
+  private async receiveRow(
+    record: CsvRecord,
+    key: string,
+    request: ApiRequest,
+    endsAt: number,
+  ): Promise<Failure | undefined> {
+    if (this.options.clock.monotonic() >= endsAt) throw tookTooLong();
     try {
       if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
       const { line, values } = record;
       const write = writeOf(`import/${line}`, callerOf(request.principal), key, values, () => '');
-      await this.#received(values, write, request, endsAt);
+      await this.received(values, write, request, endsAt);
       return undefined;
     } catch (error) {
       if (error instanceof Failure) return error;
@@ -94,13 +99,13 @@ export class Import {
     }
   }
 
-  async #received(
+  private async received(
     values: Readonly<Record<string, string>>,
     { ref, fingerprint }: ReturnType<typeof writeOf>,
     request: ApiRequest,
     endsAt: number,
   ): Promise<void> {
-    const { owners, clock, waitMs } = this.#options;
+    const { owners, clock, waitMs } = this.options;
     const line = validated(receiptLine, typed(values));
     const product = productId(String(line.product_id));
     const before = await owners.product(product);

@@ -44,17 +44,17 @@ interface Receipt {
 type Replies = ReadonlyMap<ProductId, StockReply>;
 
 export class Inventory {
-  readonly #options: InventoryOptions;
-  readonly #draw: () => string;
-  readonly #recent = new RecentWrites();
+  private readonly options: InventoryOptions;
+  private readonly draw: () => string;
+  private readonly recent = new RecentWrites();
 
   constructor(options: InventoryOptions) {
-    this.#options = options;
-    this.#draw = () => options.clock.id();
+    this.options = options;
+    this.draw = () => options.clock.id();
   }
 
   list = async (query: ProductListQuery, { req }: ApiRequest): Promise<Answer> => {
-    const { queries } = this.#options;
+    const { queries } = this.options;
     if (query.limit === undefined && query.cursor === undefined) {
       const page = pageOf(query);
       const { products, ...counted } = await fromReadModel(() => queries.products(page));
@@ -73,7 +73,7 @@ export class Inventory {
   };
 
   get = async (id: string): Promise<Answer> => {
-    const state = await this.#options.owners.product(productId(id));
+    const state = await this.options.owners.product(productId(id));
     if (!state?.known) throw unknownProduct(id);
     return success(200, productJson(state));
   };
@@ -90,18 +90,18 @@ export class Inventory {
       callerOf(request.principal),
       idempotencyKey(request, body.idempotency_key),
       normalised,
-      this.#draw,
+      this.draw,
     );
-    return this.#options.waiting.during(async () => {
-      this.#recent.refuseOther(write);
-      const receipts = await this.#checked(body.products);
-      const replies = await this.#received(receipts, write, request);
+    return this.options.waiting.during(async () => {
+      this.recent.refuseOther(write);
+      const receipts = await this.checked(body.products);
+      const replies = await this.received(receipts, write, request);
       const states = receipts.flatMap(({ product }) => {
         const reply = replies.get(product);
         return reply?.kind === 'done' ? [reply.state] : [];
       });
       if (states.length < receipts.length) {
-        if (states.length > 0) this.#recent.hadEffect(write); // Its key is told now, even if it was drawn.
+        if (states.length > 0) this.recent.hadEffect(write); // Its key is told now, even if it was drawn.
         throw incomplete(receipts, replies, write);
       }
       return success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
@@ -109,17 +109,17 @@ export class Inventory {
   };
 
   /** Applies a receipt, a part of it at a time, until all of it is or something is not done. */
-  async #received(receipts: readonly Receipt[], write: Write, request: ApiRequest): Promise<Replies> {
-    const { clock, waitMs } = this.#options;
+  private async received(receipts: readonly Receipt[], write: Write, request: ApiRequest): Promise<Replies> {
+    const { clock, waitMs } = this.options;
     const startedAt = clock.monotonic();
     const replies = new Map<ProductId, StockReply>();
     const apply = async ({ product, command }: Receipt): Promise<boolean> => {
       const restMs = limits.receiptMs - (clock.monotonic() - startedAt);
       if (restMs <= 0) return false;
       const named = { ...command, ref: write.ref, fingerprint: write.fingerprint };
-      const reply = await this.#write(product, named, write, request, Math.min(waitMs, restMs));
+      const reply = await this.write(product, named, write, request, Math.min(waitMs, restMs));
       replies.set(product, reply);
-      if (reply.kind === 'done' && !write.fresh) this.#recent.hadEffect(write);
+      if (reply.kind === 'done' && !write.fresh) this.recent.hadEffect(write);
       return reply.kind === 'done';
     };
     // Too much stock may be a refusal, or a repeat of what has long been added: only the keeper can
@@ -133,12 +133,12 @@ export class Inventory {
   adjust = async (request: ApiRequest, id: string, { delta, reason, idempotency_key }: AdjustBody): Promise<Answer> => {
     const product = productId(id);
     const key = idempotencyKey(request, idempotency_key);
-    const write = writeOf(`adjust/${product}`, callerOf(request.principal), key, { delta, reason }, this.#draw);
-    const { waiting, waitMs } = this.#options;
+    const write = writeOf(`adjust/${product}`, callerOf(request.principal), key, { delta, reason }, this.draw);
+    const { waiting, waitMs } = this.options;
     return waiting.during(async () => {
       const { ref, fingerprint } = write;
       const command = { type: 'adjust', ref, fingerprint, delta, reason } as const;
-      const reply = await this.#write(product, command, write, request, waitMs);
+      const reply = await this.write(product, command, write, request, waitMs);
       switch (reply.kind) {
         case 'done':
           return success(200, productJson(reply.state), 'Stock adjusted successfully');
@@ -152,7 +152,7 @@ export class Inventory {
 
   check = async ({ items }: CheckBody): Promise<Answer> => {
     const [lines] = merged([items, 'items']);
-    const states = await Promise.all(lines.map(({ product }) => this.#options.owners.product(product)));
+    const states = await Promise.all(lines.map(({ product }) => this.options.owners.product(product)));
     const shown = lines.map(({ product, quantity }, i) => {
       const state = states[i];
       const free = state?.known ? available(state) : 0;
@@ -165,14 +165,14 @@ export class Inventory {
     const { product_id: product } = query;
     const page = pageOf(query);
     const { operations, ...counted } = await fromReadModel(() =>
-      this.#options.queries.operations(product === undefined ? undefined : productId(product), page),
+      this.options.queries.operations(product === undefined ? undefined : productId(product), page),
     );
     return list(operations.map(operationJson), { ...page, ...counted });
   };
 
   /** "Why is it 47": every movement with its cause and the balance after it, or the balance at a past moment. */
   ledger = async (id: string, { cursor, limit, at }: LedgerQuery, { req }: ApiRequest): Promise<Answer> => {
-    const { owners, queries } = this.#options;
+    const { owners, queries } = this.options;
     const product = productId(id);
     const name = `ledger ${id}`;
     const before = ledgerVersion(name, cursor);
@@ -189,7 +189,7 @@ export class Inventory {
   };
 
   /** Everything that can be known to be wrong, in every line. */
-  async #checked(products: ReceiptBody['products']): Promise<readonly Receipt[]> {
+  private async checked(products: ReceiptBody['products']): Promise<readonly Receipt[]> {
     const errors: FieldError[] = [];
     const wrong = (field: string, problem: string) => errors.push({ field, message: `${field} ${problem}.` });
     const seen = new Set<string>();
@@ -200,7 +200,7 @@ export class Inventory {
     if (errors.length > 0) throw invalid(errors);
 
     const ids = products.map(({ product_id }) => productId(String(product_id)));
-    const before = await Promise.all(ids.map((id) => this.#options.owners.product(id)));
+    const before = await Promise.all(ids.map((id) => this.options.owners.product(id)));
     const receipts = products.flatMap((line, i): Receipt[] => {
       const product = ids[i] ?? productId('');
       const state = before[i] ?? unknownState(product);
@@ -217,7 +217,7 @@ export class Inventory {
     return receipts;
   }
 
-  async #write(
+  private async write(
     product: ProductId,
     command: StockRequest['command'],
     { fresh }: Write,
@@ -226,7 +226,7 @@ export class Inventory {
   ): Promise<StockReply> {
     try {
       const write = { product, command, correlation: request.correlation, fresh };
-      return await stockUnder(request, write, (ask) => this.#options.owners.stock(ask, waitMs));
+      return await stockUnder(request, write, (ask) => this.options.owners.stock(ask, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
       throw error;

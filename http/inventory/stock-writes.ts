@@ -12,21 +12,21 @@ import type { Write } from '../api/write-id.js';
  * refused whole, for as long as this process remembers.
  */
 export class RecentWrites {
-  readonly #fingerprints = new Map<WriteId, string>();
+  private readonly fingerprints = new Map<WriteId, string>();
 
   refuseOther({ ref, fingerprint, fresh }: Write): void {
-    if (!fresh && (this.#fingerprints.get(ref) ?? fingerprint) !== fingerprint) {
+    if (!fresh && (this.fingerprints.get(ref) ?? fingerprint) !== fingerprint) {
       throw idempotencyMismatch('another request');
     }
   }
 
   hadEffect({ ref, fingerprint }: Write): void {
-    if (this.#fingerprints.has(ref)) return;
-    if (this.#fingerprints.size >= limits.recentKeys) {
-      const oldest = this.#fingerprints.keys().next().value;
-      if (oldest !== undefined) this.#fingerprints.delete(oldest);
+    if (this.fingerprints.has(ref)) return;
+    if (this.fingerprints.size >= limits.recentKeys) {
+      const oldest = this.fingerprints.keys().next().value;
+      if (oldest !== undefined) this.fingerprints.delete(oldest);
     }
-    this.#fingerprints.set(ref, fingerprint);
+    this.fingerprints.set(ref, fingerprint);
   }
 }
 

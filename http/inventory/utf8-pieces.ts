@@ -7,31 +7,31 @@
 import { isUtf8 } from 'node:buffer';
 
 export class Utf8Pieces {
-  #begun: Buffer = Buffer.alloc(0);
-  #isFirst = true;
-  #isBad = false;
+  private begun: Buffer = Buffer.alloc(0);
+  private isFirst = true;
+  private foundBad = false;
 
   /** It has come to bytes that are no text. */
   get isBad(): boolean {
-    return this.#isBad;
+    return this.foundBad;
   }
 
   /** A character has begun and not ended: behind the last piece that is no text either. */
   get isOpen(): boolean {
-    return this.#begun.length > 0;
+    return this.begun.length > 0;
   }
 
   /** @returns the text up to the first byte that is none. */
   text(piece: Buffer): string {
-    const bytes = this.#begun.length === 0 ? piece : Buffer.concat([this.#begun, piece]);
+    const bytes = this.begun.length === 0 ? piece : Buffer.concat([this.begun, piece]);
     const end = bytes.length - begunIn(bytes);
-    this.#begun = bytes.subarray(end);
+    this.begun = bytes.subarray(end);
     const whole = bytes.subarray(0, end);
-    this.#isBad = !isUtf8(whole);
-    const text = (this.#isBad ? soundPartOf(whole) : whole).toString('utf8');
+    this.foundBad = !isUtf8(whole);
+    const text = (this.foundBad ? soundPartOf(whole) : whole).toString('utf8');
     if (text === '') return text;
-    const isMarked = this.#isFirst && text.startsWith(BYTE_ORDER_MARK);
-    this.#isFirst = false;
+    const isMarked = this.isFirst && text.startsWith(BYTE_ORDER_MARK);
+    this.isFirst = false;
     return isMarked ? text.slice(1) : text;
   }
 }

@@ -36,19 +36,19 @@ class Series {
 }
 
 class Durations extends Histogram<Label> {
-  readonly #byRoute = new Map<string, Map<number, Series>>();
+  private readonly byRoute = new Map<string, Map<number, Series>>();
 
   add(route: string, status: number, seconds: number): void {
-    const byStatus = this.#byRoute.get(route) ?? new Map<number, Series>();
+    const byStatus = this.byRoute.get(route) ?? new Map<number, Series>();
     const series = byStatus.get(status) ?? new Series();
-    if (series.count === 0) this.#byRoute.set(route, byStatus.set(status, series));
+    if (series.count === 0) this.byRoute.set(route, byStatus.set(status, series));
     series.add(seconds);
   }
 
   /** What both of the registry's forms are made of. */
   async getForPromString() {
     const values: Sample[] = [];
-    for (const [route, byStatus] of this.#byRoute) {
+    for (const [route, byStatus] of this.byRoute) {
       for (const [status, series] of byStatus) {
         const sharedLabels = { route, status };
         const value = (suffix: string, value: number, labels: { le?: number | string } = {}) =>
@@ -75,11 +75,11 @@ export function createRegistry(): Registry {
 }
 
 export class EdgeMetrics {
-  readonly #durations: Durations;
-  #inFlight = 0;
+  private readonly durations: Durations;
+  private inFlight = 0;
 
   constructor(readonly registry: Registry) {
-    this.#durations = new Durations({
+    this.durations = new Durations({
       name: NAME,
       help: HELP,
       labelNames: ['route', 'status'],
@@ -89,21 +89,21 @@ export class EdgeMetrics {
       name: 'holdfast_http_requests_in_flight',
       help: 'Requests that have no reply yet.',
       registers: [registry],
-      collect: () => gauge.set(this.#inFlight),
+      collect: () => gauge.set(this.inFlight),
     });
   }
 
   began(): void {
-    this.#inFlight++;
+    this.inFlight++;
   }
 
   ended(route: string, status: number, ms: number): void {
-    this.#inFlight--;
-    this.#durations.add(route, status, ms / 1000);
+    this.inFlight--;
+    this.durations.add(route, status, ms / 1000);
   }
 
   /** A request that could not even be read. */
   unreadable(status: number): void {
-    this.#durations.add('unreadable', status, 0);
+    this.durations.add('unreadable', status, 0);
   }
 }

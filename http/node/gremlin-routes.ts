@@ -21,52 +21,51 @@ const LATE_MS = 5_000;
 const MOMENT_MS = 500;
 
 export class GremlinRoutes {
-  readonly #desk: GremlinDesk | undefined;
-  readonly #clock: Pick<Clock, 'after' | 'random'>;
+  private readonly desk: GremlinDesk | undefined;
+  private readonly clock: Pick<Clock, 'after' | 'random'>;
 
   constructor(desk: GremlinDesk | undefined, clock: Pick<Clock, 'after' | 'random'>) {
-    this.#desk = desk;
-    this.#clock = clock;
+    this.desk = desk;
+    this.clock = clock;
   }
 
   enable = async (body: GremlinBody): Promise<Answer> => {
-    const desk = this.#allowed();
+    const desk = this.allowed();
     const { rules, for_s = limits.gremlinForSDefault, seed, ...one } = body;
-    const setting = { rules: rulesOf(rules, one), seed: seed ?? Math.floor(this.#clock.random() * 2 ** 31) };
+    const setting = { rules: rulesOf(rules, one), seed: seed ?? Math.floor(this.clock.random() * 2 ** 31) };
     return success(200, statusJson(await desk.enable(setting, for_s * 1_000)), 'The gremlin is on');
   };
 
-  disable = async (): Promise<Answer> =>
-    success(200, statusJson(await this.#allowed().disable()), 'The gremlin is off');
+  disable = async (): Promise<Answer> => success(200, statusJson(await this.allowed().disable()), 'The gremlin is off');
 
   status = async (): Promise<Answer> => {
     const off: GremlinStatus = { enabled: false, standing: undefined, asked: {}, hits: {} };
-    return success(200, statusJson((await this.#desk?.status()) ?? off));
+    return success(200, statusJson((await this.desk?.status()) ?? off));
   };
 
   /** A handler as it is, or, for requests about stock, one that may be bitten. */
   biting = (path: string, handle: Handler): Handler => {
-    const desk = this.#desk;
+    const desk = this.desk;
     if (desk === undefined || !path.startsWith('/api/inventory')) return handle;
     return async (request) => {
       const bite = await desk.bite('inventory');
-      return bite === undefined ? handle(request) : this.#bitten(bite, request, handle);
+      return bite === undefined ? handle(request) : this.bitten(bite, request, handle);
     };
   };
 
   // -------------------------------------------------------------- machinery
 
-  #allowed(): GremlinDesk {
-    if (this.#desk !== undefined) return this.#desk;
+  private allowed(): GremlinDesk {
+    if (this.desk !== undefined) return this.desk;
     throw new Failure(403, 'gremlin_off', 'The gremlin is not allowed here: it needs GREMLIN=on in the environment.');
   }
 
-  async #bitten(bite: Bite, request: ApiRequest, handle: Handler): Promise<Answer> {
+  private async bitten(bite: Bite, request: ApiRequest, handle: Handler): Promise<Answer> {
     switch (bite.kind) {
       case 'latency':
       case 'reorder':
         await new Promise<void>((resolve) => {
-          this.#clock.after(bite.delayMs, resolve);
+          this.clock.after(bite.delayMs, resolve);
         });
         return handle(request);
       case 'error':

@@ -28,16 +28,16 @@ export interface HealthOptions {
 }
 
 export class Health {
-  readonly #options: HealthOptions;
+  private readonly options: HealthOptions;
 
   constructor(options: HealthOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   health = async ({ principal }: Pick<ApiRequest, 'principal'>): Promise<Answer> => {
-    const { version } = this.#options;
+    const { version } = this.options;
     const unknown = { kind: 'unknown', guarantee: 'unknown: the node does not answer' };
-    const report = await this.#inTime<HealthReport>(this.#options.health, () => ({
+    const report = await this.inTime<HealthReport>(this.options.health, () => ({
       status: 'down',
       version,
       journal: unknown,
@@ -50,21 +50,21 @@ export class Health {
   live = async (): Promise<Answer> => ({ status: 200, body: '{"status":"alive"}' });
 
   ready = async (): Promise<Answer> => {
-    const why = this.#options.stopping()
+    const why = this.options.stopping()
       ? 'This node is stopping.'
-      : await this.#inTime(this.#options.ready, () => 'The node does not answer: a write did not get through in time.');
+      : await this.inTime(this.options.ready, () => 'The node does not answer: a write did not get through in time.');
     return why === undefined
       ? { status: 200, body: '{"status":"ready"}' }
       : { status: 503, body: errorBody('not_ready', why), headers: ['Retry-After', '1'] };
   };
 
   metrics = async (): Promise<Answer> => {
-    const { registry } = this.#options;
+    const { registry } = this.options;
     return { status: 200, body: await registry.metrics(), contentType: registry.contentType };
   };
 
   /** The answer, or what is said instead of one that is late or fails. */
-  #inTime<T>(ask: () => Promise<T>, otherwise: () => T): Promise<T> {
-    return withDeadline(this.#options.clock, limits.readyMs, () => ask().catch(otherwise), otherwise);
+  private inTime<T>(ask: () => Promise<T>, otherwise: () => T): Promise<T> {
+    return withDeadline(this.options.clock, limits.readyMs, () => ask().catch(otherwise), otherwise);
   }
 }

@@ -39,17 +39,17 @@ export interface OrderLifeOptions {
 type Unnamed<A> = A extends OrderAct ? Omit<A, 'act'> : never;
 
 export class OrderLife {
-  readonly #options: OrderLifeOptions;
+  private readonly options: OrderLifeOptions;
 
   constructor(options: OrderLifeOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   move = (request: ApiRequest, id: string, { status, idempotency_key }: StatusBody): Promise<Answer> =>
-    this.#act(request, id, idempotency_key, { type: 'move', to: status }, 'Order status updated successfully');
+    this.act(request, id, idempotency_key, { type: 'move', to: status }, 'Order status updated successfully');
 
   cancel = (request: ApiRequest, id: string, { reason, idempotency_key }: CancelBody): Promise<Answer> =>
-    this.#act(request, id, idempotency_key, { type: 'cancel', ...said({ reason }) }, 'Order cancelled successfully');
+    this.act(request, id, idempotency_key, { type: 'cancel', ...said({ reason }) }, 'Order cancelled successfully');
 
   ship = (request: ApiRequest, id: string, body: ShipBody): Promise<Answer> => {
     const { lines, tracking_id: tracking, carrier, idempotency_key } = body;
@@ -58,28 +58,28 @@ export class OrderLife {
       ...(lines !== undefined && { lines: linesOf(lines) }),
       ...said({ tracking, carrier }),
     } as const;
-    return this.#act(request, id, idempotency_key, command, 'Order shipped successfully');
+    return this.act(request, id, idempotency_key, command, 'Order shipped successfully');
   };
 
   deliver = (request: ApiRequest, id: string, { fulfillment_id, idempotency_key }: DeliverBody): Promise<Answer> => {
     const command = { type: 'deliver', ...said({ fulfillment: fulfillment_id }) } as const;
-    return this.#act(request, id, idempotency_key, command, 'Order delivered successfully');
+    return this.act(request, id, idempotency_key, command, 'Order delivered successfully');
   };
 
   requestReturn = async (request: ApiRequest, id: string, body: ReturnBody): Promise<Answer> => {
     const { lines, reason, idempotency_key } = body;
-    const named = lines?.some(({ item_id }) => item_id !== undefined) ? await this.#order(request, id) : undefined;
+    const named = lines?.some(({ item_id }) => item_id !== undefined) ? await this.order(request, id) : undefined;
     const command = {
       type: 'requestReturn',
       ...(lines !== undefined && { lines: linesOf(lines.map((line, i) => resolved(line, i, named))) }),
       ...said({ reason }),
     } as const;
-    return this.#act(request, id, idempotency_key, command, 'Return requested successfully', 201);
+    return this.act(request, id, idempotency_key, command, 'Return requested successfully', 201);
   };
 
   receiveReturn = (request: ApiRequest, id: string, returned: string, body: ReceiveReturnBody): Promise<Answer> => {
     const command = { type: 'receiveReturn', returned, restock: body.restock ?? true } as const;
-    return this.#act(request, id, body.idempotency_key, command, 'Return received successfully');
+    return this.act(request, id, body.idempotency_key, command, 'Return received successfully');
   };
 
   refund = async (
@@ -87,19 +87,19 @@ export class OrderLife {
     id: string,
     { amount, reason, idempotency_key }: RefundBody,
   ): Promise<Answer> => {
-    const minor = amount === undefined ? undefined : minorOf(amount, await this.#order(request, id));
+    const minor = amount === undefined ? undefined : minorOf(amount, await this.order(request, id));
     const command = { type: 'refund', ...(minor !== undefined && { minor }), ...said({ reason }) } as const;
-    return this.#act(request, id, idempotency_key, command, 'Refund requested successfully', 201);
+    return this.act(request, id, idempotency_key, command, 'Refund requested successfully', 201);
   };
 
   extendHold = (request: ApiRequest, id: string, { idempotency_key }: ExtendBody): Promise<Answer> =>
-    this.#act(request, id, idempotency_key, { type: 'extendHold' }, 'Hold extended successfully');
+    this.act(request, id, idempotency_key, { type: 'extendHold' }, 'Hold extended successfully');
 
   transitions = async (): Promise<Answer> => success(200, TABLE);
 
   // -------------------------------------------------------------- machinery
 
-  async #act(
+  private async act(
     request: ApiRequest,
     id: string,
     inBody: string | undefined,
@@ -107,7 +107,7 @@ export class OrderLife {
     message: string,
     status = 200,
   ): Promise<Answer> {
-    const { owners, clock, waiting, waitMs } = this.#options;
+    const { owners, clock, waiting, waitMs } = this.options;
     const key = idempotencyKey(request, inBody);
     const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(request.principal), key, command, () => clock.id());
     const ifVersion = versionAsked(request);
@@ -128,8 +128,8 @@ export class OrderLife {
     };
   }
 
-  async #order({ principal }: ApiRequest, id: string): Promise<OrderState> {
-    const state = await this.#options.owners.order(orderId(id) as OrderId);
+  private async order({ principal }: ApiRequest, id: string): Promise<OrderState> {
+    const state = await this.options.owners.order(orderId(id) as OrderId);
     if (state === undefined || !sees(principal, state.content.user)) throw notFound(`There is no order ${id}.`);
     return state;
   }

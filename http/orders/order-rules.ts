@@ -16,11 +16,11 @@ import type { Wish } from './order-content.js';
 const HARMLESS_PIECES = Math.floor(Number.MAX_SAFE_INTEGER / (limits.priceDecimal * 10 ** 4));
 
 export class OrderRules {
-  readonly #owners: Pick<Owners, 'product'>;
-  readonly #currencies = new Map<ProductId, string>();
+  private readonly owners: Pick<Owners, 'product'>;
+  private readonly currencies = new Map<ProductId, string>();
 
   constructor(owners: Pick<Owners, 'product'>) {
-    this.#owners = owners;
+    this.owners = owners;
   }
 
   /** Whether there is anything to look at: for most orders there is not, and they do not wait. */
@@ -30,25 +30,28 @@ export class OrderRules {
 
   /** @returns why the order can never be right. */
   async refusal({ content, lineFields }: Wish): Promise<Failure | undefined> {
-    return (await this.#currencyRefusal(content, lineFields)) ?? (await this.#totalRefusal(content));
+    return (await this.currencyRefusal(content, lineFields)) ?? (await this.totalRefusal(content));
   }
 
-  async #currencyRefusal({ lines, currency }: OrderContent, fields: readonly string[]): Promise<Failure | undefined> {
-    const unknown = lines.filter(({ product }) => !this.#currencies.has(product));
+  private async currencyRefusal(
+    { lines, currency }: OrderContent,
+    fields: readonly string[],
+  ): Promise<Failure | undefined> {
+    const unknown = lines.filter(({ product }) => !this.currencies.has(product));
     const asked = new Map<ProductId, string>();
     if (unknown.length > 0) {
       await Promise.all(
         unknown.map(async ({ product }) => {
-          const state = await this.#owners.product(product);
+          const state = await this.owners.product(product);
           if (!state?.known) return;
           asked.set(product, state.currency);
-          this.#remember(product, state.currency);
+          this.remember(product, state.currency);
         }),
       );
     }
     let expected = currency;
     for (const [i, { product }] of lines.entries()) {
-      const found = this.#currencies.get(product) ?? asked.get(product);
+      const found = this.currencies.get(product) ?? asked.get(product);
       if (found === undefined) continue;
       expected ??= found;
       if (found === expected) continue;
@@ -62,21 +65,21 @@ export class OrderRules {
     return undefined;
   }
 
-  async #totalRefusal({ lines }: OrderContent): Promise<Failure | undefined> {
+  private async totalRefusal({ lines }: OrderContent): Promise<Failure | undefined> {
     if (pieces(lines) <= HARMLESS_PIECES) return undefined;
-    const products = await Promise.all(lines.map(({ product }) => this.#owners.product(product)));
+    const products = await Promise.all(lines.map(({ product }) => this.owners.product(product)));
     const total = lines.reduce((sum, { quantity }, i) => sum + quantity * (products[i]?.unitPrice ?? 0), 0);
     return Number.isSafeInteger(total)
       ? undefined
       : invalidField('body', 'asks for more than an amount of money can hold: order fewer pieces');
   }
 
-  #remember(product: ProductId, currency: string): void {
-    if (this.#currencies.size >= limits.knownCurrencies) {
-      const oldest = this.#currencies.keys().next().value;
-      if (oldest !== undefined) this.#currencies.delete(oldest);
+  private remember(product: ProductId, currency: string): void {
+    if (this.currencies.size >= limits.knownCurrencies) {
+      const oldest = this.currencies.keys().next().value;
+      if (oldest !== undefined) this.currencies.delete(oldest);
     }
-    this.#currencies.set(product, currency);
+    this.currencies.set(product, currency);
   }
 }
 

@@ -39,14 +39,14 @@ export interface OrdersOptions {
 }
 
 export class Orders {
-  readonly #options: OrdersOptions;
-  readonly #rules: OrderRules;
-  readonly #draw: () => string;
+  private readonly options: OrdersOptions;
+  private readonly rules: OrderRules;
+  private readonly draw: () => string;
 
   constructor(options: OrdersOptions) {
-    this.#options = options;
-    this.#rules = new OrderRules(options.owners);
-    this.#draw = () => options.clock.id();
+    this.options = options;
+    this.rules = new OrderRules(options.owners);
+    this.draw = () => options.clock.id();
   }
 
   place = async (request: ApiRequest, body: OrderBody): Promise<Answer> => {
@@ -55,22 +55,22 @@ export class Orders {
     const { user } = wish.content;
     mustActFor(request, user, 'user_id');
     const service = serviceOf(request.principal);
-    let target = targetOf(user, service, key, this.#draw);
-    const { waiting, clock, broken } = this.#options;
+    let target = targetOf(user, service, key, this.draw);
+    const { waiting, clock, broken } = this.options;
     const preference = preferenceOf(request);
-    const waitMs = preference?.waitMs ?? this.#options.waitMs;
+    const waitMs = preference?.waitMs ?? this.options.waitMs;
     const impatient = preference?.impatient ?? false;
     waiting.enter();
     try {
       const startedAt = clock.monotonic();
-      let reply = await this.#placeAt(target, wish, request, waitMs, impatient);
+      let reply = await this.placeAt(target, wish, request, waitMs, impatient);
       if (key !== undefined && isNotYours(reply)) {
         // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
         target = hashedTarget(user, service, key);
-        reply = await this.#placeAt(target, wish, request, this.#rest(waitMs, startedAt), impatient);
+        reply = await this.placeAt(target, wish, request, this.rest(waitMs, startedAt), impatient);
       }
       const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
-      if (isRepeat && reply.kind === 'outcome') reply = await this.#asDecided(reply);
+      if (isRepeat && reply.kind === 'outcome') reply = await this.asDecided(reply);
       const more = [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])];
       return withHeaders(answerOf(reply, target.order), more);
     } catch (error) {
@@ -84,31 +84,37 @@ export class Orders {
   };
 
   /** The owner's promise itself where there is nothing to look at before: each one around it costs turns. */
-  #placeAt(target: Target, wish: Wish, request: ApiRequest, waitMs: number, impatient: boolean): Promise<PlaceReply> {
-    const { owners } = this.#options;
+  private placeAt(
+    target: Target,
+    wish: Wish,
+    request: ApiRequest,
+    waitMs: number,
+    impatient: boolean,
+  ): Promise<PlaceReply> {
+    const { owners } = this.options;
     const { order, fresh, alias } = target;
     const { content } = wish;
     // One shape for all: put together by spreads, it is what costs most here.
     const place = { order, fresh, alias, content, correlation: request.correlation, impatient };
-    if (!this.#rules.concern(content)) return owners.place(place, waitMs);
-    return this.#lookAt(target, wish, waitMs).then((restMs) => owners.place(place, restMs));
+    if (!this.rules.concern(content)) return owners.place(place, waitMs);
+    return this.lookAt(target, wish, waitMs).then((restMs) => owners.place(place, restMs));
   }
 
   /** @returns what is left of the time. @throws Failure where it could never be right. */
-  async #lookAt(target: Target, wish: Wish, waitMs: number): Promise<number> {
-    const { clock } = this.#options;
+  private async lookAt(target: Target, wish: Wish, waitMs: number): Promise<number> {
+    const { clock } = this.options;
     const startedAt = clock.monotonic();
     const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
-    const refusal = await withDeadline(clock, waitMs, () => this.#refusal(target, wish), late);
+    const refusal = await withDeadline(clock, waitMs, () => this.refusal(target, wish), late);
     if (refusal !== undefined) throw refusal;
-    return this.#rest(waitMs, startedAt);
+    return this.rest(waitMs, startedAt);
   }
 
   /** A repeat is answered like the first time: with the order as it stood when it was decided, whatever came after. */
-  async #asDecided(reply: Outcome): Promise<Outcome> {
+  private async asDecided(reply: Outcome): Promise<Outcome> {
     const { id, createdAt, updatedAt } = reply.state;
     if (createdAt === updatedAt) return reply; // Placed and decided in one turn, and nothing since.
-    const { owners, queries } = this.#options;
+    const { owners, queries } = this.options;
     await owners.flushed(id);
     let state = absentOrder(id);
     let decided: HistoryRow | undefined;
@@ -120,24 +126,24 @@ export class Orders {
     return decided === undefined ? reply : { ...reply, state };
   }
 
-  #rest(waitMs: number, startedAt: number): number {
-    return Math.max(0, waitMs - (this.#options.clock.monotonic() - startedAt));
+  private rest(waitMs: number, startedAt: number): number {
+    return Math.max(0, waitMs - (this.options.clock.monotonic() - startedAt));
   }
 
   /** Prices change and products appear: a repeat gets its order's answer, not today's opinion of it. */
-  async #refusal(target: Target, wish: Wish): Promise<Failure | undefined> {
-    const refusal = await this.#rules.refusal(wish);
-    return refusal !== undefined && (target.fresh || !(await this.#exists(target))) ? refusal : undefined;
+  private async refusal(target: Target, wish: Wish): Promise<Failure | undefined> {
+    const refusal = await this.rules.refusal(wish);
+    return refusal !== undefined && (target.fresh || !(await this.exists(target))) ? refusal : undefined;
   }
 
-  async #exists({ order, alias }: Target): Promise<boolean> {
-    const { owners } = this.#options;
+  private async exists({ order, alias }: Target): Promise<boolean> {
+    const { owners } = this.options;
     if ((await owners.order(order)) !== undefined) return true;
     return alias !== undefined && (await owners.order(alias)) !== undefined;
   }
 
   get = async ({ principal }: ApiRequest, id: string): Promise<Answer> => {
-    const state = await this.#options.owners.order(orderId(id));
+    const state = await this.options.owners.order(orderId(id));
     if (state === undefined || !sees(principal, state.content.user)) throw unknownOrder(id);
     return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
@@ -147,7 +153,7 @@ export class Orders {
     const user = query.user_id ?? principal.userId;
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
-    const sought = user === undefined || sees(principal, userId(user)) ? this.#options.queries : NOTHING;
+    const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NOTHING;
     if (query.limit === undefined && query.cursor === undefined) {
       const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
       return list(orders.map(orderJson), { ...page, ...counted });
@@ -174,7 +180,7 @@ export class Orders {
   };
 
   history = async (request: ApiRequest, id: string): Promise<Answer> => {
-    const { owners, queries } = this.#options;
+    const { owners, queries } = this.options;
     if (request.principal.userId !== undefined) await this.get(request, id);
     await owners.flushed(orderId(id));
     const rows = await fromReadModel(() => queries.history(orderId(id)));

@@ -17,22 +17,22 @@ const NONE: readonly string[] = [];
 const KEEP_S = '86400';
 
 export class Cors {
-  readonly #origins: ReadonlySet<string>;
-  readonly #anyone: boolean;
+  private readonly origins: ReadonlySet<string>;
+  private readonly anyone: boolean;
 
   /** @param origins as browsers write them (`https://shop.example`), `*` for all. */
   constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins);
-    this.#anyone = this.#origins.has('*');
+    this.origins = new Set(origins);
+    this.anyone = this.origins.has('*');
   }
 
   /** The answer to a preflight; undefined where the request is none. */
   preflight(req: IncomingMessage): Answer | undefined {
-    if (this.#origins.size === 0 || req.method !== 'OPTIONS') return undefined;
+    if (this.origins.size === 0 || req.method !== 'OPTIONS') return undefined;
     if (req.headers.origin === undefined || req.headers['access-control-request-method'] === undefined)
       return undefined;
     const headers = ['Vary', 'Access-Control-Request-Method, Access-Control-Request-Headers'];
-    if (this.#allowed(req) !== undefined) {
+    if (this.allowed(req) !== undefined) {
       headers.push('Access-Control-Allow-Methods', METHODS, 'Access-Control-Allow-Headers', MAY_SEND);
       headers.push('Access-Control-Max-Age', KEEP_S);
     }
@@ -41,16 +41,16 @@ export class Cors {
 
   /** What a reply must say so that the page may read it: raw names and values. */
   headersFor(req: IncomingMessage): readonly string[] {
-    if (this.#origins.size === 0) return NONE;
-    const allowed = this.#allowed(req);
-    const vary = this.#anyone ? [] : ['Vary', 'Origin'];
+    if (this.origins.size === 0) return NONE;
+    const allowed = this.allowed(req);
+    const vary = this.anyone ? [] : ['Vary', 'Origin'];
     if (allowed === undefined) return vary;
     return [...vary, 'Access-Control-Allow-Origin', allowed, 'Access-Control-Expose-Headers', MAY_READ];
   }
 
-  #allowed({ headers: { origin } }: IncomingMessage): string | undefined {
+  private allowed({ headers: { origin } }: IncomingMessage): string | undefined {
     if (origin === undefined) return undefined;
-    if (this.#anyone) return '*';
-    return this.#origins.has(origin) ? origin : undefined;
+    if (this.anyone) return '*';
+    return this.origins.has(origin) ? origin : undefined;
   }
 }

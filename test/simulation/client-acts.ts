@@ -44,7 +44,7 @@ const LIKELY: { readonly [P in Phase]: readonly [Kind, ...Kind[]] } = {
 
 export class Acts {
   readonly asked = new Map<WriteId, PendingAct>();
-  #count = 0;
+  private count = 0;
 
   constructor(
     private readonly cluster: Cluster,
@@ -53,49 +53,49 @@ export class Acts {
 
   /** Something of an order: mostly what may be, again and again, or two things at the same moment. */
   ask(order: OrderId, chance: Chance, waitMs: number): void {
-    const { counters } = this.#faults;
-    const state = this.#truth.orders.get(order);
+    const { counters } = this.faults;
+    const state = this.truth.orders.get(order);
     const draw = chance.next();
     const old = chance.any([...this.asked.values()].filter((asked) => asked.order === order));
-    if (draw < 0.15 && old !== undefined) return this.#send(old, old.command, waitMs);
+    if (draw < 0.15 && old !== undefined) return this.send(old, old.command, waitMs);
     if (draw < 0.2 && old !== undefined) {
       counters.add('act: another body under its ref');
       old.isTwo = true;
       const act = { ref: old.ref, fingerprint: 'another body' };
-      return this.#send(old, { ...old.command, act } as OrderAct, waitMs);
+      return this.send(old, { ...old.command, act } as OrderAct, waitMs);
     }
     const kind = draw < 0.3 ? chance.pick(ACTS) : chance.pick(likely(state));
-    const asked = this.#new(order, kind, state, chance);
+    const asked = this.new(order, kind, state, chance);
     for (let i = chance.pick([1, 1, 1, 2, 3]); i > 0; i--)
-      this.#send(asked, asked.command, waitMs, this.#condition(chance, state));
+      this.send(asked, asked.command, waitMs, this.condition(chance, state));
     if (draw < 0.8) return;
-    const rival = this.#new(order, kind === 'cancel' ? 'ship' : 'cancel', state, chance);
+    const rival = this.new(order, kind === 'cancel' ? 'ship' : 'cancel', state, chance);
     if (state?.phase === 'confirmed') counters.add('act: cancel against ship');
     if (state?.phase === 'charging') counters.add('act: cancel while the provider is asked');
-    this.#send(rival, rival.command, waitMs);
+    this.send(rival, rival.command, waitMs);
   }
 
   /** Everything once more: what was done is not done again, and is not refused either. */
   askAllAgain(): void {
-    for (const asked of this.asked.values()) this.#send(asked, asked.command, 3_000);
+    for (const asked of this.asked.values()) this.send(asked, asked.command, 3_000);
   }
 
   /** Whatever still can go on, by what is allowed. @returns how many it asked; 0: every order has come to an end. */
   toTheEnd(chance: Chance, round: number): number {
     let count = 0;
-    for (const state of this.#truth.orders.values()) {
-      const kind = this.#nextStep(state, chance, round);
+    for (const state of this.truth.orders.values()) {
+      const kind = this.nextStep(state, chance, round);
       if (kind === undefined) continue;
       count++;
-      const asked = this.#new(state.id, kind, state, chance, true);
-      this.#send(asked, asked.command, 3_000, {}, true);
+      const asked = this.new(state.id, kind, state, chance, true);
+      this.send(asked, asked.command, 3_000, {}, true);
     }
     return count;
   }
 
   // -------------------------------------------------------------- what is asked
 
-  #nextStep(state: OrderState, chance: Chance, round: number): Kind | undefined {
+  private nextStep(state: OrderState, chance: Chance, round: number): Kind | undefined {
     const { phase, payment, life } = state;
     if (life.returns.some(({ status }) => status === 'requested')) return 'receiveReturn';
     if (phase === 'delivered' && round < 6 && chance.hits(life.returns.length > 0 ? 0.6 : 0.1))
@@ -106,14 +106,14 @@ export class Acts {
     return payment === 'failed' || payment === 'refunded' || chance.hits(0.2) ? 'cancel' : 'ship';
   }
 
-  #condition(chance: Chance, state: OrderState | undefined): Condition {
+  private condition(chance: Chance, state: OrderState | undefined): Condition {
     if (state === undefined || !chance.hits(0.15)) return {};
     if (chance.hits(0.3)) return { user: userId('a stranger') };
     return chance.hits(0.5) ? { ifVersion: state.version } : { ifVersion: state.version - 1 };
   }
 
-  #new(order: OrderId, kind: Kind, state: OrderState | undefined, chance: Chance, whole = false): PendingAct {
-    const ref = writeId(this.#faults.timeline.id());
+  private new(order: OrderId, kind: Kind, state: OrderState | undefined, chance: Chance, whole = false): PendingAct {
+    const ref = writeId(this.faults.timeline.id());
     const command = commandOf(kind, { ref, fingerprint: `f${ref}` }, state, chance, whole);
     const asked = { order, ref, command, isTwo: false, isDone: false };
     this.asked.set(ref, asked);
@@ -122,17 +122,17 @@ export class Acts {
 
   // -------------------------------------------------------------- what is told
 
-  #send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
+  private send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
     const machine = this.clients.desk();
     if (machine === undefined) return;
     const { order } = asked;
-    const known = this.#truth.orders.has(order) && machine === this.cluster.owner;
+    const known = this.truth.orders.has(order) && machine === this.cluster.owner;
     const { incarnation } = machine.life;
     if (known && incarnation?.node.world.orders.has(order) === false)
-      this.#faults.counters.add('act: of an order that has left memory');
-    const request = { order, command, correlation: `a${++this.#count}`, ...condition };
+      this.faults.counters.add('act: of an order that has left memory');
+    const request = { order, command, correlation: `a${++this.count}`, ...condition };
     this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.life.act(request, waitMs), (reply) => {
-      this.#told(asked, command, reply, condition);
+      this.told(asked, command, reply, condition);
       if (reply.kind === 'done' || reply.kind === 'unavailable') return;
       const { verdict } = this.cluster.around;
       if (must) verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
@@ -142,16 +142,16 @@ export class Acts {
     });
   }
 
-  #told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersion }: Condition): void {
+  private told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersion }: Condition): void {
     const { verdict } = this.cluster.around;
     const { order, ref } = asked;
     const name = `${command.type} ${ref} of order ${order}`;
-    this.#faults.counters.add(`act: ${command.type} ${reply.kind}`);
+    this.faults.counters.add(`act: ${command.type} ${reply.kind}`);
     if (reply.kind === 'unavailable') return;
-    const stands = this.#truth.orders.get(order);
+    const stands = this.truth.orders.get(order);
     const stored = stands?.life.acts.find((act) => act.ref === ref);
     if (reply.kind === 'refused') {
-      this.#faults.counters.add(`act: refused ${reply.refusal}`);
+      this.faults.counters.add(`act: refused ${reply.refusal}`);
       if (reply.refusal === 'too_large' || reply.refusal === 'broken')
         verdict.fail('nothing breaks', `${name} was refused as ${reply.refusal}`);
       if (
@@ -165,7 +165,7 @@ export class Acts {
         verdict.fail('a repeat is an answer', `${name}: ${reply.refusal}, and it was only ever asked so`);
       return;
     }
-    if (reply.repeat) this.#faults.counters.add('act: repeated');
+    if (reply.repeat) this.faults.counters.add('act: repeated');
     if (user !== undefined) verdict.fail('a repeat is an answer', `${name} was done for a stranger`);
     if (stands === undefined || reply.state.version > stands.version)
       return verdict.fail('a 2xx is durable', `${name} was told before it was appended`);
@@ -176,11 +176,11 @@ export class Acts {
     if (stored !== undefined) asked.isDone = true;
   }
 
-  get #truth(): Truth {
+  private get truth(): Truth {
     return this.cluster.around.stores.truth;
   }
 
-  get #faults() {
+  private get faults() {
     return this.cluster.around.faults;
   }
 }

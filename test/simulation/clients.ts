@@ -48,7 +48,7 @@ export class Clients {
     const { timeline, chance, isCalm } = this.faults;
     if (isCalm) return;
     timeline.after(chance.between(0, 2) * everyMs, () => {
-      if (!this.faults.isCalm) this.#act(chance);
+      if (!this.faults.isCalm) this.act(chance);
       this.come(everyMs);
     });
   }
@@ -56,46 +56,46 @@ export class Clients {
   /** Every key that was ever asked for, once more, and every write: the same answer as ever. */
   askAllAgain(): void {
     for (const key of this.keys.values()) {
-      for (const body of key.bodies) this.#place(key, body, 3_000);
-      this.#read(key);
+      for (const body of key.bodies) this.place(key, body, 3_000);
+      this.read(key);
     }
-    for (const write of this.writes.values()) this.#write(write, 3_000);
+    for (const write of this.writes.values()) this.write(write, 3_000);
     this.acts.askAllAgain();
   }
 
   /** Enough comes in for all who wait. */
   fillBackorders(): void {
     for (const { id, backordered } of this.truth.products.values())
-      if (backordered > 0) this.#write(this.#newWrite(id, receipt(this.#ref(), id, backordered)), 3_000);
+      if (backordered > 0) this.write(this.newWrite(id, receipt(this.ref(), id, backordered)), 3_000);
   }
 
-  #act(chance: Chance): void {
+  private act(chance: Chance): void {
     const draw = chance.next();
-    const old = this.#anyKey(chance);
+    const old = this.anyKey(chance);
     if (draw < 0.35) {
-      const order = this.#anyOrder(chance);
-      if (order !== undefined) this.acts.ask(order, chance, this.#patience(chance));
-    } else if (draw < 0.5) this.#place(this.#newKey(chance, true), undefined, this.#patience(chance));
+      const order = this.anyOrder(chance);
+      if (order !== undefined) this.acts.ask(order, chance, this.patience(chance));
+    } else if (draw < 0.5) this.place(this.newKey(chance, true), undefined, this.patience(chance));
     else if (draw < 0.6) {
-      const key = this.#newKey(chance, false);
-      for (let i = chance.pick([1, 1, 2, 4]); i > 0; i--) this.#place(key, undefined, this.#patience(chance));
-    } else if (draw < 0.7 && old !== undefined) this.#place(old, undefined, this.#patience(chance));
-    else if (draw < 0.72 && old !== undefined) this.#place(old, this.#body(chance), this.#patience(chance));
-    else if (draw < 0.74 && old !== undefined) this.#placeByAlias(old, chance);
-    else if (draw < 0.86 && old !== undefined) this.#read(old);
-    else this.#restock(chance);
+      const key = this.newKey(chance, false);
+      for (let i = chance.pick([1, 1, 2, 4]); i > 0; i--) this.place(key, undefined, this.patience(chance));
+    } else if (draw < 0.7 && old !== undefined) this.place(old, undefined, this.patience(chance));
+    else if (draw < 0.72 && old !== undefined) this.place(old, this.body(chance), this.patience(chance));
+    else if (draw < 0.74 && old !== undefined) this.placeByAlias(old, chance);
+    else if (draw < 0.86 && old !== undefined) this.read(old);
+    else this.restock(chance);
   }
 
-  #patience = (chance: Chance): number => chance.pick([150, 600, 3_000]);
+  private patience = (chance: Chance): number => chance.pick([150, 600, 3_000]);
 
-  #anyKey(chance: Chance): Key | undefined {
+  private anyKey(chance: Chance): Key | undefined {
     // The latest most often: they are the ones whose rows and memory move.
     const keys = [...this.keys.values()];
     return chance.hits(0.7) ? chance.any(keys.slice(-6)) : chance.any(keys);
   }
 
   /** One that stands, mostly a late one, or one whose money is on its way. */
-  #anyOrder(chance: Chance): OrderId | undefined {
+  private anyOrder(chance: Chance): OrderId | undefined {
     const orders = [...this.truth.orders.keys()];
     if (chance.hits(0.3)) {
       const isAsked = (id: OrderId) => {
@@ -108,14 +108,14 @@ export class Clients {
     return chance.hits(0.6) ? chance.any(orders.slice(-5)) : chance.any(orders);
   }
 
-  #newKey(chance: Chance, isFresh: boolean): Key {
+  private newKey(chance: Chance, isFresh: boolean): Key {
     const id = orderId(`ORD-${this.faults.timeline.id()}`);
-    const key = { id, bodies: [this.#body(chance)], isFresh, acknowledged: undefined };
+    const key = { id, bodies: [this.body(chance)], isFresh, acknowledged: undefined };
     this.keys.set(id, key);
     return key;
   }
 
-  #body(chance: Chance): OrderContent {
+  private body(chance: Chance): OrderContent {
     const first = chance.whole(0, this.products - 1);
     const step = chance.pick([1, this.products - 1]);
     const lines = Array.from({ length: Math.min(this.products, chance.whole(1, 3)) }, (_, i) => ({
@@ -127,7 +127,7 @@ export class Clients {
 
   // -------------------------------------------------------------- orders
 
-  #place(key: Key, other: OrderContent | undefined, waitMs: number, alias?: OrderId): void {
+  private place(key: Key, other: OrderContent | undefined, waitMs: number, alias?: OrderId): void {
     const content = other ?? key.bodies[0];
     const machine = this.desk();
     if (machine === undefined || content === undefined) return;
@@ -135,20 +135,20 @@ export class Clients {
     const ask = { order: key.id, content, correlation: `c${++this.asked}`, fresh: key.isFresh };
     key.isFresh = false;
     const reply = machine.life.place(alias === undefined ? ask : { ...ask, alias }, waitMs);
-    this.await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.#placed(key, content, answer, alias));
+    this.await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.placed(key, content, answer, alias));
   }
 
   /** The key of this post is the id of an order placed before. */
-  #placeByAlias(old: Key, chance: Chance): void {
+  private placeByAlias(old: Key, chance: Chance): void {
     const content = old.bodies[0];
     if (content === undefined) return;
-    const key = this.#newKey(chance, false);
+    const key = this.newKey(chance, false);
     key.bodies.splice(0, 1, content);
     this.faults.counters.add('client: key is an older order');
-    this.#place(key, undefined, this.#patience(chance), old.id);
+    this.place(key, undefined, this.patience(chance), old.id);
   }
 
-  #placed(key: Key, body: OrderContent, reply: PlaceReply, alias?: OrderId): void {
+  private placed(key: Key, body: OrderContent, reply: PlaceReply, alias?: OrderId): void {
     const { verdict, faults } = this.cluster.around;
     faults.counters.add(`client: place ${reply.kind}${reply.kind === 'refused' ? ` ${reply.refusal}` : ''}`);
     if (reply.kind === 'unavailable') return;
@@ -166,10 +166,10 @@ export class Clients {
     if (!sameContent(state, body) || state.content.user !== body.user)
       verdict.fail('a repeat is an answer', `order ${state.id} answers a body that is not its own`);
     if (reply.kind === 'outcome' && !hasOutcome(state)) verdict.fail('one outcome', `${state.id} has none`);
-    this.#acknowledge(meant, state, 'post');
+    this.acknowledge(meant, state, 'post');
   }
 
-  #acknowledge(key: Key, state: OrderState, how: string): void {
+  private acknowledge(key: Key, state: OrderState, how: string): void {
     const { verdict } = this.cluster.around;
     const stands = this.truth.orders.get(key.id);
     if (stands === undefined) return verdict.fail('a 2xx is durable', `${key.id}: ${how} before it was appended`);
@@ -184,7 +184,7 @@ export class Clients {
   }
 
   /** Promise 6; then the same in the read model, once it is told that this has caught up. */
-  #read(key: Key): void {
+  private read(key: Key): void {
     const machine = this.cluster.owner;
     const before = key.acknowledged;
     if (machine === undefined || before === undefined) return;
@@ -197,51 +197,51 @@ export class Clients {
           'read your writes',
           `${where}: ${key.id} was ${before.phase} ${before.version}, and is ${state.phase} ${state.version}`,
         );
-      this.#acknowledge(key, state, where);
+      this.acknowledge(key, state, where);
     };
-    machine.life.order(key.id).then((state) => judge(state, 'read'), this.#unavailable);
+    machine.life.order(key.id).then((state) => judge(state, 'read'), this.unavailable);
     machine.life
       .flushed(key.id)
       .then(() => stores.queries.order(key.id))
-      .then((state) => judge(state, 'read model'), this.#unavailable);
+      .then((state) => judge(state, 'read model'), this.unavailable);
   }
 
-  #unavailable = (error: unknown): void => {
+  private unavailable = (error: unknown): void => {
     this.faults.counters.add(`client: read ${error instanceof Error ? error.name : 'failed'}`);
   };
 
   // -------------------------------------------------------------- stock
 
-  #restock(chance: Chance): void {
+  private restock(chance: Chance): void {
     const again = chance.hits(0.4) ? chance.any([...this.writes.values()].slice(-8)) : undefined;
-    if (again !== undefined) return this.#write(again, this.#patience(chance));
+    if (again !== undefined) return this.write(again, this.patience(chance));
     const product = productId(`P${chance.whole(0, this.products - 1)}`);
-    const ref = this.#ref();
+    const ref = this.ref();
     const command: ReceiveCommand | AdjustCommand = chance.hits(0.6)
       ? receipt(ref, product, chance.whole(1, 8), chance.hits(0.2) ? drawBackorders(chance) : undefined)
       : { type: 'adjust', ref, fingerprint: `f${ref}`, delta: chance.whole(-3, 3), reason: 'count' };
-    const write = this.#newWrite(product, command, chance.hits(0.3));
-    for (let i = chance.pick([1, 1, 3]); i > 0; i--) this.#write(write, this.#patience(chance));
+    const write = this.newWrite(product, command, chance.hits(0.3));
+    for (let i = chance.pick([1, 1, 3]); i > 0; i--) this.write(write, this.patience(chance));
   }
 
-  #ref = (): WriteId => writeId(this.faults.timeline.id());
+  private ref = (): WriteId => writeId(this.faults.timeline.id());
 
-  #newWrite(product: ProductId, command: Write['command'], isFresh = false): Write {
+  private newWrite(product: ProductId, command: Write['command'], isFresh = false): Write {
     const write = { product, command, isFresh, acknowledged: false };
     this.writes.set(command.ref, write);
     return write;
   }
 
-  #write(write: Write, waitMs: number): void {
+  private write(write: Write, waitMs: number): void {
     const machine = this.desk();
     if (machine === undefined) return;
     const { product, command, isFresh } = write;
     write.isFresh = false;
     const reply = machine.life.stock({ product, command, correlation: `c${++this.asked}`, fresh: isFresh }, waitMs);
-    this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) => this.#written(write, answer));
+    this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) => this.written(write, answer));
   }
 
-  #written(write: Write, reply: StockReply): void {
+  private written(write: Write, reply: StockReply): void {
     const { verdict, faults } = this.cluster.around;
     const { product, command } = write;
     faults.counters.add(`client: ${command.type} ${reply.kind}${reply.kind === 'refused' ? ` ${reply.refusal}` : ''}`);

@@ -11,23 +11,23 @@ import type { Clock } from '../../actors/ports/runtime.js';
 
 /** Chance from a seed (sfc32, by Chris Doty-Humphrey: 32 bits a draw). */
 export class Chance {
-  #a: number;
-  #b: number;
-  #c = 0x9e3779b9;
-  #counter = 1;
+  private a: number;
+  private b: number;
+  private c = 0x9e3779b9;
+  private counter = 1;
 
   constructor(seed: number) {
-    this.#a = seed | 0;
-    this.#b = Math.floor(seed / 2 ** 32) | 0;
+    this.a = seed | 0;
+    this.b = Math.floor(seed / 2 ** 32) | 0;
     for (let i = 0; i < 12; i++) this.bits();
   }
 
   bits(): number {
-    const sum = (this.#a + this.#b + this.#counter) | 0;
-    this.#counter = (this.#counter + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + sum;
+    const sum = (this.a + this.b + this.counter) | 0;
+    this.counter = (this.counter + 1) | 0;
+    this.a = this.b ^ (this.b >>> 9);
+    this.b = (this.c + (this.c << 3)) | 0;
+    this.c = ((this.c << 21) | (this.c >>> 11)) + sum;
     return sum >>> 0;
   }
 
@@ -76,9 +76,9 @@ export class Timeline {
   nowMs = 0;
   steps = 0;
   readonly lines: string[] = [];
-  #hash = 0x811c9dc5;
-  #order = 0;
-  readonly #heap: Due[] = [];
+  private rollingHash = 0x811c9dc5;
+  private order = 0;
+  private readonly heap: Due[] = [];
 
   constructor(
     readonly chance: Chance,
@@ -86,21 +86,21 @@ export class Timeline {
   ) {}
 
   get hash(): string {
-    return (this.#hash >>> 0).toString(16).padStart(8, '0');
+    return (this.rollingHash >>> 0).toString(16).padStart(8, '0');
   }
 
   /** V3. */
   note(line: string): void {
     const text = `${this.nowMs.toFixed(2)} ${line}`;
-    let hash = this.#hash;
+    let hash = this.rollingHash;
     for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-    this.#hash = hash;
+    this.rollingHash = hash;
     if (this.keepsLines) this.lines.push(text);
   }
 
   after(delayMs: number, run: () => void, being?: Being): () => void {
-    const due = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, being, run, cancelled: false };
-    this.#push(due);
+    const due = { atMs: this.nowMs + Math.max(0, delayMs), order: this.order++, being, run, cancelled: false };
+    this.push(due);
     return () => {
       due.cancelled = true;
     };
@@ -108,7 +108,7 @@ export class Timeline {
 
   /** Lets the next event happen, and all that follows from it at once. @returns false when there is none. */
   async step(): Promise<boolean> {
-    for (let due = this.#pop(); due !== undefined; due = this.#pop()) {
+    for (let due = this.pop(); due !== undefined; due = this.pop()) {
       this.nowMs = due.atMs;
       if (due.cancelled || due.being?.state === 'dead') continue;
       if (due.being?.state === 'paused') {
@@ -141,8 +141,8 @@ export class Timeline {
     return crockford128(Array.from({ length: 16 }, () => this.chance.bits() & 255));
   }
 
-  #push(due: Due): void {
-    const heap = this.#heap;
+  private push(due: Due): void {
+    const heap = this.heap;
     let at = heap.push(due) - 1;
     while (at > 0) {
       const up = (at - 1) >>> 1;
@@ -154,8 +154,8 @@ export class Timeline {
     heap[at] = due;
   }
 
-  #pop(): Due | undefined {
-    const heap = this.#heap;
+  private pop(): Due | undefined {
+    const heap = this.heap;
     const first = heap[0];
     const last = heap.pop();
     if (first === undefined || last === undefined || heap.length === 0) return first;

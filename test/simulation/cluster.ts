@@ -11,7 +11,7 @@ type Folder = (typeof FOLDERS)[number];
 export class Cluster {
   machines: Machine[] = [];
   readonly around: Surroundings;
-  #born = 0;
+  private born = 0;
 
   constructor(around: Omit<Surroundings, 'deliver'>) {
     this.around = {
@@ -36,8 +36,8 @@ export class Cluster {
   start(folder: Folder = 'A'): void {
     const { faults } = this.around;
     // The DATA_DIR lock: two on one folder only where the first one sleeps.
-    if (this.#on(folder).some(({ state }) => state === 'running')) return;
-    const name = `${folder}${++this.#born}`;
+    if (this.on(folder).some(({ state }) => state === 'running')) return;
+    const name = `${folder}${++this.born}`;
     faults.timeline.note(`${name} starts`);
     this.machines.push(new Machine(name, folder, this.around));
   }
@@ -48,7 +48,7 @@ export class Cluster {
     counters.add(`kill -9 ${why}`);
     timeline.note(`${being.name} is killed ${why}`);
     being.state = 'dead';
-    this.#forgetDead();
+    this.forgetDead();
     const folder = being.name.startsWith('A') ? 'A' : 'B';
     if (!isCalm) timeline.after(chance.between(5, 1_500), () => this.start(folder));
   };
@@ -58,7 +58,7 @@ export class Cluster {
     const { faults } = this.around;
     faults.timeline.after(faults.chance.between(0.2, 1.8) * everyMs, () => {
       if (faults.isCalm) return;
-      this.#strike(faults.chance);
+      this.strike(faults.chance);
       this.trouble(everyMs);
     });
   }
@@ -66,9 +66,9 @@ export class Cluster {
   /** Nothing bad happens any more: sleepers wake, one process a folder, and whoever must let go is there. */
   heal(): void {
     this.around.faults.heal();
-    for (const machine of this.machines) this.#wake(machine);
+    for (const machine of this.machines) this.wake(machine);
     for (const folder of FOLDERS) {
-      const [, ...surplus] = this.#on(folder).reverse();
+      const [, ...surplus] = this.on(folder).reverse();
       for (const machine of surplus) this.kill(machine, 'at the end');
     }
     this.tend();
@@ -76,39 +76,39 @@ export class Cluster {
 
   /** A supervisor: somebody runs, and whoever holds the claims is among them. */
   tend(): void {
-    this.#forgetDead();
+    this.forgetDead();
     const holder = this.around.stores.truth.holder;
     // Whoever asks /readyz makes a node write: so it learns that it was superseded, also when it has nothing to do.
     if (this.owner === undefined) for (const { life } of this.serving) void life.notReady();
     if (this.machines.length === 0) this.start(holder === 'B' ? 'B' : 'A');
-    else if (holder !== undefined && this.#on(holder).length === 0) this.start(holder === 'B' ? 'B' : 'A');
+    else if (holder !== undefined && this.on(holder).length === 0) this.start(holder === 'B' ? 'B' : 'A');
   }
 
   // -------------------------------------------------------------- machinery
 
-  #on(folder: string): Machine[] {
+  private on(folder: string): Machine[] {
     return this.machines.filter((machine) => machine.folder === folder && machine.state !== 'dead');
   }
 
-  #forgetDead(): void {
+  private forgetDead(): void {
     this.machines = this.machines.filter(({ state }) => state !== 'dead');
   }
 
-  #strike(chance: Chance): void {
-    this.#forgetDead();
+  private strike(chance: Chance): void {
+    this.forgetDead();
     const machine = chance.any(this.machines);
     if (machine === undefined) return this.tend();
     const kind = chance.pick(['kill', 'kill', 'pause', 'pause', 'stop', 'stop', 'second', 'away', 'jump', 'forget']);
     if (kind === 'kill') this.kill(machine, 'at any moment');
-    if (kind === 'pause' && machine.state === 'running') this.#pause(machine, chance);
-    if (kind === 'stop' && machine.isServing) this.#stop(machine, chance);
+    if (kind === 'pause' && machine.state === 'running') this.pause(machine, chance);
+    if (kind === 'stop' && machine.isServing) this.stop(machine, chance);
     if (kind === 'second') this.start(chance.pick(FOLDERS));
-    if (kind === 'away') this.#away(chance);
-    if (kind === 'jump' && this.around.setting.jumpsClock) this.#jump(machine, chance);
-    if (kind === 'forget') this.#forget(chance);
+    if (kind === 'away') this.away(chance);
+    if (kind === 'jump' && this.around.setting.jumpsClock) this.jump(machine, chance);
+    if (kind === 'forget') this.forget(chance);
   }
 
-  #pause(machine: Machine, chance: Chance): void {
+  private pause(machine: Machine, chance: Chance): void {
     const { timeline, counters } = this.around.faults;
     machine.state = 'paused';
     counters.add('process: paused');
@@ -116,8 +116,8 @@ export class Cluster {
     if (chance.hits(0.7)) timeline.after(chance.between(0, 300), () => this.start(machine.folder === 'A' ? 'A' : 'B'));
     timeline.after(chance.between(50, 4_000), () => {
       if (machine.state !== 'paused') return;
-      this.#wake(machine);
-      const twin = this.#on(machine.folder).find((other) => other !== machine);
+      this.wake(machine);
+      const twin = this.on(machine.folder).find((other) => other !== machine);
       if (twin === undefined) return;
       counters.add('process: woke beside its successor');
       // Two awake on one folder seal one another in turn; the lock forbids it, so it does not last.
@@ -128,14 +128,14 @@ export class Cluster {
     });
   }
 
-  #wake(machine: Machine): void {
+  private wake(machine: Machine): void {
     if (machine.state !== 'paused') return;
     machine.state = 'running';
     this.around.faults.timeline.note(`${machine.name} wakes`);
     for (const happen of machine.held.splice(0)) happen();
   }
 
-  #stop(machine: Machine, chance: Chance): void {
+  private stop(machine: Machine, chance: Chance): void {
     const { timeline, counters } = this.around.faults;
     machine.isStopping = true;
     counters.add('process: told to stop');
@@ -149,20 +149,20 @@ export class Cluster {
     });
   }
 
-  #away(chance: Chance): void {
+  private away(chance: Chance): void {
     const { faults } = this.around;
     const service = chance.pick(['log', 'storage', 'events', 'payments'] as const);
     faults.counters.add(`${service} is away`);
     faults.away(service, chance.between(20, 2_500));
   }
 
-  #jump(machine: Machine, chance: Chance): void {
+  private jump(machine: Machine, chance: Chance): void {
     machine.skewMs += chance.between(-3_600_000, 3_600_000);
     this.around.faults.counters.add('a wall clock jumped');
   }
 
   /** The broker lost the tail of EVENTS, and says it was away. */
-  #forget(chance: Chance): void {
+  private forget(chance: Chance): void {
     const { setting, stores, faults } = this.around;
     const incarnation = this.owner?.life.incarnation;
     if (!setting.eventsMayForget || incarnation === undefined) return;

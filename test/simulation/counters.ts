@@ -1,21 +1,21 @@
 /** How often each thing happened, over one run or many: a fault that never fired proves nothing. */
 export class Counters {
-  readonly #counts = new Map<string, number>();
+  private readonly counts = new Map<string, number>();
 
   add(name: string, times = 1): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + times);
+    this.counts.set(name, (this.counts.get(name) ?? 0) + times);
   }
 
   of(name: string): number {
-    return this.#counts.get(name) ?? 0;
+    return this.counts.get(name) ?? 0;
   }
 
   take(other: Counters): void {
-    for (const [name, count] of other.#counts) this.add(name, count);
+    for (const [name, count] of other.counts) this.add(name, count);
   }
 
   toString(): string {
-    return [...this.#counts]
+    return [...this.counts]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, count]) => `  ${String(count).padStart(9)}  ${name}`)
       .join('\n');

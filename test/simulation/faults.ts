@@ -52,7 +52,7 @@ export function drawWeather(chance: Chance): Weather {
 
 export class Faults {
   isCalm = false;
-  readonly #awayUntilMs = new Map<Service, number>();
+  private readonly awayUntilMs = new Map<Service, number>();
 
   constructor(
     readonly timeline: Timeline,
@@ -64,12 +64,12 @@ export class Faults {
 
   /** The whole service does not answer for a while. */
   away(service: Service, forMs: number): void {
-    this.#awayUntilMs.set(service, this.timeline.nowMs + forMs);
+    this.awayUntilMs.set(service, this.timeline.nowMs + forMs);
   }
 
   heal(): void {
     this.isCalm = true;
-    this.#awayUntilMs.clear();
+    this.awayUntilMs.clear();
   }
 
   get chance(): Chance {
@@ -79,7 +79,7 @@ export class Faults {
   /** One call from a process to a service. @param effect what happens there, at once and whole. */
   call<T>(being: Being, service: Service, name: string, effect: () => Promise<T>): Promise<T> {
     const { timeline, weather, chance, counters } = this;
-    const fate = this.#fate(service, name);
+    const fate = this.fate(service, name);
     counters.add(`${name}: ${fate}`);
     timeline.note(`${being.name} ${name} ${fate}`);
     return new Promise((resolve, reject) => {
@@ -87,7 +87,7 @@ export class Faults {
       const tell = (settle: () => void) => {
         if (fate === 'unanswered' || fate === 'late') return;
         if (fate === 'diesAfter') return this.kill(being, `after ${name}`);
-        const delayMs = this.#wayMs();
+        const delayMs = this.wayMs();
         timeline.after(delayMs, settle, being);
         if (fate === 'diesTold') timeline.after(delayMs, () => this.kill(being, `told of ${name}`));
       };
@@ -106,7 +106,7 @@ export class Faults {
         );
       };
       if (fate === 'refused') {
-        timeline.after(chance.hits(0.5) ? this.#wayMs() : weather.deadlineMs, giveUp, being);
+        timeline.after(chance.hits(0.5) ? this.wayMs() : weather.deadlineMs, giveUp, being);
         return;
       }
       if (fate === 'unanswered' || fate === 'late') timeline.after(weather.deadlineMs, giveUp, being);
@@ -114,16 +114,16 @@ export class Faults {
         timeline.after(0, () => this.kill(being, `before ${name}`));
         return;
       }
-      const wayMs = this.#wayMs();
+      const wayMs = this.wayMs();
       if (fate === 'diesDuring') timeline.after(wayMs * chance.next(), () => this.kill(being, `during ${name}`));
       timeline.after(fate === 'late' ? weather.deadlineMs + chance.between(0, 1_500) : wayMs, land);
     });
   }
 
-  #fate(service: Service, name: string): Fate {
+  private fate(service: Service, name: string): Fate {
     if (this.isCalm) return 'answered';
     const { weather, chance, timeline } = this;
-    if ((this.#awayUntilMs.get(service) ?? 0) > timeline.nowMs) return chance.hits(0.8) ? 'refused' : 'late';
+    if ((this.awayUntilMs.get(service) ?? 0) > timeline.nowMs) return chance.hits(0.8) ? 'refused' : 'late';
     const draw = chance.next();
     if (draw < weather.refused) return 'refused';
     if (draw < weather.refused + weather.unanswered) return 'unanswered';
@@ -134,7 +134,7 @@ export class Faults {
   }
 
   /** Mostly quick, now and then very slow. */
-  #wayMs(): number {
+  private wayMs(): number {
     const { chance, weather } = this;
     if (this.isCalm) return chance.between(0.1, 2);
     return chance.next() * weather.slowness * (chance.hits(0.03) ? 20 : 1);

@@ -66,7 +66,7 @@ export class Machine implements Being {
   ) {
     const { setting, stores, faults, verdict, plant } = around;
     this.folder = nodeId(folder);
-    const ports = portsOf(this, stores, faults, verdict, (request, outcome) => this.#hearAgain(request, outcome));
+    const ports = portsOf(this, stores, faults, verdict, (request, outcome) => this.hearAgain(request, outcome));
     const clock = faults.timeline.clockOf(this, () => this.skewMs);
     const instantPayment = setting.paymentLatencyMs === 0 ? instantPayments(setting.successRate) : undefined;
     const deliverAtHome = setting.deliverAtHome ?? faults.chance.hits(0.5);
@@ -76,10 +76,10 @@ export class Machine implements Being {
       node: this.folder,
       partitions: setting.partitions,
       clock,
-      logger: this.#logger(),
+      logger: this.logger(),
       eventsMayForget: setting.eventsMayForget,
-      context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.#holdDelayMs() },
-      post: this.#post(),
+      context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.holdDelayMs() },
+      post: this.post(),
       meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
@@ -92,10 +92,10 @@ export class Machine implements Being {
       this.hasBegun = true;
     });
     this.life.ended.then(
-      () => this.#end('ended'),
+      () => this.end('ended'),
       (error: unknown) => {
         if (!(error instanceof NoAnswer)) verdict.fail('nothing breaks', `${name} failed: ${describe(error)}`);
-        this.#end('gave up');
+        this.end('gave up');
       },
     );
   }
@@ -105,21 +105,21 @@ export class Machine implements Being {
     return this.state === 'running' && !this.isStopping && this.life.incarnation !== undefined;
   }
 
-  #end(how: string): void {
+  private end(how: string): void {
     this.around.faults.timeline.note(`${this.name} ${how}`);
     this.around.faults.counters.add(`process: ${how}`);
     this.state = 'dead';
   }
 
   /** Somebody plays gremlin. */
-  #holdDelayMs(): number {
+  private holdDelayMs(): number {
     const { faults, setting } = this.around;
     if (faults.isCalm || setting.lateHolds === 0 || !faults.chance.hits(setting.lateHolds)) return 0;
     return faults.chance.whole(20, 5_000);
   }
 
   /** The provider says it once more, also what nobody was there to hear. */
-  #hearAgain({ order, operation, ref }: PaymentRequest, outcome: PaymentOutcome): void {
+  private hearAgain({ order, operation, ref }: PaymentRequest, outcome: PaymentOutcome): void {
     const { faults } = this.around;
     if (faults.isCalm || !faults.chance.hits(0.2)) return;
     const hear = () => {
@@ -129,7 +129,7 @@ export class Machine implements Being {
     faults.timeline.after(faults.chance.between(0, 1_500), hear, this);
   }
 
-  #post(): LocalPost {
+  private post(): LocalPost {
     const { faults, stores, deliver } = this.around;
     const { timeline, weather, chance, counters } = faults;
     const carry = (name: string, give: (receiver: Receiver) => void) => {
@@ -159,7 +159,7 @@ export class Machine implements Being {
   }
 
   /** Some lines must never be logged. */
-  #logger(): Logger {
+  private logger(): Logger {
     const { faults, verdict } = this.around;
     const hear = (level: string) => (fields: object, line: string) => {
       faults.timeline.note(`${this.name} ${level}: ${line} ${'cause' in fields ? fields.cause : ''}`);

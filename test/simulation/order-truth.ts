@@ -14,7 +14,7 @@ import type { StockTruth } from './stock-truth.js';
 import type { Verdict } from './verdict.js';
 
 export class OrderTruth {
-  readonly #arrived = new Map<string, number>();
+  private readonly arrived = new Map<string, number>();
 
   constructor(
     private readonly verdict: Verdict,
@@ -38,23 +38,23 @@ export class OrderTruth {
         break;
       case 'shipped':
         if (before.phase !== 'confirmed') verdict.fail('one outcome', `${name} is shipped while ${before.phase}`);
-        this.#shipped(after);
+        this.shipped(after);
         break;
       case 'return_requested':
-        this.#returned(after);
+        this.returned(after);
         break;
       case 'stock_arrived':
-        this.#stockArrived(after, event.lines);
+        this.stockArrived(after, event.lines);
         break;
       case 'refund_requested':
       case 'refunded':
-        this.#refunded(before, event, after);
+        this.refunded(before, event, after);
         break;
       default:
     }
   }
 
-  #shipped({ id, lines, life }: OrderState): void {
+  private shipped({ id, lines, life }: OrderState): void {
     for (const { product, quantity, backordered } of lines) {
       const shipped = pieces(life.fulfillments, product);
       if (shipped > quantity - backordered)
@@ -62,7 +62,7 @@ export class OrderTruth {
     }
   }
 
-  #returned({ id, lines, life }: OrderState): void {
+  private returned({ id, lines, life }: OrderState): void {
     for (const { product } of lines) {
       const [returned, shipped] = [pieces(life.returns, product), pieces(life.fulfillments, product)];
       if (returned > shipped)
@@ -70,10 +70,10 @@ export class OrderTruth {
     }
   }
 
-  #stockArrived({ id }: OrderState, lines: readonly Line[]): void {
+  private stockArrived({ id }: OrderState, lines: readonly Line[]): void {
     for (const { product, quantity } of lines) {
-      const arrived = (this.#arrived.get(`${id} ${product}`) ?? 0) + quantity;
-      this.#arrived.set(`${id} ${product}`, arrived);
+      const arrived = (this.arrived.get(`${id} ${product}`) ?? 0) + quantity;
+      this.arrived.set(`${id} ${product}`, arrived);
       const { filled } = this.stocks.of(id, product);
       if (arrived > filled)
         this.verdict.fail(
@@ -83,7 +83,7 @@ export class OrderTruth {
     }
   }
 
-  #refunded(before: OrderState, event: OrderEvent, { id, life, total = 0 }: OrderState): void {
+  private refunded(before: OrderState, event: OrderEvent, { id, life, total = 0 }: OrderState): void {
     const promised = life.refunds
       .filter(({ status }) => status !== 'failed')
       .reduce((sum, { minor }) => sum + minor, 0);

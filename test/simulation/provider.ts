@@ -18,7 +18,7 @@ export interface Account {
 
 export class Provider implements PaymentLedger {
   readonly accounts = new Map<OrderId, Account>();
-  readonly #ledger = memoryPaymentLedger();
+  private readonly ledger = memoryPaymentLedger();
 
   constructor(private readonly stubbornness: number) {}
 
@@ -36,8 +36,8 @@ export class Provider implements PaymentLedger {
   async record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome> {
     const { order, operation, ref, minor } = request;
     const account = this.of(order);
-    if (this.#declines(request, account)) return 'declined';
-    const outcome = await this.#ledger.record(request, decision);
+    if (this.declines(request, account)) return 'declined';
+    const outcome = await this.ledger.record(request, decision);
     if (outcome === 'authorized') account.authorized = true;
     if (outcome === 'voided') account.voided = true;
     if (operation === 'capture' && outcome === 'captured') account.captured ??= minor;
@@ -45,7 +45,7 @@ export class Provider implements PaymentLedger {
     return outcome;
   }
 
-  #declines({ operation, ref }: PaymentRequest, { voided }: Account): boolean {
+  private declines({ operation, ref }: PaymentRequest, { voided }: Account): boolean {
     if (operation === 'authorize' || operation === 'void' || voided) return false;
     return fnv1a32(`stubborn ${ref}`) / 2 ** 32 < this.stubbornness;
   }

@@ -23,43 +23,43 @@ interface Given {
 }
 
 export class StockTruth {
-  readonly #given = new Map<string, Given>();
-  readonly #onHand = new Map<ProductId, number>();
-  readonly #parts = new Set<string>();
+  private readonly given = new Map<string, Given>();
+  private readonly onHand = new Map<ProductId, number>();
+  private readonly parts = new Set<string>();
 
   constructor(private readonly verdict: Verdict) {}
 
   of(order: OrderId, product: ProductId): Given {
     const key = `${order} ${product}`;
-    const given = this.#given.get(key) ?? {
+    const given = this.given.get(key) ?? {
       ...{ held: 0, filled: 0, released: 0, committed: 0, returned: 0, backordered: 0, unbackordered: 0 },
     };
-    this.#given.set(key, given);
+    this.given.set(key, given);
     return given;
   }
 
   happened(before: ProductState, event: ProductEvent, after: ProductState): void {
     const { verdict } = this;
     const name = `product ${after.id}`;
-    this.#count(after.id, event);
+    this.count(after.id, event);
     holdsNoMoreThanItHas(verdict, after, 'in the journals');
-    if (after.onHand !== this.#onHand.get(after.id))
-      verdict.fail('never oversold', `${name} has ${after.onHand}, its events make ${this.#onHand.get(after.id)}`);
+    if (after.onHand !== this.onHand.get(after.id))
+      verdict.fail('never oversold', `${name} has ${after.onHand}, its events make ${this.onHand.get(after.id)}`);
     if (event.type === 'held' && (event.no ?? 1) === 1 && before.waiting.length > 0)
       verdict.fail('first come, first served', `${name} held for ${event.order} while others wait`);
     if (event.type === 'held' && (event.no ?? 1) > 1 && before.waiting[0]?.order !== event.order)
       verdict.fail('first come, first served', `${name} filled ${event.order} out of turn`);
-    if (event.type === 'backordered') this.#mayWait(before, after);
-    if ('order' in event) this.#isFair(event.order, after, event.type);
+    if (event.type === 'backordered') this.mayWait(before, after);
+    if ('order' in event) this.isFair(event.order, after, event.type);
   }
 
-  #count(product: ProductId, event: ProductEvent): void {
-    const moved = (by: number) => this.#onHand.set(product, (this.#onHand.get(product) ?? 0) + by);
+  private count(product: ProductId, event: ProductEvent): void {
+    const moved = (by: number) => this.onHand.set(product, (this.onHand.get(product) ?? 0) + by);
     if (event.type === 'received') return void moved(event.quantity);
     if (event.type === 'adjusted') return void moved(event.delta);
     const part = `${event.type} ${product} ${event.order} ${('no' in event && event.no) || 1}`;
-    if (this.#parts.has(part)) this.verdict.fail('no effect twice', `${part} happened twice`);
-    this.#parts.add(part);
+    if (this.parts.has(part)) this.verdict.fail('no effect twice', `${part} happened twice`);
+    this.parts.add(part);
     const given = this.of(event.order, product);
     given[event.type] += event.quantity;
     if (event.type === 'held' && (event.no ?? 1) > 1) given.filled += event.quantity;
@@ -67,13 +67,13 @@ export class StockTruth {
     if (event.type === 'returned') moved(event.quantity);
   }
 
-  #mayWait(before: ProductState, { id, backordered }: ProductState): void {
+  private mayWait(before: ProductState, { id, backordered }: ProductState): void {
     const { allowed, limit } = before.backorders;
     if (!allowed || backordered > (limit ?? Number.POSITIVE_INFINITY))
       this.verdict.fail('never oversold', `product ${id} promised ${backordered} beyond what is there, of ${limit}`);
   }
 
-  #isFair(order: OrderId, { id, waiting }: ProductState, what: string): void {
+  private isFair(order: OrderId, { id, waiting }: ProductState, what: string): void {
     const { held, filled, released, committed, returned, backordered, unbackordered } = this.of(order, id);
     const waits = waiting.find((each) => each.order === order)?.quantity ?? 0;
     if (released + committed <= held && returned <= committed && backordered === filled + unbackordered + waits) return;

@@ -44,8 +44,8 @@ export class Stores {
   /** By `<kind>/<id>`: the last version that is on EVENTS. */
   readonly published = new Map<string, number>();
   publishedEvents = 0;
-  readonly #rows = new Map<string, Mark & { readonly version: number }>();
-  readonly #epochs = new Map<number, number>();
+  private readonly rows = new Map<string, Mark & { readonly version: number }>();
+  private readonly epochs = new Map<number, number>();
 
   constructor(
     private readonly timeline: Timeline,
@@ -56,9 +56,9 @@ export class Stores {
     this.truth = new Truth(verdict, counters);
     this.log = this.truth.watch(memoryLog({ pageRecords: 7 }));
     const { snapshots, queries } = memorySnapshots();
-    this.snapshots = this.#watchRows(snapshots);
+    this.snapshots = this.watchRows(snapshots);
     this.queries = queries;
-    this.events = this.#watchEvents(this.memoryEvents);
+    this.events = this.watchEvents(this.memoryEvents);
     const { successRate, paymentLatencyMs: latencyMs, stubbornness } = shape;
     this.provider = new Provider(stubbornness);
     const clock = timeline.clockOf(undefined, () => 0);
@@ -84,55 +84,55 @@ export class Stores {
     return count;
   }
 
-  #watchRows(snapshots: Snapshots): Snapshots {
+  private watchRows(snapshots: Snapshots): Snapshots {
     return {
       ...snapshots,
       write: async (journal, statement) => {
         const answer = await snapshots.write(journal, statement);
-        if (answer === 'written') await this.#lookAtRows(snapshots, statement);
+        if (answer === 'written') await this.lookAtRows(snapshots, statement);
         return answer;
       },
     };
   }
 
-  async #lookAtRows(snapshots: Snapshots, statement: Statement): Promise<void> {
+  private async lookAtRows(snapshots: Snapshots, statement: Statement): Promise<void> {
     const { partitions } = this.shape;
     if (statement.kind === 'orders') {
       const ids = statement.rows.map(({ state }) => state.id);
       for (const { state, ...row } of (await snapshots.lookUp(ids, [])).orders) {
-        this.#row(`order/${state.id}`, row);
-        this.#isWhole(`order/${state.id}`, row, state, this.truth.orders.get(state.id));
+        this.row(`order/${state.id}`, row);
+        this.isWhole(`order/${state.id}`, row, state, this.truth.orders.get(state.id));
       }
     } else if (statement.kind === 'products') {
       const all = Array.from({ length: partitions }, (_, partition) => partition);
       const none: OrderId[] = [];
       for (const { state, ...row } of (await snapshots.load(all, partitions, none)).products) {
         holdsNoMoreThanItHas(this.verdict, state, 'in its row');
-        this.#row(`product/${state.id}`, row);
-        this.#isWhole(`product/${state.id}`, row, state, this.truth.products.get(state.id));
+        this.row(`product/${state.id}`, row);
+        this.isWhole(`product/${state.id}`, row, state, this.truth.products.get(state.id));
       }
     } else {
       for (const { partition, epoch } of await snapshots.partitionMarks()) {
-        if (epoch < (this.#epochs.get(partition) ?? 0))
+        if (epoch < (this.epochs.get(partition) ?? 0))
           this.verdict.fail('rows never go back', `partition ${partition} at epoch ${epoch}`);
-        this.#epochs.set(partition, epoch);
+        this.epochs.set(partition, epoch);
       }
     }
   }
 
-  #row(name: string, row: Mark & { readonly version: number }): void {
-    const before = this.#rows.get(name);
+  private row(name: string, row: Mark & { readonly version: number }): void {
+    const before = this.rows.get(name);
     if (before !== undefined && (!contains(row, before) || row.version < before.version)) {
       this.verdict.fail('rows never go back', `${name} was at ${at(before)}, and is at ${at(row)}`);
     }
     if (row.version > (this.truth.versions.get(name) ?? 0)) {
       this.verdict.fail('nothing leaves before its append', `${name} is stored at ${at(row)}, which is not appended`);
     }
-    this.#rows.set(name, row);
+    this.rows.set(name, row);
   }
 
   /** A row is the fold of the journal up to its version. */
-  #isWhole(
+  private isWhole(
     name: string,
     { version }: { readonly version: number },
     stored: object,
@@ -142,7 +142,7 @@ export class Stores {
     this.verdict.fail('a 2xx is durable', `${name} is not stored as it was appended: ${JSON.stringify(stored)}`);
   }
 
-  #watchEvents(events: EventLog): EventLog {
+  private watchEvents(events: EventLog): EventLog {
     return {
       last: (journal) => events.last(journal),
       publish: async (journal, after, n, batch) => {

@@ -33,18 +33,18 @@ export class Truth {
   readonly journals = new Set<JournalId>();
   claims: readonly (Claim | null)[] = [];
   events = 0;
-  readonly #letters = new Map<string, string>();
-  readonly #seen = new Map<string, number>();
+  private readonly letters = new Map<string, string>();
+  private readonly seen = new Map<string, number>();
 
-  readonly #stocks: StockTruth;
-  readonly #orders: OrderTruth;
+  private readonly stocks: StockTruth;
+  private readonly orderTruth: OrderTruth;
 
   constructor(
     private readonly verdict: Verdict,
     private readonly counters: Counters,
   ) {
-    this.#stocks = new StockTruth(verdict);
-    this.#orders = new OrderTruth(verdict, this.#stocks);
+    this.stocks = new StockTruth(verdict);
+    this.orderTruth = new OrderTruth(verdict, this.stocks);
   }
 
   /** The journal whose incarnation owns everything now. */
@@ -68,7 +68,7 @@ export class Truth {
         if (answer.kind !== 'appended') return answer;
         const record = decodeRecord(text, name);
         if (record.kind === 'claims') this.claims = record.map;
-        if (record.kind === 'turn') this.#turn(record);
+        if (record.kind === 'turn') this.turn(record);
         if (name === CLAIMS_LOG) for (const claim of this.claims) if (claim) this.journals.add(claim.journal);
         return answer;
       },
@@ -77,36 +77,36 @@ export class Truth {
 
   /** N2. */
   left(letter: NumberedLetter): void {
-    const words = this.#letters.get(channel(letter));
+    const words = this.letters.get(channel(letter));
     if (words === JSON.stringify(letter.letter)) return;
     const why = words === undefined ? 'was sent before its append' : 'was sent with other words than it was appended';
     this.verdict.fail('nothing leaves before its append', `letter ${channel(letter)} ${why}`);
   }
 
   confirmed(from: number, to: number, upTo: number): void {
-    if ((this.#seen.get(`${from}>${to}`) ?? 0) >= upTo) return;
+    if ((this.seen.get(`${from}>${to}`) ?? 0) >= upTo) return;
     this.verdict.fail(
       'nothing leaves before its append',
       `letter ${from}>${to} ${upTo} was confirmed before its append`,
     );
   }
 
-  #turn(turn: TurnRecord): void {
-    for (const { events } of turn.cascades) for (const event of events) this.#event(event, turn.at);
+  private turn(turn: TurnRecord): void {
+    for (const { events } of turn.cascades) for (const event of events) this.event(event, turn.at);
     for (const letter of turn.letters) {
-      if (this.#letters.has(channel(letter))) this.verdict.fail('no effect twice', `letter ${channel(letter)}`);
-      this.#letters.set(channel(letter), JSON.stringify(letter.letter));
+      if (this.letters.has(channel(letter))) this.verdict.fail('no effect twice', `letter ${channel(letter)}`);
+      this.letters.set(channel(letter), JSON.stringify(letter.letter));
     }
     for (const [to, part] of Object.entries(turn.parts)) {
       for (const [from, last] of Object.entries(part.seen ?? {})) {
-        const before = this.#seen.get(`${from}>${to}`) ?? 0;
+        const before = this.seen.get(`${from}>${to}`) ?? 0;
         if (last <= before) this.verdict.fail('no effect twice', `letter ${from}>${to} ${last} handled again`);
-        this.#seen.set(`${from}>${to}`, last);
+        this.seen.set(`${from}>${to}`, last);
       }
     }
   }
 
-  #event({ of, version, event }: JournaledEvent, at: number): void {
+  private event({ of, version, event }: JournaledEvent, at: number): void {
     this.events++;
     this.counters.add(`${of.kind}: ${event.type}`);
     const name = `${of.kind}/${of.id}`;
@@ -126,7 +126,7 @@ export class Truth {
         this.counters.add('order: expired while the provider was asked');
       if (event.type === 'stock_arrived' && state.lines.some(({ backordered }) => backordered > 0))
         this.counters.add('order: filled in part');
-      this.#orders.happened(before, event as OrderEvent, state);
+      this.orderTruth.happened(before, event as OrderEvent, state);
       return;
     }
     if (event.type === 'received' || event.type === 'adjusted') {
@@ -137,7 +137,7 @@ export class Truth {
     const before = this.products.get(of.id) ?? unknownProduct(of.id);
     const state = evolveProduct(before, event as ProductEvent, at);
     this.products.set(of.id, state);
-    this.#stocks.happened(before, event as ProductEvent, state);
+    this.stocks.happened(before, event as ProductEvent, state);
   }
 }
 

@@ -18,10 +18,10 @@ export interface NoReply {
 const ANSWER_MS = 15_000;
 
 export class Wire {
-  #socket: Socket | undefined;
-  #came: Buffer = Buffer.alloc(0);
-  #heard = () => {};
-  #ended = '';
+  private socket: Socket | undefined;
+  private came: Buffer = Buffer.alloc(0);
+  private heard = () => {};
+  private ended = '';
 
   constructor(
     private readonly port: number,
@@ -30,65 +30,65 @@ export class Wire {
 
   /** @param bodiless the reply has no body whatever it announces (HEAD). */
   async send(bytes: Buffer, bodiless = false): Promise<WireReply | NoReply> {
-    const socket = this.#socket ?? this.#open();
+    const socket = this.socket ?? this.open();
     const deadline = Date.now() + ANSWER_MS;
     socket.write(bytes);
     for (;;) {
-      const reply = this.#take(bodiless);
+      const reply = this.take(bodiless);
       if (reply !== undefined) {
         if (reply.headers.get('connection') === 'close') this.close();
         return reply;
       }
       const restMs = deadline - Date.now();
-      if (this.#ended !== '' || restMs <= 0) {
-        const none = this.#ended === '' ? `no whole reply in ${ANSWER_MS} ms` : this.#ended;
+      if (this.ended !== '' || restMs <= 0) {
+        const none = this.ended === '' ? `no whole reply in ${ANSWER_MS} ms` : this.ended;
         this.close();
         return { none };
       }
-      await this.#news(restMs);
+      await this.news(restMs);
     }
   }
 
   close(): void {
-    this.#socket?.destroy();
-    this.#socket = undefined;
+    this.socket?.destroy();
+    this.socket = undefined;
   }
 
-  #open(): Socket {
+  private open(): Socket {
     const socket = connect(this.port, this.host);
-    this.#socket = socket;
-    this.#came = Buffer.alloc(0);
-    this.#ended = '';
+    this.socket = socket;
+    this.came = Buffer.alloc(0);
+    this.ended = '';
     const ended = (why: string) => () => {
-      if (this.#socket !== socket) return;
-      if (this.#ended === '') this.#ended = why;
-      this.#heard();
+      if (this.socket !== socket) return;
+      if (this.ended === '') this.ended = why;
+      this.heard();
     };
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
-      if (this.#socket !== socket) return;
-      this.#came = this.#came.length === 0 ? chunk : Buffer.concat([this.#came, chunk]);
-      this.#heard();
+      if (this.socket !== socket) return;
+      this.came = this.came.length === 0 ? chunk : Buffer.concat([this.came, chunk]);
+      this.heard();
     });
     socket.on('error', (error) => ended(`the connection broke: ${error.message}`)());
     socket.on('close', ended('the connection was closed without a reply'));
     return socket;
   }
 
-  #news(withinMs: number): Promise<void> {
+  private news(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, withinMs);
-      this.#heard = () => {
+      this.heard = () => {
         clearTimeout(timer);
         resolve();
       };
     });
   }
 
-  #take(bodiless: boolean): WireReply | undefined {
-    const end = this.#came.indexOf('\r\n\r\n');
+  private take(bodiless: boolean): WireReply | undefined {
+    const end = this.came.indexOf('\r\n\r\n');
     if (end < 0) return undefined;
-    const [first = '', ...lines] = this.#came.subarray(0, end).toString('latin1').split('\r\n');
+    const [first = '', ...lines] = this.came.subarray(0, end).toString('latin1').split('\r\n');
     const headers = new Map(
       lines.map((line) => {
         const colon = line.indexOf(':');
@@ -97,13 +97,13 @@ export class Wire {
     );
     const status = Number(first.slice(9, 12));
     if (status === 100) {
-      this.#came = this.#came.subarray(end + 4);
-      return this.#take(bodiless);
+      this.came = this.came.subarray(end + 4);
+      return this.take(bodiless);
     }
     const length = bodiless || status === 204 || status === 304 ? 0 : Number(headers.get('content-length') ?? 0);
-    if (this.#came.length < end + 4 + length) return undefined;
-    const text = this.#came.subarray(end + 4, end + 4 + length).toString('utf8');
-    this.#came = this.#came.subarray(end + 4 + length);
+    if (this.came.length < end + 4 + length) return undefined;
+    const text = this.came.subarray(end + 4, end + 4 + length).toString('utf8');
+    this.came = this.came.subarray(end + 4 + length);
     return { status, headers, text };
   }
 }

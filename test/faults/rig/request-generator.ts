@@ -47,8 +47,12 @@ const DEEPEST = 5;
 const PLAIN = { enumerable: true, configurable: true, writable: true };
 
 export class Requests {
-  readonly #operations: readonly { readonly method: string; readonly path: string; readonly operation: Described }[];
-  readonly #random: () => number;
+  private readonly operations: readonly {
+    readonly method: string;
+    readonly path: string;
+    readonly operation: Described;
+  }[];
+  private readonly random: () => number;
 
   constructor(
     private readonly document: Document,
@@ -58,8 +62,8 @@ export class Requests {
     /** Sent with every request. */
     private readonly credential: Readonly<Record<string, string>> = {},
   ) {
-    this.#random = mulberry32(seed);
-    this.#operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    this.random = mulberry32(seed);
+    this.operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods)
         .filter(([, { operationId }]) => !leaveOut(operationId))
         .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -67,24 +71,24 @@ export class Requests {
   }
 
   next(): Generated {
-    const draft = this.#valid();
-    const luck = this.#random();
+    const draft = this.valid();
+    const luck = this.random();
     const kind = luck < 0.3 ? 'valid' : luck < 0.65 ? 'nearly valid' : 'hostile';
-    if (kind === 'nearly valid') this.#spoilOne(draft);
+    if (kind === 'nearly valid') this.spoilOne(draft);
     if (kind === 'hostile') {
-      for (let i = this.#below(3); i >= 0; i--) this.#spoilOne(draft);
-      this.#pick([this.#spoilMethod, this.#spoilTarget, this.#spoilBody, this.#spoilHeader]).call(this, draft);
+      for (let i = this.below(3); i >= 0; i--) this.spoilOne(draft);
+      this.pick([this.spoilMethod, this.spoilTarget, this.spoilBody, this.spoilHeader]).call(this, draft);
     }
-    return { kind, method: draft.method, target: draft.target, bytes: this.#bytesOf(draft) };
+    return { kind, method: draft.method, target: draft.target, bytes: this.bytesOf(draft) };
   }
 
   // -------------------------------------------------------------- valid
 
-  #valid(): Draft {
-    const { method, path, operation } = this.#pick(this.#operations);
+  private valid(): Draft {
+    const { method, path, operation } = this.pick(this.operations);
     const parameters = operation.parameters.filter((one): one is Parameter => 'in' in one);
-    const isGiven = ({ required }: Parameter) => required || this.#random() < 0.4;
-    const values = new Map(parameters.filter(isGiven).map((one) => [one, this.#value(one.schema, one.name, 0)]));
+    const isGiven = ({ required }: Parameter) => required || this.random() < 0.4;
+    const values = new Map(parameters.filter(isGiven).map((one) => [one, this.value(one.schema, one.name, 0)]));
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
       const found = [...values].find(([one]) => one.in === 'path' && one.name === name);
       return encoded(String(found?.[1] ?? 'x'));
@@ -94,13 +98,13 @@ export class Requests {
     const headers = [...values]
       .filter(([one]) => one.in === 'header')
       .map(([one, value]) => `${one.name}: ${String(value)}`);
-    const prefixed = this.#random() < 0.3 ? filled.replace(/^\/api\//, '/api/v1/') : filled;
+    const prefixed = this.random() < 0.3 ? filled.replace(/^\/api\//, '/api/v1/') : filled;
     const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
     const shown = Object.values(media?.examples ?? {}).map(({ value }) => value);
-    const isShown = shown.length > 0 && this.#random() < 0.5;
-    const body = media === undefined ? undefined : isShown ? this.#pick(shown) : this.#value(media.schema, '', 0);
+    const isShown = shown.length > 0 && this.random() < 0.5;
+    const body = media === undefined ? undefined : isShown ? this.pick(shown) : this.value(media.schema, '', 0);
     return {
-      method: method === 'GET' && this.#random() < 0.05 ? 'HEAD' : method,
+      method: method === 'GET' && this.random() < 0.05 ? 'HEAD' : method,
       target: query === '' ? prefixed : `${prefixed}?${query}`,
       headers,
       body: structuredClone(body),
@@ -108,61 +112,61 @@ export class Requests {
     };
   }
 
-  #value(given: JsonSchema, name: string, depth: number): unknown {
-    const schema = this.#resolved(given);
+  private value(given: JsonSchema, name: string, depth: number): unknown {
+    const schema = this.resolved(given);
     const known = this.known[name];
-    if (known !== undefined && known.length > 0 && this.#random() < 0.8) return this.#pick(known);
+    if (known !== undefined && known.length > 0 && this.random() < 0.8) return this.pick(known);
     if (schema.const !== undefined) return schema.const;
-    if (schema.enum !== undefined) return this.#pick(schema.enum);
-    if (schema.anyOf !== undefined) return this.#value(this.#pick(schema.anyOf), name, depth);
+    if (schema.enum !== undefined) return this.pick(schema.enum);
+    if (schema.anyOf !== undefined) return this.value(this.pick(schema.anyOf), name, depth);
     const number = (of: unknown, otherwise: number) => (typeof of === 'number' ? of : otherwise);
     switch (schema.type) {
       case 'object':
         return Object.fromEntries(
           Object.entries(schema.properties ?? {})
-            .filter(([key]) => schema.required?.includes(key) === true || (depth < DEEPEST && this.#random() < 0.3))
-            .map(([key, inner]) => [key, this.#value(inner, key, depth + 1)]),
+            .filter(([key]) => schema.required?.includes(key) === true || (depth < DEEPEST && this.random() < 0.3))
+            .map(([key, inner]) => [key, this.value(inner, key, depth + 1)]),
         );
       case 'array': {
         const least = number(schema.minItems, 0);
-        const length = Math.min(least + this.#below(4), number(schema.maxItems, 4));
-        return Array.from({ length }, () => this.#value(schema.items ?? {}, name.replace(/s$/, ''), depth + 1));
+        const length = Math.min(least + this.below(4), number(schema.maxItems, 4));
+        return Array.from({ length }, () => this.value(schema.items ?? {}, name.replace(/s$/, ''), depth + 1));
       }
       case 'integer':
       case 'number': {
         const least = number(schema.minimum, 0);
         const most = Math.min(number(schema.maximum, 100), Number.MAX_SAFE_INTEGER);
-        const near = this.#pick([least, least + 1, most, least + 1 + this.#below(10)]);
+        const near = this.pick([least, least + 1, most, least + 1 + this.below(10)]);
         return Math.min(most, near);
       }
       case 'boolean':
-        return this.#random() < 0.5;
+        return this.random() < 0.5;
       default: {
-        if (schema.pattern === '^[A-Z]{3}$') return this.#pick(['USD', 'EUR', 'JPY']);
-        if (schema.format === 'date-time') return new Date(1.7e12 + this.#below(1e9)).toISOString();
-        return `v${this.#below(1_000)}`.slice(0, number(schema.maxLength, 50));
+        if (schema.pattern === '^[A-Z]{3}$') return this.pick(['USD', 'EUR', 'JPY']);
+        if (schema.format === 'date-time') return new Date(1.7e12 + this.below(1e9)).toISOString();
+        return `v${this.below(1_000)}`.slice(0, number(schema.maxLength, 50));
       }
     }
   }
 
-  #resolved(schema: JsonSchema): Schema {
+  private resolved(schema: JsonSchema): Schema {
     const name = typeof schema.$ref === 'string' ? schema.$ref.split('/').at(-1) : undefined;
     return name === undefined ? schema : (this.document.components.schemas[name] ?? {});
   }
 
   // -------------------------------------------------------------- not valid
 
-  #spoilOne(draft: Draft): void {
-    const luck = this.#random();
-    if (draft.body !== undefined && luck < 0.55) this.#spoilField(draft);
-    else if (luck < 0.75) this.#spoilPart(draft);
-    else if (luck < 0.9) this.#spoilHeader(draft);
-    else if (draft.body !== undefined) draft.contentType = this.#pick(CONTENT_TYPES);
-    else this.#spoilPart(draft);
+  private spoilOne(draft: Draft): void {
+    const luck = this.random();
+    if (draft.body !== undefined && luck < 0.55) this.spoilField(draft);
+    else if (luck < 0.75) this.spoilPart(draft);
+    else if (luck < 0.9) this.spoilHeader(draft);
+    else if (draft.body !== undefined) draft.contentType = this.pick(CONTENT_TYPES);
+    else this.spoilPart(draft);
   }
 
   /** One field somewhere in the body: another value, gone, or one too many. */
-  #spoilField(draft: Draft): void {
+  private spoilField(draft: Draft): void {
     const places: { readonly inside: Record<string, unknown>; readonly name: string }[] = [];
     const walk = (value: unknown) => {
       if (typeof value !== 'object' || value === null) return;
@@ -173,53 +177,53 @@ export class Requests {
     };
     walk(draft.body);
     if (places.length === 0) {
-      if (typeof draft.body !== 'object') draft.body = this.#pick(HOSTILE_TEXTS);
+      if (typeof draft.body !== 'object') draft.body = this.pick(HOSTILE_TEXTS);
       return;
     }
-    const { inside, name } = this.#pick(places);
-    const luck = this.#random();
-    if (luck < 0.6) inside[name] = structuredClone(this.#pick(HOSTILE_VALUES));
+    const { inside, name } = this.pick(places);
+    const luck = this.random();
+    if (luck < 0.6) inside[name] = structuredClone(this.pick(HOSTILE_VALUES));
     else if (luck < 0.8) delete inside[name];
-    else Object.defineProperty(inside, this.#pick(HOSTILE_TEXTS), { value: 1, ...PLAIN });
+    else Object.defineProperty(inside, this.pick(HOSTILE_TEXTS), { value: 1, ...PLAIN });
   }
 
   /** A piece of the path, or a parameter. */
-  #spoilPart(draft: Draft): void {
+  private spoilPart(draft: Draft): void {
     const [path = '', query = ''] = draft.target.split('?', 2);
-    const text = () => encoded(this.#pick(HOSTILE_TEXTS)).slice(0, 10_000);
-    if (this.#random() < 0.4) {
+    const text = () => encoded(this.pick(HOSTILE_TEXTS)).slice(0, 10_000);
+    if (this.random() < 0.4) {
       const parts = path.split('/');
-      parts[parts.length - 1 - this.#below(Math.min(2, parts.length - 2))] = text();
+      parts[parts.length - 1 - this.below(Math.min(2, parts.length - 2))] = text();
       draft.target = parts.join('/') + (query === '' ? '' : `?${query}`);
       return;
     }
-    const names = this.#operations.flatMap(({ operation }) =>
+    const names = this.operations.flatMap(({ operation }) =>
       operation.parameters.flatMap((one) => ('in' in one && one.in === 'query' ? [one.name] : [])),
     );
-    const name = names.length === 0 || this.#random() < 0.1 ? text() : this.#pick(names);
+    const name = names.length === 0 || this.random() < 0.1 ? text() : this.pick(names);
     draft.target = `${path}?${query === '' ? '' : `${query}&`}${name}=${text()}`;
   }
 
-  #spoilHeader(draft: Draft): void {
-    draft.headers.push(this.#pick(HEADERS));
+  private spoilHeader(draft: Draft): void {
+    draft.headers.push(this.pick(HEADERS));
   }
 
-  #spoilMethod(draft: Draft): void {
-    draft.method = this.#pick(METHODS);
+  private spoilMethod(draft: Draft): void {
+    draft.method = this.pick(METHODS);
   }
 
-  #spoilTarget(draft: Draft): void {
-    draft.target = this.#pick(PATHS);
+  private spoilTarget(draft: Draft): void {
+    draft.target = this.pick(PATHS);
   }
 
-  #spoilBody(draft: Draft): void {
-    draft.body = this.#random() < 0.01 ? 'x'.repeat(1_100_000) : this.#pick(HOSTILE_JSON);
+  private spoilBody(draft: Draft): void {
+    draft.body = this.random() < 0.01 ? 'x'.repeat(1_100_000) : this.pick(HOSTILE_JSON);
     draft.contentType ??= 'application/json';
   }
 
   // -------------------------------------------------------------- machinery
 
-  #bytesOf({ method, target, headers, body, contentType }: Draft): Buffer {
+  private bytesOf({ method, target, headers, body, contentType }: Draft): Buffer {
     const content =
       body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     const credential = Object.entries(this.credential).map(([name, value]) => `${name}: ${value}`);
@@ -229,14 +233,14 @@ export class Requests {
     return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), content ?? Buffer.alloc(0)]);
   }
 
-  #below(n: number): number {
-    return Math.floor(this.#random() * n);
+  private below(n: number): number {
+    return Math.floor(this.random() * n);
   }
 
-  #pick<T>(from: readonly T[]): T {
+  private pick<T>(from: readonly T[]): T {
     const [first] = from;
     if (first === undefined && from.length === 0) throw new Error('nothing to choose from');
-    return from[this.#below(from.length)] as T;
+    return from[this.below(from.length)] as T;
   }
 }
 

@@ -60,17 +60,17 @@ export const rewritten = (page: string, { script, printed }: Step, now: string):
 
 /** A shell that lasts: variables stay from one step to the next. */
 export class Terminal {
-  #printed = '';
-  #heard = () => {};
+  private printed = '';
+  private heard = () => {};
 
   private constructor(private readonly shell: ChildProcess) {
     const hear = (chunk: Buffer) => {
-      this.#printed += chunk.toString();
-      this.#heard();
+      this.printed += chunk.toString();
+      this.heard();
     };
     shell.stdout?.on('data', hear);
     shell.stderr?.on('data', hear);
-    shell.on('exit', () => this.#heard());
+    shell.on('exit', () => this.heard());
   }
 
   static open(cwd: string, env: Readonly<Record<string, string>>): Terminal {
@@ -79,19 +79,19 @@ export class Terminal {
 
   /** What the commands printed; each ends its line. */
   async run(script: string, withinMs: number): Promise<string> {
-    this.#printed = '';
+    this.printed = '';
     const commands = script.replace(/\\\n\s*/g, ' ').trim();
     this.shell.stdin?.write(`{ ${commands.replace(LINE_END, '; echo\n')}; echo; } 2>&1 </dev/null\nprintf '\\036'\n`);
     const ended = new Promise<void>((resolve) => {
-      this.#heard = () => {
-        if (this.#printed.includes(END) || this.shell.exitCode !== null) resolve();
+      this.heard = () => {
+        if (this.printed.includes(END) || this.shell.exitCode !== null) resolve();
       };
     });
     const late = setTimeout(() => this.close(), withinMs);
     await ended;
     clearTimeout(late);
-    if (!this.#printed.includes(END)) throw new Error(`no end within ${withinMs} ms: ${script}\n${this.#printed}`);
-    return plain(this.#printed.replace(END, ''));
+    if (!this.printed.includes(END)) throw new Error(`no end within ${withinMs} ms: ${script}\n${this.printed}`);
+    return plain(this.printed.replace(END, ''));
   }
 
   close(): void {

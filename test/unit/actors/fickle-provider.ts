@@ -19,35 +19,35 @@ interface Account {
 }
 
 export class FickleProvider {
-  readonly #accounts = new Map<OrderId, Account>();
+  private readonly accounts = new Map<OrderId, Account>();
 
   /** The same request again is the same answer. */
   perform(order: OrderId, { operation, ref, minor }: PaymentOwed, willing: boolean): void {
-    const account = this.#accountOf(order);
+    const account = this.accountOf(order);
     if (account.answers.some((answer) => answer.ref === ref)) return;
     account.answers.push({ operation, ref, outcome: decide(account, operation, minor, willing) });
   }
 
   answersTo(order: OrderId): readonly ProviderAnswer[] {
-    return this.#accountOf(order).answers;
+    return this.accountOf(order).answers;
   }
 
   /** Of the buyer's money. */
   kept(order: OrderId): number {
-    const { captured, refunded } = this.#accountOf(order);
+    const { captured, refunded } = this.accountOf(order);
     return captured - refunded;
   }
 
   check(order: OrderId): void {
-    const { authorized, captured, refunded } = this.#accountOf(order);
+    const { authorized, captured, refunded } = this.accountOf(order);
     assert.ok(refunded <= captured && captured <= authorized, `${order}: refunded ${refunded} of ${captured} (O3)`);
   }
 
-  #accountOf(order: OrderId): Account {
-    const known = this.#accounts.get(order);
+  private accountOf(order: OrderId): Account {
+    const known = this.accounts.get(order);
     if (known !== undefined) return known;
     const account: Account = { answers: [], isVoided: false, authorized: 0, captured: 0, refunded: 0 };
-    this.#accounts.set(order, account);
+    this.accounts.set(order, account);
     return account;
   }
 }

@@ -20,13 +20,13 @@ export class Issuer {
   says: string | undefined;
   /** What the discovery names as issuer, when it is not the issuer. */
   names: string | undefined;
-  readonly #published: JWK[] = [];
-  readonly #private = new Map<string, { readonly key: CryptoKey; readonly alg: string; readonly jwk: JWK }>();
-  readonly #server: Server;
-  #held: { readonly until: Promise<void>; readonly tell: () => void } | undefined;
+  private readonly published: JWK[] = [];
+  private readonly private = new Map<string, { readonly key: CryptoKey; readonly alg: string; readonly jwk: JWK }>();
+  private readonly server: Server;
+  private held: { readonly until: Promise<void>; readonly tell: () => void } | undefined;
 
   private constructor(server: Server) {
-    this.#server = server;
+    this.server = server;
   }
 
   static async start(algorithms: readonly string[] = ['ES256']): Promise<Issuer> {
@@ -38,9 +38,9 @@ export class Issuer {
         res.end(JSON.stringify({ issuer: issuer.names ?? issuer.url, jwks_uri: `${issuer.url}/keys` }));
       } else {
         issuer.keysAsked++;
-        const said = issuer.says ?? JSON.stringify({ keys: issuer.#published });
-        issuer.#held?.tell();
-        void (issuer.#held?.until ?? Promise.resolve()).then(() => res.end(said));
+        const said = issuer.says ?? JSON.stringify({ keys: issuer.published });
+        issuer.held?.tell();
+        void (issuer.held?.until ?? Promise.resolve()).then(() => res.end(said));
       }
     });
     const issuer = new Issuer(server);
@@ -50,27 +50,27 @@ export class Issuer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   /** @returns the public key as text, which a forger has as well. */
   async addKey(alg: string, kid: string = alg, isPublished = true): Promise<string> {
     const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
-    this.#private.set(kid, { key: privateKey, alg, jwk: await exportJWK(publicKey) });
+    this.private.set(kid, { key: privateKey, alg, jwk: await exportJWK(publicKey) });
     if (isPublished) this.publish(kid);
     return exportSPKI(publicKey);
   }
 
   publicKey(kid: string): JWK {
-    const found = this.#published.find((jwk) => jwk.kid === kid);
+    const found = this.published.find((jwk) => jwk.kid === kid);
     if (found === undefined) throw new Error(`there is no key ${kid}`);
     return found;
   }
 
   publish(kid: string): void {
-    const pen = this.#private.get(kid);
+    const pen = this.private.get(kid);
     if (pen === undefined) throw new Error(`there is no key ${kid}`);
-    this.#published.push({ ...pen.jwk, kid, alg: pen.alg, use: 'sig' });
+    this.published.push({ ...pen.jwk, kid, alg: pen.alg, use: 'sig' });
   }
 
   /** What is said of the keys from now on arrives when it is released. */
@@ -83,25 +83,25 @@ export class Issuer {
     const isHeld = new Promise<void>((resolve) => {
       tell = resolve;
     });
-    this.#held = { until, tell };
+    this.held = { until, tell };
     return {
       isHeld,
       release: () => {
-        this.#held = undefined;
+        this.held = undefined;
         release();
       },
     };
   }
 
   unpublish(kid: string): void {
-    this.#published.splice(
-      this.#published.findIndex((jwk) => jwk.kid === kid),
+    this.published.splice(
+      this.published.findIndex((jwk) => jwk.kid === kid),
       1,
     );
   }
 
   async token({ lives = 60, ...claims }: Claims, kid = 'ES256'): Promise<string> {
-    const pen = this.#private.get(kid);
+    const pen = this.private.get(kid);
     if (pen === undefined) throw new Error(`there is no key ${kid}`);
     const exp = Math.floor(Date.now() / 1000) + lives;
     return new SignJWT({ iss: this.url, exp, ...claims } as JWTPayload)
@@ -110,8 +110,8 @@ export class Issuer {
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
   }
 }
 

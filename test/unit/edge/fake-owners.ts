@@ -32,9 +32,9 @@ import type { Letter, OrderCommand, ProductCommand } from '../../../actors/proto
 export class FakeOwners implements Owners, Queries {
   readonly orderStates = new Map<OrderId, OrderState>();
   readonly productStates = new Map<ProductId, ProductState>();
-  readonly #history = new Map<OrderId, HistoryRow[]>();
-  readonly #operations: OperationRow[] = [];
-  readonly #writes = new Map<string, string>();
+  private readonly histories = new Map<OrderId, HistoryRow[]>();
+  private readonly stockOperations: OperationRow[] = [];
+  private readonly writes = new Map<string, string>();
   /** Answers the next placements, when set; `undefined` out of it means: as usual. */
   interfere: ((request: PlaceRequest, waitMs: number) => Promise<PlaceReply | undefined>) | undefined;
   /** Comes before each look at a product, when set. */
@@ -48,7 +48,7 @@ export class FakeOwners implements Owners, Queries {
 
   stockUp(id: string, quantity: number, currency = 'USD', unitPrice = 1999): void {
     const command = { type: 'receive', ref: `seed-${id}` as WriteId, fingerprint: '', name: id } as const;
-    this.#toProduct(productId(id), { ...command, unitPrice, currency, quantity });
+    this.toProduct(productId(id), { ...command, unitPrice, currency, quantity });
   }
 
   async place(request: PlaceRequest, waitMs: number): Promise<PlaceReply> {
@@ -63,7 +63,7 @@ export class FakeOwners implements Owners, Queries {
     const before = this.orderStates.get(id) ?? absentOrder(id);
     const decision = decideOrder(before, { type: 'place', content, correlation }, {});
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused };
-    this.#toOrder(id, { type: 'place', content, correlation }, correlation);
+    this.toOrder(id, { type: 'place', content, correlation }, correlation);
     return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id), repeat };
   }
 
@@ -74,9 +74,9 @@ export class FakeOwners implements Owners, Queries {
     const repeat = state.life.acts.some(({ ref }) => ref === command.act.ref);
     if (ifVersion !== undefined && !repeat && ifVersion !== state.version)
       return { kind: 'refused', refusal: 'changed', state };
-    const decision = decideOrder(state, command, this.#context);
+    const decision = decideOrder(state, command, this.context);
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
-    this.#toOrder(order, command, correlation);
+    this.toOrder(order, command, correlation);
     return { kind: 'done', state: this.orderStates.get(order) ?? state, repeat };
   }
 
@@ -85,7 +85,7 @@ export class FakeOwners implements Owners, Queries {
     if (instead !== undefined) return instead;
     const { product, command, correlation } = request;
     const state = this.productStates.get(product) ?? unknownProduct(product);
-    const known = this.#writes.get(`${command.ref}/${product}`);
+    const known = this.writes.get(`${command.ref}/${product}`);
     if (known !== undefined) {
       return known === command.fingerprint
         ? { kind: 'done', state, repeat: true }
@@ -93,8 +93,8 @@ export class FakeOwners implements Owners, Queries {
     }
     const decision = decideProduct(state, command);
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
-    this.#writes.set(`${command.ref}/${product}`, command.fingerprint);
-    this.#toProduct(product, command, correlation);
+    this.writes.set(`${command.ref}/${product}`, command.fingerprint);
+    this.toProduct(product, command, correlation);
     return { kind: 'done', state: this.productStates.get(product) ?? state, repeat: false };
   }
 
@@ -111,18 +111,18 @@ export class FakeOwners implements Owners, Queries {
   }
 
   async orders(filter: OrderFilter, { page, pageSize }: Page) {
-    const all = this.#listed(filter);
+    const all = this.listed(filter);
     return { orders: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
   }
   async ordersAfter(filter: OrderFilter, after: OrderKey | undefined, limit: number) {
-    const all = this.#listed(filter);
+    const all = this.listed(filter);
     const rest = all.slice(all.findIndex(({ id }) => id === after?.id) + 1);
     return { orders: rest.slice(0, limit), more: rest.length > limit };
   }
   async countOrders(filter: OrderFilter) {
-    return { total: this.#listed(filter).length, isEstimate: false };
+    return { total: this.listed(filter).length, isEstimate: false };
   }
-  #listed(filter: OrderFilter): OrderState[] {
+  private listed(filter: OrderFilter): OrderState[] {
     this.asked.push(filter);
     return [...this.orderStates.values()].reverse().filter((o) => {
       const status = statusOf(o.phase);
@@ -146,60 +146,60 @@ export class FakeOwners implements Owners, Queries {
     return { total: this.productStates.size, isEstimate: false };
   }
   async history(order: OrderId): Promise<readonly HistoryRow[]> {
-    return this.#history.get(order) ?? [];
+    return this.histories.get(order) ?? [];
   }
   async operations(product: ProductId | undefined, { page, pageSize }: Page) {
-    const all = this.#operations.filter((row) => product === undefined || row.product === product);
+    const all = this.stockOperations.filter((row) => product === undefined || row.product === product);
     return { operations: all.slice((page - 1) * pageSize, page * pageSize), total: all.length, isEstimate: false };
   }
   async ledger(product: ProductId, before: number | undefined, limit: number) {
-    const all = this.#operations
+    const all = this.stockOperations
       .filter((row) => row.product === product && row.version < (before ?? Infinity))
       .reverse();
     return { operations: all.slice(0, limit), more: all.length > limit };
   }
   async stockAt(product: ProductId, at: number) {
-    const rows = this.#operations.filter((row) => row.product === product);
+    const rows = this.stockOperations.filter((row) => row.product === product);
     return { operation: rows.findLast((row) => row.at <= at), version: rows.at(-1)?.version ?? 0 };
   }
 
-  get #context(): OrderContext {
+  private get context(): OrderContext {
     return { instantPayment: () => this.payment };
   }
 
-  #toOrder(id: OrderId, command: OrderCommand, correlation: string): void {
+  private toOrder(id: OrderId, command: OrderCommand, correlation: string): void {
     const at = Date.now();
     let state = this.orderStates.get(id) ?? absentOrder(id);
-    const decision = decideOrder(state, command, this.#context);
+    const decision = decideOrder(state, command, this.context);
     if ('refused' in decision) return;
-    const history = this.#history.get(id) ?? [];
+    const history = this.histories.get(id) ?? [];
     for (const event of decision.events) {
       state = evolveOrder(state, event, at);
       history.push({ order: id, version: history.length + 1, at, correlation, event });
     }
     this.orderStates.set(id, state);
-    this.#history.set(id, history);
-    this.#deliver(decision.letters, correlation);
+    this.histories.set(id, history);
+    this.deliver(decision.letters, correlation);
   }
 
-  #toProduct(id: ProductId, command: ProductCommand, correlation = ''): void {
+  private toProduct(id: ProductId, command: ProductCommand, correlation = ''): void {
     const at = Date.now();
     let state = this.productStates.get(id) ?? unknownProduct(id);
     const decision = decideProduct(state, command);
     if ('refused' in decision) return;
     for (const event of decision.events) {
       state = evolveProduct(state, event, at);
-      this.#operations.push(operation(id, state.version, event, state, at, correlation));
+      this.stockOperations.push(operation(id, state.version, event, state, at, correlation));
     }
     if (decision.events.length > 0) this.productStates.set(id, state);
-    this.#deliver(decision.letters, correlation);
-    if (fillOwed(state)) this.#toProduct(id, { type: 'fill' }, correlation);
+    this.deliver(decision.letters, correlation);
+    if (fillOwed(state)) this.toProduct(id, { type: 'fill' }, correlation);
   }
 
-  #deliver(letters: readonly Letter[], correlation: string): void {
+  private deliver(letters: readonly Letter[], correlation: string): void {
     for (const { to, command } of letters) {
-      if (to.kind === 'order') this.#toOrder(to.id, command as OrderCommand, correlation);
-      else this.#toProduct(to.id, command as ProductCommand, correlation);
+      if (to.kind === 'order') this.toOrder(to.id, command as OrderCommand, correlation);
+      else this.toProduct(to.id, command as ProductCommand, correlation);
     }
   }
 }
