@@ -6,7 +6,7 @@
 //
 //   npm test                 everything, faults/ last and one at a time
 //   npm test -- <filter>     files whose path contains the filter
-//   TEST_CONCURRENCY (2), TEST_DEADLINE_S (300, per file)
+//   TEST_CONCURRENCY (2), TEST_DEADLINE_S (300, per file), TEST_SLOWNESS (measured at the start)
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -148,6 +148,20 @@ function numberFrom(name: string, fallback: number): number {
   return process.exit(78);
 }
 
+/** What CALIBRATION takes on a machine like those of BENCHMARKS.md, at rest. */
+const AT_REST_MS = 220;
+const CALIBRATION =
+  'let x = 0; for (let i = 0; i < 3e7; i++) x = (x * 31 + i) | 0; process.exitCode = x === 1 ? 1 : 0;';
+
+/** How many times longer than at rest a process takes here, from its start to its end. */
+async function slowness(): Promise<number> {
+  const since = performance.now();
+  await new Promise((resolve) =>
+    spawn(process.execPath, ['-e', CALIBRATION], { stdio: 'ignore' }).once('exit', resolve),
+  );
+  return Math.max(1, (performance.now() - since) / AT_REST_MS);
+}
+
 async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -157,10 +171,17 @@ async function main(): Promise<void> {
     });
   }
   const lanes = Math.floor(numberFrom('TEST_CONCURRENCY', 2));
-  const deadlineMs = numberFrom('TEST_DEADLINE_S', 300) * 1000;
+  const slow = numberFrom('TEST_SLOWNESS', await slowness());
+  process.env.TEST_SLOWNESS = slow.toFixed(2); // The files inherit it (deadlines.ts).
+  const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(300 * slow)) * 1000;
   const names = await findTests(process.argv.slice(2));
   const together = names.filter((name) => kindOf(name) !== ALONE);
   const alone = names.filter((name) => kindOf(name) === ALONE);
+  console.log(
+    `${names.length} test files, ${lanes} at once, the ${alone.length} of faults/ alone. The whole takes about ten minutes on two cores at rest.
+Some start servers of their own on free ports: Postgres, NATS (fetched once), Redis. All are stopped at the end.
+This machine is ${slow.toFixed(1)} times slower than one at rest: deadlines grow by as much.\n`,
+  );
   const outcomes = [...(await runAll(together, lanes, deadlineMs)), ...(await runAll(alone, 1, deadlineMs))];
 
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);

@@ -5,9 +5,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Cache } from '../../actors/ports/cache.js';
 import { freePort } from '../../deploy/servers/free-ports.js';
-import { until } from '../../deploy/servers/processes.js';
 import { connectRedis, type Redis } from '../../storage/redis/redis.js';
 import { redisCache } from '../../storage/redis/redis-cache.js';
+import { until } from '../deadlines.js';
 import { realRedis } from '../servers/real-redis.js';
 import { cacheContract } from './cache.suite.js';
 

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
 import type { Cache } from '../../actors/ports/cache.js';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 
 const HOUR_MS = 3_600_000;
 

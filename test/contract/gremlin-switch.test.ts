@@ -3,9 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
 import type { GremlinSetting } from '../../actors/ports/gremlin-setting.js';
-import { until } from '../../deploy/servers/processes.js';
 import { memoryGremlinSwitch } from '../../storage/memory/memory-stores.js';
 import { postgresGremlinSwitch } from '../../storage/postgres/postgres-gremlin-switch.js';
+import { until } from '../deadlines.js';
 import { testDatabase } from './rig/storage-database.js';
 
 const LATE: GremlinSetting = {

@@ -2,6 +2,7 @@
  * The log on a real JetStream, the newest and the oldest supported: the contract, and what only
  * a broker can do: stop, come back, be full, be set up wrongly, be told twice at once.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -13,6 +14,7 @@ import type { Appended, Log } from '../../actors/ports/log.js';
 import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { ensureStream, type StreamShape } from '../../bus/nats/streams.js';
+import { patientMs } from '../deadlines.js';
 import { natsBinary, realNats } from '../servers/real-servers.js';
 import { logContract } from './log.suite.js';
 
@@ -252,7 +254,7 @@ async function forget(nats: Nats): Promise<void> {
 function becomes(nats: Nats, status: string, withinMs: number): Promise<void> {
   if (nats.status === status) return Promise.resolve();
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`not ${status} within ${withinMs} ms`)), withinMs);
+    const timer = setTimeout(() => reject(new Error(`not ${status} within ${withinMs} ms`)), patientMs(withinMs));
     const unwatch = nats.watch((now) => {
       if (now !== status) return;
       clearTimeout(timer);
@@ -276,7 +278,7 @@ function freePort(): Promise<number> {
 function startBroker(command: string, port: number, folder: string): Promise<ChildProcess> {
   const broker = spawn(command, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder]);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('nats-server was not ready within 10 s')), 10_000);
+    const timer = setTimeout(() => reject(new Error('nats-server was not ready in time')), patientMs(10_000));
     broker.once('error', reject);
     broker.stderr.on('data', (chunk: Buffer) => {
       if (!chunk.toString().includes('Server is ready')) return;

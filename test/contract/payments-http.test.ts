@@ -10,7 +10,7 @@ import { Cashier } from '../../bus/payments/cashier.js';
 import { httpPayments } from '../../bus/payments/http-provider.js';
 import { instantPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 import { anOrderThatIs, ask, paymentsContract, SUCCESS_RATE } from './payments.suite.js';
 import { MOODS, type Mood, type Provider, startProvider } from './rig/payment-provider.js';
 

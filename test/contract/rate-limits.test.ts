@@ -4,9 +4,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
 import type { RateLimits } from '../../actors/ports/rate-limits.js';
-import { until } from '../../deploy/servers/processes.js';
 import { rateLimits } from '../../storage/redis/rate-limits.js';
 import { connectRedis, type Redis } from '../../storage/redis/redis.js';
+import { until } from '../deadlines.js';
 import { realRedis } from '../servers/real-redis.js';
 
 const WITHIN_MS = 15_000;

@@ -14,9 +14,10 @@ import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/dat
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
 import { recall, remember } from '../../deploy/servers/postgres-memory.js';
 import { sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
-import { isAlive, markOf, type ProcessMark, run, until } from '../../deploy/servers/processes.js';
+import { isAlive, markOf, type ProcessMark, run } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { startServers } from '../../deploy/servers/servers.js';
+import { patientMs, until } from '../deadlines.js';
 import { natsBinary } from '../servers/real-servers.js';
 
 interface Said {
@@ -46,7 +47,7 @@ function hold(dataDir: string, ...args: string[]): { child: ChildProcess; said: 
     errors += String(chunk);
   });
   const said = new Promise<Said>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`it said nothing within 60 s: ${errors}`)), 60_000);
+    const timer = setTimeout(() => reject(new Error(`it said nothing in time: ${errors}`)), patientMs(60_000));
     child.stdout?.on('data', (chunk) => {
       output += String(chunk);
       if (!output.includes('\n')) return;
@@ -274,7 +275,7 @@ test('Postgres is found in the npm package as well, with its links, for the user
     return;
   }
   const said = await run(join(found.binaries.folder, 'postgres'), ['--version'], {
-    deadlineMs: 10_000,
+    deadlineMs: patientMs(10_000),
     user,
     cwd: '/',
   });
@@ -287,7 +288,7 @@ test('secrets are readable by their owner alone', async () => {
   for (const name of ['postgres.json', 'nats.json', 'nats-server.conf']) {
     const path = join(folder, 'both', name);
     assert.ok((await readFile(path, 'utf8')).includes('password'));
-    const mode = await run('/bin/ls', ['-l', path], { deadlineMs: 5000 });
+    const mode = await run('/bin/ls', ['-l', path], { deadlineMs: patientMs(5_000) });
     assert.match(mode.output, /^-rw-------/);
   }
 });

@@ -3,10 +3,10 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 import { Burst, type Wish } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
-import { promisedMs, RealSystem } from './rig/real-system.js';
+import { RealSystem } from './rig/real-system.js';
 
 const CONNECTIONS = 20;
 const PACE_MS = 20;
@@ -49,7 +49,7 @@ for (const journal of ['jetstream', 'postgres'] as const) {
         house.childPid(part) !== killed &&
         (await house.ask('/readyz'))?.status === 200 &&
         burst.attempts(since).filter(({ sentAt, answer }) => sentAt > since && answer?.status === 201).length > SOME;
-      assert.ok(await until(isBack, promisedMs(BACK_MS), 50), `${part} is not back\n${house.lastWords()}`);
+      assert.ok(await until(isBack, BACK_MS, 50), `${part} is not back\n${house.lastWords()}`);
       assert.match(house.output, new RegExp(`${part}: ended without being asked to \\(killed by SIGKILL\\)`));
     }
     await burst.stop();

@@ -2,13 +2,14 @@
 // journal is frozen, nobody hears yes; whoever does not, holds up only what needs it. Every request ends in
 // its time, and after SIGCONT there is service again, with everything that was promised.
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
+import { patientMs, until } from '../deadlines.js';
 import { type Attempt, Burst, type Wish } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
 import { freeze } from './rig/process-family.js';
-import { type Part, promisedMs, RealSystem } from './rig/real-system.js';
+import { type Part, RealSystem } from './rig/real-system.js';
 
 /** Of each kind of buyer: those with keys, and those without. */
 const CONNECTIONS = 8;
@@ -92,9 +93,9 @@ for (const { journal, frozen, served, ready } of rows) {
     const stoppedAt = performance.now();
     const readiness = await house.ask('/readyz');
     assert.is(readiness?.status, ready ? 200 : 503, readiness?.text);
-    assert.ok((readiness?.tookMs ?? 0) < promisedMs(READY_ANSWER_MS), `/readyz took ${readiness?.tookMs} ms`);
+    assert.ok((readiness?.tookMs ?? 0) < patientMs(READY_ANSWER_MS), `/readyz took ${readiness?.tookMs} ms`);
     assert.is((await house.ask('/livez'))?.status, 200);
-    await until(none, FROZEN_MS - (performance.now() - stoppedAt), 100);
+    await pause(FROZEN_MS - (performance.now() - stoppedAt)); // It stays frozen for just so long.
     assert.is((await house.ask('/readyz'))?.status, ready ? 200 : 503, 'and so it stays');
 
     const thawedAt = performance.now();
@@ -102,7 +103,7 @@ for (const { journal, frozen, served, ready } of rows) {
     thaws.delete(thaw);
     const areServed = () => bursts.every((burst) => burst.attempts(thawedAt).filter(yes).length > SOME);
     const isBack = async () => areServed() && (await house.ask('/readyz'))?.status === 200;
-    assert.ok(await until(isBack, promisedMs(SERVICE_MS), 50), `no service after SIGCONT\n${house.lastWords()}`);
+    assert.ok(await until(isBack, SERVICE_MS, 50), `no service after SIGCONT\n${house.lastWords()}`);
     for (const burst of bursts) await burst.stop();
 
     const entries = bursts.flatMap((burst) => burst.entries);
@@ -110,7 +111,7 @@ for (const { journal, frozen, served, ready } of rows) {
       for (const attempt of attempts.filter(({ sentAt }) => sentAt > stoppedAt)) {
         const { sentAt, endedAt, answer, failure } = attempt;
         assert.is(failure, undefined, `${wish.user}: its connection broke`);
-        assert.ok(endedAt - sentAt < promisedMs(REPLY_MS), `${wish.user}: its answer took ${endedAt - sentAt} ms`);
+        assert.ok(endedAt - sentAt < patientMs(REPLY_MS), `${wish.user}: its answer took ${endedAt - sentAt} ms`);
         if (endedAt > thawedAt) continue;
         const isYes = yes(attempt);
         if (isYes) assert.ok(served(wish), `${wish.user}: ${answer?.text} while ${frozen} was stopped`);

@@ -3,9 +3,9 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 import { type RealNats, type RealPostgres, realNats, realPostgres } from '../servers/real-servers.js';
-import { promisedMs, RealSystem } from './rig/real-system.js';
+import { RealSystem } from './rig/real-system.js';
 
 const OBEYED_MS = 10_000;
 const TAKEN_OVER_MS = 8_000;
@@ -41,7 +41,7 @@ let waiting: RealSystem;
 
 const waits = async (house: RealSystem) => {
   const hasSaid = async () => /owns the partitions/.test((await house.ask('/readyz'))?.text ?? '');
-  assert.ok(await until(hasSaid, promisedMs(TAKEN_OVER_MS)), house.lastWords());
+  assert.ok(await until(hasSaid, TAKEN_OVER_MS), house.lastWords());
 };
 
 test.before(async () => {
@@ -168,7 +168,7 @@ test('after a take-over the second goes on with it, and so does who comes back t
   const told = await tell(owner, 'enable', { rules: [RULE, late], for_s: 300, seed: 9 });
   await obeys(waiting);
   assert.is((await owner.end('SIGTERM')).code, 0, owner.lastWords());
-  await waiting.ready(promisedMs(2 * TAKEN_OVER_MS));
+  await waiting.ready(2 * TAKEN_OVER_MS);
   [owner, waiting] = [waiting, owner];
   assert.equal(said(await status(owner)), said(told));
   const before = (await status(owner)).hits.inventory?.error ?? 0;

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GREMLIN_TARGETS, type GremlinTarget } from '../../actors/ports/gremlin-setting.js';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 import { Burst, type Entry, lastAnswer, orderIdIn, type Wish } from './rig/burst.js';
 import { checkLedger, settled, tally } from './rig/ledger-check.js';
 import { RealSystem } from './rig/real-system.js';

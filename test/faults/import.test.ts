@@ -4,7 +4,7 @@
 import { request } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
+import { until } from '../deadlines.js';
 import { RealSystem } from './rig/real-system.js';
 
 const ROWS = 4_000;

@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
 import { cursorOf } from '../../http/api/cursor.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { until } from '../deadlines.js';
 import { databaseUrl } from './rig/addresses.js';
 import { checkVerify } from './rig/ledger-check.js';
 import { RealSystem } from './rig/real-system.js';

@@ -1,11 +1,13 @@
 // AUTH=keys on the real process: refused in production without it; the first key from the command line, beside
 // the running system and after it stopped; a revocation within its time; nothing of a key in what it writes.
+
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RunResult, run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
 import { RealSystem } from './rig/real-system.js';
 
 const CLI = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'deploy', 'cli.js');
@@ -25,7 +27,7 @@ else scenarios(built);
 
 function scenarios(house: RealSystem): void {
   const keys = (...words: string[]): Promise<RunResult> =>
-    run(process.execPath, [CLI, 'keys', ...words], { deadlineMs: 30_000, env: { ...house.env } });
+    run(process.execPath, [CLI, 'keys', ...words], { deadlineMs: patientMs(30_000), env: { ...house.env } });
   const status = async (path: string, key?: string, body?: object): Promise<number> => {
     const reply = await fetch(house.url + path, {
       method: body === undefined ? 'GET' : 'POST',

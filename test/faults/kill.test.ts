@@ -3,9 +3,10 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { patientMs } from '../deadlines.js';
 import { Burst, type Wish } from './rig/burst.js';
 import { checkLedger, settled } from './rig/ledger-check.js';
-import { promisedMs, RealSystem } from './rig/real-system.js';
+import { RealSystem } from './rig/real-system.js';
 
 const ORDERS = 3_000;
 const CONNECTIONS = 60;
@@ -46,7 +47,7 @@ for (const journal of ['jetstream', 'postgres'] as const) {
       await burst.reached((ORDERS * kill) / (KILLS + 1));
       await house.end('SIGKILL');
       const backMs = await house.start();
-      assert.ok(backMs < promisedMs(BACK_MS), `back after ${backMs} ms`);
+      assert.ok(backMs < patientMs(BACK_MS), `back after ${backMs} ms`);
     }
     await burst.done;
     await settled(house);

@@ -3,9 +3,9 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { MOODS, type Provider, startProvider } from '../contract/rig/payment-provider.js';
+import { until } from '../deadlines.js';
 import { databaseUrl } from './rig/addresses.js';
 import { Burst, burst, lastAnswer, orderIdIn, type Wish } from './rig/burst.js';
 import { checkLedger, tally } from './rig/ledger-check.js';

@@ -5,9 +5,9 @@ import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
 import { operations } from '../../http/api/operations/all.js';
 import { pathsOf } from '../../http/api/routes.js';
+import { until } from '../deadlines.js';
 import { RealSystem } from './rig/real-system.js';
 import { isTrue, onlyLooks, requestsIn, rewritten, type Step, stepsOf, Terminal } from './rig/tour.js';
 

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../deploy/servers/free-ports.js';
-import { lastLine, run, until } from '../../deploy/servers/processes.js';
+import { lastLine, run } from '../../deploy/servers/processes.js';
+import { patientMs, until } from '../deadlines.js';
 import { type RealRedis, realRedis } from '../servers/real-redis.js';
 import type { Skipped } from '../servers/real-servers.js';
 import { RealSystem } from './rig/real-system.js';
@@ -91,7 +92,7 @@ test.run();
 // ---------------------------------------------------------------- machinery
 
 async function openssl(...args: readonly string[]): Promise<string | undefined> {
-  const { code, output } = await run('openssl', args, { deadlineMs: OPENSSL_MS });
+  const { code, output } = await run('openssl', args, { deadlineMs: patientMs(OPENSSL_MS) });
   return code === 0 ? undefined : lastLine(output);
 }
 

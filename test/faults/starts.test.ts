@@ -4,6 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { patientMs } from '../deadlines.js';
 import { realNats } from '../servers/real-servers.js';
 import { brokerUrl, databaseUrl, monitorUrl } from './rig/addresses.js';
 import { type Environment, RealSystem } from './rig/real-system.js';
@@ -34,7 +35,7 @@ async function refused(env: Environment): Promise<{ code: number | null; said: s
   houses.push(other);
   other.open();
   const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`it was not refused:\n${other.lastWords()}`)), 20_000).unref();
+    setTimeout(() => reject(new Error(`it was not refused:\n${other.lastWords()}`)), patientMs(20_000)).unref();
   });
   const { code } = await other.over(late);
   assert.equal(other.left(), [], 'a refused start leaves nothing behind');
@@ -46,7 +47,7 @@ async function refusedAgain(changes: Environment): Promise<{ code: number | null
   house.output = '';
   house.open(changes);
   const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`it was not refused:\n${house.lastWords()}`)), 20_000).unref();
+    setTimeout(() => reject(new Error(`it was not refused:\n${house.lastWords()}`)), patientMs(20_000)).unref();
   });
   const { code } = await house.over(late);
   assert.equal(house.left(), [], 'a refused start leaves nothing behind');

@@ -4,11 +4,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
+import { patientMs, until } from '../deadlines.js';
 import { Burst } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
 import { family, freeze } from './rig/process-family.js';
-import { type Environment, type Part, promisedMs, RealSystem } from './rig/real-system.js';
+import { type Environment, type Part, RealSystem } from './rig/real-system.js';
 
 const END_MS = 10_000;
 const test = suite('npm start');
@@ -30,9 +30,9 @@ async function build(env: Environment = {}): Promise<RealSystem | undefined> {
 
 async function endsWell(house: RealSystem, signal: NodeJS.Signals): Promise<void> {
   for (const pid of family(house.pid)) house.watch(pid);
-  const { code, tookMs } = await house.end(signal, promisedMs(END_MS) + 5_000);
+  const { code, tookMs } = await house.end(signal, END_MS + 5_000);
   assert.is(code, 0, house.lastWords());
-  assert.ok(tookMs < promisedMs(END_MS), `it took ${tookMs} ms`);
+  assert.ok(tookMs < patientMs(END_MS), `it took ${tookMs} ms`);
   const isEmpty = await until(() => house.left().length === 0, 1_000);
   assert.ok(isEmpty, `left behind: ${JSON.stringify(house.left())}`);
 }

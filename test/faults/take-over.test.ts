@@ -2,12 +2,12 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../deploy/servers/processes.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { until } from '../deadlines.js';
 import { type RealNats, type RealPostgres, realNats, realPostgres } from '../servers/real-servers.js';
 import { burst, orderIdIn } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
-import { promisedMs, RealSystem } from './rig/real-system.js';
+import { RealSystem } from './rig/real-system.js';
 
 const TAKEN_OVER_MS = 8_000;
 const test = suite('a second node');
@@ -82,7 +82,7 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
 
   const ended = await first.end('SIGTERM');
   assert.is(ended.code, 0);
-  await second.ready(promisedMs(TAKEN_OVER_MS));
+  await second.ready(TAKEN_OVER_MS);
   const one = entries[0]?.attempts[0]?.answer;
   const found = await second.ask(`/api/orders/${orderIdIn(one?.text ?? '')}`);
   assert.is(found?.status, 200);
@@ -92,7 +92,7 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
   first.open();
   assert.ok(await until(async () => /owns the partitions/.test((await first.ask('/readyz'))?.text ?? ''), 10_000));
   assert.is((await second.end('SIGTERM')).code, 0);
-  await first.ready(promisedMs(TAKEN_OVER_MS));
+  await first.ready(TAKEN_OVER_MS);
   await checkLedger(first, entries);
 });
 

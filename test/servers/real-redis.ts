@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackDebian } from '../../deploy/servers/debian-packages.js';
 import { freePort } from '../../deploy/servers/free-ports.js';
-import { lastLine, run, until } from '../../deploy/servers/processes.js';
+import { lastLine, run } from '../../deploy/servers/processes.js';
+import { patientMs, until } from '../deadlines.js';
 import { CACHE, type Skipped } from './real-servers.js';
 
 export interface RealRedis {
@@ -87,7 +88,7 @@ export async function realRedis(args: readonly string[] = []): Promise<RealRedis
 
 async function redisBinary(): Promise<Binary | { readonly missing: string }> {
   const runs = async (binary: Binary) =>
-    (await run(binary.command, ['--version'], { deadlineMs: SHORT_MS, env: binary.env })).code === 0;
+    (await run(binary.command, ['--version'], { deadlineMs: patientMs(SHORT_MS), env: binary.env })).code === 0;
   const onPath: Binary = { command: 'redis-server', env: process.env };
   if (await runs(onPath)) return onPath;
   const folder = join(CACHE, 'redis-debian');
@@ -108,7 +109,7 @@ async function fetchInto(folder: string): Promise<{ readonly folder: string } | 
     await mkdir(CACHE, { recursive: true });
     const unpacked = await unpackDebian(PACKAGES, work);
     if ('missing' in unpacked) return unpacked;
-    await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: SHORT_MS });
+    await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: patientMs(SHORT_MS) });
     // Another may have been quicker: then its folder is as good.
     await rename(`${folder}.${process.pid}`, folder).catch(() => rm(`${folder}.${process.pid}`, { recursive: true }));
     return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
@@ -122,7 +123,7 @@ function ask(port: number, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     let reply = '';
-    socket.setTimeout(SHORT_MS, () => socket.destroy(new Error('Redis did not answer')));
+    socket.setTimeout(patientMs(SHORT_MS), () => socket.destroy(new Error('Redis did not answer')));
     socket.on('error', reject);
     socket.on('close', () => resolve(reply));
     socket.on('data', (chunk) => {

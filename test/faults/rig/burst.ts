@@ -7,7 +7,7 @@
 
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../../../deploy/servers/processes.js';
+import { patientMs, until } from '../../deadlines.js';
 
 export interface Wish {
   readonly user: string;
@@ -57,7 +57,7 @@ export function send(agent: Agent, url: string, method: string, body?: object, k
       }),
       ...(key !== undefined && { 'idempotency-key': key }),
     };
-    const asked = request(url, { agent, method, headers, timeout: REQUEST_MS }, (reply) => {
+    const asked = request(url, { agent, method, headers, timeout: patientMs(REQUEST_MS) }, (reply) => {
       const chunks: Buffer[] = [];
       reply.on('data', (chunk: Buffer) => chunks.push(chunk));
       reply.once('end', () => resolve({ status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));

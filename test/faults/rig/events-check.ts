@@ -6,8 +6,8 @@
 import * as assert from 'uvu/assert';
 import { connectNats, type Nats } from '../../../bus/nats/nats.js';
 import { messagesAfter } from '../../../bus/nats/streams.js';
-import { until } from '../../../deploy/servers/processes.js';
 import type { PostgresClient } from '../../../storage/postgres/postgres.js';
+import { until } from '../../deadlines.js';
 import { brokerUrl } from './addresses.js';
 import type { RealSystem } from './real-system.js';
 

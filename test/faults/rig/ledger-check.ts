@@ -9,8 +9,8 @@
 
 import { Agent } from 'node:http';
 import * as assert from 'uvu/assert';
-import { until } from '../../../deploy/servers/processes.js';
 import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
+import { until } from '../../deadlines.js';
 import { databaseUrl } from './addresses.js';
 import { type Answer, bodyOf, type Entry, lastAnswer, orderIdIn, send } from './burst.js';
 import { checkEvents } from './events-check.js';

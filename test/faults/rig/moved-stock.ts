@@ -2,7 +2,7 @@
 // was acknowledged, and from nothing that was read, but for the moments at which it happened.
 
 import * as assert from 'uvu/assert';
-import { until } from '../../../deploy/servers/processes.js';
+import { until } from '../../deadlines.js';
 import type { RealSystem } from './real-system.js';
 
 const PRODUCTS = ['moved-0', 'moved 1', 'moved-2'];

@@ -1,7 +1,7 @@
 // A process and all that it started, as Linux tells: whom a signal to a server as a whole has to reach.
 
 import { readFileSync } from 'node:fs';
-import { until } from '../../../deploy/servers/processes.js';
+import { until } from '../../deadlines.js';
 
 const SETTLE_MS = 2_000;
 

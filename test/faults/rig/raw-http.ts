@@ -2,7 +2,9 @@
  * HTTP/1.1 by hand on one connection that is kept: what a client library would refuse to send is sent
  * byte by byte. One request at a time; no wait without a deadline.
  */
+
 import { connect, type Socket } from 'node:net';
+import { patientMs } from '../../deadlines.js';
 
 export interface WireReply {
   readonly status: number;
@@ -31,7 +33,7 @@ export class Wire {
   /** @param bodiless the reply has no body whatever it announces (HEAD). */
   async send(bytes: Buffer, bodiless = false): Promise<WireReply | NoReply> {
     const socket = this.socket ?? this.open();
-    const deadline = Date.now() + ANSWER_MS;
+    const deadline = Date.now() + patientMs(ANSWER_MS);
     socket.write(bytes);
     for (;;) {
       const reply = this.take(bodiless);

@@ -7,11 +7,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, symlink } from 'node:fs/promises';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../deploy/servers/free-ports.js';
-import { isAlive, markOf, type ProcessMark, type RunResult, run, until } from '../../../deploy/servers/processes.js';
+import { isAlive, markOf, type ProcessMark, type RunResult, run } from '../../../deploy/servers/processes.js';
+import { patientMs, until } from '../../deadlines.js';
 import { natsBinary } from '../../servers/real-servers.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -33,9 +34,6 @@ export interface Ended {
   readonly signal: NodeJS.Signals | null;
   readonly tookMs: number;
 }
-
-/** A time that the product promises: on a machine that is busy with more than us it may be longer, by as much. */
-export const promisedMs = (ms: number): number => ms * Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
 
 const built = new Set<RealSystem>();
 process.on('exit', () => {
@@ -147,7 +145,7 @@ export class RealSystem {
     try {
       const reply = await fetch(`http://127.0.0.1:${port}${path}`, {
         headers: this.credential,
-        signal: AbortSignal.timeout(ASK_MS),
+        signal: AbortSignal.timeout(patientMs(ASK_MS)),
       });
       return { status: reply.status, text: await reply.text(), tookMs: performance.now() - since };
     } catch {
@@ -161,7 +159,7 @@ export class RealSystem {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...this.credential, ...named },
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(READY_MS),
+      signal: AbortSignal.timeout(patientMs(READY_MS)),
     });
     return { status: reply.status, text: await reply.text() };
   }
@@ -199,7 +197,7 @@ export class RealSystem {
     this.process?.kill(signal);
     const late = new Promise<never>((_, reject) => {
       const say = () => reject(new Error(`no end within ${withinMs} ms of ${signal}\n${this.lastWords()}`));
-      setTimeout(say, withinMs).unref(); // the child itself keeps us waiting
+      setTimeout(say, patientMs(withinMs)).unref(); // the child itself keeps us waiting
     });
     const ended = await this.over(late);
     return { ...ended, tookMs: performance.now() - since };
@@ -213,7 +211,11 @@ export class RealSystem {
 
   /** `holdfast verify` with the same environment: 0 is clean. */
   async verify(): Promise<RunResult> {
-    return run(process.execPath, [CLI, 'verify'], { deadlineMs: VERIFY_MS, cwd: CHECKOUT, env: { ...this.env } });
+    return run(process.execPath, [CLI, 'verify'], {
+      deadlineMs: patientMs(VERIFY_MS),
+      cwd: CHECKOUT,
+      env: { ...this.env },
+    });
   }
 
   lastWords(lines = 15): string {

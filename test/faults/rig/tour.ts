@@ -3,7 +3,9 @@
  * anything. A page is a list of steps, a step is run in a terminal that lasts, and a step that is not true any
  * more is written anew from what was printed, with its cuts where they were.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
+import { patientMs } from '../../deadlines.js';
 
 export interface Step {
   /** The heading it stands under. */
@@ -87,7 +89,7 @@ export class Terminal {
         if (this.printed.includes(END) || this.shell.exitCode !== null) resolve();
       };
     });
-    const late = setTimeout(() => this.close(), withinMs);
+    const late = setTimeout(() => this.close(), patientMs(withinMs));
     await ended;
     clearTimeout(late);
     if (!this.printed.includes(END)) throw new Error(`no end within ${withinMs} ms: ${script}\n${this.printed}`);

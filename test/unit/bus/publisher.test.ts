@@ -1,4 +1,5 @@
 /** Public events: each once, in order, whatever the broker forgets, refuses or never answers. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, orderId } from '../../../actors/ids.js';
@@ -11,6 +12,7 @@ import type { Clock, Logger } from '../../../actors/ports/runtime.js';
 import { type MemoryEvents, memoryEvents } from '../../../bus/events/memory-events.js';
 import { publishTail } from '../../../bus/events/published-turns.js';
 import { eventPublisher } from '../../../bus/events/publisher.js';
+import { patientMs } from '../../deadlines.js';
 
 const test = suite('publisher');
 const journal = journalId('J1');
@@ -103,7 +105,7 @@ function offerAll(publisher: ReturnType<typeof publisherOn>, from: number, to: n
 const within = <T>(promise: Promise<T>): Promise<T> =>
   Promise.race([
     promise,
-    new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no end within 5 s')), 5_000).unref()),
+    new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no end in time')), patientMs(5_000)).unref()),
   ]);
 
 // ---------------------------------------------------------------- the facts

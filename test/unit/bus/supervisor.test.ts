@@ -1,4 +1,5 @@
 /** A life that is told to stop while it takes over, and tries that fail before their claim; over the in-memory twins. */
+
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId } from '../../../actors/ids.js';
@@ -12,6 +13,7 @@ import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-p
 import { systemClock } from '../../../bus/system-clock.js';
 import { memoryCache } from '../../../storage/memory/memory-cache.js';
 import { memorySnapshots } from '../../../storage/memory/memory-snapshots.js';
+import { patientMs } from '../../deadlines.js';
 
 const PARTITIONS = 4;
 const test = suite('a life');
@@ -51,7 +53,7 @@ function system() {
 const within = <T>(answer: Promise<T>, ms = 3_000): Promise<T> => {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), patientMs(ms));
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 };

@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readConfig } from '../../../deploy/config/config.js';
 import { run } from '../../../deploy/servers/processes.js';
+import { patientMs } from '../../deadlines.js';
 import { natsBinary } from '../../servers/real-servers.js';
 
 const test = suite('compose');
@@ -70,16 +71,18 @@ test('the broker accepts its configuration', async () => {
     console.log(`SKIP deploy/nats.conf: ${nats.missing}`);
     return;
   }
-  const checked = await run(nats.command, ['-t', '-c', 'deploy/nats.conf'], { deadlineMs: 10_000 });
+  const checked = await run(nats.command, ['-t', '-c', 'deploy/nats.conf'], { deadlineMs: patientMs(10_000) });
   assert.is(checked.code, 0, checked.output);
 });
 
 test('docker compose accepts compose.yaml', async () => {
-  if ((await run('docker', ['compose', 'version'], { deadlineMs: 10_000 })).code !== 0) {
+  if ((await run('docker', ['compose', 'version'], { deadlineMs: patientMs(10_000) })).code !== 0) {
     console.log('SKIP docker compose config: no docker with compose here; compose.yaml was read as text only');
     return;
   }
-  const checked = await run('docker', ['compose', '-f', 'compose.yaml', 'config', '-q'], { deadlineMs: 20_000 });
+  const checked = await run('docker', ['compose', '-f', 'compose.yaml', 'config', '-q'], {
+    deadlineMs: patientMs(20_000),
+  });
   assert.is(checked.code, 0, checked.output);
 });
 

@@ -5,8 +5,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { until } from '../../../deploy/servers/processes.js';
 import { BufferedRequest } from '../../../http/wire/buffered-request.js';
+import { until } from '../../deadlines.js';
 
 const MOST = 200_000;
 const SOON_MS = 10_000;

@@ -1,16 +1,18 @@
 /** Many clients at once, and those who keep a connection by being slow: they are cut off, the others are served. */
+
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
 import type { Patience } from '../../../http/wire/http-server.js';
+import { patientMs } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
 const CLIENTS = 1_000;
 const IMPATIENT = { headersMs: 1_000, requestMs: 2_000 };
 const SILENCE = { silenceMs: 2_000 };
 /** Patience, the look that comes every second, and a machine that is busy with others. */
-const CUT_OFF_MS = 30_000;
+const CUT_OFF_MS = patientMs(30_000);
 
 const test = suite<{ f: Fixture; open: Socket[] }>('the edge: many and slow clients');
 

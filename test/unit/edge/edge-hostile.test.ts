@@ -1,7 +1,9 @@
 /** What comes in wrong is refused by name, nothing is stored, nothing breaks, others are served. */
+
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { patientMs } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
 const test = suite<{ f: Fixture }>('the edge: bad input');
@@ -238,8 +240,8 @@ function exchange(f: Fixture, bytes: string, until?: string): Promise<string> {
     const socket = connect(f.edge.ports.main, '127.0.0.1', () => socket.write(bytes));
     const deadline = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`nothing but "${came.slice(0, 200)}" came in 5 s`));
-    }, 5_000);
+      reject(new Error(`nothing but "${came.slice(0, 200)}" came in time`));
+    }, patientMs(5_000));
     socket.on('data', (chunk) => {
       came += chunk.toString();
       if (until !== undefined && came.includes(until)) socket.destroy();

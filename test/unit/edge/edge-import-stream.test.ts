@@ -1,4 +1,5 @@
 /** A CSV file that is received while it arrives: what shows meanwhile, how it breaks off, and how it is completed. */
+
 import { type ClientRequest, request } from 'node:http';
 import { connect } from 'node:net';
 import fc from 'fast-check';
@@ -8,6 +9,7 @@ import { limits } from '../../../actors/limits.js';
 import { Unavailable } from '../../../actors/unavailable.js';
 import { boundedWork, InOrder } from '../../../http/inventory/bounded-work.js';
 import { type CsvRecord, readCsv } from '../../../http/inventory/csv.js';
+import { patientMs } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 import { realClock } from './fake-owners.js';
 
@@ -17,7 +19,7 @@ test.before.each(async (context) => {
 });
 test.after.each(({ f }) => f.stop());
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = patientMs(20_000);
 const HEADER = 'product_id,name,unit_price,stock\n';
 const rows = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `n${from + i},"Näme, ${from + i}",1.5,2\n`).join('');

@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
-import { until } from '../../../deploy/servers/processes.js';
 import { type HttpServer, startHttpServer } from '../../../http/wire/http-server.js';
+import { until } from '../../deadlines.js';
 import { realClock } from './fake-owners.js';
 
 const SOON_MS = 10_000;
