@@ -33,7 +33,7 @@ export const NOBODY: Principal = { subject: 'nobody', userId: userId(''), scopes
 
 export const isScope = (word: string): word is Scope => SCOPES.some((scope) => scope === word);
 
-export const has = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
+const has = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
 
 /** What keeps a principal from an operation; undefined: nothing. */
 export function lacks(principal: Principal, demand: Demand): Lack | undefined {
@@ -44,7 +44,7 @@ export function lacks(principal: Principal, demand: Demand): Lack | undefined {
   return isForService && principal.userId !== undefined ? { kind: 'service' } : undefined;
 }
 
-export type Lack = { readonly kind: 'scope'; readonly scope: Scope } | { readonly kind: 'service' };
+type Lack = { readonly kind: 'scope'; readonly scope: Scope } | { readonly kind: 'service' };
 
 /** Whether what belongs to this user exists for the principal (A2). */
 export const sees = ({ userId }: Principal, owner: UserId): boolean => userId === undefined || userId === owner;

@@ -9,11 +9,11 @@ import type { Settlement } from '../actors/ports/settlement.js';
 import { decodeSettlement, encodeSettlement } from '../actors/ports/settlement.js';
 import type { Settlements } from '../actors/ports/snapshots.js';
 
-export class SettledOtherwise extends Error {
+class SettledOtherwise extends Error {
   override readonly name = 'SettledOtherwise';
 }
 
-export interface Wanted {
+interface Wanted {
   readonly partitions: number;
   readonly journal: 'auto' | 'jetstream' | 'postgres';
   readonly seed: 'demo' | 'none';

@@ -13,7 +13,7 @@ const measured = Math.max(1, Number(process.env.TEST_SLOWNESS ?? 1) || 1);
 const MOST = 12;
 
 /** How many times slower than a machine at rest this one is now. */
-export const slowness = (): number => Math.min(MOST, Math.max(measured, (loadavg()[0] ?? 0) / availableParallelism()));
+const slowness = (): number => Math.min(MOST, Math.max(measured, (loadavg()[0] ?? 0) / availableParallelism()));
 
 /** A deadline, or a time that the product promises: longer on a machine that is busy with more than us. */
 export const patientMs = (ms: number): number => ms * slowness();

@@ -36,7 +36,7 @@ export function foldClaims(records: readonly ClaimsRecord[], partitions: number)
 }
 
 /** What stands between a node and a partition. */
-export type Standing = 'free' | 'mine' | 'others';
+type Standing = 'free' | 'mine' | 'others';
 
 export const standing = (claim: Claim | null, me: NodeId): Standing =>
   claim === null || claim.released !== undefined ? 'free' : claim.node === me ? 'mine' : 'others';

@@ -16,7 +16,7 @@ import type { Writes } from './remembered-writes.js';
 import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
 
-export type Tell = () => void;
+type Tell = () => void;
 
 export class Handlers {
   constructor(

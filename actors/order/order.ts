@@ -132,7 +132,7 @@ export interface OrderContext {
   readonly holdDelayMs?: ((order: OrderId, product: ProductId) => number) | undefined;
 }
 
-export type Command<T extends OrderCommand['type']> = Extract<OrderCommand, { type: T }>;
+type Command<T extends OrderCommand['type']> = Extract<OrderCommand, { type: T }>;
 export type Answer = Decision<OrderEvent, OrderRefusal>;
 export type Row<T extends OrderCommand['type']> = (
   state: OrderState,

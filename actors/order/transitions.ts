@@ -6,7 +6,7 @@
 import type { OrderStatus } from '../protocol.js';
 import type { Life, OrderState, PaymentStatus, Phase } from './order.js';
 
-export interface Transition {
+interface Transition {
   readonly from: OrderStatus;
   readonly to: OrderStatus;
   /** The event that makes it. */
@@ -41,7 +41,7 @@ export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [
   'refunded',
 ];
 
-export type FulfillmentStatus =
+type FulfillmentStatus =
   | 'unfulfilled'
   | 'partially_shipped'
   | 'shipped'

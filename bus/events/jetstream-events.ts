@@ -18,14 +18,14 @@ import { refuseUnsoundReplicas } from '../nats/broker-guarantee.js';
 import type { Nats, Published, StreamConfig } from '../nats/nats.js';
 import { ensureStream, lastMessage, type Requirement } from '../nats/streams.js';
 
-export const EVENTS_STREAM = 'EVENTS';
+const EVENTS_STREAM = 'EVENTS';
 /** A sealed event log's last message. */
-export const EVENTS_SEAL = '[]';
+const EVENTS_SEAL = '[]';
 
 const CONFLICT = 10071;
 const NO_ROOM = [10023, 10047];
 
-export interface JetstreamEvents extends EventLog {
+interface JetstreamEvents extends EventLog {
   /** The broker may forget its last acknowledgements when it crashes. */
   readonly acknowledgesBeforeWriting: boolean;
 }

@@ -3,7 +3,7 @@ import type { JournalId } from '../../actors/ids.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Appended, Position } from '../../actors/ports/log.js';
 
-export interface EventMessage {
+interface EventMessage {
   readonly position: Position;
   readonly n: number;
   readonly batch: string;

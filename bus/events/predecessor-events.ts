@@ -10,7 +10,7 @@ import type { Snapshots } from '../../actors/ports/snapshots.js';
 import { untilAnswered } from '../retry.js';
 import { publishTail } from './published-turns.js';
 
-export interface TailsParts {
+interface TailsParts {
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly clock: Clock;

@@ -17,7 +17,7 @@ interface Source {
   readonly source: string;
 }
 
-export interface ReadTurn {
+interface ReadTurn {
   readonly n: number;
   readonly position: Position;
   /** Wall clock of the turn, milliseconds. */
@@ -38,7 +38,7 @@ export async function turnsAfter({ log, journal, source }: Source, after: Positi
   });
 }
 
-export interface Tail extends Source {
+interface Tail extends Source {
   readonly events: EventLog;
   readonly clock: Clock;
   readonly logger: Logger;

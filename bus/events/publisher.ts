@@ -21,7 +21,7 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { pause } from '../retry.js';
 import { FORGETTABLE_MS, turnsAfter } from './published-turns.js';
 
-export interface PublisherParts {
+interface PublisherParts {
   readonly journal: JournalId;
   readonly events: EventLog;
   readonly log: Log;
@@ -33,7 +33,7 @@ export interface PublisherParts {
   readonly startAfter: { readonly n: number; readonly position: Position };
 }
 
-export interface Publisher {
+interface Publisher {
   /** A turn that is appended, in order; empty text when it has no events. */
   offer(n: number, position: Position, batch: string): void;
   /** Everything up to here is out. */

@@ -19,7 +19,7 @@ import type { Clock } from '../../actors/ports/runtime.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { Gremlin } from './gremlin-decisions.js';
 
-export interface Bitten {
+interface Bitten {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly log: Log;

@@ -14,7 +14,7 @@ import { refuseUnsoundReplicas } from '../nats/broker-guarantee.js';
 import type { Nats } from '../nats/nats.js';
 import { ensureStream, messagesAfter, type Requirement, streamInfo, trimSubject } from '../nats/streams.js';
 
-export const JOURNAL_STREAM = 'JOURNAL';
+const JOURNAL_STREAM = 'JOURNAL';
 
 const CONFLICT = 10071;
 /** The store's own words stand beside this one. */
@@ -26,12 +26,12 @@ const REFRESH = { ms: 5_000, bytes: 2_097_152 };
 /** Of a message beside its record: subject, headers, the broker's own. */
 const MESSAGE_OVERHEAD = 150;
 
-export interface JetstreamLog extends Log {
+interface JetstreamLog extends Log {
   /** As the stream has them, which may be more than asked for. */
   readonly replicas: number;
 }
 
-export interface JetstreamLogOptions {
+interface JetstreamLogOptions {
   readonly replicas: number;
   readonly bytes?: number;
   /** Below `bytes`, for urgent records alone. */

@@ -16,7 +16,7 @@ import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { pause } from '../retry.js';
 
-export type Outcome =
+type Outcome =
   | { readonly kind: 'appended'; readonly position: Position }
   /** Someone has taken over: this incarnation is over. */
   | { readonly kind: 'sealed' };

@@ -11,7 +11,7 @@ import type { JournalTail } from '../../actors/node/replay.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
 
-export interface DecodedEntry<R> {
+interface DecodedEntry<R> {
   readonly position: Position;
   readonly record: R;
 }

@@ -6,7 +6,7 @@
 import { limits } from '../../actors/limits.js';
 import type { Entry, Log, Position } from '../../actors/ports/log.js';
 
-export interface MemoryLogOptions {
+interface MemoryLogOptions {
   /** Room for all records together; `reserveBytes` of it for urgent ones only. */
   readonly bytes?: number;
   readonly reserveBytes?: number;

@@ -22,7 +22,7 @@ const EVERY_MS = 1_000;
 const LEAST_RECORDS = 256;
 const LEAST_BYTES = 1_048_576;
 
-export interface TrimmerParts {
+interface TrimmerParts {
   readonly journal: JournalId;
   readonly log: Log;
   readonly snapshots: Snapshots;

@@ -5,7 +5,7 @@
  * what it acknowledged survives the power cut of one box: because it syncs first, or because a majority
  * of other boxes has it.
  */
-export interface BrokerFacts {
+interface BrokerFacts {
   readonly version: string;
   /** As its monitoring tells, or as we started it; undefined: nobody could say. */
   readonly syncAlways: boolean | undefined;

@@ -17,9 +17,9 @@ import { type Frame, Frames } from './nats-frames.js';
 
 export type { Msg as NatsMessage, StreamConfig, StreamInfo };
 
-export type NatsStatus = 'connected' | 'disconnected' | 'closed';
+type NatsStatus = 'connected' | 'disconnected' | 'closed';
 
-export interface NatsRequest {
+interface NatsRequest {
   /** Header lines, each ended with CRLF. */
   readonly headers?: string;
   readonly deadlineMs?: number;
@@ -27,7 +27,7 @@ export interface NatsRequest {
   readonly until?: (message: Msg) => boolean;
 }
 
-export interface PublishOptions {
+interface PublishOptions {
   /** Header lines, each ended with CRLF. */
   readonly headers?: string;
   /** What `after` is compared with. For its subject's end the broker reads the last message; the stream's it knows. */

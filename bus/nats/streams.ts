@@ -26,7 +26,7 @@ export interface Requirement {
   readonly fits: (value: unknown) => boolean;
 }
 
-export interface StoredMessage {
+interface StoredMessage {
   readonly seq: number;
   readonly text: string;
   readonly headers: string;

@@ -50,7 +50,7 @@ const READ_AGAIN_MS = 1_000;
 /** An append older than this is stuck: the time does not count for timeouts. */
 const STUCK_MS = 1_000;
 
-export interface DriverParts {
+interface DriverParts {
   readonly journal: JournalId;
   readonly log: Log;
   readonly snapshots: Snapshots;

@@ -19,7 +19,7 @@ import type { LocalPost } from '../letters/local-post.js';
 import { pause, within } from '../retry.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from './incarnation.js';
 
-export interface SupervisorParts extends Omit<IncarnationParts, 'onWaiting' | 'isStopping' | 'isTooLate'> {
+interface SupervisorParts extends Omit<IncarnationParts, 'onWaiting' | 'isStopping' | 'isTooLate'> {
   readonly post: LocalPost;
 }
 

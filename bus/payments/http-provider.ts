@@ -42,7 +42,7 @@ const STANDS: { readonly [O in PaymentOperation]: Meanings } = {
   refund: { refunded: 'refunded', declined: 'declined' },
 };
 
-export interface HttpProvider {
+interface HttpProvider {
   /** Without a slash at its end. */
   readonly url: string;
   /** The bearer secret; undefined where the provider asks for none. */

@@ -25,7 +25,7 @@ import { Recent } from '../../actors/recent-map.js';
 export type ReadKind = 'order' | 'product';
 
 /** `unknown`: no stamp that counts, so the cache was not asked. `refused`: there was something, and not what it should be. */
-export type CacheOutcome = 'hit' | 'miss' | 'refused' | 'unknown';
+type CacheOutcome = 'hit' | 'miss' | 'refused' | 'unknown';
 
 export interface CacheMeter {
   cached(read: ReadKind, outcome: CacheOutcome, durationMs: number): void;

@@ -17,7 +17,7 @@ const RESTS_IN_A_BURST = 9;
 const BURST = 5;
 const NO_REST_MS = 120_000;
 
-export interface SearchIndexerParts {
+interface SearchIndexerParts {
   readonly index: SearchIndex;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -28,7 +28,7 @@ type Wanted =
   | { readonly name: string; readonly scopes: readonly Scope[]; readonly user: string | undefined }
   | { readonly replaces: string };
 
-export interface Terminal {
+interface Terminal {
   readonly now: () => number;
   /** Standard output. */
   readonly print: (line: string) => void;

@@ -5,7 +5,7 @@
 
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 
-export interface AuthVariables {
+interface AuthVariables {
   readonly ENVIRONMENT: string;
   readonly AUTH: string;
   readonly ADMIN_KEY: string | undefined;
@@ -20,7 +20,7 @@ export interface AuthVariables {
   readonly PAYMENT_KEY: string | undefined;
 }
 
-export interface Mistake {
+interface Mistake {
   readonly name: keyof AuthVariables;
   /** The end of a sentence: "it must be ...". */
   readonly allowed: string;

@@ -24,7 +24,7 @@ import {
 
 export type Log = (line: string) => void;
 
-export interface ChildSpec {
+interface ChildSpec {
   /** Names the record, the log file and the lines about it. */
   readonly name: string;
   readonly command: string;

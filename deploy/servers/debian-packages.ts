@@ -8,7 +8,7 @@ export const FETCH_WITHIN_MS = 60_000;
 export const LISTS_WITHIN_MS = 45_000;
 const SHORT_MS = 20_000;
 
-export type Unpacked = { readonly folder: string } | { readonly missing: string };
+type Unpacked = { readonly folder: string } | { readonly missing: string };
 
 /** One over the other into a folder below `work`. */
 export async function unpackDebian(names: readonly string[], work: string, signal?: AbortSignal): Promise<Unpacked> {

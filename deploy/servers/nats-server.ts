@@ -29,7 +29,7 @@ interface NatsMemory {
   readonly monitorPort?: number;
 }
 
-export interface NatsServer {
+interface NatsServer {
   /** With user and password in it. */
   readonly url: string;
   readonly monitorUrl: string;
@@ -38,7 +38,7 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
-export interface BrokerFacts {
+interface BrokerFacts {
   readonly version: string;
   readonly name: string;
   readonly syncAlways: boolean;

@@ -21,7 +21,7 @@ export interface PostgresBinaries {
   readonly origin: string;
 }
 
-export type BinarySearch = { readonly binaries: PostgresBinaries } | { readonly missing: string };
+type BinarySearch = { readonly binaries: PostgresBinaries } | { readonly missing: string };
 
 /** The first usable set, of this major version if one is asked for. Copies go to `copyTo`. */
 export async function findPostgres(

@@ -64,7 +64,7 @@ interface PostgresMemory {
   readonly port?: number;
 }
 
-export interface PostgresServer {
+interface PostgresServer {
   readonly url: string;
   /** "postgres 15.18 from PATH". */
   readonly what: string;
@@ -73,7 +73,7 @@ export interface PostgresServer {
 
 const memoryOf = (dataDir: string) => join(dataDir, 'postgres.json');
 
-export function postgresUrl(memory: { readonly password: string; readonly port?: number }): string {
+function postgresUrl(memory: { readonly password: string; readonly port?: number }): string {
   return `postgres://holdfast:${memory.password}@127.0.0.1:${memory.port}/holdfast`;
 }
 

@@ -104,7 +104,7 @@ function send(mark: ProcessMark, signal: NodeJS.Signals, target: number): void {
   }
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly deadlineMs: number;
   readonly user?: ServerUser | undefined;
   readonly cwd?: string;

@@ -22,14 +22,14 @@ import { askBroker, rememberedNats, startNats } from './nats-server.js';
 import { recall, remember } from './postgres-memory.js';
 import { rememberedPostgresUrl, startPostgres } from './postgres-server.js';
 
-export interface PostgresInUse {
+interface PostgresInUse {
   readonly url: string;
   /** For a person: "child of ours (postgres 15.18 from PATH)". */
   readonly source: string;
   readonly ours: boolean;
 }
 
-export interface NatsInUse {
+interface NatsInUse {
   /** One URL, or several with commas; user and password may be in them. */
   readonly url: string;
   readonly monitorUrl: string | undefined;

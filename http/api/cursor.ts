@@ -9,7 +9,7 @@ const RULE = 'is not one that this list has given: take next_cursor as it is, wi
 export const CURSOR_CHARS = 2_000;
 
 /** A time and an id, or a version. */
-export type PlaceInList = readonly (string | number)[];
+type PlaceInList = readonly (string | number)[];
 
 /** @param list names what is listed and how it is filtered. */
 export const cursorOf = (list: string, place: PlaceInList): string =>

@@ -4,7 +4,7 @@
  */
 import { limits } from '../../actors/limits.js';
 
-export interface ErrorKind {
+interface ErrorKind {
   readonly status: number;
   readonly title: string;
   /** When it is answered and what to do, for whoever reads the reference. */

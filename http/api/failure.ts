@@ -12,7 +12,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-export interface FailureDetails {
+interface FailureDetails {
   readonly errors?: readonly FieldError[];
   /** What the answer is about: members of its body beside the rest, such as `order_id`. */
   readonly about?: { readonly [member: string]: string | number | readonly string[] };
@@ -53,7 +53,7 @@ export const tooLarge = (most: number, what = 'bytes'): Failure => {
   });
 };
 
-export const RETRY_AFTER = ['Retry-After', '1'] as const;
+const RETRY_AFTER = ['Retry-After', '1'] as const;
 
 export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>
   new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about });

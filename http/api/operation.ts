@@ -30,7 +30,7 @@ export interface Handlers {
   readonly reference: { document(): Promise<Answer>; page(): Promise<Answer> };
 }
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export type Tag = 'Orders' | 'Inventory' | 'Operations';
 

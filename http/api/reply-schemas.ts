@@ -14,7 +14,7 @@ const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
 const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
 
-export const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
+const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
 
 const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }));
 

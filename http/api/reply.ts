@@ -27,14 +27,14 @@ export interface Answer {
   readonly unreadBody?: boolean;
 }
 
-export interface Pagination {
+interface Pagination {
   readonly page: number;
   readonly pageSize: number;
   readonly total: number;
   readonly isEstimate: boolean;
 }
 
-export interface Continuation {
+interface Continuation {
   readonly limit: number;
   /** Undefined at the end. */
   readonly next: string | undefined;
@@ -105,7 +105,7 @@ const ALWAYS = [
 ] as const;
 const ALWAYS_LINES = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n';
 
-export interface Frame {
+interface Frame {
   /** For this client beside the answer's own: raw names and values. */
   readonly headers: readonly string[];
   /** The connection is to end with this reply. */

@@ -120,7 +120,7 @@ export const pageQuery = z.object({
   page: wholeText(1, limits.pageDepth),
   page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
 });
-export type PageQuery = z.output<typeof pageQuery>;
+type PageQuery = z.output<typeof pageQuery>;
 
 export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
 export type AuditQuery = z.output<typeof auditQuery>;

@@ -15,7 +15,7 @@ export const isApiKey = (text: string): boolean => FORM.test(text);
 
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
-export interface DrawnKey {
+interface DrawnKey {
   readonly id: string;
   /** To be shown once, and kept nowhere. */
   readonly key: string;

@@ -17,7 +17,7 @@ import { Failure, unavailable } from '../api/failure.js';
 import { hashOf, isApiKey } from './api-key.js';
 import { type TokenOptions, Tokens, type Verified } from './tokens.js';
 
-export interface AuthOptions {
+interface AuthOptions {
   readonly keys: ApiKeys;
   /** An admin's key that is not stored. */
   readonly adminKey: string | undefined;

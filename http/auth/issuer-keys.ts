@@ -14,7 +14,7 @@ export class IssuerAway extends Error {
   override readonly name = 'IssuerAway';
 }
 
-export interface IssuerOptions {
+interface IssuerOptions {
   /** As the tokens name it, to the letter. */
   readonly issuer: string;
   /** Where its keys are; undefined: it is asked by OIDC discovery. */

@@ -7,7 +7,7 @@ export const curlsOf = (operation: Operation): { readonly label: string; readonl
   (operation.examples ?? []).map((example) => ({ label: example.name, source: curl(operation, example) }));
 
 /** The path and query of an example. */
-export function addressOf({ path }: Operation, { params = {}, query = {} }: Example): string {
+function addressOf({ path }: Operation, { params = {}, query = {} }: Example): string {
   const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
   const asked = new URLSearchParams(query).toString();
   return asked === '' ? filled : `${filled}?${asked}`;

@@ -17,7 +17,7 @@ interface Schema {
   readonly [limit: string]: unknown;
 }
 
-export type Named = { readonly [name: string]: JsonSchema };
+type Named = { readonly [name: string]: JsonSchema };
 
 interface Field {
   readonly name: string;

@@ -14,7 +14,7 @@ export type CsvRecord =
   | { readonly line: number; readonly values: Readonly<Record<string, string>> }
   | { readonly line: number; readonly problem: string };
 
-export interface Columns {
+interface Columns {
   readonly required: readonly string[];
   readonly optional: readonly string[];
 }

@@ -26,7 +26,7 @@ import { ImportReport } from './import-report.js';
 import { receiptOf } from './receipts.js';
 import { refusalOf } from './stock-writes.js';
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly owners: Owners;
   readonly clock: Clock;
   /** For each row. */

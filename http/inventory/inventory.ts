@@ -25,7 +25,7 @@ import { balanceJson, operationJson, productJson } from './inventory-view.js';
 import { receiptOf } from './receipts.js';
 import { RecentWrites, receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
 
-export interface InventoryOptions {
+interface InventoryOptions {
   readonly owners: Owners;
   readonly queries: Queries;
   readonly clock: Clock;

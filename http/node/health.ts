@@ -17,7 +17,7 @@ export interface HealthReport {
   readonly dependencies: { readonly [name: string]: { readonly status: string; readonly [more: string]: unknown } };
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   readonly health: () => Promise<HealthReport>;
   /** What keeps this node from serving; undefined when nothing does. A real write. */
   readonly ready: () => Promise<string | undefined>;

@@ -28,7 +28,7 @@ import { writeOf } from '../api/write-id.js';
 import { actRefusal, actUnavailable } from './order-act-answer.js';
 import { entityTag, orderJson } from './order-view.js';
 
-export interface OrderLifeOptions {
+interface OrderLifeOptions {
   readonly owners: Owners;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;

@@ -58,7 +58,7 @@ function givenLines({ items, order_items, product_id, quantity }: OrderBody): [r
   return [[{ product_id, quantity }], ''];
 }
 
-export type Line = OrderContent['lines'][number];
+type Line = OrderContent['lines'][number];
 
 /** Two lines of one product become one. */
 export function merged([given, list]: readonly [readonly GivenLine[], string]): [readonly Line[], readonly string[]] {

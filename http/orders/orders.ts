@@ -27,7 +27,7 @@ import { OrderRules } from './order-rules.js';
 import { entityTag, historyJson, orderJson } from './order-view.js';
 import { preferenceOf } from './prefer.js';
 
-export interface OrdersOptions {
+interface OrdersOptions {
   readonly owners: Owners;
   readonly queries: Queries;
   readonly clock: Clock;

@@ -2,7 +2,7 @@
 import { limits } from '../../actors/limits.js';
 import type { ApiRequest } from '../api/api-request.js';
 
-export interface Preference {
+interface Preference {
   readonly waitMs: number | undefined;
   /** Answered as soon as it is durable, decided or not. */
   readonly impatient: boolean;

@@ -22,7 +22,7 @@ export type Patience = Pick<
   'headersMs' | 'requestMs' | 'keepAliveMs' | 'silenceMs'
 >;
 
-export interface HttpServerOptions {
+interface HttpServerOptions {
   readonly patience: Patience;
   readonly host: string;
   readonly port: number;

@@ -6,7 +6,7 @@
  */
 import { type ServerResponse, STATUS_CODES, validateHeaderValue } from 'node:http';
 
-export interface Whole {
+interface Whole {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;

@@ -10,7 +10,7 @@ import type { Clock } from '../../actors/ports/runtime.js';
 import { Failure, invalidField, tooLarge } from '../api/failure.js';
 import { readInPieces } from './http-server.js';
 
-export interface Arrival {
+interface Arrival {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly mostBytes: number;
   /** For all the time together in which the client is waited for. */

@@ -27,7 +27,7 @@ export interface ListQuestion extends Matching {
 const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
 
 /** Whether the last word is looked for in the rows that the other words find. */
-export interface LastOnRows {
+interface LastOnRows {
   readonly all: boolean;
   /** With the words of the product, which are others too. */
   readonly few: boolean;

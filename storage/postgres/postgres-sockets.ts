@@ -6,7 +6,7 @@ import net from 'node:net';
 import { Duplex } from 'node:stream';
 import type { PostgresTarget } from './libpq-url.js';
 
-export interface Sockets {
+interface Sockets {
   /** Never rejects: the driver would forget the place in its pool. What cannot be reached fails on its first write. */
   open(): Promise<Duplex>;
   /** Ends those on which nothing has come for so long; their callers learn it at once. */

@@ -32,7 +32,7 @@ export interface PostgresClient extends Session {
   end(): Promise<void>;
 }
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** Connections at most. */
   readonly max: number;
   readonly log?: Logger;

@@ -10,7 +10,7 @@ import type { Clock } from '../../actors/ports/runtime.js';
 import { Recent } from '../../actors/recent-map.js';
 import type { Redis } from './redis.js';
 
-export interface RateRules {
+interface RateRules {
   readonly requests: number;
   readonly seconds: number;
   /** Edges of one name count together. */

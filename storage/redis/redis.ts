@@ -13,8 +13,8 @@ import { Redis as Driver } from 'ioredis';
 import { limits } from '../../actors/limits.js';
 import type { Logger } from '../../actors/ports/runtime.js';
 
-export type RedisConnection = Driver;
-export type BreakerState = 'closed' | 'half-open' | 'open';
+type RedisConnection = Driver;
+type BreakerState = 'closed' | 'half-open' | 'open';
 
 export interface Redis {
   /** For what speaks to it by itself, inside `call`. */

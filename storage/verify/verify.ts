@@ -37,7 +37,7 @@ import {
   type Violation,
 } from './verdict.js';
 
-export interface VerifyParts {
+interface VerifyParts {
   readonly client: PostgresClient;
   /** Where this system keeps its journals and claims. */
   readonly log: Log;

@@ -4,7 +4,7 @@
 
 import type { PostgresClient } from '../../storage/postgres/postgres.js';
 
-export const FILLED_PRODUCTS = 1_000;
+const FILLED_PRODUCTS = 1_000;
 /** The last tenth of the products has its price in EUR; an order is of one currency. */
 const IN_USD = 900;
 const STOCK = 1_000_000_000_000;

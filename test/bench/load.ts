@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http';
 import { build, type Histogram } from 'hdr-histogram-js';
 
 export const MODES = ['spread', 'hot', 'multi', 'keyed'] as const;
-export type Mode = (typeof MODES)[number];
+type Mode = (typeof MODES)[number];
 
 export interface Measured {
   readonly perSecond: number;

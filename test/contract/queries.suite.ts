@@ -12,7 +12,7 @@ import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
-export interface QueryStores {
+interface QueryStores {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   /** Absent where nothing lags. */

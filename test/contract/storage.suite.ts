@@ -20,7 +20,7 @@ import {
   uniqueName,
 } from './rig/storage-samples.js';
 
-export interface Stores {
+interface Stores {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly settlements: Settlements;

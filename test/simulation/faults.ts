@@ -18,7 +18,7 @@ export class NoAnswer extends Error {
 }
 
 /** How bad it is: chances per call, from the seed. */
-export interface Weather {
+interface Weather {
   readonly refused: number;
   readonly unanswered: number;
   readonly late: number;

@@ -196,7 +196,7 @@ async function checkTrimmed({ truth, log, snapshots }: Stores, verdict: Verdict)
   if (claims > 1) verdict.fail('bounded', `the claims log keeps ${claims} records`);
 }
 
-export async function length(log: Log, name: string | JournalId): Promise<number> {
+async function length(log: Log, name: string | JournalId): Promise<number> {
   let count = 0;
   for (let after = 0; ; ) {
     const page = await log.read(name, after);

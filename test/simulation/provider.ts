@@ -7,7 +7,7 @@ import type { PaymentLedger, PaymentRequest } from '../../actors/ports/payments.
 import type { PaymentOutcome } from '../../actors/protocol.js';
 import { memoryPaymentLedger } from '../../storage/memory/memory-payment-ledger.js';
 
-export interface Account {
+interface Account {
   authorized: boolean;
   voided: boolean;
   /** Minor units. */

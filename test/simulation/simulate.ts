@@ -19,7 +19,7 @@ export const STEPS = 1_500;
 /** Virtual time in which a healed system must have done everything it owes. */
 const HEALS_WITHIN_MS = 120_000;
 
-export interface Outcome {
+interface Outcome {
   readonly seed: number;
   readonly broken: Broken | undefined;
   readonly hash: string;
@@ -27,7 +27,7 @@ export interface Outcome {
   readonly lines: readonly string[];
 }
 
-export interface Options {
+interface Options {
   readonly seed: number;
   readonly steps?: number;
   readonly trace?: boolean;

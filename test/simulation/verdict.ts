@@ -1,5 +1,5 @@
 /** The first promise that was found broken, and how: whoever finds it may be deep in the product's own callbacks. */
-export type Promised =
+type Promised =
   | 'never oversold'
   | 'all or nothing'
   | 'first come, first served'

@@ -40,7 +40,7 @@ export const MOODS: readonly Mood[] = [
   'mistaken',
 ];
 
-export interface ProviderCall {
+interface ProviderCall {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;

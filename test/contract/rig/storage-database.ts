@@ -5,7 +5,7 @@ import { migrate } from '../../../storage/postgres/migrate.js';
 import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
 import { realPostgres } from '../../servers/real-servers.js';
 
-export interface TestDatabase {
+interface TestDatabase {
   readonly url: string;
   readonly client: PostgresClient;
   /** As the house has it for lists. */

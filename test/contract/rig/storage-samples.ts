@@ -50,7 +50,7 @@ export const NASTY = [
 
 const AT = 1_712_345_678_901;
 
-export const CONTENT: OrderContent = {
+const CONTENT: OrderContent = {
   user: userId('user-1'),
   userIsNumber: false,
   lines: [

@@ -21,9 +21,9 @@ const SETTLED_MS = 20_000;
 const SHOWN = 5;
 
 /** How the wishes ended, by status; `died`: nobody was told anything. */
-export type Tally = Readonly<Record<number | 'died', number>>;
+type Tally = Readonly<Record<number | 'died', number>>;
 
-export interface Checks {
+interface Checks {
   /** The provider takes its time: an order is charged after it was answered. */
   readonly paysLater?: boolean;
 }

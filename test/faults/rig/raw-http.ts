@@ -13,7 +13,7 @@ export interface WireReply {
 }
 
 /** The connection ended, or the deadline passed, before there was a whole reply. */
-export interface NoReply {
+interface NoReply {
   readonly none: string;
 }
 

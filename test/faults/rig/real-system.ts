@@ -29,7 +29,7 @@ const KEPT_OUTPUT = 1_000_000;
 export type Part = 'nats' | 'postgres';
 export type Environment = Readonly<Record<string, string>>;
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly tookMs: number;

@@ -22,7 +22,7 @@ export interface Generated {
 }
 
 /** Real ids by the name of a parameter or field, so that what is valid also finds something. */
-export type Known = { readonly [name: string]: readonly (string | number)[] };
+type Known = { readonly [name: string]: readonly (string | number)[] };
 
 interface Draft {
   method: string;

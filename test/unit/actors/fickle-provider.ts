@@ -4,7 +4,7 @@ import type { OrderId } from '../../../actors/ids.js';
 import type { PaymentOwed } from '../../../actors/order/order.js';
 import type { PaymentOperation, PaymentOutcome } from '../../../actors/protocol.js';
 
-export interface ProviderAnswer {
+interface ProviderAnswer {
   readonly operation: PaymentOperation;
   readonly ref: string;
   readonly outcome: PaymentOutcome;

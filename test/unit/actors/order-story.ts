@@ -42,11 +42,11 @@ export const toProduct = (type: 'uncommit' | 'return', product: ProductId, quant
   command: no === undefined ? { type, order: O1, quantity } : { type, order: O1, quantity, no },
 });
 
-export const answers = (backordered = 0): HoldAnswer[] => [
+const answers = (backordered = 0): HoldAnswer[] => [
   backordered > 0 ? ({ ...held(A), backordered } as HoldAnswer) : held(A),
   held(B),
 ];
-export const allHeld = (backordered = 0): OrderEvent => ({
+const allHeld = (backordered = 0): OrderEvent => ({
   ...{ type: 'held', currency: 'USD', total: 1500 },
   answers: answers(backordered),
 });

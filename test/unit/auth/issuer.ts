@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
 
-export type Claims = Omit<JWTPayload, 'exp'> & {
+type Claims = Omit<JWTPayload, 'exp'> & {
   readonly exp?: number | undefined;
   /** Seconds from now. */
   readonly lives?: number;

@@ -8,7 +8,7 @@ import { ERRORS, type ErrorCode } from '../../../http/api/errors.js';
 import { codesOf, type Operation } from '../../../http/api/operation.js';
 import { errorReply, problemReply } from '../../../http/api/reply-schemas.js';
 
-export interface Seen {
+interface Seen {
   readonly status: number;
   readonly contentType: string;
   readonly text: string;

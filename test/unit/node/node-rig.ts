@@ -16,9 +16,9 @@ import type {
   PaymentOutcome,
   ReceiveCommand,
 } from '../../../actors/protocol.js';
-import { oneLine, receiveOf } from '../actors/samples.js';
+import { receiveOf } from '../actors/samples.js';
 
-export type Kind = Effect['kind'];
+type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
 
 /** An act; one that is not named gets a name of its own. */
@@ -210,5 +210,3 @@ function idIn<Id>(world: World, kind: 'order' | 'product', partition: number, br
     if (world.partitionOf({ kind, id } as Parameters<World['partitionOf']>[0]) === partition) return id;
   }
 }
-
-export const oneOf = (product: ProductId): OrderContent => oneLine(product, 1);

@@ -20,13 +20,13 @@ export const MANY_LINES = 200;
 // ---------------------------------------------------------------- reading
 
 /** Only code: without comments and texts in quotes; templates as asked. */
-export function codeOf(text: string, { templates }: { readonly templates: 'kept' | 'dropped' }): string {
+function codeOf(text: string, { templates }: { readonly templates: 'kept' | 'dropped' }): string {
   const pieces = /`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
   return text.replace(pieces, (piece) => (piece.startsWith('`') && templates === 'kept' ? piece : ' '));
 }
 
 /** What a file imports; a package that is only resolved, for its files, counts as well. */
-export const importsOf = ({ text }: Source): string[] =>
+const importsOf = ({ text }: Source): string[] =>
   [...text.matchAll(/\bfrom '([^']+)'|\bimport(?:\(\s*|\s+)'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
     (found) => found[1] ?? found[2] ?? found[3] ?? '',
   );
@@ -135,6 +135,32 @@ export const portFaults = ({ path, text }: Source): string[] =>
     .split('\n')
     .filter((line) => /^(?:export )?(?:const|let|class|function|enum)\b|^import (?!type\b)/.test(line))
     .map((line) => `${path}: ${line.trim()}`);
+
+const EXPORTED = /^export (?:async |abstract )*(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
+const NAMES_FROM = /\b(?:import|export)(?: type)? \{([^}]*)\} from '(\.[^']+)\.js'/g;
+const WHOLE_FROM = /\bimport\('(\.[^']+)\.js'\)|\bimport \* as \w+ from '(\.[^']+)\.js'/g;
+
+/** What is exported is imported by some other file. */
+export function exportFaults(sources: readonly Source[]): string[] {
+  const imported = new Set<string>();
+  for (const { path, text } of sources) {
+    for (const [, names = '', from = ''] of text.matchAll(NAMES_FROM)) {
+      for (const name of names.split(',')) {
+        const [bare = ''] = name
+          .trim()
+          .replace(/^type /, '')
+          .split(' as ');
+        imported.add(`${target(path, from)}.ts ${bare}`);
+      }
+    }
+    for (const [, from, other] of text.matchAll(WHOLE_FROM)) imported.add(`${target(path, from ?? other ?? '')}.ts *`);
+  }
+  return sources
+    .filter(({ path }) => !imported.has(`${path} *`))
+    .flatMap(({ path, text }) => [...text.matchAll(EXPORTED)].map((found) => `${path} ${found[1]}`))
+    .filter((name) => !imported.has(name))
+    .map((name) => `${name} is exported, and nobody imports it`);
+}
 
 // ---------------------------------------------------------------- names and sizes
 

@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   dependencyFaults,
+  exportFaults,
   importFaults,
   libraryFaults,
   linesOf,
@@ -58,6 +59,10 @@ test('the ports are types alone', () =>
   none(product.filter((s) => s.path.startsWith('actors/ports/') && !RUN.includes(s.path)).flatMap(portFaults)));
 test('an outside library stays in one room, a driver in one file', () => none(libraryFaults(product)));
 test('every dependency is in use, and none is undeclared', () => none(dependencyFaults(pkg, product, tests)));
+test('what is exported is imported somewhere', () => {
+  // The program inside this one's text is compiled by itself.
+  none(exportFaults([...product, ...tests].filter(({ path }) => path !== 'test/contract/generated-client.test.ts')));
+});
 test('no type is waved through', () => none(typeFaults(product)));
 test('every file says by its name what it is', () => none(nameFaults([...ROOMS, 'test'].flatMap(filesIn))));
 
@@ -141,6 +146,12 @@ test('caught: a dependency for decoration, and one that is not declared', () => 
     dependencyFaults(lean, [...p, ...planted('bus/a.ts', "import x from 'uvu/x';")], t),
     'uvu is used, and no dependency',
   );
+});
+
+test('caught: an export that nobody imports', () => {
+  const [a] = planted('bus/a.ts', 'export const x = 1;\nexport type T = 1;\nconst y = 2;');
+  const [b] = planted('bus/node/b.ts', "import { type T } from '../a.js';\nimport { x as z } from './a.js';");
+  assert.equal(exportFaults([a, b].flatMap((each) => each ?? [])), ['bus/a.ts x is exported, and nobody imports it']);
 });
 
 test('caught: any, and what silences a checker', () => {
