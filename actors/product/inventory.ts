@@ -76,9 +76,11 @@ export const unknownProduct = (id: ProductId): ProductState => ({
   updatedAt: 0,
 });
 
+/** The three numbers of a stock: as it stands, or after one of its operations. */
+export type Stock = Pick<ProductState, 'onHand' | 'held' | 'backordered'>;
+
 /** What comes in is promised to those who wait before they have it. */
-export const available = ({ onHand, held, backordered }: ProductState): number =>
-  Math.max(0, onHand - held - backordered);
+export const available = ({ onHand, held, backordered }: Stock): number => Math.max(0, onHand - held - backordered);
 
 /** There is stock, and orders wait for it: the runtime sends `fill`. */
 export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && state.onHand > state.held;

@@ -12,6 +12,7 @@ const time = z.string().meta({ format: 'date-time' });
 const amount = z.number().meta({ description: 'A decimal in the currency beside it.' });
 const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
+const AVAILABLE = 'on_hand less held less backordered, and never below 0: what a new order can have at once.';
 const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
 
 const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
@@ -116,7 +117,7 @@ export const productReply = z
     currency: z.string().regex(/^[A-Z]{3}$/),
     on_hand: count,
     held: count.meta({ description: 'By orders that have no outcome yet.' }),
-    available: count.meta({ description: 'on_hand less held.' }),
+    available: count.meta({ description: AVAILABLE }),
     backordered: count.meta({ description: 'Promised to orders beyond what is in stock.' }),
     allow_backorder: z.boolean(),
     backorder_limit: count.optional(),
@@ -127,7 +128,14 @@ export const productReply = z
 export const checkReply = z
   .object({
     available: z.boolean().meta({ description: 'Whether every line is sufficient.' }),
-    items: z.array(z.object({ product_id: z.string(), requested: z.int(), available: count, sufficient: z.boolean() })),
+    items: z.array(
+      z.object({
+        product_id: z.string(),
+        requested: z.int(),
+        available: count.meta({ description: AVAILABLE }),
+        sufficient: z.boolean(),
+      }),
+    ),
   })
   .meta({ id: 'Check' });
 
@@ -165,6 +173,7 @@ export const movement = z
     on_hand_after: z.int(),
     held_after: z.int(),
     backordered_after: z.int(),
+    available_after: count.meta({ description: AVAILABLE }),
     reason: z.string().optional(),
     correlation_id: z.string(),
   })
@@ -177,7 +186,7 @@ export const pastBalance = z
     at: time,
     on_hand: z.int(),
     held: z.int(),
-    available: z.int(),
+    available: count.meta({ description: AVAILABLE }),
     backordered: count,
     last_operation: movement.nullable().meta({ description: 'Null before the first one.' }),
   })

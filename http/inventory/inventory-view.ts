@@ -4,7 +4,7 @@
 
 import { toDecimal } from '../../actors/money.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
-import { available, type ProductState } from '../../actors/product/inventory.js';
+import { available, type ProductState, type Stock } from '../../actors/product/inventory.js';
 import { isoTime } from '../orders/order-view.js';
 
 export const productJson = (state: ProductState): string =>
@@ -35,19 +35,24 @@ export const operationJson = (row: OperationRow): string =>
     on_hand_after: row.onHandAfter,
     held_after: row.heldAfter,
     backordered_after: row.backorderedAfter,
+    available_after: available(stockAfter(row)),
     ...(row.reason !== null && { reason: row.reason }),
     correlation_id: row.correlation,
   });
 
 /** What stood after the last operation up to a moment; nothing before the first. */
 export function balanceJson(product: string, at: number, last: OperationRow | undefined): string {
-  const { onHandAfter = 0, heldAfter = 0, backorderedAfter = 0 } = last ?? {};
-  const numbers = JSON.stringify({
-    on_hand: onHandAfter,
-    held: heldAfter,
-    available: onHandAfter - heldAfter,
-    backordered: backorderedAfter,
-  });
+  const stock = last === undefined ? NO_STOCK : stockAfter(last);
+  const { onHand, held, backordered } = stock;
+  const numbers = JSON.stringify({ on_hand: onHand, held, available: available(stock), backordered });
   const operation = last === undefined ? 'null' : operationJson(last);
   return `{"product_id":${JSON.stringify(product)},"at":"${isoTime(at)}",${numbers.slice(1, -1)},"last_operation":${operation}}`;
 }
+
+const NO_STOCK: Stock = { onHand: 0, held: 0, backordered: 0 };
+
+const stockAfter = ({ onHandAfter, heldAfter, backorderedAfter }: OperationRow): Stock => ({
+  onHand: onHandAfter,
+  held: heldAfter,
+  backordered: backorderedAfter,
+});

@@ -118,6 +118,7 @@ export const commitMovement = {
   on_hand_after: 98,
   held_after: 0,
   backordered_after: 0,
+  available_after: 98,
   correlation_id: CORRELATION,
 };
 
