@@ -17,6 +17,9 @@ import { quoted } from '../quoted-text.js';
 import { MOST_BYTES_OF_ONE } from './message-room.js';
 import type { Cascade, TurnRecord } from './record.js';
 
+/** Ends an event log: a batch without events, which no turn has. */
+export const EVENTS_SEAL = '[]';
+
 /** A turn's events in order, as one JSON array; empty text when it has none. */
 export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: string): string {
   const frame = eventFrame(turn.at, source);

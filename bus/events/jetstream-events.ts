@@ -10,8 +10,10 @@
  * again, each time, and keeps ten seconds of messages in memory because they were read. A subject that is emptied
  * meanwhile goes on where it ended, instead of at 0: nothing came between all the same.
  */
+
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Appended } from '../../actors/ports/log.js';
 import { refuseUnsoundReplicas } from '../nats/broker-guarantee.js';
@@ -20,7 +22,6 @@ import { ensureStream, lastMessage, type Requirement } from '../nats/streams.js'
 
 const EVENTS_STREAM = 'EVENTS';
 /** A sealed event log's last message. */
-const EVENTS_SEAL = '[]';
 
 const CONFLICT = 10071;
 const NO_ROOM = [10023, 10047];

@@ -1,5 +1,7 @@
 /** Public events in memory: the twin of jetstream-events.ts. */
+
 import type { JournalId } from '../../actors/ids.js';
+import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Appended, Position } from '../../actors/ports/log.js';
 
@@ -28,7 +30,7 @@ export function memoryEvents(): MemoryEvents {
     },
     async last(journal) {
       const last = messages(journal).at(-1);
-      return last && { position: last.position, n: last.n, sealed: last.batch === '[]' };
+      return last && { position: last.position, n: last.n, sealed: last.batch === EVENTS_SEAL };
     },
     async publish(journal, after, n, batch): Promise<Appended> {
       if ((messages(journal).at(-1)?.position ?? 0) !== after) return { kind: 'conflict' };

@@ -4,7 +4,7 @@
  */
 
 import type { JournalId } from '../../actors/ids.js';
-import { eventBatch } from '../../actors/node/cloud-events.js';
+import { EVENTS_SEAL, eventBatch } from '../../actors/node/cloud-events.js';
 import { decodeRecord, journalLog } from '../../actors/node/record.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log, Position } from '../../actors/ports/log.js';
@@ -90,7 +90,7 @@ async function publishOnce(tail: Tail): Promise<number | undefined> {
     if (turns.length === 0) throw new NotSealed(`journal ${journal} shows no seal: its tail cannot be published yet`);
     for (const turn of turns) {
       const n = turn === 'seal' ? published : turn.n;
-      const batch = turn === 'seal' ? '[]' : turn.n > published ? turn.batch() : '';
+      const batch = turn === 'seal' ? EVENTS_SEAL : turn.n > published ? turn.batch() : '';
       if (n > Math.max(published, tail.publishedN) + 1) {
         logger.error(
           { journal, from: published + 1, to: n - 1 },

@@ -13,8 +13,10 @@
  *      position is 0 (sharp edge 11).
  *  E5. `[]` ends an event log. Who finds it has been succeeded, and everything is out.
  */
+
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
@@ -33,7 +35,7 @@ interface PublisherParts {
   readonly startAfter: { readonly n: number; readonly position: Position };
 }
 
-interface Publisher {
+export interface Publisher {
   /** A turn that is appended, in order; empty text when it has no events. */
   offer(n: number, position: Position, batch: string): void;
   /** Everything up to here is out. */
@@ -53,8 +55,6 @@ interface Turn {
   readonly position: Position;
   readonly batch: string;
 }
-
-const SEAL = '[]';
 
 export function eventPublisher(parts: PublisherParts): Publisher {
   return new EventPublisher(parts);
@@ -93,7 +93,7 @@ class EventPublisher implements Publisher {
     if (this.stopped || this.sealed || n <= this.offered.n) return;
     this.offered = { n, position };
     // An empty array is the mark of the end (E5), and never a turn's.
-    const events = batch === SEAL ? '' : batch;
+    const events = batch === EVENTS_SEAL ? '' : batch;
     this.queue.push({ n, position, batch: events });
     this.queueBytes += events.length;
     if (this.queueBytes > limits.unpublishedBytes) this.dropQueue(); // E3
@@ -147,7 +147,7 @@ class EventPublisher implements Publisher {
       try {
         if (this.end === undefined) await this.ask();
         else if (this.publishedN < this.offered.n) await this.publishNext();
-        else await this.publish({ n: this.publishedN, position: this.readFrom, batch: SEAL });
+        else await this.publish({ n: this.publishedN, position: this.readFrom, batch: EVENTS_SEAL });
       } catch (error) {
         await this.failed(String(error));
       }
@@ -237,7 +237,7 @@ class EventPublisher implements Publisher {
       this.acknowledgedAt = clock.monotonic();
       this.failures = 0;
     }
-    if (batch === SEAL) this.becomeSealed();
+    if (batch === EVENTS_SEAL) this.becomeSealed();
     else {
       this.advance(n);
       this.readFrom = position;

@@ -4,7 +4,7 @@
  * In order: take over (take-over.ts), run the node (driver.ts), flush once with every partition's row,
  * publish what predecessors still owe, then its own events (publisher.ts), and trim behind itself.
  */
-import { type JournalId, journalId } from '../../actors/ids.js';
+import { type JournalId, journalId, type OrderId } from '../../actors/ids.js';
 import { LostRecords } from '../../actors/node/lost-records.js';
 import { Node } from '../../actors/node/node.js';
 import { UnreadableRecord } from '../../actors/node/record.js';
@@ -16,13 +16,14 @@ import type { Owners } from '../../actors/ports/owners.js';
 import type { Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import { PredecessorEvents } from '../events/predecessor-events.js';
-import { eventPublisher } from '../events/publisher.js';
+import { eventPublisher, type Publisher } from '../events/publisher.js';
+import { isSealed, sealJournal } from '../journal/seal.js';
 import { Trimmer } from '../journal/trimmer.js';
 import { type Keepers, keepersOf } from '../reads/product-reads.js';
 import { ReadCache, type ReadKind } from '../reads/read-cache.js';
 import { pause, untilAnswered, within } from '../retry.js';
 import { Driver, type Ended, type Meter } from './driver.js';
-import { isSealed, release, seal, type TakenOver, type TakeOverParts, takeOver } from './take-over.js';
+import { releaseAll, type TakenOver, type TakeOverParts, takeOver } from './take-over.js';
 
 export interface IncarnationParts extends TakeOverParts {
   /** Undefined where there is no broker: then nothing is published. */
@@ -46,21 +47,6 @@ export interface IncarnationParts extends TakeOverParts {
   readonly deliverAtHome: boolean;
 }
 
-export interface Incarnation {
-  readonly journal: JournalId;
-  readonly owners: Owners;
-  readonly keepers: Keepers;
-  readonly driver: Driver;
-  readonly node: Node;
-  readonly ended: Promise<Ended>;
-  /** Appended, not yet on EVENTS. */
-  unpublishedTurns(): number;
-  /** The broker was away: what EVENTS acknowledged may be gone. */
-  recheckEvents(): void;
-  /** Flushes, publishes and releases everything; past the deadline it just ends, and the next start seals. */
-  stop(deadlineMs: number): Promise<void>;
-}
-
 const RESEND_MS = 500;
 
 /**
@@ -74,7 +60,7 @@ export async function startIncarnation(parts: IncarnationParts): Promise<Incarna
   for (let attempt = 0; !isStopping(); attempt++) {
     try {
       const taken = await takeOver(parts, journal);
-      if (taken !== undefined) return run(parts, taken);
+      if (taken !== undefined) return new Incarnation(parts, taken);
     } catch (error) {
       const superseded = () => isSealed(log, journal); // Edge 9.
       if (await untilAnswered(clock, isStopping, superseded).catch(() => false)) {
@@ -88,7 +74,8 @@ export async function startIncarnation(parts: IncarnationParts): Promise<Incarna
     }
   }
   // Nothing is appended to it: whoever comes next finds in the rows and the predecessors what we found.
-  await untilAnswered(clock, isTooLate, () => release(log, journal, 0, partitions, clock, isTooLate)).catch((error) =>
+  const releasing = { log, clock, partitions, journal, n: 0, stopped: isTooLate };
+  await untilAnswered(clock, isTooLate, () => releaseAll(releasing)).catch((error) =>
     logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over'),
   );
   return undefined;
@@ -102,106 +89,150 @@ const isFinal = (error: unknown): boolean =>
   error instanceof RangeError ||
   error instanceof ReferenceError;
 
-function run(parts: IncarnationParts, { journal, epochs, world, predecessors, claim }: TakenOver): Incarnation {
-  const { log, snapshots, clock, logger, source, recordBytes, byteLength, deliverAtHome } = parts;
-  const cacheOf = <T>(kind: ReadKind) => new ReadCache<T>(kind, journal, parts.cache, clock, parts.meter);
-  const orderCache = cacheOf<OrderState | undefined>('order');
-  const node = new Node(
-    {
+/** One that owns its partitions, from its first turn to its end. */
+export class Incarnation {
+  readonly journal: JournalId;
+  readonly node: Node;
+  readonly driver: Driver;
+  readonly keepers: Keepers;
+  private readonly trimmer: Trimmer;
+  private readonly predecessorEvents: PredecessorEvents | undefined;
+  private readonly publisher: Publisher | undefined;
+  private stopping = false;
+
+  constructor(
+    private readonly parts: IncarnationParts,
+    private readonly taken: TakenOver,
+  ) {
+    const { journal, predecessors } = taken;
+    this.journal = journal;
+    const orderCache = this.cacheOf<OrderState | undefined>('order');
+    this.node = this.nodeOf(orderCache);
+    this.keepers = keepersOf(this.node, this.cacheOf('product'));
+    this.predecessorEvents =
+      parts.events && new PredecessorEvents(parts, parts.events, predecessors, () => this.stopping);
+    this.predecessorEvents?.done.catch(ignoreEnd); // It has said so itself.
+    this.publisher = this.predecessorEvents && this.publisherAfter(this.predecessorEvents);
+    this.trimmer = this.trimmerOf();
+    this.driver = new Driver(this.node, {
+      ...parts,
       journal,
-      source,
-      recordBytes,
-      byteLength,
-      deliverAtHome,
-      context: parts.context,
-      orderTimeoutMs: parts.orderTimeoutMs,
-      holdTtlMs: parts.holdTtlMs,
+      orderCache,
+      publishedN: () => this.publishedN,
+      onAppended: (place, batch, bytes) => {
+        this.trimmer.appended(place, bytes);
+        this.publisher?.offer(place.n, place.position, batch);
+      },
+    });
+    this.run();
+  }
+
+  get owners(): Owners {
+    return this.driver;
+  }
+
+  get ended(): Promise<Ended> {
+    return this.driver.ended;
+  }
+
+  /** Appended, not yet on EVENTS. */
+  unpublishedTurns(): number {
+    return this.node.appendedTo.n - this.publishedN;
+  }
+
+  /** The broker was away: what EVENTS acknowledged may be gone. */
+  recheckEvents(): void {
+    this.predecessorEvents?.again();
+    this.predecessorEvents?.done.catch(ignoreEnd);
+    this.publisher?.recheck();
+  }
+
+  /** Flushes, publishes and releases everything; past the deadline it just ends, and the next start seals. */
+  async stop(deadlineMs: number): Promise<void> {
+    const { clock, logger } = this.parts;
+    // One deadline for all of it: who stops us kills after ten seconds.
+    const endsAt = clock.monotonic() + deadlineMs;
+    const rest = () => Math.max(0, endsAt - clock.monotonic());
+    try {
+      await this.driver.quiesce(rest());
+      const sealed = this.publisher?.seal() ?? Promise.resolve();
+      await within(clock, rest(), sealed, 'EVENTS did not take the last events in time');
+      const released = this.letGo(() => rest() === 0);
+      await within(clock, rest(), released, 'the claims log did not take the release in time');
+    } catch (error) {
+      logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over');
+    }
+    this.driver.finish({ kind: 'stopped' });
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private get publishedN(): number {
+    return this.publisher?.publishedN ?? this.node.appendedTo.n;
+  }
+
+  private cacheOf<T>(kind: ReadKind): ReadCache<T> {
+    const { cache, clock, meter } = this.parts;
+    return new ReadCache<T>(kind, this.taken.journal, cache, clock, meter);
+  }
+
+  private nodeOf(orderCache: ReadCache<OrderState | undefined>): Node {
+    const { clock, source, recordBytes, byteLength, deliverAtHome, context, orderTimeoutMs, holdTtlMs } = this.parts;
+    const { journal, epochs, world } = this.taken;
+    const settings = {
+      ...{ journal, source, recordBytes, byteLength, deliverAtHome, context, orderTimeoutMs, holdTtlMs },
       resendMs: RESEND_MS,
-      epochOf: (partition) => epochs.get(partition),
+      epochOf: (partition: number) => epochs.get(partition),
       newId: () => clock.id(),
-      onLeft: (order) => orderCache.forget(order),
-    },
-    world,
-  );
-  let stopping = false;
-  const tails = parts.events && new PredecessorEvents(parts, parts.events, predecessors, () => stopping);
-  tails?.done.catch(ignoreEnd); // It has said so itself.
-  const startAfter = { n: 0, position: 0 };
-  const publisher = tails && eventPublisher({ journal, events: tails.before, log, source, clock, logger, startAfter });
-  const publishedN = () => publisher?.publishedN ?? node.appendedTo.n;
-  const trimmer = new Trimmer({
-    journal,
-    log,
-    snapshots,
-    clock,
-    logger,
-    flushedN: () => node.flushedTo.n,
-    publishedN,
-    eventsMayForget: parts.events !== undefined && parts.eventsMayForget,
-  });
-  const driver = new Driver(node, {
-    ...parts,
-    journal,
-    orderCache,
-    publishedN,
-    onAppended(place, batch, bytes) {
-      trimmer.appended(place, bytes);
-      publisher?.offer(place.n, place.position, batch);
-    },
-  });
-  node.flushAll();
-  driver.start();
-  trimmer.start();
-  void driver.firstFlush
-    .then(async () => {
-      await tails?.done;
-      trimmer.claimsDone(claim); // Not before: they say in which order the tails are published.
-      for (const predecessor of predecessors) trimmer.predecessorDone(predecessor, predecessor === predecessors.at(-1));
-    })
-    .catch(ignoreEnd);
-  void driver.ended.then(() => {
-    stopping = true;
-    trimmer.stop();
-    return publisher?.stop();
-  });
+      onLeft: (order: OrderId) => orderCache.forget(order),
+    };
+    return new Node(settings, world);
+  }
 
-  return {
-    journal,
-    owners: driver,
-    keepers: keepersOf(node, cacheOf('product')),
-    driver,
-    node,
-    ended: driver.ended,
-    unpublishedTurns: () => node.appendedTo.n - publishedN(),
-    recheckEvents() {
-      tails?.again();
-      tails?.done.catch(ignoreEnd);
-      publisher?.recheck();
-    },
-    async stop(deadlineMs) {
-      // One deadline for all of it: who stops us kills after ten seconds.
-      const endsAt = clock.monotonic() + deadlineMs;
-      const rest = () => Math.max(0, endsAt - clock.monotonic());
-      try {
-        await driver.quiesce(rest());
-        if (publisher) await within(clock, rest(), publisher.seal(), 'EVENTS did not take the last events in time');
-        await within(
-          clock,
-          rest(),
-          letGo(() => rest() === 0),
-          'the claims log did not take the release in time',
-        );
-      } catch (error) {
-        logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over');
-      }
-      driver.finish({ kind: 'stopped' });
-    },
-  };
+  /** Its own events wait until the predecessors' are out. */
+  private publisherAfter({ before }: PredecessorEvents): Publisher {
+    const { log, source, clock, logger } = this.parts;
+    const startAfter = { n: 0, position: 0 };
+    return eventPublisher({ journal: this.journal, events: before, log, source, clock, logger, startAfter });
+  }
 
-  async function letGo(stopped: () => boolean): Promise<void> {
-    await snapshots.published(journal, publishedN());
-    await release(log, journal, node.appendedTo.n, parts.partitions, clock, stopped);
-    await seal(log, journal, journal, clock, stopped, node.appendedTo.position);
+  private trimmerOf(): Trimmer {
+    const { log, snapshots, clock, logger, events, eventsMayForget } = this.parts;
+    return new Trimmer({
+      ...{ journal: this.journal, log, snapshots, clock, logger },
+      flushedN: () => this.node.flushedTo.n,
+      publishedN: () => this.publishedN,
+      eventsMayForget: events !== undefined && eventsMayForget,
+    });
+  }
+
+  private run(): void {
+    this.node.flushAll();
+    this.driver.start();
+    this.trimmer.start();
+    void this.forgetPredecessors().catch(ignoreEnd);
+    void this.ended.then(() => {
+      this.stopping = true;
+      this.trimmer.stop();
+      return this.publisher?.stop();
+    });
+  }
+
+  private async forgetPredecessors(): Promise<void> {
+    const { predecessors, claim } = this.taken;
+    await this.driver.firstFlush;
+    await this.predecessorEvents?.done;
+    this.trimmer.claimsDone(claim); // Not before: they say in which order the tails are published.
+    for (const each of predecessors) this.trimmer.predecessorDone(each, each === predecessors.at(-1));
+  }
+
+  private async letGo(stopped: () => boolean): Promise<void> {
+    const { log, clock, snapshots, partitions } = this.parts;
+    const { journal } = this;
+    const { n, position } = this.node.appendedTo;
+    await snapshots.published(journal, this.publishedN);
+    await releaseAll({ log, clock, partitions, journal, n, stopped });
+    await sealJournal({ log, clock, journal, by: journal, from: position, stopped });
   }
 }
 

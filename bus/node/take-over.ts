@@ -10,13 +10,14 @@
  */
 import type { JournalId, NodeId, OrderId } from '../../actors/ids.js';
 import { foldClaims, type Ownership, standing, withClaims, withRelease } from '../../actors/node/claims.js';
-import { CLAIMS_LOG, type Claim, encodeClaims, encodeSeal, journalLog } from '../../actors/node/record.js';
+import { CLAIMS_LOG, type Claim, encodeClaims } from '../../actors/node/record.js';
 import { type JournalTail, replay } from '../../actors/node/replay.js';
 import type { World } from '../../actors/node/world.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
-import { readClaims, readFrom, readTail } from '../journal/log-reader.js';
+import { readClaims, readTail } from '../journal/log-reader.js';
+import { sealJournal } from '../journal/seal.js';
 import { pause } from '../retry.js';
 
 export interface TakeOverParts {
@@ -121,7 +122,9 @@ async function claimAll(
     const places = new Map((await snapshots.journals()).map((row) => [row.journal, row.folded.position]));
     for (const claim of ownership.map) {
       if (claim === null || sealed.has(claim.journal)) continue;
-      if (!(await seal(log, claim.journal, journal, clock, isStopping, places.get(claim.journal)))) return undefined; // S2
+      const from = places.get(claim.journal);
+      const sealing = { log, clock, journal: claim.journal, by: journal, from, stopped: isStopping };
+      if (!(await sealJournal(sealing))) return undefined; // S2
       sealed.add(claim.journal);
     }
     await snapshots.openJournal(journal, node); // S1
@@ -135,42 +138,19 @@ async function claimAll(
   return undefined;
 }
 
-/** Brings a seal to the journal's end; anyone's will do. @param from a position at or before its end. @returns false when stopped before. */
-export async function seal(
-  log: Log,
-  journal: JournalId,
-  by: JournalId,
-  clock: Clock,
-  stopped: () => boolean,
-  from: Position = 0,
-): Promise<boolean> {
-  const name = journalLog(journal);
-  const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now() });
-  let after: Position = from;
-  for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
-    for await (const found of readFrom(log, name, after)) {
-      if (found.record.kind === 'seal') return true;
-      after = found.position;
-    }
-    try {
-      const answer = await log.append(name, after, record, { urgent: true });
-      if (answer.kind === 'appended') return true;
-    } catch {
-      // No answer: the next look shows whether it stands.
-    }
-  }
-  return false;
+interface Releasing {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly partitions: number;
+  readonly journal: JournalId;
+  /** Everything up to here is flushed, and nothing comes after it. */
+  readonly n: number;
+  /** Ends the trying. */
+  readonly stopped: () => boolean;
 }
 
-/** Lets go of everything this journal still holds; all of it is flushed up to n. @returns false when stopped before. */
-export async function release(
-  log: Log,
-  journal: JournalId,
-  n: number,
-  partitions: number,
-  clock: Clock,
-  stopped: () => boolean,
-): Promise<boolean> {
+/** Lets go of everything that this journal still holds. @returns false when stopped before. */
+export async function releaseAll({ log, clock, partitions, journal, n, stopped }: Releasing): Promise<boolean> {
   const id = clock.id();
   for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
     const { records, end } = await readClaims(log);
@@ -196,10 +176,4 @@ function ordersIn(tails: Iterable<JournalTail>): OrderId[] {
     }
   }
   return [...orders];
-}
-
-/** Whether someone has taken over from this journal: then what its loader misses was trimmed, not lost (edge 9). */
-export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {
-  for await (const { record } of readFrom(log, journalLog(journal), 0)) if (record.kind === 'seal') return true;
-  return false;
 }

@@ -1,0 +1,48 @@
+/**
+ * The end of a journal: a seal. From it on no append to the journal succeeds, whoever tries.
+ */
+import type { JournalId } from '../../actors/ids.js';
+import { encodeSeal, journalLog } from '../../actors/node/record.js';
+import type { Log, Position } from '../../actors/ports/log.js';
+import type { Clock } from '../../actors/ports/runtime.js';
+import { pause } from '../retry.js';
+import { readFrom } from './log-reader.js';
+
+interface Sealing {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** The journal that ends. */
+  readonly journal: JournalId;
+  /** The journal of whoever seals it. */
+  readonly by: JournalId;
+  /** A position at or before its end: the search begins there. */
+  readonly from?: Position | undefined;
+  /** Ends the trying. */
+  readonly stopped: () => boolean;
+}
+
+/** Brings a seal to the journal's end; anyone's will do. @returns false when stopped before. */
+export async function sealJournal({ log, clock, journal, by, from = 0, stopped }: Sealing): Promise<boolean> {
+  const name = journalLog(journal);
+  const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now() });
+  let after: Position = from;
+  for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
+    for await (const found of readFrom(log, name, after)) {
+      if (found.record.kind === 'seal') return true;
+      after = found.position;
+    }
+    try {
+      const answer = await log.append(name, after, record, { urgent: true });
+      if (answer.kind === 'appended') return true;
+    } catch {
+      // No answer: the next look shows whether it stands.
+    }
+  }
+  return false;
+}
+
+/** Whether someone has taken over from this journal: then what its loader misses was trimmed, not lost (edge 9). */
+export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {
+  for await (const { record } of readFrom(log, journalLog(journal), 0)) if (record.kind === 'seal') return true;
+  return false;
+}
