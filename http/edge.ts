@@ -17,7 +17,7 @@ import { Unavailable } from '../actors/unavailable.js';
 import { type ApiRequest, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './api/api-request.js';
 import { Failure, unavailable } from './api/failure.js';
 import { Rationing } from './api/rate-limit.js';
-import { type Answer, brokenAnswer, failureAnswer, write } from './api/reply.js';
+import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './api/reply.js';
 import { everything, inventoryOnly } from './api/routes.js';
 import { orderBody, validated } from './api/schemas.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
@@ -166,6 +166,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       mustNameHost(req);
       answer = access.preflight(req) ?? (await work(request));
       if (pays(req, answer)) answer = await compressed(answer);
+      answer = conditional(req, answer);
     } catch (error) {
       cause = error instanceof Failure ? error.cause : error;
       answer = failed(error, request);

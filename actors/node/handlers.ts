@@ -8,7 +8,7 @@
 
 import { limits } from '../limits.js';
 import { hasOutcome } from '../order/order.js';
-import type { ActReply } from '../ports/owners.js';
+import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
 import type { Effect, InboxItem } from './effects.js';
@@ -83,7 +83,7 @@ export class Handlers {
 
   private act(turn: Turn, item: Extract<InboxItem, { kind: 'act' }>) {
     const { request, ask } = item;
-    const { order, command, correlation, ifVersion, user } = ask;
+    const { order, command, correlation, user } = ask;
     const known = this.world.orders.get(order);
     const entry = user === undefined || known?.state.content.user === user ? known : undefined;
     const refuse = (refusal: Extract<ActReply, { kind: 'refused' }>['refusal']) => () => {
@@ -91,7 +91,7 @@ export class Handlers {
     };
     if (entry === undefined) return refuse('unknown_order');
     const repeat = entry.state.life.acts.some(({ ref }) => ref === command.act.ref);
-    if (ifVersion !== undefined && !repeat && entry.state.version !== ifVersion) return refuse('changed');
+    if (!repeat && !mayChange(ask, entry.state.version)) return refuse('changed');
     const handled = turn.handle({ to: { kind: 'order', id: order }, command }, correlation);
     if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
     if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
@@ -167,3 +167,8 @@ export class Handlers {
     };
   }
 }
+
+/** Whether an order at this version is one that is meant. */
+const mayChange = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
+  (ifVersions === undefined || ifVersions.includes(version)) &&
+  (unlessVersions === undefined || (unlessVersions !== 'any' && !unlessVersions.includes(version)));

@@ -36,8 +36,10 @@ export interface ActRequest {
   readonly order: OrderId;
   readonly command: OrderAct;
   readonly correlation: string;
-  /** Only an order at this version is changed. */
-  readonly ifVersion?: number;
+  /** Only an order at one of these versions is changed. */
+  readonly ifVersions?: readonly number[];
+  /** An order at one of these versions is not changed. */
+  readonly unlessVersions?: 'any' | readonly number[];
   /** Whose orders are seen: another's is as if there were none. */
   readonly user?: UserId;
 }

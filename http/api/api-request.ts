@@ -85,9 +85,23 @@ export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined):
 
 // ---------------------------------------------------------------- the address
 
-/** HTTP/1.1 wants it, and whoever forwards requests relies on it. */
-export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersionMinor > 0) throw invalidField('Host', 'is missing');
+/** A name or an address, with or without a port; nothing at all is allowed. */
+const HOST = /^[\w.\-~!$&'()*+,;=%:[\]]*$/;
+
+/** HTTP/1.1 wants one, once, and whoever forwards requests relies on it (RFC 9112, 3.2). */
+export function mustNameHost({ headers, httpVersionMinor, rawHeaders }: IncomingMessage): void {
+  const { host } = headers;
+  if (host === undefined) {
+    if (httpVersionMinor > 0) throw invalidField('Host', 'is missing');
+    return;
+  }
+  if (!HOST.test(host)) throw invalidField('Host', 'is neither a name nor an address');
+  let hosts = 0; // Of two, node shows the first.
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  if (hosts > 1) throw invalidField('Host', 'is given twice');
 }
 
 /** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */

@@ -131,6 +131,7 @@ export function operation<
 /** Every code that it may answer, those that any operation of its kind may answer included. */
 export function codesOf({
   method,
+  etag,
   path,
   params,
   body,
@@ -142,6 +143,7 @@ export function codesOf({
   const codes: ErrorCode[] = ['invalid', ...errors, 'method_not_allowed', 'too_slow', 'headers_too_large', 'internal'];
   if (Object.keys(params.shape).length > 0) codes.push('not_found');
   if (body !== undefined || stream !== undefined) codes.push('too_large', 'unsupported_media_type');
+  if (etag) codes.push('precondition_failed');
   if ('Idempotency-Key' in headers) codes.push('idempotency_mismatch');
   const isOpen = scope === 'none' || scope === 'told';
   if (!isOpen) codes.push('unauthorized', 'unavailable');

@@ -1,20 +1,16 @@
 /**
- * Errors as RFC 9457 problem details, for a client that accepts them and not plain JSON. They say the same as
+ * Errors as RFC 9457 problem details, for a client that would rather have them than plain JSON. They say the same as
  * the error of the contract, with the same code; `type` is where the reference page explains it.
  */
 import type { IncomingMessage } from 'node:http';
+import { prefersSecond } from '../wire/accept.js';
 import { ERRORS, type ErrorCode } from './errors.js';
 
+export const JSON_TYPE = 'application/json; charset=utf-8';
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
-
-const PROBLEM = /\bapplication\/problem\+json\b/i;
-const PLAIN = /\bapplication\/json\b/i;
 const INSTANCE_CHARS = 500;
 
-export function wantsProblem(req: IncomingMessage): boolean {
-  const { accept } = req.headers;
-  return accept !== undefined && PROBLEM.test(accept) && !PLAIN.test(accept);
-}
+export const wantsProblem = (req: IncomingMessage): boolean => prefersSecond(req, JSON_TYPE, PROBLEM_TYPE);
 
 /** Where the reference page (docs-page.ts) explains a code. */
 export const anchorOf = (code: ErrorCode): string => `error-${code}`;

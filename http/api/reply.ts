@@ -6,10 +6,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../../actors/limits.js';
 import type { Counted } from '../../actors/ports/queries.js';
+import { precondition } from '../wire/conditional.js';
 import { writeAtOnce } from '../wire/single-write-reply.js';
 import type { ErrorCode } from './errors.js';
 import { Failure } from './failure.js';
-import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
+import { JSON_TYPE, PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
 
 export interface Answer {
   readonly status: number;
@@ -18,7 +19,7 @@ export interface Answer {
   readonly headers?: readonly string[];
   /** JSON if it is not said. */
   readonly contentType?: string;
-  /** Names the version, in quotes, with W/ before it if it is not of the very bytes: who has it already (If-None-Match) hears 304. */
+  /** Names the version, in quotes, with W/ before it if it is not of the very bytes. */
   readonly etag?: string;
   /** The body, made smaller (compression.ts). */
   readonly gzipped?: Buffer;
@@ -42,8 +43,6 @@ interface Continuation {
   /** For a Link header. */
   readonly links: readonly string[];
 }
-
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** @param data JSON text. */
 export const success = (status: number, data: string, message?: string): Answer => ({
@@ -114,10 +113,25 @@ interface Frame {
   readonly keepAliveMs: number;
 }
 
+/** What is said to who asks for it by its version: 304 if that is known already (If-None-Match). @throws Failure */
+export function conditional(req: IncomingMessage, answer: Answer): Answer {
+  if (answer.etag === undefined || answer.status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
+    return answer;
+  switch (precondition(req, answer.etag)) {
+    case 'holds':
+      return answer;
+    case 'not modified':
+      return { ...answer, status: 304 };
+    case 'failed': {
+      const message = 'It has changed since: ask for it without If-Match.';
+      throw new Failure(412, 'precondition_failed', message, { errors: [{ field: 'If-Match', message }] });
+    }
+  }
+}
+
 export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
   if (res.headersSent || res.writableEnded || res.destroyed) return;
-  const { headers, unreadBody, etag, gzipped } = answer;
-  const status = etag !== undefined && answer.status === 200 && hasAlready(req, etag) ? 304 : answer.status;
+  const { status, headers, unreadBody, etag, gzipped } = answer;
   // What is no error, such as the health of a node that is down, stays what it is.
   const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
   const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
@@ -153,12 +167,3 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
   const timer = setTimeout(end, limits.drainMs);
   req.once('end', end).once('close', end).resume();
 }
-
-/** As RFC 9110 has it: any of a list, weak or strong alike. */
-function hasAlready({ method, headers }: IncomingMessage, etag: string): boolean {
-  const known = headers['if-none-match'];
-  if (known === undefined || (method !== 'GET' && method !== 'HEAD')) return false;
-  return known.trim() === '*' || known.split(',').some((one) => bare(one.trim()) === bare(etag));
-}
-
-const bare = (etag: string): string => etag.replace(/^W\//, '');

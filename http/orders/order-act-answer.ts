@@ -3,7 +3,7 @@ import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
 import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
-import type { ActReply } from '../../actors/ports/owners.js';
+import type { ActReply, ActRequest } from '../../actors/ports/owners.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
 import type { ErrorCode } from '../api/errors.js';
 import { Failure, idempotencyMismatch, notFound, unavailable } from '../api/failure.js';
@@ -14,12 +14,16 @@ export const actUnavailable = (order: string): Failure =>
     { order_id: order },
   );
 
+/** At which versions the order was to be changed. */
+export type VersionCondition = Pick<ActRequest, 'ifVersions' | 'unlessVersions'>;
+
 type Refused = Extract<ActReply, { kind: 'refused' }>;
 
 export function actRefusal(
   { refusal, state }: Refused,
   order: string,
   command: { readonly type: OrderAct['type'] },
+  { ifVersions, unlessVersions }: VersionCondition,
 ): Failure {
   const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
     new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
@@ -31,7 +35,8 @@ export function actRefusal(
       return idempotencyMismatch('another request');
     case 'changed': {
       const message = 'The order has changed since: look at it again.';
-      const errors = [{ field: 'If-Match', message }];
+      const field = ifVersions === undefined && unlessVersions !== undefined ? 'If-None-Match' : 'If-Match';
+      const errors = [{ field, message }];
       return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
     }
     case 'illegal_transition': {

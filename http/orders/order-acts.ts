@@ -25,8 +25,9 @@ import type {
   StatusBody,
 } from '../api/schemas.js';
 import { writeOf } from '../api/write-id.js';
-import { actRefusal, actUnavailable } from './order-act-answer.js';
-import { entityTag, orderJson } from './order-view.js';
+import { ifMatch, ifNoneMatch } from '../wire/conditional.js';
+import { actRefusal, actUnavailable, type VersionCondition } from './order-act-answer.js';
+import { entityTag, orderJson, versionsOf } from './order-view.js';
 
 interface OrderLifeOptions {
   readonly owners: Owners;
@@ -110,17 +111,17 @@ export class OrderLife {
     const { owners, clock, waiting, waitMs } = this.options;
     const key = idempotencyKey(request, inBody);
     const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(request.principal), key, command, () => clock.id());
-    const ifVersion = versionAsked(request);
+    const condition = conditionOf(request);
     const act = {
       order: orderId(id),
       command: { ...command, act: { ref, fingerprint } } as OrderAct,
       correlation: request.correlation,
-      ...(ifVersion !== undefined && { ifVersion }),
+      ...condition,
       ...(request.principal.userId !== undefined && { user: request.principal.userId }),
     };
     const reply = await waiting.during(() => owners.act(act, waitMs).catch(unavailable));
     if (reply.kind === 'unavailable') throw actUnavailable(id);
-    if (reply.kind === 'refused') throw actRefusal(reply, id, command);
+    if (reply.kind === 'refused') throw actRefusal(reply, id, command, condition);
     return {
       ...success(status, orderJson(reply.state), message),
       etag: entityTag(reply.state),
@@ -140,13 +141,14 @@ function unavailable(error: unknown): ActReply {
   throw error;
 }
 
-/** If-Match: the one version at which the order is to be changed. */
-function versionAsked({ req }: ApiRequest): number | undefined {
-  const header = req.headers['if-match'];
-  if (header === undefined || header.trim() === '*') return undefined;
-  const version = /^\s*"(\d{1,15})"\s*$/.exec(header)?.[1];
-  if (version === undefined) throw invalidField('If-Match', 'must be * or one ETag as this API gives it, such as "4"');
-  return Number(version);
+/** At which versions the order may be changed, or may not. */
+function conditionOf({ req }: ApiRequest): VersionCondition {
+  const matching = ifMatch(req);
+  const known = ifNoneMatch(req);
+  return {
+    ...(matching !== undefined && matching !== 'any' && { ifVersions: versionsOf(matching) }),
+    ...(known !== undefined && { unlessVersions: known === 'any' ? known : versionsOf(known) }),
+  };
 }
 
 interface GivenLine {

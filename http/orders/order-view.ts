@@ -15,6 +15,10 @@ const quote = JSON.stringify;
 /** Strong: an order at the same version is the same text. */
 export const entityTag = ({ version }: { readonly version: number }): string => `"${version}"`;
 
+/** Those that the tags name. A tag that no order bears, such as "04", names none. */
+export const versionsOf = (tags: readonly string[]): number[] =>
+  tags.filter((tag) => /^"[1-9]\d{0,14}"$/.test(tag)).map((tag) => Number(tag.slice(1, -1)));
+
 /** Amounts are 0 until the lines are held, which is when their prices are known. */
 export function orderJson(state: OrderState): string {
   const { content } = state;

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { limits } from '../../actors/limits.js';
 import type { Answer } from '../api/reply.js';
+import { prefersGzip } from './accept.js';
 
 const compress = promisify(gzip);
 /** Lists are much alike inside: the fastest level saves nearly as much as the best one. */
@@ -18,7 +19,7 @@ export const pays = (req: IncomingMessage, { body, etag, status, packed }: Answe
   body.length > limits.plainReplyChars &&
   (packed !== undefined || !etag?.startsWith('"')) &&
   status !== 204 &&
-  accepts(req);
+  prefersGzip(req);
 
 export const compressed = async (answer: Answer): Promise<Answer> =>
   answer.packed ?? { ...answer, gzipped: await compress(answer.body, { level: LEVEL }) };
@@ -31,12 +32,3 @@ export async function packed(answer: Answer): Promise<Answer> {
 
 const etagOf = (bytes: string | Buffer): string =>
   `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`;
-
-function accepts({ headers }: IncomingMessage): boolean {
-  for (const part of (headers['accept-encoding'] ?? '').toString().split(',')) {
-    const [coding = '', ...parameters] = part.split(';');
-    if (!/^\s*(gzip|x-gzip|\*)\s*$/i.test(coding)) continue;
-    return !parameters.some((parameter) => /^\s*q\s*=\s*0(\.0*)?\s*$/i.test(parameter));
-  }
-  return false;
-}

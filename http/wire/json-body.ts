@@ -10,20 +10,23 @@ import type { IncomingMessage } from 'node:http';
 import { limits } from '../../actors/limits.js';
 import { Failure, invalidField } from '../api/failure.js';
 import type { BufferedRequest } from './buffered-request.js';
+import { mediaTypeOf } from './media-type.js';
 
-const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json\s*(;.*)?$/i;
-const OTHER_CHARSET = /;\s*charset\s*=\s*"?(?!utf-?8"?\s*(;|$))/i;
+const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json$/;
 
 /** @param emptyIsObject nothing at all is understood as `{}`. */
 export async function readJson(req: BufferedRequest, emptyIsObject = false): Promise<object> {
   if (emptyIsObject && hasNone(req)) return {}; // Whatever its type is said to be.
   const type = req.headers['content-type'];
-  if (type !== undefined && type !== 'application/json' && (!JSON_TYPE.test(type) || OTHER_CHARSET.test(type))) {
-    throw otherType('application/json');
-  }
+  if (type !== undefined && type !== 'application/json' && !isJson(type)) throw otherType('application/json');
   mustBePlain(req);
   const bytes = await req.whole(limits.bodyBytes);
   return emptyIsObject && bytes.length === 0 ? {} : parseBody(bytes);
+}
+
+function isJson(contentType: string): boolean {
+  const type = mediaTypeOf(contentType);
+  return type?.isUtf8 === true && JSON_TYPE.test(type.essence);
 }
 
 const hasNone = ({ headers }: IncomingMessage): boolean =>
@@ -31,10 +34,8 @@ const hasNone = ({ headers }: IncomingMessage): boolean =>
 
 /** For a body that is read by who needs it: of this type (which must be said), in UTF-8, not compressed. */
 export function mustBeOfType(req: IncomingMessage, contentType: string): void {
-  const [type = '', ...parameters] = (req.headers['content-type'] ?? '').split(';');
-  if (type.trim().toLowerCase() !== contentType || OTHER_CHARSET.test(`;${parameters.join(';')}`)) {
-    throw otherType(contentType);
-  }
+  const type = mediaTypeOf(req.headers['content-type'] ?? '');
+  if (type?.isUtf8 !== true || type.essence !== contentType) throw otherType(contentType);
   mustBePlain(req);
 }
 

@@ -24,7 +24,7 @@ interface PendingAct {
 }
 
 interface Condition {
-  readonly ifVersion?: number;
+  readonly ifVersions?: readonly number[];
   readonly user?: OrderState['content']['user'];
 }
 
@@ -109,7 +109,7 @@ export class Acts {
   private condition(chance: Chance, state: OrderState | undefined): Condition {
     if (state === undefined || !chance.hits(0.15)) return {};
     if (chance.hits(0.3)) return { user: userId('a stranger') };
-    return chance.hits(0.5) ? { ifVersion: state.version } : { ifVersion: state.version - 1 };
+    return chance.hits(0.5) ? { ifVersions: [state.version] } : { ifVersions: [state.version - 1] };
   }
 
   private new(order: OrderId, kind: Kind, state: OrderState | undefined, chance: Chance, whole = false): PendingAct {
@@ -142,7 +142,7 @@ export class Acts {
     });
   }
 
-  private told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersion }: Condition): void {
+  private told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersions }: Condition): void {
     const { verdict } = this.cluster.around;
     const { order, ref } = asked;
     const name = `${command.type} ${ref} of order ${order}`;
@@ -158,7 +158,7 @@ export class Acts {
         asked.isDone &&
         stored?.fingerprint === command.act.fingerprint &&
         user === undefined &&
-        ifVersion === undefined
+        ifVersions === undefined
       )
         verdict.fail('a repeat is an answer', `${name}: done, then ${reply.refusal}`);
       if (reply.refusal === 'other_body' && !asked.isTwo)

@@ -26,7 +26,7 @@ import {
   transitions,
 } from './examples.js';
 
-const etag = z.string().meta({ description: '* or the one ETag at which the order is to be changed.' });
+const etag = z.string().meta({ description: '* or the ETags of which the order must bear one to be changed.' });
 const headers = { 'Idempotency-Key': key, 'If-Match': etag } as const;
 const params = { order_id: EXAMPLE_ORDER_ID } as const;
 const CHANGED: readonly ErrorCode[] = ['illegal_transition', 'too_many_changes', 'precondition_failed', 'too_large'];

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERRORS } from '../../../http/api/errors.js';
-import { type Answer, write } from '../../../http/api/reply.js';
+import { type Answer, conditional, write } from '../../../http/api/reply.js';
 import { Reference } from '../../../http/docs/reference.js';
 import { pays } from '../../../http/wire/compression.js';
 import { Wire } from '../../faults/rig/raw-http.js';
@@ -182,7 +182,7 @@ test('an answer with an etag is a version, with 200 alone', async () => {
     };
     const req = { method: 'GET', url: '/', headers };
     const frame = { headers: [], close: false, keepAliveMs: 1_000 };
-    write(req as never, res as never, answer, { requestId: 'r', correlation: 'c' }, frame);
+    write(req as never, res as never, conditional(req as never, answer), { requestId: 'r', correlation: 'c' }, frame);
     return wrote;
   };
   const order = { status: 200, body: '{}', etag: '"7"' };

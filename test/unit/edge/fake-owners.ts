@@ -67,13 +67,14 @@ export class FakeOwners implements Owners, Queries {
     return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id), repeat };
   }
 
-  async act({ order, command, correlation, ifVersion, user }: ActRequest): Promise<ActReply> {
+  async act({ order, command, correlation, ifVersions, unlessVersions, user }: ActRequest): Promise<ActReply> {
     const known = this.orderStates.get(order);
     const state = user === undefined || known?.content.user === user ? known : undefined;
     if (state === undefined) return { kind: 'refused', refusal: 'unknown_order', state };
     const repeat = state.life.acts.some(({ ref }) => ref === command.act.ref);
-    if (ifVersion !== undefined && !repeat && ifVersion !== state.version)
-      return { kind: 'refused', refusal: 'changed', state };
+    const isMeant = ifVersions?.includes(state.version) ?? true;
+    const isKnown = unlessVersions === 'any' || unlessVersions?.includes(state.version);
+    if (!repeat && (!isMeant || isKnown)) return { kind: 'refused', refusal: 'changed', state };
     const decision = decideOrder(state, command, this.context);
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
     this.toOrder(order, command, correlation);

@@ -87,20 +87,35 @@ test("another user's order is as if there were none, to read in the refusal too"
 test('only an order at the version asked for is changed; the refusal says how it stands', () => {
   const rig = confirmed();
   const [old, now] = [
-    rig.act('1', { type: 'ship' }, { ifVersion: 3 }),
-    rig.act('1', { type: 'ship' }, { ifVersion: 4 }),
+    rig.act('1', { type: 'ship' }, { ifVersions: [3] }),
+    rig.act('1', { type: 'ship' }, { ifVersions: [4] }),
   ];
   rig.turn();
   assert.equal([rig.replyTo(old), rig.replyTo(now)], ['changed', 'done']);
   assert.is(rig.world.orders.get(orderId('1'))?.state.version, 5);
 });
 
+test('versions may be several, or those that must not be changed', () => {
+  const rig = confirmed();
+  const ask = (condition: object) => rig.act('1', { type: 'ship' }, condition);
+  const refused = [
+    ask({ ifVersions: [] }),
+    ask({ ifVersions: [3, 5] }),
+    ask({ unlessVersions: 'any' }),
+    ask({ unlessVersions: [3, 4] }),
+  ];
+  const done = rig.act('1', { type: 'ship' }, { ifVersions: [3, 4], unlessVersions: [3, 5] });
+  rig.turn();
+  for (const request of refused) assert.is(rig.replyTo(request), 'changed');
+  assert.is(rig.replyTo(done), 'done');
+});
+
 test('a repeat is one whatever version it asks for, and in the turn of the first one too', () => {
   const rig = confirmed();
   const ship = { type: 'ship', act: named('K') } as const;
-  const asked = [rig.act('1', ship, { ifVersion: 4 }), rig.act('1', ship, { ifVersion: 4 })];
+  const asked = [rig.act('1', ship, { ifVersions: [4] }), rig.act('1', ship, { ifVersions: [4] })];
   rig.turn();
-  asked.push(rig.act('1', ship, { ifVersion: 4 }));
+  asked.push(rig.act('1', ship, { ifVersions: [4] }));
   rig.turn();
   assert.equal(
     asked.map((request) => rig.replyTo(request)),
