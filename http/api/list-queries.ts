@@ -6,7 +6,7 @@ import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../../actors/o
 import type { OrderFilter, OrderKey, Page } from '../../actors/ports/queries.js';
 import { CURSOR_CHARS, placeOf } from './cursor.js';
 import { invalidField } from './failure.js';
-import { currency, hasAtMost, idText, isIdText, pageQuery, ruled, wholeText, word } from './schemas.js';
+import { currency, hasAtMost, idText, isIdText, pageQuery, ruled, wholeText, wholeTextOr, word } from './schemas.js';
 
 const MOMENT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 const MOMENT_RULE = 'must be a date such as 2026-11-21, or a time with its zone such as 2026-11-21T11:49:34Z';
@@ -39,12 +39,15 @@ const cursor = ruled<string>(
   { type: 'string', minLength: 1, description: 'The next_cursor of the answer before, with the same filters.' },
 ).optional();
 
-const limit = wholeText(limits.pageSizeDefault, limits.pageSize);
+const limit = wholeText(
+  limits.pageSize,
+  'How many entries an answer has at most. Reads the list by cursor, so it excludes `page`.',
+);
 
 const orderFilters = {
-  status: word(STATUSES).optional(),
-  payment_status: word(PAYMENT_STATUSES).optional(),
-  fulfillment_status: word(FULFILLMENT_STATUSES).optional(),
+  status: word('OrderStatus', STATUSES).optional(),
+  payment_status: word('PaymentStatus', PAYMENT_STATUSES).optional(),
+  fulfillment_status: word('FulfillmentStatus', FULFILLMENT_STATUSES).optional(),
   product_id: idText.optional(),
   currency: currency.optional(),
   from: moment('Placed at this time or later.'),
@@ -64,7 +67,7 @@ const orderFilters = {
   ).optional(),
 };
 
-export const productListQuery = pageQuery.extend({ cursor, limit: limit.removeDefault().optional() });
+export const productListQuery = pageQuery.extend({ cursor, limit });
 export type ProductListQuery = z.output<typeof productListQuery>;
 
 export const userOrdersQuery = productListQuery.extend(orderFilters);
@@ -73,7 +76,7 @@ export type OrderListQuery = z.output<typeof orderListQuery>;
 
 export const ledgerQuery = z.object({
   cursor,
-  limit,
+  limit: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many movements an answer has at most.'),
   at: moment('Shows the balance as it stood at this moment instead.'),
 });
 export type LedgerQuery = z.output<typeof ledgerQuery>;

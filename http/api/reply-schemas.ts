@@ -1,78 +1,101 @@
 /**
  * What replies contain, for the document and for the tests that hold every reply against it. Replies
  * are written as text (order-view.ts, inventory-view.ts, reply.ts); nothing is validated on the way out.
+ *
+ * Every object and every list of words has an id: it becomes one named component of the document, and one
+ * model of a generated client.
  */
 import { z } from 'zod';
 import { limits } from '../../actors/limits.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../../actors/order/transitions.js';
 import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../../actors/ports/gremlin-setting.js';
-import type { ErrorCode } from './errors.js';
+import { continued, fieldError, listed, one, paged, written } from './envelopes.js';
+import { address } from './schemas.js';
 
 const time = z.string().meta({ format: 'date-time' });
 const amount = z.number().meta({ description: 'A decimal in the currency beside it.' });
-const address = z.union([z.string(), z.record(z.string(), z.unknown())]);
 const count = z.int().min(0);
 const AVAILABLE = 'on_hand less held less backordered, and never below 0: what a new order can have at once.';
-const fieldError = z.object({ field: z.string(), message: z.string() }).meta({ id: 'FieldError' });
+const words = <const W extends readonly string[]>(id: string, all: W) => z.enum(all).meta({ id });
+const status = words('OrderStatus', STATUSES);
+const paymentStatus = words('PaymentStatus', PAYMENT_STATUSES);
+const fulfillmentStatus = words('FulfillmentStatus', FULFILLMENT_STATUSES);
 
 const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
 
-const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }));
+const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }).meta({ id: 'OrderLine' }));
 
-const fulfillment = z.object({
-  id: z.string(),
-  status: z.enum(['shipped', 'delivered']),
-  lines,
-  tracking_id: z.string().optional(),
-  carrier: z.string().optional(),
-  shipped_at: time,
-  delivered_at: time.optional(),
-});
-
-const orderReturn = z.object({
-  id: z.string(),
-  status: z.enum(['requested', 'received', 'refunded']),
-  lines,
-  reason: z.string().optional(),
-  restocked: z.boolean().optional().meta({ description: 'Put in stock again, or written off.' }),
-  requested_at: time,
-});
-
-const refund = z.object({
-  id: z.string(),
-  status: z.enum(['pending', 'refunded', 'failed']),
-  amount,
-  return_id: z.string().optional(),
-  reason: z.string().optional(),
-  requested_at: time,
-});
-
-export const transitionsReply = z
+const fulfillment = z
   .object({
-    transitions: z.array(
-      z.object({
-        from: z.enum(STATUSES),
-        to: z.enum(STATUSES),
-        event: z.string(),
-        by: z.enum(['request', 'system']),
-      }),
-    ),
-    statuses: z.array(z.enum(STATUSES)),
-    payment_statuses: z.array(z.enum(PAYMENT_STATUSES)),
-    fulfillment_statuses: z.array(z.enum(FULFILLMENT_STATUSES)),
+    id: z.string(),
+    status: words('ShipmentStatus', ['shipped', 'delivered']),
+    lines,
+    tracking_id: z.string().optional(),
+    carrier: z.string().optional(),
+    shipped_at: time,
+    delivered_at: time.optional(),
+  })
+  .meta({ id: 'Shipment' });
+
+const orderReturn = z
+  .object({
+    id: z.string(),
+    status: words('ReturnStatus', ['requested', 'received', 'refunded']),
+    lines,
+    reason: z.string().optional(),
+    restocked: z
+      .boolean()
+      .optional()
+      .meta({ description: 'True if it was put back in stock, false if it was written off.' }),
+    requested_at: time,
+  })
+  .meta({ id: 'Return' });
+
+const refund = z
+  .object({
+    id: z.string(),
+    status: words('RefundStatus', ['pending', 'refunded', 'failed']),
+    amount,
+    return_id: z.string().optional(),
+    reason: z.string().optional(),
+    requested_at: time,
+  })
+  .meta({ id: 'Refund' });
+
+const transition = z
+  .object({ from: status, to: status, event: z.string(), by: words('TransitionCause', ['request', 'system']) })
+  .meta({ id: 'Transition' });
+
+const transitions = z
+  .object({
+    transitions: z.array(transition),
+    statuses: z.array(status),
+    payment_statuses: z.array(paymentStatus),
+    fulfillment_statuses: z.array(fulfillmentStatus),
   })
   .meta({ id: 'Transitions' });
 
-export const orderReply = z
+const orderItem = z
+  .object({
+    id: z.string(),
+    product_id: z.string(),
+    quantity: z.int().min(1),
+    unit_price: amount,
+    subtotal: amount,
+    backordered: z.int().min(1).optional().meta({ description: 'How much of the quantity is not in stock yet.' }),
+  })
+  .meta({ id: 'OrderItem' });
+
+const order = z
   .object({
     id: z.string().meta({ description: 'The same as order_id.' }),
     order_id: z.string(),
     user_id: z.union([z.string(), z.int()]).meta({ description: 'In the type that it was sent in.' }),
     user_email: z.string().optional(),
-    status: z.enum(STATUSES).meta({ description: 'Being held or charged shows as pending.' }),
-    reason: z.enum(REASONS).optional().meta({ description: 'Why it failed.' }),
-    payment_status: z.enum(PAYMENT_STATUSES),
-    fulfillment_status: z.enum(FULFILLMENT_STATUSES),
+    status: status.meta({ description: 'An order is pending while its stock is held and its payment is made.' }),
+    reason: words('FailureReason', REASONS).optional().meta({ description: 'Why the order failed.' }),
+    payment_status: paymentStatus,
+    fulfillment_status: fulfillmentStatus,
     total_amount: amount,
     currency: z.string().regex(/^[A-Z]{3}$/),
     shipping_address: address.optional(),
@@ -80,16 +103,7 @@ export const orderReply = z
     notes: z.string().optional(),
     tracking_id: z.string().optional(),
     shipping_cost: amount.optional(),
-    order_items: z.array(
-      z.object({
-        id: z.string(),
-        product_id: z.string(),
-        quantity: z.int().min(1),
-        unit_price: amount,
-        subtotal: amount,
-        backordered: z.int().min(1).optional().meta({ description: 'Of the quantity: not in stock yet.' }),
-      }),
-    ),
+    order_items: z.array(orderItem),
     cancel_reason: z.string().optional(),
     fulfillments: z.array(fulfillment).optional(),
     returns: z.array(orderReturn).optional(),
@@ -99,7 +113,7 @@ export const orderReply = z
   })
   .meta({ id: 'Order' });
 
-export const historyEntry = z
+const historyEntry = z
   .object({
     event: z.string().meta({ description: 'placed, held, paid, confirmed, failed and so on.' }),
     version: z.int().min(1).meta({ description: 'Counts the events of this order, without a gap.' }),
@@ -109,7 +123,7 @@ export const historyEntry = z
   })
   .meta({ id: 'HistoryEntry' });
 
-export const productReply = z
+const product = z
   .object({
     product_id: z.string(),
     name: z.string(),
@@ -125,40 +139,44 @@ export const productReply = z
   })
   .meta({ id: 'Product' });
 
-export const checkReply = z
+const check = z
   .object({
-    available: z.boolean().meta({ description: 'Whether every line is sufficient.' }),
+    available: z.boolean().meta({ description: 'True if every line is sufficient.' }),
     items: z.array(
-      z.object({
-        product_id: z.string(),
-        requested: z.int(),
-        available: count.meta({ description: AVAILABLE }),
-        sufficient: z.boolean(),
-      }),
+      z
+        .object({
+          product_id: z.string(),
+          requested: z.int(),
+          available: count.meta({ description: AVAILABLE }),
+          sufficient: z.boolean(),
+        })
+        .meta({ id: 'StockCheckLine' }),
     ),
   })
-  .meta({ id: 'Check' });
+  .meta({ id: 'StockCheck' });
 
-export const importReply = z
+const failedRow = z
+  .object({
+    line: z.int().min(1),
+    product_id: z.string().optional(),
+    code: z.string().meta({ description: 'One of the error codes of the API.' }),
+    errors: z.array(fieldError),
+  })
+  .meta({ id: 'FailedRow' });
+
+const importReport = z
   .object({
     rows: count,
     imported: count,
     failed: count,
     failed_rows: z
-      .array(
-        z.object({
-          line: z.int().min(1),
-          product_id: z.string().optional(),
-          code: z.string().meta({ description: 'As of an error of the API.' }),
-          errors: z.array(fieldError),
-        }),
-      )
-      .meta({ description: `The first ${limits.importFailures.toLocaleString('en-US')} of them.` }),
-    idempotency_key: z.string().meta({ description: 'Under which the same file may be sent again.' }),
+      .array(failedRow)
+      .meta({ description: `The first ${limits.importFailures.toLocaleString('en-US')} rows that failed.` }),
+    idempotency_key: z.string().meta({ description: 'Send the same file again under this key.' }),
   })
   .meta({ id: 'ImportReport' });
 
-export const movement = z
+const movement = z
   .object({
     ref: z.string().meta({ description: "The order's id, or the write's." }),
     order_id: z.string().nullable(),
@@ -180,7 +198,7 @@ export const movement = z
   .meta({ id: 'StockMovement' });
 
 /** As it stood after the last operation up to a moment. */
-export const pastBalance = z
+const pastBalance = z
   .object({
     product_id: z.string(),
     at: time,
@@ -192,94 +210,65 @@ export const pastBalance = z
   })
   .meta({ id: 'PastBalance' });
 
-export const healthReply = z
+const healthStatus = words('HealthStatus', ['ok', 'degraded', 'down']);
+
+const health = z
   .object({
-    status: z.enum(['ok', 'degraded', 'down']),
+    status: healthStatus,
     version: z.string(),
-    journal: z.object({ kind: z.string(), guarantee: z.string() }),
-    dependencies: z.record(z.string(), z.looseObject({ status: z.string() })),
+    journal: z.object({ kind: z.string(), guarantee: z.string() }).meta({ id: 'JournalHealth' }),
+    dependencies: z.record(z.string(), z.looseObject({ status: z.string() }).meta({ id: 'DependencyHealth' })),
   })
   .meta({ id: 'Health' });
 
-const perTarget = <T extends z.ZodType>(value: T) => z.partialRecord(z.enum(GREMLIN_TARGETS), value);
+/** For a client that has shown no credential. */
+const healthBrief = z.strictObject({ status: healthStatus }).meta({ id: 'HealthBrief' });
 
-export const gremlinReply = z
+const target = words('GremlinTarget', GREMLIN_TARGETS);
+const kind = words('GremlinKind', GREMLIN_KINDS);
+
+const gremlinRule = z
+  .object({
+    target,
+    kind,
+    every: z.int().optional(),
+    probability: z.number().optional(),
+    delay_ms: count,
+    jitter_ms: count,
+  })
+  .meta({ id: 'GremlinRule' });
+
+const gremlin = z
   .object({
     enabled: z.boolean(),
     since: time.optional(),
     until: time.optional().meta({ description: 'When it ends by itself.' }),
     seed: count.optional(),
-    rules: z
-      .array(
-        z.object({
-          target: z.enum(GREMLIN_TARGETS),
-          kind: z.enum(GREMLIN_KINDS),
-          every: z.int().optional(),
-          probability: z.number().optional(),
-          delay_ms: count,
-          jitter_ms: count,
-        }),
-      )
-      .optional(),
-    asked: perTarget(count).meta({ description: 'How many calls it looked at.' }),
-    hits: perTarget(z.partialRecord(z.enum(GREMLIN_KINDS), count)).meta({ description: 'What it did, and how often.' }),
+    rules: z.array(gremlinRule).optional(),
+    asked: z.partialRecord(target, count).meta({ description: 'How many calls it looked at.' }),
+    hits: z.partialRecord(target, z.partialRecord(kind, count)).meta({ description: 'What it did, and how often.' }),
   })
   .meta({ id: 'Gremlin' });
 
-/** For who has shown nothing. */
-export const healthBrief = healthReply.pick({ status: true }).strict().meta({ id: 'HealthBrief' });
+// ---------------------------------------------------------------- whole replies
 
-// ---------------------------------------------------------------- envelopes
+export const orderReply = one('OrderReply', order);
+export const orderWriteReply = written('OrderWriteReply', order);
+export const orderListReply = paged('OrderListReply', order);
+export const historyReply = one('OrderHistoryReply', z.array(historyEntry), { order_id: z.string() });
+export const transitionsReply = one('TransitionsReply', transitions);
 
-const pagination = z
-  .object({
-    page: z.int().min(1),
-    page_size: z.int().min(1).max(limits.pageSize),
-    total: count,
-    total_pages: count,
-    total_is_estimate: z.literal(true).optional().meta({ description: 'There only when it is one.' }),
-  })
-  .meta({ id: 'Pagination' });
+export const productReply = one('ProductReply', product);
+export const productWriteReply = written('ProductWriteReply', product);
+export const productListReply = paged('ProductListReply', product);
+export const receiptReply = written('ReceiptReply', z.array(product));
+export const checkReply = one('StockCheckReply', check);
+export const importReply = written('ImportReply', importReport);
+export const ledgerReply = z.union([continued('LedgerReply', movement), one('PastBalanceReply', pastBalance)]);
+export const auditReply = listed('AuditReply', movement);
 
-const cursorPagination = z
-  .object({
-    limit: z.int().min(1).max(limits.pageSize),
-    next_cursor: z.string().nullable().meta({ description: 'Null at the end.' }),
-    total: count.optional().meta({ description: 'Of the whole list; on its first page only.' }),
-    total_is_estimate: z.literal(true).optional(),
-  })
-  .meta({ id: 'CursorPagination' });
-
-const success = z.literal('success');
-
-export const one = <T extends z.ZodType>(data: T) => z.object({ status: success, data });
-/** Of a write, which says in a sentence what it did. */
-export const written = <T extends z.ZodType>(data: T) => z.object({ status: success, message: z.string(), data });
-export const listed = <T extends z.ZodType>(item: T) => z.object({ status: success, data: z.array(item), pagination });
-
-/** A list that is read by page numbers, or on and on by cursor. */
-export const paged = <T extends z.ZodType>(item: T) =>
-  z.object({ status: success, data: z.array(item), pagination: z.union([pagination, cursorPagination]) });
-export const continued = <T extends z.ZodType>(item: T) =>
-  z.object({ status: success, data: z.array(item), pagination: cursorPagination });
-
-/** The error of the contract, with one of these codes. What else it may carry depends on the code. */
-export const errorReply = (codes: readonly ErrorCode[]) =>
-  z.looseObject({
-    status: z.literal('error'),
-    code: z.enum(codes),
-    message: z.string().meta({ description: 'A sentence for a person.' }),
-    errors: z.array(fieldError).meta({ description: 'Every field that is wrong; body for the body as a whole.' }),
-  });
-
-/** The same as RFC 9457 has it. */
-export const problemReply = (codes: readonly ErrorCode[]) =>
-  z.looseObject({
-    type: z.string().meta({ format: 'uri-reference' }),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    instance: z.string().meta({ format: 'uri-reference' }),
-    code: z.enum(codes),
-    errors: z.array(fieldError),
-  });
+export const healthReply = z.union([health, healthBrief]);
+export const livenessReply = z.object({ status: z.literal('alive') }).meta({ id: 'LivenessReply' });
+export const readinessReply = z.object({ status: z.literal('ready') }).meta({ id: 'ReadinessReply' });
+export const gremlinReply = one('GremlinReply', gremlin);
+export const gremlinWriteReply = written('GremlinWriteReply', gremlin);

@@ -63,12 +63,13 @@ const someText = ruled<string>(
   (value) => typeof value === 'string' && value.trim() !== '' && hasAtMost(value, limits.textChars),
   { type: 'string', minLength: 1, maxLength: limits.textChars },
 );
-const address = ruled<Json>(
+export const address = ruled<Json>(
   `must be text or an object, at most ${grouped(limits.addressJsonChars)} characters as JSON`,
   (value) =>
     (typeof value === 'string' || (typeof value === 'object' && value !== null && !Array.isArray(value))) &&
     hasAtMost(JSON.stringify(value), limits.addressJsonChars),
   {
+    id: 'Address',
     anyOf: [{ type: 'string' }, { type: 'object', additionalProperties: true }],
     description: `Text or an object of your own shape, at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
   },
@@ -104,21 +105,29 @@ const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(sha
 export const idText = ruled<string>(ID_RULE, (value) => typeof value === 'string' && isIdText(value), ID_TEXT);
 
 /** A whole number in an address. */
-export const wholeText = (otherwise: number, to: number) =>
+export const wholeText = (to: number, description: string) =>
   ruled<string>(
     `must be a whole number from 1 to ${to}`,
     (value) => typeof value === 'string' && /^\d{1,9}$/.test(value) && Number(value) >= 1 && Number(value) <= to,
-    { type: 'integer', minimum: 1, maximum: to, default: otherwise },
+    { type: 'integer', minimum: 1, maximum: to, description },
   )
-    .transform(Number)
-    .default(otherwise);
+    .optional()
+    .transform((text) => (text === undefined ? undefined : Number(text)));
 
-export const word = <const W extends readonly string[]>(words: W) =>
-  z.enum(words, `must be one of ${words.join(', ')}`);
+/**
+ * A whole number in an address, with what it is if it is left out. That stands in the description: a generated
+ * client sends a `default` of the document with every request, also where it contradicts another parameter.
+ */
+export const wholeTextOr = (otherwise: number, to: number, description: string) =>
+  wholeText(to, `${description} ${otherwise} if it is left out.`).transform((given) => given ?? otherwise);
+
+/** @param id the name of this list of words in the document. */
+export const word = <const W extends readonly string[]>(id: string, words: W) =>
+  z.enum(words, `must be one of ${words.join(', ')}`).meta({ id });
 
 export const pageQuery = z.object({
-  page: wholeText(1, limits.pageDepth),
-  page_size: wholeText(limits.pageSizeDefault, limits.pageSize),
+  page: wholeTextOr(1, limits.pageDepth, 'The number of the page.'),
+  page_size: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many entries a page has.'),
 });
 type PageQuery = z.output<typeof pageQuery>;
 
@@ -134,7 +143,8 @@ export const pageOf = ({ page, page_size }: PageQuery): Page => ({ page, pageSiz
 
 // ---------------------------------------------------------------- bodies
 
-const lines = listOf(object({ product_id: id, quantity }), limits.linesPerOrder);
+const line = object({ product_id: id, quantity }).meta({ id: 'OrderLineRequest' });
+const lines = listOf(line, limits.linesPerOrder);
 
 export const orderBody = z.compile(
   object({
@@ -156,7 +166,9 @@ export type OrderBody = z.output<typeof orderBody>;
 
 const named = { idempotency_key: key.optional() };
 
-export const statusBody = z.compile(object({ status: word(STATUSES), ...named }).meta({ id: 'StatusRequest' }));
+export const statusBody = z.compile(
+  object({ status: word('OrderStatus', STATUSES), ...named }).meta({ id: 'StatusRequest' }),
+);
 export type StatusBody = z.output<typeof statusBody>;
 
 export const cancelBody = z.compile(object({ reason: text.optional(), ...named }).meta({ id: 'CancelRequest' }));
@@ -177,7 +189,7 @@ export type DeliverBody = z.output<typeof deliverBody>;
 export const returnBody = z.compile(
   object({
     lines: listOf(
-      object({ product_id: id.optional(), item_id: idText.optional(), quantity }),
+      object({ product_id: id.optional(), item_id: idText.optional(), quantity }).meta({ id: 'ReturnLineRequest' }),
       limits.linesPerOrder,
     ).optional(),
     reason: text.optional(),
@@ -228,7 +240,7 @@ export const receiptLine = object({
     .optional()
     .meta({ description: 'Whether orders may take more than there is.' }),
   backorder_limit: whole(0, limits.stock).optional(),
-});
+}).meta({ id: 'ReceiptLineRequest' });
 export type ReceiptLine = z.output<typeof receiptLine>;
 
 export const receiptBody = z.compile(
@@ -259,8 +271,8 @@ export const checkBody = z.compile(object({ items: lines }).meta({ id: 'CheckReq
 export type CheckBody = z.output<typeof checkBody>;
 
 const gremlinRule = {
-  target: word(GREMLIN_TARGETS).optional(),
-  kind: word(GREMLIN_KINDS).optional(),
+  target: word('GremlinTarget', GREMLIN_TARGETS).optional(),
+  kind: word('GremlinKind', GREMLIN_KINDS).optional(),
   every: whole(1, limits.gremlinEvery).optional(),
   probability: ruled<number>(
     'must be a number from 0 to 1',
@@ -275,7 +287,7 @@ const gremlinRule = {
 export const gremlinBody = z.compile(
   object({
     ...gremlinRule,
-    rules: listOf(object(gremlinRule), limits.gremlinRules).optional(),
+    rules: listOf(object(gremlinRule).meta({ id: 'GremlinRuleRequest' }), limits.gremlinRules).optional(),
     for_s: whole(1, limits.gremlinForS).optional(),
     seed: whole(0, 2 ** 31 - 1).optional(),
   }).meta({ id: 'GremlinRequest' }),

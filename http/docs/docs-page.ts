@@ -8,7 +8,15 @@ import { anchorOf } from '../api/problem.js';
 import { fieldList, rows } from './docs-fields.js';
 import { STYLE } from './docs-style.js';
 import { type Html, html, prose, Html as Ready } from './html.js';
-import type { Described, Document, Media, Parameter, Reference, Reply } from './openapi.js';
+import {
+  type Described,
+  type Document,
+  isEverywhere,
+  type Media,
+  parameterOf,
+  type Reference,
+  type Reply,
+} from './openapi.js';
 
 const HASH = createHash('sha256').update(STYLE).digest('base64');
 
@@ -106,13 +114,13 @@ ${Object.entries(responses).map(([status, reply]) => answer(status, replyOf(repl
 const TITLES = { path: 'In the path', query: 'Query', header: 'Headers' } as const;
 
 function parameterList(where: keyof typeof TITLES, { parameters }: Described, document: Document): Html | undefined {
-  const here = parameters.filter((one): one is Parameter => 'in' in one && one.in === where);
-  const fields = here.map(({ name, required, description, schema }) => ({
-    name,
-    isRequired: required,
-    schema: { ...schema, ...(description !== undefined && { description }) },
-  }));
-  return here.length === 0
+  const fields = parameters.flatMap((one) => {
+    const { in: place, name, required, description, schema } = parameterOf(one, document) ?? {};
+    if (place !== where || name === undefined || isEverywhere(name)) return [];
+    const shown = { ...schema, ...(description !== undefined && { description }) };
+    return [{ name, isRequired: required === true, schema: shown }];
+  });
+  return fields.length === 0
     ? undefined
     : html`<h4>${TITLES[where]}</h4>${rows(fields, document.components.schemas, 'required')}`;
 }

@@ -4,10 +4,10 @@
  */
 import { z } from 'zod';
 import type { Demand, Scope } from '../../actors/principal.js';
+import { errorReply, problemReply } from '../api/envelopes.js';
 import { ERRORS, type ErrorCode, exampleOf } from '../api/errors.js';
 import { codesOf, type Operation, type Tag } from '../api/operation.js';
 import { problemOf } from '../api/problem.js';
-import { errorReply, problemReply } from '../api/reply-schemas.js';
 import { curlsOf } from './curl.js';
 
 // ---------------------------------------------------------------- shape
@@ -58,6 +58,7 @@ export interface Document {
   readonly components: {
     readonly schemas: { readonly [name: string]: JsonSchema };
     readonly responses: { readonly [name: string]: Reply };
+    readonly parameters: { readonly [name: string]: Parameter };
     readonly [more: string]: { readonly [name: string]: unknown };
   };
 }
@@ -102,13 +103,12 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
 // ---------------------------------------------------------------- the document
 
 export function openApiDocument(operations: readonly Operation[], version: string): Document {
-  const schemas = new Schemas();
-  const responses: Record<string, Reply> = {};
+  const components = new Components();
   const paths: Record<string, Record<string, Described>> = {};
   for (const operation of operations) {
     const path = operation.path.replace(/:(\w+)/g, '{$1}');
     const here = paths[path] ?? {};
-    here[operation.method.toLowerCase()] = described(operation, schemas, responses);
+    here[operation.method.toLowerCase()] = described(operation, components);
     paths[path] = here;
   }
   return {
@@ -118,14 +118,10 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     tags: Object.entries(TAGS).map(([name, description]) => ({ name: name as Tag, description })),
     paths,
     components: {
-      schemas: schemas.named,
-      responses,
+      schemas: components.schemas,
+      responses: components.responses,
       headers: HEADERS,
-      parameters: {
-        RequestId: idHeader('X-Request-ID', 'Taken over into the reply and the log; made when it is not sent.'),
-        CorrelationId: idHeader('X-Correlation-ID', 'Taken over into the reply, the log, the history and every event.'),
-        IfNoneMatch: { name: 'If-None-Match', in: 'header', required: false, schema: string },
-      },
+      parameters: components.parameters,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'Needed where AUTH is on; the list names the scope.' },
       },
@@ -133,30 +129,43 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   };
 }
 
-const idHeader = (name: string, description: string): Parameter => ({
+const header = (name: string, description: string, pattern?: string): Parameter => ({
   ...{ name, in: 'header', required: false, description },
-  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+  schema: { ...string, ...(pattern !== undefined && { pattern }) },
 });
 
-function described(operation: Operation, schemas: Schemas, responses: Record<string, Reply>): Described {
+const ID_HEADER = '^[!-~]{1,255}$';
+const IF_NONE_MATCH = header(
+  'If-None-Match',
+  'The ETag that you have. Its version is answered with 304, without a body.',
+);
+/** Every operation looks at them. */
+const ID_HEADERS = [
+  header('X-Request-ID', 'Returned in the reply and logged. Holdfast makes one if you send none.', ID_HEADER),
+  header('X-Correlation-ID', 'Returned in the reply, and kept in the log, the history and every event.', ID_HEADER),
+];
+
+export const isEverywhere = (header: string): boolean => ID_HEADERS.some(({ name }) => name === header);
+
+function described(operation: Operation, components: Components): Described {
   const { id, summary, description, tag, scope, etag = false } = operation;
-  const body = requestBody(operation, schemas);
+  const body = requestBody(operation, components);
+  const parameters = [
+    ...parametersOf(operation.params, 'path', components),
+    ...parametersOf(operation.query, 'query', components),
+    ...parametersOf(z.object(operation.headers ?? {}).partial(), 'header', components),
+    ...(etag ? [IF_NONE_MATCH] : []),
+    ...ID_HEADERS,
+  ];
   return {
     operationId: id,
     summary,
     ...(description !== undefined && { description }),
     tags: [tag],
     security: securityOf(scope),
-    parameters: [
-      ...parametersOf(operation.params, 'path', schemas),
-      ...parametersOf(operation.query, 'query', schemas),
-      ...parametersOf(z.object(operation.headers ?? {}).partial(), 'header', schemas),
-      ...(etag ? [refTo('parameters', 'IfNoneMatch')] : []),
-      refTo('parameters', 'RequestId'),
-      refTo('parameters', 'CorrelationId'),
-    ],
+    parameters: parameters.map((parameter) => components.parameter(parameter)),
     ...(body !== undefined && { requestBody: body }),
-    responses: { ...successes(operation, schemas), ...failures(operation, schemas, responses) },
+    responses: { ...successes(operation, components), ...failures(operation, components) },
     'x-codeSamples': curlsOf(operation).map((sample) => ({ lang: 'curl', ...sample })),
   };
 }
@@ -168,8 +177,8 @@ function securityOf(demand: Demand): Described['security'] {
   return [{ bearer: demand === 'any' ? [] : [demand.replace('service:', '') as Scope] }];
 }
 
-function parametersOf(shape: z.ZodObject, where: Parameter['in'], schemas: Schemas): Parameter[] {
-  const { properties = {}, required = [] } = schemas.of(shape) as {
+function parametersOf(shape: z.ZodObject, where: Parameter['in'], components: Components): Parameter[] {
+  const { properties = {}, required = [] } = components.schema(shape) as {
     readonly properties?: { readonly [name: string]: JsonSchema };
     readonly required?: readonly string[];
   };
@@ -180,7 +189,7 @@ function parametersOf(shape: z.ZodObject, where: Parameter['in'], schemas: Schem
   }));
 }
 
-function requestBody(operation: Operation, schemas: Schemas): Described['requestBody'] {
+function requestBody(operation: Operation, components: Components): Described['requestBody'] {
   const { body, optionalBody = false, stream, examples = [] } = operation;
   if (stream !== undefined) {
     const examples = { Example: { value: stream.example } };
@@ -190,13 +199,13 @@ function requestBody(operation: Operation, schemas: Schemas): Described['request
   const shown = examples.flatMap(({ name, body: value }) =>
     value === undefined ? [] : [[name.replaceAll(' ', '_'), { summary: name, value }] as const],
   );
-  const media: Media = { schema: schemas.of(body), examples: Object.fromEntries(shown) };
+  const media: Media = { schema: components.schema(body), examples: Object.fromEntries(shown) };
   return { required: !optionalBody, content: { 'application/json': media } };
 }
 
 // ---------------------------------------------------------------- answers
 
-function successes({ path, success, etag = false }: Operation, schemas: Schemas): Described['responses'] {
+function successes({ path, success, etag = false }: Operation, components: Components): Described['responses'] {
   const replies: Record<string, Reply> = {};
   for (const [
     status,
@@ -205,14 +214,14 @@ function successes({ path, success, etag = false }: Operation, schemas: Schemas)
     replies[status] = {
       description,
       headers: headersOf([...headers, ...(etag ? ['ETag'] : []), ...(path.startsWith('/api/') ? RATE : [])]),
-      content: { [contentType]: { schema: schemas.of(schema), examples: { Example: { value: example } } } },
+      content: { [contentType]: { schema: components.schema(schema), examples: { Example: { value: example } } } },
     };
   }
   if (etag) replies[304] = { description: 'You have this version already.', headers: headersOf(['ETag']) };
   return replies;
 }
 
-function failures(operation: Operation, schemas: Schemas, responses: Record<string, Reply>): Described['responses'] {
+function failures(operation: Operation, components: Components): Described['responses'] {
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codesOf(operation)) {
     const { status } = ERRORS[code];
@@ -223,22 +232,24 @@ function failures(operation: Operation, schemas: Schemas, responses: Record<stri
     const own = operation.success[status];
     if (own !== undefined) {
       const { description, schema, example } = own;
-      const either = z.union([schema, errorReply(codes)]);
+      const either = z.union([schema, errorReply]);
       replies[status] = {
-        ...failure(status, codes, schemas),
+        ...failure(status, codes, components),
         description: `${description} ${codes.map((code) => ERRORS[code].title).join(', ')}.`,
-        content: { 'application/json': { schema: schemas.of(either), examples: { Example: { value: example } } } },
+        content: {
+          'application/json': { schema: components.schema(either), examples: { Example: { value: example } } },
+        },
       };
       continue;
     }
-    const name = codes.join('.');
-    responses[name] ??= failure(status, codes, schemas);
+    const name = codes.join('_or_');
+    components.responses[name] ??= failure(status, codes, components);
     replies[status] = refTo('responses', name);
   }
   return replies;
 }
 
-function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas): Reply {
+function failure(status: number, codes: readonly ErrorCode[], components: Components): Reply {
   const shown = (show: (example: object) => unknown) =>
     Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
   const more =
@@ -247,9 +258,9 @@ function failure(status: number, codes: readonly ErrorCode[], schemas: Schemas):
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
     headers: headersOf(more),
     content: {
-      'application/json': { schema: schemas.of(errorReply(codes)), examples: shown((example) => example) },
+      'application/json': { schema: components.schema(errorReply), examples: shown((example) => example) },
       'application/problem+json': {
-        schema: schemas.of(problemReply(codes)),
+        schema: components.schema(problemReply),
         examples: shown((example) => JSON.parse(problemOf(status, JSON.stringify(example), '/api/orders'))),
       },
     },
@@ -264,13 +275,28 @@ const headersOf = (more: readonly string[]): { readonly [name: string]: Referenc
 
 const refTo = (kind: string, name: string): Reference => ({ $ref: `#/components/${kind}/${name}` });
 
-// ---------------------------------------------------------------- schemas
+/** What a reference of this document leads to. */
+export const parameterOf = (one: Parameter | Reference, { components }: Document): Parameter | undefined =>
+  '$ref' in one ? components.parameters[one.$ref.split('/').at(-1) ?? ''] : one;
 
-/** JSON Schema of what validates. Schemas with an id of their own become components. */
-class Schemas {
-  readonly named: Record<string, JsonSchema> = {};
+// ---------------------------------------------------------------- components
 
-  of(schema: z.ZodType): JsonSchema {
+/** What operations share, each thing once. */
+class Components {
+  readonly schemas: Record<string, JsonSchema> = {};
+  readonly parameters: Record<string, Parameter> = {};
+  readonly responses: Record<string, Reply> = {};
+
+  /** By reference, unless another parameter has the same name and place but means something else. */
+  parameter(parameter: Parameter): Parameter | Reference {
+    const name = `${parameter.in}.${parameter.name}`;
+    this.parameters[name] ??= parameter;
+    const isTheSame = JSON.stringify(this.parameters[name]) === JSON.stringify(parameter);
+    return isTheSame ? refTo('parameters', name) : parameter;
+  }
+
+  /** JSON Schema of what validates. A schema with an id becomes a component. */
+  schema(schema: z.ZodType): JsonSchema {
     // Inside another one, so that a schema with an id becomes a reference also where it is the outermost.
     const whole = z.toJSONSchema(z.object({ it: schema }), { io: 'input', unrepresentable: 'any' });
     const { $defs = {}, properties = {} } = JSON.parse(
@@ -278,11 +304,11 @@ class Schemas {
     ) as { readonly $defs?: Record<string, JsonSchema>; readonly properties?: { readonly it?: JsonSchema } };
     for (const [name, made] of Object.entries($defs)) {
       const { id: _id, ...schema } = made;
-      const known = this.named[name];
+      const known = this.schemas[name];
       if (known !== undefined && JSON.stringify(known) !== JSON.stringify(schema)) {
         throw new Error(`Two schemas have the id ${name}.`);
       }
-      this.named[name] = schema;
+      this.schemas[name] = schema;
     }
     return properties.it ?? {};
   }

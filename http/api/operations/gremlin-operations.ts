@@ -2,7 +2,7 @@
 
 import { limits } from '../../../actors/limits.js';
 import { operation } from '../operation.js';
-import { gremlinReply, one, written } from '../reply-schemas.js';
+import { gremlinReply, gremlinWriteReply } from '../reply-schemas.js';
 import { gremlinBody } from '../schemas.js';
 import { busyGremlin } from './examples.js';
 
@@ -31,7 +31,7 @@ export const gremlinOperations = [
     success: {
       200: {
         description: 'It is on; this node obeys at once, the others within a second.',
-        schema: written(gremlinReply),
+        schema: gremlinWriteReply,
         example: { status: 'success', message: 'The gremlin is on', data: { ...busyGremlin, asked: {}, hits: {} } },
       },
     },
@@ -50,7 +50,7 @@ export const gremlinOperations = [
     success: {
       200: {
         description: 'It is off; what it did stays to be seen.',
-        schema: written(gremlinReply),
+        schema: gremlinWriteReply,
         example: { status: 'success', message: 'The gremlin is off', data: off },
       },
     },
@@ -70,7 +70,7 @@ export const gremlinOperations = [
     success: {
       200: {
         description: 'Rule and counts of what is on, or was on last.',
-        schema: one(gremlinReply),
+        schema: gremlinReply,
         example: { status: 'success', data: busyGremlin },
       },
     },

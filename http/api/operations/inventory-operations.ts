@@ -1,19 +1,16 @@
 /** Stock: look, receive, adjust, check, audit. */
 
-import { z } from 'zod';
 import { ledgerQuery, productListQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
 import {
+  auditReply,
   checkReply,
-  continued,
   importReply,
-  listed,
-  movement,
-  one,
-  paged,
-  pastBalance,
+  ledgerReply,
+  productListReply,
   productReply,
-  written,
+  productWriteReply,
+  receiptReply,
 } from '../reply-schemas.js';
 import { adjustBody, auditQuery, checkBody, key, productParams, receiptBody } from '../schemas.js';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from './examples.js';
@@ -41,7 +38,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'A page of products.',
-        schema: paged(productReply),
+        schema: productListReply,
         headers: ['Link'],
         example: { status: 'success', data: [gamingConsole], pagination: onePage },
       },
@@ -80,7 +77,7 @@ export const inventoryOperations = [
     success: {
       201: {
         description: 'Every product as it is now.',
-        schema: written(z.array(productReply)),
+        schema: receiptReply,
         example: { status: 'success', message: 'Stock received successfully', data: [gamingConsole] },
       },
     },
@@ -106,7 +103,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'What was done.',
-        schema: written(importReply),
+        schema: importReply,
         example: {
           status: 'success',
           message: 'Stock imported',
@@ -143,7 +140,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'Line by line.',
-        schema: one(checkReply),
+        schema: checkReply,
         example: {
           status: 'success',
           data: {
@@ -169,7 +166,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'The product.',
-        schema: one(productReply),
+        schema: productReply,
         example: { status: 'success', data: gamingConsole },
       },
     },
@@ -199,7 +196,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'The product as it is now.',
-        schema: written(productReply),
+        schema: productWriteReply,
         example: { status: 'success', message: 'Stock adjusted successfully', data: gamingConsole },
       },
     },
@@ -225,7 +222,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'Movements, or with `at` a balance.',
-        schema: z.union([continued(movement), one(pastBalance)]),
+        schema: ledgerReply,
         example: { status: 'success', data: [commitMovement], pagination: { limit: 20, next_cursor: null } },
         headers: ['Link'],
       },
@@ -247,7 +244,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: `A page of movements, such as what order ${EXAMPLE_ORDER_ID} took.`,
-        schema: listed(movement),
+        schema: auditReply,
         example: { status: 'success', data: [commitMovement], pagination: onePage },
       },
     },

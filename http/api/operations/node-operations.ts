@@ -2,10 +2,8 @@
 
 import { z } from 'zod';
 import { operation } from '../operation.js';
-import { healthBrief, healthReply } from '../reply-schemas.js';
+import { healthReply, livenessReply, readinessReply } from '../reply-schemas.js';
 import { healthyNode } from './examples.js';
-
-const healthAnswer = z.union([healthReply, healthBrief]);
 
 const ready = (path: string, id: string, summary: string, description: string) =>
   operation({
@@ -21,7 +19,7 @@ const ready = (path: string, id: string, summary: string, description: string) =
     success: {
       200: {
         description: 'It can: a write has just got through.',
-        schema: z.object({ status: z.literal('ready') }),
+        schema: readinessReply,
         example: { status: 'ready' },
       },
     },
@@ -42,10 +40,10 @@ export const nodeOperations = [
       'For people. Answers within two seconds, also when a part does not. Without a valid key or token, where AUTH is on, it tells no more than the status.',
     examples: [{ name: 'Ask' }],
     success: {
-      200: { description: 'ok, or degraded: it serves.', schema: healthAnswer, example: healthyNode },
+      200: { description: 'ok, or degraded: it serves.', schema: healthReply, example: healthyNode },
       503: {
         description: 'It does not serve.',
-        schema: healthAnswer,
+        schema: healthReply,
         example: {
           ...healthyNode,
           status: 'down',
@@ -67,7 +65,7 @@ export const nodeOperations = [
     success: {
       200: {
         description: 'It does.',
-        schema: z.object({ status: z.literal('alive') }),
+        schema: livenessReply,
         example: { status: 'alive' },
       },
     },
@@ -112,8 +110,8 @@ export const nodeOperations = [
     success: {
       200: {
         description: 'OpenAPI 3.1.',
-        schema: z.looseObject({ openapi: z.literal('3.1.1'), paths: z.record(z.string(), z.unknown()) }),
-        example: { openapi: '3.1.1', paths: {} },
+        schema: z.looseObject({ openapi: z.literal('3.1.1') }).meta({ id: 'OpenApiDocument' }),
+        example: { openapi: '3.1.1' },
       },
     },
     handle: ({ reference }) => reference.document(),

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.js';
 import { operation, type Success } from '../operation.js';
-import { one, orderReply, transitionsReply, written } from '../reply-schemas.js';
+import { orderWriteReply, transitionsReply } from '../reply-schemas.js';
 import {
   cancelBody,
   deliverBody,
@@ -33,7 +33,7 @@ const CHANGED: readonly ErrorCode[] = ['illegal_transition', 'too_many_changes',
 
 const changed = (description: string, message: string, data: object): Success => ({
   description,
-  schema: written(orderReply),
+  schema: orderWriteReply,
   example: { status: 'success', message, data },
   headers: ['ETag', 'Idempotency-Replayed'],
 });
@@ -65,7 +65,7 @@ export const orderLifeOperations = [
     success: {
       200: {
         description: 'The table and all words.',
-        schema: one(transitionsReply),
+        schema: transitionsReply,
         example: { status: 'success', data: transitions },
       },
     },

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { orderListQuery, userOrdersQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
-import { historyEntry, one, orderReply, paged, written } from '../reply-schemas.js';
+import { historyReply, orderListReply, orderReply, orderWriteReply } from '../reply-schemas.js';
 import { key, orderBody, orderParams, userParams } from '../schemas.js';
 import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from './examples.js';
 
@@ -54,13 +54,13 @@ export const orderOperations = [
     success: {
       201: {
         description: 'Held, paid and confirmed, and on disk.',
-        schema: written(orderReply),
+        schema: orderWriteReply,
         example: { status: 'success', message: 'Order created successfully', data: placedOrder },
         headers: ['Idempotency-Replayed', 'Preference-Applied'],
       },
       202: {
         description: 'Durable, without an outcome yet. Look at its Location in a moment.',
-        schema: written(orderReply),
+        schema: orderWriteReply,
         example: {
           status: 'success',
           message: 'Your order is safe with us and still being worked on. Please look at its Location in a moment.',
@@ -92,7 +92,7 @@ export const orderOperations = [
     success: {
       200: {
         description: 'A page of orders.',
-        schema: paged(orderReply),
+        schema: orderListReply,
         headers: ['Link'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
@@ -114,7 +114,7 @@ export const orderOperations = [
     success: {
       200: {
         description: 'The order.',
-        schema: one(orderReply),
+        schema: orderReply,
         example: { status: 'success', data: placedOrder },
       },
     },
@@ -134,7 +134,7 @@ export const orderOperations = [
     success: {
       200: {
         description: 'Its events.',
-        schema: one(z.array(historyEntry)).extend({ order_id: z.string() }),
+        schema: historyReply,
         example: { status: 'success', order_id: EXAMPLE_ORDER_ID, data: placedHistory },
       },
     },
@@ -155,7 +155,7 @@ export const orderOperations = [
     success: {
       200: {
         description: 'A page of orders.',
-        schema: paged(orderReply),
+        schema: orderListReply,
         headers: ['Link'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },

@@ -2,7 +2,13 @@
  * Requests made from the OpenAPI document that a running Holdfast serves: valid, nearly valid and hostile.
  * What is added to the document is asked for by itself; operations that change the node for all are left out.
  */
-import type { Described, Document, JsonSchema, Parameter } from '../../../http/docs/openapi.js';
+import {
+  type Described,
+  type Document,
+  type JsonSchema,
+  type Parameter,
+  parameterOf,
+} from '../../../http/docs/openapi.js';
 import {
   CONTENT_TYPES,
   HEADERS,
@@ -86,7 +92,7 @@ export class Requests {
 
   private valid(): Draft {
     const { method, path, operation } = this.pick(this.operations);
-    const parameters = operation.parameters.filter((one): one is Parameter => 'in' in one);
+    const parameters = this.parametersOf(operation);
     const isGiven = ({ required }: Parameter) => required || this.random() < 0.4;
     const values = new Map(parameters.filter(isGiven).map((one) => [one, this.value(one.schema, one.name, 0)]));
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
@@ -149,6 +155,10 @@ export class Requests {
     }
   }
 
+  private parametersOf({ parameters }: Described): Parameter[] {
+    return parameters.flatMap((one) => parameterOf(one, this.document) ?? []);
+  }
+
   private resolved(schema: JsonSchema): Schema {
     const name = typeof schema.$ref === 'string' ? schema.$ref.split('/').at(-1) : undefined;
     return name === undefined ? schema : (this.document.components.schemas[name] ?? {});
@@ -198,7 +208,7 @@ export class Requests {
       return;
     }
     const names = this.operations.flatMap(({ operation }) =>
-      operation.parameters.flatMap((one) => ('in' in one && one.in === 'query' ? [one.name] : [])),
+      this.parametersOf(operation).flatMap((one) => (one.in === 'query' ? [one.name] : [])),
     );
     const name = names.length === 0 || this.random() < 0.1 ? text() : this.pick(names);
     draft.target = `${path}?${query === '' ? '' : `${query}&`}${name}=${text()}`;

@@ -4,9 +4,9 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
+import { errorReply, problemReply } from '../../../http/api/envelopes.js';
 import { ERRORS, type ErrorCode } from '../../../http/api/errors.js';
 import { codesOf, type Operation } from '../../../http/api/operation.js';
-import { errorReply, problemReply } from '../../../http/api/reply-schemas.js';
 
 interface Seen {
   readonly status: number;
@@ -20,16 +20,22 @@ export function replyFault(operation: Operation, { status, contentType, text }: 
   const success = operation.success[status];
   if (status === 304 && operation.etag === true) return text === '' ? undefined : 'a body with 304';
   if (success === undefined && codes.length === 0) return `${status} is not documented`;
-  if (contentType.startsWith('application/problem+json')) return schemaFault(problemReply(codes), JSON.parse(text));
+  if (contentType.startsWith('application/problem+json')) return errorFault(problemReply, codes, JSON.parse(text));
   if (!contentType.startsWith('application/json')) {
     return contentType.startsWith(success?.contentType ?? '-') ? undefined : `${contentType} is not documented`;
   }
   const value: unknown = JSON.parse(text);
   return isError(value)
-    ? schemaFault(errorReply(codes), value)
+    ? errorFault(errorReply, codes, value)
     : success === undefined
       ? 'no error in the shape of the contract'
       : schemaFault(success.schema, value);
+}
+
+/** The schema knows every code there is; this operation may answer these. */
+function errorFault(schema: z.ZodType, codes: readonly ErrorCode[], value: unknown): string | undefined {
+  const { code } = Object(value) as { readonly code?: ErrorCode };
+  return code !== undefined && !codes.includes(code) ? `${code} is not documented` : schemaFault(schema, value);
 }
 
 export function schemaFault(schema: z.ZodType, value: unknown): string | undefined {
@@ -41,5 +47,5 @@ export function schemaFault(schema: z.ZodType, value: unknown): string | undefin
   return isDeepStrictEqual(read.data, value) ? undefined : `has more than its schema: ${JSON.stringify(value)}`;
 }
 
-const isError = (value: unknown): value is { readonly code: ErrorCode } =>
+const isError = (value: unknown): value is { readonly status: 'error' } =>
   typeof value === 'object' && value !== null && 'status' in value && value.status === 'error';

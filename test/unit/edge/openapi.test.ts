@@ -1,10 +1,10 @@
 /** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { errorReply } from '../../../http/api/envelopes.js';
 import { ERRORS, type ErrorCode, exampleOf } from '../../../http/api/errors.js';
 import type { Example, Operation } from '../../../http/api/operation.js';
 import { operations } from '../../../http/api/operations/all.js';
-import { errorReply } from '../../../http/api/reply-schemas.js';
 import { pathsOf } from '../../../http/api/routes.js';
 import { openApiDocument } from '../../../http/docs/openapi.js';
 import { replyFault, schemaFault } from './documented.js';
@@ -61,6 +61,46 @@ test('every reference leads somewhere, and no schema is empty', () => {
   }
 });
 
+/** Every schema in the document, with where it stands. */
+function* schemasIn(value: unknown, path = ''): Generator<readonly [string, Readonly<Record<string, unknown>>]> {
+  if (typeof value !== 'object' || value === null) return;
+  if (/\/(schema|items|schemas\/\w+)$|\/(properties|anyOf)\/\w+$/.test(path)) yield [path, { ...value }];
+  for (const [name, inner] of Object.entries(value)) {
+    if (name !== 'examples' && name !== 'example') yield* schemasIn(inner, `${path}/${name}`);
+  }
+}
+
+test('a model of a generated client has a name, and is one for all operations', () => {
+  const names = Object.keys(document.components.schemas);
+  for (const [path, { properties, enum: words = [] }] of schemasIn(document)) {
+    const needsName = properties !== undefined || (words as readonly unknown[]).length > 1;
+    assert.ok(!needsName || /^\/components\/schemas\/\w+$/.test(path), `${path} would be a model without a name`);
+  }
+  assert.ok(names.length > 40 && names.length < 100, `${names.length} models`);
+  const responses = Object.values(document.components.responses);
+  assert.ok(responses.length > 10);
+  for (const { content = {} } of responses) {
+    const refs = Object.entries(content).map(([type, { schema }]) => [type, schema.$ref]);
+    assert.equal(Object.fromEntries(refs), {
+      'application/json': '#/components/schemas/Error',
+      'application/problem+json': '#/components/schemas/Problem',
+    });
+  }
+  const { properties = {} } = document.components.schemas.Error as { properties?: Record<string, { type?: string }> };
+  assert.is(properties.order_id?.type, 'string');
+  assert.equal(properties.details, {
+    type: 'array',
+    items: { $ref: '#/components/schemas/ErrorDetail' },
+    description: 'The products that an order failed for.',
+  });
+});
+
+test('a client sends no parameter that nobody asked for', () => {
+  const parameters = Object.values(document.components.parameters);
+  assert.ok(parameters.some(({ name }) => name === 'page') && parameters.some(({ name }) => name === 'limit'));
+  for (const { name, schema } of parameters) assert.not.ok('default' in schema, name);
+});
+
 test('every example is what its schema says', () => {
   for (const operation of operations) {
     for (const [status, { schema, example }] of Object.entries(operation.success)) {
@@ -75,7 +115,7 @@ test('every example is what its schema says', () => {
     }
   }
   for (const code of Object.keys(ERRORS) as ErrorCode[]) {
-    assert.is(schemaFault(errorReply([code]), exampleOf(code)), undefined, code);
+    assert.is(schemaFault(errorReply, exampleOf(code)), undefined, code);
   }
 });
 
