@@ -26,14 +26,14 @@ import { postgresGremlinSwitch } from '../storage/postgres/postgres-gremlin-swit
 import { rateLimits } from '../storage/redis/rate-limits.js';
 import { connectRedis, type Redis } from '../storage/redis/redis.js';
 import { type Config, ConfigError, readConfig } from './config/config.js';
-import { seedDemo } from './seed.js';
+import { DemoSeed } from './seed.js';
 import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
 import { healthReport, type Running } from './telemetry/health-report.js';
 import { createLogger } from './telemetry/logger.js';
 import { nodeMeter, searchMeter, watchRedis, watchSizes } from './telemetry/node-metrics.js';
-import { laterApiKeys, laterGremlin, laterOwners, laterQueries } from './until-started.js';
+import { laterApiKeys, laterGremlin, laterQueries } from './until-started.js';
 import { version } from './version.js';
 
 const EXIT_CONFIG = 78;
@@ -54,14 +54,15 @@ class Holdfast {
   private counts: Redis | undefined;
   private servers: Servers | undefined;
   private stores: Stores | undefined;
-  private life: Supervisor | undefined;
   private queries: Queries | undefined;
   private indexer: SearchIndexer | undefined;
   private running: Running | undefined;
-  private started: Promise<Supervisor> | undefined;
+  private started: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
   private readonly calledOff = new AbortController();
   private readonly clock = systemClock();
+  private readonly supervisor: Supervisor;
+  private seed: DemoSeed | undefined;
   private readonly gremlin = new Gremlin(this.clock, (target) => {
     this.logger.warn({ target }, 'the gremlin kills this process');
     process.kill(process.pid, 'SIGKILL');
@@ -71,14 +72,17 @@ class Holdfast {
   constructor(
     private readonly config: Config,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.supervisor = new Supervisor(this.clock, logger);
+  }
 
   /** Runs until it is stopped; rejects with what keeps it from running. */
   async run(): Promise<void> {
     this.started = this.start();
-    const supervisor = await this.started;
-    await Promise.race([this.serve(supervisor), supervisor.ended]);
-    await supervisor.ended;
+    await this.started;
+    const { ended } = this.supervisor;
+    await Promise.race([this.serve(), ended]);
+    await ended;
   }
 
   /** The way back; safe to call at any moment, and more than once. */
@@ -89,14 +93,14 @@ class Holdfast {
 
   /** The way back when memory may be wrong: nothing of it is written any more; the journal heals it. */
   crash(error: unknown): Promise<void> {
-    this.life?.abandon(error);
+    this.supervisor.abandon(error);
     return Promise.race([this.stop(), this.pause(CRASH_MS)]);
   }
 
   // -------------------------------------------------------------- machinery
 
-  private async start(): Promise<Supervisor> {
-    const { config, logger, clock } = this;
+  private async start(): Promise<void> {
+    const { config, logger, clock, supervisor } = this;
     const { signal } = this.calledOff;
     const registry = createRegistry();
     this.dataDir = await openDataDir(config.dataDir);
@@ -107,15 +111,11 @@ class Holdfast {
       host: config.host,
       port: config.port,
       inventoryPort: config.inventoryPort,
-      owners: ownersUnderGremlin(
-        laterOwners(() => this.life),
-        this.gremlin,
-        clock,
-      ),
+      owners: config.gremlin ? ownersUnderGremlin(supervisor, this.gremlin, clock) : supervisor,
       gremlin: config.gremlin ? laterGremlin(() => this.gremlinControl) : undefined,
       queries: laterQueries(() => this.queries),
       health: () => healthReport(config, version, clock, this.running),
-      ready: () => this.life?.notReady() ?? Promise.resolve('this node is starting'),
+      ready: () => this.notReady(),
       metrics: registry,
       auth: this.auth(),
       logger,
@@ -136,13 +136,18 @@ class Holdfast {
     if (config.gremlin) {
       this.gremlinControl = new GremlinControl(this.gremlin, postgresGremlinSwitch(stores.client), clock, logger);
     }
-    this.life = this.begin(this.dataDir, this.stores, nodeMeter(registry));
-    this.queries = productReads(this.stores.queries, () => this.life?.incarnation?.keepers);
-    this.running = { servers: this.servers, stores: this.stores, life: this.life };
-    watchSizes(registry, this.life);
+    if (stores.settlement.seed === 'demo') this.seed = new DemoSeed(supervisor, clock, logger);
+    this.begin(this.dataDir, this.stores, nodeMeter(registry));
+    this.queries = productReads(this.stores.queries, () => supervisor.incarnation?.keepers);
+    this.running = { servers: this.servers, stores: this.stores, supervisor };
+    watchSizes(registry, supervisor);
     if (this.stores.redis !== undefined) watchRedis(registry, this.stores.redis);
     this.indexer = this.beginIndexing(this.stores, registry);
-    return this.life;
+  }
+
+  /** What keeps this node from serving, or from what a first start promises. */
+  private async notReady(): Promise<string | undefined> {
+    return (await this.supervisor.notReady()) ?? this.seed?.notReady;
   }
 
   private auth(): Auth | undefined {
@@ -160,19 +165,21 @@ class Holdfast {
     return indexer;
   }
 
-  private async serve(supervisor: Supervisor): Promise<void> {
+  private async serve(): Promise<void> {
+    const { supervisor, seed, calledOff } = this;
     await supervisor.up;
     this.gremlinControl?.start(); // Not before: what it kills must have come up.
     await supervisor.begun;
-    if (this.stores?.settlement.seed === 'demo') await seedDemo(supervisor, this.logger);
-    await this.tellReady(supervisor);
+    await seed?.run(calledOff.signal);
+    await this.tellReady();
   }
 
-  private begin({ nodeId: node }: DataDir, stores: Stores, meter: ReturnType<typeof nodeMeter>): Supervisor {
-    const { config, logger, clock } = this;
-    const supervisor = new Supervisor({
+  private begin({ nodeId: node }: DataDir, stores: Stores, meter: ReturnType<typeof nodeMeter>): void {
+    const { config, clock, supervisor } = this;
+    supervisor.start({
       ...stores,
       node: nodeId(node),
+      nodeName: config.nodeName,
       partitions: stores.settlement.partitions,
       context: {
         instantPayment: stores.instantPayment && unlessTroubled(this.gremlin, stores.instantPayment),
@@ -182,8 +189,6 @@ class Holdfast {
       holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
       post: postUnderGremlin(localPost(clock), this.gremlin, clock),
       meter,
-      clock,
-      logger,
       source: `/${encodeURIComponent(config.serviceName)}`,
       orderTimeoutMs: config.orderTimeoutMs,
       byteLength: Buffer.byteLength,
@@ -192,12 +197,11 @@ class Holdfast {
     stores.nats?.watch((status) => {
       if (status === 'connected') supervisor.incarnation?.recheckEvents();
     });
-    return supervisor;
   }
 
-  private async tellReady(supervisor: Supervisor): Promise<void> {
+  private async tellReady(): Promise<void> {
     const { edge, config, logger, calledOff } = this;
-    while (!calledOff.signal.aborted && (await supervisor.notReady()) !== undefined) await this.pause(READY_POLL_MS);
+    while (!calledOff.signal.aborted && (await this.notReady()) !== undefined) await this.pause(READY_POLL_MS);
     if (calledOff.signal.aborted) return;
     const { main, inventory } = edge?.ports ?? {};
     logger.info(
@@ -237,7 +241,7 @@ class Holdfast {
     const steps = [
       () => this.edge?.stop(EDGE_STOP_MS),
       () => this.counts?.end(),
-      () => this.life?.stop(NODE_STOP_MS),
+      () => this.supervisor.stop(NODE_STOP_MS),
       () => this.indexer?.stop(),
       () => this.stores?.close(),
       // Those that still come up are ended by who starts them.

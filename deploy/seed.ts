@@ -1,10 +1,10 @@
-// The products a first start brings along, so that the first curl has something to order. Each is one
-// receipt with an id of its own: a repeat at the next start has no effect.
+// The products a first start brings along, so that the first curl has something to order. Each is one receipt with
+// an id of its own: the next start repeats it, without effect, or completes what a kill left undone.
 
 import { productId, writeId } from '../actors/ids.js';
 import { toMinor } from '../actors/money.js';
 import type { Owners } from '../actors/ports/owners.js';
-import type { Logger } from '../actors/ports/runtime.js';
+import type { Clock, Logger } from '../actors/ports/runtime.js';
 
 const CURRENCY = 'USD';
 const DEMO = [
@@ -15,29 +15,54 @@ const DEMO = [
   { id: 'PROD-005', name: 'Mechanical Keyboard', price: 129.99, stock: 150 },
 ];
 const WAIT_MS = 10_000;
+const AGAIN_MS = 200;
 
-export async function seedDemo(owners: Pick<Owners, 'stock'>, logger: Logger): Promise<void> {
-  const replies = await Promise.all(
-    DEMO.map(({ id, name, price, stock }) =>
-      owners.stock(
-        {
-          product: productId(id),
-          command: {
-            type: 'receive',
-            ref: writeId(`seed-${id}`),
-            fingerprint: 'seed',
-            name,
-            unitPrice: toMinor(price, CURRENCY) ?? 0,
-            currency: CURRENCY,
-            quantity: stock,
-          },
-          correlation: 'seed',
-          fresh: false,
-        },
-        WAIT_MS,
-      ),
-    ),
-  );
-  const added = replies.filter((reply) => reply.kind === 'done' && !reply.repeat).length;
-  if (added > 0) logger.info({ added }, 'the demo products are in stock (SEED=none for an empty shop)');
+type Product = (typeof DEMO)[number];
+
+export class DemoSeed {
+  /** Each leaves once its keeper has answered. */
+  private readonly missing = new Set(DEMO);
+  private added = 0;
+
+  constructor(
+    private readonly owners: Pick<Owners, 'stock'>,
+    private readonly clock: Pick<Clock, 'after'>,
+    private readonly logger: Logger,
+  ) {}
+
+  /** A sentence; undefined once all of them are in stock. */
+  get notReady(): string | undefined {
+    if (this.missing.size === 0) return undefined;
+    return `The demo products are being put in stock: ${this.missing.size} of ${DEMO.length} are missing.`;
+  }
+
+  /** Again and again until all are in stock, or the start is called off. */
+  async run(calledOff: AbortSignal): Promise<void> {
+    while (this.missing.size > 0 && !calledOff.aborted) {
+      await Promise.all([...this.missing].map((product) => this.receive(product)));
+      if (this.missing.size > 0) await new Promise<void>((resolve) => void this.clock.after(AGAIN_MS, resolve));
+    }
+    const { added } = this;
+    if (added > 0) this.logger.info({ added }, 'the demo products are in stock (SEED=none for an empty shop)');
+  }
+
+  private async receive(product: Product): Promise<void> {
+    const { id, name, price, stock } = product;
+    const command = {
+      type: 'receive',
+      ref: writeId(`seed-${id}`),
+      fingerprint: 'seed',
+      name,
+      unitPrice: toMinor(price, CURRENCY) ?? 0,
+      currency: CURRENCY,
+      quantity: stock,
+    } as const;
+    const receipt = { product: productId(id), command, correlation: 'seed', fresh: false };
+    const reply = await this.owners.stock(receipt, WAIT_MS);
+    if (reply.kind === 'unavailable') return;
+    this.missing.delete(product);
+    if (reply.kind === 'done' && !reply.repeat) this.added++;
+    if (reply.kind === 'refused')
+      this.logger.warn({ product: id, refusal: reply.refusal }, 'a demo product was refused');
+  }
 }

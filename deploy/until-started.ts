@@ -1,77 +1,54 @@
-// What the edge is handed before the node is there: it listens from the first moment, and says "not yet"
-// until someone answers.
+// What the edge is handed before the stores are open: it listens from the first moment, and says that this node is
+// starting until they are. Who owns orders says so by itself (bus/node/supervisor.ts).
 
 import type { ApiKeys } from '../actors/ports/api-keys.js';
 import type { GremlinDesk } from '../actors/ports/gremlin.js';
-import type { Owners } from '../actors/ports/owners.js';
 import type { Queries } from '../actors/ports/queries.js';
 import { Unavailable } from '../actors/unavailable.js';
+import { STARTING } from '../bus/node/supervisor.js';
 
-const NOT_YET = 'this node is starting';
-
-export function laterOwners(owners: () => Owners | undefined): Owners {
-  const there = () => {
-    const found = owners();
-    if (found === undefined) throw new Unavailable(NOT_YET);
-    return found;
-  };
-  return {
-    place: (ask, waitMs) => owners()?.place(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
-    act: (ask, waitMs) => owners()?.act(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
-    stock: (ask, waitMs) => owners()?.stock(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: NOT_YET }),
-    order: async (id) => there().order(id),
-    product: async (id) => there().product(id),
-    flushed: async (id) => there().flushed(id),
-    notReady: async () => owners()?.notReady() ?? NOT_YET,
+function orStarting<Port>(opened: () => Port | undefined): () => Port {
+  return () => {
+    const port = opened();
+    if (port === undefined) throw new Unavailable(STARTING, true);
+    return port;
   };
 }
 
-export function laterQueries(queries: () => Queries | undefined): Queries {
-  const there = () => {
-    const found = queries();
-    if (found === undefined) throw new Unavailable(NOT_YET);
-    return found;
-  };
+export function laterQueries(opened: () => Queries | undefined): Queries {
+  const queries = orStarting(opened);
   return {
-    order: async (id) => there().order(id),
-    orders: async (filter, page) => there().orders(filter, page),
-    ordersAfter: async (filter, after, limit) => there().ordersAfter(filter, after, limit),
-    countOrders: async (filter) => there().countOrders(filter),
-    products: async (page) => there().products(page),
-    productsAfter: async (after, limit) => there().productsAfter(after, limit),
-    countProducts: async () => there().countProducts(),
-    history: async (order) => there().history(order),
-    operations: async (product, page) => there().operations(product, page),
-    ledger: async (product, before, limit) => there().ledger(product, before, limit),
-    stockAt: async (product, at) => there().stockAt(product, at),
+    order: async (id) => queries().order(id),
+    orders: async (filter, page) => queries().orders(filter, page),
+    ordersAfter: async (filter, after, limit) => queries().ordersAfter(filter, after, limit),
+    countOrders: async (filter) => queries().countOrders(filter),
+    products: async (page) => queries().products(page),
+    productsAfter: async (after, limit) => queries().productsAfter(after, limit),
+    countProducts: async () => queries().countProducts(),
+    history: async (order) => queries().history(order),
+    operations: async (product, page) => queries().operations(product, page),
+    ledger: async (product, before, limit) => queries().ledger(product, before, limit),
+    stockAt: async (product, at) => queries().stockAt(product, at),
   };
 }
 
-export function laterGremlin(desk: () => GremlinDesk | undefined): GremlinDesk {
-  const there = () => {
-    const found = desk();
-    if (found === undefined) throw new Unavailable(NOT_YET);
-    return found;
-  };
+export function laterGremlin(opened: () => GremlinDesk | undefined): GremlinDesk {
+  const desk = orStarting(opened);
   return {
-    enable: async (setting, forMs) => there().enable(setting, forMs),
-    disable: async () => there().disable(),
-    status: async () => there().status(),
-    bite: async (target) => desk()?.bite(target),
+    enable: async (setting, forMs) => desk().enable(setting, forMs),
+    disable: async () => desk().disable(),
+    status: async () => desk().status(),
+    bite: async (target) => opened()?.bite(target),
   };
 }
 
-export function laterApiKeys(keys: () => ApiKeys | undefined): ApiKeys {
-  const there = () => {
-    const found = keys();
-    if (found === undefined) throw new Unavailable(NOT_YET);
-    return found;
-  };
+export function laterApiKeys(opened: () => ApiKeys | undefined): ApiKeys {
+  const keys = orStarting(opened);
   return {
-    create: async (key) => there().create(key),
-    find: async (hash) => there().find(hash),
-    list: async () => there().list(),
-    revoke: async (id, at) => there().revoke(id, at),
-    touch: async (id, at) => there().touch(id, at),
+    create: async (key) => keys().create(key),
+    find: async (hash) => keys().find(hash),
+    list: async () => keys().list(),
+    revoke: async (id, at) => keys().revoke(id, at),
+    touch: async (id, at) => keys().touch(id, at),
   };
 }

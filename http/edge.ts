@@ -13,9 +13,9 @@ import type { Owners } from '../actors/ports/owners.js';
 import type { Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
-import { Unavailable } from '../actors/unavailable.js';
+import { noAnswer, Unavailable } from '../actors/unavailable.js';
 import { type ApiRequest, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './api/api-request.js';
-import { Failure, unavailable } from './api/failure.js';
+import { Failure, unanswered } from './api/failure.js';
 import { Rationing } from './api/rate-limit.js';
 import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './api/reply.js';
 import { everything, inventoryOnly } from './api/routes.js';
@@ -115,7 +115,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     }
     const { requestId, correlation, route } = request;
     logger.warn(
-      { requestId, correlation, route, status, untold, ...(cause !== undefined && { cause: String(cause) }) },
+      { requestId, correlation, route, status, untold, cause: String(cause) },
       'A request could not be served and was answered so.',
     );
     toldAt = now;
@@ -125,7 +125,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const failed = (error: unknown, request: ApiRequest): Answer => {
     if (error instanceof Failure) return failureAnswer(error);
     if (error instanceof Unavailable) {
-      return failureAnswer(unavailable('There is no answer at the moment: ask again.'));
+      return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: ask again.'));
     }
     broken(error, request);
     return { ...brokenAnswer(), unreadBody: !request.req.complete };
@@ -144,15 +144,19 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     reference: new Reference(version),
   };
 
-  const reply = (request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number, cause: unknown) => {
+  const reply = (request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number) => {
     const { req } = request;
     const close = stopping || isStuck(req);
     write(req, res, answer, request, { headers: access.headersFor(req), close, keepAliveMs: patience.keepAliveMs });
     const ms = clock.monotonic() - startedAt;
     metrics.ended(request.route, answer.status, ms);
     const { requestId, correlation, route } = request;
-    if (answer.status === 503 && route !== '/readyz' && route !== '/ready') tellUnavailable(request, 503, cause);
-    logger.debug({ requestId, correlation, method: request.req.method, route, status: answer.status, ms }, 'request');
+    const { status, cause } = answer;
+    if (cause !== undefined) tellUnavailable(request, status, cause);
+    logger.debug(
+      { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 },
+      'request',
+    );
   };
 
   /** Every request's frame: ids, its answer or what became of it, one reply, one observation. */
@@ -161,14 +165,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     const request = ids.request(req);
     metrics.began();
     let answer: Answer;
-    let cause: unknown;
     try {
       mustNameHost(req);
       answer = access.preflight(req) ?? (await work(request));
       if (pays(req, answer)) answer = await compressed(answer);
       answer = conditional(req, answer);
     } catch (error) {
-      cause = error instanceof Failure ? error.cause : error;
       answer = failed(error, request);
     }
     if (rationing !== undefined) {
@@ -177,7 +179,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       });
       answer = rationing.tell(request, answer);
     }
-    reply(request, res, answer, startedAt, cause);
+    reply(request, res, answer, startedAt);
   };
 
   const placeOrder = async (request: ApiRequest): Promise<Answer> => {

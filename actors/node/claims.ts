@@ -7,23 +7,26 @@
  *  K3. Every record carries the whole map, appended by compare-and-set: who loses reads again.
  */
 import type { JournalId, NodeId } from '../ids.js';
-import type { Claim, ClaimsRecord } from './record.js';
+import type { Claim, ClaimsRecord, NodeNames } from './record.js';
 
 export interface Ownership {
   /** By partition: who holds it now, or held it last. */
   readonly map: readonly (Claim | null)[];
   /** By partition: its claims, oldest first, as far back as the log still stands. */
   readonly chains: readonly (readonly Claim[])[];
+  readonly names: NodeNames;
 }
 
 export function foldClaims(records: readonly ClaimsRecord[], partitions: number): Ownership {
   const chains: Claim[][] = Array.from({ length: partitions }, () => []);
   let map: readonly (Claim | null)[] = Array.from({ length: partitions }, () => null);
+  let names: NodeNames = {};
   for (const record of records) {
     if (record.map.length !== partitions) {
       throw new Error(`the claims log speaks of ${record.map.length} partitions, this system has ${partitions}`);
     }
     map = record.map;
+    names = record.names ?? {};
     record.map.forEach((claim, partition) => {
       const chain = chains[partition] as Claim[];
       const last = chain[chain.length - 1];
@@ -32,7 +35,7 @@ export function foldClaims(records: readonly ClaimsRecord[], partitions: number)
       else chain.push(claim);
     });
   }
-  return { map, chains };
+  return { map, chains, names };
 }
 
 /** What stands between a node and a partition. */
@@ -51,6 +54,10 @@ export const withClaims = (
   map.map((claim, partition) =>
     partitions.includes(partition) ? { epoch: (claim?.epoch ?? 0) + 1, node, journal } : claim,
   );
+
+/** The names of those who stand in the map. */
+export const namesIn = (map: readonly (Claim | null)[], names: NodeNames): NodeNames =>
+  Object.fromEntries(Object.entries(names).filter(([node]) => map.some((claim) => claim?.node === node)));
 
 /** The map after the journal's owner has let go of what it still holds there. */
 export const withRelease = (map: readonly (Claim | null)[], journal: JournalId, n: number): (Claim | null)[] =>

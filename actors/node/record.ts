@@ -71,7 +71,11 @@ export interface ClaimsRecord {
   readonly at: number;
   /** By partition. */
   readonly map: readonly (Claim | null)[];
+  /** What the nodes of the map call themselves, for people; records of older versions have none. */
+  readonly names?: NodeNames;
 }
+
+export type NodeNames = { readonly [node: NodeId]: string };
 
 export type StoredRecord = TurnRecord | SealRecord | ClaimsRecord;
 

@@ -11,6 +11,14 @@ import type {
   ReceiveCommand,
 } from '../protocol.js';
 
+/** Not a no: what was asked may still come to be, unless nobody was asked. */
+export interface NoAnswer {
+  readonly kind: 'unavailable';
+  readonly why: string;
+  /** Nobody was there to be asked: nothing was done, and `why` is a sentence that a client may read. */
+  readonly absent?: boolean;
+}
+
 export interface PlaceRequest {
   readonly order: OrderId;
   readonly content: OrderContent;
@@ -29,8 +37,7 @@ export type PlaceReply =
   /** The wait is over, the order is durable and goes on. */
   | { readonly kind: 'pending'; readonly state: OrderState }
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' }
-  /** Not a no: it may still come to be. */
-  | { readonly kind: 'unavailable'; readonly why: string };
+  | NoAnswer;
 
 export interface ActRequest {
   readonly order: OrderId;
@@ -54,7 +61,7 @@ export type ActReply =
       /** As it stands; undefined where there is none to be seen. */
       readonly state: OrderState | undefined;
     }
-  | { readonly kind: 'unavailable'; readonly why: string };
+  | NoAnswer;
 
 export interface StockRequest {
   readonly product: ProductId;
@@ -70,7 +77,7 @@ export type StockReply =
       readonly refusal: ProductRefusal | 'too_large' | 'broken';
       readonly state: ProductState;
     }
-  | { readonly kind: 'unavailable'; readonly why: string };
+  | NoAnswer;
 
 /** The owners' counter: what the edge asks, answered from what is appended. Rejects with Unavailable (unavailable.ts). */
 export interface Owners {

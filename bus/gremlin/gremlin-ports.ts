@@ -12,7 +12,7 @@ import type { EventLog } from '../../actors/ports/events.js';
 import type { GremlinKind, GremlinTarget } from '../../actors/ports/gremlin-setting.js';
 import type { Post } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
-import type { Owners, PlaceReply } from '../../actors/ports/owners.js';
+import type { NoAnswer, Owners } from '../../actors/ports/owners.js';
 import type { Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
@@ -76,7 +76,11 @@ export function postUnderGremlin<P extends Post>(post: P, gremlin: Gremlin, time
 export function ownersUnderGremlin(owners: Owners, gremlin: Gremlin, time: Time): Owners {
   const command = commandUnderGremlin(gremlin, time);
   return {
-    ...owners,
+    stock: (ask, waitMs) => owners.stock(ask, waitMs),
+    order: (id) => owners.order(id),
+    product: (id) => owners.product(id),
+    flushed: (id) => owners.flushed(id),
+    notReady: () => owners.notReady(),
     place: (ask, waitMs) =>
       gremlin.enabled
         ? command(ask, waitMs, (again, restMs) => owners.place(again, restMs))
@@ -139,8 +143,6 @@ async function oneCall(
       return ask();
   }
 }
-
-type NoAnswer = Extract<PlaceReply, { kind: 'unavailable' }>;
 
 /**
  * A command that may come late comes as a repeat might: its id, once told to a client, is not fresh any more,

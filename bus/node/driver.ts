@@ -47,6 +47,7 @@ const PROBE: Request = 0;
 const GATHER_ROUNDS = 3;
 /** A read without an answer is repeated for so long. */
 const READ_AGAIN_MS = 1_000;
+export const STOPPING = 'This node is stopping.';
 /** An append older than this is stuck: the time does not count for timeouts. */
 const STUCK_MS = 1_000;
 
@@ -214,7 +215,7 @@ export class Driver implements Owners {
   // -------------------------------------------------------------- machinery
 
   private ask(put: (request: Request) => void, waitMs: number, placed: Placed = {}): Promise<Reply> {
-    if (this.over || this.halted) return Promise.resolve({ kind: 'unavailable', why: 'this node is stopping' });
+    if (this.over || this.halted) return Promise.resolve({ kind: 'unavailable', why: STOPPING, absent: true });
     if (this.requests.isFull) return Promise.resolve({ kind: 'unavailable', why: 'too many clients are waiting' });
     return new Promise((resolve) => {
       const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, placed);

@@ -1,5 +1,6 @@
 /**
- * A node's lives, one incarnation after the other, and the desk at which the edge asks whoever is alive.
+ * A node's lives, one incarnation after the other, and the desk at which the edge asks whoever is alive. It is there
+ * from the first moment of the process, and says who is not there, and why, whenever nobody can be asked.
  *
  * An incarnation that finds itself sealed has been taken over: it drops its memory, and the next one
  * begins. One that fails has met lost records or broken code: the process ends, and says why.
@@ -8,20 +9,28 @@ import type { OrderId, ProductId } from '../../actors/ids.js';
 import type {
   ActReply,
   ActRequest,
+  NoAnswer,
   Owners,
   PlaceReply,
   PlaceRequest,
   StockReply,
   StockRequest,
 } from '../../actors/ports/owners.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { Unavailable } from '../../actors/unavailable.js';
 import type { LocalPost } from '../letters/local-post.js';
 import { pause, within } from '../retry.js';
+import { STOPPING } from './driver.js';
 import { type Incarnation, type IncarnationParts, startIncarnation } from './incarnation.js';
+import type { Owner } from './take-over.js';
 
-interface SupervisorParts extends Omit<IncarnationParts, 'onWaiting' | 'isStopping' | 'isTooLate'> {
+interface SupervisorParts
+  extends Omit<IncarnationParts, 'onWaiting' | 'isStopping' | 'isTooLate' | 'clock' | 'logger'> {
   readonly post: LocalPost;
 }
+
+/** Nobody can be asked: the process has only just begun. */
+export const STARTING = 'This node is starting.';
 
 export class Supervisor implements Owners {
   /** Resolves when it was stopped; rejects with what no later incarnation could heal. */
@@ -31,22 +40,35 @@ export class Supervisor implements Owners {
   /** It came as far as it can: it has begun, or waits for another. */
   readonly up: Promise<void>;
   private current: Incarnation | undefined;
-  private waitsFor: string | undefined;
+  private isStarted = false;
+  private waitsFor: Owner | undefined;
   private stopping = false;
   /** On the monotonic clock: when a stop is over, however far it came. */
   private stopBy = Number.POSITIVE_INFINITY;
   private abandoned: { readonly error: unknown } | undefined;
   private hasBegun!: () => void;
   private isUp!: () => void;
+  private endWith!: (end: Promise<void>) => void;
 
-  constructor(private readonly parts: SupervisorParts) {
+  constructor(
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {
     this.begun = new Promise((resolve) => {
       this.hasBegun = resolve;
     });
     this.up = new Promise((resolve) => {
       this.isUp = resolve;
     });
-    this.ended = this.live();
+    this.ended = new Promise((resolve) => {
+      this.endWith = resolve;
+    });
+  }
+
+  /** Once what it stands on is open: the first incarnation begins. */
+  start(parts: SupervisorParts): void {
+    this.isStarted = true;
+    this.endWith(this.live(parts));
   }
 
   get incarnation(): Incarnation | undefined {
@@ -55,8 +77,9 @@ export class Supervisor implements Owners {
 
   /** Lets go of everything, also of what a take-over under way has claimed; past the deadline it just returns. */
   async stop(deadlineMs: number): Promise<void> {
-    const { clock, logger } = this.parts;
+    const { clock, logger } = this;
     this.stopping = true;
+    if (!this.isStarted) return;
     this.stopBy = Math.min(this.stopBy, clock.monotonic() + deadlineMs);
     await this.current?.stop(this.rest());
     const ended = this.ended.catch(() => {}); // Whoever awaits `ended` has heard of it.
@@ -73,26 +96,27 @@ export class Supervisor implements Owners {
     this.current?.driver.finish({ kind: 'failed', error });
   }
 
-  /** In the words of a person; undefined: it runs. */
+  /** A sentence that anybody may read; undefined: it runs. */
   get absence(): string | undefined {
     if (this.current !== undefined) return undefined;
-    if (this.waitsFor !== undefined)
-      return `node ${this.waitsFor} owns the partitions; this one waits until it lets go`;
-    return this.stopping ? 'this node is stopping' : 'this node is taking over what its last run left';
+    if (this.stopping) return STOPPING;
+    if (!this.isStarted) return STARTING;
+    if (this.waitsFor === undefined) return 'This node is taking over what its last run left.';
+    return `This node waits for node ${this.waitsFor.name}, which serves now; it takes over when that one stops.`;
   }
 
   // -------------------------------------------------------------- Owners
 
   place(ask: PlaceRequest, waitMs: number): Promise<PlaceReply> {
-    return this.current?.owners.place(ask, waitMs) ?? this.unavailable();
+    return this.current?.owners.place(ask, waitMs) ?? this.nobody();
   }
 
   act(ask: ActRequest, waitMs: number): Promise<ActReply> {
-    return this.current?.owners.act(ask, waitMs) ?? this.unavailable();
+    return this.current?.owners.act(ask, waitMs) ?? this.nobody();
   }
 
   stock(ask: StockRequest, waitMs: number): Promise<StockReply> {
-    return this.current?.owners.stock(ask, waitMs) ?? this.unavailable();
+    return this.current?.owners.stock(ask, waitMs) ?? this.nobody();
   }
 
   order = async (id: OrderId) => this.owners().order(id);
@@ -106,22 +130,23 @@ export class Supervisor implements Owners {
   // -------------------------------------------------------------- machinery
 
   private rest(): number {
-    return Math.max(0, this.stopBy - this.parts.clock.monotonic());
+    return Math.max(0, this.stopBy - this.clock.monotonic());
   }
 
-  private unavailable(): Promise<{ readonly kind: 'unavailable'; readonly why: string }> {
-    return Promise.resolve({ kind: 'unavailable', why: this.absence ?? '' });
+  private nobody(): Promise<NoAnswer> {
+    return Promise.resolve({ kind: 'unavailable', why: this.absence ?? '', absent: true });
   }
 
   private owners(): Owners {
-    if (this.current === undefined) throw new Unavailable(this.absence);
+    if (this.current === undefined) throw new Unavailable(this.absence, true);
     return this.current.owners;
   }
 
-  private async live(): Promise<void> {
-    const { logger, clock, post } = this.parts;
+  private async live(parts: SupervisorParts): Promise<void> {
+    const { logger, clock } = this;
+    const { post } = parts;
     for (let attempt = 0; !this.stopping; attempt++) {
-      const incarnation = await this.begin();
+      const incarnation = await this.begin(parts);
       if (this.abandoned) {
         incarnation?.driver.finish({ kind: 'failed', error: this.abandoned.error });
         throw this.abandoned.error;
@@ -143,15 +168,21 @@ export class Supervisor implements Owners {
     }
   }
 
-  private begin(): Promise<Incarnation | undefined> {
-    const { logger, partitions, clock } = this.parts;
+  private begin(parts: SupervisorParts): Promise<Incarnation | undefined> {
+    const { logger, clock } = this;
     return startIncarnation({
-      ...this.parts,
+      ...parts,
+      clock,
+      logger,
       isStopping: () => this.stopping,
       isTooLate: () => clock.monotonic() >= this.stopBy,
       onWaiting: (owner) => {
-        if (owner !== undefined && owner !== this.waitsFor) {
-          logger.info({ owner }, `node ${owner} owns the ${partitions} partitions: waiting until it lets go`);
+        if (owner !== undefined && owner.node !== this.waitsFor?.node) {
+          const { node, name } = owner;
+          logger.info(
+            { owner: node, name },
+            `node ${name} owns the ${parts.partitions} partitions: waiting for its end`,
+          );
         }
         this.waitsFor = owner;
         if (owner !== undefined) this.isUp();

@@ -9,7 +9,7 @@
  *  S4. A replay first loads every actor its journals name.
  */
 import type { JournalId, NodeId, OrderId } from '../../actors/ids.js';
-import { foldClaims, type Ownership, standing, withClaims, withRelease } from '../../actors/node/claims.js';
+import { foldClaims, namesIn, type Ownership, standing, withClaims, withRelease } from '../../actors/node/claims.js';
 import { CLAIMS_LOG, type Claim, encodeClaims } from '../../actors/node/record.js';
 import { type JournalTail, replay } from '../../actors/node/replay.js';
 import type { World } from '../../actors/node/world.js';
@@ -22,16 +22,24 @@ import { pause } from '../retry.js';
 
 export interface TakeOverParts {
   readonly node: NodeId;
+  /** What this node is called, for people. */
+  readonly nodeName: string;
   readonly partitions: number;
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Told whom this node waits for; undefined when for nobody any more. */
-  readonly onWaiting: (owner: NodeId | undefined) => void;
+  readonly onWaiting: (owner: Owner | undefined) => void;
   readonly isStopping: () => boolean;
   /** The time to stop in is over: nothing is tried again any more. */
   readonly isTooLate: () => boolean;
+}
+
+export interface Owner {
+  readonly node: NodeId;
+  /** Its NODE_NAME, or its id where it is of a version that did not tell. */
+  readonly name: string;
 }
 
 export interface TakenOver {
@@ -102,7 +110,7 @@ interface Claimed {
 
 /** Claims every partition in one record, once every one may be claimed. */
 async function claimAll(
-  { node, partitions, log, snapshots, clock, logger, onWaiting, isStopping }: TakeOverParts,
+  { node, nodeName, partitions, log, snapshots, clock, logger, onWaiting, isStopping }: TakeOverParts,
   journal: JournalId,
 ): Promise<Claimed | undefined> {
   const sealed = new Set<JournalId>();
@@ -115,7 +123,7 @@ async function claimAll(
     }
     const other = ownership.map.find((claim) => standing(claim, node) === 'others');
     if (other) {
-      onWaiting(other.node);
+      onWaiting({ node: other.node, name: ownership.names[other.node] ?? other.node });
       continue;
     }
     onWaiting(undefined);
@@ -130,7 +138,9 @@ async function claimAll(
     await snapshots.openJournal(journal, node); // S1
     const map = withClaims(ownership.map, [...ownership.map.keys()], node, journal);
     try {
-      await log.append(CLAIMS_LOG, end, encodeClaims({ id, by: journal, at: clock.now(), map }), { urgent: true });
+      const names = namesIn(map, { ...ownership.names, [node]: nodeName });
+      const record = encodeClaims({ id, by: journal, at: clock.now(), map, names });
+      await log.append(CLAIMS_LOG, end, record, { urgent: true });
     } catch (error) {
       logger.warn({ cause: String(error) }, 'the claim has no answer: reading the claims again');
     }
@@ -154,11 +164,11 @@ export async function releaseAll({ log, clock, partitions, journal, n, stopped }
   const id = clock.id();
   for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
     const { records, end } = await readClaims(log);
-    const { map } = foldClaims(records, partitions);
+    const { map, names } = foldClaims(records, partitions);
     const next = withRelease(map, journal, n);
     if (next.every((claim, i) => claim === map[i])) return true;
     try {
-      const record = encodeClaims({ id, by: journal, at: clock.now(), map: next });
+      const record = encodeClaims({ id, by: journal, at: clock.now(), map: next, names });
       const answer = await log.append(CLAIMS_LOG, end, record, { urgent: true });
       if (answer.kind === 'appended') return true;
     } catch {

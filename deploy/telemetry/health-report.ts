@@ -14,7 +14,7 @@ const ASK_MS = 1_000;
 export interface Running {
   readonly servers: Servers;
   readonly stores: Stores;
-  readonly life: Supervisor;
+  readonly supervisor: Supervisor;
 }
 
 export async function healthReport(
@@ -27,7 +27,7 @@ export async function healthReport(
     const journal = { kind: 'unknown', guarantee: 'nothing yet: the node is starting' };
     return { status: 'down', version, journal, dependencies: { node: { status: 'starting' } } };
   }
-  const { servers, stores, life } = running;
+  const { servers, stores, supervisor } = running;
   const { client, nats, redis } = stores;
   const [postgres, broker, cache] = await Promise.all([
     asked(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
@@ -35,7 +35,7 @@ export async function healthReport(
     redis === undefined ? ('off' as const) : asked(clock, redis.ping()),
   ]);
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
-  const { absence } = life;
+  const { absence } = supervisor;
   const all = postgres === 'up' && broker !== 'down' && cache !== 'down';
   return {
     status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',

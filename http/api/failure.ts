@@ -4,6 +4,8 @@
  * without a word about itself.
  */
 import { limits } from '../../actors/limits.js';
+import type { NoAnswer } from '../../actors/ports/owners.js';
+import { Unavailable } from '../../actors/unavailable.js';
 import type { ErrorCode } from './errors.js';
 
 export interface FieldError {
@@ -20,6 +22,8 @@ interface FailureDetails {
   readonly headers?: readonly string[];
   /** The body was not read to its end: the connection cannot be used again. */
   readonly unreadBody?: boolean;
+  /** For the log; never told. */
+  readonly cause?: unknown;
 }
 
 export class Failure extends Error {
@@ -30,7 +34,7 @@ export class Failure extends Error {
     message: string,
     readonly details: FailureDetails = {},
   ) {
-    super(message);
+    super(message, { cause: details.cause });
   }
 }
 
@@ -55,8 +59,16 @@ export const tooLarge = (most: number, what = 'bytes'): Failure => {
 
 const RETRY_AFTER = ['Retry-After', '1'] as const;
 
-export const unavailable = (message: string, about: FailureDetails['about'] = {}): Failure =>
-  new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about });
+export const unavailable = (message: string, about: FailureDetails['about'] = {}, cause?: unknown): Failure =>
+  new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about, cause });
+
+/** @param mayBeDone what is told where somebody was asked, so that it may still come to be. */
+export const unanswered = (
+  { why, absent }: Pick<NoAnswer, 'why' | 'absent'>,
+  mayBeDone: string,
+  about: FailureDetails['about'] = {},
+): Failure =>
+  unavailable(absent ? `${why} Nothing was done: ask again later, or a node that serves.` : mayBeDone, about, why);
 
 export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
 
@@ -71,6 +83,7 @@ export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    throw Object.assign(unavailable('Lists and searches do not answer at the moment: try again.'), { cause: error });
+    if (error instanceof Unavailable && error.absent) throw error;
+    throw unavailable('Lists and searches do not answer at the moment: try again.', {}, error);
   }
 }

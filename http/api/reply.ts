@@ -26,6 +26,8 @@ export interface Answer {
   /** What is said to who takes gzip, where that is made beforehand: with an etag of its own. */
   readonly packed?: Answer;
   readonly unreadBody?: boolean;
+  /** Why there is no answer, for the log; never told. */
+  readonly cause?: unknown;
 }
 
 interface Pagination {
@@ -73,7 +75,7 @@ const ERROR_START = '{"status":"error",';
 export const errorBody = (code: ErrorCode, message: string, errors: readonly object[] = [], more = ''): string =>
   `${ERROR_START}"code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
 
-export function failureAnswer({ status, code, message, details }: Failure): Answer {
+export function failureAnswer({ status, code, message, details, cause = message }: Failure): Answer {
   const { errors, headers, unreadBody } = details;
   const about = Object.entries(details.about ?? {}).map(([member, value]) => `,"${member}":${JSON.stringify(value)}`);
   return {
@@ -81,6 +83,7 @@ export function failureAnswer({ status, code, message, details }: Failure): Answ
     body: errorBody(code, message, errors, about.join('')),
     ...(headers && { headers }),
     ...(unreadBody && { unreadBody }),
+    ...(status === 503 && { cause }),
   };
 }
 

@@ -110,7 +110,7 @@ export class Auth {
       return await this.tokens?.verify(text);
     } catch (error) {
       const message = 'Whether this key or token is valid cannot be found out at the moment: try again.';
-      throw Object.assign(unavailable(message), { cause: error });
+      throw unavailable(message, {}, error);
     }
   }
 

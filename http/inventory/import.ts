@@ -95,7 +95,7 @@ export class Import {
       return undefined;
     } catch (error) {
       if (error instanceof Failure) return error;
-      throw error instanceof Unavailable ? noKeepers() : error;
+      throw error instanceof Unavailable ? noKeepers(error) : error;
     }
   }
 
@@ -113,25 +113,28 @@ export class Import {
     const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
     const write = { product, command, correlation: request.correlation, fresh: false };
     const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
-    if (reply.kind === 'unavailable') throw late();
+    if (reply.kind === 'unavailable') throw reply.absent ? new Unavailable(reply.why, true) : late(reply.why);
     if (reply.kind !== 'refused') return;
     throw reply.refusal === 'other_body' ? receivedAlready(product) : refusalOf(reply.refusal, product, 'stock');
   }
 }
 
-const late = (): Failure =>
+const late = (cause: string): Failure =>
   new Failure(
     503,
     'unavailable',
     'It could not be received durably in time: send the same file again with the same idempotency key.',
+    { cause },
   );
 
 const tookTooLong = (): Failure =>
   unavailable(`Not all of the file could be received within ${limits.importMs / 1000} s.`);
 
 /** No row would fare better. */
-const noKeepers = (): Failure =>
-  unavailable('Stock cannot be received at the moment: send the same file again with the same idempotency key.');
+const noKeepers = ({ message, absent }: Unavailable): Failure => {
+  const again = 'Send the same file again with the same idempotency key.';
+  return unavailable(`${absent ? message : 'Stock cannot be received at the moment.'} ${again}`, {}, message);
+};
 
 /** Of this line, under this key. */
 const receivedAlready = (product: string): Failure =>
@@ -142,7 +145,7 @@ const receivedAlready = (product: string): Failure =>
   );
 
 function orLate(error: unknown): never {
-  if (error instanceof Unavailable) throw late();
+  if (error instanceof Unavailable && !error.absent) throw late(error.message);
   throw error;
 }
 

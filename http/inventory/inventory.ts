@@ -10,7 +10,7 @@ import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
 import { available, type ProductState, unknownProduct as unknownState } from '../../actors/product/inventory.js';
 import type { ReceiveCommand } from '../../actors/protocol.js';
-import { Unavailable } from '../../actors/unavailable.js';
+import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
 import { Failure, type FieldError, fromReadModel, invalid, invalidField } from '../api/failure.js';
@@ -143,7 +143,7 @@ export class Inventory {
         case 'done':
           return success(200, productJson(reply.state), 'Stock adjusted successfully');
         case 'unavailable':
-          throw stockUnavailable(write);
+          throw stockUnavailable(reply, write);
         case 'refused':
           throw refusalOf(reply.refusal, product, 'delta');
       }
@@ -228,7 +228,7 @@ export class Inventory {
       const write = { product, command, correlation: request.correlation, fresh };
       return await stockUnder(request, write, (ask) => this.options.owners.stock(ask, waitMs));
     } catch (error) {
-      if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
+      if (error instanceof Unavailable) return noAnswer(error);
       throw error;
     }
   }
@@ -237,12 +237,16 @@ export class Inventory {
 /** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */
 function incomplete(receipts: readonly Receipt[], replies: Replies, write: Write): Failure {
   const done = receipts.filter(({ product }) => replies.get(product)?.kind === 'done').map(({ product }) => product);
-  const isLate = [...replies.values()].some((reply) => reply.kind === 'unavailable');
+  const silent = [...replies.values()].filter((reply) => reply.kind === 'unavailable');
+  // One that may have been done weighs more than one that surely was not.
+  const late = silent.find(({ absent }) => !absent) ?? silent[0];
   for (const { product, field } of receipts) {
     const reply = replies.get(product);
-    if (isLate || reply?.kind !== 'refused') continue;
+    if (late || reply?.kind !== 'refused') continue;
     const { status, code, message, details } = refusalOf(reply.refusal, product, field);
     return new Failure(status, code, message, { ...details, ...(done.length > 0 && { about: { done } }) });
   }
-  return receipts.length === 1 ? stockUnavailable(write) : receiptUnavailable(write, done);
+  const missing = late ?? { kind: 'unavailable', why: 'not every receipt was tried' };
+  const isWhole = receipts.length === 1 || (missing.absent && done.length === 0);
+  return isWhole ? stockUnavailable(missing, write) : receiptUnavailable(missing, write, done);
 }

@@ -1,9 +1,10 @@
 /** What a keeper's answer to a write means to a client. */
 import type { WriteId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import type { NoAnswer } from '../../actors/ports/owners.js';
 import type { ProductRefusal } from '../../actors/protocol.js';
 import type { ErrorCode } from '../api/errors.js';
-import { Failure, type FieldError, idempotencyMismatch, notFound, unavailable } from '../api/failure.js';
+import { Failure, type FieldError, idempotencyMismatch, notFound, unanswered, unavailable } from '../api/failure.js';
 import type { Write } from '../api/write-id.js';
 
 /**
@@ -30,17 +31,19 @@ export class RecentWrites {
   }
 }
 
-export const stockUnavailable = ({ key }: Write): Failure =>
-  unavailable(
+export const stockUnavailable = (reply: NoAnswer, { key }: Write): Failure =>
+  unanswered(
+    reply,
     'The stock could not be changed durably in time. That is not a no: send the same request again with the idempotency_key of this answer as its Idempotency-Key. Nothing is changed twice.',
     { idempotency_key: key },
   );
 
 /** A receipt of which only some products are known to be received. */
-export const receiptUnavailable = ({ key }: Write, done: readonly string[]): Failure =>
+export const receiptUnavailable = ({ why }: NoAnswer, { key }: Write, done: readonly string[]): Failure =>
   unavailable(
     'Not all of it could be received durably in time: done names the products that are. Send the same request again with the idempotency_key of this answer as its Idempotency-Key to complete it. Nothing is added twice.',
     { idempotency_key: key, done },
+    why,
   );
 
 export function refusalOf(refusal: ProductRefusal | 'too_large' | 'broken', product: string, field: string): Failure {

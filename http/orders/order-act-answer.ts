@@ -3,13 +3,14 @@ import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
 import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
-import type { ActReply, ActRequest } from '../../actors/ports/owners.js';
+import type { ActReply, ActRequest, NoAnswer } from '../../actors/ports/owners.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
 import type { ErrorCode } from '../api/errors.js';
-import { Failure, idempotencyMismatch, notFound, unavailable } from '../api/failure.js';
+import { Failure, idempotencyMismatch, notFound, unanswered } from '../api/failure.js';
 
-export const actUnavailable = (order: string): Failure =>
-  unavailable(
+export const actUnavailable = (reply: NoAnswer, order: string): Failure =>
+  unanswered(
+    reply,
     'It could not be made durable in time. That is not a no: send the same request again with the same Idempotency-Key, or look at the order first.',
     { order_id: order },
   );

@@ -10,7 +10,7 @@ import type { ActReply, Owners } from '../../actors/ports/owners.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf, sees } from '../../actors/principal.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
-import { Unavailable } from '../../actors/unavailable.js';
+import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { invalidField, notFound } from '../api/failure.js';
 import { type Answer, success } from '../api/reply.js';
@@ -120,7 +120,7 @@ export class OrderLife {
       ...(request.principal.userId !== undefined && { user: request.principal.userId }),
     };
     const reply = await waiting.during(() => owners.act(act, waitMs).catch(unavailable));
-    if (reply.kind === 'unavailable') throw actUnavailable(id);
+    if (reply.kind === 'unavailable') throw actUnavailable(reply, id);
     if (reply.kind === 'refused') throw actRefusal(reply, id, command, condition);
     return {
       ...success(status, orderJson(reply.state), message),
@@ -137,7 +137,7 @@ export class OrderLife {
 }
 
 function unavailable(error: unknown): ActReply {
-  if (error instanceof Unavailable) return { kind: 'unavailable', why: error.message };
+  if (error instanceof Unavailable) return noAnswer(error);
   throw error;
 }
 

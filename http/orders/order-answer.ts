@@ -3,8 +3,8 @@
  * status and the body that the first one got.
  */
 import type { OrderState } from '../../actors/order/order.js';
-import type { PlaceReply } from '../../actors/ports/owners.js';
-import { Failure, idempotencyMismatch, unavailable } from '../api/failure.js';
+import type { NoAnswer, PlaceReply } from '../../actors/ports/owners.js';
+import { Failure, idempotencyMismatch, unanswered } from '../api/failure.js';
 import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../api/reply.js';
 import { orderJson } from './order-view.js';
 
@@ -17,12 +17,13 @@ export function answerOf(reply: PlaceReply, order: string): Answer {
     case 'refused':
       return refused(reply.refusal, order);
     case 'unavailable':
-      return failureAnswer(notConfirmedInTime(order));
+      return failureAnswer(notConfirmed(reply, order));
   }
 }
 
-export const notConfirmedInTime = (order: string): Failure =>
-  unavailable(
+export const notConfirmed = (reply: Pick<NoAnswer, 'why' | 'absent'>, order: string): Failure =>
+  unanswered(
+    reply,
     'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
     { order_id: order },
   );

@@ -11,7 +11,7 @@ import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import { sees, serviceOf } from '../../actors/principal.js';
-import { Unavailable } from '../../actors/unavailable.js';
+import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
 import { Failure, fromReadModel, invalidField, notFound } from '../api/failure.js';
@@ -20,7 +20,7 @@ import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success 
 import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
 import { withDeadline } from '../wire/deadline.js';
-import { answerOf, notConfirmedInTime } from './order-answer.js';
+import { answerOf, notConfirmed } from './order-answer.js';
 import { readWish, type Wish } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
@@ -74,7 +74,7 @@ export class Orders {
       const more = [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])];
       return withHeaders(answerOf(reply, target.order), more);
     } catch (error) {
-      if (error instanceof Unavailable) return failureAnswer(notConfirmedInTime(target.order));
+      if (error instanceof Unavailable) return failureAnswer(notConfirmed(noAnswer(error), target.order));
       if (error instanceof Failure) throw error;
       broken(error, request);
       return brokenAnswer(target.order);

@@ -64,6 +64,7 @@ if (database !== undefined) {
       cache: memoryCache(clock),
       clock,
       logger: quiet,
+      nodeName: 'verified',
       onWaiting() {},
       isStopping: () => false,
       isTooLate: () => false,

@@ -3,6 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../../deploy/servers/processes.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { patientMs } from '../deadlines.js';
 import { realNats } from '../servers/real-servers.js';
@@ -71,6 +72,29 @@ test('/health says of our own broker what the broker says of itself', async () =
   assert.is(health.dependencies.nats.sync_always, said.jetstream?.config?.sync_always === true);
   assert.is(health.journal.kind, 'jetstream');
   assert.match(health.journal.guarantee, /synced to disk/);
+});
+
+test('ready means that the demo products are there, also on the start after one that was killed before', async () => {
+  for (const isKilled of [false, true]) {
+    const other = await RealSystem.build({ SEED: 'demo' });
+    if ('skipped' in other) throw new Error(other.skipped);
+    houses.push(other);
+    if (isKilled) {
+      other.open();
+      assert.ok(await until(() => /owns its partitions/.test(other.output), 60_000, 1), other.lastWords());
+      await other.end('SIGKILL');
+    }
+    other.open();
+    // As often as a connection can be asked: the moment between the first write and the last product is short.
+    const isReady = async () => (await other.ask('/readyz'))?.status === 200;
+    const asked = ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004', 'PROD-005'];
+    const stock = async () => Promise.all(asked.map(async (id) => (await other.ask(`/api/inventory/${id}`))?.status));
+    assert.ok(await until(isReady, 60_000, 1), other.lastWords());
+    assert.equal(await stock(), [200, 200, 200, 200, 200]);
+    const order = await other.post('/api/orders', { user_id: 'first', product_id: 'PROD-001', quantity: 1 });
+    assert.is(order.status, 201, order.text);
+    await other.end('SIGTERM');
+  }
 });
 
 test('a second start on the same DATA_DIR is refused in a clear sentence', async () => {

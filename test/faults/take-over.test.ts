@@ -37,8 +37,9 @@ test.after(async () => {
   clearInterval(awake);
 });
 
-async function build(database: string, broker: RealNats, journal: string): Promise<RealSystem> {
+async function build(database: string, broker: RealNats, journal: string, name: string): Promise<RealSystem> {
   const house = await RealSystem.build({
+    NODE_NAME: name,
     DATABASE_URL: database,
     NATS_URL: broker.url,
     NATS_MONITOR_URL: broker.monitorUrl,
@@ -55,7 +56,7 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
   await client.query('make a database', 'create database taken_over', [], 20_000);
   await client.end();
   const database = postgres.url.replace(/\/[^/]*$/, '/taken_over');
-  const first = await build(database, nats, 'jetstream');
+  const first = await build(database, nats, 'jetstream', 'shop-one');
   await first.start();
   await first.stock(['MOVED'], 50);
   const entries = await burst(
@@ -68,16 +69,19 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
     20,
   );
 
-  const second = await build(database, nats, 'jetstream');
+  const second = await build(database, nats, 'jetstream', 'shop-two');
   second.open();
-  const owner = /"owner":"([0-9a-f]{32})"|node ([0-9a-f]{32}) owns/;
+  const owner = /"owner":"([0-9a-f]{32})"/;
   assert.ok(await until(() => owner.test(second.output), 10_000), second.lastWords());
   const waiting = await second.ask('/readyz');
   assert.is(waiting?.status, 503);
-  assert.match(waiting?.text ?? '', /node [0-9a-f]{32} owns the partitions/);
+  assert.match(waiting?.text ?? '', /This node waits for node shop-one, which serves now/);
   assert.is((await second.ask('/livez'))?.status, 200);
   const told = await second.post('/api/orders', { user_id: 'early', product_id: 'MOVED', quantity: 1 });
   assert.is(told.status, 503);
+  assert.match(told.text, /This node waits for node shop-one, which serves now.*Nothing was done/);
+  const cause = /"status":503.*"cause":"This node waits for node shop-one/;
+  assert.ok(await until(() => cause.test(second.output), 5_000), second.lastWords());
   assert.is((await first.ask('/readyz'))?.status, 200);
 
   const ended = await first.end('SIGTERM');
@@ -90,7 +94,7 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
 
   // The first comes back, and is the one that waits.
   first.open();
-  assert.ok(await until(async () => /owns the partitions/.test((await first.ask('/readyz'))?.text ?? ''), 10_000));
+  assert.ok(await until(async () => /waits for node shop-two/.test((await first.ask('/readyz'))?.text ?? ''), 10_000));
   assert.is((await second.end('SIGTERM')).code, 0);
   await first.ready(TAKEN_OVER_MS);
   await checkLedger(first, entries);
@@ -101,7 +105,7 @@ test('a kill -9 of the owner while another waits: it comes back by itself, the o
   const [first, second] = houses;
   assert.ok(first && second);
   second.open();
-  assert.ok(await until(async () => /owns the partitions/.test((await second.ask('/readyz'))?.text ?? ''), 10_000));
+  assert.ok(await until(async () => /waits for node shop-one/.test((await second.ask('/readyz'))?.text ?? ''), 10_000));
   await first.end('SIGKILL');
   await first.start();
   assert.is((await second.ask('/readyz'))?.status, 503);

@@ -71,12 +71,12 @@ export class Machine implements Being {
     const instantPayment = setting.paymentLatencyMs === 0 ? instantPayments(setting.successRate) : undefined;
     const deliverAtHome = setting.deliverAtHome ?? faults.chance.hits(0.5);
     faults.counters.add(deliverAtHome ? 'neighbours talk at home' : 'every letter has a number');
-    this.life = new Supervisor({
+    this.life = new Supervisor(clock, this.logger());
+    this.life.start({
       ...(plant.ports?.(ports) ?? ports),
       node: this.folder,
+      nodeName: name,
       partitions: setting.partitions,
-      clock,
-      logger: this.logger(),
       eventsMayForget: setting.eventsMayForget,
       context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.holdDelayMs() },
       post: this.post(),

@@ -2,9 +2,10 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { nodeId } from '../../../actors/ids.js';
+import { nodeId, orderId, productId, writeId } from '../../../actors/ids.js';
 import type { Claim } from '../../../actors/node/record.js';
 import type { Snapshots } from '../../../actors/ports/snapshots.js';
+import type { Unavailable } from '../../../actors/unavailable.js';
 import { readClaims } from '../../../bus/journal/log-reader.js';
 import { memoryLog } from '../../../bus/journal/memory-log.js';
 import { localPost } from '../../../bus/letters/local-post.js';
@@ -23,16 +24,16 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 function system() {
   const log = memoryLog();
   const { snapshots, queries } = memorySnapshots();
-  const live = (changes: Partial<Snapshots> = {}, node = 'one') =>
-    new Supervisor({
+  const live = (changes: Partial<Snapshots> = {}, node = 'one') => {
+    const supervisor = new Supervisor(clock, silent);
+    supervisor.start({
       node: nodeId(node),
+      nodeName: `shop-${node}`,
       partitions: PARTITIONS,
       log,
       snapshots: { ...snapshots, ...changes },
       queries,
       cache: memoryCache(clock),
-      clock,
-      logger: silent,
       events: undefined,
       eventsMayForget: false,
       payments: forgetfulPayments(1),
@@ -46,6 +47,8 @@ function system() {
       byteLength: (text) => Buffer.byteLength(text),
       deliverAtHome: true,
     });
+    return supervisor;
+  };
   const claims = async (): Promise<readonly (Claim | null)[]> => (await readClaims(log)).records.at(-1)?.map ?? [];
   return { live, snapshots, claims };
 }
@@ -149,6 +152,44 @@ test('tries that fail before their claim leave one row, and what earlier ones le
     [supervisor.incarnation?.journal],
   );
   await within(supervisor.stop(2_000));
+});
+
+const adjustment = {
+  product: productId('P'),
+  command: { type: 'adjust', ref: writeId('W'), fingerprint: '', delta: 1, reason: 'count' },
+  correlation: 'C',
+  fresh: true,
+} as const;
+
+test('before it is started it says that this node is starting, and that nobody was asked; it stops at once', async () => {
+  const supervisor = new Supervisor(clock, silent);
+  const why = 'This node is starting.';
+  assert.is(await supervisor.notReady(), why);
+  assert.equal(await supervisor.stock(adjustment, 1_000), { kind: 'unavailable', why, absent: true });
+  await supervisor.order(orderId('O')).then(
+    () => assert.unreachable(),
+    (error: Unavailable) => assert.equal([error.message, error.absent], [why, true]),
+  );
+  await within(supervisor.stop(60_000));
+});
+
+test('one that waits says for whom, by the name that the other gave itself', async () => {
+  const { live } = system();
+  const first = live();
+  await within(first.begun);
+  const second = live({}, 'two');
+  await within(second.up);
+  const why = 'This node waits for node shop-one, which serves now; it takes over when that one stops.';
+  assert.is(await second.notReady(), why);
+  assert.equal(await second.stock(adjustment, 1_000), { kind: 'unavailable', why, absent: true });
+  await within(first.stop(2_000));
+  await within(second.begun);
+  // A third waits for the second: the claims have its name too.
+  const third = live({}, 'three');
+  await within(third.up);
+  assert.match(third.absence ?? '', /waits for node shop-two,/);
+  await within(third.stop(2_000));
+  await within(second.stop(2_000));
 });
 
 test.run();

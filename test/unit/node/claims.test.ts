@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../../actors/ids.js';
-import { foldClaims, standing, withClaims, withRelease } from '../../../actors/node/claims.js';
+import { foldClaims, namesIn, standing, withClaims, withRelease } from '../../../actors/node/claims.js';
 import type { Claim, ClaimsRecord } from '../../../actors/node/record.js';
 
 const test = suite('claims');
@@ -13,7 +13,7 @@ const theirs = (epoch: number): Claim => ({ epoch, node: other, journal: J2 });
 const record = (...map: (Claim | null)[]): ClaimsRecord => ({ kind: 'claims', id: 'C', by: J1, at: 0, map });
 
 test('before the first record nobody owns anything', () => {
-  assert.equal(foldClaims([], 2), { map: [null, null], chains: [[], []] });
+  assert.equal(foldClaims([], 2), { map: [null, null], chains: [[], []], names: {} });
 });
 
 test('the last record is the map; the chains keep every claim, oldest first', () => {
@@ -62,6 +62,13 @@ test('folding does not change the records', () => {
   foldClaims(records, 1);
   withRelease(records[0]?.map ?? [], J1, 4);
   assert.equal(records, before);
+});
+
+test('names are those of the last record, and of who stands in the map; records of older versions have none', () => {
+  const names = { [me]: 'shop-one', [other]: 'shop-two', gone: 'shop-zero' };
+  assert.equal(foldClaims([{ ...record(mine(1)), names }], 1).names, names);
+  assert.equal(foldClaims([{ ...record(mine(1)), names }, record(theirs(2))], 1).names, {});
+  assert.equal(namesIn([mine(1), null, theirs(2)], names), { [me]: 'shop-one', [other]: 'shop-two' });
 });
 
 test.run();
