@@ -170,7 +170,9 @@ test('production: PGPASSWORD is a password as any other, where it is the one tha
 });
 
 test('every password in our own examples is known', () => {
-  const examples = ['compose.yaml', '.env.example', 'README.md'].map((file) => readFileSync(file, 'utf8')).join('\n');
+  const examples = ['compose.yaml', '.env.example', 'OPERATING.md']
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
   const found = [
     ...examples.matchAll(/PASSWORD:-([^}]+)\}|\b(?:postgres(?:ql)?|nats|redis):\/\/[^:@\s]*:([^@\s${]+)@/g),
   ];
