@@ -28,6 +28,7 @@ export function laterQueries(opened: () => Queries | undefined): Queries {
     history: async (order) => queries().history(order),
     operations: async (product, page) => queries().operations(product, page),
     ledger: async (product, before, limit) => queries().ledger(product, before, limit),
+    hasWrite: async (refs) => queries().hasWrite(refs),
     stockAt: async (product, at) => queries().stockAt(product, at),
   };
 }

@@ -139,7 +139,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     life: new OrderLife({ owners, clock, waiting, waitMs }),
     inventory,
     gremlin: new GremlinRoutes(options.gremlin, clock),
-    imports: new Import({ owners, clock, waitMs, patienceMs: patience.requestMs }),
+    imports: new Import({ owners, queries, clock, waitMs, patienceMs: patience.requestMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
     reference: new Reference(version),
   };

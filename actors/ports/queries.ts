@@ -1,5 +1,5 @@
 /** What the edge reads: lists, searches, histories, ledgers. Types alone; what a port promises is held by its contract suite. */
-import type { OrderId, ProductId } from '../ids.js';
+import type { OrderId, ProductId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
 import type { HistoryRow, OperationRow } from './snapshot-rows.js';
@@ -36,6 +36,8 @@ export interface Queries {
     before: number | undefined,
     limit: number,
   ): Promise<{ readonly operations: readonly OperationRow[]; readonly more: boolean }>;
+  /** Whether any of these writes to stock is stored. */
+  hasWrite(refs: readonly WriteId[]): Promise<boolean>;
   /** The last operation up to a moment, whose balances stood then, as of a version. Times of one product do not go back. */
   stockAt(
     product: ProductId,

@@ -1,6 +1,7 @@
 /**
  * A CSV body as its records, while it arrives.
  *
+ * Spreadsheets leave rows of empty cells behind, and columns without a name: they are no records and no columns.
  * A record that cannot be read is told with its line and does not end the rest; a body that is no text in
  * UTF-8, has another header, or is too large does.
  */
@@ -30,6 +31,7 @@ export async function* readCsv(body: AsyncIterable<Buffer>, columns: Columns): A
   let count = 0;
   function* records(found: Iterable<CsvRow>): Generator<CsvRecord> {
     for (const row of found) {
+      if ('values' in row && row.values.every((value) => value === '')) continue;
       if (names === undefined) names = namesIn(row, columns);
       else if (++count > limits.importRows) throw tooLarge(limits.importRows, 'rows');
       else yield named(row, names);
@@ -50,21 +52,39 @@ const noText = (line: number): Failure => invalidField('body', `is no text in UT
 
 /** @throws Failure */
 function namesIn(row: CsvRow, { required, optional }: Columns): readonly string[] {
-  if ('problem' in row) throw notColumns(row.problem);
+  if ('problem' in row) throw notColumns(`${row.problem}: commas stand between the columns`);
   const found = row.values.map((name) => name.trim().toLowerCase());
+  const [line = ''] = row.values;
+  const separator = row.values.length === 1 ? SEPARATORS.find(([sign]) => line.includes(sign)) : undefined;
+  if (separator !== undefined)
+    throw notColumns(
+      `has ${separator[1]} between the columns: save the file as CSV with commas, and numbers with a decimal point`,
+    );
   const missing = required.find((name) => !found.includes(name));
   if (missing !== undefined) throw invalidField(missing, 'is missing in the first line: it names the columns');
-  const unknown = found.find((name) => !required.includes(name) && !optional.includes(name));
-  if (unknown !== undefined) throw invalidField(unknown.slice(0, 100) || 'body', 'is not a column that is known here');
-  if (new Set(found).size < found.length) throw invalidField('body', 'names a column twice');
-  return found;
+  const named = found.filter((name) => name !== '');
+  const unknown = named.find((name) => !required.includes(name) && !optional.includes(name));
+  if (unknown !== undefined) throw invalidField(unknown.slice(0, 100), 'is not a column that is known here');
+  if (new Set(named).size < named.length) throw invalidField('body', 'names a column twice');
+  return found.slice(0, found.findLastIndex((name) => name !== '') + 1);
 }
+
+const SEPARATORS = [
+  [';', 'semicolons'],
+  ['\t', 'tabs'],
+] as const;
 
 const notColumns = (problem: string): Failure => invalidField('body', `has a first line that ${problem}`);
 
 const named = (row: CsvRow, names: readonly string[]): CsvRecord => {
   if ('problem' in row) return row;
   const { line, values } = row;
-  if (values.length !== names.length) return { line, problem: 'has another number of columns than the first line' };
-  return { line, values: Object.fromEntries(names.map((name, i) => [name, values[i] ?? ''])) };
+  if (values.length < names.length) return { line, problem: 'has fewer columns than the first line' };
+  const record: Record<string, string> = {};
+  for (const [i, value] of values.entries()) {
+    const name = names[i] ?? '';
+    if (name !== '') record[name] = value;
+    else if (value !== '') return { line, problem: 'has a value in a column without a name' };
+  }
+  return { line, values: record };
 };

@@ -42,7 +42,7 @@ export class ImportReport {
     return new Failure(
       status,
       code,
-      `${message} ${importedBefore(counts.imported)} Send ${which} again with the idempotency_key of this answer as its Idempotency-Key, every row on the line it had: that completes it and adds nothing twice.`,
+      `${message} ${importedBefore(counts.imported)} Send ${which} again with the idempotency_key of this answer as its Idempotency-Key: that completes it and adds nothing twice.`,
       { ...details, unreadBody, about: { ...counts, idempotency_key: this.key } },
     );
   }

@@ -1,14 +1,16 @@
 /**
  * Receiving many products at once, from a CSV file, while it arrives: each row a receipt of its own, so that a
  * wrong one does not keep the others out; the answer reports every row that failed. A repeat under the same key
- * completes what was not done, and adds nothing twice.
+ * completes what was not done, and adds nothing twice (import-rows.ts).
  *
- * Law: a file of any size is a few hundred rows in memory; rows of one product are received in their order.
+ * Law: a file of any size is some rows in memory, and a number for each of its products; rows of one product are
+ * received in their order.
  */
 
-import { productId } from '../../actors/ids.js';
+import { type ProductId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Owners } from '../../actors/ports/owners.js';
+import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
 import { unknownProduct as unknownState } from '../../actors/product/inventory.js';
@@ -16,18 +18,21 @@ import { Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, WaitingRoom } from '../api/api-request.js';
 import { Failure, invalid, unavailable } from '../api/failure.js';
 import { type Answer, success } from '../api/reply.js';
-import { receiptLine, validated } from '../api/schemas.js';
+import { type ReceiptLine, receiptLine, validated } from '../api/schemas.js';
 import { writeOf } from '../api/write-id.js';
 import { stockUnder } from '../node/gremlin-routes.js';
 import { arriving } from '../wire/streamed-body.js';
 import { boundedWork, InOrder } from './bounded-work.js';
 import { type CsvRecord, readCsv } from './csv.js';
 import { ImportReport } from './import-report.js';
+import { ImportRows, type Placed } from './import-rows.js';
+import { refuseLineNames } from './line-names.js';
 import { receiptOf } from './receipts.js';
 import { refusalOf } from './stock-writes.js';
 
 interface ImportOptions {
   readonly owners: Owners;
+  readonly queries: Pick<Queries, 'hasWrite'>;
   readonly clock: Clock;
   /** For each row. */
   readonly waitMs: number;
@@ -61,16 +66,22 @@ export class Import {
         ended: tookTooLong,
       });
       const ofProduct = new InOrder();
+      const rows = new ImportRows<Row>();
+      const place = (row: Row, at: number) => this.place(row, at, report.key, request, endsAt);
       try {
+        await refuseLineNames(request, this.options.queries);
         await boundedWork(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
           const product = 'values' in record ? record.values.product_id : undefined;
-          const row = () => this.receiveRow(record, report.key, request, endsAt);
-          const failure = await (product ? ofProduct.after(product, row) : row());
+          const receive = () => this.receiveRow(record, rows, place, endsAt);
+          const outcome = await (product ? ofProduct.after(product, receive) : receive());
+          if (outcome === 'waits') return true;
+          const failure = outcome === 'received' ? undefined : outcome;
           report.add(record.line, product, failure);
           // One that is wrong ends at once: a file of them would leave no turn to anybody else.
           if (failure !== undefined) await new Promise<void>((resolve) => clock.soon(resolve));
           return true;
         });
+        for await (const [{ line, product }, failure] of rows.rest(place)) report.add(line, product, failure);
       } catch (error) {
         throw error instanceof Failure ? report.brokenOff(error, request.req) : error;
       }
@@ -79,44 +90,56 @@ export class Import {
 
   // -------------------------------------------------------------- machinery
 
-  /** @returns what is wrong with the row. @throws Failure once there is no time left for any, or nobody to receive it. */
+  /** @returns what became of the row. @throws Failure once there is no time left for any, or nobody to receive it. */
   private async receiveRow(
     record: CsvRecord,
-    key: string,
-    request: ApiRequest,
+    rows: ImportRows<Row>,
+    place: (row: Row, at: number) => Promise<Placed>,
     endsAt: number,
-  ): Promise<Failure | undefined> {
+  ): Promise<'received' | 'waits' | Failure> {
     if (this.options.clock.monotonic() >= endsAt) throw tookTooLong();
+    if ('problem' in record) return invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
+    const values = validLine(record.values);
+    if (values instanceof Failure) return values;
+    const product = productId(String(values.product_id));
+    return rows.receive(product, { line: record.line, product, values }, place, receivedAlready(product));
+  }
+
+  /** @throws Failure once there is no time left for any; anything else where no row would fare better. */
+  private async place(row: Row, at: number, key: string, request: ApiRequest, endsAt: number): Promise<Placed> {
+    const { owners, clock, waitMs } = this.options;
+    const { product, values } = row;
     try {
-      if ('problem' in record) throw invalid([{ field: 'line', message: `The line ${record.problem}.` }]);
-      const { line, values } = record;
-      const write = writeOf(`import/${line}`, callerOf(request.principal), key, values, () => '');
-      await this.received(values, write, request, endsAt);
-      return undefined;
+      const { ref, fingerprint } = writeOf(
+        `import/${at}/${product}`,
+        callerOf(request.principal),
+        key,
+        contentOf(values),
+        () => '',
+      );
+      const before = await owners.product(product);
+      const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
+      const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint };
+      const write = { product, command, correlation: request.correlation, fresh: false };
+      const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
+      if (reply.kind === 'unavailable') {
+        if (reply.absent) throw new Unavailable(reply.why, true);
+        return late(reply.why);
+      }
+      if (reply.kind !== 'refused') return 'received';
+      return reply.refusal === 'other_body' ? 'taken' : refusalOf(reply.refusal, product, 'stock');
     } catch (error) {
       if (error instanceof Failure) return error;
       throw error instanceof Unavailable ? noKeepers(error) : error;
     }
   }
+}
 
-  private async received(
-    values: Readonly<Record<string, string>>,
-    { ref, fingerprint }: ReturnType<typeof writeOf>,
-    request: ApiRequest,
-    endsAt: number,
-  ): Promise<void> {
-    const { owners, clock, waitMs } = this.options;
-    const line = validated(receiptLine, typed(values));
-    const product = productId(String(line.product_id));
-    const before = await owners.product(product);
-    const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
-    const command = { ...receiptOf(line, before ?? unknownState(product), ''), ref, fingerprint };
-    const write = { product, command, correlation: request.correlation, fresh: false };
-    const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
-    if (reply.kind === 'unavailable') throw reply.absent ? new Unavailable(reply.why, true) : late(reply.why);
-    if (reply.kind !== 'refused') return;
-    throw reply.refusal === 'other_body' ? receivedAlready(product) : refusalOf(reply.refusal, product, 'stock');
-  }
+/** A row that can be received. */
+interface Row {
+  readonly line: number;
+  readonly product: ProductId;
+  readonly values: ReceiptLine;
 }
 
 const late = (cause: string): Failure =>
@@ -136,18 +159,40 @@ const noKeepers = ({ message, absent }: Unavailable): Failure => {
   return unavailable(`${absent ? message : 'Stock cannot be received at the moment.'} ${again}`, {}, message);
 };
 
-/** Of this line, under this key. */
 const receivedAlready = (product: string): Failure =>
   new Failure(
     422,
     'idempotency_mismatch',
-    `This line was received under this Idempotency-Key before, with other content for ${product}, which stands. To correct that, adjust the stock; to add this row too, send it in a file with another key.`,
+    `Under this Idempotency-Key a row of ${product} was received that this file does not have. That row stands, and this one was not received. To correct the stock, adjust it. To add this row as well, send it alone in a file with another key.`,
   );
 
 function orLate(error: unknown): never {
   if (error instanceof Unavailable && !error.absent) throw late(error.message);
   throw error;
 }
+
+/** Spreadsheets write them in capitals. */
+const TRUTHS: Readonly<Record<string, boolean>> = { true: true, false: false };
+
+/** Its values, or what is wrong with them. */
+function validLine(values: Readonly<Record<string, string>>): ReceiptLine | Failure {
+  try {
+    return validated(receiptLine, typed(values));
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+}
+
+/** What two rows are compared by: never how a cell is written, nor where it stands. */
+const contentOf = (line: ReceiptLine): object => [
+  line.name,
+  line.unit_price,
+  line.stock,
+  line.currency,
+  line.allow_backorder,
+  line.backorder_limit,
+];
 
 /** A cell is text; an empty one says nothing. What is no number stays text, and is refused as such. */
 function typed(values: Readonly<Record<string, string>>): object {
@@ -156,7 +201,7 @@ function typed(values: Readonly<Record<string, string>>): object {
     if (text === '') continue;
     if (name === 'unit_price' || name === 'stock' || name === 'backorder_limit') {
       line[name] = /^-?\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : text;
-    } else if (name === 'allow_backorder') line[name] = text === 'true' || (text === 'false' ? false : text);
+    } else if (name === 'allow_backorder') line[name] = TRUTHS[text.toLowerCase()] ?? text;
     else line[name] = text.includes('\0') ? null : text;
   }
   return line;

@@ -2,6 +2,7 @@
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Counted, Page, Queries } from '../../actors/ports/queries.js';
+import { texts } from '../postgres/column-arrays.js';
 import type { Parameter, PostgresClient } from '../postgres/postgres.js';
 import { decodeOrder, decodeTurn, ORDER_BODY, TURN_BODY } from '../snapshots/order-rows.js';
 import { decodeOperation, decodeProduct, OPERATION_BODY, PRODUCT_BODY } from '../snapshots/product-rows.js';
@@ -15,6 +16,10 @@ const PRODUCTS_AFTER = `select ${PRODUCT_BODY} as body from products p where pro
 
 const LEDGER = `select ${OPERATION_BODY} as body from inventory_operations
   where product_id = $1 and version < $2::bigint order by version desc limit $3::bigint`;
+
+// By the index, ref after ref.
+const HAS_WRITE = `select exists (select from unnest($1::text[]) wanted
+  cross join lateral (select from inventory_operations o where o.ref = wanted limit 1) found) as has`;
 
 // Versions are dense and times do not go back: the place is found by halving, twenty looks for a million operations.
 const STOCK_AT = `with recursive halved as (
@@ -134,6 +139,11 @@ export function postgresQueries(
       const parameters = [product, before ?? Number.MAX_SAFE_INTEGER, limit + 1];
       const rows = await client.query<{ body: string }>('read a ledger', LEDGER, parameters);
       return { operations: rows.slice(0, limit).map(({ body }) => decodeOperation(body)), more: rows.length > limit };
+    },
+
+    async hasWrite(refs) {
+      const [row] = await client.query<{ has: boolean }>('look for writes', HAS_WRITE, [texts(refs, (ref) => ref)]);
+      return row?.has === true;
     },
 
     async stockAt(product, at) {

@@ -7,7 +7,7 @@ import type { StoredProduct } from '../../actors/ports/snapshot-rows.js';
 import { matches } from './memory-search.js';
 import type { MemoryTables } from './memory-tables.js';
 
-export function memoryQueries({ orders, history, products, operations }: MemoryTables): Queries {
+export function memoryQueries({ orders, history, products, operations, writes }: MemoryTables): Queries {
   const nameOf = (product: string) => (products as ReadonlyMap<string, StoredProduct>).get(product)?.state.name ?? '';
   const matching = (filter: OrderFilter) =>
     [...orders.values()]
@@ -66,6 +66,8 @@ export function memoryQueries({ orders, history, products, operations }: MemoryT
       const rows = ofProduct(product).filter(({ version }) => before === undefined || version < before);
       return { operations: rows.slice(0, limit), more: rows.length > limit };
     },
+
+    hasWrite: async (refs) => refs.some((ref) => writes.has(ref)),
 
     async stockAt(product, at) {
       const rows = ofProduct(product);

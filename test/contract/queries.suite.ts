@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { journalId, nodeId, orderId, type ProductId, productId, userId } from '../../actors/ids.js';
+import { journalId, nodeId, orderId, type ProductId, productId, userId, writeId } from '../../actors/ids.js';
 import { toDecimal } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { paymentStatusOf } from '../../actors/order/transitions.js';
@@ -349,6 +349,9 @@ export function queriesContract(
       assert.equal(await queries.stockAt(product, at), { operation: expectedLast, version: 30 });
     }
     assert.equal(await queries.stockAt(productId('none'), START), { operation: undefined, version: 0 });
+    const refs = operations.filter(({ order }) => order === null).map(({ ref }) => writeId(ref));
+    assert.is(await queries.hasWrite([writeId('none'), ...refs.slice(-1)]), refs.length > 0);
+    assert.not(await queries.hasWrite([writeId('none'), writeId('"{}\\')]));
   });
 
   test.after(after);

@@ -55,6 +55,40 @@ test('the same file under its key completes and adds nothing twice; the key is t
   assert.is((await f.get('/api/inventory/n0')).at('data.on_hand'), 4);
 });
 
+test('what spreadsheets write is read: capitals, rows of empty cells, columns without a name', async ({ f }) => {
+  const reply = await send(f, [
+    ',,,,,,',
+    `${HEADER},allow_backorder,,`,
+    'n0,A,1,1,TRUE,,',
+    ',,,,,,',
+    'n1,B,1,1,FALSE',
+    '"","","","","",,',
+    'n2,C,1,1,True,,,,',
+    'n3,D,1,1,yes,,',
+    'n4,E,1,1,,,note',
+    'n5,F,1,1',
+  ]);
+  assert.equal([reply.status, reply.at('data.rows'), reply.at('data.imported')], [200, 6, 3], reply.text);
+  assert.equal(linesOf(reply.at('data.failed_rows')), [8, 9, 10]);
+  assert.is(f.owners.productStates.get('n0' as never)?.backorders.allowed, true);
+  assert.is(f.owners.productStates.get('n1' as never)?.backorders.allowed, false);
+});
+
+test('another separator is named, with the way out', async ({ f }) => {
+  for (const [sign, name] of [
+    [';', 'semicolons'],
+    ['\t', 'tabs'],
+  ] as const) {
+    const reply = await send(
+      f,
+      [HEADER, 'n0,A,1,1'].map((line) => line.replaceAll(',', sign)),
+    );
+    assert.is(reply.status, 400);
+    assert.match(String(reply.at('message')), name);
+    assert.match(String(reply.at('message')), 'CSV with commas');
+  }
+});
+
 test('a file that is wrong as a whole is refused, and nothing is received', async ({ f }) => {
   const wrong: [readonly string[], string][] = [
     [['a,b'], 'product_id'],

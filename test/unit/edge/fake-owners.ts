@@ -159,6 +159,9 @@ export class FakeOwners implements Owners, Queries {
       .reverse();
     return { operations: all.slice(0, limit), more: all.length > limit };
   }
+  async hasWrite(refs: readonly WriteId[]) {
+    return refs.some((ref) => [...this.writes.keys()].some((write) => write.startsWith(`${ref}/`)));
+  }
   async stockAt(product: ProductId, at: number) {
     const rows = this.stockOperations.filter((row) => row.product === product);
     return { operation: rows.findLast((row) => row.at <= at), version: rows.at(-1)?.version ?? 0 };
