@@ -55,6 +55,8 @@ export type Effect =
   | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
   | { readonly kind: 'confirm'; readonly from: number; readonly to: number; readonly upTo: number }
   | ({ readonly kind: 'pay' } & PaymentRequest)
+  /** This machine's clock fell behind the times of its turns by so much; 0: it has caught up. */
+  | { readonly kind: 'clockBehind'; readonly behindMs: number }
   /** A decision threw: broken code or a poisoned message; it had no effect. */
   | { readonly kind: 'deadLetter'; readonly item: InboxItem; readonly error: unknown };
 

@@ -7,7 +7,7 @@
  *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is
  *      fresh; only edges' commands wait so, never letters.
  *  N5. Flushes are collected between turns, one under way at a time (flushing.ts), and carry only what is appended.
- *  N6. Time is an input: timers count this node's running time (timers.ts).
+ *  N6. Time is an input: timers count this node's running time (timers.ts), turns never go back in it (turn-clock.ts).
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
@@ -27,6 +27,7 @@ import { type FoundIds, LookUps } from './lookups.js';
 import { encodeTurn } from './record.js';
 import { Writes } from './remembered-writes.js';
 import { Turn, type TurnSettings } from './turn.js';
+import { TurnClock } from './turn-clock.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
 export interface NodeSettings extends TurnSettings, DeadlineSettings {
@@ -60,6 +61,7 @@ export class Node {
   private readonly lookUps = new LookUps();
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
+  private readonly clock = new TurnClock();
   private underWay: UnderWay | undefined;
   private readonly flushing: Flushing;
   private lastResendMs = 0;
@@ -278,9 +280,12 @@ export class Node {
     return this.underWay === undefined && this.inbox.size > 0;
   }
 
-  /** Decides what is in the inbox, up to the limits of a turn. @param at wall clock, milliseconds. */
-  takeTurn(at: number): void {
+  /** Decides what is in the inbox, up to the limits of a turn. Both clocks in milliseconds. */
+  takeTurn(wallMs: number, monotonicMs: number): void {
     if (!this.wantsTurn()) return;
+    const at = this.clock.next(wallMs, monotonicMs, this.world.latestAt);
+    const behindMs = this.clock.news(wallMs);
+    if (behindMs !== undefined) this.effects.push({ kind: 'clockBehind', behindMs });
     const turn = new Turn(this.appendedTo.n + 1, at, this.world, this.settings);
     const answers: Answer[] = [];
     let probed = false;

@@ -34,6 +34,7 @@ export interface ReplayInput {
 
 export function replay({ partitions, chains, tails, loaded }: ReplayInput): World {
   const world = new World(partitions);
+  world.hasBeen(loaded.lastPlacedAt);
   for (const order of loaded.orders) world.loadOrder(order);
   for (const product of loaded.products) world.loadProduct(product);
   const rows = new Map(loaded.partitions.map((row) => [row.partition, row]));

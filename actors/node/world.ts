@@ -63,6 +63,8 @@ export class World {
   isClogged = false;
   /** Appended, and without a row in Postgres. */
   hasNewProducts = false;
+  /** The latest time of all that was loaded or replayed. Wall clock, milliseconds. */
+  latestAt = 0;
 
   constructor(readonly partitions: number) {}
 
@@ -82,12 +84,14 @@ export class World {
   loadOrder({ state, version, epoch, n }: StoredOrder): OrderEntry {
     const entry = this.newOrder(state.id);
     this.orders.set(state.id, entry);
+    this.hasBeen(state.updatedAt);
     return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
   }
 
   loadProduct({ state, version, epoch, n }: StoredProduct): ProductEntry {
     const entry = this.newProduct(state.id);
     this.products.set(state.id, entry);
+    this.hasBeen(state.updatedAt);
     return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
   }
 
@@ -127,8 +131,13 @@ export class World {
     if (entry.rows.length >= limits.unflushedRowsOfOne) this.isClogged = true;
   }
 
+  hasBeen(at: number): void {
+    if (at > this.latestAt) this.latestAt = at;
+  }
+
   /** Folds an event of a journal in, unless the row it started from already has it (R1). */
   replay(event: JournaledEvent, mark: Mark, at: number, correlation: string): boolean {
+    this.hasBeen(at);
     if (event.of.kind === 'order') {
       const entry = this.orders.get(event.of.id) ?? this.newOrder(event.of.id);
       if (event.version <= entry.version) return false; // Versions are dense: the row has it.

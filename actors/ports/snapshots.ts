@@ -15,6 +15,8 @@ export interface Loaded {
   /** Those that are not settled, and those asked for by id. */
   readonly orders: readonly StoredOrder[];
   readonly products: readonly StoredProduct[];
+  /** When the latest of all stored orders was placed, these or others; 0 when there is none. */
+  readonly lastPlacedAt: number;
 }
 
 /** Snapshots, which are the read model: written by flushes, read at a start. */

@@ -301,7 +301,7 @@ export class Driver implements Owners {
       if (rounds > 1) return this.gather(rounds - 1);
       this.turnIsDue = false;
       if (this.over || this.halted) return;
-      this.enter(() => this.node.takeTurn(this.parts.clock.now()));
+      this.enter(() => this.node.takeTurn(this.parts.clock.now(), this.parts.clock.monotonic()));
       if (!this.node.isAppending) this.waits.wake('append'); // A turn without a record is over at once.
     });
   }
@@ -330,12 +330,25 @@ export class Driver implements Owners {
         return this.parts.post.confirm(effect.from, effect.to, effect.upTo);
       case 'pay':
         return this.cashier.perform(effect);
+      case 'clockBehind':
+        return this.sayClock(effect.behindMs);
       case 'deadLetter':
         return this.parts.logger.error(
           { item: effect.item, cause: String(effect.error) },
           'a command threw and had no effect',
         );
     }
+  }
+
+  /** Nobody may find their times far ahead and not know why. */
+  private sayClock(behindMs: number): void {
+    const { logger } = this.parts;
+    if (behindMs <= 0) return logger.info({}, "this machine's clock has caught up with the times of this node");
+    const behindS = Math.ceil(behindMs / 1_000);
+    logger.warn(
+      { behindS },
+      `this machine's clock is ${behindS} s behind the last time that is stored: no time goes back, so times go on from there at half speed until the clock has caught up`,
+    );
   }
 
   /** A loop that throws is broken code or lost records: nothing may go on over it. */

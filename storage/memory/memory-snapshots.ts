@@ -63,6 +63,7 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
           ({ state }) => named.has(state.id) || (!isSettled(state) && mine('order', state.id)),
         ),
         products: [...products.values()].filter(({ state }) => mine('product', state.id)),
+        lastPlacedAt: [...orders.values()].reduce((latest, { state }) => Math.max(latest, state.createdAt), 0),
       };
     },
 

@@ -5,7 +5,7 @@
 import { type OrderId, partitionOf } from '../../actors/ids.js';
 import type { JournalRow, PartitionRow, StoredOrder, StoredProduct } from '../../actors/ports/snapshot-rows.js';
 import type { Loaded } from '../../actors/ports/snapshots.js';
-import { texts } from '../postgres/column-arrays.js';
+import { msOf, texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { decodeOrder, ORDER_BODY } from './order-rows.js';
 import { decodeProduct, PRODUCT_BODY } from './product-rows.js';
@@ -20,6 +20,9 @@ const UNSETTLED = `select o.order_id as id, ${ORDER_BODY} as body from orders o
 
 const PRODUCTS = `select p.product_id as id, ${PRODUCT_BODY} as body from products p
   where p.product_id > $1 order by p.product_id limit ${PAGE}`;
+
+/** The end of an index: settled orders are not loaded, and newer ones must not come before them in lists. */
+const LAST_PLACED = `select ${msOf('created_at')} as at from orders order by created_at desc limit 1`;
 
 const NAMED = `select ${ORDER_BODY} as body from orders o where o.order_id = any($1::text[])`;
 
@@ -61,6 +64,8 @@ export async function loadSnapshot(
     if (mine('product', product.state.id)) products.push(product);
   }
 
+  const [last] = await session.query<{ at: number }>('load the last order', LAST_PLACED);
+
   // A connection that was replaced on the way would have read the rest from another snapshot.
   const [after] = await session.query<{ pid: number; snapshot: string }>('end a snapshot', SNAPSHOT);
   if (before?.pid !== after?.pid || before?.snapshot !== after?.snapshot) {
@@ -72,6 +77,7 @@ export async function loadSnapshot(
     partitions: rows.map(partitionRowOf).filter(({ partition }) => partitions.has(partition)),
     orders: [...orders.values()],
     products,
+    lastPlacedAt: last?.at ?? 0,
   };
 }
 

@@ -28,8 +28,8 @@ const OPERATIONS = `select w.id, w.version, o.operation_type as type, ${msOf('o.
   from unnest($1::text[], $2::bigint[]) as w(id, version) join inventory_operations o on o.product_id = w.id and o.version = w.version`;
 
 const STANDING = {
-  order: 'select order_id as id, version, epoch, n from orders where order_id = any($1::text[])',
-  product: 'select product_id as id, version, epoch, n from products where product_id = any($1::text[])',
+  order: `select order_id as id, version, epoch, n, ${msOf('updated_at')} as at from orders where order_id = any($1::text[])`,
+  product: `select product_id as id, version, epoch, n, ${msOf('updated_at')} as at from products where product_id = any($1::text[])`,
 };
 
 interface Key {
@@ -75,17 +75,21 @@ export async function compare(session: Session, happened: readonly Happened[], f
   }
 }
 
-/** Those of these events that no row has yet, in their order; the others are compared. */
+/**
+ * Those of these events that no row has yet, in their order; the others are compared.
+ * @param steadySinceMs from when on no time goes back
+ */
 export async function notYetInRows(
   session: Session,
   happened: readonly Happened[],
+  steadySinceMs: number,
   findings: Findings,
 ): Promise<Happened[]> {
-  const standing = new Map<string, { version: number; epoch: number; n: number }>();
+  const standing = new Map<string, { version: number; epoch: number; n: number; at: number }>();
   for (const kind of ['order', 'product'] as const) {
     const ids = new Set(happened.filter(({ event }) => event.of.kind === kind).map(({ event }) => event.of.id));
     const parameters = [texts([...ids], (id) => id)];
-    const rows = await session.query<Key & { epoch: number; n: number }>(
+    const rows = await session.query<Key & { epoch: number; n: number; at: number }>(
       `read each ${kind}`,
       STANDING[kind],
       parameters,
@@ -95,7 +99,7 @@ export async function notYetInRows(
   }
   const inRows: Happened[] = [];
   const beyond: Happened[] = [];
-  const reached = new Map<string, number>();
+  const reached = new Map<string, { version: number; at: number }>();
   for (const each of happened) {
     const thing = `${each.event.of.kind} ${each.event.of.id}`;
     const row = standing.get(thing);
@@ -104,18 +108,21 @@ export async function notYetInRows(
       inRows.push(each);
       continue;
     }
-    const before = reached.get(thing) ?? row?.version ?? 0;
-    if (version !== before + 1) {
+    const before = reached.get(thing) ?? row ?? { version: 0, at: 0 };
+    if (version !== before.version + 1) {
       findings.add(
         'durable',
         thing,
-        `the journal's event ${version} follows version ${before}, expected ${before + 1}`,
+        `the journal's event ${version} follows version ${before.version}, expected ${before.version + 1}`,
       );
     } else if (row !== undefined && (row.epoch > each.epoch || (row.epoch === each.epoch && row.n >= each.n))) {
       const claims = `its row claims to contain record ${row.n} of epoch ${row.epoch}`;
       findings.add('durable', thing, `${claims} but is at version ${row.version}, expected ${version}`);
     }
-    reached.set(thing, version);
+    if (each.at < before.at && before.at >= steadySinceMs) {
+      findings.add('outcome', thing, `the journal's event ${version} is of ${each.at}, expected ${before.at} or later`);
+    }
+    reached.set(thing, { version, at: each.at });
     beyond.push(each);
   }
   await compare(session, inRows, findings);

@@ -3,6 +3,7 @@
  * and `orders.fulfillment_status`, are what its history says. Most orders have nothing of it, so only the turns
  * that speak of it are read.
  */
+import { msOf } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
 
 const EVENTS = eventsWith('"type":"(shipped|delivered|return_|refund|capture_failed)');
@@ -64,6 +65,28 @@ const contents: SqlLaw = {
     select id, part || ' in orders.life' as what, found, expected, count(*) over () as total from wrong order by id, part ${OFFENDERS}`,
 };
 
+/** When each part began, and when a shipment arrived; parts that are missing are found above. */
+const moments: SqlLaw = {
+  promise: 'outcome',
+  of: 'order',
+  what: 'when shipments, returns and refunds were',
+  text: `with ${COMMON}, lives as (select order_id, ${readable('life')} as life from orders where life is not null),
+    happened as (
+      select order_id, data->>'id' as part, ${msOf('at')} as at from events where type in ('shipped', 'return_requested', 'refund_requested')
+      union all
+      select order_id, d || ' delivered', ${msOf('at')} from events cross join lateral json_array_elements_text(data->'ids') as d where type = 'delivered'),
+    stored as (
+      select order_id, each.part->>'id' as part, coalesce(each.part->>'shippedAt', each.part->>'requestedAt')::bigint as at
+      from lives cross join lateral (values ('fulfillments'), ('returns'), ('refunds')) as lists(list)
+        cross join lateral json_array_elements(life->list) as each(part)
+      union all
+      select order_id, (f->>'id') || ' delivered', (f->>'deliveredAt')::bigint
+      from lives cross join lateral json_array_elements(life->'fulfillments') as f where f->>'deliveredAt' is not null)
+    select order_id as id, 'the time of ' || part || ' in orders.life' as what, s.at::text as found, h.at::text as expected,
+      count(*) over () as total
+    from happened h join stored s using (order_id, part) where s.at is distinct from h.at order by 1, part ${OFFENDERS}`,
+};
+
 const fulfillment: SqlLaw = {
   promise: 'outcome',
   of: 'order',
@@ -84,4 +107,4 @@ const fulfillment: SqlLaw = {
     select id, 'orders.fulfillment_status' as what, found, expected, count(*) over () as total from wrong order by id ${OFFENDERS}`,
 };
 
-export const lifeLaws: readonly SqlLaw[] = [contents, fulfillment];
+export const lifeLaws: readonly SqlLaw[] = [contents, moments, fulfillment];

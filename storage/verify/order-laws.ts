@@ -10,7 +10,7 @@
  */
 import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../postgres/column-arrays.js';
-import { eventsWith, OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
+import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
 /** One letter an event; `paid` and `confirmed` happen together. */
 const LETTERS = {
@@ -118,7 +118,7 @@ const SETTLED = `select p.*, coalesce(path ~ '[cfn]' and not coalesce(is_open, f
 /** @param scales by currency: what one minor unit is, as a decimal. */
 export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
   const parameters = [texts([...scales.keys()], (code) => code), `{${[...scales.values()].join(',')}}`];
-  return [rows(parameters), items(parameters)];
+  return [rows(parameters), items(parameters), times];
 }
 
 const SCALE = (order: string) =>
@@ -181,6 +181,21 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
       else c.found is distinct from c.expected end
     order by id, c.line`,
 });
+
+/** Most orders have one turn, and are not looked at. */
+const times: SqlLaw = {
+  promise: 'outcome',
+  of: 'order',
+  what: 'the times of orders',
+  text: `with wrong as (
+      select t.order_id as id, t.version, t.at, b.at as before_at
+      from order_turns t cross join lateral (
+        select at from order_turns b where b.order_id = t.order_id and b.version < t.version order by b.version desc limit 1) b
+      where t.version > 1 and t.at < b.at and b.at >= ${STEADY_SINCE})
+    select id, 'the time of its event ' || version as what, at::text as found, before_at || ' or later' as expected,
+      count(*) over () as total
+    from wrong order by id, version ${OFFENDERS}`,
+};
 
 const items = (parameters: readonly string[]): SqlLaw => ({
   promise: 'outcome',

@@ -4,6 +4,7 @@
  */
 import type { JournalId } from '../../actors/ids.js';
 import type { JournalRow, PartitionRow } from '../../actors/ports/snapshot-rows.js';
+import { msOf } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { JOURNALS, journalOf } from '../snapshots/load.js';
 import { type Checked, MovedOn } from './verdict.js';
@@ -19,6 +20,8 @@ const COUNTS = `select (select count(*) from orders) as orders, (select count(*)
 
 export interface Snapshot {
   readonly settledPartitions: number | undefined;
+  /** From here on times of an actor do not go back; 0: always. Milliseconds. */
+  readonly steadySinceMs: number;
   readonly journals: ReadonlyMap<JournalId, JournalRow>;
   readonly partitions: ReadonlyMap<number, PartitionRow>;
   /** Fails unless everything was read from the one snapshot. */
@@ -36,12 +39,13 @@ export async function beginSnapshot(session: Session): Promise<Snapshot> {
     'read the partitions',
     'select partition, epoch, journal, seen, sent from partitions order by partition',
   );
-  const [settled] = await session.query<{ partitions: number }>(
+  const [settled] = await session.query<{ partitions: number; steady_since: number | null }>(
     'read the settlement',
-    'select partitions from settlement',
+    `select partitions, ${msOf('steady_since')} as steady_since from settlement`,
   );
   return {
     settledPartitions: settled?.partitions,
+    steadySinceMs: settled?.steady_since ?? 0,
     journals: new Map(journals.map(journalOf).map((row) => [row.journal, row])),
     partitions: new Map(
       partitions.map(({ seen, sent, ...row }) => [

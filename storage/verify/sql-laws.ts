@@ -25,6 +25,9 @@ export const LONG_MS = 900_000;
 
 export const OFFENDERS = `limit ${KEPT}`;
 
+/** Turns of before it took the clock as it was. Everything is judged where there was no earlier version. */
+export const STEADY_SINCE = `coalesce((select steady_since from settlement), '-infinity')`;
+
 export async function judge(session: Session, law: SqlLaw, findings: Findings): Promise<void> {
   const offences = await session.query<Offence>(`verify ${law.what}`, law.text, law.parameters, LONG_MS);
   for (const { id, what, found, expected } of offences) {
@@ -38,6 +41,6 @@ export const readable = (column: string): string => `case when strpos(${column}:
   else regexp_replace(${column}::text, '\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::json end`;
 
 /** The events of those turns alone whose text matches: the others are not taken apart. */
-export const eventsWith = (pattern: string): string => `select t.order_id, e.data->>'type' as type, e.data
+export const eventsWith = (pattern: string): string => `select t.order_id, t.at, e.data->>'type' as type, e.data
   from order_turns t cross join lateral json_array_elements(case when json_typeof(t.events) = 'array' then ${readable('t.events')} else '[]' end) as e(data)
   where t.events::text ~ '${pattern}'`;

@@ -5,9 +5,10 @@
  *    and never below zero, nor `held` above `on_hand`.
  *  - The product's row is the sum of its operations: on_hand = received + returned - committed +/- adjusted,
  *    held = held - released - committed, backordered = backordered - filled - given up.
+ *  - No operation is of an earlier time than the one before it: a past balance is found by its time.
  * A product's row and operations are written in one statement, so this holds in every snapshot.
  */
-import { OFFENDERS, type SqlLaw } from './sql-laws.js';
+import { OFFENDERS, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
 const ON_HAND = `case operation_type when 'receive' then quantity when 'return' then quantity when 'adjust' then quantity
   when 'commit' then -quantity else 0 end`;
@@ -33,7 +34,7 @@ const steps: SqlLaw = {
   of: 'product',
   what: 'the steps of each stock',
   text: `with steps as (
-      select *, coalesce(lag(version) over w, 0) as before,
+      select *, coalesce(lag(version) over w, 0) as before, lag(created_at) over w as before_at,
         coalesce(lag(on_hand_after) over w, 0) + ${ON_HAND} as on_hand,
         coalesce(lag(held_after) over w, 0) + ${HELD} as held,
         coalesce(lag(backordered_after) over w, 0) + ${BACKORDERED} as backordered,
@@ -45,6 +46,7 @@ const steps: SqlLaw = {
       where version <> before + 1 or on_hand <> on_hand_after or held <> held_after
         or backordered <> backordered_after
         or held_after < 0 or held_after > on_hand_after or backordered_after < 0 or not well_formed
+        or (created_at < before_at and before_at >= ${STEADY_SINCE})
       order by product_id, version)
     select product_id as id, count(*) over () as total,
       case when version <> before + 1 then 'the operation before ' || name
@@ -52,20 +54,23 @@ const steps: SqlLaw = {
         when held <> held_after then 'held after ' || name
         when backordered <> backordered_after or backordered_after < 0 then 'backordered after ' || name
         when not well_formed then 'the form of ' || name
-        else 'held after ' || name end as what,
+        when held_after < 0 or held_after > on_hand_after then 'held after ' || name
+        else 'the time of ' || name end as what,
       case when version <> before + 1 then case before when 0 then null else 'operation ' || before end
         when on_hand <> on_hand_after then on_hand_after::text
         when held <> held_after then held_after::text
         when backordered <> backordered_after or backordered_after < 0 then backordered_after::text
         when not well_formed then 'that of no operation'
-        else held_after::text end as found,
+        when held_after < 0 or held_after > on_hand_after then held_after::text
+        else created_at::text end as found,
       case when version <> before + 1 then 'operation ' || version - 1
         when on_hand <> on_hand_after then on_hand::text
         when held <> held_after then held::text
         when backordered <> backordered_after then backordered::text
         when backordered_after < 0 then '0 or more'
         when not well_formed then 'one that an order or a write leaves'
-        else '0 to ' || on_hand_after end as expected
+        when held_after < 0 or held_after > on_hand_after then '0 to ' || on_hand_after
+        else before_at || ' or later' end as expected
     from wrong order by product_id ${OFFENDERS}`,
 };
 

@@ -122,7 +122,7 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
         findings.add('durable', `journal ${journal}`, `events of its turn ${n} are published, but it ends at ${lastN}`);
     }
   }
-  const compared = await readJournals(session, journals, tails, partitions, findings, tell);
+  const compared = await readJournals(session, journals, tails, snapshot, partitions, findings, tell);
   await judgeHolds(session, snapshot, tails, compared.beyond, findings);
   for (const law of [...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws])
     await judgeTold(session, law, findings, tell);
@@ -155,6 +155,7 @@ async function readJournals(
   session: Session,
   journals: Journals,
   tails: readonly JournalTail[],
+  { steadySinceMs }: Snapshot,
   partitions: number,
   findings: Findings,
   tell: (line: string) => void,
@@ -183,7 +184,7 @@ async function readJournals(
     for (const turn of tail.turns) sort(tail.journal, turn);
   }
   await compare(session, folded, findings);
-  return { beyond: await notYetInRows(session, ahead, findings), count };
+  return { beyond: await notYetInRows(session, ahead, steadySinceMs, findings), count };
 }
 
 async function judgeTold(

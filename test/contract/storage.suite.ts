@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, orderId, partitionOf, productId, userId, writeId } from '../../actors/ids.js';
+import { isSettled } from '../../actors/order/order.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Settlement } from '../../actors/ports/settlement.js';
 import { eventsOf, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/ports/snapshot-rows.js';
@@ -116,6 +117,20 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
       }),
       { numRuns: 20 },
     );
+  });
+
+  test('a load says when the last order was placed, also where that one is settled and not loaded', async () => {
+    const journal = await open();
+    const placedAt = (at: number) => {
+      const [state] = lived().filter(isSettled);
+      if (state === undefined) throw new Error('no sample is settled');
+      return anOrder({ ...state, id: orderId(uniqueName('ORD')), createdAt: at, updatedAt: at }, { epoch: 1, n: 1 });
+    };
+    const rows = [1_999_000_000_000, 1_999_000_000_007, 1_999_000_000_003].map(placedAt);
+    await snapshots.write(journal, orders(rows));
+    const { orders: loaded, lastPlacedAt } = await snapshots.load(ALL, PARTITIONS, []);
+    assert.is(lastPlacedAt, 1_999_000_000_007);
+    assert.not(loaded.some(({ state }) => rows.some((row) => row.state.id === state.id)));
   });
 
   test('a load has what is not settled and what is named, of the asked partitions', async () => {

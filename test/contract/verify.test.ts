@@ -29,6 +29,7 @@ import { CONFIRMED, tamperings } from './rig/verify-tamperings.js';
 const PARTITIONS = 8;
 const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'];
 const MIGRATION = new URL('../../../storage/migrations/0007_not_charged.sql', import.meta.url);
+const STEADY = new URL('../../../storage/migrations/0010_steady_times.sql', import.meta.url);
 const clock = systemClock();
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -353,6 +354,24 @@ if (database !== undefined) {
     clean(await look());
   });
 
+  test('times that went back before they were kept from it are no violation', async () => {
+    await keep();
+    await client.query(
+      'settled',
+      `insert into settlement (id, partitions, journal, seed) values ('S', ${PARTITIONS}, 'postgres', 'none')`,
+    );
+    await trimAll();
+    await client.query(
+      'as the clock was',
+      `update inventory_operations set created_at = created_at - interval '30 s' where product_id = 'many' and version = 4`,
+    );
+    assert.ok((await look()).violations.some(({ sentence }) => /the time of operation 4/.test(sentence)));
+    await client.query('migrate', (await readFile(STEADY, 'utf8')).replace(/alter table.*/, ''));
+    clean(await look());
+    await client.query('unsettle', 'delete from settlement');
+    await restore();
+  });
+
   test('clean beside letters, a provider that takes its time, and a crash; a lost record is named', async () => {
     const payments = mockPayments({ successRate: 0.8, latencyMs: 3, ledger: postgresPaymentLedger(client), clock });
     const incarnation = await start({ atHome: false, payments });
@@ -360,7 +379,7 @@ if (database !== undefined) {
     for (let i = 0; i < 5; i++) clean(await look());
     // What was just answered is appended; the flush of it ends with this incarnation. The last record alone could be
     // lost unseen: one that another one follows is looked for.
-    const beyond = `select r.position from log_records r join journals j on r.log = $1 and j.journal = $2 and r.position > j.position`;
+    const beyond = `select r.position, r.record from log_records r join journals j on r.log = $1 and j.journal = $2 and r.position > j.position`;
     const isAhead = async () => {
       await place(incarnation, [['many', 1]]);
       const ahead = await client.query('look ahead', beyond, [journalLog(incarnation.journal), incarnation.journal]);
@@ -371,6 +390,21 @@ if (database !== undefined) {
     await burst;
     const crashed = await look();
     clean(crashed);
+    const rewrite = (record: string) =>
+      client.query('rewrite', 'update log_records set record = $1 where log = $2 and position = $3', [
+        record,
+        journalLog(incarnation.journal),
+        ahead?.position ?? 0,
+      ]);
+    const [ahead] = await client.query<{ record: string; position: number }>(
+      'look ahead',
+      `${beyond} order by r.position desc limit 1`,
+      [journalLog(incarnation.journal), incarnation.journal],
+    );
+    await rewrite((ahead?.record ?? '').replace(/"at":\d+/, '"at":1'));
+    const sentence = /promise 3.*the journal's event \d+ is of 1, expected 1\d{12} or later/;
+    assert.ok((await look()).violations.some((each) => sentence.test(each.sentence)));
+    await rewrite(ahead?.record ?? '');
     const lost = await client.query<{ record: string; position: number }>(
       'lose a record',
       `delete from log_records where log = $1 and position = (select position + 1 from journals where journal = $2)

@@ -1,6 +1,7 @@
 /** Mistakes of a hurried build in the life of orders and in stock that is waited for, planted as those of planted-bugs.ts. */
 
 import { Turn } from '../../actors/node/turn.js';
+import { TurnClock } from '../../actors/node/turn-clock.js';
 import type { OrderEntry, ProductEntry } from '../../actors/node/world.js';
 import type { OrderState } from '../../actors/order/order.js';
 import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
@@ -61,6 +62,11 @@ const onPayments =
 // ---------------------------------------------------------------- the bugs
 
 export const plantedLifeBugs: readonly PlantedBug[] = [
+  {
+    name: "turns that take the machine's clock as it is",
+    breaks: 'times never go back',
+    patch: over<[number, number, number], number>(TurnClock, 'next', () => (wallMs) => wallMs),
+  },
   {
     name: 'a refund asked again under another ref',
     breaks: 'M1',

@@ -3,6 +3,7 @@
  *
  *  - No event of an actor is ever appended twice, none is left out: versions are dense over all journals.
  *  - A letter keeps its number and its words (C1), and leaves only when it is appended (N2).
+ *  - No actor's time goes back, and no order is placed before an earlier one, whatever the clocks do.
  *  - Each event is judged as it lands (order-truth.ts, stock-truth.ts).
  */
 import type { JournalId, NodeId, OrderId, ProductId } from '../../actors/ids.js';
@@ -33,6 +34,7 @@ export class Truth {
   readonly journals = new Set<JournalId>();
   claims: readonly (Claim | null)[] = [];
   events = 0;
+  private lastPlacedAt = 0;
   private readonly letters = new Map<string, string>();
   private readonly seen = new Map<string, number>();
 
@@ -118,6 +120,11 @@ export class Truth {
       );
     }
     this.versions.set(name, version);
+    const lastAt = (of.kind === 'order' ? this.orders.get(of.id) : this.products.get(of.id))?.updatedAt ?? 0;
+    const isPlaced = event.type === 'placed';
+    if (at < Math.max(lastAt, isPlaced ? this.lastPlacedAt : 0))
+      this.verdict.fail('times never go back', `${name}: ${event.type} at ${at}, after ${lastAt}`);
+    if (isPlaced) this.lastPlacedAt = at;
     if (of.kind === 'order') {
       const before = this.orders.get(of.id) ?? absentOrder(of.id);
       const state = evolveOrder(before, event as OrderEvent, at);

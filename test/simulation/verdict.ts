@@ -9,6 +9,7 @@ type Promised =
   | 'read your writes'
   | 'no effect twice'
   | 'rows never go back'
+  | 'times never go back'
   | 'each event once, in order'
   | 'money follows the order'
   | 'nothing leaves before its append'

@@ -346,6 +346,35 @@ export const tamperings: readonly Tampering[] = [
     words: /R1 in orders\.life is return of 1 lived, refunded, written off, expected .* restocked/,
   },
   {
+    name: 'when it was shipped',
+    of: 'order',
+    pick: SHIPPED_IN_PART,
+    statements: [inLife('"shippedAt":1', '"shippedAt":')],
+    promise: /promise 3/,
+    words: /the time of .*F1 in orders\.life is \d+, expected 1\d{12}/,
+  },
+  {
+    name: 'a turn before the one before it',
+    of: 'order',
+    pick: SHIPPED_IN_PART,
+    statements: [
+      `update order_turns set at = at - interval '30 s' where order_id = '$' and version = (select max(version) from order_turns where order_id = '$')`,
+      `update orders set updated_at = updated_at - interval '30 s' where order_id = '$'`,
+    ],
+    promise: /promise 3/,
+    words: /the time of its event \d+ is .*, expected .* or later/,
+  },
+  {
+    name: 'an operation before the one before it',
+    of: 'product',
+    others: true,
+    statements: [
+      `update inventory_operations set created_at = created_at - interval '30 s' where product_id = '$' and version = 4`,
+    ],
+    promise: /promise 1/,
+    words: /the time of operation 4 .* is .*, expected .* or later/,
+  },
+  {
     name: 'a shipment taken out of orders.life',
     of: 'order',
     pick: SHIPPED_IN_PART,

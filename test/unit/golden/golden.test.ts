@@ -118,7 +118,7 @@ for (const [file, types] of Object.entries(STORIES)) {
         partitions,
         chains: new Map(chains.map((chain, partition) => [partition, chain])),
         tails: tails(),
-        loaded: { journals: [], partitions: [], ...rows },
+        loaded: { journals: [], partitions: [], lastPlacedAt: 0, ...rows },
       }),
     );
   };

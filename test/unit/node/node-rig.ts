@@ -35,6 +35,7 @@ export class Rig {
   /** Every effect so far, in order. */
   readonly told: Effect[] = [];
   monotonicMs = 0;
+  wallMs = 1_700_000_000_000;
   private request = 0;
   private position = 0;
 
@@ -108,7 +109,7 @@ export class Rig {
   // -------------------------------------------------------------- letting it happen
 
   begin(): this {
-    this.node.takeTurn(1_700_000_000_000);
+    this.node.takeTurn(this.wallMs, this.monotonicMs);
     return this.hear();
   }
 

@@ -57,7 +57,7 @@ const row = (n: number, recordId: string): JournalRow => ({
   folded: { n, position: n, recordId },
   publishedN: n,
 });
-const NOTHING = { journals: [], partitions: [], orders: [], products: [] };
+const NOTHING = { journals: [], partitions: [], orders: [], products: [], lastPlacedAt: 0 };
 /** One partition, so that every actor lives in it. */
 const given = (
   of: JournalTail | undefined,
