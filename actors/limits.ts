@@ -1,3 +1,5 @@
+import { MOST_MINOR_DIGITS } from './money.js';
+
 /**
  * Every limit on something that could grow, in one place, so that their relations can be seen and
  * are asserted at start (`assertLimits`). Units stand in the names.
@@ -10,6 +12,8 @@ export const limits = {
   quantity: 1_000_000,
   stock: 1_000_000_000_000,
   priceDecimal: 1_000_000_000,
+  /** Of any amount, in minor units: a sum of prices has no limit of its own but what can be counted. */
+  amountMinor: Number.MAX_SAFE_INTEGER,
   idChars: 255,
   keyChars: 255,
   textChars: 2_000,
@@ -181,6 +185,16 @@ export function assertLimits(l: typeof limits = limits): void {
   const must = (holds: boolean, sentence: string) => {
     if (!holds) throw new Error(`limits.ts: ${sentence}`);
   };
+  must(Number.isSafeInteger(l.amountMinor), 'amountMinor must be a whole number that is kept exactly');
+  must(
+    l.priceDecimal * 10 ** MOST_MINOR_DIGITS < 1e15,
+    'priceDecimal must have at most 15 digits in every currency: so many of them a JSON number is sure to hold',
+  );
+  must(
+    l.priceDecimal * 10 ** MOST_MINOR_DIGITS <= l.amountMinor,
+    'priceDecimal must be at most amountMinor in every currency: one piece can always be ordered',
+  );
+  must(Number.isSafeInteger(l.stock + l.quantity), 'stock must be a number of pieces that is kept exactly');
   must(l.recordBytes < 1_048_576, 'recordBytes must leave room for headers below a broker payload of 1 MiB');
   must(l.ordersBesideWaiting < l.ordersInMemory, 'ordersBesideWaiting must stay below ordersInMemory');
   must(l.actsToEnd < l.actsOfOrder, 'actsToEnd must be part of actsOfOrder');

@@ -1,6 +1,9 @@
 /**
  * Money is a whole number of minor units (cents, yen, fils) of one currency; only the edge and the
  * read model show decimals.
+ *
+ * Law: a decimal is a text, made of the integer and read back into it digit by digit. A double holds 15 digits
+ * of a decimal for certain, and an amount may have 16.
  */
 
 /** Currencies whose minor unit is not a hundredth (ISO 4217). */
@@ -35,33 +38,71 @@ const DIGITS: Readonly<Record<string, number>> = {
 
 export const DEFAULT_CURRENCY = 'USD';
 
+/** No currency has more digits after the point. */
+export const MOST_MINOR_DIGITS = 4;
+
 /** Digits after the point in amounts of this currency. */
 export const minorDigits = (currency: string): number => DIGITS[currency] ?? 2;
 
-/** Minor units as a decimal number, for JSON. */
-export function toDecimal(minor: number, currency: string): number {
-  const digits = minorDigits(currency);
-  return minor / (UNITS[digits] ?? 10 ** digits);
-}
-
 /** Made beforehand: a power costs more than the rest of it. */
-const UNITS = [1, 10, 100, 1_000, 10_000];
+const UNITS: readonly number[] = [1, 10, 100, 1_000, 10_000];
 
-/**
- * A decimal number in minor units; undefined when it has more digits than the currency or leaves the safe
- * range. The last bits, which a client's arithmetic leaves behind (0.1 + 0.2), are no digits.
- */
-export function toMinor(decimal: number, currency: string): number | undefined {
-  const scaled = decimal * 10 ** minorDigits(currency);
-  const minor = Math.round(scaled);
-  const isWhole = Math.abs(scaled - minor) <= Math.abs(scaled) * 4 * Number.EPSILON;
-  return isWhole && Number.isSafeInteger(minor) ? minor : undefined;
+/** Minor units as a JSON number, as JavaScript prints one: 1990 cents are 19.9. */
+export function amountText(minor: number, currency: string): string {
+  if (minor < 0) return `-${amountText(-minor, currency)}`;
+  const digits = minorDigits(currency);
+  const unit = UNITS[digits] ?? 1;
+  const rest = minor % unit;
+  if (rest === 0) return `${minor / unit}`;
+  return `${(minor - rest) / unit}.${digits === 2 ? HUNDREDTHS[rest] : fractionText(rest, unit)}`;
 }
 
-/** Minor units as a decimal number's text, so that not a cent is lost. */
+/** The digits of rest / unit after the point, without the last zeros. */
+const fractionText = (rest: number, unit: number): string => `${unit + rest}`.slice(1).replace(/0+$/, '');
+
+/** Most currencies have hundredths. */
+const HUNDREDTHS: readonly string[] = Array.from({ length: 100 }, (_, rest) => fractionText(rest, 100));
+
+/** Minor units as a decimal of always as many digits as the currency has, for stores and providers: 19.90. */
 export function decimalText(minor: number, currency: string): string {
   const digits = minorDigits(currency);
   if (digits === 0) return String(minor);
   const text = String(Math.abs(minor)).padStart(digits + 1, '0');
   return `${minor < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
+}
+
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
+
+/** The way back from both. Undefined when it is no decimal, has more digits than the currency, or leaves the safe range. */
+export function minorOfText(decimal: string, currency: string): number | undefined {
+  const [, sign, whole = '', fraction = ''] = DECIMAL.exec(decimal) ?? [];
+  const digits = minorDigits(currency);
+  if (sign === undefined || /[1-9]/.test(fraction.slice(digits))) return undefined;
+  const minor = Number(whole + fraction.slice(0, digits).padEnd(digits, '0'));
+  if (!Number.isSafeInteger(minor)) return undefined;
+  return sign === '-' && minor > 0 ? -minor : minor;
+}
+
+/**
+ * A JSON number as minor units; undefined when it has more digits than the currency, or more than a double is sure
+ * to hold. The last bits, which a client's arithmetic leaves behind (0.1 + 0.2), are no digits.
+ */
+export function toMinor(decimal: number, currency: string): number | undefined {
+  const scaled = decimal * (UNITS[minorDigits(currency)] ?? 1);
+  const minor = Math.round(scaled);
+  const lastBits = Number.isInteger(decimal) ? 0 : Math.min(Math.abs(scaled) * 4 * Number.EPSILON, MOST_LAST_BITS);
+  return Math.abs(scaled - minor) <= lastBits && isSure(decimal, minor) ? minor : undefined;
+}
+
+/** Of a minor unit. */
+const MOST_LAST_BITS = 0.01;
+const SURE = 1e15;
+
+const isSure = (decimal: number, minor: number): boolean =>
+  Number.isSafeInteger(minor) && (Number.isInteger(decimal) || Math.abs(minor) < SURE);
+
+/** A decimal of at most MOST_MINOR_DIGITS as a whole number: so decimals compare, whatever their currencies. */
+export function comparable(decimal: string): bigint {
+  const [whole = '', fraction = ''] = decimal.split('.');
+  return BigInt(whole + fraction.padEnd(MOST_MINOR_DIGITS, '0'));
 }

@@ -100,7 +100,7 @@ export type OrderCommand =
   | { readonly type: 'timeOut' }
   | OrderAct;
 
-export type FailureReason = 'out_of_stock' | 'unknown_product' | 'payment_declined' | 'timed_out';
+export type FailureReason = 'out_of_stock' | 'unknown_product' | 'payment_declined' | 'timed_out' | 'total_too_large';
 
 export interface Shortage {
   readonly product: ProductId;

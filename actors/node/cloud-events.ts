@@ -11,7 +11,7 @@
  */
 import { flat } from '../flat-text.js';
 import type { Address } from '../ids.js';
-import { toDecimal } from '../money.js';
+import { amountText } from '../money.js';
 import type { ActorEvent, HoldAnswer, Line, OrderEvent, ProductEvent, Shortage } from '../protocol.js';
 import { quoted } from '../quoted-text.js';
 import { MOST_BYTES_OF_ONE } from './message-room.js';
@@ -151,7 +151,7 @@ const orderFields: Fields<OrderEvent> = {
     optional('payment_method', content.paymentMethod),
   answered: ({ answers }) => `,"answers":${list(answers, answerText)}`,
   held: ({ answers, currency, total }) =>
-    `,"total_amount":${toDecimal(total, currency)},"currency":${quoted(currency)},"answers":${list(answers, answerText)}`,
+    `,"total_amount":${amountText(total, currency)},"currency":${quoted(currency)},"answers":${list(answers, answerText)}`,
   late_sent: () => '',
   hold_extended: () => '',
   paid: ({ captured }) => `,"payment_status":"${captured ? 'paid' : 'authorized'}"`,
@@ -169,7 +169,7 @@ const orderFields: Fields<OrderEvent> = {
   return_requested: ({ id, lines, reason }) => `,"return_id":${quoted(id)}${items(lines)}${optional('reason', reason)}`,
   return_received: ({ id, restocked }) => `,"return_id":${quoted(id)},"restocked":${restocked}`,
   refund_requested: ({ id, minor, currency, returned, reason }) =>
-    `,"refund_id":${quoted(id)},"amount":${toDecimal(minor, currency)},"currency":${quoted(currency)}${optional('return_id', returned)}${optional('reason', reason)}`,
+    `,"refund_id":${quoted(id)},"amount":${amountText(minor, currency)},"currency":${quoted(currency)}${optional('return_id', returned)}${optional('reason', reason)}`,
   refunded: ({ id }) => `,"refund_id":${quoted(id)}`,
   refund_failed: ({ id }) => `,"refund_id":${quoted(id)}`,
 };
@@ -177,7 +177,7 @@ const orderFields: Fields<OrderEvent> = {
 /** Each row continues `{"product_id":"..."`. */
 const productFields: Fields<ProductEvent> = {
   received: ({ ref, name, unitPrice, currency, quantity }) =>
-    `,"quantity":${quantity},"name":${JSON.stringify(name)},"unit_price":${toDecimal(unitPrice, currency)},` +
+    `,"quantity":${quantity},"name":${JSON.stringify(name)},"unit_price":${amountText(unitPrice, currency)},` +
     `"currency":${quoted(currency)},"ref":${JSON.stringify(ref)}`,
   adjusted: ({ ref, delta, reason }) =>
     `,"delta":${delta},"reason":${JSON.stringify(reason)},"ref":${JSON.stringify(ref)}`,
@@ -217,7 +217,7 @@ function answerText(answer: HoldAnswer): string {
   if (answer.answer === 'held') {
     const { unitPrice, currency, backordered } = answer;
     const waits = backordered === undefined ? '' : `,"backordered":${backordered}`;
-    return `${head},"unit_price":${toDecimal(unitPrice, currency)},"currency":${quoted(currency)}${waits}}`;
+    return `${head},"unit_price":${amountText(unitPrice, currency)},"currency":${quoted(currency)}${waits}}`;
   }
   return answer.answer === 'short' ? `${head},"available":${answer.available}}` : `${head}}`;
 }

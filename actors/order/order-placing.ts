@@ -1,5 +1,6 @@
 /** How an order is decided up to its outcome: the rows of the chart (order.ts) that lead there. */
 import type { OrderId, ProductId } from '../ids.js';
+import { limits } from '../limits.js';
 import { DEFAULT_CURRENCY } from '../money.js';
 import type { FailureReason, HoldAnswer, Letter, OrderEvent, Shortage } from '../protocol.js';
 import { sameContent } from './content-equality.js';
@@ -49,7 +50,7 @@ export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instan
     return { events: [{ type: 'answered', answers }], letters: [] };
   }
   const total = lines.reduce((sum, line) => sum + line.quantity * (line.unitPrice ?? 0), 0);
-  if (!Number.isSafeInteger(total)) return fail(state, 'payment_declined', answers);
+  if (total > limits.amountMinor) return fail(state, 'total_too_large', answers);
   const held: OrderEvent = { type: 'held', answers, currency: currency ?? DEFAULT_CURRENCY, total };
   const payment = instantPayment?.(state.id);
   if (payment === undefined) return { events: [held], letters: [] };

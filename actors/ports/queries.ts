@@ -63,9 +63,9 @@ export interface OrderFilter {
   readonly from?: number;
   /** Exclusive. */
   readonly to?: number;
-  /** A decimal in the order's own currency. */
-  readonly minTotal?: number;
-  readonly maxTotal?: number;
+  /** A decimal in the order's own currency, as text: a double would round it. */
+  readonly minTotal?: string;
+  readonly maxTotal?: string;
   /** Every word of it stands in the order; the last one may go on there. */
   readonly words?: string;
 }

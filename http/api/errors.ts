@@ -22,6 +22,8 @@ const plain = (status: number, title: string, when: string, message: string, mor
   example: { message, ...more },
 });
 
+export const TOTAL_TOO_LARGE = 'The order would cost more than an amount of money can be: order fewer pieces.';
+
 /** An example that names one field. */
 const field = (status: number, title: string, when: string, name: string, message: string): ErrorKind =>
   plain(status, title, when, message, { errors: [{ field: name, message }] });
@@ -95,6 +97,12 @@ const errors = {
     'The order found no outcome in its time and has been given up. Nothing is held or charged. Order again with a new key.',
     'The order could not be completed in its time and has been given up; nothing is charged. Order again with a new Idempotency-Key.',
     { order_id: EXAMPLE_ORDER },
+  ),
+  total_too_large: plain(
+    409,
+    'Total too large',
+    'The order would cost more than can be counted: 9,007,199,254,740,991 minor units of its currency. Nothing is held or charged. Order fewer pieces.',
+    TOTAL_TOO_LARGE,
   ),
   currency_fixed: field(
     409,

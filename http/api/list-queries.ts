@@ -2,11 +2,23 @@
 import { z } from 'zod';
 import { orderId, type ProductId, productId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import { comparable } from '../../actors/money.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../../actors/order/transitions.js';
 import type { OrderFilter, OrderKey, Page } from '../../actors/ports/queries.js';
 import { CURSOR_CHARS, placeOf } from './cursor.js';
 import { invalidField } from './failure.js';
-import { currency, hasAtMost, idText, isIdText, pageQuery, ruled, wholeText, wholeTextOr, word } from './schemas.js';
+import {
+  currency,
+  DECIMAL_TEXT,
+  hasAtMost,
+  idText,
+  isIdText,
+  pageQuery,
+  ruled,
+  wholeText,
+  wholeTextOr,
+  word,
+} from './schemas.js';
 
 const MOMENT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 const MOMENT_RULE = 'must be a date such as 2026-11-21, or a time with its zone such as 2026-11-21T11:49:34Z';
@@ -23,15 +35,12 @@ const moment = (description: string) =>
     .transform((text) => msOf(text) ?? 0)
     .optional();
 
-const AMOUNT = /^\d{1,13}(\.\d{1,4})?$/;
 const amount = (description: string) =>
   ruled<string>(
-    'must be a decimal of up to 13 digits before and 4 behind the point',
-    (value) => typeof value === 'string' && AMOUNT.test(value),
+    'must be a decimal of up to 16 digits before and 4 behind the point',
+    (value) => typeof value === 'string' && DECIMAL_TEXT.test(value),
     { type: 'number', minimum: 0, description },
-  )
-    .transform(Number)
-    .optional();
+  ).optional();
 
 const cursor = ruled<string>(
   `must be text of 1 to ${CURSOR_CHARS} characters`,
@@ -99,7 +108,7 @@ export function orderFilter(asked: OrderListQuery): OrderFilter {
     q,
   } = asked;
   if (from !== undefined && to !== undefined && from > to) throw invalidField('from', 'must not be later than to');
-  if (min_total !== undefined && max_total !== undefined && min_total > max_total) {
+  if (min_total !== undefined && max_total !== undefined && comparable(min_total) > comparable(max_total)) {
     throw invalidField('min_total', 'must not be more than max_total');
   }
   return {

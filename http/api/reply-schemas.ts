@@ -21,7 +21,7 @@ const status = words('OrderStatus', STATUSES);
 const paymentStatus = words('PaymentStatus', PAYMENT_STATUSES);
 const fulfillmentStatus = words('FulfillmentStatus', FULFILLMENT_STATUSES);
 
-const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out'] as const;
+const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out', 'total_too_large'] as const;
 
 const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }).meta({ id: 'OrderLine' }));
 

@@ -93,6 +93,10 @@ const whole = (from: number, to: number) =>
   );
 const quantity = whole(1, limits.quantity);
 
+/** A decimal that any amount may be: what JSON.parse would round comes as text (rounded-numbers.ts). */
+export const DECIMAL_TEXT = /^\d{1,16}(\.\d{1,4})?$/;
+const isAbove0 = (value: unknown): boolean => typeof value === 'number' && value > 0;
+
 const listOf = <T extends z.ZodType>(item: T, most: number) => {
   const rule = `must be a list of 1 to ${grouped(most)} entries`;
   return z.array(item, rule).min(1, rule).max(most, rule);
@@ -211,10 +215,16 @@ export type ReceiveReturnBody = z.output<typeof receiveReturnBody>;
 
 export const refundBody = z.compile(
   object({
-    amount: ruled<number>(
-      `must be a number above 0 and at most ${grouped(limits.priceDecimal)}`,
-      (value) => typeof value === 'number' && value > 0 && value <= limits.priceDecimal,
-      { type: 'number', exclusiveMinimum: 0, maximum: limits.priceDecimal },
+    amount: ruled<number | string>(
+      'must be a number above 0, or the same as text',
+      (value) => (typeof value === 'string' ? DECIMAL_TEXT.test(value) && Number(value) > 0 : isAbove0(value)),
+      {
+        anyOf: [
+          { type: 'number', exclusiveMinimum: 0, maximum: limits.amountMinor },
+          { type: 'string', pattern: DECIMAL_TEXT.source },
+        ],
+        description: 'At most what is left to refund. A number is taken digit by digit, however many it has.',
+      },
     ).optional(),
     reason: text.optional(),
     ...named,

@@ -2,17 +2,15 @@
  * What a client sees of a product's stock and of what moved it.
  */
 
-import { toDecimal } from '../../actors/money.js';
+import { amountText } from '../../actors/money.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import { available, type ProductState, type Stock } from '../../actors/product/inventory.js';
 import { isoTime } from '../orders/order-view.js';
 
-export const productJson = (state: ProductState): string =>
-  JSON.stringify({
-    product_id: state.id,
-    name: state.name,
-    unit_price: toDecimal(state.unitPrice, state.currency),
-    currency: state.currency,
+export function productJson(state: ProductState): string {
+  const { id, name, unitPrice, currency } = state;
+  const rest = JSON.stringify({
+    currency,
     on_hand: state.onHand,
     held: state.held,
     available: available(state),
@@ -21,6 +19,8 @@ export const productJson = (state: ProductState): string =>
     ...(state.backorders.limit !== undefined && { backorder_limit: state.backorders.limit }),
     updated_at: isoTime(state.updatedAt),
   });
+  return `{"product_id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"unit_price":${amountText(unitPrice, currency)},${rest.slice(1)}`;
+}
 
 export const operationJson = (row: OperationRow): string =>
   JSON.stringify({

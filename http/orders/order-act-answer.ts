@@ -1,5 +1,5 @@
 /** Why an order was not changed, as a client hears it. */
-import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
+import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
 import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
@@ -27,7 +27,7 @@ export function actRefusal(
   { ifVersions, unlessVersions }: VersionCondition,
 ): Failure {
   const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
-    new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
+    conflictOf(order, code, message, field, about);
   if (state === undefined || refusal === 'unknown_order' || refusal === 'not_yours') {
     return notFound(`There is no order ${order}.`);
   }
@@ -56,7 +56,7 @@ export function actRefusal(
     case 'more_than_shipped':
       return conflict('more_than_shipped', `No more can be returned than ${words(leftToReturn(state))}.`, 'lines');
     case 'more_than_paid':
-      return conflict('more_than_paid', `No more can be refunded than ${money(state)}.`, 'amount');
+      return moreThanPaid(state);
     case 'backordered':
       return conflict('backordered', `Not in stock yet: ${words(waitedFor(state))}.`, 'lines');
     case 'too_many_acts':
@@ -78,6 +78,12 @@ export function actRefusal(
   }
 }
 
+export const moreThanPaid = (state: OrderState): Failure =>
+  conflictOf(state.id, 'more_than_paid', `No more can be refunded than ${money(state)}.`, 'amount');
+
+const conflictOf = (order: string, code: ErrorCode, message: string, field: string, about: object = {}): Failure =>
+  new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
+
 const waitedFor = (state: OrderState): Line[] =>
   state.lines.map(({ product, backordered }) => ({ product, quantity: backordered }));
 
@@ -88,5 +94,5 @@ function words(lines: readonly Line[]): string {
 
 function money(state: OrderState): string {
   const currency = state.currency ?? DEFAULT_CURRENCY;
-  return `${toDecimal(refundable(state), currency)} ${currency}`;
+  return `${amountText(refundable(state), currency)} ${currency}`;
 }

@@ -3,7 +3,8 @@
  * the order's owner, who decides by the state chart; the answer is the order as it stands then.
  */
 import { type OrderId, orderId, productId } from '../../actors/ids.js';
-import { minorDigits, toMinor } from '../../actors/money.js';
+import { limits } from '../../actors/limits.js';
+import { DEFAULT_CURRENCY, minorDigits, minorOfText, toMinor } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../../actors/order/transitions.js';
 import type { ActReply, Owners } from '../../actors/ports/owners.js';
@@ -26,7 +27,7 @@ import type {
 } from '../api/schemas.js';
 import { writeOf } from '../api/write-id.js';
 import { ifMatch, ifNoneMatch } from '../wire/conditional.js';
-import { actRefusal, actUnavailable, type VersionCondition } from './order-act-answer.js';
+import { actRefusal, actUnavailable, moreThanPaid, type VersionCondition } from './order-act-answer.js';
 import { entityTag, orderJson, versionsOf } from './order-view.js';
 
 interface OrderLifeOptions {
@@ -181,13 +182,13 @@ function linesOf(given: readonly GivenLine[]): Line[] {
   return [...quantities].map(([product, quantity]) => ({ product: productId(product), quantity }));
 }
 
-function minorOf(amount: number, { currency, content }: OrderState): number {
-  const used = currency ?? content.currency ?? 'USD';
-  const minor = toMinor(amount, used);
-  if (minor === undefined) {
-    throw invalidField('amount', `has more than the ${minorDigits(used)} decimals of ${used}`);
-  }
-  return minor;
+function minorOf(amount: number | string, state: OrderState): number {
+  const currency = state.currency ?? state.content.currency ?? DEFAULT_CURRENCY;
+  const minor = typeof amount === 'string' ? minorOfText(amount, currency) : toMinor(amount, currency);
+  if (minor !== undefined) return minor;
+  const digits = minorDigits(currency);
+  if (Number(amount) * 10 ** digits > limits.amountMinor) throw moreThanPaid(state);
+  throw invalidField('amount', `has more than the ${digits} decimals of ${currency}`);
 }
 
 /** Only what was said. */

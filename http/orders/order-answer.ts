@@ -4,6 +4,7 @@
  */
 import type { OrderState } from '../../actors/order/order.js';
 import type { NoAnswer, PlaceReply } from '../../actors/ports/owners.js';
+import { TOTAL_TOO_LARGE } from '../api/errors.js';
 import { Failure, idempotencyMismatch, unanswered } from '../api/failure.js';
 import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../api/reply.js';
 import { orderJson } from './order-view.js';
@@ -86,6 +87,8 @@ function failed(state: OrderState): Answer {
     }
     case 'payment_declined':
       return { status: 402, body: errorBody('payment_declined', 'The payment was declined.', [], about) };
+    case 'total_too_large':
+      return { status: 409, body: errorBody('total_too_large', TOTAL_TOO_LARGE, [], about) };
     default: // The contract names no status for it: like the other conflicts, it says why there will be no such order.
       return {
         status: 409,

@@ -7,13 +7,15 @@
  */
 import type { ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import { MOST_MINOR_DIGITS } from '../../actors/money.js';
 import type { Owners } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
-import { type Failure, invalidField } from '../api/failure.js';
+import { TOTAL_TOO_LARGE } from '../api/errors.js';
+import { Failure, invalidField } from '../api/failure.js';
 import type { Wish } from './order-content.js';
 
 /** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */
-const HARMLESS_PIECES = Math.floor(Number.MAX_SAFE_INTEGER / (limits.priceDecimal * 10 ** 4));
+const HARMLESS_PIECES = Math.floor(limits.amountMinor / (limits.priceDecimal * 10 ** MOST_MINOR_DIGITS));
 
 export class OrderRules {
   private readonly owners: Pick<Owners, 'product'>;
@@ -69,9 +71,8 @@ export class OrderRules {
     if (pieces(lines) <= HARMLESS_PIECES) return undefined;
     const products = await Promise.all(lines.map(({ product }) => this.owners.product(product)));
     const total = lines.reduce((sum, { quantity }, i) => sum + quantity * (products[i]?.unitPrice ?? 0), 0);
-    return Number.isSafeInteger(total)
-      ? undefined
-      : invalidField('body', 'asks for more than an amount of money can hold: order fewer pieces');
+    // Past the limit it may be rounded, but never to below it.
+    return total <= limits.amountMinor ? undefined : new Failure(409, 'total_too_large', TOTAL_TOO_LARGE);
   }
 
   private remember(product: ProductId, currency: string): void {

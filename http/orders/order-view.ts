@@ -4,11 +4,11 @@
  * `"order_id":"` stand in it exactly once: quotes in user text are escaped, so none can fake them.
  */
 
-import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
-import { NO_LIFE, type OrderState } from '../../actors/order/order.js';
+import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
+import { NO_LIFE, type OrderState, type Refund } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
 import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
-import type { Json, Line, OrderEvent } from '../../actors/protocol.js';
+import type { HoldAnswer, Json, Line, OrderEvent } from '../../actors/protocol.js';
 
 const quote = JSON.stringify;
 
@@ -29,7 +29,7 @@ export function orderJson(state: OrderState): string {
   if (content.email !== undefined) text += `,"user_email":${quote(content.email)}`;
   text += `,"status":"${statusOf(state.phase)}"`;
   if (state.reason !== undefined) text += `,"reason":"${state.reason}"`;
-  text += `,"payment_status":"${paymentStatusOf(state)}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${toDecimal(state.total ?? 0, currency)},"currency":"${currency}"`;
+  text += `,"payment_status":"${paymentStatusOf(state)}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${amountText(state.total ?? 0, currency)},"currency":"${currency}"`;
   if (content.shippingAddress !== undefined) text += `,"shipping_address":${addressJson(content.shippingAddress)}`;
   if (content.billingAddress !== undefined) text += `,"billing_address":${addressJson(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;
@@ -39,7 +39,7 @@ export function orderJson(state: OrderState): string {
     if (line === undefined) break;
     const price = line.unitPrice ?? 0;
     if (i > 0) text += ',';
-    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity},"unit_price":${toDecimal(price, currency)},"subtotal":${toDecimal(price * line.quantity, currency)}`;
+    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity},"unit_price":${amountText(price, currency)},"subtotal":${amountText(price * line.quantity, currency)}`;
     text += line.backordered > 0 ? `,"backordered":${line.backordered}}` : '}';
   }
   text += ']';
@@ -77,18 +77,21 @@ function lifeJson({ life }: OrderState, currency: string): string {
       requested_at: isoTime(requestedAt),
     }));
   }
+  let text = quote(shown).slice(1, -1);
   if (life.refunds.length > 0) {
-    shown.refunds = life.refunds.map(({ id, minor, status, returned, reason, requestedAt }) => ({
-      id,
-      status: REFUND_STATUS[status],
-      amount: toDecimal(minor, currency),
-      ...(returned !== undefined && { return_id: returned }),
-      ...(reason !== undefined && { reason }),
-      requested_at: isoTime(requestedAt),
-    }));
+    const refunds = life.refunds.map((refund) => refundJson(refund, currency)).join(',');
+    text += `${text === '' ? '' : ','}"refunds":[${refunds}]`;
   }
-  const text = quote(shown);
-  return text === '{}' ? '' : `,${text.slice(1, -1)}`;
+  return text === '' ? '' : `,${text}`;
+}
+
+function refundJson({ id, minor, status, returned, reason, requestedAt }: Refund, currency: string): string {
+  const rest = quote({
+    ...(returned !== undefined && { return_id: returned }),
+    ...(reason !== undefined && { reason }),
+    requested_at: isoTime(requestedAt),
+  });
+  return `{"id":${quote(id)},"status":"${REFUND_STATUS[status]}","amount":${amountText(minor, currency)},${rest.slice(1)}`;
 }
 
 const REFUND_STATUS = { owed: 'pending', done: 'refunded', failed: 'failed' } as const;
@@ -108,21 +111,37 @@ export function isoTime(ms: number): string {
 }
 
 export const historyJson = ({ event, version, at, correlation }: HistoryRow): string =>
-  `{"event":"${event.type}","version":${version},"time":"${isoTime(at)}","correlation_id":${quote(correlation)},"data":${quote(shownData(event))}}`;
+  `{"event":"${event.type}","version":${version},"time":"${isoTime(at)}","correlation_id":${quote(correlation)},"data":${shownData(event)}}`;
 
 /** What an event tells a client: amounts as decimals, nothing of how it was asked for. */
-function shownData(event: OrderEvent): object {
+function shownData(event: OrderEvent): string {
+  switch (event.type) {
+    case 'answered':
+      return `{"items":${shownAnswers(event)}}`;
+    case 'held': {
+      const { total, currency } = event;
+      return `{"total_amount":${amountText(total, currency)},"currency":${quote(currency)},"items":${shownAnswers(event)}}`;
+    }
+    case 'refund_requested': {
+      const { id, minor, currency, returned, reason } = event;
+      const rest = quote({
+        ...(returned !== undefined && { return_id: returned }),
+        ...(reason !== undefined && { reason }),
+      });
+      const more = rest === '{}' ? '' : `,${rest.slice(1, -1)}`;
+      return `{"refund_id":${quote(id)},"amount":${amountText(minor, currency)}${more}}`;
+    }
+    default:
+      return quote(shownWords(event));
+  }
+}
+
+type WithAmounts = 'answered' | 'held' | 'refund_requested';
+
+function shownWords(event: Exclude<OrderEvent, { type: WithAmounts }>): object {
   switch (event.type) {
     case 'placed':
       return { items: event.content.lines.map((line) => ({ product_id: line.product, quantity: line.quantity })) };
-    case 'answered':
-      return { items: shownAnswers(event) };
-    case 'held':
-      return {
-        total_amount: toDecimal(event.total, event.currency),
-        currency: event.currency,
-        items: shownAnswers(event),
-      };
     case 'paid':
       return { captured: event.captured };
     case 'failed':
@@ -153,13 +172,6 @@ function shownData(event: OrderEvent): object {
       };
     case 'return_received':
       return { return_id: event.id, restocked: event.restocked };
-    case 'refund_requested':
-      return {
-        refund_id: event.id,
-        amount: toDecimal(event.minor, event.currency),
-        ...(event.returned !== undefined && { return_id: event.returned }),
-        ...(event.reason !== undefined && { reason: event.reason }),
-      };
     case 'refunded':
     case 'refund_failed':
       return { refund_id: event.id };
@@ -173,10 +185,11 @@ function shownData(event: OrderEvent): object {
   }
 }
 
-const shownAnswers = ({ answers }: Extract<OrderEvent, { type: 'held' | 'answered' }>): object[] =>
-  answers.map((a) => ({
-    product_id: a.product,
-    answer: a.answer,
-    ...(a.answer === 'held' && { unit_price: toDecimal(a.unitPrice, a.currency) }),
-    ...(a.answer === 'short' && { available: a.available }),
-  }));
+const shownAnswers = ({ answers }: Extract<OrderEvent, { type: 'held' | 'answered' }>): string =>
+  `[${answers.map(shownAnswer).join(',')}]`;
+
+function shownAnswer(a: HoldAnswer): string {
+  const head = `{"product_id":${quote(a.product)},"answer":"${a.answer}"`;
+  if (a.answer === 'held') return `${head},"unit_price":${amountText(a.unitPrice, a.currency)}}`;
+  return a.answer === 'short' ? `${head},"available":${a.available}}` : `${head}}`;
+}

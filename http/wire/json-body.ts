@@ -11,6 +11,7 @@ import { limits } from '../../actors/limits.js';
 import { Failure, invalidField } from '../api/failure.js';
 import type { BufferedRequest } from './buffered-request.js';
 import { mediaTypeOf } from './media-type.js';
+import { ROUNDED_FROM, withRoundedAsText } from './rounded-numbers.js';
 
 const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json$/;
 
@@ -68,12 +69,13 @@ function parseBody(bytes: Buffer): object {
   }
   const written = membersWritten(text);
   membersKept = 0;
+  mayBeRounded = false;
   // In valid UTF-8, and as JSON, such text can only be written with an escape: most bodies have none.
   mayHaveBadText = text.includes('\\');
   const problem = findProblem(value);
   if (problem !== undefined) throw invalidField(fieldName(problem.path), problem.message);
   if (written !== membersKept) throw invalidField('body', 'names a field twice');
-  return value;
+  return mayBeRounded ? (JSON.parse(withRoundedAsText(text)) as object) : value;
 }
 
 /** How many names stand in a text that is known to be JSON. Throws when it is nested too deeply. */
@@ -121,6 +123,9 @@ interface Problem {
 /** Counts along with findProblem, which runs without a pause: a counter passed around would cost an object a body. */
 let membersKept = 0;
 
+/** Some number is so large that its digits may be more than a double holds. */
+let mayBeRounded = false;
+
 let mayHaveBadText = false;
 const BAD_TEXT = /[\0\p{Cs}]/u;
 const isBad = (text: string): boolean => mayHaveBadText && BAD_TEXT.test(text);
@@ -150,6 +155,7 @@ function findProblem(value: unknown): Problem | undefined {
 }
 
 function numberProblem(value: number): Problem | undefined {
+  if (Math.abs(value) > ROUNDED_FROM) mayBeRounded = true;
   if (!Number.isFinite(value)) return { path: [], message: 'is a number that is too large' };
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
     return { path: [], message: 'is a whole number beyond 2^53 - 1, which cannot be kept exactly: send it as text' };

@@ -1,5 +1,5 @@
 /** The twin of the lists in Postgres, over the tables of memory-tables.ts. Sorts what it is asked for: not for large data. */
-import { DEFAULT_CURRENCY, toDecimal } from '../../actors/money.js';
+import { comparable, DEFAULT_CURRENCY, decimalText } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, Page, Queries } from '../../actors/ports/queries.js';
@@ -79,7 +79,7 @@ export function memoryQueries({ orders, history, products, operations, writes }:
 function isListed(state: OrderState, filter: OrderFilter): boolean {
   const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
   const shownCurrency = state.currency ?? DEFAULT_CURRENCY;
-  const total = toDecimal(state.total ?? 0, shownCurrency);
+  const total = comparable(decimalText(state.total ?? 0, shownCurrency));
   return (
     (user === undefined || state.content.user === user) &&
     (status === undefined || statusOf(state.phase) === status) &&
@@ -89,8 +89,8 @@ function isListed(state: OrderState, filter: OrderFilter): boolean {
     (currency === undefined || shownCurrency === currency) &&
     (from === undefined || state.createdAt >= from) &&
     (to === undefined || state.createdAt < to) &&
-    (minTotal === undefined || total >= minTotal) &&
-    (maxTotal === undefined || total <= maxTotal)
+    (minTotal === undefined || total >= comparable(minTotal)) &&
+    (maxTotal === undefined || total <= comparable(maxTotal))
   );
 }
 

@@ -59,7 +59,7 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     path: (i) => `/api/orders?${new URLSearchParams([...query(filter(i)), ...Object.entries(more)])}`,
     run: (queries) => queries.orders(filter(0), { page: Number(more.page ?? 1), pageSize: PAGE.pageSize }),
   });
-  const total1000 = (i: number) => ({ minTotal: 1_000 + i, maxTotal: 1_100 + i });
+  const total1000 = (i: number) => ({ minTotal: `${1_000 + i}`, maxTotal: `${1_100 + i}` });
   const day = (i: number) => ({ from: nth(i).at, to: nth(i).at + DAY });
 
   return [
@@ -83,7 +83,7 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('currency=EUR', () => ({ currency: 'EUR' })),
     list('of a day', day),
     list('older than 80 days', () => ({ to: Date.now() - 80 * DAY })),
-    list('min_total=5000 (few)', (i) => ({ minTotal: 5_000 + i })),
+    list('min_total=5000 (few)', (i) => ({ minTotal: `${5_000 + i}` })),
     list('total 1000 to 1100', total1000),
     list('user and failed', (i) => ({ user: nth(i).user, status: 'failed' })),
     list('failed in EUR', () => ({ status: 'failed', currency: 'EUR' })),
@@ -92,11 +92,11 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('failed, of a popular product', () => ({ status: 'failed', product: 'PROD-0001' })),
     list('paid, of a popular product', () => ({ payment: 'paid', product: 'PROD-0001' })),
     list('popular product in EUR (none)', () => ({ product: 'PROD-0001', currency: 'EUR' })),
-    list('popular product, min_total=1000', (i) => ({ product: 'PROD-0001', minTotal: 1_000 + i })),
+    list('popular product, min_total=1000', (i) => ({ product: 'PROD-0001', minTotal: `${1_000 + i}` })),
     list('popular product, total 1000 to 1100', (i) => ({ product: 'PROD-0001', ...total1000(i) })),
     list('failed and paid (none)', () => ({ status: 'failed', payment: 'paid' })),
     list('confirmed and declined (none)', () => ({ status: 'confirmed', payment: 'declined' })),
-    list('not charged, min_total=1000 (none)', (i) => ({ payment: 'not_charged', minTotal: 1_000 + i })),
+    list('not charged, min_total=1000 (none)', (i) => ({ payment: 'not_charged', minTotal: `${1_000 + i}` })),
     list('product, on a day', (i) => ({ product: nth(i).product, ...day(i) })),
     list('confirmed, total 1000 to 1100', (i) => ({ status: 'confirmed', ...total1000(i) })),
     list('q: an order id', (i) => ({ words: nth(i).id })),
@@ -115,8 +115,8 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('q: a city, of a popular product', (i) => ({ words: pick(CITIES, i), product: 'PROD-0001' })),
     list('q: a city, confirmed', (i) => ({ words: pick(CITIES, i), status: 'confirmed' })),
     list('q: a city, in EUR', (i) => ({ words: pick(CITIES, i), currency: 'EUR' })),
-    list('q: a city, max_total=200', (i) => ({ words: pick(CITIES, i), maxTotal: 200 + i })),
-    list('q: a city, min_total=1000', (i) => ({ words: pick(CITIES, i), minTotal: 1_000 + i })),
+    list('q: a city, max_total=200', (i) => ({ words: pick(CITIES, i), maxTotal: `${200 + i}` })),
+    list('q: a city, min_total=1000', (i) => ({ words: pick(CITIES, i), minTotal: `${1_000 + i}` })),
     list('q: a city, of ten days', (i) => ({ words: pick(CITIES, i), from: nth(i).at, to: nth(i).at + 10 * DAY })),
     list('q: two names, confirmed', (i) => ({ words: `${pick(NAMES, i)} ${pick(FAMILIES, i)}`, status: 'confirmed' })),
     list('q: the beginning of many words, in EUR', (i) => ({ words: pick(CITIES, i).slice(0, 2), currency: 'EUR' })),

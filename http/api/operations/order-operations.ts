@@ -69,7 +69,7 @@ export const orderOperations = [
         headers: ['Location', 'Preference-Applied'],
       },
     },
-    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'timed_out', 'cancelled'],
+    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'total_too_large', 'timed_out', 'cancelled'],
     handle: ({ orders }, { body }, request) => orders.place(request, body),
   }),
   operation({

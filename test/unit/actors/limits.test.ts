@@ -17,6 +17,10 @@ test('every limit is a positive whole number', () => {
 
 const contradictions: readonly [Partial<Limits>, ...(keyof Limits)[]][] = [
   [{ recordBytes: 1_048_576 }, 'recordBytes'],
+  [{ priceDecimal: 1e12 }, 'priceDecimal'],
+  [{ amountMinor: 1e12 }, 'priceDecimal', 'amountMinor'],
+  [{ amountMinor: 2 ** 53 }, 'amountMinor'],
+  [{ stock: Number.MAX_SAFE_INTEGER }, 'stock'],
   [{ flushOrders: limits.flushEvents + 1 }, 'flushOrders', 'flushEvents'],
   [{ flushEvents: limits.unflushedEvents }, 'flushEvents', 'unflushedEvents'],
   [{ turnCommands: limits.inboxCommands + 1 }, 'turnCommands', 'inboxCommands'],

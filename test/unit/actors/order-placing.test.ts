@@ -142,7 +142,7 @@ test('a total beyond what a number can say exactly: fails, never rounded', () =>
   const dear = held(A, Number.MAX_SAFE_INTEGER);
   given(placed(oneLine(A, 2)))
     .when(answers(dear))
-    .follows([failed({ reason: 'payment_declined', answers: [dear] })], [release(A, 2)]);
+    .follows([failed({ reason: 'total_too_large', answers: [dear] })], [release(A, 2)]);
 });
 
 // ---------------------------------------------------------------- charging

@@ -41,8 +41,8 @@ test('every filter reaches the queries as it was meant', async ({ f }) => {
     currency: 'USD',
     from: Date.UTC(2026, 0, 1),
     to: Date.UTC(2026, 1, 1, 8, 0, 0, 500),
-    minTotal: 1.5,
-    maxTotal: 20,
+    minTotal: '1.5',
+    maxTotal: '20',
     words: 'a b',
   });
   assert.is((await f.get('/api/users/bob/orders?user_id=ada&q=x')).status, 200);

@@ -72,6 +72,42 @@ test('returned by its item, received, refunded in part and never above what was 
   assert.is((await f.post(`/api/orders/${id}/returns/nothing/receive`, {})).status, 404);
 });
 
+test('a refund may be as large as what was paid, and is taken to the last digit', async ({ f }) => {
+  f.owners.stockUp('flat', 10, 'VND', 1_200_000_000);
+  f.owners.stockUp('tower', 1_000_000, 'USD', 70_000_000_001);
+  const paid = async (product: string, quantity: number) => {
+    const reply = await placed(f, { items: [{ product_id: product, quantity }] });
+    assert.is(reply.status, 201);
+    return { reply, refunds: `/api/orders/${reply.at('data.order_id')}/refunds` };
+  };
+  const flats = await paid('flat', 2);
+  isRefused(await f.post(flats.refunds, { amount: 2_400_000_001 }), 409, 'more_than_paid', 'amount');
+  assert.is((await f.post(flats.refunds, { amount: 2_399_999_999 })).status, 201);
+  isRefused(await f.post(flats.refunds, { amount: 2 }), 409, 'more_than_paid', 'amount');
+
+  const towers = await paid('tower', 100_001);
+  assert.match(towers.reply.text, /"total_amount":70000700001000.01,/);
+  assert.match(towers.reply.text, /"unit_price":700000000.01,"subtotal":70000700001000.01[,}]/);
+  for (const amount of ['70000700001000.02', '"70000700001000.02"', '7.000070000100002e13', '9e15', '1e15']) {
+    isRefused(await f.post(towers.refunds, `{"amount":${amount}}`), 409, 'more_than_paid', 'amount');
+  }
+  for (const amount of ['70000700000000.001', '"0"', '"1.23456"', '"-1"', '"1e3"', '-70000700000000.01']) {
+    isRefused(await f.post(towers.refunds, `{"amount":${amount}}`), 400, 'invalid', 'amount');
+  }
+  const part = await f.post(towers.refunds, '{"reason":"70000000000000.02","amount":70000000000000.01}');
+  assert.match(part.text, /"amount":70000000000000.01,"reason":"70000000000000.02"/);
+  assert.match((await f.post(towers.refunds, { amount: '700001000.00' })).text, /"amount":700001000,/);
+  isRefused(await f.post(towers.refunds, { amount: 1 }), 409, 'more_than_paid', 'amount');
+  const left = await f.post(towers.refunds, { amount: 99 });
+  assert.match(left.text, /No more can be refunded than 0 USD/);
+  const history = await f.get(`/api/orders/${towers.reply.at('data.order_id')}/history`);
+  assert.match(
+    history.text,
+    /"total_amount":70000700001000.01,"currency":"USD","items":\[{"product_id":"tower","answer":"held","unit_price":700000000.01}\]/,
+  );
+  assert.match(history.text, /"amount":70000000000000.01,"reason"/);
+});
+
 test('a key makes it once; its repeat says so; other content under it is refused', async ({ f, id }) => {
   const key = { 'idempotency-key': 'k1' };
   const first = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
