@@ -3,7 +3,7 @@
  */
 import type { OrderId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
-import type { NumberedLetter } from '../ports/letters.js';
+import type { Confirmation, NumberedLetter } from '../ports/letters.js';
 import type { ActReply, ActRequest, PlaceReply, PlaceRequest, StockReply, StockRequest } from '../ports/owners.js';
 import type { PaymentRequest } from '../ports/payments.js';
 import type { ProductState } from '../product/inventory.js';
@@ -53,7 +53,7 @@ export type Effect =
     }
   | { readonly kind: 'flush'; readonly flush: Flush }
   | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
-  | { readonly kind: 'confirm'; readonly from: number; readonly to: number; readonly upTo: number }
+  | { readonly kind: 'confirm'; readonly confirmation: Confirmation }
   | ({ readonly kind: 'pay' } & PaymentRequest)
   /** This machine's clock fell behind the times of its turns by so much; 0: it has caught up. */
   | { readonly kind: 'clockBehind'; readonly behindMs: number }

@@ -131,7 +131,7 @@ export class Handlers {
     const seen = this.world.channels.get(letter.to)?.seen(letter.from);
     if (seen === undefined || letter.number > seen + 1) return undefined;
     const { from, to, number } = letter;
-    if (number <= seen) return () => this.emit({ kind: 'confirm', from, to, upTo: seen });
+    if (number <= seen) return () => this.emit({ kind: 'confirm', confirmation: { from, to, upTo: seen } });
     const handled = turn.handle(letter.letter, letter.correlation, letter);
     if (handled.kind === 'full' && !turn.isEmpty) return 'full';
     if (handled.kind !== 'done') {

@@ -13,7 +13,7 @@
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, isSettled, paymentOwed } from '../order/order.js';
-import type { NumberedLetter } from '../ports/letters.js';
+import type { Confirmation, NumberedLetter } from '../ports/letters.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports/owners.js';
 import { NOWHERE, type Place } from '../ports/snapshot-rows.js';
 import { fillOwed } from '../product/inventory.js';
@@ -207,7 +207,7 @@ export class Node {
     this.inbox.put({ kind: 'letter', letter });
   }
 
-  confirmed(from: number, to: number, upTo: number): void {
+  confirmed({ from, to, upTo }: Confirmation): void {
     this.world.channels.get(from)?.confirm(to, upTo);
   }
 
@@ -234,7 +234,7 @@ export class Node {
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
     for (const [to, moved] of turn.seen) {
-      for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', from, to, upTo });
+      for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', confirmation: { from, to, upTo } });
     }
     this.answer(answers);
     for (const entry of turn.touchedOrders.keys()) this.follow(entry);

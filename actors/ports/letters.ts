@@ -11,8 +11,15 @@ export interface NumberedLetter {
   readonly letter: Letter;
 }
 
+/** Every letter of the channel (from, to) up to this number has had its effect. */
+export interface Confirmation {
+  readonly from: number;
+  readonly to: number;
+  readonly upTo: number;
+}
+
 /** Carries letters and their confirmations between partitions; may lose, repeat and reorder them. */
 export interface Post {
   send(letters: readonly NumberedLetter[]): void;
-  confirm(from: number, to: number, upTo: number): void;
+  confirm(confirmation: Confirmation): void;
 }

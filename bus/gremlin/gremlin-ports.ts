@@ -68,7 +68,7 @@ export function postUnderGremlin<P extends Post>(post: P, gremlin: Gremlin, time
   return {
     ...post,
     send: (letters) => carry((inReverse) => post.send(inReverse ? letters.toReversed() : letters)),
-    confirm: (from, to, upTo) => carry(() => post.confirm(from, to, upTo)),
+    confirm: (confirmation) => carry(() => post.confirm(confirmation)),
   };
 }
 

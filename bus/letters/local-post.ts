@@ -1,10 +1,10 @@
 /** Carries letters between partitions of one process: the twin of a post over the bus. */
-import type { NumberedLetter, Post } from '../../actors/ports/letters.js';
+import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 
 export interface Receiver {
   letters(letters: readonly NumberedLetter[]): void;
-  confirmed(from: number, to: number, upTo: number): void;
+  confirmed(confirmation: Confirmation): void;
 }
 
 export interface LocalPost extends Post {
@@ -19,6 +19,6 @@ export function localPost(clock: Pick<Clock, 'soon'>): LocalPost {
       receiver = next;
     },
     send: (letters) => clock.soon(() => receiver?.letters(letters)),
-    confirm: (from, to, upTo) => clock.soon(() => receiver?.confirmed(from, to, upTo)),
+    confirm: (confirmation) => clock.soon(() => receiver?.confirmed(confirmation)),
   };
 }

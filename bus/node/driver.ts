@@ -15,7 +15,7 @@ import type { Effect, Request, Sight } from '../../actors/node/effects.js';
 import { type Flush, statementsOf } from '../../actors/node/flush.js';
 import type { Node } from '../../actors/node/node.js';
 import type { OrderState } from '../../actors/order/order.js';
-import type { NumberedLetter, Post } from '../../actors/ports/letters.js';
+import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
 import type {
   ActReply,
@@ -193,8 +193,8 @@ export class Driver implements Owners {
     });
   }
 
-  confirmed(from: number, to: number, upTo: number): void {
-    this.node.confirmed(from, to, upTo);
+  confirmed(confirmation: Confirmation): void {
+    this.node.confirmed(confirmation);
   }
 
   /** Resolves when nothing is under way, no turn can begin any more (edge 7), and everything is flushed. */
@@ -327,7 +327,7 @@ export class Driver implements Owners {
       case 'send':
         return this.parts.post.send(effect.letters);
       case 'confirm':
-        return this.parts.post.confirm(effect.from, effect.to, effect.upTo);
+        return this.parts.post.confirm(effect.confirmation);
       case 'pay':
         return this.cashier.perform(effect);
       case 'clockBehind':

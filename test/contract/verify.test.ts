@@ -54,7 +54,7 @@ if (database !== undefined) {
     let driver: Driver | undefined;
     const post: Post = {
       send: (letters) => void setImmediate(() => driver?.letters(letters)),
-      confirm: (from, to, upTo) => void setImmediate(() => driver?.confirmed(from, to, upTo)),
+      confirm: (confirmation) => void setImmediate(() => driver?.confirmed(confirmation)),
     };
     const parts: IncarnationParts = {
       node: nodeId('verified'),

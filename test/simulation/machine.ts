@@ -151,9 +151,9 @@ export class Machine implements Being {
           carry('letter', (receiver) => receiver.letters([letter]));
         }
       },
-      confirm: (from, to, upTo) => {
-        stores.truth.confirmed(from, to, upTo);
-        carry('confirmation', (receiver) => receiver.confirmed(from, to, upTo));
+      confirm: (confirmation) => {
+        stores.truth.confirmed(confirmation);
+        carry('confirmation', (receiver) => receiver.confirmed(confirmation));
       },
     };
   }

@@ -75,7 +75,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: 'C3',
     patch: afterDeciding((node, { turn }) => {
       for (const [to, moved] of turn.seen) {
-        for (const [from, upTo] of moved) node.effects.push({ kind: 'confirm', from, to, upTo });
+        for (const [from, upTo] of moved) node.effects.push({ kind: 'confirm', confirmation: { from, to, upTo } });
       }
     }),
   },

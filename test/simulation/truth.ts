@@ -16,7 +16,7 @@ import {
 } from '../../actors/node/record.js';
 import { absentOrder, type OrderState } from '../../actors/order/order.js';
 import { evolveOrder } from '../../actors/order/order-fold.js';
-import type { NumberedLetter } from '../../actors/ports/letters.js';
+import type { Confirmation, NumberedLetter } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../../actors/product/inventory.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
@@ -85,7 +85,7 @@ export class Truth {
     this.verdict.fail('nothing leaves before its append', `letter ${channel(letter)} ${why}`);
   }
 
-  confirmed(from: number, to: number, upTo: number): void {
+  confirmed({ from, to, upTo }: Confirmation): void {
     if ((this.seen.get(`${from}>${to}`) ?? 0) >= upTo) return;
     this.verdict.fail(
       'nothing leaves before its append',

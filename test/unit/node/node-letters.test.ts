@@ -8,7 +8,8 @@ import { type Of, orderIn, productIn, Rig } from './node-rig.js';
 const test = suite('node letters');
 const AWAY = { deliverAtHome: false };
 const names = ({ from, to, number, letter }: NumberedLetter) => `${from}->${to} #${number} ${letter.command.type}`;
-const confirms = (rig: Rig) => rig.all('confirm').map(({ from, to, upTo }) => `${from}->${to} up to ${upTo}`);
+const confirms = (rig: Rig) =>
+  rig.all('confirm').map(({ confirmation: { from, to, upTo } }) => `${from}->${to} up to ${upTo}`);
 const sent = (rig: Rig) => rig.all('send').flatMap((send) => send.letters);
 
 /** An order of partition 1 for a product of partition 2, its hold sent. */
@@ -94,7 +95,7 @@ test('what is not confirmed is sent again, what is confirmed is not', () => {
   const { rig } = holdSent();
   rig.pass(200);
   assert.equal(sent(rig).map(names), ['1->2 #1 hold', '1->2 #1 hold']);
-  rig.node.confirmed(1, 2, 1);
+  rig.node.confirmed({ from: 1, to: 2, upTo: 1 });
   rig.pass(200);
   assert.is(sent(rig).length, 2);
 });
