@@ -71,7 +71,7 @@ const orderFilters = {
       minLength: 1,
       maxLength: limits.searchChars,
       description:
-        "Words that all stand in the order's id, user, e-mail, products (ids and names), addresses or notes; the last one may be the beginning of a word.",
+        "Words that all stand in the order's id, user, e-mail, products (ids and names), addresses or notes; the last one may be the beginning of a word. Case and diacritics make no difference.",
     },
   ).optional(),
 };

@@ -5,6 +5,7 @@
  */
 import { DEFAULT_CURRENCY } from '../../actors/money.js';
 import type { OrderFilter, OrderKey } from '../../actors/ports/queries.js';
+import { wordsOf } from '../../actors/search-words.js';
 import type { Parameter } from '../postgres/postgres.js';
 import type { Countable } from './counts.js';
 
@@ -33,26 +34,55 @@ interface LastOnRows {
   readonly few: boolean;
 }
 
-export function asked(filter: OrderFilter, lastOnRows: LastOnRows, after?: OrderKey): ListQuestion {
-  const all = built(filter, filter.words, lastOnRows.all, false, after);
-  return { ...all, few: built(filter, wordsOf(filter), lastOnRows.few, true, after) };
+export function asked(
+  filter: OrderFilter,
+  words: WordsQuery | undefined,
+  lastOnRows: LastOnRows,
+  after?: OrderKey,
+): ListQuestion {
+  const all = built(filter, words && searched(words, lastOnRows.all), false, after);
+  const few = words && { all: words.allOfFew, rest: words.restOfFew, last: words.last };
+  return { ...all, few: built(filter, few && searched(few, lastOnRows.few), true, after) };
 }
 
-/** What is looked up for few: a product's words stand in its orders too, so the index of words finds fewer with them. */
-export const wordsOf = ({ words, product }: OrderFilter): string | undefined =>
-  words === undefined || product === undefined ? words : `${product} ${words}`;
+/** Words as Postgres looks them up: all of them, the last one as the beginning of one. */
+interface WordsQuery {
+  readonly all: string;
+  readonly last: string;
+  /** All but the last, or that one where it is the only one. */
+  readonly rest: string;
+  /** The same with the words of the product: they stand in its orders too, so the index finds fewer with them. */
+  readonly allOfFew: string;
+  readonly restOfFew: string;
+}
+
+/** Undefined where there is no word: that finds nothing, whatever words the product has. */
+export function wordsQuery({ words = '', product = '' }: OrderFilter): WordsQuery | undefined {
+  const others = wordsOf(words).map((word) => `'${word}'`);
+  const begun = others.pop();
+  if (begun === undefined) return undefined;
+  const last = `${begun}:*`;
+  const of = (some: readonly string[]) => some.join(' & ');
+  const ofFew = [...wordsOf(product).map((word) => `'${word}'`), ...others];
+  return {
+    all: of([...others, last]),
+    last,
+    rest: of(others) || last,
+    allOfFew: of([...ofFew, last]),
+    restOfFew: of(ofFew) || last,
+  };
+}
 
 /** What the index would find for the last word alone, for the others, and for those of few: three plans. */
-export const WORDS_ALONE = `select from order_search s where s.words @@ search_query($1, 'last')
-  union all select from order_search s where s.words @@ ${rest('$1')}
-  union all select from order_search s where s.words @@ ${rest('$2')}`;
+export const WORDS_ALONE = `select from order_search s where s.words @@ $1::tsquery
+  union all select from order_search s where s.words @@ $2::tsquery
+  union all select from order_search s where s.words @@ $3::tsquery`;
 
 // ---------------------------------------------------------------- machinery
 
 function built(
   filter: OrderFilter,
-  words: string | undefined,
-  lastOnRows: boolean,
+  words: Searched | undefined,
   areFew: boolean,
   after?: OrderKey,
 ): Omit<ListQuestion, 'few'> {
@@ -78,12 +108,14 @@ function built(
   total(minTotal, '>=');
   total(maxTotal, '<=');
 
-  const table = words !== undefined ? 's' : product !== undefined ? 'i' : 'o';
+  const isSearch = filter.words !== undefined;
+  const table = isSearch ? 's' : product !== undefined ? 'i' : 'o';
   const [at, id] = [`${table}.created_at`, `${table}.order_id`];
   const conditions = [...ofOrder];
-  if (words !== undefined) conditions.push(searched(given(words), lastOnRows));
-  // What has no word finds nothing, whatever words the product has.
-  if (words !== filter.words) conditions.push(`search_query(${given(filter.words ?? '')}, 'last') is not null`);
+  if (words !== undefined) conditions.push(`s.words @@ ${given(words.inIndex, 'tsquery')}`);
+  // An index does not see through `is true`.
+  if (words?.onRows !== undefined) conditions.push(`(s.words @@ ${given(words.onRows, 'tsquery')}) is true`);
+  if (isSearch && words === undefined) conditions.push('false');
   if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
   if (from !== undefined) conditions.push(`${at} >= ${time(from)}`);
   if (to !== undefined) conditions.push(`${at} < ${time(to)}`);
@@ -100,19 +132,15 @@ function built(
   // Indexes have both in the order of time, so they are merged.
   if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
   const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
-  const isIndexed = words === undefined && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
-  const isWordsAlone = words !== undefined && tables.length === 1 && from === undefined && to === undefined;
+  const isIndexed = !isSearch && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
+  const isWordsAlone = isSearch && tables.length === 1 && from === undefined && to === undefined;
   return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed, isWordsAlone };
 }
 
-function searched(words: string, lastOnRows: boolean): string {
-  // An index does not see through `is true`.
-  return lastOnRows
-    ? `s.words @@ ${rest(words)} and (s.words @@ search_query(${words}, 'last')) is true`
-    : `s.words @@ search_query(${words}, 'all')`;
+interface Searched {
+  readonly inIndex: string;
+  readonly onRows?: string;
 }
 
-/** All words but the last, or that one where it is the only one. */
-function rest(words: string): string {
-  return `coalesce(search_query(${words}, 'rest'), search_query(${words}, 'last'))`;
-}
+const searched = ({ all, rest, last }: Pick<WordsQuery, 'all' | 'rest' | 'last'>, lastOnRows: boolean): Searched =>
+  lastOnRows ? { inIndex: rest, onRows: last } : { inIndex: all };

@@ -9,7 +9,7 @@ import type { Counted, OrderFilter, OrderKey, Queries } from '../../actors/ports
 import type { PostgresClient } from '../postgres/postgres.js';
 import { decodeOrder, ORDER_BODY } from '../snapshots/order-rows.js';
 import { capped, countUpTo, inTime, supposedCount, supposedRows } from './counts.js';
-import { asked, type ListQuestion, type Matching, WORDS_ALONE, wordsOf } from './order-filter.js';
+import { asked, type ListQuestion, type Matching, WORDS_ALONE, wordsQuery } from './order-filter.js';
 
 /** Below it, what comes after a key is gathered. */
 const FEW = 5_000;
@@ -30,10 +30,11 @@ export function orderLists(
    * `com:*` may be all orders. Where the others find far less, the last word is looked for in their rows.
    */
   async function weighed(filter: OrderFilter, after?: OrderKey): Promise<ListQuestion> {
-    const [words, ofFew] = [filter.words, wordsOf(filter)];
-    if (words === undefined || ofFew === undefined) return asked(filter, { all: false, few: false }, after);
-    const [last = 0, rest = 0, restOfFew = 0] = await supposedRows(client, 'weigh words', WORDS_ALONE, [words, ofFew]);
-    return asked(filter, { all: rest * TIMES < last, few: restOfFew * TIMES < last }, after);
+    const words = wordsQuery(filter);
+    if (words === undefined) return asked(filter, words, { all: false, few: false }, after);
+    const parameters = [words.last, words.rest, words.restOfFew];
+    const [last = 0, rest = 0, restOfFew = 0] = await supposedRows(client, 'weigh words', WORDS_ALONE, parameters);
+    return asked(filter, words, { all: rest * TIMES < last, few: restOfFew * TIMES < last }, after);
   }
 
   /** A page of what is walked newest first until it is full. */

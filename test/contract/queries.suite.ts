@@ -10,6 +10,7 @@ import { paymentStatusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, OrderKey, Queries, SearchIndex } from '../../actors/ports/queries.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
+import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
 interface QueryStores {
@@ -77,8 +78,12 @@ export function queriesContract(
     await snapshots.openJournal(journal, nodeId('node'));
     const rows = states.map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
     await snapshots.write(journal, { kind: 'orders', rows, certain: true });
-    for (let more = index !== undefined; more; ) more = (await index?.work())?.more === true;
+    await indexed();
   });
+
+  async function indexed(): Promise<void> {
+    for (let more = index !== undefined; more; ) more = (await index?.work())?.more === true;
+  }
 
   const bounds = fc.integer({ min: -1, max: COUNT / 4 + 1 }).map((hours) => START + hours * 3_600_000);
   const totals = fc.constantFrom('0', '1', '14', '39.98', '39.9800', '19990039.98', '1000000000', '70000000000000.01');
@@ -110,7 +115,7 @@ export function queriesContract(
     { requiredKeys: [], noNullPrototype: true },
   );
 
-  const wordsOf = ({ id, content, lines }: OrderState): string[] =>
+  const plainWords = ({ id, content, lines }: OrderState): string[] =>
     JSON.stringify([
       id,
       content.user,
@@ -128,7 +133,7 @@ export function queriesContract(
       .replace(/[A-Z]/g, (letter) => letter.toLowerCase())
       .split(/[ .-]+/)
       .filter((word) => word !== '');
-    const has = wordsOf(state);
+    const has = plainWords(state);
     const last = asked.pop();
     return last !== undefined && asked.every((word) => has.includes(word)) && has.some((word) => word.startsWith(last));
   };
@@ -247,6 +252,74 @@ export function queriesContract(
     assert.not(await found(`${state.id} nope`));
     assert.not(await found('nope'));
     assert.not(await found('city'), 'the name of a field is no word of the order');
+  });
+
+  test('a search takes no notice of how a letter is written, nor of which sign stands between words', async () => {
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const notes = [
+      ['José Núñez'.normalize('NFC'), ['jose', 'JOSÉ'.normalize('NFD'), 'nunez josé']],
+      ['José Núñez'.normalize('NFD'), ['jose', 'JOSÉ'.normalize('NFC'), 'nunez josé']],
+      ['Hauptstraße', ['HAUPTSTRASSE', 'hauptstras', 'hauptstraß']],
+      ['ΟΔΟΣ ΕΡΜΟΥ', ['οδος', 'οδός ερμού', 'οδοσ']],
+      ['30×40 cm', ['30', '40 30', '30×40']],
+      ['شارع،مدينة', ['مدينة شارع']],
+      ['Berlin→Oslo', ['oslo berl']],
+      ['コーヒー・紅茶', ['紅茶 コーヒー']],
+      ['בית־ספר', ['ספר בית']],
+      ['кв№12', ['12', 'КВ№12']],
+      ['\ufeffBergamo', ['bergamo']],
+    ] as const;
+    const rows = notes.map(([text], i) => {
+      const id = orderId(uniqueName(`ORD-folded-${i}`));
+      return anOrder({ ...sample, id, content: { ...sample.content, notes: text } }, { epoch: 1, n: 500 + i });
+    });
+    await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+    await indexed();
+    for (const [i, [text, searches]] of notes.entries()) {
+      for (const words of searches) {
+        assert.ok((await walked({ words }, 100)).includes(rows[i]?.state.id ?? ''), `${words} in ${text}`);
+      }
+    }
+    assert.not((await walked({ words: 'bergama' }, 100)).includes(rows.at(-1)?.state.id ?? ''));
+  });
+
+  test('of any texts an order is found by each of its words and by each beginning, and by no other', async () => {
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const letters = fc.constantFrom(
+      ...'aÉéßΣςσ1٣ıİдЁ中カﾞ가ﬁⅣ×-، №\u0301\u00ad\ufeff'.split(''),
+      'e\u0301',
+      '\u{1d400}',
+      '😀',
+    );
+    const text = fc.array(letters, { maxLength: 12 }).map((each) => each.join(''));
+    const texts = fc.sample(text, { numRuns: 150, seed: 42 });
+    const mark = uniqueName('mark').replace(/[^a-z0-9]/gi, '');
+    const rows = texts.map((notes, i) => {
+      const content = { ...sample.content, notes, email: `${mark}@x` };
+      return anOrder({ ...sample, id: orderId(`${mark}-${i}`), content }, { epoch: 1, n: 1_000 + i });
+    });
+    await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+    await indexed();
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...texts), text, fc.nat(6), async (whole, other, chars) => {
+        for (const search of [whole, other, Array.from(whole).slice(0, chars).join('')]) {
+          const asked = wordsOf(`${mark} ${search}`);
+          const last = asked.pop() ?? '';
+          const want = rows.filter(({ state }) => {
+            const { id, content, lines } = state;
+            const products = lines.map(({ product }) => [product, undefined] as const);
+            const { user, email, shippingAddress, billingAddress, notes } = content;
+            const has = orderWords({ id, user, email, shippingAddress, billingAddress, notes, products });
+            return asked.every((word) => has.has(word)) && [...has].some((word) => word.startsWith(last));
+          });
+          const found = await walked({ words: `${mark} ${search}` }, 100);
+          assert.equal(found.sort(), want.map(({ state }) => state.id).sort(), search);
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test('any text may be searched for', async () => {
