@@ -16,9 +16,10 @@ import type { Clock, Logger } from '../actors/ports/runtime.js';
 import { noAnswer, Unavailable } from '../actors/unavailable.js';
 import { type ApiRequest, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './api/api-request.js';
 import { Failure, unanswered } from './api/failure.js';
+import { operations } from './api/operations/all.js';
 import { Rationing } from './api/rate-limit.js';
 import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './api/reply.js';
-import { everything, inventoryOnly } from './api/routes.js';
+import { everything, inventoryOnly, onBothPorts } from './api/routes.js';
 import { orderBody, validated } from './api/schemas.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
 import type { Auth } from './auth/auth.js';
@@ -141,7 +142,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     gremlin: new GremlinRoutes(options.gremlin, clock),
     imports: new Import({ owners, queries, clock, waitMs, patienceMs: patience.requestMs }),
     health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
-    reference: new Reference(version),
+    reference: new Reference(operations, version),
   };
 
   const reply = (request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number) => {
@@ -233,7 +234,10 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       servers.push(
         await startHttpServer({
           ...{ host, clock, unreadable, patience, port: second, setBy: 'INVENTORY_PORT' },
-          handle: handlerOf(false, inventoryOnly(handlers, admit)),
+          handle: handlerOf(
+            false,
+            inventoryOnly({ ...handlers, reference: new Reference(onBothPorts, version) }, admit),
+          ),
         }),
       );
     }

@@ -27,7 +27,7 @@ export interface Handlers {
   readonly health: Health;
   readonly gremlin: GremlinRoutes;
   /** Made of the table of operations itself (reference.ts): by its form alone, so that nothing goes in a circle. */
-  readonly reference: { document(): Promise<Answer>; page(): Promise<Answer> };
+  readonly reference: { document(): Promise<Answer>; page(request: ApiRequest): Promise<Answer> };
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

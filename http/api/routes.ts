@@ -9,14 +9,22 @@ import type { ApiRequest } from './api-request.js';
 import { Failure, notFound } from './failure.js';
 import type { Handlers, Operation } from './operation.js';
 import { operations } from './operations/all.js';
+import type { Answer } from './reply.js';
 
-export const everything = (handlers: Handlers, admit: Admit): Middleware => routed(operations, handlers, admit);
-export const inventoryOnly = (handlers: Handlers, admit: Admit): Middleware =>
-  routed(
-    operations.filter(({ ports }) => ports === 'both'),
-    handlers,
-    admit,
-  );
+/** Where a browser is led that asks for no page. */
+const FIRST_PAGE = '/docs';
+
+export const onBothPorts: readonly Operation[] = operations.filter(({ ports }) => ports === 'both');
+
+export function everything(handlers: Handlers, admit: Admit): Middleware {
+  const routes = routed(operations, handlers, admit);
+  return async (ctx, next) => {
+    if (ctx.path === '/' && asksForPage(ctx)) ctx.state.request.answer = TO_FIRST_PAGE;
+    else await routes(ctx, next);
+  };
+}
+
+export const inventoryOnly = (handlers: Handlers, admit: Admit): Middleware => routed(onBothPorts, handlers, admit);
 
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
   path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];
@@ -47,9 +55,21 @@ function routed(table: readonly Operation[], handlers: Handlers, admit: Admit): 
   };
 }
 
+const TO_FIRST_PAGE: Answer = {
+  status: 302,
+  body: `The reference is at ${FIRST_PAGE}.\n`,
+  contentType: 'text/plain; charset=utf-8',
+  headers: ['Location', FIRST_PAGE, 'Vary', 'Accept'],
+};
+
+/** Browsers name HTML; whatever takes anything, such as curl, does not. */
+const asksForPage = ({ method, req }: Context): boolean =>
+  (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(req.headers.accept ?? '');
+
 function elsewhere(ctx: Context): ApiRequest['answer'] {
   const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
-  if (layers.length === 0) throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}.`);
+  if (layers.length === 0)
+    throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${FIRST_PAGE}.`);
   const allow = ['Allow', [...new Set(layers.flatMap((layer) => layer.methods)), 'OPTIONS'].join(', ')];
   if (ctx.method === 'OPTIONS') return { status: 204, body: '', headers: allow };
   throw new Failure(405, 'method_not_allowed', `${ctx.method} is not possible here; possible is ${allow[1]}.`, {

@@ -1,10 +1,9 @@
 /** The requests that an operation shows, as curl sends them. */
 import type { Example, Operation } from '../api/operation.js';
 
-const BASE = 'http://127.0.0.1:3000';
-
-export const curlsOf = (operation: Operation): { readonly label: string; readonly source: string }[] =>
-  (operation.examples ?? []).map((example) => ({ label: example.name, source: curl(operation, example) }));
+/** @param origin where they go to, such as `http://127.0.0.1:3000`. */
+export const curlsOf = (operation: Operation, origin: string): { readonly label: string; readonly source: string }[] =>
+  (operation.examples ?? []).map((example) => ({ label: example.name, source: curl(operation, example, origin) }));
 
 /** The path and query of an example. */
 function addressOf({ path }: Operation, { params = {}, query = {} }: Example): string {
@@ -13,10 +12,10 @@ function addressOf({ path }: Operation, { params = {}, query = {} }: Example): s
   return asked === '' ? filled : `${filled}?${asked}`;
 }
 
-function curl(operation: Operation, example: Example): string {
+function curl(operation: Operation, example: Example, origin: string): string {
   const { method, stream } = operation;
   const { headers = {}, body } = example;
-  const address = `${BASE}${addressOf(operation, example)}`;
+  const address = `${origin}${addressOf(operation, example)}`;
   const hasBody = body !== undefined || stream !== undefined;
   const lines = [
     `curl -s${method === 'GET' || (method === 'POST' && hasBody) ? '' : ` -X ${method}`} ${quoted(address)}`,
@@ -28,5 +27,5 @@ function curl(operation: Operation, example: Example): string {
   return lines.join(' \\\n  ');
 }
 
-/** For a shell; left as it is where it needs no quotes. */
-const quoted = (text: string): string => (/^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+/** For a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -4,7 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { ERRORS, type ErrorCode, exampleOf } from '../api/errors.js';
+import type { Operation } from '../api/operation.js';
 import { anchorOf } from '../api/problem.js';
+import { curlsOf } from './curl.js';
 import { fieldList, rows } from './docs-fields.js';
 import { STYLE } from './docs-style.js';
 import { type Html, html, prose, Html as Ready } from './html.js';
@@ -26,11 +28,16 @@ interface Entry {
   readonly method: string;
   readonly path: string;
   readonly operation: Described;
+  readonly curls: ReturnType<typeof curlsOf>;
 }
 
-export function docsPage(document: Document): string {
+/** @param origin where the requests that it shows go to. */
+export function docsPage(operations: readonly Operation[], document: Document, origin: string): string {
+  const curls = new Map(operations.map((one) => [one.id, curlsOf(one, origin)]));
   const entries = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]): Entry => ({ method, path, operation })),
+    Object.entries(methods).map(
+      ([method, operation]): Entry => ({ method, path, operation, curls: curls.get(operation.operationId) ?? [] }),
+    ),
   );
   const groups = document.tags.map((tag) => ({
     ...tag,
@@ -84,7 +91,7 @@ const verb = (method: string): Html => html`<span class="verb ${method}">${metho
 
 // ---------------------------------------------------------------- an operation
 
-function section({ method, path, operation }: Entry, document: Document): Html {
+function section({ method, path, operation, curls }: Entry, document: Document): Html {
   const { operationId, summary, description = '', security, requestBody, responses } = operation;
   const needs = security[0]?.bearer;
   const scope = needs === undefined ? 'open to all' : needs.length === 0 ? 'any credentials' : needs.join(', ');
@@ -98,9 +105,7 @@ function section({ method, path, operation }: Entry, document: Document): Html {
     )}</span><span class="scope">${scope}</span></div>
 ${description === '' ? undefined : prose(description)}
 <h4>Try it</h4>
-${operation['x-codeSamples'].map(
-  ({ label, source }) => html`<p class="what">${label}</p><pre tabindex="0"><code>${source}</code></pre>`,
-)}
+${curls.map(({ label, source }) => html`<p class="what">${label}</p><pre tabindex="0"><code>${source}</code></pre>`)}
 ${(['path', 'query', 'header'] as const).map((where) => parameterList(where, operation, document))}
 ${Object.entries(requestBody?.content ?? {}).map(
   ([type, { schema }]) => html`<h4>Body <code>${type}</code></h4>${fieldList(schema, schemas, 'required')}`,

@@ -8,7 +8,6 @@ import { errorReply, problemReply } from '../api/envelopes.js';
 import { ERRORS, type ErrorCode, exampleOf } from '../api/errors.js';
 import { codesOf, type Operation, type Tag } from '../api/operation.js';
 import { problemOf } from '../api/problem.js';
-import { curlsOf } from './curl.js';
 
 // ---------------------------------------------------------------- shape
 
@@ -46,7 +45,6 @@ export interface Described {
   readonly parameters: readonly (Parameter | Reference)[];
   readonly requestBody?: { readonly required: boolean; readonly content: { readonly [type: string]: Media } };
   readonly responses: { readonly [status: string]: Reply | Reference };
-  readonly 'x-codeSamples': readonly { readonly lang: 'curl'; readonly label: string; readonly source: string }[];
 }
 
 export interface Document {
@@ -166,7 +164,6 @@ function described(operation: Operation, components: Components): Described {
     parameters: parameters.map((parameter) => components.parameter(parameter)),
     ...(body !== undefined && { requestBody: body }),
     responses: { ...successes(operation, components), ...failures(operation, components) },
-    'x-codeSamples': curlsOf(operation).map((sample) => ({ lang: 'curl', ...sample })),
   };
 }
 

@@ -1,43 +1,61 @@
-/** The document and the page made of it: each is made once, and compressed once, when it is first asked for. */
+/** The document and the page: each is made once, when it is first asked for, and compressed once; the page for each origin. */
 
-import { operations } from '../api/operations/all.js';
+import type { IncomingMessage } from 'node:http';
+import { Recent } from '../../actors/recent-map.js';
+import type { ApiRequest } from '../api/api-request.js';
+import type { Operation } from '../api/operation.js';
 import type { Answer } from '../api/reply.js';
 import { packed } from '../wire/compression.js';
 import { docsPage, PAGE_POLICY } from './docs-page.js';
 import { openApiDocument } from './openapi.js';
 
-interface Answers {
-  readonly document: Answer;
-  readonly page: Answer;
-}
+/** Stands in the page for where it is read. */
+const ANY_ORIGIN = 'http://origin.invalid';
+/** A node has few names. Whoever invents others costs zlib's threads some milliseconds each, and no memory. */
+const ORIGINS = 8;
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i;
 
 export class Reference {
-  private readonly version: string;
-  private answers: Promise<Answers> | undefined;
+  private made: { readonly document: Promise<Answer>; readonly page: string } | undefined;
+  private readonly pages = new Recent<string, Promise<Answer>>(2 * ORIGINS);
 
-  constructor(version: string) {
-    this.version = version;
-  }
+  constructor(
+    private readonly operations: readonly Operation[],
+    private readonly version: string,
+  ) {}
 
-  document = async (): Promise<Answer> => (await this.made()).document;
+  document = (): Promise<Answer> => this.all().document;
 
-  page = async (): Promise<Answer> => (await this.made()).page;
+  /** The requests that it shows go to where it was read. */
+  page = ({ req }: Pick<ApiRequest, 'req'>): Promise<Answer> => {
+    const origin = originOf(req);
+    const known = this.pages.get(origin);
+    if (known !== undefined) return known;
+    const page = packed({
+      status: 200,
+      body: this.all().page.replaceAll(ANY_ORIGIN, origin),
+      contentType: 'text/html; charset=utf-8',
+      headers: ['Content-Security-Policy', PAGE_POLICY],
+    });
+    this.pages.set(origin, page);
+    return page;
+  };
 
-  private made(): Promise<Answers> {
-    this.answers ??= answersOf(this.version);
-    return this.answers;
+  private all(): NonNullable<Reference['made']> {
+    if (this.made === undefined) {
+      const document = openApiDocument(this.operations, this.version);
+      this.made = {
+        document: packed({ status: 200, body: JSON.stringify(document) }),
+        page: docsPage(this.operations, document, ANY_ORIGIN),
+      };
+    }
+    return this.made;
   }
 }
 
-async function answersOf(version: string): Promise<Answers> {
-  const document = openApiDocument(operations, version);
-  return {
-    document: await packed({ status: 200, body: JSON.stringify(document) }),
-    page: await packed({
-      status: 200,
-      body: docsPage(document),
-      contentType: 'text/html; charset=utf-8',
-      headers: ['Content-Security-Policy', PAGE_POLICY],
-    }),
-  };
+/** As the client wrote it; a proxy that ends TLS says so. */
+function originOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
+  const host = headers.host ?? '';
+  const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+  return `${scheme}://${HOST.test(host) ? host : 'localhost'}`;
 }

@@ -118,6 +118,7 @@ function faultOf(request: Generated, reply: WireReply): string | undefined {
   }
   if (operation !== undefined) return replyFault(operation, { status, contentType, text });
   if (status === 204 && method === 'OPTIONS') return undefined;
+  if (status === 302 && path === '/') return undefined;
   if (!BEFORE_ROUTES.includes(status)) return `${status} where there is no operation`;
   if (request.method === 'HEAD') return undefined;
   return /"code":"\w+"/.test(text) ? undefined : `${status} without a code`;

@@ -134,6 +134,6 @@ export const nodeOperations = [
         contentType: 'text/html',
       },
     },
-    handle: ({ reference }) => reference.page(),
+    handle: ({ reference }, _input, request) => reference.page(request),
   }),
 ];

@@ -4,7 +4,9 @@ import { request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ApiRequest } from '../../../http/api/api-request.js';
 import { ERRORS } from '../../../http/api/errors.js';
+import { operations } from '../../../http/api/operations/all.js';
 import { type Answer, conditional, write } from '../../../http/api/reply.js';
 import { Reference } from '../../../http/docs/reference.js';
 import { pays } from '../../../http/wire/compression.js';
@@ -130,10 +132,12 @@ test('large replies are compressed for who takes it, small ones for nobody', asy
 });
 
 test('document and page are compressed once, and each form has an etag of its bytes', async ({ f }) => {
-  const reference = new Reference('test');
+  const reference = new Reference(operations, 'test');
+  const { host } = new URL(f.base);
+  const request = { req: { headers: { host } } } as ApiRequest;
   for (const [path, made] of [
     ['/openapi.json', reference.document],
-    ['/docs', reference.page],
+    ['/docs', () => reference.page(request)],
   ] as const) {
     const answer = await made();
     assert.is((await made()).packed?.gzipped, answer.packed?.gzipped, 'made once');
@@ -275,6 +279,54 @@ test('the page loads nothing, runs nothing, and leads somewhere with every link'
   }
 });
 
+test('the page shows requests to where it was read', async ({ f }) => {
+  const shown = async (headers: Record<string, string>, base = f.base) => {
+    const page = (await raw(f, '/docs', headers, base)).body.toString();
+    const origins = [...page.matchAll(/https?:\/\/[^/\s'<]+(?=\/api)/g)].map(([origin]) => origin);
+    assert.ok(origins.length >= 5);
+    return [...new Set(origins)];
+  };
+  assert.equal(await shown({}), [f.base]);
+  assert.equal(await shown({ host: 'shop.example:8080' }), ['http://shop.example:8080']);
+  assert.equal(await shown({ host: 'shop.example', 'x-forwarded-proto': 'https' }), ['https://shop.example']);
+  assert.equal(await shown({ host: '[::1]:3000' }), ['http://[::1]:3000']);
+  for (const host of ['a"><script>', "a';id'", undefined]) {
+    const { body } = await new Reference(operations, 'test').page({ req: { headers: { host } } } as ApiRequest);
+    assert.match(body, '&#39;http://localhost/api/orders&#39;', 'and nothing that is no host');
+  }
+  assert.equal(await shown({}, f.inventoryBase), [f.inventoryBase], 'on the second port too');
+  const { servers } = JSON.parse((await f.get('/openapi.json')).text) as { servers: { url: string }[] };
+  assert.equal(
+    servers.map(({ url }) => url),
+    ['/'],
+  );
+});
+
+test('each port documents what it serves', async ({ f }) => {
+  const document = async (base: string) => (await (await fetch(`${base}/openapi.json`)).json()) as { paths: object };
+  const [main, second] = [
+    Object.keys((await document(f.base)).paths),
+    Object.keys((await document(f.inventoryBase)).paths),
+  ];
+  assert.ok(main.includes('/api/orders') && main.includes('/api/inventory'));
+  assert.ok(second.includes('/api/inventory') && !second.includes('/api/orders'));
+});
+
+test('the first port leads a browser to the reference, and tells others where it is', async ({ f }) => {
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+  const browser = await fetch(`${f.base}/`, { headers: { accept }, redirect: 'manual' });
+  assert.equal(
+    [browser.status, browser.headers.get('location'), browser.headers.get('vary')],
+    [302, '/docs', 'Accept, Origin'],
+  );
+  assert.match(await (await fetch(`${f.base}/`, { headers: { accept } })).text(), '<h1>Holdfast API</h1>');
+  const program = await f.get('/');
+  assert.is(program.status, 404);
+  assert.is(program.at('message'), 'There is nothing at /. The reference is at /docs.');
+  assert.is((await fetch(`${f.base}/`, { method: 'POST', headers: { accept }, redirect: 'manual' })).status, 404);
+  assert.is((await fetch(`${f.inventoryBase}/`, { headers: { accept }, redirect: 'manual' })).status, 404);
+});
+
 test('whoever wants another protocol, with a body that nobody reads, is not left waiting on its connection', async ({
   f,
 }) => {
@@ -299,9 +351,9 @@ interface Raw {
 }
 
 /** As it came: fetch would take it apart. */
-const raw = (f: Fixture, path: string, headers: Record<string, string>): Promise<Raw> =>
+const raw = (f: Fixture, path: string, headers: Record<string, string>, base = f.base): Promise<Raw> =>
   new Promise((resolve, reject) => {
-    request(f.base + path, { headers }, (res) => {
+    request(base + path, { headers }, (res) => {
       const chunks: Buffer[] = [];
       res.on('data', (chunk: Buffer) => chunks.push(chunk));
       res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks) }));
