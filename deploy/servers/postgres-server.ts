@@ -1,22 +1,21 @@
 // Our own Postgres: its files, its settings, its life. Under the lock of DATA_DIR only.
 //
 // Law: the files come into being whole (made beside, then renamed) or not at all. Only 127.0.0.1, only with
-// a password that was drawn at random. A commit is an fsync. As root it runs as another user; where that
-// user cannot reach DATA_DIR, the database files live under /var/lib/holdfast, as DATA_DIR records.
+// a password that was drawn at random. A commit is an fsync. As root it runs as another user.
 // Files of one major version are never opened by another.
 
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { freePort } from './free-ports.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binary.js';
-import { newPassword, readWhole, recall, remember, syncFolder } from './postgres-memory.js';
+import { dataIn, majorOf, memoryOf, openHome, type PostgresMemory } from './postgres-home.js';
+import { readWhole, recall, remember, syncFolder } from './postgres-memory.js';
 import { lastLine, markOf, run, type ServerUser, type StopStep } from './processes.js';
-import { canEnter, unprivilegedUser } from './server-user.js';
+import { unprivilegedUser } from './server-user.js';
 
-const ROOTS_HOME = '/var/lib/holdfast';
 const INIT_WITHIN_MS = 120_000;
 /** Replaying what 4 GB of WAL hold takes its time. */
 const READY_WITHIN_MS = 120_000;
@@ -56,22 +55,14 @@ const SETTINGS = {
   logging_collector: 'off',
 } as const;
 
-/** What DATA_DIR remembers of its Postgres, in postgres.json. */
-interface PostgresMemory {
-  /** Holds `data`, and copies of binaries. */
-  readonly home: string;
-  readonly password: string;
-  readonly port?: number;
-}
-
 interface PostgresServer {
   readonly url: string;
   /** "postgres 15.18 from PATH". */
   readonly what: string;
+  /** Where its files are: not always in DATA_DIR. */
+  readonly files: string;
   stop(): Promise<void>;
 }
-
-const memoryOf = (dataDir: string) => join(dataDir, 'postgres.json');
 
 function postgresUrl(memory: { readonly password: string; readonly port?: number }): string {
   return `postgres://holdfast:${memory.password}@127.0.0.1:${memory.port}/holdfast`;
@@ -86,14 +77,13 @@ export async function rememberedPostgresUrl(dataDir: string): Promise<string | u
 export async function startPostgres(dataDir: string, log: Log, signal?: AbortSignal): Promise<PostgresServer> {
   await endOrphan(dataDir, 'postgres', STOP, log);
   const user = unprivilegedUser();
-  const memory = (await recall<PostgresMemory>(memoryOf(dataDir))) ?? (await settleHome(dataDir, user, log));
-  await mkdir(memory.home, { recursive: true, mode: 0o755 });
-  const data = join(memory.home, 'data');
+  const memory = await openHome(dataDir, user, log);
+  const data = dataIn(memory.home);
   const major = await majorOf(data);
   const found = await findPostgres(memory.home, user, major);
   if ('missing' in found) throw new Error(howToGet(data, major, found.missing));
   const { binaries } = found;
-  if (major === undefined) await initialise(binaries, memory, user, log);
+  if (major === undefined) await initialise(binaries, memory, user, log, signal);
   await forgetForeignPid(data);
   const settings = { ...SETTINGS, wal_compression: await compression(binaries, data, user) };
 
@@ -116,6 +106,7 @@ function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory
   return {
     url: postgresUrl(memory),
     what: `postgres ${binaries.version} ${binaries.origin}`,
+    files: dataIn(memory.home),
     stop: () => child.stop(),
   };
 }
@@ -146,34 +137,6 @@ async function isReady(data: string, pid: number): Promise<boolean> {
   return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
 }
 
-async function settleHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
-  const password = newPassword();
-  let home = join(dataDir, 'postgres');
-  if (user !== undefined && !(await canEnter(user, dataDir))) {
-    const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
-    // The random part: a DATA_DIR deleted and made again is a new one, and never inherits old files.
-    home = join(ROOTS_HOME, `${name}-${randomBytes(4).toString('hex')}`);
-    const earlier = (await readdir(ROOTS_HOME).catch(() => [])).filter((entry) => entry.startsWith(`${name}-`));
-    for (const left of earlier)
-      log(`postgres: ${join(ROOTS_HOME, left)} is left of an earlier ${dataDir}: delete it if nobody misses it`);
-    await mkdir(home, { recursive: true, mode: 0o755 });
-    if (!(await canEnter(user, home))) {
-      throw new Error(
-        `User ${user.name}, as whom Postgres runs, can enter neither ${dataDir} nor ${home}: choose a DATA_DIR it can reach, or set DATABASE_URL.`,
-      );
-    }
-    log(`postgres: user ${user.name} cannot reach ${dataDir}; the database files live in ${home}`);
-  }
-  const memory = { home, password };
-  await remember(memoryOf(dataDir), memory);
-  return memory;
-}
-
-async function majorOf(data: string): Promise<number | undefined> {
-  const text = await readWhole(join(data, 'PG_VERSION'));
-  return text === undefined ? undefined : Number(text.trim());
-}
-
 function howToGet(data: string, major: number | undefined, missing: string): string {
   const wanted =
     major === undefined
@@ -184,7 +147,13 @@ function howToGet(data: string, major: number | undefined, missing: string): str
 }
 
 /** Makes the files beside their place, with the database in them, then renames: an interruption leaves nothing. */
-async function initialise(binaries: PostgresBinaries, memory: PostgresMemory, user: ServerUser | undefined, log: Log) {
+async function initialise(
+  binaries: PostgresBinaries,
+  memory: PostgresMemory,
+  user: ServerUser | undefined,
+  log: Log,
+  signal: AbortSignal | undefined,
+) {
   const { home, password } = memory;
   log(`postgres: making the database files in ${home}`);
   for (const left of (await readdir(home)).filter((name) => name.startsWith('data.'))) {
@@ -196,12 +165,12 @@ async function initialise(binaries: PostgresBinaries, memory: PostgresMemory, us
   const secret = join(area, 'password');
   await writeFile(secret, `${password}\n`, { mode: 0o600 });
   if (user !== undefined) for (const path of [area, secret]) await chown(path, user.uid, user.gid);
-  const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv() };
+  const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv(), signal };
   const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '-A', 'scram-sha-256', `--pwfile=${secret}`, '--locale=C'];
   const initdb = (more: readonly string[]) => run(join(binaries.folder, 'initdb'), [...args, ...more], as);
   // Letters of all languages have a small and a large form where the system knows this one; a search looks for both.
   let made = await initdb(['--lc-ctype=C.UTF-8']);
-  if (made.code !== 0) made = await initdb([]);
+  if (made.code !== 0 && !signal?.aborted) made = await initdb([]);
   if (made.code !== 0)
     throw new Error(`initdb of postgres ${binaries.version} failed in ${home}: ${lastLine(made.output)}`);
   const single = ['--single', '-D', data, 'postgres'];
@@ -209,7 +178,7 @@ async function initialise(binaries: PostgresBinaries, memory: PostgresMemory, us
   if (created.code !== 0 || /ERROR|FATAL/.test(created.output)) {
     throw new Error(`The database "holdfast" could not be made in ${home}: ${lastLine(created.output)}`);
   }
-  await rename(data, join(home, basename(data)));
+  await rename(data, dataIn(home));
   await syncFolder(home);
   await rm(area, { recursive: true, force: true });
 }

@@ -110,7 +110,7 @@ interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string;
-  /** Aborted: it is killed. */
+  /** Aborted: it is killed with all that it started, and nothing is waited for. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -130,24 +130,31 @@ export function run(command: string, args: readonly string[], options: RunOption
     const where: SpawnOptions = options.cwd === undefined ? {} : { cwd: options.cwd };
     let child: ReturnType<typeof spawn>;
     try {
-      child = spawn(command, args, { ...asUser, ...where, env: options.env ?? process.env, stdio: 'pipe' });
+      // Its own group: what it starts holds its output open, and is to end with it.
+      const own = { env: options.env ?? process.env, stdio: 'pipe', detached: true } as const;
+      child = spawn(command, args, { ...asUser, ...where, ...own });
     } catch (error) {
       resolve({ code: undefined, output: (error as Error).message });
       return;
     }
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
+    const kill = () => killGroup(child.pid);
+    const giveUp = (why: string) => {
+      kill();
       child.stdout?.destroy();
       child.stderr?.destroy();
-      resolve({ code: undefined, output: `${output}\nno end within ${options.deadlineMs / 1000} s` });
-    }, options.deadlineMs);
-    const stop = () => child.kill('SIGKILL');
+      resolve({ code: undefined, output: `${output}\n${why}` });
+    };
+    const timer = setTimeout(() => giveUp(`no end within ${options.deadlineMs / 1000} s`), options.deadlineMs);
+    const stop = () => {
+      clearTimeout(timer);
+      giveUp('called off');
+    };
     // Nothing that was run for us goes on without us.
-    process.once('exit', stop);
+    process.once('exit', kill);
     options.signal?.addEventListener('abort', stop);
     if (options.signal?.aborted) stop();
     child.once('close', () => {
-      process.off('exit', stop);
+      process.off('exit', kill);
       options.signal?.removeEventListener('abort', stop);
     });
     const hear = (chunk: Buffer) => {
@@ -166,6 +173,15 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdin?.on('error', () => {}); // a command that reads nothing is no mistake
     child.stdin?.end(options.input ?? '');
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // nobody left in it
+  }
 }
 
 /** The last line that says something, for an error's sentence. */

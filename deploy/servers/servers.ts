@@ -27,6 +27,8 @@ interface PostgresInUse {
   /** For a person: "child of ours (postgres 15.18 from PATH)". */
   readonly source: string;
   readonly ours: boolean;
+  /** Where its files are; undefined where it is not ours. */
+  readonly files?: string;
 }
 
 interface NatsInUse {
@@ -154,8 +156,9 @@ async function choosePostgres(start: Start): Promise<Part<PostgresInUse>> {
   if (settled?.postgres === 'given') throw new Error(missingUrl('DATABASE_URL', dataDir.path));
   const server = await startPostgres(dataDir.path, log, signal);
   const source = `child of ours (${server.what})`;
-  log(`postgres: ${server.what}, started at ${new URL(server.url).host}, fsync on: a commit is an fsync`);
-  return { use: { url: server.url, source, ours: true }, settled: { postgres: 'own' }, stop: () => server.stop() };
+  const { url, what, files } = server;
+  log(`postgres: ${what}, started at ${new URL(url).host}, files in ${files}, fsync on: a commit is an fsync`);
+  return { use: { url, source, ours: true, files }, settled: { postgres: 'own' }, stop: () => server.stop() };
 }
 
 async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {

@@ -43,7 +43,11 @@ export async function healthReport(
     journal: { kind: stores.journal.kind, guarantee: stores.journal.guarantee },
     dependencies: {
       node: { status: absence === undefined ? 'up' : 'waiting', ...(absence && { why: absence }) },
-      postgres: { status: postgres, source: servers.postgres.source },
+      postgres: {
+        status: postgres,
+        source: servers.postgres.source,
+        ...(servers.postgres.files !== undefined && { files: servers.postgres.files }),
+      },
       nats:
         nats === undefined
           ? { status: 'off' }

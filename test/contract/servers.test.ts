@@ -1,7 +1,8 @@
 // The child servers on real parts: the lock, the identity, what outlives a kill -9, what was settled.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +34,11 @@ const quiet = () => {};
 const test = suite('servers');
 let folder = '';
 let binPath = '';
+/** Where no nats-server is, and every Postgres. */
+const noPath = (process.env.PATH ?? '')
+  .split(delimiter)
+  .filter((entry) => !existsSync(join(entry, 'nats-server')))
+  .join(delimiter);
 let noNats: string | undefined;
 const started = new Set<ChildProcess>();
 
@@ -260,6 +266,62 @@ test('what the first start settled holds for the later ones', async () => {
   assert.match(await withPath('/nowhere', () => startAndStop(none, database)), /nats: none .*FETCH_SERVERS=never/);
   assert.match(await withPath(binPath, () => startAndStop(none, database)), /nats: none, as the first start/);
   await none.release();
+});
+
+/** Postgres alone: started once, so that there is something to be lost. */
+async function onceStarted(path: string): Promise<void> {
+  const dataDir = await openDataDir(path);
+  assert.match(await withPath(noPath, () => startAndStop(dataDir, {})), /postgres: .*, files in /);
+  await dataDir.release();
+}
+
+async function startAgain(path: string): Promise<string> {
+  const dataDir = await openDataDir(path);
+  try {
+    return await withPath(noPath, () => startAndStop(dataDir, {}));
+  } finally {
+    await dataDir.release();
+  }
+}
+
+test('a DATA_DIR without its database is refused by name, and no empty one is made; moved as a whole it starts', async () => {
+  const path = join(folder, 'copied');
+  await onceStarted(path);
+  const moved = join(folder, 'moved');
+  await rename(path, moved);
+  assert.match(await startAgain(moved), new RegExp(`files in ${moved}/postgres/data`));
+  await rename(join(moved, 'postgres', 'data'), join(folder, 'the database'));
+  const refused = await startAgain(moved);
+  assert.match(refused, new RegExp(`refused: The database of DATA_DIR ${moved} is in ${moved}/postgres/data`));
+  assert.match(refused, /missing: was DATA_DIR copied or restored without it\?.*backup.*DATABASE_URL.*new DATA_DIR/);
+  assert.not.ok(existsSync(join(moved, 'postgres', 'data')));
+  await rename(join(folder, 'the database'), join(moved, 'postgres', 'data'));
+  assert.match(await startAgain(moved), /files in /);
+});
+
+test('as root in a private home the database is elsewhere, and neither a copy nor a loss of it makes a second one', async () => {
+  if (process.getuid?.() !== 0) return console.log('SKIP a database elsewhere: this is not root');
+  const home = await mkdtemp(join(tmpdir(), 'holdfast-private-')); // 0700
+  try {
+    const path = join(home, 'data');
+    await onceStarted(path);
+    const memory = await recall<{ home: string }>(join(path, 'postgres.json'));
+    assert.ok(memory);
+    assert.match(memory.home, /^\/var\/lib\/holdfast\//);
+    await cp(path, join(home, 'copy'), { recursive: true, filter: (name) => !name.endsWith('/lock') });
+    assert.match(
+      await startAgain(join(home, 'copy')),
+      new RegExp(
+        `refused: The database in ${memory.home} belongs to DATA_DIR ${path}, of which ${home}/copy is a copy`,
+      ),
+    );
+    assert.match(await startAgain(path), new RegExp(`files in ${memory.home}/data`));
+    await rm(memory.home, { recursive: true });
+    assert.match(await startAgain(path), new RegExp(`refused: .* is in ${memory.home}/data, and that is missing`));
+    assert.not.ok(existsSync(memory.home));
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
 });
 
 test('our own Postgres keeps pages in an eighth of the memory, neither too few nor too many', () => {

