@@ -111,7 +111,7 @@ async function publishOnce(tail: Tail): Promise<number | undefined> {
 }
 
 /**
- * An event log that is empty though Postgres remembers turns on it: its retention has emptied it (edge 11), or
+ * An event log that is empty though Postgres remembers turns on it: its retention has emptied it (hazard 11), or
  * the broker has forgotten it. Turns of the last minutes have been forgotten: brokers sync every two, and no
  * retention is that short.
  */

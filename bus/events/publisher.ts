@@ -10,7 +10,7 @@
  *  E4. A broker may forget what it acknowledged last: then the event log is shorter than remembered, and
  *      is filled up again from the journal. One that is empty has lost its messages only if the last of
  *      them was acknowledged just before the trouble began; else its retention has emptied it, and its
- *      position is 0 (sharp edge 11).
+ *      position is 0 (hazard 11).
  *  E5. `[]` ends an event log. Who finds it has been succeeded, and everything is out.
  */
 

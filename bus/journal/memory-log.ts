@@ -1,7 +1,7 @@
 /**
  * The log's in-process twin: same promises, no durability. For the simulation and the contract suite.
  *
- * Edge 1: a head is remembered beside the records, so a trim lets no sleeper back in.
+ * Hazard 1: a head is remembered beside the records, so a trim lets no sleeper back in.
  */
 import { limits } from '../../actors/limits.js';
 import type { Entry, Log, Position } from '../../actors/ports/log.js';

@@ -41,7 +41,7 @@ export async function sealJournal({ log, clock, journal, by, from = 0, stopped }
   return false;
 }
 
-/** Whether someone has taken over from this journal: then what its loader misses was trimmed, not lost (edge 9). */
+/** Whether someone has taken over from this journal: then what its loader misses was trimmed, not lost (hazard 9). */
 export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {
   for await (const { record } of readFrom(log, journalLog(journal), 0)) if (record.kind === 'seal') return true;
   return false;

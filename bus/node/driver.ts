@@ -197,7 +197,7 @@ export class Driver implements Owners {
     this.node.confirmed(confirmation);
   }
 
-  /** Resolves when nothing is under way, no turn can begin any more (edge 7), and everything is flushed. */
+  /** Resolves when nothing is under way, no turn can begin any more (hazard 7), and everything is flushed. */
   async quiesce(deadlineMs: number): Promise<void> {
     const { clock } = this.parts;
     const endsAt = clock.monotonic() + deadlineMs;

@@ -62,7 +62,7 @@ export async function startIncarnation(parts: IncarnationParts): Promise<Incarna
       const taken = await takeOver(parts, journal);
       if (taken !== undefined) return new Incarnation(parts, taken);
     } catch (error) {
-      const superseded = () => isSealed(log, journal); // Edge 9.
+      const superseded = () => isSealed(log, journal); // Hazard 9.
       if (await untilAnswered(clock, isStopping, superseded).catch(() => false)) {
         logger.warn({ journal }, 'another took over while this one was loading: it begins again');
         journal = journalId(clock.id());

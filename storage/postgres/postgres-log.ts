@@ -1,7 +1,7 @@
 /**
  * The log in Postgres.
  *
- * The head stands in a row of its own and is moved by compare-and-set (edge 1): neither a primary
+ * The head stands in a row of its own and is moved by compare-and-set (hazard 1): neither a primary
  * key nor a look at the highest record would keep a sleeper out of a position that was trimmed.
  * One statement an append; what does not answer in time may still happen, and is read for.
  */

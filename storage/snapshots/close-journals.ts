@@ -1,5 +1,5 @@
 /**
- * Closing a sealed journal's row (edge 3). From then on no statement of that journal passes, so the
+ * Closing a sealed journal's row (hazard 3). From then on no statement of that journal passes, so the
  * closer waits for those that hold the row; a session that holds it longer than a moment belongs
  * to a process that sleeps or is gone, and is ended.
  */

@@ -1,5 +1,5 @@
 /**
- * What a start or a take-over reads: one database snapshot (edge 4), in pages, so that a million
+ * What a start or a take-over reads: one database snapshot (hazard 4), in pages, so that a million
  * products fit and no page outlives its deadline.
  */
 import { type OrderId, partitionOf } from '../../actors/ids.js';

@@ -7,7 +7,7 @@
  *    end, and a journal that was succeeded ends in a seal or has released.
  *  - A part of a record is in the rows if its partition's row stands at a later epoch, or at the same one
  *    while the journal's row has passed it.
- * What is trimmed meanwhile is of no use to this look (edge 9): beyond the row's place it starts again, before
+ * What is trimmed meanwhile is of no use to this look (hazard 9): beyond the row's place it starts again, before
  * it there is just less to compare. So the tails are read first, at once after the snapshot.
  */
 import { type JournalId, partitionOf } from '../../actors/ids.js';

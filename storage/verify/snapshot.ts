@@ -1,5 +1,5 @@
 /**
- * One database snapshot for everything a look reads from Postgres (edge 9). It is begun with the short
+ * One database snapshot for everything a look reads from Postgres (hazard 9). It is begun with the short
  * deadline, so that who cannot look says so soon; the heavy questions may then take their time.
  */
 import type { JournalId } from '../../actors/ids.js';

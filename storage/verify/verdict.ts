@@ -47,7 +47,7 @@ export class CouldNotLook extends Error {
   override name = 'CouldNotLook';
 }
 
-/** Part of what was to be read has been trimmed or claimed meanwhile (edge 9): this look is worth nothing. */
+/** Part of what was to be read has been trimmed or claimed meanwhile (hazard 9): this look is worth nothing. */
 export class MovedOn extends Error {
   override name = 'MovedOn';
 }

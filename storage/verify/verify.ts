@@ -3,7 +3,7 @@
  *
  *  V1. A fold of its own: nothing of the actors' tables is used, so that a mistake in them shows.
  *  V2. One look reads one database snapshot, and at once after it the claims and the journals' tails: rows
- *      and tails together are the state at the journals' ends (edge 9).
+ *      and tails together are the state at the journals' ends (hazard 9).
  *  V3. What a running system leaves behind between two reads is no violation: a look that met a gap is
  *      begun again, and only what two looks found is told.
  *  V4. The heavy laws are queries that answer with offenders alone; journals are streamed.

@@ -97,7 +97,7 @@ for (const { version, nats } of brokers) {
     assert.match(message?.headers ?? '', 'Holdfast-Turn: 7\r\n');
     assert.is(message?.text, '[{}]');
   });
-  test('emptied by its retention it takes 0 as its position (edge 11)', async () => {
+  test('emptied by its retention it takes 0 as its position (hazard 11)', async () => {
     const events = await jetstreamEvents(nats, { replicas: 1 });
     const journal = journalId('R');
     const first = await events.publish(journal, 0, 1, '[1]');

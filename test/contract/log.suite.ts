@@ -71,7 +71,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.is((await readAll(log, id)).length, 3);
   });
 
-  test('a trim never takes the last record, and lets no sleeper back in (edge 1)', async () => {
+  test('a trim never takes the last record, and lets no sleeper back in (hazard 1)', async () => {
     const log = make();
     const id = nameOf();
     const positions: number[] = [];

@@ -79,7 +79,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await nobody.end();
   });
 
-  test('the closer ends a session that sleeps on the row, and only that (edge 3)', async () => {
+  test('the closer ends a session that sleeps on the row, and only that (hazard 3)', async () => {
     const snapshots = postgresSnapshots(client);
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));

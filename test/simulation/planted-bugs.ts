@@ -81,7 +81,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the partition rows ahead of their actors',
-    breaks: 'edge 2',
+    breaks: 'hazard 2',
     ports: onSnapshots(({ write }) => {
       let later: Statement[] = [];
       return {
@@ -99,7 +99,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an order and its history in two statements',
-    breaks: 'edge 2',
+    breaks: 'hazard 2',
     ports: onSnapshots(({ write }) => ({
       async write(journal, statement) {
         if (statement.kind !== 'orders') return write(journal, statement);
@@ -166,7 +166,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a late look-up believed, its order come and gone meanwhile',
-    breaks: 'edge 6',
+    breaks: 'hazard 6',
     patch: over<[string], boolean>(LookUps, 'isPinned', () => () => false),
   },
   {
@@ -191,7 +191,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an entry of the cache believed as it is',
-    breaks: 'edge 13',
+    breaks: 'hazard 13',
     patch: over<[string], Promise<Told<OrderState> | undefined>>(ReadCache, 'look', () => {
       return async function (id) {
         const { cache, journal } = this as { readonly cache: Cache; readonly journal: JournalId };
@@ -203,7 +203,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a write forgotten once it had its effect',
-    breaks: 'edge 6',
+    breaks: 'hazard 6',
     patch: over<[], string>(Writes, 'find', () => () => 'new'),
   },
   {
@@ -240,12 +240,12 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the rows of sealed journals are not closed',
-    breaks: 'edge 4, S3',
+    breaks: 'hazard 4, S3',
     ports: onSnapshots(() => ({ closeJournals: async () => {} })),
   },
   {
     name: 'a release while turns go on',
-    breaks: 'edge 7',
+    breaks: 'hazard 7',
     patch: over<[number], Promise<void>>(Driver, 'quiesce', () => async () => {}),
   },
   {

@@ -71,7 +71,7 @@ export class Stores {
   /** The broker loses the end of an event log it had acknowledged. @returns how many messages. */
   forgetEvents(journal: JournalId, most: number): number {
     const messages = this.memoryEvents.messages(journal);
-    // One stays: an event log that is empty is taken for one that its retention has emptied (edge 11).
+    // One stays: an event log that is empty is taken for one that its retention has emptied (hazard 11).
     const count = Math.min(most, messages.length - 1);
     if (count < 1 || messages.at(-1)?.batch === '[]') return 0;
     for (const { batch } of messages.slice(-count).reverse()) {

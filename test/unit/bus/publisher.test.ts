@@ -221,7 +221,7 @@ test('a broker that lost everything just acknowledged is filled up again', async
   holds(events, 1, 20);
 });
 
-test('a subject that its retention has emptied goes on where it was (edge 11)', async () => {
+test('a subject that its retention has emptied goes on where it was (hazard 11)', async () => {
   const events = memoryEvents();
   let nowMs = 0;
   const publisher = eventPublisher({
