@@ -1,13 +1,13 @@
 /**
- * Every code that an error of the API may have: its status, its name, when it is answered, an example.
- * A code that is not in here does not compile; the document and the reference page list what is.
+ * Every error code of the API: its status, its title, when a client gets it, an example.
+ * A code that is not in here does not compile. The document and the reference page list them all.
  */
 import { limits } from '../../actors/limits.js';
 
 interface ErrorKind {
   readonly status: number;
   readonly title: string;
-  /** When it is answered and what to do, for whoever reads the reference. */
+  /** When a client gets it and what to do then. The reference shows it. */
   readonly when: string;
   /** The members of an example beside status and code. */
   readonly example: { readonly message: string; readonly errors?: readonly object[]; readonly [more: string]: unknown };
@@ -34,67 +34,67 @@ const errors = {
   invalid: field(
     400,
     'Invalid request',
-    `Something in the request is not what it must be; errors names every wrong field, up to ${limits.namedFields}. Nothing has happened, but for the rows of a file that the answer counts. Do not repeat it as it is.`,
+    `The request is not valid. \`errors\` names every wrong field, up to ${limits.namedFields}. Nothing has happened, except for the rows of a file that the answer counts. Do not repeat the request unchanged.`,
     'items[0].quantity',
     'items[0].quantity must be a whole number from 1 to 1,000,000.',
   ),
   unauthorized: plain(
     401,
-    'Not known',
-    'Needed is an API key or a token, Authorization: Bearer, and there was none, or one that is unknown, revoked, expired or meant for another service.',
+    'Not authenticated',
+    'The operation needs an API key or a token, as `Authorization: Bearer`. There was none, or it is unknown, revoked, expired or meant for another service.',
     'Send an API key or a token: Authorization: Bearer hf_...',
   ),
   forbidden: plain(
     403,
     'Not allowed',
-    "The key or token does not have the scope, or it is a customer's and this takes a service, or is for another user.",
+    'The key or token does not have the scope. Or it is of a customer, and the operation needs a service or is about another user.',
     'This key or token does not have the scope orders:write.',
   ),
   payment_declined: plain(
     402,
     'Payment declined',
-    'The payment provider said no. The order is stored as failed and holds nothing.',
+    'The payment provider declined. The order is stored as failed and holds nothing.',
     'The payment was declined.',
     { order_id: EXAMPLE_ORDER },
   ),
   gremlin_off: plain(
     403,
     'Not allowed here',
-    'The gremlin may not be switched on in this environment.',
+    'This environment does not allow the gremlin.',
     'The gremlin is not allowed here: it needs GREMLIN=on in the environment.',
   ),
-  not_found: plain(404, 'Not found', 'There is nothing under this id or at this address.', 'There is no order 4711.'),
+  not_found: plain(404, 'Not found', 'Nothing has this id or this path.', 'There is no order 4711.'),
   unknown_product: plain(
     404,
     'Unknown product',
-    'Nobody has ever received stock of this product. An order for it is stored as failed.',
+    'No stock of this product was ever received. An order for it is stored as failed.',
     'There is no product PROD-999.',
     { order_id: EXAMPLE_ORDER, details: [{ product_id: 'PROD-999' }] },
   ),
   method_not_allowed: plain(
     405,
     'Method not allowed',
-    'The address exists, but not with this method; the Allow header lists those that are possible.',
-    'DELETE is not possible here; possible is HEAD, GET, POST, OPTIONS.',
+    'The path exists, but does not allow this method. The `Allow` header lists the methods that it allows.',
+    'DELETE is not allowed here. Allowed are HEAD, GET, POST, OPTIONS.',
   ),
   too_slow: field(
     408,
     'Too slow',
-    `The headers did not arrive within ${limits.headersMs / 1000} s or the whole request not within ${limits.requestMs / 1000} s. The connection is closed.`,
+    `The headers did not arrive within ${limits.headersMs / 1000} s, or the whole request did not arrive within ${limits.requestMs / 1000} s. The connection is closed.`,
     'request',
     'The request did not arrive in time.',
   ),
   out_of_stock: plain(
     409,
     'Out of stock',
-    'There is less than was asked for. details has the numbers. The order is stored as failed and holds nothing.',
+    'There is less stock than the order asks for. `details` has the numbers. The order is stored as failed and holds nothing.',
     'Not enough in stock. PROD-003: 51 asked, 50 available.',
     { order_id: EXAMPLE_ORDER, details: [{ product_id: 'PROD-003', asked: 51, available: 50 }] },
   ),
   timed_out: plain(
     409,
     'Timed out',
-    'The order found no outcome in its time and has been given up. Nothing is held or charged. Order again with a new key.',
+    'The order had no outcome in its time and was given up. Nothing is held or charged. Order again with a new key.',
     'The order could not be completed in its time and has been given up; nothing is charged. Order again with a new Idempotency-Key.',
     { order_id: EXAMPLE_ORDER },
   ),
@@ -114,58 +114,58 @@ const errors = {
   below_held: field(
     409,
     'Below what is held',
-    'Orders hold more of the product than would be left of it.',
+    'Orders hold more of the product than the adjustment would leave.',
     'delta',
     'delta: the stock of PROD-001 would fall below what orders hold of it.',
   ),
   too_much_stock: field(
     409,
     'Too much stock',
-    'The stock would exceed what can be counted.',
+    'The stock would become more than Holdfast can count.',
     'products[0].stock',
     'products[0].stock: PROD-001 would have more stock than can be counted.',
   ),
   illegal_transition: field(
     409,
-    'Not from there',
-    'The order cannot go there from where it stands; allowed lists the statuses that it may be brought to.',
+    'Illegal transition',
+    'The order cannot go from its status to the one that you ask for. `allowed` lists the statuses that it can be brought to.',
     'status',
     'The order is delivered: it cannot become anything else.',
   ),
   more_than_ordered: field(
     409,
     'More than ordered',
-    'More was to be shipped than is left of the order.',
+    'The shipment is of more than is left to ship.',
     'lines',
-    'No more is left to ship than 1 of PROD-001.',
+    'This is more than is left to ship: 1 of PROD-001.',
   ),
   more_than_shipped: field(
     409,
     'More than shipped',
-    'More was to be returned than was shipped and is not returned yet.',
+    'The return is of more than was shipped and is in no other return.',
     'lines',
-    'No more can be returned than 1 of PROD-001.',
+    'This is more than can be returned: 1 of PROD-001.',
   ),
   more_than_paid: field(
     409,
     'More than paid',
-    'More was to be refunded than was paid and is not refunded yet.',
+    'The refund is of more than was paid and is not refunded yet.',
     'amount',
-    'No more can be refunded than 149.99 USD.',
+    'This is more than can be refunded: 149.99 USD.',
   ),
   backordered: field(
     409,
     'Not in stock yet',
-    'The order waits for stock of what was to be shipped. Ship the other lines, or wait.',
+    'The order waits for stock of a line that you want to ship. Ship the other lines, or wait.',
     'lines',
     'Not in stock yet: 2 of PROD-001.',
   ),
   too_many_changes: field(
     409,
     'Changed too often',
-    `An order remembers up to ${limits.actsOfOrder} changes.`,
+    `An order takes up to ${limits.actsOfOrder} changes. This one has no room for more.`,
     'body',
-    'The order has been changed as often as an order may be.',
+    'The order cannot take another change.',
   ),
   cancelled: plain(
     409,
@@ -177,9 +177,9 @@ const errors = {
   precondition_failed: field(
     412,
     'Changed meanwhile',
-    'If-Match names another version than the one that the order stands at. Look at it again.',
+    'The order is not at the version that `If-Match` names. Get it again.',
     'If-Match',
-    'The order has changed since: look at it again.',
+    'The order has changed since: get it again.',
   ),
   too_large: field(
     413,
@@ -191,53 +191,53 @@ const errors = {
   unsupported_media_type: field(
     415,
     'Unsupported media type',
-    'The Content-Type is not the one that this operation reads, or the body is compressed.',
+    'The `Content-Type` is not the one that this operation reads, or the body is compressed.',
     'Content-Type',
     'Content-Type must be application/json.',
   ),
   idempotency_mismatch: field(
     422,
     'Key used for another request',
-    'This Idempotency-Key has been used by this caller for something else. Nothing has happened.',
+    'This caller has used this `Idempotency-Key` for another request. Nothing has happened.',
     'Idempotency-Key',
     'This Idempotency-Key was used for another order before: use a new key, or send the same request again.',
   ),
   rate_limited: plain(
     429,
     'Too many requests',
-    'This caller has asked more often than it may (RATE_LIMIT). Nothing has happened; Retry-After says when to come back.',
+    'This caller has sent more requests than `RATE_LIMIT` allows. Nothing has happened. `Retry-After` says when to try again.',
     'More than 100 requests: try again in 7 s.',
   ),
   headers_too_large: field(
     431,
     'Headers too large',
-    `The address and headers have more than ${counted(limits.headerBytes)} bytes. The connection is closed.`,
+    `The path, query and headers have more than ${counted(limits.headerBytes)} bytes. The connection is closed.`,
     'headers',
     `The headers have more than ${limits.headerBytes} bytes.`,
   ),
   internal: plain(
     500,
-    'Broken on our side',
-    'A mistake of ours, logged under the X-Request-ID. It may have happened: repeat it with the same key.',
+    'Internal error',
+    'A fault of Holdfast. It is logged under the `X-Request-ID`. The request may have had its effect: repeat it with the same key.',
     'Something is broken on our side; it has been logged under the X-Request-ID.',
   ),
   busy: plain(
     503,
     'Busy',
-    'More requests are waiting than may. Nothing has happened; Retry-After says when to come back.',
+    'Too many requests are waiting. Nothing has happened. `Retry-After` says when to try again.',
     'Too many requests are waiting for an answer: try again in a moment.',
   ),
   unavailable: plain(
     503,
-    'Not in time',
-    'It could not be made durable, or read, in time. That is not a no: repeat it with the same key, or, for an order without one, with its order_id as the key.',
+    'Unavailable',
+    'The request could not be made durable, or answered, in time. That is not a no: repeat it with the same key. An order without a key has its `order_id` as the key.',
     'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
     { order_id: EXAMPLE_ORDER },
   ),
   not_ready: plain(
     503,
     'Not ready',
-    'This node does not serve now: it starts, stops, waits for its partitions, or cannot write.',
+    'This node does not serve now. It is starting or stopping, waits for its partitions, or cannot write.',
     'This node is stopping.',
   ),
 } satisfies { readonly [code: string]: ErrorKind };

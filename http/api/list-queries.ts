@@ -45,12 +45,12 @@ const amount = (description: string) =>
 const cursor = ruled<string>(
   `must be text of 1 to ${CURSOR_CHARS} characters`,
   (value) => typeof value === 'string' && value !== '' && value.length <= CURSOR_CHARS,
-  { type: 'string', minLength: 1, description: 'The next_cursor of the answer before, with the same filters.' },
+  { type: 'string', minLength: 1, description: 'The `next_cursor` of the answer before. Keep the same filters.' },
 ).optional();
 
 const limit = wholeText(
   limits.pageSize,
-  'How many entries an answer has at most. Reads the list by cursor, so it excludes `page`.',
+  'How many entries an answer has at most. It reads the list by cursor, so it excludes `page`.',
 );
 
 const orderFilters = {
@@ -59,10 +59,10 @@ const orderFilters = {
   fulfillment_status: word('FulfillmentStatus', FULFILLMENT_STATUSES).optional(),
   product_id: idText.optional(),
   currency: currency.optional(),
-  from: moment('Placed at this time or later.'),
-  to: moment('Placed before this time.'),
-  min_total: amount('In the own currency of each order.'),
-  max_total: amount('In the own currency of each order.'),
+  from: moment('Lists orders that were placed at this time or later.'),
+  to: moment('Lists orders that were placed before this time.'),
+  min_total: amount('The least total, in the currency of each order.'),
+  max_total: amount('The highest total, in the currency of each order.'),
   q: ruled<string>(
     `must be text of 1 to ${limits.searchChars} characters`,
     (value) => typeof value === 'string' && value !== '' && hasAtMost(value, limits.searchChars),
@@ -71,7 +71,7 @@ const orderFilters = {
       minLength: 1,
       maxLength: limits.searchChars,
       description:
-        "Words that all stand in the order's id, user, e-mail, products (ids and names), addresses or notes; the last one may be the beginning of a word. Case and diacritics make no difference.",
+        'Finds orders that have all these words in their id, user, e-mail, products (ids and names), addresses or notes. The last word may be the beginning of one. Case and diacritics make no difference.',
     },
   ).optional(),
 };
@@ -86,7 +86,7 @@ export type OrderListQuery = z.output<typeof orderListQuery>;
 export const ledgerQuery = z.object({
   cursor,
   limit: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many movements an answer has at most.'),
-  at: moment('Shows the balance as it stood at this moment instead.'),
+  at: moment('Shows the balance at this moment instead of the movements.'),
 });
 export type LedgerQuery = z.output<typeof ledgerQuery>;
 

@@ -90,7 +90,7 @@ const order = z
   .object({
     id: z.string().meta({ description: 'The same as order_id.' }),
     order_id: z.string(),
-    user_id: z.union([z.string(), z.int()]).meta({ description: 'In the type that it was sent in.' }),
+    user_id: z.union([z.string(), z.int()]).meta({ description: 'Text or a number, as it was sent.' }),
     user_email: z.string().optional(),
     status: status.meta({ description: 'An order is pending while its stock is held and its payment is made.' }),
     reason: words('FailureReason', REASONS).optional().meta({ description: 'Why the order failed.' }),
@@ -115,11 +115,13 @@ const order = z
 
 const historyEntry = z
   .object({
-    event: z.string().meta({ description: 'placed, held, paid, confirmed, failed and so on.' }),
-    version: z.int().min(1).meta({ description: 'Counts the events of this order, without a gap.' }),
+    event: z.string().meta({ description: 'For example placed, held, paid, confirmed or failed.' }),
+    version: z.int().min(1).meta({ description: 'The number of the event within its order, without gaps.' }),
     time,
     correlation_id: z.string(),
-    data: z.record(z.string(), z.unknown()).meta({ description: 'What the event brought, by its kind.' }),
+    data: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'What the event brought. The members depend on the event.' }),
   })
   .meta({ id: 'HistoryEntry' });
 
@@ -130,9 +132,9 @@ const product = z
     unit_price: amount,
     currency: z.string().regex(/^[A-Z]{3}$/),
     on_hand: count,
-    held: count.meta({ description: 'By orders that have no outcome yet.' }),
+    held: count.meta({ description: 'What orders without an outcome hold.' }),
     available: count.meta({ description: AVAILABLE }),
-    backordered: count.meta({ description: 'Promised to orders beyond what is in stock.' }),
+    backordered: count.meta({ description: 'Promised to orders, and not in stock yet.' }),
     allow_backorder: z.boolean(),
     backorder_limit: count.optional(),
     updated_at: time,
@@ -178,12 +180,12 @@ const importReport = z
 
 const movement = z
   .object({
-    ref: z.string().meta({ description: "The order's id, or the write's." }),
+    ref: z.string().meta({ description: 'The id of the order or of the write.' }),
     order_id: z.string().nullable(),
     product_id: z.string(),
     operation_type: z
       .string()
-      .meta({ description: 'receive, adjust, hold, release, commit, return, backorder or unbackorder.' }),
+      .meta({ description: 'One of receive, adjust, hold, release, commit, return, backorder and unbackorder.' }),
     operation_no: z.int(),
     quantity: z.int(),
     created_at: time,
@@ -197,7 +199,7 @@ const movement = z
   })
   .meta({ id: 'StockMovement' });
 
-/** As it stood after the last operation up to a moment. */
+/** The balance after the last operation up to a moment. */
 const pastBalance = z
   .object({
     product_id: z.string(),
@@ -206,7 +208,7 @@ const pastBalance = z
     held: z.int(),
     available: count.meta({ description: AVAILABLE }),
     backordered: count,
-    last_operation: movement.nullable().meta({ description: 'Null before the first one.' }),
+    last_operation: movement.nullable().meta({ description: 'Null before the first operation.' }),
   })
   .meta({ id: 'PastBalance' });
 
@@ -242,11 +244,13 @@ const gremlin = z
   .object({
     enabled: z.boolean(),
     since: time.optional(),
-    until: time.optional().meta({ description: 'When it ends by itself.' }),
+    until: time.optional().meta({ description: 'When the gremlin stops by itself.' }),
     seed: count.optional(),
     rules: z.array(gremlinRule).optional(),
-    asked: z.partialRecord(target, count).meta({ description: 'How many calls it looked at.' }),
-    hits: z.partialRecord(target, z.partialRecord(kind, count)).meta({ description: 'What it did, and how often.' }),
+    asked: z.partialRecord(target, count).meta({ description: 'How many calls the gremlin looked at.' }),
+    hits: z
+      .partialRecord(target, z.partialRecord(kind, count))
+      .meta({ description: 'What the gremlin did, and how often.' }),
   })
   .meta({ id: 'Gremlin' });
 

@@ -5,6 +5,7 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Admit } from '../auth/admission.js';
+import { prefersSecond } from '../wire/accept.js';
 import type { ApiRequest } from './api-request.js';
 import { Failure, notFound } from './failure.js';
 import type { Handlers, Operation } from './operation.js';
@@ -64,7 +65,7 @@ const TO_FIRST_PAGE: Answer = {
 
 /** Browsers name HTML; whatever takes anything, such as curl, does not. */
 const asksForPage = ({ method, req }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(req.headers.accept ?? '');
+  (method === 'GET' || method === 'HEAD') && prefersSecond(req, 'application/json', 'text/html');
 
 function elsewhere(ctx: Context): ApiRequest['answer'] {
   const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
@@ -72,7 +73,7 @@ function elsewhere(ctx: Context): ApiRequest['answer'] {
     throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${FIRST_PAGE}.`);
   const allow = ['Allow', [...new Set(layers.flatMap((layer) => layer.methods)), 'OPTIONS'].join(', ')];
   if (ctx.method === 'OPTIONS') return { status: 204, body: '', headers: allow };
-  throw new Failure(405, 'method_not_allowed', `${ctx.method} is not possible here; possible is ${allow[1]}.`, {
+  throw new Failure(405, 'method_not_allowed', `${ctx.method} is not allowed here. Allowed are ${allow[1]}.`, {
     headers: allow,
   });
 }

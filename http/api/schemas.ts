@@ -51,7 +51,7 @@ const ID_TEXT = { type: 'string', minLength: 1, maxLength: limits.idChars } as c
 const id = ruled<string | number>(ID_RULE, isId, {
   anyOf: [ID_TEXT, { type: 'integer' }],
   description:
-    'Text without control characters or surrounding blanks, or a whole number, which is the same as its decimal text.',
+    'Text without control characters or surrounding blanks, or a whole number. A number is the same as its decimal text.',
 });
 const text = ruled<string>(
   `must be text of at most ${grouped(limits.textChars)} characters`,
@@ -71,7 +71,7 @@ export const address = ruled<Json>(
   {
     id: 'Address',
     anyOf: [{ type: 'string' }, { type: 'object', additionalProperties: true }],
-    description: `Text or an object of your own shape, at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
+    description: `Text, or an object of any shape. It has at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
   },
 );
 export const key = ruled<string>(KEY_RULE, isKey, {
@@ -207,7 +207,7 @@ export const receiveReturnBody = z.compile(
     restock: z
       .boolean('must be true or false')
       .optional()
-      .meta({ description: 'Put in stock again (the default), or written off.' }),
+      .meta({ description: 'True (the default) puts the goods back in stock, false writes them off.' }),
     ...named,
   }).meta({ id: 'ReceiveReturnRequest' }),
 );
@@ -248,7 +248,7 @@ export const receiptLine = object({
   allow_backorder: z
     .boolean('must be true or false')
     .optional()
-    .meta({ description: 'Whether orders may take more than there is.' }),
+    .meta({ description: 'Whether orders can take more than the stock.' }),
   backorder_limit: whole(0, limits.stock).optional(),
 }).meta({ id: 'ReceiptLineRequest' });
 export type ReceiptLine = z.output<typeof receiptLine>;
@@ -268,7 +268,7 @@ export const adjustBody = z.compile(
         minimum: -limits.stock,
         maximum: limits.stock,
         not: { const: 0 },
-        description: 'Anything but 0.',
+        description: 'Any number except 0.',
       },
     ),
     reason: someText,
@@ -287,7 +287,7 @@ const gremlinRule = {
   probability: ruled<number>(
     'must be a number from 0 to 1',
     (value) => typeof value === 'number' && value >= 0 && value <= 1,
-    { type: 'number', minimum: 0, maximum: 1, description: 'Instead of every.' },
+    { type: 'number', minimum: 0, maximum: 1, description: 'Use it instead of `every`.' },
   ).optional(),
   delay_ms: whole(0, limits.gremlinDelayMs).optional(),
   jitter_ms: whole(0, limits.gremlinJitterMs).optional(),
@@ -337,7 +337,7 @@ function refusal(issues: readonly z.core.$ZodIssue[], value: unknown): Failure {
     if (issue.code === 'unrecognized_keys') {
       for (const name of issue.keys) {
         const field = fieldName([...issue.path, name]);
-        errors.push({ field, message: `${field} is not a field that is known here.` });
+        errors.push({ field, message: `${field} is not a known field.` });
       }
       continue;
     }

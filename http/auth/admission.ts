@@ -37,7 +37,7 @@ export function admission(auth: Auth | undefined): Admit {
 /** Throws the 403 of a customer that acts for another. */
 export function mustActFor({ principal }: ApiRequest, user: UserId, field: string): void {
   if (sees(principal, user)) return;
-  const message = `${field} is not the user of this key or token, who can act for nobody else.`;
+  const message = `${field} is not the user of this key or token.`;
   throw new Failure(403, 'forbidden', message, { errors: [{ field, message }] });
 }
 
@@ -49,4 +49,4 @@ const withoutScope = (scope: string): Failure =>
   });
 
 const forCustomers = (): Failure =>
-  new Failure(403, 'forbidden', 'Customers cannot do this: it takes the key of a service.');
+  new Failure(403, 'forbidden', 'Customers cannot do this. It needs the key of a service.');

@@ -109,7 +109,7 @@ export class Auth {
       if (isApiKey(text)) return this.verifiedKey(await this.options.keys.find(hash));
       return await this.tokens?.verify(text);
     } catch (error) {
-      const message = 'Whether this key or token is valid cannot be found out at the moment: try again.';
+      const message = 'This key or token cannot be checked at the moment: try again.';
       throw unavailable(message, {}, error);
     }
   }

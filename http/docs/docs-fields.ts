@@ -1,5 +1,5 @@
 /** A JSON Schema as a list of fields to read: `items[].quantity`, its type, its limits, what it means. */
-import { type Html, html } from './html.js';
+import { type Html, html, inline } from './html.js';
 import type { JsonSchema } from './openapi.js';
 
 interface Schema {
@@ -41,7 +41,7 @@ export const rows = (fields: readonly Field[], named: Named, marked: Marked): Ht
     const needed = isMarked ? html`<span class="needed">${marked}</span>` : undefined;
     const notes = [limits, description].filter((note) => note !== undefined && note !== '').join('. ');
     return html`<div><dt><code>${name}</code><span class="type">${typeOf(schema, named)}</span>${needed}</dt>${
-      notes === '' ? undefined : html`<dd>${notes}</dd>`
+      notes === '' ? undefined : html`<dd>${inline(notes)}</dd>`
     }</div>`;
   })}</dl>`;
 

@@ -54,7 +54,7 @@ export function docsPage(operations: readonly Operation[], document: Document, o
 <style>${new Ready(STYLE)}</style>
 </head>
 <body>
-<a class="skip" href="#top">To the text</a>
+<a class="skip" href="#top">Skip to the content</a>
 <nav aria-label="Operations">
 <a class="name" href="#top">${title}<small>${version}</small></a>
 ${groups.map((group) => navigation(group.name, group.entries))}
@@ -63,16 +63,16 @@ ${groups.map((group) => navigation(group.name, group.entries))}
 </nav>
 <main id="top">
 <h1>${title} API</h1>
-<p class="lead">Version ${version}. Also as <a href="/openapi.json">OpenAPI ${document.openapi}</a>, for generators of clients.</p>
+<p class="lead">Version ${version}. Generate a client from the <a href="/openapi.json">OpenAPI ${document.openapi} document</a>.</p>
 ${prose(String(description ?? ''))}
 ${groups.map((group) => [
   html`<h2 id="${group.name}">${group.name}</h2><p class="lead">${group.description}</p>`,
   ...group.entries.map((entry) => section(entry, document)),
 ])}
 <h2 id="errors">Errors</h2>
-<p class="lead">The code is for programs, the message for people.</p>
+<p class="lead">Each error has a code for programs and a message for people.</p>
 ${codes().map(errorSection)}
-<footer>Made from the same table that routes and validates. This page loads nothing from elsewhere.</footer>
+<footer>This page is made from the table that routes and validates requests. It loads nothing from elsewhere.</footer>
 </main>
 </body>
 </html>
@@ -161,7 +161,7 @@ const errorSection = (code: ErrorCode): Html => {
   const { status, title, when } = ERRORS[code];
   return html`<section class="error" id="${anchorOf(code)}">
 <h3><span class="status s${String(status).slice(0, 1)}">${status}</span> <a href="#${anchorOf(code)}">${title}</a> <code>${code}</code></h3>
-<p>${when}</p>
+${prose(when)}
 <pre tabindex="0"><code>${JSON.stringify(exampleOf(code), null, 2)}</code></pre>
 </section>
 `;

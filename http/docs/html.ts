@@ -18,8 +18,7 @@ function escaped(piece: Piece): string {
 }
 
 /** A description as OpenAPI has it: paragraphs, and `code` in backticks. */
-export const prose = (text: string): Html[] =>
-  text.split('\n\n').map((paragraph) => {
-    const pieces = paragraph.split('`').map((piece, i) => (i % 2 === 1 ? html`<code>${piece}</code>` : piece));
-    return html`<p>${pieces}</p>`;
-  });
+export const prose = (text: string): Html[] => text.split('\n\n').map((paragraph) => html`<p>${inline(paragraph)}</p>`);
+
+export const inline = (text: string): Html =>
+  html`${text.split('`').map((piece, i) => (i % 2 === 1 ? html`<code>${piece}</code>` : piece))}`;

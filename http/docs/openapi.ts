@@ -62,40 +62,52 @@ export interface Document {
 }
 
 const ABOUT = [
-  'Orders and stock over HTTP. Every address that begins with `/api/` stands under `/api/v1/` as well, with the same answers.',
-  'A success is `{"status":"success","message"?,"data"}`, a list has `pagination` beside `data`. An error is `{"status":"error","code","message","errors":[{"field","message"}]}`; a client that accepts `application/problem+json` and not `application/json` gets RFC 9457 problem details with the same code.',
-  'A 2xx is on disk. A 503 is not a no: send the same request again with the same `Idempotency-Key`, and nothing happens twice.',
-  'Every GET answers HEAD too, and every address OPTIONS. Query parameters that are not known are ignored; unknown fields of a body are refused.',
+  'Orders and stock over HTTP. Each path under `/api/` also works under `/api/v1/`, with the same answers.',
+  'A success is `{"status":"success","message"?,"data"}`. A list has `pagination` beside `data`. An error is `{"status":"error","code","message","errors":[{"field","message"}]}`. A client that prefers `application/problem+json` to `application/json` gets the same error as RFC 9457 problem details.',
+  'A write that is answered with 2xx is on disk. A 503 is not a no. Send the same request again with the same `Idempotency-Key`: nothing happens twice.',
+  'Each GET also answers HEAD, and each path answers OPTIONS. Unknown query parameters are ignored. Unknown fields of a body are refused.',
 ].join('\n\n');
 
 const TAGS: { readonly [T in Tag]: string } = {
-  Orders: 'Placing orders and following them to their end.',
-  Inventory: 'What there is, what is held, and every movement of it.',
-  Operations: 'For whoever runs it.',
+  Orders: 'Place orders and follow them to their end.',
+  Inventory: 'The stock, what orders hold of it, and every movement.',
+  Operations: 'For the operator of a node.',
 };
 
 const string = { type: 'string' } as const;
 
 const HEADERS: { readonly [name: string]: { readonly description: string; readonly schema: JsonSchema } } = {
-  'X-Request-ID': { description: 'Of this request, as sent or made; it stands in the log.', schema: string },
-  'X-Correlation-ID': { description: 'Of everything that follows from it, as sent or made.', schema: string },
-  Link: { description: 'Where the list begins (first) and goes on (next), when it is read by cursor.', schema: string },
-  Location: { description: 'Where the order is, as a path.', schema: string },
-  ETag: { description: 'This version, for If-None-Match.', schema: string },
-  'WWW-Authenticate': { description: 'How to say who you are: Bearer.', schema: string },
-  Allow: { description: 'The methods that are possible here.', schema: string },
+  'X-Request-ID': {
+    description: 'The id of this request, as you sent it or as Holdfast made it. The log has it.',
+    schema: string,
+  },
+  'X-Correlation-ID': {
+    description: 'The id of everything that follows from this request, as you sent it or as Holdfast made it.',
+    schema: string,
+  },
+  Link: {
+    description: 'The addresses of the first and the next page of a list that is read by cursor.',
+    schema: string,
+  },
+  Location: { description: 'The path of the order.', schema: string },
+  ETag: {
+    description: 'The version of the answer, for `If-None-Match`. The one of an order also serves `If-Match`.',
+    schema: string,
+  },
+  'WWW-Authenticate': { description: 'How to authenticate: Bearer.', schema: string },
+  Allow: { description: 'The methods that this path allows.', schema: string },
   'Idempotency-Replayed': {
-    description: 'true where this very request had its effect before.',
+    description: '`true` if this request had its effect before.',
     schema: { type: 'string', enum: ['true'] },
   },
-  'Preference-Applied': { description: 'What of Prefer was heeded.', schema: string },
+  'Preference-Applied': { description: 'What was applied of `Prefer`.', schema: string },
   'RateLimit-Limit': {
-    description: 'So many requests in a window, where there is a limit.',
+    description: 'How many requests a window allows. Present only if there is a limit.',
     schema: { type: 'integer' },
   },
-  'RateLimit-Remaining': { description: 'So many are left of them.', schema: { type: 'integer' } },
-  'RateLimit-Reset': { description: 'The window ends after so many seconds.', schema: { type: 'integer' } },
-  'Retry-After': { description: 'Come back after so many seconds.', schema: { type: 'integer' } },
+  'RateLimit-Remaining': { description: 'How many requests are left in the window.', schema: { type: 'integer' } },
+  'RateLimit-Reset': { description: 'Seconds until the window ends.', schema: { type: 'integer' } },
+  'Retry-After': { description: 'Seconds to wait before you try again.', schema: { type: 'integer' } },
 };
 
 // ---------------------------------------------------------------- the document
@@ -112,7 +124,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   return {
     openapi: '3.1.1',
     info: { title: 'Holdfast', version, description: ABOUT, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    servers: [{ url: '/', description: 'This node. Addresses under /api/ stand under /api/v1/ too.' }],
+    servers: [{ url: '/', description: 'This node.' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name: name as Tag, description })),
     paths,
     components: {
@@ -121,7 +133,11 @@ export function openApiDocument(operations: readonly Operation[], version: strin
       headers: HEADERS,
       parameters: components.parameters,
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'Needed where AUTH is on; the list names the scope.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'Needed if `AUTH` is on. Each operation names the scope that it needs.',
+        },
       },
     },
   };
@@ -214,7 +230,7 @@ function successes({ path, success, etag = false }: Operation, components: Compo
       content: { [contentType]: { schema: components.schema(schema), examples: { Example: { value: example } } } },
     };
   }
-  if (etag) replies[304] = { description: 'You have this version already.', headers: headersOf(['ETag']) };
+  if (etag) replies[304] = { description: 'You already have this version.', headers: headersOf(['ETag']) };
   return replies;
 }
 

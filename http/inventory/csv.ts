@@ -64,7 +64,7 @@ function namesIn(row: CsvRow, { required, optional }: Columns): readonly string[
   if (missing !== undefined) throw invalidField(missing, 'is missing in the first line: it names the columns');
   const named = found.filter((name) => name !== '');
   const unknown = named.find((name) => !required.includes(name) && !optional.includes(name));
-  if (unknown !== undefined) throw invalidField(unknown.slice(0, 100), 'is not a column that is known here');
+  if (unknown !== undefined) throw invalidField(unknown.slice(0, 100), 'is not a known column');
   if (new Set(named).size < named.length) throw invalidField('body', 'names a column twice');
   return found.slice(0, found.findLastIndex((name) => name !== '') + 1);
 }

@@ -35,7 +35,7 @@ export function actRefusal(
     case 'other_body':
       return idempotencyMismatch('another request');
     case 'changed': {
-      const message = 'The order has changed since: look at it again.';
+      const message = 'The order has changed since: get it again.';
       const field = ifVersions === undefined && unlessVersions !== undefined ? 'If-None-Match' : 'If-Match';
       const errors = [{ field, message }];
       return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
@@ -52,15 +52,19 @@ export function actRefusal(
       return conflict('illegal_transition', `The order is ${status}${unpaid}: ${next}.`, 'status', { allowed });
     }
     case 'more_than_ordered':
-      return conflict('more_than_ordered', `No more is left to ship than ${words(leftToShip(state))}.`, 'lines');
+      return conflict('more_than_ordered', `This is more than is left to ship: ${words(leftToShip(state))}.`, 'lines');
     case 'more_than_shipped':
-      return conflict('more_than_shipped', `No more can be returned than ${words(leftToReturn(state))}.`, 'lines');
+      return conflict(
+        'more_than_shipped',
+        `This is more than can be returned: ${words(leftToReturn(state))}.`,
+        'lines',
+      );
     case 'more_than_paid':
       return moreThanPaid(state);
     case 'backordered':
       return conflict('backordered', `Not in stock yet: ${words(waitedFor(state))}.`, 'lines');
     case 'too_many_acts':
-      return conflict('too_many_changes', 'The order has been changed as often as an order may be.', 'body');
+      return conflict('too_many_changes', 'The order cannot take another change.', 'body');
     case 'unknown_fulfillment':
       return notFound(`Order ${order} has no such shipment.`);
     case 'unknown_return':
@@ -79,7 +83,7 @@ export function actRefusal(
 }
 
 export const moreThanPaid = (state: OrderState): Failure =>
-  conflictOf(state.id, 'more_than_paid', `No more can be refunded than ${money(state)}.`, 'amount');
+  conflictOf(state.id, 'more_than_paid', `This is more than can be refunded: ${money(state)}.`, 'amount');
 
 const conflictOf = (order: string, code: ErrorCode, message: string, field: string, about: object = {}): Failure =>
   new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });

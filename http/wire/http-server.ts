@@ -99,7 +99,7 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number, set
 
 const REASONS: { readonly [status: number]: readonly [reason: string, code: ErrorCode, message: string] } = {
   400: ['Bad Request', 'invalid', 'This is not an HTTP/1.1 request that can be understood.'],
-  405: ['Method Not Allowed', 'method_not_allowed', 'This is no proxy: CONNECT is not possible here.'],
+  405: ['Method Not Allowed', 'method_not_allowed', 'CONNECT is not allowed: this is not a proxy.'],
   408: ['Request Timeout', 'too_slow', 'The request did not arrive in time.'],
   431: [
     'Request Header Fields Too Large',

@@ -43,7 +43,7 @@ export function mustBeOfType(req: IncomingMessage, contentType: string): void {
 function mustBePlain(req: IncomingMessage): void {
   const encoding = req.headers['content-encoding'];
   if (encoding === undefined || encoding === 'identity') return;
-  throw new Failure(415, 'unsupported_media_type', 'A compressed body is not understood: send it as it is.', {
+  throw new Failure(415, 'unsupported_media_type', 'A compressed body is not supported: send it uncompressed.', {
     errors: [{ field: 'Content-Encoding', message: 'Content-Encoding must be left out.' }],
   });
 }
@@ -146,7 +146,7 @@ function findProblem(value: unknown): Problem | undefined {
   }
   for (const name in value) {
     membersKept++;
-    if (name === '__proto__') return { path: [name], message: 'is not a field that is known here' };
+    if (name === '__proto__') return { path: [name], message: 'is not a known field' };
     if (isBad(name)) return { path: [], message: 'has a name with U+0000 or half a character in it' };
     const problem = findProblem((value as { readonly [name: string]: unknown })[name]);
     if (problem !== undefined) return within(name, problem);

@@ -17,20 +17,20 @@ export const gremlinOperations = [
     tag: 'Operations',
     scope: 'admin',
     ports: 'both',
-    summary: 'Make trouble on purpose',
-    description: `Orders stay right under it. Without a body every third inventory request (a Hold of an order, or a call of /api/inventory) is handled 5 s late, and no other. It replaces what was on, holds for all nodes, and ends by itself after for_s (${limits.gremlinForSDefault} when it is not said). Health, metrics and internal routes are never troubled.`,
+    summary: 'Start the gremlin',
+    description: `The gremlin makes trouble on purpose, on all nodes. Orders stay correct. Without a body, it delays every third inventory request by 5 s. An inventory request is the hold of an order or a call of \`/api/inventory\`.\n\nA new setting replaces the old one. The gremlin stops by itself after \`for_s\` seconds (${limits.gremlinForSDefault} if it is left out). It never touches health, metrics and internal routes.`,
     body: gremlinBody,
     optionalBody: true,
     examples: [
-      { name: 'Every third inventory request 5 s late', body: {} },
+      { name: 'Delay every third inventory request by 5 s', body: {} },
       {
-        name: 'A payment provider whose answers get lost',
+        name: 'Lose answers of the payment provider',
         body: { target: 'payment', kind: 'drop', probability: 0.2, for_s: 60, seed: 7 },
       },
     ],
     success: {
       200: {
-        description: 'It is on; this node obeys at once, the others within a second.',
+        description: 'The gremlin is on. This node obeys at once, the others within a second.',
         schema: gremlinWriteReply,
         example: { status: 'success', message: 'The gremlin is on', data: { ...busyGremlin, asked: {}, hits: {} } },
       },
@@ -45,11 +45,11 @@ export const gremlinOperations = [
     tag: 'Operations',
     scope: 'admin',
     ports: 'both',
-    summary: 'End the trouble',
+    summary: 'Stop the gremlin',
     examples: [{ name: 'Off' }],
     success: {
       200: {
-        description: 'It is off; what it did stays to be seen.',
+        description: 'The gremlin is off. Its counts stay visible.',
         schema: gremlinWriteReply,
         example: { status: 'success', message: 'The gremlin is off', data: off },
       },
@@ -64,12 +64,12 @@ export const gremlinOperations = [
     tag: 'Operations',
     scope: 'admin',
     ports: 'both',
-    summary: 'What the gremlin is told, and did so far',
-    description: 'Counts are those of the node that answers, since the gremlin was switched on.',
+    summary: 'Show the gremlin and what it did',
+    description: 'The counts are of the node that answers, since the gremlin was switched on.',
     examples: [{ name: 'Ask' }],
     success: {
       200: {
-        description: 'Rule and counts of what is on, or was on last.',
+        description: 'The rules and counts of the gremlin, now or when it was last on.',
         schema: gremlinReply,
         example: { status: 'success', data: busyGremlin },
       },

@@ -28,7 +28,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'List products',
     description:
-      'By their ids. Pages by number, or with `limit` by cursor: the answer then bears `next_cursor`, and a Link header, which lead to the end.',
+      'Products come in the order of their ids. Read them by page number (`page`) or by cursor (`limit`). With `limit`, each answer has a `next_cursor` and a `Link` header. Follow them to the end of the list.',
     query: productListQuery,
     examples: [
       { name: 'The first page' },
@@ -54,7 +54,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Receive stock',
     description:
-      'Creates each product, or updates its name and price, and ADDS to its stock. Checked as a whole before any of it is applied; a repeat under its key completes it and adds nothing twice.',
+      'Creates each product, or updates its name and price, and ADDS to its stock. Holdfast checks the whole request before it applies any of it. A repeat under the same key completes the request and adds nothing twice.',
     headers: idempotent,
     body: receiptBody,
     examples: [
@@ -76,7 +76,7 @@ export const inventoryOperations = [
     ],
     success: {
       201: {
-        description: 'Every product as it is now.',
+        description: 'Each product with its new stock.',
         schema: receiptReply,
         example: { status: 'success', message: 'Stock received successfully', data: [gamingConsole] },
       },
@@ -92,8 +92,12 @@ export const inventoryOperations = [
     scope: 'inventory:write',
     ports: 'both',
     summary: 'Receive stock from a CSV file',
-    description:
-      'The first line names the columns: product_id, name, unit_price, stock, and, if you like, currency, allow_backorder, backorder_limit. Rows are received while the file arrives, each a receipt of its own, those of one product in the order of their lines; the answer reports those that failed. A file that is wrong as a whole (cut off, too large, too slow, no UTF-8) is answered with rows, imported, failed and idempotency_key: how far it came before that, and the key to go on under. The same file under the same key completes what was not done and adds nothing twice. Rows are told apart by their product and their values, so the file may be saved again, sorted, and put right before: a failed row that is corrected is received, one that is taken out changes nothing for the others. A row that was received and then changed is reported as idempotency_mismatch, and what was received stays: adjust the stock instead. Commas stand between the columns. Rows of empty cells and columns without a name and values are passed over; true and false may be in capitals. Of a file that is too large send the first part under the same key, and each other part, with the first line above it, under a key of its own.',
+    description: [
+      'The first line names the columns: `product_id`, `name`, `unit_price` and `stock`. You can add `currency`, `allow_backorder` and `backorder_limit`. Commas separate the columns. Rows of empty cells are skipped, and so are columns that have neither a name nor a value. You can write `true` and `false` in capitals.',
+      'Each row is a receipt of its own. Holdfast receives rows while the file arrives, and rows of the same product in the order of their lines. The answer lists the rows that failed.',
+      'Send the same file again under the same key to complete it: nothing is added twice. Rows are told apart by their product and their values. So you can correct, sort and save the file in between. A corrected row is received. A row that you take out changes nothing for the others. A row that was received and then changed is reported as `idempotency_mismatch`. What was received stays: adjust the stock instead.',
+      'A file can be wrong as a whole: cut off, too large, too slow, or not UTF-8. The answer then says how far it came (`rows`, `imported`, `failed`) and under which `idempotency_key` to go on. Send a file that is too large in parts. The first part goes under the same key. Each other part needs the header line and a key of its own.',
+    ].join('\n\n'),
     headers: idempotent,
     examples: [{ name: 'A file', headers: { 'Idempotency-Key': 'delivery-note-18' } }],
     stream: {
@@ -102,7 +106,7 @@ export const inventoryOperations = [
     },
     success: {
       200: {
-        description: 'What was done.',
+        description: 'The report of the import.',
         schema: importReply,
         example: {
           status: 'success',
@@ -133,13 +137,14 @@ export const inventoryOperations = [
     tag: 'Inventory',
     scope: 'any',
     ports: 'both',
-    summary: 'Ask whether there is enough',
-    description: 'Promises nothing: only an order holds. A product that nobody knows is insufficient.',
+    summary: 'Check the stock of several products',
+    description:
+      'The answer is no promise: only an order holds stock. The stock of an unknown product is insufficient.',
     body: checkBody,
     examples: [{ name: 'One line', body: { items: [{ product_id: 'PROD-001', quantity: 96 }] } }],
     success: {
       200: {
-        description: 'Line by line.',
+        description: 'The answer for each line.',
         schema: checkReply,
         example: {
           status: 'success',
@@ -159,8 +164,8 @@ export const inventoryOperations = [
     tag: 'Inventory',
     scope: 'any',
     ports: 'both',
-    summary: 'Look at a product',
-    description: 'Answered by its keeper: never older than any reply about it.',
+    summary: 'Get a product',
+    description: 'The answer is never older than an earlier reply about the product.',
     params: productParams,
     examples: [{ name: 'A product', params }],
     success: {
@@ -181,13 +186,14 @@ export const inventoryOperations = [
     scope: 'inventory:write',
     ports: 'both',
     summary: 'Correct the stock of a product',
-    description: 'Adds delta, which may be negative, and keeps the reason. Never below what orders hold.',
+    description:
+      'Adds `delta`, which may be negative, and keeps the reason. The stock cannot fall below what orders hold.',
     headers: idempotent,
     params: productParams,
     body: adjustBody,
     examples: [
       {
-        name: 'Three were damaged',
+        name: 'Three pieces were damaged',
         params,
         headers: { 'Idempotency-Key': 'damage-report-3' },
         body: { delta: -3, reason: 'damaged in the warehouse' },
@@ -195,7 +201,7 @@ export const inventoryOperations = [
     ],
     success: {
       200: {
-        description: 'The product as it is now.',
+        description: 'The product with its new stock.',
         schema: productWriteReply,
         example: { status: 'success', message: 'Stock adjusted successfully', data: gamingConsole },
       },
@@ -210,9 +216,9 @@ export const inventoryOperations = [
     tag: 'Inventory',
     scope: 'inventory:write',
     ports: 'both',
-    summary: 'Why a product has the stock it has',
+    summary: 'Show why a product has its stock',
     description:
-      'Every movement with its cause and the balance after it, the newest first; with `at`, the balance as it stood at that moment. A movement shows at most a second after its reply.',
+      'Lists every movement with its cause and the balance after it, newest first. With `at`, it shows the balance at that moment instead. A movement appears at most a second after its reply.',
     params: productParams,
     query: ledgerQuery,
     examples: [
@@ -221,7 +227,7 @@ export const inventoryOperations = [
     ],
     success: {
       200: {
-        description: 'Movements, or with `at` a balance.',
+        description: 'The movements, or the balance at the moment `at`.',
         schema: ledgerReply,
         example: { status: 'success', data: [commitMovement], pagination: { limit: 20, next_cursor: null } },
         headers: ['Link'],
@@ -237,13 +243,13 @@ export const inventoryOperations = [
     tag: 'Inventory',
     scope: 'admin',
     ports: 'both',
-    summary: 'Every movement of stock',
-    description: "Product by product, each one's newest first.",
+    summary: 'List every movement of stock',
+    description: 'Ordered by product. The newest movement of each product comes first.',
     query: auditQuery,
     examples: [{ name: 'Of one product', query: params }],
     success: {
       200: {
-        description: `A page of movements, such as what order ${EXAMPLE_ORDER_ID} took.`,
+        description: `A page of movements, such as those of order ${EXAMPLE_ORDER_ID}.`,
         schema: auditReply,
         example: { status: 'success', data: [commitMovement], pagination: onePage },
       },

@@ -1,4 +1,4 @@
-/** How the node is, and the reference itself. None needs a body, most need no credentials. */
+/** The health of the node, its metrics, and the reference. None takes a body, most need no credentials. */
 
 import { z } from 'zod';
 import { operation } from '../operation.js';
@@ -18,7 +18,7 @@ const ready = (path: string, id: string, summary: string, description: string) =
     examples: [{ name: 'Ask' }],
     success: {
       200: {
-        description: 'It can: a write has just got through.',
+        description: 'The node can serve: a write has just succeeded.',
         schema: readinessReply,
         example: { status: 'ready' },
       },
@@ -35,14 +35,14 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'told',
     ports: 'both',
-    summary: 'How this node and its parts are',
+    summary: 'Show the health of this node and its parts',
     description:
-      'For people. Answers within two seconds, also when a part does not. Without a valid key or token, where AUTH is on, it tells no more than the status.',
+      'For people. It answers within two seconds, even if a part does not answer. If `AUTH` is on, a client without a valid key or token sees only the status.',
     examples: [{ name: 'Ask' }],
     success: {
-      200: { description: 'ok, or degraded: it serves.', schema: healthReply, example: healthyNode },
+      200: { description: 'The node serves. Its status is ok or degraded.', schema: healthReply, example: healthyNode },
       503: {
-        description: 'It does not serve.',
+        description: 'The node does not serve.',
         schema: healthReply,
         example: {
           ...healthyNode,
@@ -60,11 +60,11 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'Whether this process lives',
+    summary: 'Check that this process is alive',
     examples: [{ name: 'Ask' }],
     success: {
       200: {
-        description: 'It does.',
+        description: 'The process is alive.',
         schema: livenessReply,
         example: { status: 'alive' },
       },
@@ -74,10 +74,10 @@ export const nodeOperations = [
   ready(
     '/readyz',
     'getReadiness',
-    'Whether this node can serve',
-    'A real write to the journal and to Postgres, with a deadline: within two seconds.',
+    'Check that this node can serve',
+    'Makes a real write to the journal and to Postgres. It answers within two seconds.',
   ),
-  ready('/ready', 'getReady', 'Whether it can serve (short name)', 'The same as /readyz.'),
+  ready('/ready', 'getReady', 'Check that this node can serve (short path)', 'The same as `/readyz`.'),
   operation({
     method: 'GET',
     path: '/metrics',
@@ -85,11 +85,11 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'admin',
     ports: 'both',
-    summary: 'What this node counts',
+    summary: 'Get the metrics of this node',
     examples: [{ name: 'Scrape' }],
     success: {
       200: {
-        description: 'In the text format of Prometheus.',
+        description: 'The metrics in the text format of Prometheus.',
         schema: z.string(),
         example: 'holdfast_http_requests_in_flight 1\n',
         contentType: 'text/plain',
@@ -105,11 +105,11 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'The OpenAPI document',
+    summary: 'Get the OpenAPI document',
     examples: [{ name: 'For a generator of clients' }],
     success: {
       200: {
-        description: 'OpenAPI 3.1.',
+        description: 'What this port serves, as OpenAPI 3.1.',
         schema: z.looseObject({ openapi: z.literal('3.1.1') }).meta({ id: 'OpenApiDocument' }),
         example: { openapi: '3.1.1' },
       },
@@ -124,11 +124,11 @@ export const nodeOperations = [
     tag: 'Operations',
     scope: 'none',
     ports: 'both',
-    summary: 'This page',
+    summary: 'Show this page',
     examples: [{ name: 'In a browser' }],
     success: {
       200: {
-        description: 'A page that loads nothing from elsewhere.',
+        description: 'The reference as one page. It loads nothing from elsewhere.',
         schema: z.string(),
         example: '<!doctype html>',
         contentType: 'text/html',

@@ -1,4 +1,4 @@
-/** What is asked of an order that stands: cancel, ship, deliver, return, refund. */
+/** What a client does to an order that exists: cancel, ship, deliver, return, refund. */
 
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.js';
@@ -26,7 +26,9 @@ import {
   transitions,
 } from './examples.js';
 
-const etag = z.string().meta({ description: '* or the ETags of which the order must bear one to be changed.' });
+const etag = z.string().meta({
+  description: 'The `ETag` of the version that you want to change, or several of them, or `*` for any version.',
+});
 const headers = { 'Idempotency-Key': key, 'If-Match': etag } as const;
 const params = { order_id: EXAMPLE_ORDER_ID } as const;
 const CHANGED: readonly ErrorCode[] = ['illegal_transition', 'too_many_changes', 'precondition_failed', 'too_large'];
@@ -48,7 +50,7 @@ const common = {
   optionalBody: true,
 } as const;
 
-/** The shop's to do: no customer may, not with its own order either. */
+/** Only a service may do these. A customer may not, even with its own order. */
 const byService = { ...common, scope: 'service:orders:write' } as const;
 
 export const orderLifeOperations = [
@@ -59,12 +61,13 @@ export const orderLifeOperations = [
     tag: 'Orders',
     scope: 'any',
     ports: 'main',
-    summary: 'How orders go from one status to another',
-    description: 'The one table that orders are decided by. `by: request` may be asked for, `by: system` happens.',
+    summary: 'List the transitions of an order',
+    description:
+      'This table decides every change of status. You can request a transition with `by: request`. A transition with `by: system` happens by itself.',
     examples: [{ name: 'The table' }],
     success: {
       200: {
-        description: 'The table and all words.',
+        description: 'The transitions, and every status there is.',
         schema: transitionsReply,
         example: { status: 'success', data: transitions },
       },
@@ -77,12 +80,12 @@ export const orderLifeOperations = [
     path: '/api/orders/:order_id/status',
     id: 'setOrderStatus',
     optionalBody: false,
-    summary: 'Bring an order to a status',
+    summary: 'Set the status of an order',
     description:
-      'The same as shipping, delivering or cancelling all of it. A status that it has already changes nothing and answers 200.',
+      'Ships, delivers or cancels the whole order. A status that the order already has changes nothing and answers 200.',
     body: statusBody,
     examples: [{ name: 'Shipped', params, body: { status: 'shipped' } }],
-    success: { 200: changed('As it stands now.', 'Order status updated successfully', shippedOrder) },
+    success: { 200: changed('The order with its new status.', 'Order status updated successfully', shippedOrder) },
     errors: [...CHANGED, 'more_than_ordered', 'backordered'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.move(request, order_id, body),
   }),
@@ -90,12 +93,12 @@ export const orderLifeOperations = [
     ...common,
     path: '/api/orders/:order_id/cancel',
     id: 'cancelOrder',
-    summary: 'Cancel an order before anything is shipped',
+    summary: 'Cancel an order',
     description:
-      'Gives back what is held or taken, voids the charge or refunds it, exactly once. The answer comes when the order is cancelled; the refund may follow.',
+      'You can cancel a pending or confirmed order until its first shipment. Its stock is given back, and its payment is voided or refunded, exactly once. The answer comes when the order is cancelled. The refund can follow later.',
     body: cancelBody,
     examples: [{ name: 'With a reason', params, body: { reason: 'ordered by mistake' } }],
-    success: { 200: changed('Cancelled.', 'Order cancelled successfully', cancelledOrder) },
+    success: { 200: changed('The cancelled order.', 'Order cancelled successfully', cancelledOrder) },
     errors: CHANGED,
     handle: ({ life }, { params: { order_id }, body }, request) => life.cancel(request, order_id, body),
   }),
@@ -103,14 +106,15 @@ export const orderLifeOperations = [
     ...byService,
     path: '/api/orders/:order_id/ship',
     id: 'shipOrder',
-    summary: 'Ship an order, or a part of it',
-    description: 'No lines means everything that is left. The order is shipped when all of it is.',
+    summary: 'Ship an order or a part of it',
+    description:
+      'Without `lines`, everything that is left is shipped. The order becomes shipped when all of it is shipped.',
     body: shipBody,
     examples: [
-      { name: 'All', params, body: { tracking_id: '1Z999AA10123456784', carrier: 'UPS' } },
+      { name: 'All of it', params, body: { tracking_id: '1Z999AA10123456784', carrier: 'UPS' } },
       { name: 'A part', params, body: { lines: [{ product_id: 'PROD-001', quantity: 1 }] } },
     ],
-    success: { 200: changed('With its shipments.', 'Order shipped successfully', shippedOrder) },
+    success: { 200: changed('The order with its shipments.', 'Order shipped successfully', shippedOrder) },
     errors: [...CHANGED, 'more_than_ordered', 'backordered'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.ship(request, order_id, body),
   }),
@@ -118,11 +122,12 @@ export const orderLifeOperations = [
     ...byService,
     path: '/api/orders/:order_id/deliver',
     id: 'deliverOrder',
-    summary: 'Note that what was shipped has arrived',
-    description: 'All shipments, or the one that is named. The order is delivered when all of it is.',
+    summary: 'Record that a shipment has arrived',
+    description:
+      'Without `fulfillment_id`, all shipments have arrived. The order becomes delivered when all of it has arrived.',
     body: deliverBody,
-    examples: [{ name: 'All', params, body: {} }],
-    success: { 200: changed('As it stands now.', 'Order delivered successfully', shippedOrder) },
+    examples: [{ name: 'All shipments', params, body: {} }],
+    success: { 200: changed('The order with its shipments.', 'Order delivered successfully', shippedOrder) },
     errors: CHANGED,
     handle: ({ life }, { params: { order_id }, body }, request) => life.deliver(request, order_id, body),
   }),
@@ -130,13 +135,13 @@ export const orderLifeOperations = [
     ...common,
     path: '/api/orders/:order_id/returns',
     id: 'requestReturn',
-    summary: 'Ask to send something back',
-    description: 'No lines means everything that was shipped and is not returned yet.',
+    summary: 'Request a return',
+    description: 'Without `lines`, the return is of everything that was shipped and is in no other return.',
     body: returnBody,
     examples: [
       { name: 'One piece', params, body: { lines: [{ product_id: 'PROD-001', quantity: 1 }], reason: 'too loud' } },
     ],
-    success: { 201: changed('With its returns.', 'Return requested successfully', returnedOrder) },
+    success: { 201: changed('The order with its returns.', 'Return requested successfully', returnedOrder) },
     errors: [...CHANGED, 'more_than_shipped'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.requestReturn(request, order_id, body),
   }),
@@ -145,13 +150,13 @@ export const orderLifeOperations = [
     path: '/api/orders/:order_id/returns/:return_id/receive',
     id: 'receiveReturn',
     params: returnParams,
-    summary: 'Note that a return has arrived',
-    description: 'Puts it in stock again, or writes it off (`restock: false`), and refunds its price.',
+    summary: 'Record that a return has arrived',
+    description: 'Puts the goods back in stock, or writes them off with `restock: false`. It refunds their price.',
     body: receiveReturnBody,
     examples: [
-      { name: 'In stock again', params: { ...params, return_id: `${EXAMPLE_ORDER_ID}-R1` }, body: { restock: true } },
+      { name: 'Back in stock', params: { ...params, return_id: `${EXAMPLE_ORDER_ID}-R1` }, body: { restock: true } },
     ],
-    success: { 200: changed('As it stands now.', 'Return received successfully', refundedOrder) },
+    success: { 200: changed('The order with its returns and refunds.', 'Return received successfully', refundedOrder) },
     errors: CHANGED,
     handle: ({ life }, { params: { order_id, return_id }, body }, request) =>
       life.receiveReturn(request, order_id, return_id, body),
@@ -160,11 +165,11 @@ export const orderLifeOperations = [
     ...byService,
     path: '/api/orders/:order_id/refunds',
     id: 'refundOrder',
-    summary: 'Refund an order, or a part of it',
-    description: 'No amount means all that is left. Never more than was paid.',
+    summary: 'Refund an order or a part of it',
+    description: 'Without `amount`, everything that is left is refunded. Refunds never exceed what was paid.',
     body: refundBody,
     examples: [{ name: 'A part', params, body: { amount: 49.99, reason: 'scratched' } }],
-    success: { 201: changed('With its refunds.', 'Refund requested successfully', refundedOrder) },
+    success: { 201: changed('The order with its refunds.', 'Refund requested successfully', refundedOrder) },
     errors: [...CHANGED, 'more_than_paid'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.refund(request, order_id, body),
   }),
@@ -173,10 +178,11 @@ export const orderLifeOperations = [
     path: '/api/orders/:order_id/hold/extend',
     id: 'extendHold',
     summary: 'Give a pending order more time',
-    description: 'Its hold lasts for HOLD_TTL_S from now on.',
+    description:
+      'The hold then lasts for `HOLD_TTL_S` from now, or for `ORDER_TIMEOUT_S` if that is not set. It never becomes shorter.',
     body: extendBody,
     examples: [{ name: 'Once more', params, body: {} }],
-    success: { 200: changed('As it stands now.', 'Hold extended successfully', shippedOrder) },
+    success: { 200: changed('The order.', 'Hold extended successfully', shippedOrder) },
     errors: CHANGED,
     handle: ({ life }, { params: { order_id }, body }, request) => life.extendHold(request, order_id, body),
   }),

@@ -7,7 +7,9 @@ import { historyReply, orderListReply, orderReply, orderWriteReply } from '../re
 import { key, orderBody, orderParams, userParams } from '../schemas.js';
 import { EXAMPLE_ORDER_ID, onePage, pendingOrder, placedHistory, placedOrder } from './examples.js';
 
-const prefer = z.string().meta({ description: 'respond-async, or wait=N for N seconds (RFC 7240).' });
+const prefer = z
+  .string()
+  .meta({ description: '`respond-async` to wait for no outcome, or `wait=N` to wait up to N seconds (RFC 7240).' });
 const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;
 const thisOrder = { name: 'An order', params: { order_id: EXAMPLE_ORDER_ID } } as const;
 
@@ -20,8 +22,12 @@ export const orderOperations = [
     scope: 'orders:write',
     ports: 'main',
     summary: 'Place an order',
-    description:
-      'Holds every line or none, asks for the payment and answers with the outcome. Give the lines as `items`, as `order_items`, or one line as `product_id` with `quantity`; lines of one product are merged. Send an `Idempotency-Key` (it wins over `idempotency_key` in the body): a repeat under it, at any time, is the same order and gets the same answer. Without an outcome in time (3 s by default) the answer is 202: the order is durable and goes on.',
+    description: [
+      'Holds the stock of every line or of none, makes the payment and answers with the outcome.',
+      'Give the lines as `items`, as `order_items`, or one line as `product_id` with `quantity`. Lines of the same product are merged.',
+      'Send an `Idempotency-Key`. It wins over `idempotency_key` in the body. A repeat under the same key, at any time, is the same order and gets the same answer.',
+      'If there is no outcome in time (3 s by default), the answer is 202. The order is durable then and continues.',
+    ].join('\n\n'),
     headers: idempotent,
     body: orderBody,
     examples: [
@@ -53,13 +59,13 @@ export const orderOperations = [
     ],
     success: {
       201: {
-        description: 'Held, paid and confirmed, and on disk.',
+        description: 'The order is held, paid, confirmed and on disk.',
         schema: orderWriteReply,
         example: { status: 'success', message: 'Order created successfully', data: placedOrder },
         headers: ['Idempotency-Replayed', 'Preference-Applied'],
       },
       202: {
-        description: 'Durable, without an outcome yet. Look at its Location in a moment.',
+        description: 'The order is durable and has no outcome yet. Look at its `Location` in a moment.',
         schema: orderWriteReply,
         example: {
           status: 'success',
@@ -80,14 +86,17 @@ export const orderOperations = [
     scope: 'orders:read',
     ports: 'main',
     summary: 'List orders',
-    description:
-      'The newest first. Shows an order at most a second after its reply; a search finds it some seconds after that. All filters may stand together. Pages by number reach back 10,000 orders; with `limit` the answer bears `next_cursor`, and a Link header, which lead to the end. Totals are exact up to 10,000, beyond that, and for filters together that are slow to count, an estimate that says so.',
+    description: [
+      'The newest order comes first. A list shows an order at most a second after its reply. A search finds it some seconds later. You can combine all filters.',
+      'Read the list by page number (`page`), which reaches back 10,000 orders, or by cursor (`limit`), which reaches the end. With `limit`, each answer has a `next_cursor` and a `Link` header.',
+      'Totals are exact up to 10,000. A larger total is an estimate, and so is one of combined filters that are slow to count. An estimate has `total_is_estimate`.',
+    ].join('\n\n'),
     query: orderListQuery,
     examples: [
       { name: 'All' },
-      { name: 'Of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
+      { name: 'Orders of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
       { name: 'By cursor', query: { limit: '50', payment_status: 'paid', from: '2026-11-01', min_total: '100' } },
-      { name: 'By words', query: { q: 'ada london' } },
+      { name: 'By search', query: { q: 'ada london' } },
     ],
     success: {
       200: {
@@ -106,8 +115,8 @@ export const orderOperations = [
     tag: 'Orders',
     scope: 'orders:read',
     ports: 'main',
-    summary: 'Look at an order',
-    description: 'Answered by its owner: never older than any reply about it.',
+    summary: 'Get an order',
+    description: 'The answer is never older than an earlier reply about the order.',
     params: orderParams,
     etag: true,
     examples: [thisOrder],
@@ -127,13 +136,13 @@ export const orderOperations = [
     tag: 'Orders',
     scope: 'orders:read',
     ports: 'main',
-    summary: 'What happened to an order',
-    description: 'Every event of the order, the oldest first.',
+    summary: 'Get the history of an order',
+    description: 'Lists every event of the order, oldest first.',
     params: orderParams,
     examples: [thisOrder],
     success: {
       200: {
-        description: 'Its events.',
+        description: 'The events of the order.',
         schema: historyReply,
         example: { status: 'success', order_id: EXAMPLE_ORDER_ID, data: placedHistory },
       },
@@ -148,7 +157,7 @@ export const orderOperations = [
     scope: 'orders:read',
     ports: 'main',
     summary: "List a user's orders",
-    description: 'As the list of all orders; empty for a user that nobody has heard of.',
+    description: 'Works like the list of all orders. The list of an unknown user is empty.',
     params: userParams,
     query: userOrdersQuery,
     examples: [{ name: "Ada's", params: { user_id: 'ada' } }],
