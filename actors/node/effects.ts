@@ -40,6 +40,8 @@ export type Effect =
       readonly turn: { outputs(): TurnOutputs };
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
+  /** The same, of an order that was decided before it came into this memory: what it was then, its history tells. */
+  | { readonly kind: 'replyDecided'; readonly request: Request; readonly order: OrderId; readonly repeat: boolean }
   | { readonly kind: 'replyAct'; readonly request: Request; readonly reply: ActReply }
   | { readonly kind: 'replyStock'; readonly request: Request; readonly reply: StockReply }
   | { readonly kind: 'replyProbe'; readonly request: Request }

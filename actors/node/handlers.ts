@@ -11,7 +11,7 @@ import { hasOutcome } from '../order/order.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
-import type { Effect, InboxItem } from './effects.js';
+import type { Effect, InboxItem, Request } from './effects.js';
 import type { Writes } from './remembered-writes.js';
 import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
@@ -57,14 +57,19 @@ export class Handlers {
     return () => {
       const entry = this.world.orders.get(order);
       if (entry === undefined) throw new Error(`order ${order} left memory before its reply`);
-      if (hasOutcome(entry.state)) {
-        this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: entry.state, repeat: isRepeat } });
-      } else {
+      if (hasOutcome(entry.state)) this.tellOutcome(entry, request, isRepeat);
+      else {
         entry.waiting ??= new Map();
         entry.waiting.set(request, isRepeat);
         this.emit({ kind: 'accepted', request, state: entry.state });
       }
     };
+  }
+
+  /** As it was decided, whatever has followed since: a repeat is told what the first one was. */
+  tellOutcome({ state: { id }, decided }: OrderEntry, request: Request, repeat: boolean): void {
+    if (decided === undefined) this.emit({ kind: 'replyDecided', request, order: id, repeat });
+    else this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: decided, repeat } });
   }
 
   private notPlaced(

@@ -343,8 +343,7 @@ export class Node {
     }
     entry.paying = owed?.ref;
     if (entry.waiting === undefined || !hasOutcome(state)) return;
-    for (const [request, repeat] of entry.waiting)
-      this.effects.push({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });
+    for (const [request, repeat] of entry.waiting) this.handlers.tellOutcome(entry, request, repeat);
     entry.waiting = undefined;
   }
 

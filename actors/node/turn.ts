@@ -10,7 +10,8 @@
 
 import type { Address, OrderId } from '../ids.js';
 import { limits } from '../limits.js';
-import type { OrderContext, OrderState } from '../order/order.js';
+import { decidedBy } from '../order/as-decided.js';
+import { hasOutcome, type OrderContext, type OrderState } from '../order/order.js';
 import { decideOrder } from '../order/order-chart.js';
 import { evolveOrderBy } from '../order/order-fold.js';
 import type { NumberedLetter } from '../ports/letters.js';
@@ -217,7 +218,7 @@ export class Turn {
     const isNew = version === 0;
     before.push({ entry, of, isNew, state, version, epoch, n });
     if (isNew) world.add(of, entry);
-    if (of.kind === 'order') entry.state = evolveOrderBy(state as OrderState, events as OrderEvent[], this.at);
+    if (of.kind === 'order') this.orderHappens(entry as OrderEntry, events as OrderEvent[]);
     for (const event of events) {
       if (of.kind === 'product') {
         entry.state = evolveProduct(entry.state as ProductState, event as ProductEvent, this.at);
@@ -228,11 +229,18 @@ export class Turn {
     this.stamp(entry);
   }
 
+  private orderHappens(entry: OrderEntry, events: readonly OrderEvent[]): void {
+    const before = entry.state;
+    entry.state = evolveOrderBy(before, events, this.at);
+    entry.decided ??= decidedBy(before, events, entry.state, this.at);
+  }
+
   private takeBack(before: readonly Before[], unsee?: () => void): void {
     unsee?.();
     for (let i = before.length - 1; i >= 0; i--) {
       const { entry, of, isNew, state, version, epoch, n } = before[i] as Before;
       Object.assign(entry, { state, version, epoch, n });
+      if (of.kind === 'order' && !hasOutcome(state as OrderState)) (entry as OrderEntry).decided = undefined;
       if (isNew) this.world.remove(of);
     }
   }

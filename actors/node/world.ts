@@ -8,6 +8,7 @@
  */
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
+import { decidedBy, isJustDecided } from '../order/as-decided.js';
 import { absentOrder, type OrderState } from '../order/order.js';
 import { evolveOrder } from '../order/order-fold.js';
 import type { Mark, OperationRow, OperationType, StoredOrder, StoredProduct, TurnRow } from '../ports/snapshot-rows.js';
@@ -38,6 +39,8 @@ class Entry<State, Row> {
 export class OrderEntry extends Entry<OrderState, TurnRow> {
   /** Requests that wait for the outcome, and whether each is a repeat; undefined where none does. */
   waiting: Map<number, boolean> | undefined = undefined;
+  /** As it was decided. Undefined until then, and where only its history in Postgres knows it. */
+  decided: OrderState | undefined = undefined;
   /** When its time is up, in running time; undefined until a timer runs. */
   deadlineMs: number | undefined = undefined;
   /** Its deadline counts the hold. */
@@ -85,6 +88,7 @@ export class World {
     const entry = this.newOrder(state.id);
     this.orders.set(state.id, entry);
     this.hasBeen(state.updatedAt);
+    if (isJustDecided(state)) entry.decided = state;
     return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
   }
 
@@ -142,7 +146,9 @@ export class World {
       const entry = this.orders.get(event.of.id) ?? this.newOrder(event.of.id);
       if (event.version <= entry.version) return false; // Versions are dense: the row has it.
       const { of, version } = event;
-      entry.state = evolveOrder(entry.state, event.event as OrderEvent, at);
+      const before = entry.state;
+      entry.state = evolveOrder(before, event.event as OrderEvent, at);
+      entry.decided ??= decidedBy(before, [event.event as OrderEvent], entry.state, at);
       this.orders.set(of.id, entry);
       step(entry, version, mark, of);
       const events = JSON.stringify(event.event);

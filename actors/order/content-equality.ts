@@ -13,14 +13,18 @@ export function sameContent(
   return (
     content.user === again.user &&
     (again.currency === undefined || again.currency === (stored.currency ?? content.currency ?? again.currency)) &&
-    content.email === again.email &&
-    content.notes === again.notes &&
-    content.paymentMethod === again.paymentMethod &&
+    sameText(content.email, again.email) &&
+    sameText(content.notes, again.notes) &&
+    sameText(content.paymentMethod, again.paymentMethod) &&
     sameLines(content.lines, again.lines) &&
     sameJson(content.shippingAddress, again.shippingAddress) &&
     sameJson(content.billingAddress, again.billingAddress)
   );
 }
+
+/** What comes back from Postgres has U+FFFD in a NUL's place. */
+const sameText = (stored: string | undefined, again: string | undefined): boolean =>
+  stored === again || (stored !== undefined && again !== undefined && stored === again.replaceAll('\0', '\ufffd'));
 
 function sameLines(a: OrderContent['lines'], b: OrderContent['lines']): boolean {
   if (a.length !== b.length) return false;

@@ -32,7 +32,7 @@ export interface PlaceRequest {
 }
 
 export type PlaceReply =
-  /** `repeat`: the order stood already when it was asked for. */
+  /** The order as it was decided, in every repeat as well. `repeat`: it stood already when it was asked for. */
   | { readonly kind: 'outcome'; readonly state: OrderState; readonly repeat: boolean }
   /** The wait is over, the order is durable and goes on. */
   | { readonly kind: 'pending'; readonly state: OrderState }

@@ -35,7 +35,8 @@ import type { ProductState } from '../../actors/product/inventory.js';
 import { Unavailable } from '../../actors/unavailable.js';
 import { JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
-import type { CacheMeter, ReadCache, Told } from '../reads/read-cache.js';
+import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
+import { type StoredOrders, storedOrders } from '../reads/stored-orders.js';
 import { pause } from '../retry.js';
 import { AwaitedProgress } from './awaited-progress.js';
 import { bothInTime } from './readiness.js';
@@ -45,8 +46,6 @@ const TICK_MS = 50;
 const PROBE: Request = 0;
 /** Orders/s with 50 clients: the next turn at once 8,800, after 3 rounds 9,400, after 6 rounds 9,200, after 1 ms 8,700. */
 const GATHER_ROUNDS = 3;
-/** A read without an answer is repeated for so long. */
-const READ_AGAIN_MS = 1_000;
 export const STOPPING = 'This node is stopping.';
 /** An append older than this is stuck: the time does not count for timeouts. */
 const STUCK_MS = 1_000;
@@ -55,7 +54,7 @@ interface DriverParts {
   readonly journal: JournalId;
   readonly log: Log;
   readonly snapshots: Snapshots;
-  readonly queries: Pick<Queries, 'order'>;
+  readonly queries: Pick<Queries, 'order' | 'history'>;
   readonly orderCache: ReadCache<OrderState | undefined>;
   readonly payments: Payments;
   readonly post: Post;
@@ -95,6 +94,7 @@ export class Driver implements Owners {
   private readonly waits: AwaitedProgress;
   private readonly writer: JournalWriter;
   private readonly cashier: Cashier;
+  private readonly stored: StoredOrders;
   private flushes = 0;
 
   constructor(
@@ -103,6 +103,7 @@ export class Driver implements Owners {
   ) {
     const { journal, log, clock, logger, payments } = parts;
     this.waits = new AwaitedProgress(clock);
+    this.stored = storedOrders(parts.queries, clock);
     this.writer = new JournalWriter(journal, log, clock, logger);
     this.cashier = new Cashier(
       payments,
@@ -155,7 +156,7 @@ export class Driver implements Owners {
 
   async order(id: OrderId): Promise<OrderState | undefined> {
     const seen = await this.see(() => this.node.order(id));
-    return seen ?? (await this.parts.orderCache.read(id, () => this.remembered(id))).value;
+    return seen ?? (await this.parts.orderCache.read(id, () => this.stored.order(id))).value;
   }
 
   product(id: ProductId): Promise<ProductState | undefined> {
@@ -221,21 +222,6 @@ export class Driver implements Owners {
       const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, placed);
       this.enter(() => put(request));
     });
-  }
-
-  /** What Postgres has of it; a connection that broke is worth another try, a server that is away is not. */
-  private async remembered(id: OrderId): Promise<Told<OrderState | undefined>> {
-    const { clock, queries } = this.parts;
-    const lastTryMs = clock.monotonic() + READ_AGAIN_MS;
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const state = await queries.order(id);
-        return { version: state?.version ?? 0, value: state };
-      } catch (error) {
-        if (clock.monotonic() > lastTryMs) throw new Unavailable(`Postgres did not answer: ${String(error)}`);
-        await pause(clock, attempt);
-      }
-    }
   }
 
   /** Looks now, or when the append under way is acknowledged; the state is taken at that moment. */
@@ -318,6 +304,8 @@ export class Driver implements Owners {
       case 'replyAct':
       case 'replyStock':
         return this.requests.answer(effect.request, effect.reply);
+      case 'replyDecided':
+        return this.watch(this.replyDecided(effect));
       case 'replyProbe':
         this.journalProbe = undefined;
         this.probed();
@@ -395,6 +383,17 @@ export class Driver implements Owners {
     this.flushes++;
     this.carryOut();
     this.waits.wake('flush');
+  }
+
+  private async replyDecided({ request, order, repeat }: Extract<Effect, { kind: 'replyDecided' }>): Promise<void> {
+    try {
+      const state = await this.stored.decided(order);
+      if (state !== undefined) return this.requests.answer(request, { kind: 'outcome', state, repeat });
+      this.parts.logger.error({ order }, 'an order has an outcome, and its history in Postgres has none');
+      this.requests.answer(request, { kind: 'refused', refusal: 'broken' });
+    } catch (error) {
+      this.requests.answer(request, { kind: 'unavailable', why: String(error) });
+    }
   }
 
   private async lookUp({ number, orders, writes }: Extract<Effect, { kind: 'lookUp' }>): Promise<void> {

@@ -30,7 +30,7 @@ export interface IncarnationParts extends TakeOverParts {
   readonly events: EventLog | undefined;
   /** EVENTS does not sync what it acknowledges. */
   readonly eventsMayForget: boolean;
-  readonly queries: Pick<Queries, 'order'>;
+  readonly queries: Pick<Queries, 'order' | 'history'>;
   readonly cache: Cache;
   /** What orders may know besides their state. */
   readonly context: OrderContext;

@@ -4,12 +4,9 @@
  */
 import { orderId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import { absentOrder, hasOutcome } from '../../actors/order/order.js';
-import { evolveOrder } from '../../actors/order/order-fold.js';
 import type { Owners, PlaceReply } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
-import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import { sees, serviceOf } from '../../actors/principal.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
@@ -70,7 +67,6 @@ export class Orders {
         reply = await this.placeAt(target, wish, request, this.rest(waitMs, startedAt), impatient);
       }
       const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
-      if (isRepeat && reply.kind === 'outcome') reply = await this.asDecided(reply);
       const more = [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])];
       return withHeaders(answerOf(reply, target.order), more);
     } catch (error) {
@@ -108,22 +104,6 @@ export class Orders {
     const refusal = await withDeadline(clock, waitMs, () => this.refusal(target, wish), late);
     if (refusal !== undefined) throw refusal;
     return this.rest(waitMs, startedAt);
-  }
-
-  /** A repeat is answered like the first time: with the order as it stood when it was decided, whatever came after. */
-  private async asDecided(reply: Outcome): Promise<Outcome> {
-    const { id, createdAt, updatedAt } = reply.state;
-    if (createdAt === updatedAt) return reply; // Placed and decided in one turn, and nothing since.
-    const { owners, queries } = this.options;
-    await owners.flushed(id);
-    let state = absentOrder(id);
-    let decided: HistoryRow | undefined;
-    for (const row of await fromReadModel(() => queries.history(id))) {
-      if (decided !== undefined && (row.at !== decided.at || row.correlation !== decided.correlation)) break;
-      state = evolveOrder(state, row.event, row.at);
-      if (hasOutcome(state)) decided = row;
-    }
-    return decided === undefined ? reply : { ...reply, state };
   }
 
   private rest(waitMs: number, startedAt: number): number {
@@ -189,8 +169,6 @@ export class Orders {
     return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
   };
 }
-
-type Outcome = Extract<PlaceReply, { kind: 'outcome' }>;
 
 const REPLAYED = ['Idempotency-Replayed', 'true'];
 

@@ -6,6 +6,7 @@ import { sameContent } from '../../actors/order/content-equality.js';
 import { hasOutcome, type OrderState } from '../../actors/order/order.js';
 import type { PlaceReply, StockReply } from '../../actors/ports/owners.js';
 import type { AdjustCommand, Backorders, OrderContent, ReceiveCommand } from '../../actors/protocol.js';
+import { answerOf } from '../../http/orders/order-answer.js';
 import { Acts } from './client-acts.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
@@ -18,6 +19,8 @@ interface Key {
   /** Never asked for yet: the edge drew it just now. */
   isFresh: boolean;
   acknowledged: OrderState | undefined;
+  /** Of its outcome: the answer to whoever heard it first, word for word. */
+  told: string | undefined;
 }
 
 interface Write {
@@ -110,7 +113,7 @@ export class Clients {
 
   private newKey(chance: Chance, isFresh: boolean): Key {
     const id = orderId(`ORD-${this.faults.timeline.id()}`);
-    const key = { id, bodies: [this.body(chance)], isFresh, acknowledged: undefined };
+    const key = { id, bodies: [this.body(chance)], isFresh, acknowledged: undefined, told: undefined };
     this.keys.set(id, key);
     return key;
   }
@@ -166,7 +169,22 @@ export class Clients {
     if (!sameContent(state, body) || state.content.user !== body.user)
       verdict.fail('a repeat is an answer', `order ${state.id} answers a body that is not its own`);
     if (reply.kind === 'outcome' && !hasOutcome(state)) verdict.fail('one outcome', `${state.id} has none`);
+    if (reply.kind === 'outcome') this.toldOutcome(meant, reply);
     this.acknowledge(meant, state, 'post');
+  }
+
+  /** Promise 4: every repeat is told what the first one was, and that is the order as it was decided. */
+  private toldOutcome(key: Key, reply: Extract<PlaceReply, { kind: 'outcome' }>): void {
+    const { verdict, faults } = this.cluster.around;
+    const { status, body } = answerOf(reply, reply.state.id);
+    const answer = `${status} ${body}`;
+    key.told ??= answer;
+    if (answer !== key.told)
+      verdict.fail('a repeat is an answer', `${key.id} was answered ${key.told}, and is answered ${answer}`);
+    if (JSON.stringify(reply.state) !== JSON.stringify(this.truth.decided.get(key.id)))
+      verdict.fail('a repeat is an answer', `${key.id} is not answered as it was decided`);
+    if (reply.state.version < (this.truth.orders.get(key.id)?.version ?? 0))
+      faults.counters.add('client: told an outcome that more had followed');
   }
 
   private acknowledge(key: Key, state: OrderState, how: string): void {

@@ -16,7 +16,7 @@ import type { Verdict } from './verdict.js';
 export interface Ports {
   readonly log: Log;
   readonly snapshots: Snapshots;
-  readonly queries: Pick<Queries, 'order'>;
+  readonly queries: Pick<Queries, 'order' | 'history'>;
   readonly cache: Cache;
   readonly events: EventLog;
   readonly payments: Payments;
@@ -78,7 +78,10 @@ export function portsOf(
       forgetJournal: (journal) => call('storage', 'forgetJournal', () => snapshots.forgetJournal(journal)),
       probe: () => call('storage', 'probe', () => snapshots.probe()),
     },
-    queries: { order: (id) => call('storage', 'query', () => queries.order(id)) },
+    queries: {
+      order: (id) => call('storage', 'query', () => queries.order(id)),
+      history: (id) => call('storage', 'query', () => queries.history(id)),
+    },
     cache,
     events: {
       last: (journal) => call('events', 'last', () => events.last(journal)),

@@ -1,10 +1,12 @@
 /** Mistakes of a hurried build in the life of orders and in stock that is waited for, planted as those of planted-bugs.ts. */
 
+import { Handlers } from '../../actors/node/handlers.js';
 import { Turn } from '../../actors/node/turn.js';
 import { TurnClock } from '../../actors/node/turn-clock.js';
-import type { OrderEntry, ProductEntry } from '../../actors/node/world.js';
-import type { OrderState } from '../../actors/order/order.js';
+import { type OrderEntry, type ProductEntry, World } from '../../actors/node/world.js';
+import { hasOutcome, type OrderState } from '../../actors/order/order.js';
 import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
+import type { StoredOrder } from '../../actors/ports/snapshot-rows.js';
 import type { Waiting } from '../../actors/product/inventory.js';
 import type { Letter, OrderCommand, ProductCommand } from '../../actors/protocol.js';
 import type { Ports } from './faulty-ports.js';
@@ -66,6 +68,26 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     name: "turns that take the machine's clock as it is",
     breaks: 'times never go back',
     patch: over<[number, number, number], number>(TurnClock, 'next', () => (wallMs) => wallMs),
+  },
+  {
+    name: 'the first to ask is told the order as the turn left it',
+    breaks: 'promise 4',
+    patch: over<[OrderEntry, number, boolean], void>(Handlers, 'tellOutcome', (original) => {
+      return function (entry, ...asked) {
+        return original.call(this, Object.assign(Object.create(entry), { decided: entry.state }), ...asked);
+      };
+    }),
+  },
+  {
+    name: 'a repeat is told the order as its row stands',
+    breaks: 'promise 4',
+    patch: over<[StoredOrder], OrderEntry>(World, 'loadOrder', (original) => {
+      return function (stored) {
+        const entry = original.call(this, stored);
+        if (hasOutcome(stored.state)) entry.decided = stored.state;
+        return entry;
+      };
+    }),
   },
   {
     name: 'a refund asked again under another ref',

@@ -58,6 +58,7 @@ const mustFire = [
   'a wall clock jumped',
   'EVENTS lost its tail',
   'client: place outcome',
+  'client: told an outcome that more had followed',
   'client: place pending',
   'client: place unavailable',
   'client: place refused other_body',

@@ -14,7 +14,7 @@ import {
   type JournaledEvent,
   type TurnRecord,
 } from '../../actors/node/record.js';
-import { absentOrder, type OrderState } from '../../actors/order/order.js';
+import { absentOrder, hasOutcome, type OrderState } from '../../actors/order/order.js';
 import { evolveOrder } from '../../actors/order/order-fold.js';
 import type { Confirmation, NumberedLetter } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
@@ -27,6 +27,8 @@ import type { Verdict } from './verdict.js';
 
 export class Truth {
   readonly orders = new Map<OrderId, OrderState>();
+  /** As each was decided. */
+  readonly decided = new Map<OrderId, OrderState>();
   readonly products = new Map<ProductId, ProductState>();
   /** By `<kind>/<id>`: the last version. */
   readonly versions = new Map<string, number>();
@@ -129,6 +131,7 @@ export class Truth {
       const before = this.orders.get(of.id) ?? absentOrder(of.id);
       const state = evolveOrder(before, event as OrderEvent, at);
       this.orders.set(of.id, state);
+      if (hasOutcome(state) && !hasOutcome(before)) this.decided.set(of.id, state);
       if (event.type === 'failed' && event.reason === 'timed_out' && before.phase === 'charging')
         this.counters.add('order: expired while the provider was asked');
       if (event.type === 'stock_arrived' && state.lines.some(({ backordered }) => backordered > 0))

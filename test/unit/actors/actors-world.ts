@@ -6,6 +6,7 @@
 import * as assert from 'uvu/assert';
 import type { OrderId, ProductId } from '../../../actors/ids.js';
 import { limits } from '../../../actors/limits.js';
+import { isJustDecided } from '../../../actors/order/as-decided.js';
 import {
   absentOrder,
   hasOutcome,
@@ -46,6 +47,8 @@ export class Town {
   readonly moves = new Set<string>();
   /** What has had its effect, to be asked again. */
   readonly acts: { readonly order: OrderId; readonly command: OrderAct }[] = [];
+  /** Each order as it stood at its outcome. */
+  private readonly decided = new Map<OrderId, OrderState>();
   private readonly queues = new Map<string, Letter[]>();
   /** Of each product, from its events alone. */
   private readonly ledger = new Map<ProductId, typeof NOTHING_MOVED>();
@@ -64,6 +67,8 @@ export class Town {
       const before = this.order(id);
       const after = evolveOrder(before, event, 1);
       this.orders.set(id, after);
+      if (hasOutcome(after) && !hasOutcome(before)) this.decided.set(id, after);
+      if (isJustDecided(after)) assert.is(after, this.decided.get(id), `${id} is taken for just decided`);
       this.follow(before, after, event);
     }
     if ('act' in command && decided.events.length > 0) this.acts.push({ order: id, command });

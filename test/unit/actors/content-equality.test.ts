@@ -25,6 +25,12 @@ test('the same again is the same', () => {
   assert.ok(same(structuredClone(FULL)));
 });
 
+test('a NUL is the same as what Postgres keeps in its place', () => {
+  const stored = { ...FULL, notes: 'a\ufffdb' };
+  assert.ok(same({ ...FULL, notes: 'a\u0000b' }, stored));
+  assert.not(same({ ...FULL, notes: 'a b' }, stored));
+});
+
 test('the order of lines does not matter', () => {
   assert.ok(same({ ...FULL, lines: [...FULL.lines].reverse() }));
 });

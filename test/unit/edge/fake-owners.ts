@@ -4,6 +4,7 @@
  */
 import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../../actors/ids.js';
 import { operation } from '../../../actors/node/world.js';
+import { decidedIn } from '../../../actors/order/as-decided.js';
 import { absentOrder, type OrderContext, type OrderState } from '../../../actors/order/order.js';
 import { decideOrder } from '../../../actors/order/order-chart.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
@@ -64,7 +65,8 @@ export class FakeOwners implements Owners, Queries {
     const decision = decideOrder(before, { type: 'place', content, correlation }, {});
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused };
     this.toOrder(id, { type: 'place', content, correlation }, correlation);
-    return { kind: 'outcome', state: this.orderStates.get(id) ?? absentOrder(id), repeat };
+    const state = decidedIn(id, this.histories.get(id) ?? []) ?? absentOrder(id);
+    return { kind: 'outcome', state, repeat };
   }
 
   async act({ order, command, correlation, ifVersions, unlessVersions, user }: ActRequest): Promise<ActReply> {
