@@ -69,6 +69,9 @@ export function fnv1a32(text: string, from = 0x811c9dc5): number {
 
 const PREFIX = { order: fnv1a32('order/'), product: fnv1a32('product/') } as const;
 
-/** The partition that hosts an actor, by the hash of `<kind>/<id>`: fixed for the life of a system, since P is. */
+/** Of `<kind>/<id>`. */
+export const hashOf = (kind: Address['kind'], id: string): number => fnv1a32(id, PREFIX[kind]);
+
+/** The partition that hosts an actor, by its hash: fixed for the life of a system, since P is. */
 export const partitionOf = (kind: Address['kind'], id: string, partitions: number): number =>
-  fnv1a32(id, PREFIX[kind]) % partitions;
+  hashOf(kind, id) % partitions;

@@ -66,6 +66,10 @@ export const limits = {
   recordBytes: 1_000_000,
   lookUpIds: 500,
   lookUpsWaiting: 20_000,
+  /** Filters over the ids of stored orders, two bytes an order: past 16 million more and more are looked up instead. */
+  storedOrdersBytes: 33_554_432,
+  /** Ids that one statement reads for them. */
+  storedOrdersPage: 2_000,
   /** Between what is appended and what is flushed: past this commands are refused until Postgres has caught up. */
   unflushedEvents: 400_000,
   unflushedBytes: 268_435_456,

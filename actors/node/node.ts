@@ -4,8 +4,8 @@
  *  N1. One append at a time. While it is under way no turn begins, and nothing it decided is told.
  *  N2. A reply, a letter, a confirmation leaves only after the append of the turn that made it.
  *  N3. A record, once made, never changes: the driver repeats it byte for byte.
- *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is
- *      fresh; only edges' commands wait so, never letters.
+ *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is fresh, or
+ *      it places an order that is certainly not stored (stored-orders.ts); only edges' commands wait so, never letters.
  *  N5. Flushes are collected between turns, one under way at a time (flushing.ts), and carry only what is appended.
  *  N6. Time is an input: timers count this node's running time (timers.ts), turns never go back in it (turn-clock.ts).
  *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
@@ -26,6 +26,7 @@ import { Inbox } from './inbox.js';
 import { type FoundIds, LookUps } from './lookups.js';
 import { encodeTurn } from './record.js';
 import { Writes } from './remembered-writes.js';
+import { StoredOrders } from './stored-orders.js';
 import { Turn, type TurnSettings } from './turn.js';
 import { TurnClock } from './turn-clock.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
@@ -59,6 +60,8 @@ export class Node {
   appendedTo: Place = NOWHERE;
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
+  /** By partition: joined and dropped with it. */
+  readonly storedOrders: StoredOrders;
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
   private readonly clock = new TurnClock();
@@ -77,6 +80,8 @@ export class Node {
   ) {
     this.deadlines = new Deadlines(settings, world);
     this.flushing = new Flushing(world, settings.journal, settings.epochOf);
+    this.storedOrders = new StoredOrders(world.partitions);
+    for (const partition of world.channels.keys()) this.storedOrders.join(partition);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
@@ -101,9 +106,12 @@ export class Node {
     if (full !== undefined) return this.notNow(request, 'place', full);
     const item: InboxItem = { kind: 'place', request, ask };
     if (ask.fresh) return this.inbox.put(item); // Nobody else knows its id: nothing to look up, nothing to pin.
-    for (const id of idsOf(ask)) this.lookUps.pin(id);
-    if (this.world.orders.has(ask.order)) this.inbox.put(item);
-    else this.lookUpFirst(item);
+    const { order, alias } = ask;
+    this.lookUps.pin(order);
+    if (alias !== undefined) this.lookUps.pin(alias);
+    if (this.world.orders.has(order)) this.inbox.put(item);
+    else if (!this.isKnown(order) || (alias !== undefined && !this.isKnown(alias))) this.lookUpFirst(item);
+    else this.inbox.put(alias !== undefined && this.world.orders.has(alias) ? { ...item, ask: this.meant(ask) } : item);
   }
 
   act(request: Request, ask: ActRequest): void {
@@ -374,6 +382,11 @@ export class Node {
     return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
   }
 
+  /** Whether memory tells all there is of it: it is here, or certainly nowhere. Being pinned, it stays so. */
+  private isKnown(id: OrderId): boolean {
+    return this.world.orders.has(id) || !this.storedOrders.mayHave(id);
+  }
+
   private lookUpFirst(item: Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>): void {
     this.lookUps.add(item);
     this.askNextLookUp();
@@ -395,11 +408,14 @@ export class Node {
   private unpin(item: InboxItem): void {
     if (item.kind === 'stock') this.lookUps.unpin(item.ask.command.ref);
     if (item.kind !== 'act' && (item.kind !== 'place' || item.ask.fresh)) return;
-    for (const id of item.kind === 'act' ? [item.ask.order] : idsOf(item.ask)) {
-      this.lookUps.unpin(id);
-      const entry = this.world.orders.get(id);
-      if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
-    }
+    this.unpinOrder(item.ask.order);
+    if (item.kind === 'place' && item.ask.alias !== undefined) this.unpinOrder(item.ask.alias);
+  }
+
+  private unpinOrder(id: OrderId): void {
+    this.lookUps.unpin(id);
+    const entry = this.world.orders.get(id);
+    if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
   }
 
   /** N7, for those who may let orders end. */
@@ -434,6 +450,7 @@ export class Node {
       this.leaving.delete(entry);
       if (this.world.orders.get(state.id) !== entry) continue;
       this.world.orders.delete(state.id);
+      this.storedOrders.left(state.id);
       this.settings.onLeft(state.id);
     }
   }
@@ -445,5 +462,3 @@ export class Node {
     if (flush !== undefined) this.effects.push({ kind: 'flush', flush });
   }
 }
-
-const idsOf = ({ order, alias }: PlaceRequest): OrderId[] => (alias === undefined ? [order] : [order, alias]);

@@ -31,6 +31,8 @@ export interface Snapshots {
   write(journal: JournalId, statement: Statement): Promise<'written' | 'closed'>;
   /** One query for the whole batch. */
   lookUp(orders: readonly OrderId[], writes: readonly WriteId[]): Promise<LookedUp>;
+  /** Ids of all stored orders that come after this one, in their order, no more than `most`. */
+  orderIdsAfter(after: string, most: number): Promise<readonly OrderId[]>;
   /** Every journal's row, for trimming and publishing. */
   journals(): Promise<readonly JournalRow[]>;
   /** Partition rows without their letters: who has been flushed since which claim. */

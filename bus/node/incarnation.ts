@@ -23,6 +23,7 @@ import { type Keepers, keepersOf } from '../reads/product-reads.js';
 import { ReadCache, type ReadKind } from '../reads/read-cache.js';
 import { pause, untilAnswered, within } from '../retry.js';
 import { Driver, type Ended, type Meter } from './driver.js';
+import { readStoredOrderIds } from './stored-order-ids.js';
 import { releaseAll, type TakenOver, type TakeOverParts, takeOver } from './take-over.js';
 
 export interface IncarnationParts extends TakeOverParts {
@@ -210,6 +211,9 @@ export class Incarnation {
     this.node.flushAll();
     this.driver.start();
     this.trimmer.start();
+    // No earlier: the rows of those before us are closed, and what they left is in memory.
+    const { snapshots, clock, logger } = this.parts;
+    readStoredOrderIds(this.node, snapshots, clock, logger, () => this.stopping).catch(ignoreEnd);
     void this.forgetPredecessors().catch(ignoreEnd);
     void this.ended.then(() => {
       this.stopping = true;

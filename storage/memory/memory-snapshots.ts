@@ -89,6 +89,11 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
       };
     },
 
+    async orderIdsAfter(after, most) {
+      const ids = [...orders.keys()].filter((id) => id > after);
+      return ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, most);
+    },
+
     journals: async () => [...journals.values()],
 
     partitionMarks: async () =>

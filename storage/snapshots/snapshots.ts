@@ -39,6 +39,8 @@ const LOOK_UP = `select 'order' as kind, ${ORDER_BODY} as body from orders o whe
   select 'write', json_build_array(ref, product_id, fingerprint)
   from inventory_operations where ref = any($2::text[]) and order_id is null`;
 
+const IDS_AFTER = 'select order_id as id from orders where order_id > $1 order by order_id limit $2::bigint';
+
 const PROBE = `insert into probe (one, at) values (true, now()) on conflict (one) do update set at = excluded.at`;
 
 function parametersOf(journal: JournalId, last: Extract<Statement, { kind: 'last' }>): Parameter[] {
@@ -99,6 +101,11 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
         writes.push({ ref, product, fingerprint: fingerprint ?? '' });
       }
       return { orders, writes };
+    },
+
+    async orderIdsAfter(after, most) {
+      const rows = await client.query<{ id: OrderId }>('read the ids of orders', IDS_AFTER, [after, most]);
+      return rows.map(({ id }) => id);
     },
 
     async journals(): Promise<readonly JournalRow[]> {

@@ -72,6 +72,7 @@ export function portsOf(
         return answered;
       },
       lookUp: (orders, writes) => call('storage', 'lookUp', () => snapshots.lookUp(orders, writes)),
+      orderIdsAfter: (after, most) => call('storage', 'orderIdsAfter', () => snapshots.orderIdsAfter(after, most)),
       journals: () => call('storage', 'journals', () => snapshots.journals()),
       partitionMarks: () => call('storage', 'partitionMarks', () => snapshots.partitionMarks()),
       published: (journal, n) => call('storage', 'published', () => snapshots.published(journal, n)),

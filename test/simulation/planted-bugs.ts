@@ -8,6 +8,7 @@ import { LookUps } from '../../actors/node/lookups.js';
 import { Node } from '../../actors/node/node.js';
 import { encodeSeal, journalLog } from '../../actors/node/record.js';
 import { Writes } from '../../actors/node/remembered-writes.js';
+import { StoredOrders } from '../../actors/node/stored-orders.js';
 import { isSettled, type OrderState } from '../../actors/order/order.js';
 import type { Cache } from '../../actors/ports/cache.js';
 import type { NumberedLetter } from '../../actors/ports/letters.js';
@@ -177,6 +178,27 @@ export const plantedBugs: readonly PlantedBug[] = [
         original.call(this, request, { ...ask, fresh: true });
       };
     }),
+  },
+  {
+    name: 'an order that left memory is not in the filter of stored ones',
+    breaks: 'B2',
+    patch: over<[OrderId], void>(StoredOrders, 'left', () => () => {}),
+  },
+  {
+    name: 'a filter trusted before the stored ids are read',
+    breaks: 'B1',
+    patch: over<[number], void>(StoredOrders, 'join', (original) => {
+      return function (partition) {
+        original.call(this, partition);
+        const stored = this as StoredOrders;
+        stored.complete(stored.begin());
+      };
+    }),
+  },
+  {
+    name: 'the ids of stored orders read, and not kept',
+    breaks: 'B1',
+    patch: over<[readonly OrderId[]], void>(StoredOrders, 'addStored', () => () => {}),
   },
   {
     name: 'an order leaves memory before it is flushed',

@@ -27,6 +27,7 @@ const mustFire = [
   ...[
     'read',
     'lookUp',
+    'orderIdsAfter',
     'load',
     'journals',
     'openJournal',

@@ -42,6 +42,46 @@ test('a keyed order waits for its look-up, and is decided after it', () => {
   assert.is(rig.replyTo(request), 'confirmed');
 });
 
+test('a key that was certainly never seen needs no look-up; once its order has left memory it does', () => {
+  const rig = withStock();
+  const { storedOrders } = rig.node;
+  storedOrders.complete(storedOrders.begin());
+  const request = rig.place('K', LINE, { ...KEYED, alias: orderId('raw') });
+  rig.turn();
+  assert.is(rig.replyTo(request), 'confirmed');
+  assert.is(rig.all('lookUp').length, 0);
+  assert.is(rig.catchUp().has('K'), false);
+  rig.place('K', LINE, KEYED);
+  assert.equal(rig.last('lookUp').orders, ['K']);
+  rig.place('L', LINE, { ...KEYED, alias: orderId('K') });
+  assert.is(rig.all('lookUp').length, 1, 'the alias waits its turn');
+  rig.found(1, { orders: [stored('K')] });
+  assert.equal(rig.last('lookUp').orders, ['L', 'K']);
+});
+
+test('a key never seen that is the id of an order in memory means that one, without a look-up', () => {
+  const rig = withStock();
+  const { storedOrders } = rig.node;
+  storedOrders.complete(storedOrders.begin());
+  rig.place('first', LINE);
+  rig.turn();
+  const request = rig.place('hashed', LINE, { ...KEYED, alias: orderId('first') });
+  rig.turn();
+  assert.is(rig.replyTo(request), 'confirmed');
+  assert.is(rig.stockOf(A)?.onHand, 9);
+  assert.is(rig.all('lookUp').length, 0);
+});
+
+test('what is not certain is looked up: an act, and everything until the stored ids are read', () => {
+  const rig = withStock();
+  rig.place('K', LINE, KEYED);
+  assert.is(rig.all('lookUp').length, 1);
+  const { storedOrders } = rig.node;
+  storedOrders.complete(storedOrders.begin());
+  rig.found(1).act('nobody', { type: 'cancel' });
+  assert.is(rig.all('lookUp').length, 2);
+});
+
 test('fifty repeats of one key at once: one look-up, one order, one answer for all', () => {
   const rig = withStock();
   const requests = Array.from({ length: 50 }, () => rig.place('K', LINE, KEYED));

@@ -1,0 +1,74 @@
+/** The filter over stored orders: it never says that a stored one is not, and seldom "maybe" of one that is not. */
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { crockford128, orderId, partitionOf } from '../../../actors/ids.js';
+import { StoredOrders } from '../../../actors/node/stored-orders.js';
+
+const test = suite('stored orders');
+
+function joined(partitions: number, bytes?: number): StoredOrders {
+  const stored = new StoredOrders(partitions, bytes);
+  for (let partition = 0; partition < partitions; partition++) stored.join(partition);
+  return stored;
+}
+
+function completed(partitions: number, bytes?: number): StoredOrders {
+  const stored = joined(partitions, bytes);
+  stored.complete(stored.begin());
+  return stored;
+}
+
+/** Like those of keyed orders: nothing of one tells of the next. */
+const drawn = (i: number) => {
+  const bytes = Uint8Array.from({ length: 16 }, (_, at) => Math.imul(i + 1, 0x9e3779b1 + 2 * at) >>> (at % 24));
+  return orderId(`ORD-${crockford128(bytes)}-${i}`);
+};
+
+test('what was added is never "certainly not", whatever its id and however full the filter is', () => {
+  fc.assert(
+    fc.property(fc.array(fc.string()), fc.constantFrom(1, 3, 16), fc.constantFrom(16, 200, 4_096), (ids, p, bytes) => {
+      const stored = completed(p, bytes);
+      stored.addStored(ids.filter((_, i) => i % 2 === 0).map(orderId));
+      for (const id of ids.filter((_, i) => i % 2 === 1)) stored.left(orderId(id));
+      return ids.every((id) => stored.mayHave(orderId(id)));
+    }),
+  );
+});
+
+test('of 100,000 stored orders a new one is a "maybe" in less than 1 of 100', () => {
+  const stored = completed(16);
+  for (let i = 0; i < 100_000; i++) stored.left(drawn(i));
+  let maybe = 0;
+  for (let i = 100_000; i < 200_000; i++) if (stored.mayHave(drawn(i))) maybe++;
+  assert.ok(maybe < 1_000, `${maybe} of 100,000`);
+  for (let i = 0; i < 100_000; i++) assert.ok(stored.mayHave(drawn(i)), drawn(i));
+});
+
+test('a filter that has all the memory it may have takes more in, and says "maybe" more often', () => {
+  const stored = completed(1, 4_096);
+  for (let i = 0; i < 50_000; i++) stored.left(drawn(i));
+  for (let i = 0; i < 50_000; i++) assert.ok(stored.mayHave(drawn(i)), drawn(i));
+  let maybe = 0;
+  for (let i = 50_000; i < 60_000; i++) if (stored.mayHave(drawn(i))) maybe++;
+  assert.ok(maybe > 9_000, `${maybe} of 10,000`);
+});
+
+test('until a partition is complete, and after it is dropped, everything is a "maybe"', () => {
+  const [id, partitions] = [orderId('ORD-1'), 4];
+  const partition = partitionOf('order', id, partitions);
+  const stored = joined(partitions);
+  const reading = stored.begin();
+  assert.is(stored.mayHave(id), true);
+  stored.complete(new Map([...reading].filter(([other]) => other !== partition)));
+  assert.is(stored.mayHave(id), true);
+  stored.complete(reading);
+  assert.is(stored.mayHave(id), false);
+  stored.drop(partition);
+  assert.is(stored.mayHave(id), true);
+  stored.join(partition);
+  stored.complete(reading); // It was read for the partition as it was joined before: too late.
+  assert.is(stored.mayHave(id), true);
+});
+
+test.run();
