@@ -136,7 +136,7 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client, listClient),
-    searchIndex: postgresSearchIndex(listClient),
+    searchIndex: postgresSearchIndex(client),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
     redis,

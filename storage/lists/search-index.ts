@@ -29,7 +29,8 @@ const LEASE = `with free as materialized (
     select id from order_search_queue where leased_until is null or leased_until < clock_timestamp()
     order by id limit ${STATEMENTS} for update skip locked),
   leased as (
-    update order_search_queue q set leased_until = clock_timestamp() + interval '30 seconds' from free f where q.id = f.id
+    update order_search_queue q set leased_until = clock_timestamp() + interval '30 seconds'
+    where q.id = any(array(select id from free))
     returning q.id, q.order_ids, q.queued_at)
   select coalesce((select json_agg(id) from leased), '[]') as batch,
     (select json_agg(id) from (select distinct unnest(order_ids::text[]) as id from leased) ids) as ids,
@@ -38,10 +39,10 @@ const LEASE = `with free as materialized (
     set_config('synchronous_commit', 'off', true)`;
 
 const READ = `select json_build_array(o.order_id, ${msOf('o.created_at')}, o.user_id, o.user_email, o.notes, o.shipping_address, o.billing_address,
-    (select json_agg(json_build_array(i.product_id, p.name) order by i.line)
-       from order_items i left join products p on p.product_id = i.product_id where i.order_id = o.order_id)) as body
+    (select json_agg(json_build_array(i.product_id, (select p.name from products p where p.product_id = i.product_id)) order by i.line)
+       from order_items i where i.order_id = o.order_id)) as body
   from orders o where o.order_id = any($1::text[])
-    and not exists (select from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING})`;
+    and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING}) is null`;
 
 // An index that is lost with its transaction is made again: nobody waits for the disk.
 const ADD = `with gone as (delete from order_search_queue where id = any($1::bigint[])),
@@ -59,7 +60,7 @@ const SWEEP = `with looked as materialized (
     select order_id from orders where order_id > $1 order by order_id limit ${SWEPT}),
   missing as (
     select order_id from looked l
-    where not exists (select from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING})),
+    where (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null),
   queued as (
     insert into order_search_queue (order_ids) select array_agg(order_id)::text from missing having count(*) > 0)
   select (select max(order_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;

@@ -33,10 +33,10 @@ const READ = `select position, record from (
   where before < ${PAGE_BYTES} order by position`;
 
 const TRIM = `with gone as (
-    delete from log_records where log = $1 and position in (
+    delete from log_records where log = $1 and position = any(array(
       select position from log_records
       where log = $1 and position <= $2 and position < (select position from log_heads where log = $1)
-      order by position limit ${TRIM_RECORDS})
+      order by position limit ${TRIM_RECORDS}))
     returning 1)
   select count(*)::int as gone from gone`;
 

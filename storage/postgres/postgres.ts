@@ -3,9 +3,15 @@
  *
  * Every call ends inside its deadline, also when the server is frozen or the network swallows
  * everything: a rejection means "no answer", and the statement may still happen. Statements are
- * constant text with parameters, prepared once a connection (but for `planAnew`); lists travel as array literals
- * (column-arrays.ts). What takes several statements gets a connection of its own (`session`), never
+ * constant text with parameters; lists travel as array literals (column-arrays.ts). What takes several statements gets a connection of its own (`session`), never
  * one of the pool: a transaction that is left open can then leak into nobody else's work.
+ *
+ *  Q1. No plan depends on when it was made. A statement is prepared once a connection, and Postgres keeps a plan of it that
+ *      was right for the table of that moment: small, so read from end to end. Such a plan is never taken on
+ *      these connections (`enable_seqscan`), and a text must leave no other way to read a table whole: rows are found by
+ *      an array of names or by a subquery a row, not by a join that could be turned round. The triggers of foreign keys
+ *      and functions of the database keep plans too; the setting holds for them as well. `planAnew` keeps none.
+ *      test/contract/plans.test.ts judges every statement.
  */
 import postgres from 'postgres';
 import { limits } from '../../actors/limits.js';
@@ -118,6 +124,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
       jit: 'off' as never,
       // An acknowledged write must survive a power cut, whatever the role's default is.
       synchronous_commit: 'on',
+      ...(!planAnew && { enable_seqscan: 'off' as never }), // Q1
       // Lists of many clients at once: each on one core, its index as near as memory is.
       ...(planAnew && {
         // As text: the driver passes over a zero.

@@ -131,7 +131,7 @@ const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}
 const IDS = arrayAt('id', ORDER_AT);
 const ALL = `select ${IDS}::text where ${IF_OPEN}`;
 const UNKNOWN = `select array_agg(id)::text from unnest(${IDS}) id
-  where not exists (select from orders where order_id = id) and ${IF_OPEN} having count(*) > 0`;
+  where (select true from orders where order_id = id) is null and ${IF_OPEN} having count(*) > 0`;
 
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
   const fresh = insert('is_fresh');

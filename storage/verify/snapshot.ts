@@ -9,8 +9,10 @@ import type { Session } from '../postgres/postgres.js';
 import { JOURNALS, journalOf } from '../snapshots/load.js';
 import { type Checked, MovedOn } from './verdict.js';
 
+// Laws judge whole tables. Each question is planned for the tables as they are.
 const SETTINGS = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),
-  set_config('jit', 'off', true), set_config('search_path', 'public', true)`;
+  set_config('jit', 'off', true), set_config('search_path', 'public', true),
+  set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'force_custom_plan', true)`;
 
 const WHICH = 'select pg_backend_pid() as pid, pg_current_snapshot()::text as snapshot';
 

@@ -1,0 +1,266 @@
+// Every statement that the product sends, as it is really sent: the adapters run over clients that note what passes.
+// Law: whatever could be left out is named. A port's method that nobody called, or a call of `query` in storage/ whose
+// name never came, fails, so that a new statement is either among these or the test says which one is not.
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nodeId, type OrderId, orderId, productId, userId, writeId } from '../../../actors/ids.js';
+import { CLAIMS_LOG, journalLog } from '../../../actors/node/record.js';
+import type { OrderFilter } from '../../../actors/ports/queries.js';
+import { type Incarnation, startIncarnation } from '../../../bus/node/incarnation.js';
+import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
+import { systemClock } from '../../../bus/system-clock.js';
+import { postgresQueries } from '../../../storage/lists/queries.js';
+import { postgresSearchIndex } from '../../../storage/lists/search-index.js';
+import { memoryCache } from '../../../storage/memory/memory-cache.js';
+import { isSuperuser, type Parameter, type PostgresClient, type Session } from '../../../storage/postgres/postgres.js';
+import { postgresApiKeys } from '../../../storage/postgres/postgres-api-keys.js';
+import { postgresGremlinSwitch } from '../../../storage/postgres/postgres-gremlin-switch.js';
+import { postgresLog } from '../../../storage/postgres/postgres-log.js';
+import { postgresPaymentLedger } from '../../../storage/postgres/postgres-payment-ledger.js';
+import { postgresSettlements } from '../../../storage/postgres/postgres-settlement.js';
+import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
+import { verify } from '../../../storage/verify/verify.js';
+import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
+
+/** Whose connection: that of rows by name, of lists, or the transaction of a `verify`. */
+export type On = 'rows' | 'lists' | 'verify';
+
+export interface SentStatement {
+  readonly what: string;
+  readonly text: string;
+  readonly parameters: readonly Parameter[];
+  readonly on: On;
+}
+
+interface Sent {
+  readonly statements: readonly SentStatement[];
+  /** What was left out, in words. */
+  readonly missing: readonly string[];
+}
+
+const PARTITIONS = 4;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+export async function sentStatements(rows: PostgresClient, lists: PostgresClient): Promise<Sent> {
+  const statements = new Map<string, SentStatement>();
+  const uncalled = new Set<string>();
+
+  function noted(client: PostgresClient, on: On): PostgresClient {
+    const over = (session: Session): Session => ({
+      query: (what, text, parameters = [], deadlineMs) => {
+        if (!/^\s*(begin|commit|explain)\b/.test(text)) statements.set(`${on} ${text}`, { what, text, parameters, on });
+        return session.query(what, text, parameters, deadlineMs);
+      },
+    });
+    return { ...client, ...over(client), session: (run) => client.session((session) => run(over(session))) };
+  }
+
+  /** The same object; its methods are crossed off when they are called. */
+  function watched<T extends object>(name: string, adapter: T): T {
+    for (const method of Object.keys(adapter)) uncalled.add(`${name}.${method}`);
+    return new Proxy(adapter, {
+      get(target, method, self) {
+        uncalled.delete(`${name}.${String(method)}`);
+        return Reflect.get(target, method, self);
+      },
+    });
+  }
+
+  const client = noted(rows, 'rows');
+  const snapshots = watched('snapshots', postgresSnapshots(client));
+  const log = watched('log', postgresLog(client));
+  const queries = watched('queries', postgresQueries(client, noted(lists, 'lists')));
+  const index = watched('searchIndex', postgresSearchIndex(client));
+
+  await isSuperuser(client);
+  await aNodeAndItsSuccessor();
+  await everyFlush();
+  while ((await index.work()).more);
+  await index.sweep('');
+  await everyQuestion();
+  await besideOrders();
+  const missing = [...uncalled, ...(await unheard([...statements.values()]))];
+  return { statements: [...statements.values()], missing };
+
+  // -------------------------------------------------------------- what is run
+
+  async function aNodeAndItsSuccessor(): Promise<void> {
+    const first = await started();
+    await ordered(first);
+    // At once: what is not flushed yet is looked at as well.
+    await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
+    first.driver.finish({ kind: 'stopped' });
+    const second = await started();
+    await second.driver.firstFlush;
+    await second.stop(5_000);
+    await log.trim(journalLog(second.journal), 1);
+    await log.read(CLAIMS_LOG, 0);
+  }
+
+  async function started(): Promise<Incarnation> {
+    const clock = systemClock();
+    let incarnation: Incarnation | undefined;
+    incarnation = await startIncarnation({
+      ...{
+        node: nodeId('planned'),
+        nodeName: 'planned',
+        partitions: PARTITIONS,
+        log,
+        snapshots,
+        queries,
+        clock,
+        logger: quiet,
+      },
+      ...{ cache: memoryCache(clock), onWaiting() {}, isStopping: () => false, isTooLate: () => false },
+      ...{ events: undefined, eventsMayForget: false, payments: forgetfulPayments(1) },
+      context: { instantPayment: instantPayments(1) },
+      post: {
+        send: (letters) => void setImmediate(() => incarnation?.driver.letters(letters)),
+        confirm: (confirmation) => void setImmediate(() => incarnation?.driver.confirmed(confirmation)),
+      },
+      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
+      ...{ source: 'test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
+      ...{ byteLength: (text) => Buffer.byteLength(text), deliverAtHome: false },
+    });
+    if (incarnation === undefined) throw new Error('it did not start');
+    return incarnation;
+  }
+
+  async function ordered({ owners }: Incarnation): Promise<void> {
+    const product = productId(uniqueName('P'));
+    const command = {
+      type: 'receive' as const,
+      ...{ ref: writeId(uniqueName('W')), fingerprint: 'f', name: 'Thing' },
+      ...{ unitPrice: 100, currency: 'USD', quantity: 1_000 },
+    };
+    await owners.stock({ product, command, correlation: 'c', fresh: false }, 10_000);
+    let last: OrderId | undefined;
+    for (let i = 0; i < 5; i++) {
+      const content = { user: userId('user-1'), userIsNumber: false, lines: [{ product, quantity: 1 }] };
+      last = orderId(uniqueName('ORD'));
+      await owners.place({ order: last, content, correlation: 'c', fresh: i > 2 }, 10_000);
+    }
+  }
+
+  /** Each way a flush statement can be: of new rows, of changed ones, of both, and after no answer. */
+  async function everyFlush(): Promise<void> {
+    const journal = uniqueName('J') as Incarnation['journal'];
+    await snapshots.openJournal(journal, nodeId('planned'));
+    const orders = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    const changed = orders.map((order) => ({ ...order, n: 2, isNew: false, history: [] }));
+    const others = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    const product = productId(uniqueName('P'));
+    const made = { ...aProduct(product, { epoch: 1, n: 1 }), operations: [anOperation(product, 1)] };
+    await snapshots.write(journal, { kind: 'products', rows: [made], certain: true });
+    await snapshots.write(journal, {
+      ...{ kind: 'products', certain: true },
+      rows: [{ ...made, n: 2, isNew: false, operations: [anOperation(product, 2)] }],
+    });
+    await snapshots.write(journal, { kind: 'products', rows: [made], certain: false });
+    await snapshots.write(journal, { kind: 'orders', rows: orders, certain: true });
+    await snapshots.write(journal, { kind: 'orders', rows: [...changed, ...others], certain: true });
+    await snapshots.write(journal, { kind: 'orders', rows: changed, certain: false });
+    await snapshots.lookUp([orders[0]?.state.id ?? orderId('x'), orderId('y')], [writeId('w')]);
+    await snapshots.orderIdsAfter('', 2);
+    await snapshots.journals();
+    await snapshots.partitionMarks();
+    await snapshots.probe();
+    await closedOver(journal);
+    await snapshots.forgetJournal(journal);
+    await snapshots.load([0], PARTITIONS, [orders[0]?.state.id ?? orderId('x')]);
+  }
+
+  /** While a session that sleeps holds the row: it is ended. */
+  async function closedOver(journal: Incarnation['journal']): Promise<void> {
+    await rows.session(async (holder) => {
+      await holder.query('hold a journal', 'begin');
+      await holder.query('hold a journal', 'select from journals where journal = $1 for share', [journal]);
+      await snapshots.closeJournals([journal]);
+    });
+  }
+
+  async function everyQuestion(): Promise<void> {
+    const page = { page: 1, pageSize: 20 };
+    const product = productId('PROD-1');
+    const [one] = (await queries.orders({}, page)).orders;
+    const id = one?.id ?? orderId('x');
+    await queries.order(id);
+    await queries.history(id);
+    for (const filter of FILTERS) {
+      await queries.countOrders(filter);
+      await queries.orders(filter, page);
+      await queries.ordersAfter(filter, undefined, 20);
+      await queries.ordersAfter(filter, { at: Date.now(), id }, 20);
+    }
+    await queries.products(page);
+    await queries.productsAfter(product, 20);
+    await queries.countProducts();
+    await queries.operations(undefined, page);
+    await queries.operations(product, page);
+    await queries.ledger(product, 100, 20);
+    await queries.stockAt(product, Date.now());
+    await queries.hasWrite([writeId('w')]);
+  }
+
+  async function besideOrders(): Promise<void> {
+    const keys = watched('apiKeys', postgresApiKeys(client));
+    const [key, now] = [uniqueName('K'), Date.now()];
+    await keys.create({
+      ...{ id: key, hash: key, name: 'k', scopes: [], userId: undefined, caller: key, createdAt: now },
+      ...{ expiresAt: undefined, revokedAt: undefined, lastUsedAt: undefined },
+    });
+    await keys.find(key);
+    await keys.list();
+    await keys.touch(key, now);
+    await keys.revoke(key, now);
+    const gremlin = watched('gremlin', postgresGremlinSwitch(client));
+    await gremlin.enable('g', { rules: [] } as unknown as Parameters<typeof gremlin.enable>[1], 1_000);
+    await gremlin.standing();
+    await gremlin.disable();
+    const settlements = watched('settlement', postgresSettlements(client));
+    await settlements.settle({ id: 's', partitions: PARTITIONS, journal: 'postgres', seed: 'none' });
+    await settlements.settled();
+    const ledger = watched('payments', postgresPaymentLedger(client));
+    const order = orderId(uniqueName('ORD'));
+    for (const operation of ['authorize', 'capture', 'refund', 'void'] as const)
+      await ledger.record({ order, operation, ref: `${order}:${operation}`, minor: 1, currency: 'USD' }, 'authorized');
+  }
+}
+
+const FILTERS: readonly OrderFilter[] = [
+  {},
+  { user: 'user-1' },
+  { status: 'confirmed' },
+  { status: 'failed' },
+  { payment: 'declined' },
+  { fulfillment: 'fulfilled' },
+  { product: 'PROD-1' },
+  { currency: 'EUR' },
+  { currency: 'USD' },
+  { from: 0, to: 1 },
+  { minTotal: '5', maxTotal: '6' },
+  { words: 'thing' },
+  { words: 'main str' },
+  { product: 'PROD-1', status: 'failed' },
+  { product: 'PROD-1', words: 'main str' },
+  { status: 'failed', words: 'main' },
+];
+
+/** Calls of `query` whose name was never heard. */
+async function unheard(statements: readonly SentStatement[]): Promise<string[]> {
+  const root = join(import.meta.dirname ?? '', '..', '..', '..', '..', 'storage');
+  const heard = [...new Set(statements.map(({ what }) => what))];
+  const missing: string[] = [];
+  // A migrator is another driver, once a start.
+  const files = (await readdir(root, { recursive: true })).filter((name) => /(?<!migrate)\.ts$/.test(name));
+  for (const file of files) {
+    const source = await readFile(join(root, file), 'utf8');
+    for (const [, , name = ''] of source.matchAll(/\bquery(?:<[^;()]*?>+)?\(\s*(['"`])(.*?)\1\s*,/g)) {
+      const pattern = new RegExp(`^${name.replace(/[.*+?^()|[\]\\]/g, '\\$&').replace(/\$\{.*?\}/g, '.*')}$`);
+      const isTransaction = /^(begin|end) a snapshot$/.test(name);
+      if (!isTransaction && !heard.some((what) => pattern.test(what))) missing.push(`${file}: ${name}`);
+    }
+  }
+  return missing;
+}

@@ -1,0 +1,161 @@
+// How Postgres carries statements out while their tables grow beside them: each one is prepared and planned on a small
+// table, on a connection that stays, and looked at again when there are many rows.
+//
+// Law: no table that grows is read whole, nor walked from end to end by an index, unless the statement is declared to.
+
+import type { PostgresClient, Session } from '../../../storage/postgres/postgres.js';
+import type { SentStatement } from './sent-statements.js';
+
+/** A row a node, a partition, a log, or one at all: read whole, that is a page. */
+const SMALL = new Set(['journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys']);
+
+/** Statements that are meant to read all, and why. */
+const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
+  ['verify', /^verify /, 'a law judges every row'],
+  ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
+  ['verify', /^read the currencies$/, 'verify looks for them in all orders'],
+  ['lists', /^(count orders|list products|list operations)$/, 'most rows match, and counting stops at 10,001'],
+];
+
+/** After so many executions Postgres may keep a plan (five with the parameters' own). */
+const EXECUTIONS = 7;
+const LONG_MS = 600_000;
+
+interface Plan {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
+  readonly Plans?: readonly Plan[];
+}
+
+export interface Planned {
+  readonly what: string;
+  readonly on: SentStatement['on'];
+  /** What it reads, by table. */
+  readonly reads: string;
+  /** Tables that it reads whole, in words; declared ones are none. */
+  readonly whole: readonly string[];
+  readonly why: string | undefined;
+}
+
+interface Prepared {
+  /** The plans of now. */
+  look(): Promise<Planned[]>;
+}
+
+/** Prepares all of these as their connection would, and has each planned as often as it takes to be kept. */
+export async function prepared(session: Session, statements: readonly SentStatement[]): Promise<Prepared> {
+  const names = new Map<SentStatement, string>();
+  const settings = statements.find(({ on, text }) => on === 'verify' && text.includes('set_config'));
+  if (settings !== undefined) {
+    await session.query('begin', 'begin');
+    await session.query('set', settings.text);
+  }
+  // Nothing is prepared there: each is planned for its parameters, as a custom plan is.
+  if (statements.some(({ on }) => on === 'lists'))
+    await session.query('set', 'set plan_cache_mode = force_custom_plan');
+  for (const [i, statement] of statements.entries()) {
+    const name = `planned_${i}`;
+    names.set(statement, name);
+    await session.query('prepare', `prepare ${name} as ${statement.text}`, [], LONG_MS);
+  }
+  const plan = async (statement: SentStatement): Promise<Plan> => {
+    const list = statement.parameters.length === 0 ? '' : `(${statement.parameters.map(literal).join(', ')})`;
+    const text = `explain (format json, costs off) execute ${names.get(statement)}${list}`;
+    const [row] = await session.query<{ 'QUERY PLAN': string }>('explain', text, [], LONG_MS);
+    const [root] = JSON.parse(row?.['QUERY PLAN'] ?? '[]') as [{ readonly Plan: Plan }?];
+    if (root === undefined) throw new Error(`Postgres told no plan for ${statement.what}`);
+    return root.Plan;
+  };
+  for (const statement of statements) for (let i = 0; i < EXECUTIONS; i++) await plan(statement);
+  return {
+    async look() {
+      const planned: Planned[] = [];
+      for (const statement of statements) planned.push(judged(statement, await plan(statement)));
+      return planned;
+    },
+  };
+}
+
+function judged({ what, on }: SentStatement, root: Plan): Planned {
+  const reads = new Set<string>();
+  const whole = new Set<string>();
+  const look = (plan: Plan, isLimited: boolean) => {
+    const { 'Node Type': type, 'Relation Name': table, 'Index Name': index, 'Index Cond': condition } = plan;
+    const isIndexed = type.includes('Index');
+    if (isIndexed || type === 'Seq Scan') {
+      const name = table ?? 'by';
+      reads.add(isIndexed ? `${table === undefined ? '' : `${table}:`}${index}` : `${name}:ALL`);
+      const isWhole = type === 'Seq Scan' || (condition === undefined && !isLimited);
+      if (isWhole && !SMALL.has(name) && !name.startsWith('pg_'))
+        whole.add(isIndexed ? `all of ${index}` : `all of ${name}`);
+    }
+    for (const each of plan.Plans ?? []) look(each, isLimited || type === 'Limit');
+  };
+  look(root, false);
+  const why = MEANT.find(([where, pattern]) => where === on && whole.size > 0 && pattern.test(what))?.[2];
+  return { what, on, reads: [...reads].join(' '), whole: why === undefined ? [...whole] : [], why };
+}
+
+const literal = (value: string | number | boolean | null): string => {
+  if (value === null) return 'null';
+  return typeof value === 'string' ? `E'${value.replace(/\\/g, '\\\\').replace(/'/g, "''")}'` : String(value);
+};
+
+// ---------------------------------------------------------------- tables that grow
+
+export const GROWN = [
+  ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'],
+  ...['order_search', 'order_search_queue', 'log_records', 'payment_effects'],
+];
+
+/** Rows from..to of every table that grows, made by Postgres: more like a load than like a shop. */
+export async function grow(client: PostgresClient, from: number, to: number): Promise<void> {
+  await client.session(async (session) => {
+    await session.query(
+      'be quick',
+      "select set_config('session_replication_role', 'replica', false), set_config('synchronous_commit', 'off', false), set_config('statement_timeout', '0', false)",
+    );
+    for (const text of GROWTH)
+      await session.query(
+        'fill a table',
+        text.replaceAll('$1', String(from)).replaceAll('$2', String(to)),
+        [],
+        LONG_MS,
+      );
+  });
+}
+
+const EACH = 'from generate_series($1::int, $2::int) i';
+const AT = 'to_timestamp(1700000000 + i * 0.1)';
+const GROWTH = [
+  `insert into orders (order_id, user_id, status, payment_status, currency, total_amount, correlation_id, created_at, updated_at, version, epoch, n, state)
+   select 'ORD-0' || md5(i::text), 'user-' || i % 1000, case when i % 20 = 0 then 'failed' else 'confirmed' end,
+     case when i % 20 = 0 then 'declined' else 'paid' end, 'USD', i % 500, 'c', ${AT}, ${AT}, 3, 0, 0,
+     case when i % 1000 = 0 then '{"phase":"holding","voidOwed":false}'::json end ${EACH}`,
+  `insert into order_items (order_id, line, product_id, quantity, unit_price, subtotal, hold, created_at)
+   select 'ORD-0' || md5(i::text), 1, 'PROD-' || i % 1000, 1, 1, 1, 'held', ${AT} ${EACH}`,
+  `insert into order_turns (order_id, version, at, correlation_id, events)
+   select 'ORD-0' || md5(i::text), 1, ${AT}, 'c', '[{"type":"confirmed"}]' ${EACH}`,
+  `insert into inventory_operations (ref, order_id, product_id, operation_type, operation_no, quantity, version, on_hand_after, held_after, correlation_id, created_at)
+   select 'ORD-0' || md5(i::text), 'ORD-0' || md5(i::text), 'PROD-' || i % 1000, 'hold', 1, 1, 1 + i / 1000, 5, 1, 'c', ${AT} ${EACH}`,
+  `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
+   select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0 ${EACH}`,
+  `insert into order_search (order_id, created_at, words)
+   select 'ORD-0' || md5(i::text), ${AT}, array_to_tsvector(array['w' || i % 100, 'thing']) ${EACH}`,
+  `insert into order_search_queue (order_ids) select '{ORD-0' || md5(i::text) || '}' ${EACH} where i % 100 = 0`,
+  `insert into log_records (log, position, record) select 'journal.' || i % 2, i, 'x' ${EACH}`,
+  `insert into payment_effects (order_id, effect, ref, minor, currency)
+   select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,
+];
+
+// ---------------------------------------------------------------- as a table
+
+export function tableOf(planned: readonly Planned[]): string {
+  const lines = planned.map(({ what, on, reads, whole, why }) => {
+    const verdict = why === undefined ? whole.join(', ') || 'by index' : `declared: ${why}`;
+    return `${on.padEnd(7)} ${what.slice(0, 44).padEnd(45)} ${verdict.padEnd(12)} ${reads}`;
+  });
+  return lines.join('\n');
+}
