@@ -39,7 +39,14 @@ export type HoldAnswer =
       /** How much of it is promised beyond what is in stock. */
       readonly backordered?: number;
     }
-  | { readonly product: ProductId; readonly answer: 'short'; readonly available: number }
+  | {
+      readonly product: ProductId;
+      readonly answer: 'short';
+      readonly available: number;
+      /** Answers of older versions have neither. */
+      readonly unitPrice?: number;
+      readonly currency?: string;
+    }
   | { readonly product: ProductId; readonly answer: 'unknown' };
 
 export type PaymentOperation = 'authorize' | 'capture' | 'void' | 'refund';

@@ -219,7 +219,13 @@ function answerText(answer: HoldAnswer): string {
     const waits = backordered === undefined ? '' : `,"backordered":${backordered}`;
     return `${head},"unit_price":${amountText(unitPrice, currency)},"currency":${quoted(currency)}${waits}}`;
   }
-  return answer.answer === 'short' ? `${head},"available":${answer.available}}` : `${head}}`;
+  if (answer.answer === 'unknown') return `${head}}`;
+  const { available, unitPrice, currency } = answer;
+  const price =
+    unitPrice === undefined || currency === undefined
+      ? ''
+      : `,"unit_price":${amountText(unitPrice, currency)},"currency":${quoted(currency)}`;
+  return `${head},"available":${available}${price}}`;
 }
 
 /** In the type it was sent in. */

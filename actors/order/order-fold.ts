@@ -34,13 +34,13 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
     order.lateMs = 0;
   },
   answered(order, { answers }) {
-    const lines = answered(order.lines, answers);
     order.currency = currencyOf(order, answers);
+    const lines = answered(order.lines, answers, order.currency);
     order.lines = order.phase === 'holding' ? lines : givenBack(lines);
   },
   held(order, { answers, currency, total }) {
     order.phase = 'charging';
-    order.lines = answered(order.lines, answers);
+    order.lines = answered(order.lines, answers, currency);
     order.currency = currency;
     order.total = total;
   },
@@ -69,7 +69,7 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
     order.shortages = shortages;
     order.voidOwed = voidOwed;
     order.lateMs = 0;
-    order.lines = givenBack(answered(order.lines, answers));
+    order.lines = givenBack(answered(order.lines, answers, order.currency));
     if (reason === 'payment_declined') order.payment = 'declined';
   },
   voided(order) {

@@ -39,8 +39,8 @@ export const sendLate: Row<'sendLate'> = (state) => {
 };
 
 export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instantPayment, captureOn }) => {
-  const lines = answered(state.lines, answers);
   const currency = currencyOf(state, answers);
+  const lines = answered(state.lines, answers, currency);
   if (answers.some((a) => a.answer === 'unknown' || (a.answer === 'held' && a.currency !== currency))) {
     return fail(state, 'unknown_product', answers);
   }
@@ -68,7 +68,9 @@ export const answeredTooLate: Row<'holdsAnswered'> = (state, { answers }) => ({
   events: [{ type: 'answered', answers }],
   letters: releases(
     state.id,
-    answered(state.lines, answers).filter(({ product }) => answers.some((a) => a.product === product)),
+    answered(state.lines, answers, currencyOf(state, answers)).filter(({ product }) =>
+      answers.some((a) => a.product === product),
+    ),
   ),
 });
 
@@ -95,7 +97,7 @@ function fail(
 ): Answer {
   return {
     events: [{ type: 'failed', reason, answers, shortages, voidOwed: state.phase === 'charging' }],
-    letters: releases(state.id, answered(state.lines, answers)),
+    letters: releases(state.id, answered(state.lines, answers, currencyOf(state, answers))),
   };
 }
 
@@ -124,19 +126,29 @@ export const releases = (order: OrderId, lines: readonly OrderLine[]): Letter[] 
       command: { type: 'release', order, quantity },
     }));
 
-/** The lines as these answers leave them. */
-export function answered(lines: readonly OrderLine[], answers: readonly HoldAnswer[]): readonly OrderLine[] {
+/** The lines as these answers leave them. @param currency the order's: a price in another one is none of its prices. */
+export function answered(
+  lines: readonly OrderLine[],
+  answers: readonly HoldAnswer[],
+  currency: string | undefined,
+): readonly OrderLine[] {
   if (answers.length === 0) return lines;
   return lines.map((line, i) => {
     if (line.hold !== 'asked') return line;
     // Answers mostly come in the order of the lines.
     const a = answers[i]?.product === line.product ? answers[i] : answers.find((each) => each.product === line.product);
     if (a === undefined) return line;
-    if (a.answer !== 'held') return { ...line, hold: a.answer };
+    const isPriced = a.answer !== 'unknown' && a.unitPrice !== undefined && a.currency === currency;
+    if (a.answer !== 'held' || !isPriced) return unpriced(line, a, isPriced ? a.unitPrice : undefined);
     // Written out: a spread that adds a field costs more than all else that is decided here.
     const { product, quantity } = line;
     return { product, quantity, hold: 'held', backordered: a.backordered ?? 0, unitPrice: a.unitPrice };
   });
+}
+
+function unpriced(line: OrderLine, a: HoldAnswer, unitPrice: number | undefined): OrderLine {
+  const backordered = a.answer === 'held' ? (a.backordered ?? 0) : line.backordered;
+  return { ...line, hold: a.answer, backordered, ...(unitPrice !== undefined && { unitPrice }) };
 }
 
 const shortagesOf = (state: OrderState, answers: readonly HoldAnswer[]): Shortage[] =>
@@ -149,6 +161,6 @@ const quantityOf = (state: OrderState, product: ProductId): number =>
 
 export function currencyOf(state: OrderState, answers: readonly HoldAnswer[]): string | undefined {
   if (state.currency !== undefined) return state.currency;
-  for (const a of answers) if (a.answer === 'held') return a.currency;
+  for (const a of answers) if (a.answer !== 'unknown' && a.currency !== undefined) return a.currency;
   return undefined;
 }

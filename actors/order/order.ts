@@ -51,7 +51,7 @@ export type PaymentStatus =
 export interface OrderLine extends Line {
   /** `late`: not sent yet. `asked`: no answer yet. `held` stands also for a line that has been committed. */
   readonly hold: 'late' | 'asked' | 'held' | 'short' | 'unknown' | 'released';
-  /** Minor units; known once held. */
+  /** Minor units of the order's currency; known once its product has answered. */
   readonly unitPrice?: number;
   /** Of the quantity: not in stock yet. */
   readonly backordered: number;
@@ -111,6 +111,7 @@ export interface OrderState {
   readonly voidOwed: boolean;
   readonly reason: FailureReason | undefined;
   readonly shortages: readonly Shortage[];
+  /** As it was asked for, or else that of the first product that answered with one. */
   readonly currency: string | undefined;
   /** Minor units; known once held. */
   readonly total: number | undefined;

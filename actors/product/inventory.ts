@@ -125,7 +125,8 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
     }
     const missing = quantity - free;
     if (!context.mayWait || !mayWait(state, missing)) {
-      return { events: [], letters: told(order, { product, answer: 'short', available: free }) };
+      const answer: HoldAnswer = { product, answer: 'short', available: free, unitPrice, currency: sold };
+      return { events: [], letters: told(order, answer) };
     }
     const backordered: ProductEvent = { type: 'backordered', order, quantity: missing };
     return {

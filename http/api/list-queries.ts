@@ -61,8 +61,8 @@ const orderFilters = {
   currency: currency.optional(),
   from: moment('Lists orders that were placed at this time or later.'),
   to: moment('Lists orders that were placed before this time.'),
-  min_total: amount('The least total, in the currency of each order.'),
-  max_total: amount('The highest total, in the currency of each order.'),
+  min_total: amount('The least total, in the currency of each order. A total that is not known matches no bound.'),
+  max_total: amount('The highest total, in the currency of each order. A total that is not known matches no bound.'),
   q: ruled<string>(
     `must be text of 1 to ${limits.searchChars} characters`,
     (value) => typeof value === 'string' && value !== '' && hasAtMost(value, limits.searchChars),

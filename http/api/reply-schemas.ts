@@ -80,8 +80,8 @@ const orderItem = z
     id: z.string(),
     product_id: z.string(),
     quantity: z.int().min(1),
-    unit_price: amount,
-    subtotal: amount,
+    unit_price: amount.optional().meta({ description: 'Known once the product has answered.' }),
+    subtotal: amount.optional(),
     backordered: z.int().min(1).optional().meta({ description: 'How much of the quantity is not in stock yet.' }),
   })
   .meta({ id: 'OrderItem' });
@@ -96,8 +96,14 @@ const order = z
     reason: words('FailureReason', REASONS).optional().meta({ description: 'Why the order failed.' }),
     payment_status: paymentStatus,
     fulfillment_status: fulfillmentStatus,
-    total_amount: amount,
-    currency: z.string().regex(/^[A-Z]{3}$/),
+    total_amount: amount
+      .optional()
+      .meta({ description: 'Known once every line is held; absent before, and in an order that never came so far.' }),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/)
+      .optional()
+      .meta({ description: 'As it was asked for, or that of its products; absent while nobody has said it.' }),
     shipping_address: address.optional(),
     billing_address: address.optional(),
     notes: z.string().optional(),

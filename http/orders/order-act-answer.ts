@@ -1,5 +1,5 @@
 /** Why an order was not changed, as a client hears it. */
-import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
+import { amountText } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
 import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
@@ -97,6 +97,6 @@ function words(lines: readonly Line[]): string {
 }
 
 function money(state: OrderState): string {
-  const currency = state.currency ?? DEFAULT_CURRENCY;
-  return `${amountText(refundable(state), currency)} ${currency}`;
+  const { currency } = state;
+  return currency === undefined ? 'nothing' : `${amountText(refundable(state), currency)} ${currency}`;
 }

@@ -183,7 +183,7 @@ function linesOf(given: readonly GivenLine[]): Line[] {
 }
 
 function minorOf(amount: number | string, state: OrderState): number {
-  const currency = state.currency ?? state.content.currency ?? DEFAULT_CURRENCY;
+  const currency = state.currency ?? DEFAULT_CURRENCY;
   const minor = typeof amount === 'string' ? minorOfText(amount, currency) : toMinor(amount, currency);
   if (minor !== undefined) return minor;
   const digits = minorDigits(currency);

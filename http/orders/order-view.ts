@@ -4,6 +4,7 @@
  * `"order_id":"` stand in it exactly once: quotes in user text are escaped, so none can fake them.
  */
 
+import { limits } from '../../actors/limits.js';
 import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
 import { NO_LIFE, type OrderState, type Refund } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
@@ -19,17 +20,21 @@ export const entityTag = ({ version }: { readonly version: number }): string => 
 export const versionsOf = (tags: readonly string[]): number[] =>
   tags.filter((tag) => /^"[1-9]\d{0,14}"$/.test(tag)).map((tag) => Number(tag.slice(1, -1)));
 
-/** Amounts are 0 until the lines are held, which is when their prices are known. */
+/** What is not known is absent: prices and the currency until products have answered, the total until all are held. */
 export function orderJson(state: OrderState): string {
   const { content } = state;
   const id = quote(state.id);
-  const currency = state.currency ?? content.currency ?? DEFAULT_CURRENCY;
+  const { currency, total } = state;
   const created = isoTime(state.createdAt);
   let text = `{"id":${id},"order_id":${id},"user_id":${content.userIsNumber ? content.user : quote(content.user)}`;
   if (content.email !== undefined) text += `,"user_email":${quote(content.email)}`;
   text += `,"status":"${statusOf(state.phase)}"`;
   if (state.reason !== undefined) text += `,"reason":"${state.reason}"`;
-  text += `,"payment_status":"${paymentStatusOf(state)}","fulfillment_status":"${fulfillmentStatusOf(state)}","total_amount":${amountText(state.total ?? 0, currency)},"currency":"${currency}"`;
+  text += `,"payment_status":"${paymentStatusOf(state)}","fulfillment_status":"${fulfillmentStatusOf(state)}"`;
+  if (currency !== undefined) {
+    if (total !== undefined) text += `,"total_amount":${amountText(total, currency)}`;
+    text += `,"currency":"${currency}"`;
+  }
   if (content.shippingAddress !== undefined) text += `,"shipping_address":${addressJson(content.shippingAddress)}`;
   if (content.billingAddress !== undefined) text += `,"billing_address":${addressJson(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;
@@ -37,13 +42,17 @@ export function orderJson(state: OrderState): string {
   for (let i = 0; i < state.lines.length; i++) {
     const line = state.lines[i];
     if (line === undefined) break;
-    const price = line.unitPrice ?? 0;
     if (i > 0) text += ',';
-    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity},"unit_price":${amountText(price, currency)},"subtotal":${amountText(price * line.quantity, currency)}`;
+    text += `{"id":${id.slice(0, -1)}-${i + 1}","product_id":${quote(line.product)},"quantity":${line.quantity}`;
+    if (line.unitPrice !== undefined && currency !== undefined) {
+      const subtotal = line.unitPrice * line.quantity;
+      text += `,"unit_price":${amountText(line.unitPrice, currency)}`;
+      if (subtotal <= limits.amountMinor) text += `,"subtotal":${amountText(subtotal, currency)}`;
+    }
     text += line.backordered > 0 ? `,"backordered":${line.backordered}}` : '}';
   }
   text += ']';
-  if (state.life !== NO_LIFE) text += lifeJson(state, currency);
+  if (state.life !== NO_LIFE) text += lifeJson(state);
   return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
 }
 
@@ -51,7 +60,7 @@ export function orderJson(state: OrderState): string {
 const addressJson = (address: Json): string => quote(address).replaceAll('"order_id":"', '"\\u006frder_id":"');
 
 /** What happened to it beside its outcome; each list only where it has something. */
-function lifeJson({ life }: OrderState, currency: string): string {
+function lifeJson({ life, currency = DEFAULT_CURRENCY }: OrderState): string {
   const shown: { [name: string]: unknown } = {};
   const tracking = trackingOf(life);
   if (tracking !== undefined) shown.tracking_id = tracking;
@@ -191,5 +200,9 @@ const shownAnswers = ({ answers }: Extract<OrderEvent, { type: 'held' | 'answere
 function shownAnswer(a: HoldAnswer): string {
   const head = `{"product_id":${quote(a.product)},"answer":"${a.answer}"`;
   if (a.answer === 'held') return `${head},"unit_price":${amountText(a.unitPrice, a.currency)}}`;
-  return a.answer === 'short' ? `${head},"available":${a.available}}` : `${head}}`;
+  if (a.answer === 'unknown') return `${head}}`;
+  const { available, unitPrice, currency } = a;
+  const price =
+    unitPrice === undefined || currency === undefined ? '' : `,"unit_price":${amountText(unitPrice, currency)}`;
+  return `${head},"available":${available}${price}}`;
 }

@@ -3,7 +3,6 @@
  * a product is, else `orders`; each has the order's time, so each can be walked newest first. Texts are made of
  * constants here; what a client has sent is always a parameter.
  */
-import { DEFAULT_CURRENCY } from '../../actors/money.js';
 import type { OrderFilter, OrderKey } from '../../actors/ports/queries.js';
 import { wordsOf } from '../../actors/search-words.js';
 import type { Parameter } from '../postgres/postgres.js';
@@ -99,11 +98,10 @@ function built(
   order(status, 'status =');
   order(payment, 'payment_status =');
   order(fulfillment, 'fulfillment_status =');
-  // What is not known yet, or never will be, is shown as nothing in the default currency, and found as that.
-  if (currency === DEFAULT_CURRENCY) ofOrder.push(`(o.currency = ${given(currency)} or o.currency is null)`);
-  else order(currency, 'currency =');
+  order(currency, 'currency =');
+  // One that is not known lies within no bound.
   const total = (value: Parameter | undefined, is: string) => {
-    if (value !== undefined) ofOrder.push(`coalesce(o.total_amount, 0) ${is} ${given(value, 'numeric')}`);
+    if (value !== undefined) ofOrder.push(`o.total_amount ${is} ${given(value, 'numeric')}`);
   };
   total(minTotal, '>=');
   total(maxTotal, '<=');

@@ -1,5 +1,5 @@
 /** The twin of the lists in Postgres, over the tables of memory-tables.ts. Sorts what it is asked for: not for large data. */
-import { comparable, DEFAULT_CURRENCY, decimalText } from '../../actors/money.js';
+import { comparable, decimalText } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, Page, Queries } from '../../actors/ports/queries.js';
@@ -78,20 +78,25 @@ export function memoryQueries({ orders, history, products, operations, writes }:
 
 function isListed(state: OrderState, filter: OrderFilter): boolean {
   const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
-  const shownCurrency = state.currency ?? DEFAULT_CURRENCY;
-  const total = comparable(decimalText(state.total ?? 0, shownCurrency));
   return (
     (user === undefined || state.content.user === user) &&
     (status === undefined || statusOf(state.phase) === status) &&
     (payment === undefined || paymentStatusOf(state) === payment) &&
     (fulfillment === undefined || fulfillmentStatusOf(state) === fulfillment) &&
     (product === undefined || state.lines.some((line) => line.product === product)) &&
-    (currency === undefined || shownCurrency === currency) &&
+    (currency === undefined || state.currency === currency) &&
     (from === undefined || state.createdAt >= from) &&
     (to === undefined || state.createdAt < to) &&
-    (minTotal === undefined || total >= comparable(minTotal)) &&
-    (maxTotal === undefined || total <= comparable(maxTotal))
+    hasTotal(state, minTotal, maxTotal)
   );
+}
+
+/** A total that is not known lies within no bound. */
+function hasTotal({ total, currency }: OrderState, min: string | undefined, max: string | undefined): boolean {
+  if (min === undefined && max === undefined) return true;
+  if (total === undefined || currency === undefined) return false;
+  const decimal = comparable(decimalText(total, currency));
+  return (min === undefined || decimal >= comparable(min)) && (max === undefined || decimal <= comparable(max));
 }
 
 const counted = (total: number) => ({ total, isEstimate: false });

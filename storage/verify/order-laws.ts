@@ -81,10 +81,10 @@ const FOLDED = `select order_id, count(*) as events, count(distinct version) as 
 const refunded = (which: string): string =>
   `(select coalesce(sum(f.asked[i][2]::numeric), 0) from generate_subscripts(f.asked, 1) i where ${which})`;
 
-/** Who never came to be held has the currency of the first answer that held. */
+/** Who never came to be held has the currency of the first answer with one. */
 const ANSWERED_CURRENCY = `(select a.body->>'currency'
   from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
-  where h.order_id = f.order_id and h.type in ('answered', 'failed') and a.body->>'answer' = 'held'
+  where h.order_id = f.order_id and h.type in ('answered', 'failed') and a.body->>'currency' is not null
   order by h.version, a.at limit 1)`;
 
 const GIVEN = refunded('f.asked[i][1] = any(f.given)');
@@ -197,6 +197,10 @@ const times: SqlLaw = {
     from wrong order by id, version ${OFFENDERS}`,
 };
 
+/** Of a line whose product is sold in another currency than the order has: none; older versions stored its number. */
+const ofOwnCurrency = (column: 'unit_price' | 'subtotal'): string =>
+  `case when (e).is_foreign and (i).${column} is null then null else (e).${column} end`;
+
 const items = (parameters: readonly string[]): SqlLaw => ({
   promise: 'outcome',
   of: 'order',
@@ -216,12 +220,13 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       where h.type = 'stock_arrived' group by 1, 2),
     answers as (
       select distinct on (h.order_id, a.body->>'product') h.order_id, a.body->>'product' as product_id,
-        a.body->>'answer' as answer, (a.body->>'unitPrice')::numeric as price, (a.body->>'backordered')::bigint as backordered
+        a.body->>'answer' as answer, a.body->>'currency' as currency, (a.body->>'unitPrice')::numeric as price,
+        (a.body->>'backordered')::bigint as backordered
       from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
       where h.type in ('answered', 'held', 'failed')
       order by h.order_id, a.body->>'product', h.version, a.at),
     expected as (
-      select p.order_id, p.line, p.product_id, p.quantity, a.price * d.scale as unit_price,
+      select p.order_id, p.line, p.product_id, p.quantity, a.currency <> o.currency as is_foreign, a.price * d.scale as unit_price,
         case when a.price * p.quantity <= 9007199254740991 then a.price * p.quantity * d.scale end as subtotal,
         case when a.answer is null then case when t.order_id is null then 'asked' else 'late' end
           when a.answer = 'held' and o.status in ('failed', 'cancelled') then 'released' else a.answer end as hold,
@@ -234,14 +239,14 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       select coalesce(e.order_id, i.order_id) as id, coalesce(e.line, i.line) as line, e, i, count(*) over () as total
       from expected e full join order_items i on i.order_id = e.order_id and i.line = e.line
       where (i.product_id, i.quantity, i.unit_price, i.subtotal, i.hold, i.backordered)
-        is distinct from (e.product_id, e.quantity, e.unit_price, e.subtotal, e.hold, e.backordered)
+        is distinct from (e.product_id, e.quantity, ${ofOwnCurrency('unit_price')}, ${ofOwnCurrency('subtotal')}, e.hold, e.backordered)
       order by 1, 2 ${OFFENDERS})
     select id, c.what || ' of line ' || line as what, c.found, c.expected, total
     from wrong cross join lateral (values
       (1, 'order_items.product_id', (i).product_id, (e).product_id),
       (2, 'order_items.quantity', (i).quantity::text, (e).quantity::text),
-      (3, 'order_items.unit_price', (i).unit_price::text, trim_scale((e).unit_price)::text),
-      (4, 'order_items.subtotal', (i).subtotal::text, trim_scale((e).subtotal)::text),
+      (3, 'order_items.unit_price', (i).unit_price::text, trim_scale(${ofOwnCurrency('unit_price')})::text),
+      (4, 'order_items.subtotal', (i).subtotal::text, trim_scale(${ofOwnCurrency('subtotal')})::text),
       (5, 'order_items.hold', (i).hold, (e).hold),
       (6, 'order_items.backordered', (i).backordered::text, (e).backordered::text)
     ) as c(at, what, found, expected)

@@ -54,7 +54,7 @@ const stock = await call(base, 'post', '/api/inventory', { path: {}, body: { pro
 if (stock.status !== 201) throw new Error(stock.body.message ?? '');
 const placed = await call(base, 'post', '/api/orders', { path: {}, body: { user_id: 'ada', items: [{ product_id: 'box', quantity: 4 }] } });
 if (placed.status !== 201) throw new Error(placed.body.message ?? '');
-const total: number = placed.body.data.total_amount;
+const total: number | undefined = placed.body.data.total_amount;
 const found = await call(base, 'get', '/api/orders/{order_id}', { path: { order_id: placed.body.data.order_id }, body: undefined });
 if (found.status !== 200) throw new Error('not found');
 const listed = await call(base, 'get', '/api/orders', { path: {}, query: { user_id: 'ada', status: 'confirmed', page: 1 }, body: undefined });

@@ -178,6 +178,11 @@ if (database !== undefined) {
         ['nobody-knows', 1],
       ],
       [['yen', 2]],
+      [['yen', 1_000_000]],
+      [
+        ['many', 1],
+        ['yen', 1_000_000],
+      ],
       [
         ['yen', 1],
         ['many', 1],

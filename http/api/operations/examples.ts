@@ -76,7 +76,13 @@ export const transitions = {
   fulfillment_statuses: ['unfulfilled', 'shipped', 'delivered'],
 };
 
-export const pendingOrder = { ...placedOrder, status: 'pending', payment_status: 'pending' };
+/** Its amounts are not known yet. */
+const { total_amount: _, currency: __, ...withoutAmounts } = placedOrder;
+export const pendingOrder = {
+  ...withoutAmounts,
+  ...{ status: 'pending', payment_status: 'pending' },
+  order_items: placedOrder.order_items.map(({ unit_price: _, subtotal: __, ...item }) => item),
+};
 
 const step = (version: number, event: string, data: object) => ({
   event,

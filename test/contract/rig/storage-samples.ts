@@ -114,6 +114,11 @@ export function lived(): OrderState[] {
       paid('captured'),
     ]),
     afterCommands(CONTENT, [answered(held(P1, 'USD'), { product: P2, answer: 'short', available: 3 })]),
+    afterCommands(CONTENT, [
+      answered({ product: P1, answer: 'short', available: 0, unitPrice: 250, currency: 'EUR' }),
+      answered(held(P2, 'EUR')),
+    ]),
+    afterCommands(CONTENT, [answered(held(P1, 'USD'), held(P2, 'JPY'))]),
     afterCommands(CONTENT, [answered(held(P1, 'USD'), { product: P2, answer: 'unknown' })]),
     afterCommands(CONTENT, [answered({ product: P1, answer: 'unknown' }, { product: P2, answer: 'unknown' })]),
     afterCommands(CONTENT, [all('USD'), paid('declined')]),

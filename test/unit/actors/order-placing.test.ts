@@ -119,6 +119,29 @@ test('short of one after another was held: that one goes back (O1)', () => {
     .follows([failed({ answers: [short(B)], shortages: [{ product: B, asked: 1, available: 0 }] })], [release(A, 2)]);
 });
 
+test('a failed order has the currency of its products, and their prices', () => {
+  const answer = short(A, 0, 700, 'EUR');
+  const state = given(placed(oneLine(A, 2)))
+    .when(answers(answer))
+    .follows([failed({ answers: [answer], shortages: [{ product: A, asked: 2, available: 0 }] })]);
+  assert.equal([state.currency, state.lines[0]?.unitPrice, state.total], ['EUR', 700, undefined]);
+});
+
+test('a failed order has no currency where nobody said one, as in older answers', () => {
+  const older = { product: A, answer: 'short', available: 0 } as const;
+  const state = given(placed(oneLine(A, 2)))
+    .when(answers(older))
+    .follows([failed({ answers: [older], shortages: [{ product: A, asked: 2, available: 0 }] })]);
+  assert.equal([state.currency, state.lines[0]?.unitPrice], [undefined, undefined]);
+});
+
+test('a price in another currency is none of the order', () => {
+  for (const foreign of [held(B, 500, 'JPY'), short(B, 0, 500, 'JPY')]) {
+    const after = orderAfter([placed(), failed({ answers: [held(A), foreign] })]);
+    assert.equal([after.currency, after.lines.map(({ unitPrice }) => unitPrice)], ['USD', [500, undefined]]);
+  }
+});
+
 test('an unknown product: fails, whatever else is short', () => {
   given(placed())
     .when(answers(short(A), unknown(B)))

@@ -42,7 +42,10 @@ export const held = (product: ProductId, unitPrice = 500, currency = 'USD'): Hol
   unitPrice,
   currency,
 });
-export const short = (product: ProductId, available = 0): HoldAnswer => ({ product, answer: 'short', available });
+export const short = (product: ProductId, available = 0, unitPrice = 500, currency = 'USD'): HoldAnswer => ({
+  ...{ product, answer: 'short', available },
+  ...{ unitPrice, currency },
+});
 export const unknown = (product: ProductId): HoldAnswer => ({ product, answer: 'unknown' });
 
 export const hold = (product: ProductId, quantity: number, order: OrderId = O1) =>

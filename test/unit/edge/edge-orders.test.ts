@@ -2,8 +2,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
+import { absentOrder } from '../../../actors/order/order.js';
+import { evolveOrder } from '../../../actors/order/order-fold.js';
 import { Unavailable } from '../../../actors/unavailable.js';
-import { type Fixture, startFixture } from './edge-fixture.js';
+import { type Fixture, type Shown, startFixture } from './edge-fixture.js';
 
 const test = suite<{ f: Fixture }>('the edge: orders');
 
@@ -15,6 +17,12 @@ test.before.each(async (context) => {
   context.f.owners.stockUp('7', 100);
 });
 test.after.each(({ f }) => f.stop());
+
+interface Order {
+  readonly currency?: string;
+  readonly total_amount?: number;
+  readonly order_items: readonly { readonly unit_price?: number; readonly subtotal?: number }[];
+}
 
 const times = (text: string, part: string) => text.split(part).length - 1;
 
@@ -117,6 +125,28 @@ test('404 unknown product and 402 declined carry the order', async ({ f }) => {
   assert.is(declined.status, 402);
   assert.is(declined.at('code'), 'payment_declined');
   assert.match(String(declined.at('order_id')), /^ORD-/);
+});
+
+test('what is not known is absent: amounts and currency of orders that failed or wait', async ({ f }) => {
+  f.owners.stockUp('euro', 1, 'EUR', 250);
+  const shown = async (reply: Shown) => (await f.get(`/api/orders/${reply.at('order_id')}`)).at('data') as Order;
+  const short = await shown(await f.post('/api/orders', { user_id: 'u', product_id: 'euro', quantity: 2 }));
+  assert.equal([short.currency, short.total_amount], ['EUR', undefined]);
+  assert.equal([short.order_items[0]?.unit_price, short.order_items[0]?.subtotal], [2.5, 5]);
+  const unknown = await shown(await f.post('/api/orders', { user_id: 'u', product_id: 'nope', quantity: 2 }));
+  const said = { user_id: 'u', product_id: 'nope', quantity: 2, currency: 'EUR' };
+  assert.is((await shown(await f.post('/api/orders', said))).currency, 'EUR', 'as the client said');
+  const [line] = unknown.order_items;
+  for (const name of ['currency', 'total_amount']) assert.not(name in unknown, name);
+  for (const name of ['unit_price', 'subtotal']) assert.not(name in (line ?? {}), name);
+
+  f.owners.interfere = async ({ order, content, correlation }) => {
+    const placed = { type: 'placed', content, correlation } as const;
+    return { kind: 'pending', state: evolveOrder(absentOrder(order), placed, 1) };
+  };
+  const pending = await f.post('/api/orders', { user_id: 'u', product_id: 'p1', quantity: 1 });
+  assert.is(pending.status, 202);
+  assert.not.match(pending.text, /total_amount|currency|unit_price|subtotal|:0[,}]/);
 });
 
 test('202 with its place when the outcome takes longer, 409 when its time ran out', async ({ f }) => {

@@ -15,6 +15,7 @@ const act = { ref, fingerprint: 'f' };
 const answers = [
   { product, answer: 'held', unitPrice: 1999, currency: 'USD' },
   { product, answer: 'short', available: 3 },
+  { product, answer: 'short', available: 3, unitPrice: 7_000_000_000_000_001, currency: 'EUR' },
   { product, answer: 'unknown' },
 ] as const;
 
@@ -55,6 +56,7 @@ const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEvent, { 
       answers: [
         { product_id: product, answer: 'held', unit_price: 19.99, currency: 'USD' },
         { product_id: product, answer: 'short', available: 3 },
+        { product_id: product, answer: 'short', available: 3, unit_price: 70000000000000.01, currency: 'EUR' },
         { product_id: product, answer: 'unknown' },
       ],
     },
