@@ -13,7 +13,6 @@ interface Schema {
   readonly required?: readonly string[];
   readonly description?: string;
   readonly format?: string;
-  readonly default?: unknown;
   readonly [limit: string]: unknown;
 }
 
@@ -39,7 +38,7 @@ export const rows = (fields: readonly Field[], named: Named, marked: Marked): Ht
     const limits = limitsOf(schema);
     const isMarked = isRequired === (marked === 'required');
     const needed = isMarked ? html`<span class="needed">${marked}</span>` : undefined;
-    const notes = [limits, description].filter((note) => note !== undefined && note !== '').join('. ');
+    const notes = [description, limits].filter((note) => note !== undefined && note !== '').join(' ');
     return html`<div><dt><code>${name}</code><span class="type">${typeOf(schema, named)}</span>${needed}</dt>${
       notes === '' ? undefined : html`<dd>${inline(notes)}</dd>`
     }</div>`;
@@ -80,22 +79,23 @@ function typeOf(given: Schema, named: Named): string {
 
 const plain = (n: unknown): string => Number(n).toLocaleString('en-US');
 
+/** A sentence, or nothing. */
 function limitsOf(schema: Schema): string {
-  const { minimum, maximum, minLength, maxLength, minItems, maxItems, pattern, default: otherwise } = schema;
+  const { minimum, maximum, minLength, maxLength, minItems, maxItems, pattern } = schema;
   const said = [
     range(minimum, maximum, ''),
     range(minLength, maxLength, ' characters'),
     range(minItems, maxItems, ' entries'),
-    pattern === undefined ? '' : `matches ${pattern}`,
-    otherwise === undefined ? '' : `${JSON.stringify(otherwise)} if it is left out`,
+    pattern === undefined ? '' : `Matches \`${pattern}\``,
   ];
-  return said.filter((one) => one !== '').join('; ');
+  return said.flatMap((limit) => (limit === '' ? [] : [`${limit}.`])).join(' ');
 }
 
 function range(from: unknown, to: unknown, unit: string): string {
   // What JSON can hold at all is no limit to speak of.
   const isLimit = typeof to === 'number' && to < Number.MAX_SAFE_INTEGER;
   if (from === undefined || Number(from) <= -Number.MAX_SAFE_INTEGER)
-    return isLimit ? `at most ${plain(to)}${unit}` : '';
-  return isLimit ? `${plain(from)} to ${plain(to)}${unit}` : `at least ${plain(from)}${unit}`;
+    return isLimit ? `At most ${plain(to)}${unit}` : '';
+  if (isLimit) return `${plain(from)} to ${plain(to)}${unit}`;
+  return from === 1 && unit !== '' ? 'Not empty' : `At least ${plain(from)}${unit}`;
 }

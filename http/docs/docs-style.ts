@@ -26,7 +26,6 @@ pre code { background: none; border: 0; padding: 0; overflow-wrap: normal; }
 nav { padding: 1rem 1.25rem; border-bottom: 1px solid var(--line); }
 nav .name { font-weight: 700; font-size: 1.15rem; letter-spacing: -.01em; color: var(--ink); text-decoration: none; }
 nav .name small { font-weight: 400; color: var(--soft); margin-left: .4rem; }
-nav summary { cursor: pointer; color: var(--soft); padding: .3rem 0; }
 nav h2 { font-size: .75rem; letter-spacing: .09em; text-transform: uppercase; color: var(--soft); margin: 1.2rem 0 .3rem; }
 nav ul { list-style: none; margin: 0; padding: 0; }
 nav li a { display: flex; gap: .55rem; align-items: baseline; padding: .22rem .5rem; margin: 0 -.5rem; border-radius: 6px; color: var(--ink); text-decoration: none; font-size: .92rem; line-height: 1.4; }

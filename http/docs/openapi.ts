@@ -161,9 +161,13 @@ const ID_HEADERS = [
 
 export const isEverywhere = (header: string): boolean => ID_HEADERS.some(({ name }) => name === header);
 
+/** OpenAPI's security has no word for it. */
+const FOR_SERVICES = 'Only a service can do this. A customer cannot, even with its own order.';
+
 function described(operation: Operation, components: Components): Described {
   const { id, summary, description, tag, scope, etag = false } = operation;
   const body = requestBody(operation, components);
+  const paragraphs = [description ?? [], scope.startsWith('service:') ? FOR_SERVICES : []].flat();
   const parameters = [
     ...parametersOf(operation.params, 'path', components),
     ...parametersOf(operation.query, 'query', components),
@@ -174,7 +178,7 @@ function described(operation: Operation, components: Components): Described {
   return {
     operationId: id,
     summary,
-    ...(description !== undefined && { description }),
+    ...(paragraphs.length > 0 && { description: paragraphs.join('\n\n') }),
     tags: [tag],
     security: securityOf(scope),
     parameters: parameters.map((parameter) => components.parameter(parameter)),

@@ -93,7 +93,7 @@ export const orderOperations = [
     ].join('\n\n'),
     query: orderListQuery,
     examples: [
-      { name: 'All' },
+      { name: 'All orders' },
       { name: 'Orders of one user', query: { user_id: 'ada', status: 'confirmed', page: '1', page_size: '50' } },
       { name: 'By cursor', query: { limit: '50', payment_status: 'paid', from: '2026-11-01', min_total: '100' } },
       { name: 'By search', query: { q: 'ada london' } },

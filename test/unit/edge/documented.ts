@@ -8,7 +8,7 @@ import { errorReply, problemReply } from '../../../http/api/envelopes.js';
 import { ERRORS, type ErrorCode } from '../../../http/api/errors.js';
 import { codesOf, type Operation } from '../../../http/api/operation.js';
 
-interface Seen {
+export interface Seen {
   readonly status: number;
   readonly contentType: string;
   readonly text: string;

@@ -1,15 +1,18 @@
 /** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { errorReply } from '../../../http/api/envelopes.js';
 import { ERRORS, type ErrorCode, exampleOf } from '../../../http/api/errors.js';
-import type { Example, Operation } from '../../../http/api/operation.js';
 import { operations } from '../../../http/api/operations/all.js';
 import { pathsOf } from '../../../http/api/routes.js';
+import { curlsOf } from '../../../http/docs/curl.js';
 import { openApiDocument } from '../../../http/docs/openapi.js';
-import { replyFault, schemaFault } from './documented.js';
+import { replyFault, type Seen, schemaFault } from './documented.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
+const run = promisify(execFile);
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 const test = suite<{ f: Fixture }>('the document');
 
@@ -143,13 +146,11 @@ test('what is on both ports is served on both, and nothing else', async ({ f }) 
   }
 });
 
-test('the examples are answered as documented', async ({ f }) => {
+test('the requests that the page shows are answered as documented', async ({ f }) => {
   for (const operation of operations) {
-    for (const example of operation.examples ?? []) {
-      const reply = await ask(f, operation, example);
-      const text = await reply.text();
-      const seen = { status: reply.status, contentType: reply.headers.get('content-type') ?? '', text };
-      assert.is(replyFault(operation, seen), undefined, `${operation.id}, ${example.name}: ${reply.status} ${text}`);
+    for (const { label, source } of curlsOf(operation, f.base)) {
+      const seen = await inShell(source);
+      assert.is(replyFault(operation, seen), undefined, `${operation.id}, ${label}: ${seen.status} ${seen.text}`);
     }
   }
 });
@@ -161,14 +162,14 @@ test('the served document is this one', async ({ f }) => {
   assert.equal(Object.keys(reply.at('paths') as object), Object.keys(document.paths));
 });
 
-const ask = (f: Fixture, { method, path }: Operation, { params = {}, query, headers, body }: Example) => {
-  const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-  return fetch(`${f.base}${filled}${query === undefined ? '' : `?${new URLSearchParams(query)}`}`, {
-    method,
-    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-};
+/** A curl line as a reader pastes it. */
+async function inShell(line: string): Promise<Seen> {
+  const told = line.replace('curl -s', "curl -s -m 20 -w '\\n%{http_code} %{content_type}'");
+  const { stdout } = await run('sh', ['-c', told], { maxBuffer: 2 ** 24 });
+  const end = stdout.lastIndexOf('\n');
+  const [status = '', ...contentType] = stdout.slice(end + 1).split(' ');
+  return { status: Number(status), contentType: contentType.join(' '), text: stdout.slice(0, end) };
+}
 
 /** `/api/inventory/check` is a product of that name for GET. */
 const isAnothers = (method: string, url: string): boolean =>
