@@ -31,7 +31,7 @@ import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
 import { healthReport, type Running } from './telemetry/health-report.js';
-import { createLogger } from './telemetry/logger.js';
+import { createLogger, failedStart } from './telemetry/logger.js';
 import { nodeMeter, searchMeter, watchRedis, watchSizes } from './telemetry/node-metrics.js';
 import { laterApiKeys, laterGremlin, laterQueries } from './until-started.js';
 import { version } from './version.js';
@@ -105,8 +105,11 @@ class Holdfast {
     const registry = createRegistry();
     this.dataDir = await openDataDir(config.dataDir);
     signal.throwIfAborted();
+    if (config.kafkaBrokers.length > 0) {
+      logger.warn({}, 'KAFKA_BROKERS is set and has no effect: this version does not use Kafka');
+    }
     const { rateLimit, redisUrl, serviceName: name } = config;
-    if (rateLimit !== undefined && redisUrl !== undefined) this.counts = connectRedis(redisUrl, logger);
+    if (rateLimit !== undefined && redisUrl !== undefined) this.counts = connectRedis(redisUrl, logger, 'REDIS_URL');
     this.edge = await startEdge({
       host: config.host,
       port: config.port,
@@ -310,7 +313,9 @@ async function main(): Promise<number> {
     await house.run();
   } catch (error) {
     if (!asked) {
-      logger.error({ err: error }, sentence(error));
+      const isRead = process.stderr.isTTY;
+      if (isRead) process.stderr.write(failedStart(sentence(error)));
+      if (!isRead || !process.stdout.isTTY) logger.error({ err: error }, sentence(error));
       code = 1;
     }
   }

@@ -32,6 +32,7 @@ import { postgresSnapshots } from '../storage/snapshots/snapshots.js';
 import type { Config } from './config/config.js';
 import type { Servers } from './servers/servers.js';
 import { settle } from './settle.js';
+import { explained } from './which-variable.js';
 
 /** Room in a broker's message for subject and headers. */
 const ENVELOPE_BYTES = 4_096;
@@ -63,12 +64,15 @@ export interface Stores {
 
 export async function openStores(config: Config, servers: Servers, clock: Clock, logger: Logger): Promise<Stores> {
   const { postgres, nats: broker } = servers;
-  const ran = await migrate(postgres.url, logger);
+  const ran = await explained(migrate(postgres.url, logger), postgres.ours ? undefined : postgres.url);
   if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date');
   const client = connectPostgres(postgres.url, { max: config.databasePool, log: logger });
   let nats: Nats | undefined;
   try {
-    nats = broker && (await connectNats(broker.url, { name: `${config.serviceName} ${config.nodeName}`, log: logger }));
+    if (broker !== undefined) {
+      const name = `${config.serviceName} ${config.nodeName}`;
+      nats = await explained(connectNats(broker.url, { name, log: logger }), broker.ours ? undefined : broker.url);
+    }
     return await withStreams(config, servers, client, nats, clock, logger);
   } catch (error) {
     await nats?.close();
@@ -119,7 +123,7 @@ async function withStreams(
       ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
-  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger);
+  const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger, 'REDIS_URL');
   // Their own as well: many long lists at once wait for one another, and a look by id does not wait for them.
   const listClient = connectPostgres(servers.postgres.url, {
     max: LIST_POOL,

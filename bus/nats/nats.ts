@@ -69,6 +69,11 @@ export class JetStreamRefusal extends Error {
   readonly description: string;
 }
 
+/** The message names the hosts and says why; who knows where the URL came from says which variable. */
+export class CannotReachNats extends Error {
+  override readonly name = 'CannotReachNats';
+}
+
 const CONNECT_MS = 3_000;
 const API_MS = 5_000;
 // A broker that has stopped answering is noticed after the third unanswered second.
@@ -93,9 +98,7 @@ export async function connectNats(url: string, { name, log }: { name: string; lo
       noAsyncTraces: true,
     });
   } catch (error) {
-    throw new Error(
-      `NATS at ${servers.join(', ')} cannot be reached: ${words(error)}. Is it running, and NATS_URL right?`,
-    );
+    throw new CannotReachNats(`${servers.join(', ')}: ${whyNotConnected(error)}`);
   }
   if (!(nc instanceof NatsConnectionImpl)) throw new Error('This version of nats.js takes no finished frames.');
   return new Connection(nc, log);
@@ -261,6 +264,23 @@ const refusal = ({ code, err_code, description }: NonNullable<JetStreamError['er
   new JetStreamRefusal(err_code ?? code, description ?? 'no reason given', what);
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** In words, of what may lie several causes deep; never a password. */
+function whyNotConnected(error: unknown): string {
+  const all: string[] = [];
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    const { code = '' } = each as NodeJS.ErrnoException;
+    all.push(`${code} ${each.name} ${each.message}`);
+    if (each instanceof AggregateError) for (const one of each.errors) all.push(words(one));
+  }
+  const said = all.join(' ');
+  if (/authori[sz]ation|authentication/i.test(said)) return 'it refuses this user, password or token';
+  if (/ENOTFOUND|EAI_AGAIN|getaddrinfo/.test(said)) return 'there is no host of this name';
+  if (/CERT|SIGNATURE|certificate|altnames/i.test(said)) return `its TLS certificate is not accepted: ${words(error)}`;
+  if (/ECONNREFUSED|connection refused/i.test(said)) return 'nobody listens there';
+  if (/timeout/i.test(said)) return 'it does not answer';
+  return words(error);
+}
 
 interface Access {
   readonly servers: string[];

@@ -60,11 +60,12 @@ interface ChildRecord extends ProcessMark {
 const recordOf = (dataDir: string, name: string) => join(dataDir, 'children', `${name}.json`);
 const logOf = (dataDir: string, name: string) => join(dataDir, 'logs', `${name}.log`);
 
-/** Ends a child that outlived an earlier holder of DATA_DIR, and waits for its end. Only under its lock. */
-export async function endOrphan(dataDir: string, name: string, steps: readonly StopStep[], log: Log): Promise<void> {
+/** Ends a child that outlived an earlier holder of DATA_DIR, and waits for its end. Only under its lock. @returns was there one? */
+export async function endOrphan(dataDir: string, name: string, steps: readonly StopStep[], log: Log): Promise<boolean> {
   const record = await recall<ChildRecord>(recordOf(dataDir, name));
-  if (record === undefined) return;
-  if (isAlive(record)) {
+  if (record === undefined) return false;
+  const outlived = isAlive(record);
+  if (outlived) {
     log(`${name}: ending the one that outlived an earlier start (pid ${record.pid}, ${record.command})`);
     if (!(await endProcess(record, steps))) {
       throw new Error(
@@ -73,6 +74,7 @@ export async function endOrphan(dataDir: string, name: string, steps: readonly S
     }
   }
   await rm(recordOf(dataDir, name), { force: true });
+  return outlived;
 }
 
 /** Starts it and waits until it is ready; from then on an unexpected end starts it again, without an end. */

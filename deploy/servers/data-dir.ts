@@ -57,6 +57,23 @@ export async function openDataDir(given: string): Promise<DataDir> {
   }
 }
 
+/** Who holds the folder now, without a try to take it; undefined: nobody. */
+export async function holderOf(path: string): Promise<number | undefined> {
+  const { road, leave } = await shortRoad(join(path, 'lock'));
+  try {
+    for (const name of await readdir(join(path, 'lock'))) {
+      if (name.startsWith('.')) continue;
+      const state = await ask(join(road, name)).outcome;
+      const pid = /^held (\d+)/.exec(state)?.[1];
+      if (pid !== undefined) return Number(pid);
+      if (state.startsWith('held')) throw new DataDirBusy(path, holder(state));
+    }
+    return undefined;
+  } finally {
+    await leave();
+  }
+}
+
 async function makeFolder(given: string): Promise<string> {
   try {
     // 0755: as root Postgres runs as another user, who must get through. Secrets in it are 0600 each.

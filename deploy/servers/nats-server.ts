@@ -18,7 +18,7 @@ const KNOWS_SYNC: readonly [number, number] = [2, 10];
 const READY_WITHIN_MS = 60_000;
 const ASK_WITHIN_MS = 3000;
 const START_TRIES = 3;
-const STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 2000 }];
+export const NATS_STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 2000 }];
 /** One thread at a time, beside those that wait for the disk: its one client's messages come one after another. */
 const RUNTIME = { GOMAXPROCS: '1' };
 
@@ -79,7 +79,7 @@ export async function startNats(
   log: Log,
   signal?: AbortSignal,
 ): Promise<NatsServer> {
-  await endOrphan(dataDir, 'nats', STOP, log);
+  await endOrphan(dataDir, 'nats', NATS_STOP, log);
   const known = (await recall<NatsMemory>(memoryOf(dataDir))) ?? { password: newPassword() };
   let [wantedPort, wantedMonitor] = [known.port, known.monitorPort];
   for (let tries = 1; ; tries++) {
@@ -119,7 +119,7 @@ async function startOn(
       env: { PATH: process.env.PATH, HOME: dataDir, ...RUNTIME },
       ready: async () => (await isHealthy(monitorUrl)) && (await askBroker(monitorUrl))?.name === name,
       readyWithinMs: READY_WITHIN_MS,
-      stopSteps: STOP,
+      stopSteps: NATS_STOP,
       signal,
     },
     log,

@@ -21,7 +21,7 @@ const INIT_WITHIN_MS = 120_000;
 const READY_WITHIN_MS = 120_000;
 const START_TRIES = 3;
 /** Fast shutdown, then immediate; together well within the ten seconds we have ourselves. */
-const STOP: readonly StopStep[] = [
+export const POSTGRES_STOP: readonly StopStep[] = [
   { signal: 'SIGINT', waitMs: 2000 },
   { signal: 'SIGQUIT', waitMs: 500 },
 ];
@@ -75,7 +75,7 @@ export async function rememberedPostgresUrl(dataDir: string): Promise<string | u
 }
 
 export async function startPostgres(dataDir: string, log: Log, signal?: AbortSignal): Promise<PostgresServer> {
-  await endOrphan(dataDir, 'postgres', STOP, log);
+  await endOrphan(dataDir, 'postgres', POSTGRES_STOP, log);
   const user = unprivilegedUser();
   const memory = await openHome(dataDir, user, log);
   const data = dataIn(memory.home);
@@ -122,7 +122,7 @@ function spec(binaries: PostgresBinaries, data: string, port: number, settings: 
     env: cleanEnv(),
     ready: (pid: number) => isReady(data, pid),
     readyWithinMs: READY_WITHIN_MS,
-    stopSteps: STOP,
+    stopSteps: POSTGRES_STOP,
   };
 }
 

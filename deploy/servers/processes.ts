@@ -65,14 +65,19 @@ export async function until(holds: () => boolean | Promise<boolean>, withinMs: n
   }
 }
 
+/** One signal, and a wait for its effect; says whether the process is gone. */
+export async function askToEnd(mark: ProcessMark, signal: NodeJS.Signals, waitMs: number): Promise<boolean> {
+  send(mark, signal, mark.pid);
+  return until(() => !isAlive(mark), waitMs);
+}
+
 /**
  * Signals step by step until the process is gone; the last word is SIGKILL to its whole group, and to what
  * it started: a backend of Postgres has a group of its own, and one that is stopped outlives its postmaster.
  */
 export async function endProcess(mark: ProcessMark, steps: readonly StopStep[]): Promise<boolean> {
   for (const { signal, waitMs } of steps) {
-    send(mark, signal, mark.pid);
-    if (await until(() => !isAlive(mark), waitMs)) return true;
+    if (await askToEnd(mark, signal, waitMs)) return true;
   }
   const all = [mark, ...startedBy(mark.pid)];
   send(mark, 'SIGKILL', -mark.pid);

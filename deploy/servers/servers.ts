@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import { type Config, withoutSecrets } from '../config/config.js';
-import type { Log } from './children.js';
+import { endOrphan, type Log } from './children.js';
 import type { DataDir } from './data-dir.js';
 import {
   fetchNats,
@@ -18,9 +18,9 @@ import {
   natsInFolder,
   natsOnPath,
 } from './nats-binary.js';
-import { askBroker, rememberedNats, startNats } from './nats-server.js';
+import { askBroker, NATS_STOP, rememberedNats, startNats } from './nats-server.js';
 import { recall, remember } from './postgres-memory.js';
-import { rememberedPostgresUrl, startPostgres } from './postgres-server.js';
+import { POSTGRES_STOP, rememberedPostgresUrl, startPostgres } from './postgres-server.js';
 
 interface PostgresInUse {
   readonly url: string;
@@ -144,6 +144,13 @@ export async function findServers(config: Wanted, dataDir: string) {
     config.natsUrls.length > 0 ? { url: config.natsUrls.join(','), monitorUrl: config.natsMonitorUrl } : undefined;
   const nats = given ?? (settled?.nats === 'none' ? undefined : await rememberedNats(dataDir));
   return { postgres, nats };
+}
+
+/** Ends the servers that outlived an earlier holder of DATA_DIR; only under its lock. @returns how many */
+export async function endOrphans(dataDir: string, log: Log): Promise<number> {
+  const nats = await endOrphan(dataDir, 'nats', NATS_STOP, log);
+  const postgres = await endOrphan(dataDir, 'postgres', POSTGRES_STOP, log);
+  return Number(nats) + Number(postgres);
 }
 
 async function choosePostgres(start: Start): Promise<Part<PostgresInUse>> {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from '../../actors/ports/runtime.js';
+import { whyNotConnected } from './connect-failure.js';
 import { parsePostgresUrl } from './libpq-url.js';
 
 const TABLE = 'holdfast_migrations';
@@ -15,6 +16,11 @@ const LOCK = 4_862_110_717;
 const LOCK_MS = 60_000;
 const CONNECT_MS = 5_000;
 const MIGRATION_MS = 300_000;
+
+/** The message says of each host why; who knows where the URL came from says which variable. */
+export class CannotConnect extends Error {
+  override readonly name = 'CannotConnect';
+}
 
 /** The names of the migrations that this call ran. */
 export async function migrate(url: string, log?: Logger): Promise<readonly string[]> {
@@ -95,12 +101,12 @@ async function connect(url: string): Promise<pg.Client> {
         await client.connect();
         const { rows } = await client.query('select pg_is_in_recovery() as standby');
         if (!rows[0]?.standby) return client;
-        failures.push(`${host}:${port} (a standby, which takes no changes)`);
+        failures.push(`${host}:${port}: it is a standby, which takes no changes`);
       } catch (error) {
-        failures.push(`${host}:${port} (${error instanceof Error ? error.message : String(error)})`);
+        failures.push(`${host}:${port}: ${whyNotConnected(error, target)}`);
       }
       await client.end().catch(ignore);
     }
   }
-  throw new Error(`Postgres cannot be reached to bring its tables up to date: ${failures.join(', ')}`);
+  throw new CannotConnect([...new Set(failures)].join('; '));
 }

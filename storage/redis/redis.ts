@@ -32,8 +32,11 @@ const LOOK_AGAIN_MS = 1_000;
 const CONNECT_MS = 2_000;
 const RECONNECT_MS = 1_000;
 
-/** @param url redis:// or rediss://, with user, password and database as they are wanted. */
-export function connectRedis(url: string, logger: Logger): Redis {
+/**
+ * @param url redis:// or rediss://, with user, password and database as they are wanted.
+ * @param setBy the variable that has the URL, for complaints.
+ */
+export function connectRedis(url: string, logger: Logger, setBy = 'its URL'): Redis {
   const target = new URL(url);
   target.search = ''; // Its parameters would be options of the driver, and those are ours.
   const connection = new Driver(target.href, {
@@ -49,8 +52,13 @@ export function connectRedis(url: string, logger: Logger): Redis {
   });
   let lastError = 'it cannot be reached';
   // Without a hearer the driver would write each one to the screen.
+  let isRefused = false;
   connection.on('error', (error: Error) => {
-    lastError = error.message;
+    lastError = whyNotConnected(error);
+    // It answers, and with a no: neither time nor the breaker will change that.
+    if (!/user or password|no password/.test(lastError) || isRefused) return;
+    isRefused = true;
+    logger.warn({ cause: lastError }, `Redis cannot be used: correct ${setBy}; everything goes on without it`);
   });
   connection.connect().catch(() => {}); // It goes on trying.
 
@@ -61,7 +69,7 @@ export function connectRedis(url: string, logger: Logger): Redis {
   });
   let isTold = false;
   breaker.onBreak(() => {
-    if (!isTold) logger.warn({ cause: lastError }, 'Redis does not answer: everything goes on without it');
+    if (!isTold) logger.warn({ cause: lastError }, `Redis (${setBy}) does not answer: everything goes on without it`);
     isTold = true;
   });
   breaker.onReset(() => {
@@ -82,6 +90,19 @@ export function connectRedis(url: string, logger: Logger): Redis {
       connection.disconnect();
     },
   };
+}
+
+/** In words; never a password. */
+function whyNotConnected(error: Error): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (/WRONGPASS|invalid (username|password)/i.test(message)) return 'it refuses this user or password';
+  if (/NOAUTH/.test(message)) return 'it wants a user or password';
+  if (/without any password configured|no password is set/i.test(message))
+    return 'it has no password set, and the URL has one';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no host of this name';
+  if (code === 'ECONNREFUSED') return 'nobody listens there';
+  if (/CERT|SIGNATURE/.test(code)) return `its TLS certificate is not accepted: ${message}`;
+  return message || code || 'it cannot be reached';
 }
 
 /** Over TLS: who answers for many names must be told which one is meant. The driver does not; an address is no name. */

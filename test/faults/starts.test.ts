@@ -76,7 +76,7 @@ test('/health says of our own broker what the broker says of itself', async () =
 
 test('ready means that the demo products are there, also on the start after one that was killed before', async () => {
   for (const isKilled of [false, true]) {
-    const other = await RealSystem.build({ SEED: 'demo' });
+    const other = await RealSystem.build({ SEED: 'demo', KAFKA_BROKERS: 'kafka.example:9092' });
     if ('skipped' in other) throw new Error(other.skipped);
     houses.push(other);
     if (isKilled) {
@@ -93,6 +93,7 @@ test('ready means that the demo products are there, also on the start after one 
     assert.equal(await stock(), [200, 200, 200, 200, 200]);
     const order = await other.post('/api/orders', { user_id: 'first', product_id: 'PROD-001', quantity: 1 });
     assert.is(order.status, 201, order.text);
+    assert.match(other.output, /"level":"warn".*KAFKA_BROKERS is set and has no effect/);
     await other.end('SIGTERM');
   }
 });

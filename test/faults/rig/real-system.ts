@@ -210,8 +210,13 @@ export class RealSystem {
   }
 
   /** `holdfast verify` with the same environment: 0 is clean. */
-  async verify(): Promise<RunResult> {
-    return run(process.execPath, [CLI, 'verify'], {
+  verify(): Promise<RunResult> {
+    return this.command('verify');
+  }
+
+  /** `holdfast ...` with the same environment. */
+  async command(...words: readonly string[]): Promise<RunResult> {
+    return run(process.execPath, [CLI, ...words], {
       deadlineMs: patientMs(VERIFY_MS),
       cwd: CHECKOUT,
       env: { ...this.env },

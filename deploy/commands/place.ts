@@ -1,0 +1,68 @@
+// Where the stores of this environment are, for a command that looks: beside what runs; else our own servers, started
+// for the look and ended after it.
+
+import type { Logger } from '../../actors/ports/runtime.js';
+import { whyNotConnected } from '../../storage/postgres/connect-failure.js';
+import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
+import { CouldNotLook } from '../../storage/verify/verdict.js';
+import type { Config } from '../config/config.js';
+import { openDataDir } from '../servers/data-dir.js';
+import { findServers, startServers } from '../servers/servers.js';
+
+export interface Place {
+  readonly postgres: string;
+  readonly nats: { readonly url: string } | undefined;
+}
+
+/** Standard output is for the answer alone. */
+export const say = (line: string) => void process.stderr.write(`${line}\n`);
+export const print = (line: string) => void process.stdout.write(`${line}\n`);
+export const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (_fields, line) => say(line) };
+
+/** Nobody waits longer than this to hear that there is nothing to look at. */
+const LOOK_WITHIN_MS = 9_000;
+const CONNECT_MS = 2_500;
+const POOL = 4;
+
+export async function look(
+  config: Config,
+  run: (client: PostgresClient, place: Place) => Promise<number>,
+): Promise<number> {
+  const beside = await findServers(config, config.dataDir);
+  if (beside === undefined) {
+    throw new CouldNotLook(
+      `nothing was ever started in ${config.dataDir}: set DATA_DIR or DATABASE_URL as the start has it`,
+    );
+  }
+  const found = await reach(beside.postgres);
+  if ('client' in found) return run(found.client, beside);
+  if (config.databaseUrl !== undefined) {
+    throw new CouldNotLook(`Postgres at DATABASE_URL cannot be asked: ${found.why}. Is it running, and the URL right?`);
+  }
+
+  const dataDir = await openDataDir(config.dataDir);
+  try {
+    const servers = await startServers(config, dataDir, say, AbortSignal.timeout(LOOK_WITHIN_MS));
+    try {
+      const own = await reach(servers.postgres.url);
+      if ('why' in own) throw new CouldNotLook(`our own Postgres was started and cannot be asked: ${own.why}`);
+      return await run(own.client, { postgres: servers.postgres.url, nats: servers.nats });
+    } finally {
+      await servers.stop();
+    }
+  } finally {
+    await dataDir.release();
+  }
+}
+
+/** A client that has had an answer, or why there is none. */
+async function reach(url: string): Promise<{ readonly client: PostgresClient } | { readonly why: string }> {
+  const client = connectPostgres(url, { max: POOL, log: quiet });
+  try {
+    await client.query('ask whether Postgres answers', 'select 1', [], CONNECT_MS);
+    return { client };
+  } catch (error) {
+    await client.end();
+    return { why: whyNotConnected(error, client.target) };
+  }
+}

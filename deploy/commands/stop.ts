@@ -1,0 +1,49 @@
+// `holdfast stop`: ends what runs in this DATA_DIR. A running node is asked to end (SIGTERM) and waited for; after a
+// kill -9 of it, the servers that outlived it are ended. Nobody is signalled who is not known by pid and start time.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.js';
+import { holderOf, openDataDir } from '../servers/data-dir.js';
+import { askToEnd, markOf } from '../servers/processes.js';
+import { endOrphans } from '../servers/servers.js';
+import { say } from './place.js';
+
+export const STOP_USAGE = `  holdfast stop           end what runs in DATA_DIR: the node, or what a kill -9 of it left behind
+                          exit 0: nothing of it runs any more; 1: it has not ended in time; 2: could not look`;
+
+const EXIT_ENDED = 0;
+const EXIT_STILL_RUNS = 1;
+/** A node ends itself hard after 15 s. */
+const END_MS = 20_000;
+
+export async function stop({ dataDir }: Pick<Config, 'dataDir'>, withinMs = END_MS): Promise<number> {
+  if (!existsSync(join(dataDir, 'lock'))) {
+    say(`Nothing was ever started in DATA_DIR ${dataDir}.`);
+    return EXIT_ENDED;
+  }
+  const pid = await holderOf(dataDir);
+  if (pid !== undefined && !(await endNode(pid, withinMs))) return EXIT_STILL_RUNS;
+  const folder = await openDataDir(dataDir); // Whoever starts meanwhile keeps it, and is named.
+  try {
+    const left = await endOrphans(folder.path, say);
+    if (left === 0 && pid === undefined) say(`Nothing runs in DATA_DIR ${dataDir}.`);
+    return EXIT_ENDED;
+  } finally {
+    await folder.release();
+  }
+}
+
+async function endNode(pid: number, withinMs: number): Promise<boolean> {
+  const mark = markOf(pid);
+  if (mark === undefined) {
+    say(`The process with pid ${pid} holds it, and cannot be seen from here: stop it where it runs.`);
+    return false;
+  }
+  say(`Asking the node with pid ${pid} to end (SIGTERM).`);
+  const since = performance.now();
+  const hasEnded = await askToEnd(mark, 'SIGTERM', withinMs);
+  const took = `${((performance.now() - since) / 1000).toFixed(1)} s`;
+  say(hasEnded ? `It has ended after ${took}.` : `It has not ended within ${took}: kill -9 ${pid}, then stop again.`);
+  return hasEnded;
+}

@@ -1,0 +1,46 @@
+/** Why Postgres lets nobody in, in words: both drivers give codes of Postgres, of the network or of TLS. Never a password. */
+import type { PostgresTarget } from './libpq-url.js';
+
+type Who = Pick<PostgresTarget, 'user' | 'database'>;
+
+/** A clause that follows the name of the host. */
+export function whyNotConnected(error: unknown, { user, database }: Who): string {
+  const { code, message } = codeOf(error);
+  switch (code) {
+    case '28P01':
+      return `the password of user "${user}" is wrong`;
+    case '28000':
+      return `user "${user}" is not allowed in: ${message}`;
+    case '3D000':
+      return `there is no database "${database}"`;
+    case '42501':
+      return `user "${user}" may not use database "${database}"`;
+    case '53300':
+      return 'it has no connection left';
+    case '57P03':
+      return 'it is still starting, or shutting down';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'there is no host of this name';
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return 'nobody listens there';
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'CONNECT_TIMEOUT':
+      return 'it does not answer';
+  }
+  if (/password must be a string|no password/i.test(message)) return `it wants a password of user "${user}"`;
+  if (/does not support SSL/i.test(message)) return 'it does not know TLS: sslmode=disable goes without';
+  if (/CERT|TLS|SSL|SIGNATURE/.test(code)) return `its TLS certificate is not accepted: ${message}`;
+  return /timeout/i.test(message) ? 'it does not answer' : message;
+}
+
+/** `localhost` is two addresses, and their failures come together. */
+function codeOf(error: unknown): { readonly code: string; readonly message: string } {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return { code, message };
+}

@@ -1,0 +1,48 @@
+/** What stands in the log: words for machines and for people. */
+import { PassThrough } from 'node:stream';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createLogger, failedStart, lineForPeople } from '../../../deploy/telemetry/logger.js';
+
+const test = suite('log');
+
+function logged(): { readonly out: PassThrough; readonly lines: () => string[] } {
+  const out = new PassThrough();
+  return {
+    out,
+    lines: () =>
+      String(out.read() ?? '')
+        .trim()
+        .split('\n'),
+  };
+}
+
+test('levels are words, and a line for people has the words first and a stack below', () => {
+  const { out, lines } = logged();
+  const logger = createLogger({ logLevel: 'debug', serviceName: 's', nodeName: 'n' }, out);
+  logger.debug({ ms: 1.25 }, 'request');
+  logger.info({}, 'runs');
+  logger.warn({ cause: 'late' }, 'slow');
+  logger.error({ err: new TypeError('x is no function') }, 'broken code');
+  const all = lines();
+  assert.equal(
+    all.map((line) => (JSON.parse(line) as { level: string }).level),
+    ['debug', 'info', 'warn', 'error'],
+  );
+  const [debug, info, warn, error] = all.map(lineForPeople);
+  assert.match(debug ?? '', /^\d\d:\d\d:\d\d\.\d{3} debug request ms=1\.25\n$/);
+  assert.match(info ?? '', / info {2}runs\n$/);
+  assert.match(warn ?? '', / warn {2}slow cause=late\n$/);
+  assert.match(error ?? '', / error broken code\n {4}TypeError: x is no function\n {4} +at /);
+});
+
+test('a start that failed says what is wrong, then each way out, a line each', () => {
+  const said = failedStart('Cannot listen on 127.0.0.1:3000: another process listens there. Set PORT to what is free.');
+  assert.equal(said.trim().split('\n'), [
+    'Holdfast did not start.',
+    '  Cannot listen on 127.0.0.1:3000: another process listens there.',
+    '  Set PORT to what is free.',
+  ]);
+});
+
+test.run();
