@@ -105,6 +105,7 @@ class Holdfast {
     const registry = createRegistry();
     this.dataDir = await openDataDir(config.dataDir);
     signal.throwIfAborted();
+    logger.info({}, `Holdfast ${version} is starting in DATA_DIR ${this.dataDir.path}`);
     if (config.kafkaBrokers.length > 0) {
       logger.warn({}, 'KAFKA_BROKERS is set and has no effect: this version does not use Kafka');
     }
@@ -209,7 +210,7 @@ class Holdfast {
     const { main, inventory } = edge?.ports ?? {};
     logger.info(
       { port: main, inventoryPort: inventory },
-      `Holdfast ${version} takes orders at http://${config.host}:${main}/api/orders`,
+      `Holdfast ${version} takes orders at http://${config.host}:${main}/api/orders (reference: /docs)`,
     );
     await this.tellAuth();
   }
@@ -321,6 +322,7 @@ async function main(): Promise<number> {
   }
   try {
     await house.stop();
+    if (asked) logger.info({}, 'stopped');
   } catch (error) {
     logger.error({ cause: sentence(error) }, 'the stop was not clean: the next start of this DATA_DIR heals it');
     code = 1;
