@@ -19,7 +19,7 @@ export const KEYS_USAGE = `  holdfast keys create --name N --scopes A,B [--user 
   holdfast keys list      show all keys: what they may, until when, when last used
   holdfast keys revoke ID refuse a key from now on`;
 
-export type KeysCommand =
+type KeysCommand =
   | { readonly kind: 'create'; readonly wanted: Wanted; readonly expiresMs: number | undefined }
   | { readonly kind: 'list' }
   | { readonly kind: 'revoke'; readonly id: string };

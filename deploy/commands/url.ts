@@ -16,7 +16,7 @@ const EXIT_UNKNOWN = 2;
 const CONNECT_MS = 1_500;
 const NATS_PORT = 4222;
 
-export type Server = 'postgres' | 'nats';
+type Server = 'postgres' | 'nats';
 
 export async function printUrl(config: Config, of: Server): Promise<number> {
   const { dataDir } = config;
