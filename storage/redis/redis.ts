@@ -97,8 +97,7 @@ function whyNotConnected(error: Error): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (/WRONGPASS|invalid (username|password)/i.test(message)) return 'it refuses this user or password';
   if (/NOAUTH/.test(message)) return 'it wants a user or password';
-  if (/password configured|no password is set/i.test(message))
-    return 'it has no password set, and the URL has one';
+  if (/password configured|no password is set/i.test(message)) return 'it has no password set, and the URL has one';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'there is no host of this name';
   if (code === 'ECONNREFUSED') return 'nobody listens there';
   if (/CERT|SIGNATURE/.test(code)) return `its TLS certificate is not accepted: ${message}`;
