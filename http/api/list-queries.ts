@@ -23,16 +23,30 @@ import {
 const MOMENT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 const MOMENT_RULE = 'must be a date such as 2026-11-21, or a time with its zone such as 2026-11-21T11:49:34Z';
 
-/** An ISO 8601 date (midnight UTC) or time with its zone, as wall-clock milliseconds. */
+/** A moment as it was given, which may be finer than what is stored. */
+interface Moment {
+  /** Wall-clock milliseconds, the rest cut off. */
+  readonly ms: number;
+  /** The rest, below a million. */
+  readonly ns: number;
+}
+
+/** What is stored has whole milliseconds: it is no earlier than the moment if it is no earlier than this. */
+const firstMs = ({ ms, ns }: Moment): number => (ns > 0 ? ms + 1 : ms);
+
+const isLater = (one: Moment, other: Moment): boolean =>
+  one.ms > other.ms || (one.ms === other.ms && one.ns > other.ns);
+
+/** An ISO 8601 date (midnight UTC) or time with its zone. */
 const moment = (description: string) =>
-  ruled<string>(MOMENT_RULE, (value) => typeof value === 'string' && msOf(value) !== undefined, {
+  ruled<string>(MOMENT_RULE, (value) => typeof value === 'string' && momentOf(value) !== undefined, {
     anyOf: [
       { type: 'string', format: 'date' },
       { type: 'string', format: 'date-time' },
     ],
     description,
   })
-    .transform((text) => msOf(text) ?? 0)
+    .transform((text): Moment => momentOf(text) ?? { ms: 0, ns: 0 })
     .optional();
 
 const amount = (description: string) =>
@@ -107,7 +121,9 @@ export function orderFilter(asked: OrderListQuery): OrderFilter {
     max_total,
     q,
   } = asked;
-  if (from !== undefined && to !== undefined && from > to) throw invalidField('from', 'must not be later than to');
+  if (from !== undefined && to !== undefined && isLater(from, to)) {
+    throw invalidField('from', 'must not be later than to');
+  }
   if (min_total !== undefined && max_total !== undefined && comparable(min_total) > comparable(max_total)) {
     throw invalidField('min_total', 'must not be more than max_total');
   }
@@ -118,8 +134,8 @@ export function orderFilter(asked: OrderListQuery): OrderFilter {
     ...(fulfillment_status !== undefined && { fulfillment: fulfillment_status }),
     ...(product_id !== undefined && { product: productId(product_id) }),
     ...(currency !== undefined && { currency }),
-    ...(from !== undefined && { from }),
-    ...(to !== undefined && { to }),
+    ...(from !== undefined && { from: firstMs(from) }),
+    ...(to !== undefined && { to: firstMs(to) }),
     ...(min_total !== undefined && { minTotal: min_total }),
     ...(max_total !== undefined && { maxTotal: max_total }),
     ...(q !== undefined && { words: q }),
@@ -168,12 +184,13 @@ const LATEST = Date.UTC(10_000, 0);
 const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < LATEST;
 
 /** Undefined where it is no such moment, or a day that no month has. */
-function msOf(given: string): number | undefined {
+function momentOf(given: string): Moment | undefined {
   // An unescaped plus comes as a blank.
   const text = given.replace(' ', '+');
   if (!MOMENT.test(text)) return undefined;
   const day = Date.parse(text.slice(0, 10));
   const ms = Date.parse(text);
   const isDay = !Number.isNaN(day) && new Date(day).toISOString().startsWith(text.slice(0, 10));
-  return isDay && !Number.isNaN(ms) ? ms : undefined;
+  const finer = /\.\d{3}(\d{1,6})/.exec(text)?.[1] ?? '';
+  return isDay && !Number.isNaN(ms) ? { ms, ns: Number(finer.padEnd(6, '0')) } : undefined;
 }

@@ -60,6 +60,8 @@ interface Common {
   readonly headers?: Readonly<Record<string, z.ZodType>>;
   /** Requests to show, each with a name; path parameters and query as they stand in `path`. */
   readonly examples?: readonly Example[];
+  /** Past Koa and its router (hot-routes.ts): its path has no parameters. */
+  readonly hot?: boolean;
   /** Its answers bear an ETag: whoever has it already (If-None-Match) hears 304. */
   readonly etag?: boolean;
   /** A body may be left out; then it is `{}`. */
@@ -90,7 +92,6 @@ export interface Operation extends Common {
 
 interface Declared<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType> extends Common {
   readonly params?: P;
-  /** Parameters that are not in it are ignored. */
   readonly query?: Q;
   readonly body?: B;
   handle(handlers: Handlers, input: Input<P, Q, B>, request: ApiRequest): Promise<Answer>;
@@ -103,6 +104,7 @@ interface Input<P, Q, B> {
 }
 
 const nothing = z.object({});
+const NONE: Readonly<Record<string, never>> = {};
 
 export function operation<
   P extends z.ZodObject = typeof nothing,
@@ -110,6 +112,9 @@ export function operation<
   B extends z.ZodType = typeof nothing,
 >({ handle, ...declared }: Declared<P, Q, B>): Operation {
   const { params, query, body, optionalBody = false, stream } = declared;
+  const stray = strayParameters(declared);
+  const queryOf = (url: string) =>
+    query === undefined && !url.includes('?') ? NONE : readQuery(query ?? nothing, url, stray);
   return {
     ...declared,
     params: params ?? nothing,
@@ -119,14 +124,18 @@ export function operation<
       if (stream !== undefined) mustBeOfType(request.req, stream.contentType);
       // What is not declared is not read: the handler's type has nothing in it.
       const input = {
-        params: readParams(params ?? nothing, request.params),
-        query: readQuery(query ?? nothing, request.req.url ?? ''),
+        params: params === undefined ? NONE : readParams(params, request.params),
+        query: queryOf(request.req.url ?? ''),
         body: body === undefined ? {} : validated(body, await readJson(request.req, optionalBody)),
       } as Input<P, Q, B>;
-      return handle(handlers, input, request);
+      return await handle(handlers, input, request); // A promise that is returned takes two turns more.
     },
   };
 }
+
+/** Probes and browsers may add what they like to an address, such as a number that no cache knows. */
+const strayParameters = ({ path }: Pick<Common, 'path'>): 'refused' | 'ignored' =>
+  /^\/(api|internal)\//.test(path) ? 'refused' : 'ignored';
 
 /** Every code that it may answer, those that any operation of its kind may answer included. */
 export function codesOf({

@@ -6,11 +6,11 @@ import type { IncomingMessage } from 'node:http';
 import { prefersSecond } from '../wire/accept.js';
 import { ERRORS, type ErrorCode } from './errors.js';
 
-export const JSON_TYPE = 'application/json; charset=utf-8';
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 const INSTANCE_CHARS = 500;
 
-export const wantsProblem = (req: IncomingMessage): boolean => prefersSecond(req, JSON_TYPE, PROBLEM_TYPE);
+export const wantsProblem = (req: IncomingMessage): boolean =>
+  prefersSecond(req, 'application/json', 'application/problem+json');
 
 /** Where the reference page (docs-page.ts) explains a code. */
 export const anchorOf = (code: ErrorCode): string => `error-${code}`;

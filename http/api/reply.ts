@@ -10,7 +10,7 @@ import { precondition } from '../wire/conditional.js';
 import { writeAtOnce } from '../wire/single-write-reply.js';
 import type { ErrorCode } from './errors.js';
 import { Failure } from './failure.js';
-import { JSON_TYPE, PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
+import { PROBLEM_TYPE, problemOf, wantsProblem } from './problem.js';
 
 export interface Answer {
   readonly status: number;
@@ -45,6 +45,8 @@ interface Continuation {
   /** For a Link header. */
   readonly links: readonly string[];
 }
+
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** @param data JSON text. */
 export const success = (status: number, data: string, message?: string): Answer => ({

@@ -12,7 +12,7 @@ import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../../actors/ports/gremlin-setti
 import type { Page } from '../../actors/ports/queries.js';
 import type { Json } from '../../actors/protocol.js';
 import { fieldName } from '../wire/json-body.js';
-import { type Failure, type FieldError, invalid, invalidField } from './failure.js';
+import { type Failure, type FieldError, invalid } from './failure.js';
 
 // ---------------------------------------------------------------- words
 
@@ -310,29 +310,46 @@ export type GremlinBody = z.output<typeof gremlinBody>;
 export const readParams = <T extends z.ZodObject>(schema: T, params: Readonly<Record<string, string>>): z.output<T> =>
   validated(schema, params);
 
-/** Parameters that nobody asked for are ignored; one that is given twice is not guessed about. */
-export function readQuery<T extends z.ZodObject>(schema: T, url: string): z.output<T> {
+/**
+ * A filter that is misspelt would filter nothing, so a parameter that is not known is refused, as a field of a body is.
+ * One that is given twice is not guessed about.
+ */
+export function readQuery<T extends z.ZodObject>(schema: T, url: string, unknown: 'refused' | 'ignored'): z.output<T> {
   const start = url.indexOf('?');
-  const given = new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+  if (start < 0) return validated(schema, {});
+  const given = new URLSearchParams(url.slice(start + 1));
   const read: Record<string, string> = {};
-  for (const name of Object.keys(schema.shape)) {
-    const [value, ...more] = given.getAll(name);
-    if (more.length > 0) throw invalidField(name, 'is given twice');
-    if (value?.includes('\0')) throw invalidField(name, 'contains U+0000');
-    if (value !== undefined) read[name] = value;
-  }
-  return validated(schema, read);
-}
-
-/** Answers the value as the schema has it, or throws with every wrong field named. */
-export function validated<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw refusal(result.error.issues, value);
-}
-
-function refusal(issues: readonly z.core.$ZodIssue[], value: unknown): Failure {
   const errors: FieldError[] = [];
+  for (const name of new Set(given.keys())) {
+    const isKnown = Object.hasOwn(schema.shape, name);
+    if (!isKnown && unknown === 'ignored') continue;
+    const values = given.getAll(name);
+    const problem = isKnown ? problemOf(values) : 'is not a parameter that is known here';
+    const field = name === '' ? 'query' : fieldName([name]);
+    if (problem === undefined) read[name] = values[0] ?? '';
+    else errors.push({ field, message: `${field} ${problem}.` });
+  }
+  return validated(schema, read, errors);
+}
+
+function problemOf(values: readonly string[]): string | undefined {
+  if (values.length > 1) return 'is given twice';
+  return values[0]?.includes('\0') ? 'contains U+0000' : undefined;
+}
+
+/** Answers the value as the schema has it, or throws with every wrong field named, those that were found before too. */
+export function validated<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  found: readonly FieldError[] = [],
+): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success && found.length === 0) return result.data;
+  throw refusal(result.error?.issues ?? [], value, found);
+}
+
+function refusal(issues: readonly z.core.$ZodIssue[], value: unknown, found: readonly FieldError[]): Failure {
+  const errors = [...found];
   for (const issue of issues) {
     if (issue.code === 'unrecognized_keys') {
       for (const name of issue.keys) {

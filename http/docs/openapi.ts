@@ -65,7 +65,7 @@ const ABOUT = [
   'Orders and stock over HTTP. Each path under `/api/` also works under `/api/v1/`, with the same answers.',
   'A success is `{"status":"success","message"?,"data"}`. A list has `pagination` beside `data`. An error is `{"status":"error","code","message","errors":[{"field","message"}]}`. A client that prefers `application/problem+json` to `application/json` gets the same error as RFC 9457 problem details.',
   'A write that is answered with 2xx is on disk. A 503 is not a no. Send the same request again with the same `Idempotency-Key`: nothing happens twice.',
-  'Each GET also answers HEAD, and each path answers OPTIONS. Unknown query parameters are ignored. Unknown fields of a body are refused.',
+  'Each GET also answers HEAD, and each path answers OPTIONS. Unknown or repeated query parameters under `/api/` and `/internal/` are refused, and so are unknown fields of a body.',
 ].join('\n\n');
 
 const TAGS: { readonly [T in Tag]: string } = {

@@ -178,8 +178,8 @@ export class Inventory {
     const before = ledgerVersion(name, cursor);
     if (!(await owners.product(product))?.known) throw unknownProduct(id);
     if (at !== undefined) {
-      const { operation } = await fromReadModel(() => queries.stockAt(product, at));
-      return success(200, balanceJson(id, at, operation));
+      const { operation } = await fromReadModel(() => queries.stockAt(product, at.ms)); // Nothing happens within a millisecond.
+      return success(200, balanceJson(id, at.ms, operation));
     }
     const { operations, more } = await fromReadModel(() => queries.ledger(product, before, limit));
     const last = operations.at(-1);

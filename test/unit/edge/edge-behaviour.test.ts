@@ -88,16 +88,16 @@ test('problem details point to where the reference explains them', async ({ f })
   const accept = 'application/problem+json';
   const page = (await f.get('/docs')).text;
   for (const [code, kind] of Object.entries(ERRORS)) assert.match(page, `id="error-${code}"`, kind.title);
-  const other = await f.get('/api/orders/nope%20?secret=1', { accept });
+  const other = await f.get('/api/orders/nope%20', { accept });
   assert.is(other.at('status'), 400);
-  const reply = await f.get('/api/orders/nope?secret=1', { accept });
+  const reply = await f.get('/api/nope?secret=1', { accept });
   assert.is(reply.headers.get('content-type'), 'application/problem+json; charset=utf-8');
   assert.equal(JSON.parse(reply.text), {
     type: '/docs#error-not_found',
     title: 'Not found',
     status: 404,
-    detail: 'There is no order nope.',
-    instance: '/api/orders/nope',
+    detail: 'There is nothing at /api/nope. The reference is at /docs.',
+    instance: '/api/nope',
     code: 'not_found',
     errors: [],
   });

@@ -1,6 +1,7 @@
 /** Lists over HTTP: what may be asked, pages by number and by cursor, and a product's ledger. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { productId } from '../../../actors/ids.js';
 import { operations } from '../../../http/api/operations/all.js';
 import { replyFault } from './documented.js';
 import { type Fixture, type Shown, startFixture } from './edge-fixture.js';
@@ -45,9 +46,96 @@ test('every filter reaches the queries as it was meant', async ({ f }) => {
     maxTotal: '20',
     words: 'a b',
   });
-  assert.is((await f.get('/api/users/bob/orders?user_id=ada&q=x')).status, 200);
+  assert.is((await f.get('/api/users/bob/orders?q=x')).status, 200);
   assert.equal(f.owners.asked.at(-1), { user: 'bob', words: 'x' });
   assert.is((await f.get('/api/orders?from=2026-02-01T10:00:00+02:00')).status, 200, 'a plus that nobody escaped');
+});
+
+test('times finer than what is stored are compared, not cut', async ({ f }) => {
+  const at = Date.UTC(2026, 1, 1, 8);
+  for (const [given, ms] of [
+    ['08:00:00.001Z', at + 1],
+    ['08:00:00.0010000Z', at + 1],
+    ['08:00:00.0015Z', at + 2],
+    ['08:00:00.001000001Z', at + 2],
+    ['10:00:00.999999999%2B02:00', at + 1_000],
+    ['08:00:00.1Z', at + 100],
+  ] as const) {
+    // Before it is before the next whole millisecond; from it on is from the next one on.
+    await f.get(`/api/orders?from=2026-02-01T${given}&to=2026-02-01T${given}`);
+    assert.equal(f.owners.asked.at(-1), { from: ms, to: ms }, given);
+  }
+  const [early, late] = ['2026-02-01T08:00:00.0012Z', '2026-02-01T08:00:00.0015Z'];
+  assert.is((await f.get(`/api/orders?from=${early}&to=${late}`)).status, 200);
+  const turned = await f.get(`/api/orders?from=${late}&to=${early}`);
+  assert.equal([turned.status, turned.at('errors.0.field')], [400, 'from']);
+});
+
+test('an order placed in the millisecond is before what lies behind it', async ({ f }) => {
+  const placed = String((await f.get('/api/orders')).at('data.0.created_at'));
+  const end = (digits: string) => placed.replace('Z', `${digits}Z`);
+  await f.get(`/api/orders?to=${end('5')}`);
+  assert.is(f.owners.asked.at(-1)?.to, Date.parse(placed) + 1);
+  const { at } = (await f.owners.ledger(productId('p'), undefined, 1)).operations[0] ?? { at: 0 };
+  const moment = (digits: string, ms = at) => new Date(ms).toISOString().replace('Z', `${digits}Z`);
+  const versionAt = async (time: string) =>
+    (await f.get(`/api/inventory/p/ledger?at=${time}`)).at('data.last_operation.version');
+  const newest = await versionAt(moment(''));
+  assert.is(await versionAt(moment('000001')), newest);
+  assert.not.equal(await versionAt(moment('999999', at - 1)), newest, 'a nanosecond before it');
+});
+
+test('a parameter that is not known, or given twice, is refused by name on every operation of the API', async ({
+  f,
+}) => {
+  const placed = (await f.get('/api/orders')).at('data.0.id');
+  for (const [path, field] of [
+    ['/api/orders?stauts=failed', 'stauts'],
+    ['/api/orders?status[]=failed', 'status[]'],
+    ['/api/orders?status%5B%5D=failed', 'status[]'],
+    ['/api/orders?Status=failed', 'Status'],
+    ['/api/orders?status=failed&status=failed', 'status'],
+    ['/api/orders?=failed', 'query'],
+    ['/api/orders?__proto__=1', '__proto__'],
+    ['/api/orders?constructor=1', 'constructor'],
+    ['/api/orders?_=1700000000', '_'],
+    ['/api/v1/orders?sort=asc', 'sort'],
+    ['/api/users/bob/orders?user_id=ada', 'user_id'],
+    ['/api/inventory?q=console', 'q'],
+    ['/api/inventory/p/ledger?page=2', 'page'],
+    ['/api/orders/transitions?x', 'x'],
+    [`/api/orders/${placed}?expand=items`, 'expand'],
+    [`/api/orders/${placed}/history?limit=5`, 'limit'],
+    ['/internal/inventory/audit?cursor=x', 'cursor'],
+    ['/internal/gremlin/status?a=1', 'a'],
+    [`/api/orders?${'x'.repeat(5_000)}=1`, 'x'.repeat(100)],
+  ]) {
+    const reply = await f.get(String(path));
+    assert.is(reply.status, 400, `${path}: ${reply.text}`);
+    assert.is(reply.at('errors.0.field'), field);
+  }
+  const several = await f.get('/api/orders?stauts=failed&limit=0&from=now&to=now&to=then');
+  const named = (several.at('errors') as { field: string }[]).map(({ field }) => field);
+  assert.equal(named.sort(), ['from', 'limit', 'stauts', 'to']);
+  for (const { method, path, ports, id } of operations.filter((each) => /^\/(api|internal)\//.test(each.path))) {
+    const address = path.replace(/:\w+/g, 'p');
+    const headers = { 'content-type': id === 'importStock' ? 'text/csv' : 'application/json' };
+    for (const base of ports === 'both' ? [f.base, f.inventoryBase] : [f.base]) {
+      const reply = await fetch(`${base}${address}?dry_run=true`, {
+        method,
+        headers,
+        body: method === 'GET' ? null : '{}',
+      });
+      const text = await reply.text();
+      assert.equal([reply.status, JSON.parse(text).errors[0].field], [400, 'dry_run'], `${method} ${path}: ${text}`);
+    }
+  }
+});
+
+test('probes and browsers may add what they like to an address', async ({ f }) => {
+  for (const { path } of operations.filter(({ path }) => !/^\/(api|internal)\//.test(path))) {
+    assert.is((await f.get(`${path}?_=1700000000&_=2&status[]=x`)).status, 200, path);
+  }
 });
 
 test('what cannot be asked is refused by name', async ({ f }) => {
