@@ -1,11 +1,10 @@
 /**
  * The edge: HTTP in, HTTP out. It holds no state that matters: any edge gives the same answer.
  *
- * Every request gets exactly one reply, written in one place (`reply`). The hot route, placing an
- * order, goes past Koa and its router, through the same frame.
+ * One table declares every operation (api/operations/). Each request goes through one frame (api/request-frame.ts) to
+ * its operation: by way of Koa and its router, or past them where the operation is hot (api/hot-routes.ts).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import Koa, { type Middleware } from 'koa';
+import type { ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
 import type { GremlinDesk } from '../actors/ports/gremlin.js';
@@ -13,14 +12,14 @@ import type { Owners } from '../actors/ports/owners.js';
 import type { Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
-import { noAnswer, Unavailable } from '../actors/unavailable.js';
-import { type ApiRequest, addressProblem, mustNameHost, RequestIds, WaitingRoom } from './api/api-request.js';
-import { Failure, unanswered } from './api/failure.js';
-import { operations } from './api/operations/all.js';
+import { RequestIds, WaitingRoom } from './api/api-request.js';
+import { HotRoutes } from './api/hot-routes.js';
+import { throughKoa } from './api/koa-app.js';
+import type { Handlers, Operation } from './api/operation.js';
+import { operations as everyOperation } from './api/operations/all.js';
 import { Rationing } from './api/rate-limit.js';
-import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './api/reply.js';
+import { RequestFrame } from './api/request-frame.js';
 import { everything, inventoryOnly, onBothPorts } from './api/routes.js';
-import { orderBody, validated } from './api/schemas.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
 import type { Auth } from './auth/auth.js';
 import { Reference } from './docs/reference.js';
@@ -32,10 +31,8 @@ import { Health, type HealthReport } from './node/health.js';
 import { OrderLife } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
 import type { BufferedRequest } from './wire/buffered-request.js';
-import { compressed, pays } from './wire/compression.js';
 import { Cors } from './wire/cors.js';
-import { type Patience, startHttpServer } from './wire/http-server.js';
-import { readJson } from './wire/json-body.js';
+import { type HttpServer, type Patience, startHttpServer } from './wire/http-server.js';
 
 export interface EdgeOptions {
   readonly host: string;
@@ -65,192 +62,113 @@ export interface EdgeOptions {
   readonly version: string;
   /** Whose pages may use the API from a browser; none if it is not said. */
   readonly corsOrigins?: readonly string[];
+  /** Another table than ours, for tests. */
+  readonly operations?: readonly Operation[];
   /** Other waits than those of limits.ts, for tests. */
   readonly patience?: Patience;
 }
 
 export interface Edge {
   readonly ports: { readonly main: number; readonly inventory: number | undefined };
+  /** From now on this node is not ready (/readyz), so that nobody new is led here. It serves whoever comes all the same. */
+  announceStop(): void;
   /** Takes nothing new, lets what runs finish, and ends it at the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
 
-const isHot = (url: string | undefined): boolean => url === '/api/orders' || url === '/api/v1/orders';
-/** Errors of one second are one line: a log must not be what an outage runs out of. */
-const TELL_EVERY_MS = 1_000;
-
-/** After a request to upgrade whose body nobody reads, node's parser waits for ever: no next request would be served. */
-const isStuck = (req: IncomingMessage): boolean => req.headers.upgrade !== undefined && !req.complete;
-
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const { clock, logger, owners, queries, waitMs, host } = options;
-  const metrics = new EdgeMetrics(options.metrics);
-  const ids = new RequestIds(clock, beforeAdmission(options.auth));
-  const waiting = new WaitingRoom();
-  const access = new Cors(options.corsOrigins ?? []);
+  const stage: Stage = { isAnnounced: false, isStopping: false };
   const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
-  const known = admission(options.auth);
-  /** Who it is, and whether there is any left of what it may ask. */
-  const admit: Admit =
-    rationing === undefined
-      ? known
-      : async (request, demand) => {
-          await known(request, demand);
-          await rationing.take(request);
-        };
-  let stopping = false;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let untold = 0;
-
-  const broken = (error: unknown, request: ApiRequest) =>
-    logger.error(
-      { requestId: request.requestId, correlation: request.correlation, route: request.route, err: error },
-      'A request met broken code and was answered with 500.',
-    );
-
-  const tellUnavailable = (request: ApiRequest, status: number, cause: unknown) => {
-    const now = clock.monotonic();
-    if (now - toldAt < TELL_EVERY_MS) {
-      untold++;
-      return;
-    }
-    const { requestId, correlation, route } = request;
-    logger.warn(
-      { requestId, correlation, route, status, untold, cause: String(cause) },
-      'A request could not be served and was answered so.',
-    );
-    toldAt = now;
-    untold = 0;
+  const frame = frameOf(options, rationing, stage);
+  const handlers = handlersOf(options, frame, stage);
+  const servers = await listen(options, frame, handlers, admitting(options.auth, rationing));
+  return {
+    ports: { main: servers[0].port, inventory: servers[1]?.port },
+    announceStop() {
+      stage.isAnnounced = true;
+    },
+    async stop(deadlineMs) {
+      stage.isAnnounced = true;
+      stage.isStopping = true;
+      await Promise.all(servers.map((server) => server.stop(deadlineMs)));
+    },
   };
+}
 
-  const failed = (error: unknown, request: ApiRequest): Answer => {
-    if (error instanceof Failure) return failureAnswer(error);
-    if (error instanceof Unavailable) {
-      return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: ask again.'));
-    }
-    broken(error, request);
-    return { ...brokenAnswer(), unreadBody: !request.req.complete };
+// ---------------------------------------------------------------- machinery
+
+/** On the way to a stop. */
+interface Stage {
+  isAnnounced: boolean;
+  isStopping: boolean;
+}
+
+function frameOf(options: EdgeOptions, rationing: Rationing | undefined, stage: Stage): RequestFrame {
+  const { clock, logger, auth, corsOrigins = [], patience = limits } = options;
+  return new RequestFrame({
+    clock,
+    logger,
+    metrics: new EdgeMetrics(options.metrics),
+    ids: new RequestIds(clock, beforeAdmission(auth)),
+    cors: new Cors(corsOrigins),
+    rationing,
+    keepAliveMs: patience.keepAliveMs,
+    isStopping: () => stage.isStopping,
+  });
+}
+
+/** Who it is, and whether there is any left of what it may ask. */
+function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Admit {
+  const known = admission(auth);
+  if (rationing === undefined) return known;
+  return async (request, demand) => {
+    await known(request, demand);
+    await rationing.take(request);
   };
+}
 
-  const orders = new Orders({ owners, queries, clock, waiting, waitMs, broken });
-  const inventory = new Inventory({ owners, queries, clock, waiting, waitMs });
-  const { health, ready, version, patience = limits } = options;
-  const handlers = {
-    orders,
+function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage): Handlers {
+  const { owners, queries, clock, waitMs, version, health, ready, operations = everyOperation } = options;
+  const waiting = new WaitingRoom();
+  const { requestMs: patienceMs } = options.patience ?? limits;
+  const stopping = () => stage.isAnnounced;
+  return {
+    orders: new Orders({ owners, queries, clock, waiting, waitMs, broken }),
     life: new OrderLife({ owners, clock, waiting, waitMs }),
-    inventory,
+    inventory: new Inventory({ owners, queries, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),
-    imports: new Import({ owners, queries, clock, waitMs, patienceMs: patience.requestMs }),
-    health: new Health({ health, ready, version, clock, registry: options.metrics, stopping: () => stopping }),
+    imports: new Import({ owners, queries, clock, waitMs, patienceMs }),
+    health: new Health({ health, ready, version, clock, registry: options.metrics, stopping }),
     reference: new Reference(operations, version),
   };
+}
 
-  const reply = (request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number) => {
-    const { req } = request;
-    const close = stopping || isStuck(req);
-    write(req, res, answer, request, { headers: access.headersFor(req), close, keepAliveMs: patience.keepAliveMs });
-    const ms = clock.monotonic() - startedAt;
-    metrics.ended(request.route, answer.status, ms);
-    const { requestId, correlation, route } = request;
-    const { status, cause } = answer;
-    if (cause !== undefined) tellUnavailable(request, status, cause);
-    logger.debug(
-      { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 },
-      'request',
-    );
+/** The first port serves everything, the second what is for both. */
+async function listen(
+  options: EdgeOptions,
+  frame: RequestFrame,
+  handlers: Handlers,
+  admit: Admit,
+): Promise<readonly [HttpServer, ...HttpServer[]]> {
+  const { host, clock, logger, port, inventoryPort, version, operations = everyOperation } = options;
+  const common = { host, clock, patience: options.patience ?? limits, unreadable: frame.unreadable };
+  const koa = throughKoa(frame, everything(operations, handlers, admit), admit, logger);
+  const hot = new HotRoutes(operations, handlers, admit);
+  const handle = (req: BufferedRequest, res: ServerResponse) => {
+    const work = hot.of(req);
+    if (work === undefined) koa(req, res);
+    else void frame.serve(req, res, work);
   };
-
-  /** Every request's frame: ids, its answer or what became of it, one reply, one observation. */
-  const serve = async (req: BufferedRequest, res: ServerResponse, work: (request: ApiRequest) => Promise<Answer>) => {
-    const startedAt = clock.monotonic();
-    const request = ids.request(req);
-    metrics.began();
-    let answer: Answer;
-    try {
-      mustNameHost(req);
-      answer = access.preflight(req) ?? (await work(request));
-      if (pays(req, answer)) answer = await compressed(answer);
-      answer = conditional(req, answer);
-    } catch (error) {
-      answer = failed(error, request);
-    }
-    if (rationing !== undefined) {
-      await rationing.take(request).catch((refusal) => {
-        answer = failed(refusal, request);
-      });
-      answer = rationing.tell(request, answer);
-    }
-    reply(request, res, answer, startedAt);
-  };
-
-  const placeOrder = async (request: ApiRequest): Promise<Answer> => {
-    request.route = '/api/orders';
-    const entry = admit(request, 'orders:write');
-    if (entry !== undefined) await entry; // With nothing to look at it takes no turn of the event loop.
-    const body = validated(orderBody, await readJson(request.req));
-    return await orders.place(request, body); // A promise that is returned takes two turns more.
-  };
-
-  const throughKoa = (routes: Middleware) => {
-    const app = new Koa();
-    app.use((ctx, next) => {
-      ctx.respond = false;
-      return serve(ctx.req as BufferedRequest, ctx.res, async (request) => {
-        ctx.state.request = request;
-        const problem = addressProblem(ctx.req.url ?? '');
-        if (problem !== undefined) {
-          await admit(request, 'any');
-          throw problem;
-        }
-        await next();
-        return request.answer ?? brokenAnswer();
-      });
-    });
-    app.use(routes);
-    app.on('error', (error) => logger.debug({ err: error }, 'A connection ended before its reply did.'));
-    return app.callback();
-  };
-
-  const handlerOf = (hot: boolean, routes: Middleware) => {
-    const koa = throughKoa(routes);
-    return (req: BufferedRequest, res: ServerResponse) =>
-      void (hot && req.method === 'POST' && isHot(req.url) ? serve(req, res, placeOrder) : koa(req, res));
-  };
-
-  const unreadable = (status: number): string => {
-    const requestId = ids.next();
-    metrics.unreadable(status);
-    logger.debug({ requestId, status }, 'A request could not be read.');
-    return requestId;
-  };
-  const main = await startHttpServer({
-    ...{ host, clock, unreadable, patience, port: options.port, setBy: 'PORT' },
-    handle: handlerOf(true, everything(handlers, admit)),
-  });
-  const second = options.inventoryPort;
-  const servers = [main];
+  const main = await startHttpServer({ ...common, port, setBy: 'PORT', handle });
+  if (inventoryPort === undefined) return [main];
   try {
-    if (second !== undefined) {
-      servers.push(
-        await startHttpServer({
-          ...{ host, clock, unreadable, patience, port: second, setBy: 'INVENTORY_PORT' },
-          handle: handlerOf(
-            false,
-            inventoryOnly({ ...handlers, reference: new Reference(onBothPorts, version) }, admit),
-          ),
-        }),
-      );
-    }
+    const shown = { ...handlers, reference: new Reference(onBothPorts(operations), version) };
+    const routes = inventoryOnly(operations, shown, admit);
+    const secondKoa = throughKoa(frame, routes, admit, logger);
+    const second = { ...common, port: inventoryPort, setBy: 'INVENTORY_PORT', handle: secondKoa };
+    return [main, await startHttpServer(second)];
   } catch (error) {
     await main.stop(0);
     throw error;
   }
-
-  return {
-    ports: { main: main.port, inventory: servers[1]?.port },
-    async stop(deadlineMs) {
-      stopping = true;
-      await Promise.all(servers.map((server) => server.stop(deadlineMs)));
-    },
-  };
 }

@@ -9,23 +9,23 @@ import { prefersSecond } from '../wire/accept.js';
 import type { ApiRequest } from './api-request.js';
 import { Failure, notFound } from './failure.js';
 import type { Handlers, Operation } from './operation.js';
-import { operations } from './operations/all.js';
 import type { Answer } from './reply.js';
 
 /** Where a browser is led that asks for no page. */
 const FIRST_PAGE = '/docs';
 
-export const onBothPorts: readonly Operation[] = operations.filter(({ ports }) => ports === 'both');
+export const onBothPorts = (table: readonly Operation[]): Operation[] => table.filter(({ ports }) => ports === 'both');
 
-export function everything(handlers: Handlers, admit: Admit): Middleware {
-  const routes = routed(operations, handlers, admit);
+export function everything(table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware {
+  const routes = routed(table, handlers, admit);
   return async (ctx, next) => {
     if (ctx.path === '/' && asksForPage(ctx)) ctx.state.request.answer = TO_FIRST_PAGE;
     else await routes(ctx, next);
   };
 }
 
-export const inventoryOnly = (handlers: Handlers, admit: Admit): Middleware => routed(onBothPorts, handlers, admit);
+export const inventoryOnly = (table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware =>
+  routed(onBothPorts(table), handlers, admit);
 
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
   path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];

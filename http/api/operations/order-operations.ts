@@ -18,6 +18,7 @@ export const orderOperations = [
     method: 'POST',
     path: '/api/orders',
     id: 'placeOrder',
+    hot: true,
     tag: 'Orders',
     scope: 'orders:write',
     ports: 'main',

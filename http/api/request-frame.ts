@@ -1,0 +1,126 @@
+/**
+ * The frame of every request: its ids, its answer or what became of it, one reply, one observation.
+ *
+ * Law: every request gets exactly one reply, written in one place (`reply`), whatever its handler does.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { noAnswer, Unavailable } from '../../actors/unavailable.js';
+import type { EdgeMetrics } from '../node/edge-metrics.js';
+import type { BufferedRequest } from '../wire/buffered-request.js';
+import { compressed, pays } from '../wire/compression.js';
+import type { Cors } from '../wire/cors.js';
+import { type ApiRequest, mustNameHost, type RequestIds } from './api-request.js';
+import { Failure, unanswered } from './failure.js';
+import type { Rationing } from './rate-limit.js';
+import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './reply.js';
+
+interface RequestFrameOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: EdgeMetrics;
+  readonly ids: RequestIds;
+  readonly cors: Cors;
+  /** Undefined: everybody may ask as often as they like. */
+  readonly rationing: Rationing | undefined;
+  /** How long a connection is kept for a next request. */
+  readonly keepAliveMs: number;
+  /** Each connection ends with its reply. */
+  readonly isStopping: () => boolean;
+}
+
+export class RequestFrame {
+  private readonly options: RequestFrameOptions;
+  private toldAt = Number.NEGATIVE_INFINITY;
+  private untold = 0;
+
+  constructor(options: RequestFrameOptions) {
+    this.options = options;
+  }
+
+  /** @param work makes the answer, or throws what is told instead. */
+  async serve(
+    req: BufferedRequest,
+    res: ServerResponse,
+    work: (request: ApiRequest) => Promise<Answer>,
+  ): Promise<void> {
+    const { clock, ids, metrics, cors, rationing } = this.options;
+    const startedAt = clock.monotonic();
+    const request = ids.request(req);
+    metrics.began();
+    let answer: Answer;
+    try {
+      mustNameHost(req);
+      answer = cors.preflight(req) ?? (await work(request));
+      if (pays(req, answer)) answer = await compressed(answer);
+      answer = conditional(req, answer);
+    } catch (error) {
+      answer = this.failed(error, request);
+    }
+    if (rationing !== undefined) {
+      await rationing.take(request).catch((refusal) => {
+        answer = this.failed(refusal, request);
+      });
+      answer = rationing.tell(request, answer);
+    }
+    this.reply(request, res, answer, startedAt);
+  }
+
+  /** Told of a request that node could not read. @returns its id. */
+  unreadable = (status: number): string => {
+    const { ids, metrics, logger } = this.options;
+    const requestId = ids.next();
+    metrics.unreadable(status);
+    logger.debug({ requestId, status }, 'A request could not be read.');
+    return requestId;
+  };
+
+  /** Told of an error that nobody expected. */
+  broken = (error: unknown, { requestId, correlation, route }: ApiRequest): void => {
+    const fields = { requestId, correlation, route, err: error };
+    this.options.logger.error(fields, 'A request met broken code and was answered with 500.');
+  };
+
+  // -------------------------------------------------------------- machinery
+
+  private failed(error: unknown, request: ApiRequest): Answer {
+    if (error instanceof Failure) return failureAnswer(error);
+    if (error instanceof Unavailable) {
+      return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: ask again.'));
+    }
+    this.broken(error, request);
+    return { ...brokenAnswer(), unreadBody: !request.req.complete };
+  }
+
+  private reply(request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number): void {
+    const { clock, logger, metrics, cors, keepAliveMs, isStopping } = this.options;
+    const { req, requestId, correlation, route } = request;
+    const close = isStopping() || isStuck(req);
+    write(req, res, answer, request, { headers: cors.headersFor(req), close, keepAliveMs });
+    const ms = clock.monotonic() - startedAt;
+    const { status, cause } = answer;
+    metrics.ended(route, status, ms);
+    if (cause !== undefined) this.tellUnavailable(request, status, cause);
+    const fields = { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 };
+    logger.debug(fields, 'request');
+  }
+
+  private tellUnavailable({ requestId, correlation, route }: ApiRequest, status: number, cause: unknown): void {
+    const { clock, logger } = this.options;
+    const now = clock.monotonic();
+    if (now - this.toldAt < TELL_EVERY_MS) {
+      this.untold++;
+      return;
+    }
+    const fields = { requestId, correlation, route, status, untold: this.untold, cause: String(cause) };
+    logger.warn(fields, 'A request could not be served and was answered so.');
+    this.toldAt = now;
+    this.untold = 0;
+  }
+}
+
+/** Errors of one second are one line: a log must not be what an outage runs out of. */
+const TELL_EVERY_MS = 1_000;
+
+/** After a request to upgrade whose body nobody reads, node's parser waits for ever: no next request would be served. */
+const isStuck = (req: IncomingMessage): boolean => req.headers.upgrade !== undefined && !req.complete;
