@@ -82,6 +82,17 @@ export type Stock = Pick<ProductState, 'onHand' | 'held' | 'backordered'>;
 /** What comes in is promised to those who wait before they have it. */
 export const available = ({ onHand, held, backordered }: Stock): number => Math.max(0, onHand - held - backordered);
 
+/** What a new order could be held now: while others wait it stands behind them (I5). */
+const freeFor = (state: ProductState): number => (state.waiting.length > 0 ? 0 : available(state));
+
+/** What an order of so many pieces would be told now. */
+export function prospectOf(state: ProductState, quantity: number): 'held' | 'backordered' | 'short' | 'unknown' {
+  if (!state.known) return 'unknown';
+  const free = freeFor(state);
+  if (quantity <= free) return 'held';
+  return mayWait(state, quantity - free) ? 'backordered' : 'short';
+}
+
 /** There is stock, and orders wait for it: the runtime sends `fill`. */
 export const fillOwed = (state: ProductState): boolean => state.waiting.length > 0 && state.onHand > state.held;
 
@@ -117,7 +128,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
     if (!state.known || (currency !== undefined && currency !== state.currency)) {
       return { events: [], letters: told(order, { product: state.id, answer: 'unknown' }) };
     }
-    const free = state.waiting.length > 0 ? 0 : available(state); // I5
+    const free = freeFor(state);
     const { id: product, unitPrice, currency: sold } = state;
     if (quantity <= free) {
       const answer: HoldAnswer = { product, answer: 'held', unitPrice, currency: sold };

@@ -156,7 +156,11 @@ const check = z
           product_id: z.string(),
           requested: z.int(),
           available: count.meta({ description: AVAILABLE }),
-          sufficient: z.boolean(),
+          sufficient: z.boolean().meta({ description: 'An order of it would be held now, or wait for its stock.' }),
+          backorder: z
+            .literal(true)
+            .optional()
+            .meta({ description: 'The order would wait, for what is missing or behind others that wait.' }),
         })
         .meta({ id: 'StockCheckLine' }),
     ),

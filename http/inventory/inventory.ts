@@ -8,7 +8,12 @@ import type { Owners, StockReply, StockRequest } from '../../actors/ports/owners
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
-import { available, type ProductState, unknownProduct as unknownState } from '../../actors/product/inventory.js';
+import {
+  available,
+  type ProductState,
+  prospectOf,
+  unknownProduct as unknownState,
+} from '../../actors/product/inventory.js';
 import type { ReceiveCommand } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
@@ -154,9 +159,15 @@ export class Inventory {
     const [lines] = merged([items, 'items']);
     const states = await Promise.all(lines.map(({ product }) => this.options.owners.product(product)));
     const shown = lines.map(({ product, quantity }, i) => {
-      const state = states[i];
-      const free = state?.known ? available(state) : 0;
-      return { product_id: product, requested: quantity, available: free, sufficient: free >= quantity };
+      const state = states[i] ?? unknownState(product);
+      const prospect = prospectOf(state, quantity);
+      return {
+        product_id: product,
+        requested: quantity,
+        available: available(state),
+        sufficient: prospect === 'held' || prospect === 'backordered',
+        ...(prospect === 'backordered' && { backorder: true }),
+      };
     });
     return success(200, JSON.stringify({ available: shown.every((line) => line.sufficient), items: shown }));
   };

@@ -10,6 +10,7 @@ import {
   evolveProduct,
   fillOwed,
   type ProductState,
+  prospectOf,
 } from '../../../actors/product/inventory.js';
 import type { Backorders, HoldAnswer, ProductCommand, ProductEvent } from '../../../actors/protocol.js';
 import { A, adjustOf, held, productAfter, receiveOf, short } from './samples.js';
@@ -126,6 +127,30 @@ test('while one waits, what has come in is not for others (I5)', () => {
   given(...QUEUE, received(9))
     .when(ask('hold', THIRD, 1))
     .follows([moved('backordered', THIRD, 1)], [promised(THIRD, 1)]);
+});
+
+test('what an order would be told is what it is told, whoever waits', () => {
+  const stock = fc.record({ onHand: fc.nat(9), held: fc.nat(9), waits: fc.nat(3), limit: fc.option(fc.nat(6)) });
+  fc.assert(
+    fc.property(
+      stock,
+      fc.boolean(),
+      fc.integer({ min: 1, max: 12 }),
+      ({ onHand, held, waits, limit }, allowed, pieces) => {
+        const state: ProductState = {
+          ...productAfter([received(0, { allowed, ...(limit !== null && { limit }) })]),
+          ...{ onHand: Math.max(onHand, held), held, backordered: waits },
+          waiting: waits === 0 ? [] : [{ order: FIRST, quantity: waits, committed: false, fills: 0 }],
+        };
+        const decision = decideProduct(state, ask('hold', SECOND, pieces));
+        const [letter] = 'letters' in decision ? decision.letters : [];
+        const command = letter?.command;
+        const answer = command?.type === 'holdsAnswered' ? command.answers[0] : undefined;
+        const backordered = answer?.answer === 'held' && answer.backordered !== undefined;
+        assert.is(prospectOf(state, pieces), backordered ? 'backordered' : answer?.answer);
+      },
+    ),
+  );
 });
 
 test('what is held is not taken away by an adjustment, nor what is backordered counted as held', () => {

@@ -191,6 +191,34 @@ test('check names what suffices; an unknown product does not', async ({ f }) => 
   assert.is(both.at('data.available'), false, 'two lines of one product are one wish');
 });
 
+test('check says what an order would get, backorders and those who wait included', async ({ f }) => {
+  const receive = (stock: number, more: object = {}) => ({
+    ...{ product_id: 'b', name: 'B', unit_price: 1 },
+    stock,
+    ...more,
+  });
+  await f.post('/api/inventory', { products: [receive(4, { allow_backorder: true, backorder_limit: 5 })] });
+  const check = async (quantity: number) => {
+    const asked = await f.post('/api/inventory/check', { items: [{ product_id: 'b', quantity }] });
+    const [{ product_id: _, requested: __, ...told }] = asked.at('data.items') as [Record<string, unknown>];
+    assert.is(asked.at('data.available'), told.sufficient);
+    return told;
+  };
+  const order = async (quantity: number) =>
+    (await f.post('/api/orders', { user_id: 'u', product_id: 'b', quantity })).status;
+  assert.equal(await check(4), { available: 4, sufficient: true });
+  assert.equal(await check(9), { available: 4, sufficient: true, backorder: true });
+  assert.equal(await check(10), { available: 4, sufficient: false });
+  assert.equal([await order(10), await order(6)], [409, 201]);
+  // Two wait: three more may.
+  assert.equal(await check(3), { available: 0, sufficient: true, backorder: true });
+  assert.equal(await check(4), { available: 0, sufficient: false });
+  assert.equal([await order(4), await order(3)], [409, 201]);
+  assert.equal(await check(1), { available: 0, sufficient: false });
+  await f.post('/api/inventory', { products: [receive(5, { allow_backorder: false })] });
+  assert.equal(await check(1), { available: 0, sufficient: false });
+});
+
 test('the audit tells what moved a product', async ({ f }) => {
   f.owners.stockUp('p1', 10);
   const order = await f.post('/api/orders', { user_id: 'u', product_id: 'p1', quantity: 3 });
