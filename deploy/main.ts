@@ -59,6 +59,8 @@ class Holdfast {
   private running: Running | undefined;
   private started: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
+  private isUp = false;
+  private hurry = () => {};
   private readonly calledOff = new AbortController();
   private readonly clock = systemClock();
   private readonly supervisor: Supervisor;
@@ -80,14 +82,19 @@ class Holdfast {
   async run(): Promise<void> {
     this.started = this.start();
     await this.started;
+    this.isUp = true;
     const { ended } = this.supervisor;
     await Promise.race([this.serve(), ended]);
     await ended;
   }
 
-  /** The way back; safe to call at any moment, and more than once. */
-  stop(): Promise<void> {
-    this.stopped ??= this.shutDown();
+  /**
+   * The way back; safe to call at any moment, and more than once. A call without a delay ends that of an earlier one.
+   * @param delayMs so long it still serves, while /readyz says that it stops.
+   */
+  stop(delayMs = 0): Promise<void> {
+    this.stopped ??= this.leave(delayMs);
+    if (delayMs === 0) this.hurry();
     return this.stopped;
   }
 
@@ -228,6 +235,18 @@ class Holdfast {
     if (keys?.length === 0) logger.warn({}, 'there is no key yet, so nobody may do anything: holdfast keys create');
   }
 
+  /** Whoever routes requests here hears of the stop first. What is not up yet serves nobody, and waits for nobody. */
+  private async leave(delayMs: number): Promise<void> {
+    if (delayMs > 0 && this.isUp) {
+      this.edge?.announceStop();
+      const hurried = new Promise<void>((resolve) => {
+        this.hurry = resolve;
+      });
+      await Promise.race([this.pause(delayMs), hurried]);
+    }
+    await this.shutDown();
+  }
+
   private async shutDown(): Promise<void> {
     this.calledOff.abort(new Error('the start was called off'));
     this.gremlinControl?.stop();
@@ -295,13 +314,15 @@ async function main(): Promise<number> {
   let asked = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (!asked) logger.info({ signal }, 'stopping: finishing what runs, flushing, letting go');
+      // A second signal is of somebody who does not want to wait.
+      const delayMs = asked ? 0 : config.stopDelayMs;
+      if (!asked) logger.info({ signal, delayMs }, 'stopping: finishing what runs, flushing, letting go');
       asked = true;
       setTimeout(() => {
         logger.error({}, 'the stop has not ended in time: ending hard, the next start of this DATA_DIR heals it');
         process.kill(process.pid, 'SIGKILL');
-      }, LAST_RESORT_MS).unref();
-      house.stop().catch((error) => logger.error({ cause: sentence(error) }, 'the stop was not clean'));
+      }, delayMs + LAST_RESORT_MS).unref();
+      house.stop(delayMs).catch((error) => logger.error({ cause: sentence(error) }, 'the stop was not clean'));
     });
   }
   process.on('uncaughtException', (error) => {

@@ -141,6 +141,7 @@ const schema = z
     SERVICE_NAME: text('holdfast'),
     NODE_NAME: text(hostname()),
     ORDER_WAIT_MS: integer(3000, 0, 60_000),
+    STOP_DELAY_MS: integer(0, 0, 120_000),
     ORDER_TIMEOUT_S: integer(30, 1, 86_400),
     PAYMENT_SUCCESS_RATE: variable(1, 'a number from 0 to 1', (given) =>
       /^(0|1|0?\.\d{1,9}|0\.|1\.0{0,9})$/.test(given) ? Number(given) : undefined,
@@ -224,6 +225,7 @@ const schema = z
     serviceName: env.SERVICE_NAME,
     nodeName: env.NODE_NAME,
     orderWaitMs: env.ORDER_WAIT_MS,
+    stopDelayMs: env.STOP_DELAY_MS,
     orderTimeoutMs: env.ORDER_TIMEOUT_S * 1000,
     paymentSuccessRate: env.PAYMENT_SUCCESS_RATE,
     paymentLatencyMs: env.PAYMENT_LATENCY_MS,

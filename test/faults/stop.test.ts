@@ -91,6 +91,36 @@ for (const [part, journal] of [
   });
 }
 
+test('STOP_DELAY_MS: not ready, and served as before, until the stop begins; a second signal begins it', async () => {
+  const delayMs = 4_000;
+  const house = await build({ STOP_DELAY_MS: String(delayMs) });
+  if (house === undefined) return;
+  await house.start();
+  await house.stock(['LATE'], 1_000);
+  const order = async () => (await house.post('/api/orders', { user_id: 'u', product_id: 'LATE', quantity: 1 })).status;
+  const isNotReady = async () => (await house.ask('/readyz'))?.status === 503;
+  const since = performance.now();
+  const ended = house.end('SIGTERM', delayMs + END_MS);
+  assert.ok(await until(isNotReady, 2_000), house.lastWords());
+  let served = 0;
+  while (performance.now() - since < delayMs - 1_000) {
+    assert.is(await order(), 201);
+    assert.ok(await isNotReady());
+    served++;
+  }
+  assert.ok(served > 0);
+  const { code, tookMs } = await ended;
+  assert.is(code, 0, house.lastWords());
+  assert.ok(tookMs >= delayMs && tookMs < delayMs + patientMs(END_MS), `it took ${tookMs} ms`);
+
+  await house.start({ STOP_DELAY_MS: '120000' });
+  const first = house.end('SIGTERM', END_MS);
+  assert.ok(await until(isNotReady, 2_000), house.lastWords());
+  assert.is(await order(), 201);
+  const second = await house.end('SIGTERM', END_MS);
+  assert.equal([(await first).code, second.code], [0, 0], house.lastWords());
+});
+
 test('a start that is called off half-way leaves nothing, and the next one finds nothing broken', async () => {
   const house = await build();
   if (house === undefined) return;

@@ -26,7 +26,7 @@ test('an empty environment is the documented default', () => {
   assert.is(config.dataDir, resolve('.data'));
   assert.is(config.databaseUrl, undefined);
   assert.equal(config.natsUrls, []);
-  assert.equal([config.orderWaitMs, config.orderTimeoutMs], [3000, 30_000]);
+  assert.equal([config.orderWaitMs, config.orderTimeoutMs, config.stopDelayMs], [3000, 30_000, 0]);
   assert.equal([config.paymentSuccessRate, config.paymentLatencyMs], [1, 0]);
   assert.equal([config.partitions, config.journal, config.seed, config.fetchServers], [16, 'auto', 'demo', 'auto']);
 });
@@ -81,6 +81,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     PARTITIONS: '0',
     PAYMENT_SUCCESS_RATE: '1.5',
     ORDER_WAIT_MS: '-1',
+    STOP_DELAY_MS: '120001',
     KAFKA_BROKERS: 'k1',
     ROLES: 'edge',
     RATE_LIMIT: '100',
@@ -93,6 +94,7 @@ test('every mistake is reported at once, by name, with what was given and what i
     'PARTITIONS',
     'PAYMENT_SUCCESS_RATE',
     'ORDER_WAIT_MS',
+    'STOP_DELAY_MS',
     'KAFKA_BROKERS',
     'ROLES',
     'RATE_LIMIT',
@@ -104,7 +106,7 @@ test('every mistake is reported at once, by name, with what was given and what i
       `${name} in:\n${mistakes.join('\n')}`,
     );
   }
-  assert.is(mistakes.length, 10);
+  assert.is(mistakes.length, 11);
   assert.ok(mistakes.includes('PORT is "99999"; it must be a whole number from 0 to 65535.'));
 });
 

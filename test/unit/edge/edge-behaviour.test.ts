@@ -35,6 +35,28 @@ test('what is said on every reply', async ({ f }) => {
   }
 });
 
+test('a stop that is announced: not ready, and everything else is served as before', async ({ f }) => {
+  f.edge.announceStop();
+  for (const [base, path] of [
+    [f.base, '/readyz'],
+    [f.base, '/ready'],
+    [f.inventoryBase, '/readyz'],
+  ] as const) {
+    const wire = new Wire(Number(new URL(base).port)); // A new connection each.
+    const get = (what: string) => wire.send(Buffer.from(`GET ${what} HTTP/1.1\r\nHost: x\r\n\r\n`));
+    const reply = await get(path);
+    assert.ok('status' in reply);
+    assert.equal([reply.status, reply.headers.get('connection')], [503, 'keep-alive']);
+    assert.is(JSON.parse(reply.text).message, 'This node is stopping.');
+    const next = await get('/livez');
+    assert.is('status' in next && next.status, 200, 'on the same connection');
+    wire.close();
+  }
+  assert.is((await f.get('/health')).status, 200);
+  const placed = await f.post('/api/orders', good);
+  assert.equal([placed.status, placed.headers.get('connection')], [201, 'keep-alive']);
+});
+
 test('HEAD is GET without a body, on every GET', async ({ f }) => {
   for (const path of ['/api/orders', '/api/inventory/p1', '/livez', '/openapi.json', '/docs']) {
     const get = await fetch(f.base + path, { headers: { 'accept-encoding': 'identity' } });
