@@ -88,20 +88,30 @@ export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined):
 /** A name or an address, with or without a port; nothing at all is allowed. */
 const HOST = /^[\w.\-~!$&'()*+,;=%:[\]]*$/;
 
-/** HTTP/1.1 wants one, once, and whoever forwards requests relies on it (RFC 9112, 3.2). */
-export function mustNameHost({ headers, httpVersionMinor, rawHeaders }: IncomingMessage): void {
+/** HTTP/1.1 wants one, and whoever forwards requests relies on it (RFC 9112, 3.2). */
+export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
   const { host } = headers;
   if (host === undefined) {
     if (httpVersionMinor > 0) throw invalidField('Host', 'is missing');
     return;
   }
   if (!HOST.test(host)) throw invalidField('Host', 'is neither a name nor an address');
-  let hosts = 0; // Of two, node shows the first.
+}
+
+/** What a request can have once. Of two, node shows the first, and whoever stands before us may have looked at the other. */
+const SINGLE = ['Host', 'Content-Type', 'Authorization'];
+
+export function mustBeSingle({ rawHeaders }: IncomingMessage): void {
+  let seen = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+    const name = rawHeaders[i] ?? '';
+    const { length } = name;
+    if (length !== 4 && length !== 12 && length !== 13) continue; // Most are none of them.
+    const which = SINGLE.findIndex((one) => one.length === length && one.toLowerCase() === name.toLowerCase());
+    if (which < 0) continue;
+    if (seen & (1 << which)) throw invalidField(SINGLE[which] ?? '', 'is given twice');
+    seen |= 1 << which;
   }
-  if (hosts > 1) throw invalidField('Host', 'is given twice');
 }
 
 /** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */

@@ -42,7 +42,10 @@ export class Rationing {
 }
 
 /** A browser asks before it asks: that is not the caller's doing. */
-const isCounted = ({ method, url = '' }: IncomingMessage): boolean => method !== 'OPTIONS' && url.startsWith('/api/');
+const isCounted = ({ method, url = '' }: IncomingMessage): boolean => method !== 'OPTIONS' && API.test(url);
+
+/** As the router sees it, which takes an absolute address and capitals too. */
+const API = /^(?:[a-z][\w+.-]*:\/\/[^/?#]*)?\/api\//i;
 
 function tooMany({ limit, resetMs }: Allowance): Failure {
   const message = `More than ${limit} requests: try again in ${secondsOf(resetMs)} s.`;

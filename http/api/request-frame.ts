@@ -10,7 +10,7 @@ import type { EdgeMetrics } from '../node/edge-metrics.js';
 import type { BufferedRequest } from '../wire/buffered-request.js';
 import { compressed, pays } from '../wire/compression.js';
 import type { Cors } from '../wire/cors.js';
-import { type ApiRequest, mustNameHost, type RequestIds } from './api-request.js';
+import { type ApiRequest, mustBeSingle, mustNameHost, type RequestIds } from './api-request.js';
 import { Failure, unanswered } from './failure.js';
 import type { Rationing } from './rate-limit.js';
 import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './reply.js';
@@ -51,6 +51,7 @@ export class RequestFrame {
     let answer: Answer;
     try {
       mustNameHost(req);
+      mustBeSingle(req);
       answer = cors.preflight(req) ?? (await work(request));
       if (pays(req, answer)) answer = await compressed(answer);
       answer = conditional(req, answer);

@@ -67,7 +67,11 @@ const TO_FIRST_PAGE: Answer = {
 const asksForPage = ({ method, req }: Context): boolean =>
   (method === 'GET' || method === 'HEAD') && prefersSecond(req, 'application/json', 'text/html');
 
+/** `OPTIONS *` asks about no address, but about the server (RFC 9110, 9.3.7). */
+const OF_THE_WHOLE: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, OPTIONS'] };
+
 function elsewhere(ctx: Context): ApiRequest['answer'] {
+  if (ctx.method === 'OPTIONS' && ctx.req.url === '*') return OF_THE_WHOLE;
   const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
   if (layers.length === 0)
     throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${FIRST_PAGE}.`);

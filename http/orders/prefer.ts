@@ -1,6 +1,11 @@
 /** How long a client wants to wait for an outcome: the Prefer header (RFC 7240). */
 import { limits } from '../../actors/limits.js';
 import type { ApiRequest } from '../api/api-request.js';
+import { elementsOf } from '../wire/field-list.js';
+
+const WAIT = /^wait\s*=\s*"?(\d+)"?\s*(;.*)?$/i;
+/** An empty value is none. */
+const RESPOND_ASYNC = /^respond-async\s*(=\s*("")?\s*)?(;.*)?$/i;
 
 interface Preference {
   readonly waitMs: number | undefined;
@@ -14,11 +19,9 @@ interface Preference {
 export function preferenceOf({ req }: ApiRequest): Preference | undefined {
   const header = req.headers.prefer;
   if (header === undefined) return undefined;
-  const given = String(header)
-    .split(',')
-    .map((each) => each.trim().toLowerCase());
-  const wait = given.map((each) => /^wait\s*=\s*"?(\d{1,6})"?(\s*;.*)?$/.exec(each)?.[1]).find((seconds) => seconds);
-  const isAsync = wait === undefined && given.some((each) => /^respond-async(\s*;.*)?$/.test(each));
+  const given = elementsOf(String(header));
+  const wait = given.map((each) => WAIT.exec(each)?.[1]).find((seconds) => seconds);
+  const isAsync = wait === undefined && given.some((each) => RESPOND_ASYNC.test(each));
   if (isAsync) return { waitMs: undefined, impatient: true, applied: ['Preference-Applied', 'respond-async'] };
   // Not to wait for the outcome is not to be told before it is durable.
   if (Number(wait) === 0) return { waitMs: undefined, impatient: true, applied: ['Preference-Applied', 'wait=0'] };

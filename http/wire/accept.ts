@@ -4,6 +4,7 @@
  * that bears a parameter such as a charset.
  */
 import type { IncomingMessage } from 'node:http';
+import { elementsOf } from './field-list.js';
 
 /**
  * Whether it would rather have the second of two media types, each in small letters and without parameters. The first
@@ -34,13 +35,12 @@ export function prefersGzip({ headers }: IncomingMessage): boolean {
 
 const rangesOf = (type: string): string[] => [type, type.replace(/\/.*/, '/*'), '*/*'];
 
-const ELEMENT = /(?:[^,"]|"(?:\\.|[^"\\])*"?)+/g;
 const WEIGHT = /;\s*q\s*=\s*"?([\d.]+)/i;
 
 /** By what is named, in small letters and without parameters. */
 function weightsIn(header: string): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
-  for (const [element] of header.matchAll(ELEMENT)) {
+  for (const element of elementsOf(header)) {
     const name = element.split(';', 1)[0]?.trim().toLowerCase() ?? '';
     const plain = element.replace(/"(?:\\.|[^"\\])*"/g, ''); // A weight in another parameter's text is none.
     const weight = Number(WEIGHT.exec(plain)?.[1] ?? 1);

@@ -42,7 +42,7 @@ export function mustBeOfType(req: IncomingMessage, contentType: string): void {
 
 function mustBePlain(req: IncomingMessage): void {
   const encoding = req.headers['content-encoding'];
-  if (encoding === undefined || encoding === 'identity') return;
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return;
   throw new Failure(415, 'unsupported_media_type', 'A compressed body is not supported: send it uncompressed.', {
     errors: [{ field: 'Content-Encoding', message: 'Content-Encoding must be left out.' }],
   });

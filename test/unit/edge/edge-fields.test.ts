@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { operations } from '../../../http/api/operations/all.js';
 import { Wire, type WireReply } from '../../faults/rig/raw-http.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
@@ -78,6 +79,62 @@ test('one Host, and one that is a name or an address', async ({ f }) => {
     }
   }
   assert.is(f.owners.placed, 0);
+});
+
+test('what may stand there once is not given twice', async ({ f }) => {
+  for (const [field, other] of [
+    ['Content-Type', 'content-type'],
+    ['Authorization', 'AUTHORIZATION'],
+  ] as const) {
+    const lines = ['POST /api/orders HTTP/1.1', 'Host: x', `${field}: application/json`, `${other}: application/json`];
+    const reply = await ask(f, lines, JSON.stringify(good));
+    assert.equal([reply.status, JSON.parse(reply.text).errors?.[0]?.field], [400, field]);
+  }
+  assert.is(f.owners.placed, 0);
+  const lines = [
+    'POST /api/orders HTTP/1.1',
+    'Host: x',
+    'X-Host: y',
+    'Content-Type: application/json',
+    'Accept: a',
+    'Accept: b',
+  ];
+  assert.is((await ask(f, lines, JSON.stringify(good))).status, 201);
+});
+
+test('a coding is named in any case', async ({ f }) => {
+  for (const [coding, status] of [
+    ['identity', 201],
+    ['Identity', 201],
+    ['GZIP', 415],
+  ] as const) {
+    assert.is((await f.post('/api/orders', good, { 'content-encoding': coding })).status, status, coding);
+  }
+});
+
+test('Prefer: what stands in the quotes of another preference is none', async ({ f }) => {
+  for (const [prefer, applied] of [
+    ['foo="x, wait=5"', null],
+    ['foo="x, respond-async, y"', null],
+    ['foo="\\", wait=5"', null],
+    ['foo="a,b", wait=5', 'wait=5'],
+    ['respond-async; foo="a,b"', 'respond-async'],
+    ['Respond-Async=""', 'respond-async'],
+    ['respond-async=yes', null],
+    ['WAIT = "7"; x', 'wait=7'],
+    ['wait=9999999999', 'wait=60'],
+    ['wait=1, wait=2', 'wait=1'],
+  ] as const) {
+    const reply = await f.post('/api/orders', good, { prefer });
+    assert.equal([reply.status, reply.headers.get('preference-applied')], [201, applied], prefer);
+  }
+});
+
+test('OPTIONS * is about the server', async ({ f }) => {
+  const reply = await ask(f, ['OPTIONS * HTTP/1.1', 'Host: x']);
+  assert.equal([reply.status, reply.headers.get('allow')], [204, 'GET, HEAD, POST, PATCH, OPTIONS']);
+  const methods = new Set(operations.map(({ method }) => method));
+  assert.equal([...methods].sort(), ['GET', 'PATCH', 'POST']);
 });
 
 test('an error has the type that is wished for most', async ({ f }) => {

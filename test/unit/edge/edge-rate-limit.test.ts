@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RateLimits } from '../../../actors/ports/rate-limits.js';
 import { clientAddress } from '../../../http/api/rate-limit.js';
+import { Wire } from '../../faults/rig/raw-http.js';
 import { startFixture } from './edge-fixture.js';
 
 const test = suite('edge rate limit');
@@ -60,6 +61,21 @@ test('past the limit it is 429, says when to come back, and nothing is done', as
   assert.is(at.owners.placed, 1);
   const problem = await at.get('/api/orders', { accept: 'application/problem+json' });
   assert.equal([problem.at('status'), problem.at('code')], [429, 'rate_limited']);
+  await at.stop();
+});
+
+test('an address counts however it is written', async () => {
+  const { taken, rateLimits } = counting(100);
+  const at = await startFixture({ rateLimits });
+  const addresses = ['/api/orders', '/API/orders', `${at.base}/api/orders`, 'HTTP://x/Api/v1/orders', '/api/orders/'];
+  for (const [i, address] of addresses.entries()) {
+    const wire = new Wire(at.edge.ports.main);
+    const reply = await wire.send(Buffer.from(`GET ${address} HTTP/1.1\r\nHost: x\r\n\r\n`));
+    wire.close();
+    assert.ok('status' in reply);
+    assert.equal([reply.status, reply.headers.get('ratelimit-remaining')], [200, String(99 - i)], address);
+  }
+  assert.equal([...taken.values()], [addresses.length]);
   await at.stop();
 });
 
