@@ -11,7 +11,7 @@
  * So the same caller and key always mean the same order, on any edge, without asking anybody; and since
  * the two kinds of ids never meet, nobody can take a caller's key away by naming the id it hashes to.
  */
-import { createHash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../../actors/ids.js';
 import type { PlaceRequest } from '../../actors/ports/owners.js';
 
@@ -38,7 +38,17 @@ const HASHED = 0x80;
 /** No user id, key or service contains U+0000, so no two callers and keys share a text. */
 function keyedOrderId(user: UserId, service: string, key: string): OrderId {
   const text = service === '' ? `${user}\0${key}` : `${user}\0${key}\0${service}`;
-  const bytes = createHash('sha256').update(text).digest();
+  const digest = sha256(text);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = digest.charCodeAt(i);
   bytes[0] = (bytes[0] ?? 0) | HASHED;
   return orderId(`ORD-${crockford128(bytes)}`);
 }
+
+/** Filled anew for each id. */
+const bytes = new Uint8Array(16);
+
+/** A character a byte. In one call, where node has it (20.12), it costs a quarter: no object, no Buffer. */
+const sha256: (text: string) => string =
+  'hash' in crypto
+    ? (text) => crypto.hash('sha256', text, 'binary')
+    : (text) => crypto.createHash('sha256').update(text).digest('binary');

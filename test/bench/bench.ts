@@ -1,12 +1,13 @@
-// npm run bench [-- SECONDS=5 RATE=1000]: a Holdfast of its own in a temporary folder, loaded over HTTP from this
-// process (which shares the cores: numbers are ratios to one another, and not a promise). Prints orders/s and
-// latencies, closed loop with 50 connections and open loop at RATE.
+// npm run bench [-- SECONDS=5 RATE=1000 CURVE_S=60]: a Holdfast of its own in a temporary folder, loaded over HTTP from
+// this process (which shares the cores: numbers are ratios to one another, and not a promise). Prints keyed orders from an
+// empty store as a curve, then orders/s and latencies, closed loop with 50 connections and open loop at RATE.
 
 import { RealSystem } from '../faults/rig/real-system.js';
-import { closedLoop, type Measured, MODES, openLoop, PRODUCTS } from './load.js';
+import { closedLoop, curve, type Measured, MODES, openLoop, PRODUCTS } from './load.js';
 
 const CONNECTIONS = 50;
 const STOCK = 1_000_000_000;
+const CURVE_EVERY_S = 5;
 
 const ms = (us: number) => (us / 1_000).toFixed(1);
 
@@ -17,7 +18,7 @@ function row(name: string, { perSecond, byStatus, latency }: Measured): string {
   return `${name.padEnd(22)} ${perSecond.toFixed(0).padStart(7)} ${figures}  ${statuses}`;
 }
 
-const [seconds = 5, rate = 1_000] = process.argv.slice(2).map(Number);
+const [seconds = 5, rate = 1_000, curveS = 60] = process.argv.slice(2).map(Number);
 const house = await RealSystem.build();
 if ('skipped' in house) throw new Error(house.skipped);
 try {
@@ -31,8 +32,14 @@ try {
   }));
   const seeded = await house.post('/api/inventory', { products });
   if (seeded.status >= 300) throw new Error(`the products were not taken: ${seeded.status} ${seeded.text}`);
+  console.log('keyed orders from an empty store\n  second    per s   p95 ms');
+  await curve(house.port, 'keyed', CONNECTIONS, { seconds: curveS, every: CURVE_EVERY_S }, (at, perSecond, p95) =>
+    console.log(
+      `${String(at).padStart(8)} ${perSecond.toFixed(0).padStart(8)} ${ms(p95).padStart(8)}  ${'#'.repeat(Math.round(perSecond / 200))}`,
+    ),
+  );
   console.log(
-    `${'orders'.padEnd(22)} ${'per s'.padStart(7)} ${['p50', 'p95', 'p99'].map((p) => p.padStart(7)).join(' ')} ${'max ms'.padStart(8)}`,
+    `\n${'orders'.padEnd(22)} ${'per s'.padStart(7)} ${['p50', 'p95', 'p99'].map((p) => p.padStart(7)).join(' ')} ${'max ms'.padStart(8)}`,
   );
   await closedLoop(house.port, 'spread', CONNECTIONS, 2); // warm
   for (const mode of MODES)

@@ -73,6 +73,35 @@ export async function closedLoop(port: number, mode: Mode, connections: number, 
   return { perSecond: latency.totalCount / ((performance.now() - began) / 1_000), byStatus, latency };
 }
 
+/** Orders/s of a closed loop, a figure for every so many seconds. @param told of each as it comes. */
+export async function curve(
+  port: number,
+  mode: Mode,
+  connections: number,
+  { seconds, every }: { readonly seconds: number; readonly every: number },
+  told: (atSecond: number, perSecond: number, p95Us: number) => void,
+): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const until = performance.now() + seconds * 1_000;
+  let latency = histogram();
+  const one = async () => {
+    while (performance.now() < until) {
+      const since = performance.now();
+      if ((await place(agent, port, mode)) === 201) note(latency, since);
+    }
+  };
+  const all = Promise.all(Array.from({ length: connections }, one));
+  for (let at = 0; at < seconds; at += every) {
+    const since = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, every * 1_000));
+    const [done, tookMs] = [latency, performance.now() - since];
+    latency = histogram();
+    told(at, done.totalCount / (tookMs / 1_000), done.getValueAtPercentile(95));
+  }
+  await all;
+  agent.destroy();
+}
+
 export async function openLoop(port: number, mode: Mode, rate: number, seconds: number): Promise<Measured> {
   const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   const latency = histogram();
