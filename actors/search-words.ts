@@ -11,7 +11,7 @@ import type { Json } from './protocol.js';
 const WORD_CHARS = 64;
 
 const ASCII = /^[\0-\x7f]*$/;
-const BETWEEN_ASCII = /[^0-9a-z]+/;
+const ASCII_WORDS = /[0-9a-z]+/g;
 const BETWEEN = /[^\p{L}\p{N}\p{M}]+/gu;
 /** What may be left out: diacritics of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones, signs of how to draw. */
 const LEFT_OUT =
@@ -24,8 +24,8 @@ const PLAIN: Readonly<Record<string, string>> = { ø: 'o', ł: 'l', đ: 'd', ħ:
 
 /** In their order, as often as they come. */
 export function wordsOf(text: string): string[] {
-  const words = ASCII.test(text) ? text.toLowerCase().split(BETWEEN_ASCII) : foldedWords(text);
-  return words.filter((word) => word !== '').map((word) => (word.length <= WORD_CHARS ? word : cut(word)));
+  const words = ASCII.test(text) ? (text.toLowerCase().match(ASCII_WORDS) ?? []) : foldedWords(text);
+  return words.some((word) => word.length > WORD_CHARS) ? words.map(cut) : words;
 }
 
 /** What is said of an order in words. */
@@ -66,7 +66,8 @@ function foldedWords(text: string): string[] {
     .replace(STROKES, (letter) => PLAIN[letter] ?? letter)
     .normalize('NFKC')
     .split(BETWEEN)
-    .map((word) => word.replace(LEADING_MARKS, ''));
+    .map((word) => word.replace(LEADING_MARKS, ''))
+    .filter((word) => word !== '');
 }
 
 const bothCases = (text: string): string => text.normalize('NFKD').toUpperCase().toLowerCase();

@@ -8,12 +8,24 @@ import { wordsOf } from '../../actors/search-words.js';
 import type { Parameter } from '../postgres/postgres.js';
 import type { Countable } from './counts.js';
 
-/** `from` and `where`, constant text, with its parameters. */
-export interface Matching extends Countable {
+/** `from` and `where`, constant text. */
+export interface Source {
+  readonly from: string;
   /** Where the driving table has the order's time and id. */
   readonly at: string;
   readonly id: string;
 }
+
+/** With its parameters. */
+export interface Matching extends Source, Countable {}
+
+/** Takes a parameter, and tells how a statement names it. */
+export type Given = (value: Parameter, type?: string) => string;
+
+export const givenTo =
+  (parameters: Parameter[]): Given =>
+  (value, type = 'text') =>
+    `$${parameters.push(value)}::${type}`;
 
 export interface ListQuestion extends Matching {
   /** One index has exactly these orders, newest first. */
@@ -55,20 +67,21 @@ interface WordsQuery {
   readonly restOfFew: string;
 }
 
-/** Undefined where there is no word: that finds nothing, whatever words the product has. */
-export function wordsQuery({ words = '', product = '' }: OrderFilter): WordsQuery | undefined {
-  const others = wordsOf(words).map((word) => `'${word}'`);
-  const begun = others.pop();
-  if (begun === undefined) return undefined;
-  const last = `${begun}:*`;
-  const of = (some: readonly string[]) => some.join(' & ');
-  const ofFew = [...wordsOf(product).map((word) => `'${word}'`), ...others];
+/** Words of letters, digits and marks alone. @param isBegun the last one may go on. */
+export const tsquery = (words: readonly string[], isBegun: boolean): string =>
+  words.map((word, i) => `'${word}'${isBegun && i === words.length - 1 ? ':*' : ''}`).join(' & ');
+
+/** @returns undefined where there is no word: that finds nothing, whatever words the product has. */
+export function wordsQuery(words: readonly string[], product = ''): WordsQuery | undefined {
+  if (words.length === 0) return undefined;
+  const [others, last] = [words.slice(0, -1), tsquery(words.slice(-1), true)];
+  const ofProduct = wordsOf(product);
   return {
-    all: of([...others, last]),
+    all: tsquery(words, true),
     last,
-    rest: of(others) || last,
-    allOfFew: of([...ofFew, last]),
-    restOfFew: of(ofFew) || last,
+    rest: tsquery(others, false) || last,
+    allOfFew: tsquery([...ofProduct, ...words], true),
+    restOfFew: tsquery([...ofProduct, ...others], false) || last,
   };
 }
 
@@ -76,6 +89,20 @@ export function wordsQuery({ words = '', product = '' }: OrderFilter): WordsQuer
 export const WORDS_ALONE = `select from order_search s where s.words @@ $1::tsquery
   union all select from order_search s where s.words @@ $2::tsquery
   union all select from order_search s where s.words @@ $3::tsquery`;
+
+/** Orders of a table that has their ids and times, under the filter's conditions and these, which look at them as `o`. */
+export function ofOrders(
+  { table, at, id }: { readonly table: string; readonly at: string; readonly id: string },
+  conditions: readonly string[],
+  filter: OrderFilter,
+  after: OrderKey | undefined,
+  given: Given,
+): Source {
+  const onOrder = [...conditions, ...ofOrder(filter, given)];
+  const all = [...onOrder, ...inTimeOf(filter, after, at, id, given)];
+  const join = onOrder.length > 0 && id !== 'o.order_id' ? ` join orders o on o.order_id = ${id}` : '';
+  return { from: `from ${table}${join}${where(all)}`, at, id };
+}
 
 // ---------------------------------------------------------------- machinery
 
@@ -85,14 +112,42 @@ function built(
   areFew: boolean,
   after?: OrderKey,
 ): Omit<ListQuestion, 'few'> {
-  const { user, status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
+  const { status, payment, fulfillment, product, currency, from, to, minTotal, maxTotal } = filter;
   const parameters: Parameter[] = [];
-  const given = (value: Parameter, type = 'text') => `$${parameters.push(value)}::${type}`;
-  const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
+  const given = givenTo(parameters);
+  const isSearch = filter.words !== undefined;
+  const table = isSearch ? 's' : product !== undefined ? 'i' : 'o';
+  const [at, id] = [`${table}.created_at`, `${table}.order_id`];
+  const onOrder = ofOrder(filter, given);
+  const conditions = [...onOrder];
+  if (words !== undefined) conditions.push(`s.words @@ ${given(words.inIndex, 'tsquery')}`);
+  // An index does not see through `is true`.
+  if (words?.onRows !== undefined) conditions.push(`(s.words @@ ${given(words.onRows, 'tsquery')}) is true`);
+  if (isSearch && words === undefined) conditions.push('false');
+  if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
+  conditions.push(...inTimeOf(filter, after, at, id, given));
 
-  const ofOrder: string[] = [];
+  const hasRange = minTotal !== undefined || maxTotal !== undefined;
+  const hasState = [status, payment, fulfillment, currency].some((value) => value !== undefined);
+  const tables: string[] = [TABLES[table]];
+  if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
+  if (table !== 'o' && onOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
+  // Indexes have both in the order of time, so they are merged.
+  if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
+  const isIndexed = !isSearch && !hasRange && onOrder.length + (product === undefined ? 0 : 1) <= 1;
+  const isWordsAlone = isSearch && tables.length === 1 && from === undefined && to === undefined;
+  return { from: `from ${tables.join(' ')}${where(conditions)}`, at, id, parameters, isIndexed, isWordsAlone };
+}
+
+const where = (conditions: readonly string[]): string =>
+  conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
+
+/** What the row of an order itself tells. */
+function ofOrder(filter: OrderFilter, given: Given): readonly string[] {
+  const { user, status, payment, fulfillment, currency, minTotal, maxTotal } = filter;
+  const conditions: string[] = [];
   const order = (value: Parameter | undefined, column: string) => {
-    if (value !== undefined) ofOrder.push(`o.${column} ${given(value)}`);
+    if (value !== undefined) conditions.push(`o.${column} ${given(value)}`);
   };
   order(user, 'user_id =');
   order(status, 'status =');
@@ -101,38 +156,29 @@ function built(
   order(currency, 'currency =');
   // One that is not known lies within no bound.
   const total = (value: Parameter | undefined, is: string) => {
-    if (value !== undefined) ofOrder.push(`o.total_amount ${is} ${given(value, 'numeric')}`);
+    if (value !== undefined) conditions.push(`o.total_amount ${is} ${given(value, 'numeric')}`);
   };
   total(minTotal, '>=');
   total(maxTotal, '<=');
+  return conditions;
+}
 
-  const isSearch = filter.words !== undefined;
-  const table = isSearch ? 's' : product !== undefined ? 'i' : 'o';
-  const [at, id] = [`${table}.created_at`, `${table}.order_id`];
-  const conditions = [...ofOrder];
-  if (words !== undefined) conditions.push(`s.words @@ ${given(words.inIndex, 'tsquery')}`);
-  // An index does not see through `is true`.
-  if (words?.onRows !== undefined) conditions.push(`(s.words @@ ${given(words.onRows, 'tsquery')}) is true`);
-  if (isSearch && words === undefined) conditions.push('false');
-  if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
+function inTimeOf(
+  { from, to }: OrderFilter,
+  after: OrderKey | undefined,
+  at: string,
+  id: string,
+  given: Given,
+): readonly string[] {
+  const conditions: string[] = [];
+  const time = (ms: number) => `to_timestamp(${given(ms, 'float8')} / 1000)`;
   if (from !== undefined) conditions.push(`${at} >= ${time(from)}`);
   if (to !== undefined) conditions.push(`${at} < ${time(to)}`);
   if (after !== undefined) {
     const [since, than] = [time(after.at), given(after.id)];
     conditions.push(`${at} <= ${since} and (${at} < ${since} or ${id} < ${than} collate "C")`);
   }
-
-  const hasRange = minTotal !== undefined || maxTotal !== undefined;
-  const hasState = [status, payment, fulfillment, currency].some((value) => value !== undefined);
-  const tables: string[] = [TABLES[table]];
-  if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
-  if (table !== 'o' && ofOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
-  // Indexes have both in the order of time, so they are merged.
-  if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
-  const where = conditions.length === 0 ? '' : `where ${conditions.join(' and ')}`;
-  const isIndexed = !isSearch && !hasRange && ofOrder.length + (product === undefined ? 0 : 1) <= 1;
-  const isWordsAlone = isSearch && tables.length === 1 && from === undefined && to === undefined;
-  return { from: `from ${tables.join(' ')} ${where}`, at, id, parameters, isIndexed, isWordsAlone };
+  return conditions;
 }
 
 interface Searched {

@@ -7,9 +7,10 @@
  */
 import type { SearchIndex } from '../../actors/ports/queries.js';
 import type { Json } from '../../actors/protocol.js';
-import { orderWords } from '../../actors/search-words.js';
+import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
+import { IS_PLAIN } from '../snapshots/plain-orders.js';
 
 /** Raised whenever a text gets other words: rows of a lower one are made anew by the sweep. */
 const FOLDING = 1;
@@ -31,21 +32,36 @@ const LEASE = `with free as materialized (
   leased as (
     update order_search_queue q set leased_until = clock_timestamp() + interval '30 seconds'
     where q.id = any(array(select id from free))
-    returning q.id, q.order_ids, q.queued_at)
+    returning q.id, q.order_ids, q.product_ids, q.queued_at)
   select coalesce((select json_agg(id) from leased), '[]') as batch,
-    (select json_agg(id) from (select distinct unnest(order_ids::text[]) as id from leased) ids) as ids,
+    (select json_agg(id) from (select distinct unnest(order_ids::text[]) as id from leased) ids) as orders,
+    (select json_agg(id) from (select distinct unnest(product_ids::text[]) as id from leased) ids) as products,
     (select coalesce(extract(epoch from clock_timestamp() - min(queued_at)), 0) * 1000 from leased)::float8 as late_ms,
     (select coalesce(max(id), 0) from order_search_queue) as queued,
     set_config('synchronous_commit', 'off', true)`;
 
-const READ = `select json_build_array(o.order_id, ${msOf('o.created_at')}, o.user_id, o.user_email, o.notes, o.shipping_address, o.billing_address,
-    (select json_agg(json_build_array(i.product_id, (select p.name from products p where p.product_id = i.product_id)) order by i.line)
-       from order_items i where i.order_id = o.order_id)) as body
+// Of an order without any text only the user is wanted.
+const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
+    json_build_array(o.user_id, o.order_id, ${msOf('o.created_at')}, o.user_email, o.notes, o.shipping_address, o.billing_address,
+      (select json_agg(json_build_array(i.product_id, (select p.name from products p where p.product_id = i.product_id)) order by i.line)
+         from order_items i where i.order_id = o.order_id)) end as body
   from orders o where o.order_id = any($1::text[])
     and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING}) is null`;
 
+const READ_PRODUCTS = `select json_build_array(product_id, name) as body from products p where product_id = any($1::text[])`;
+
 // An index that is lost with its transaction is made again: nobody waits for the disk.
 const ADD = `with gone as (delete from order_search_queue where id = any($1::bigint[])),
+  users as (
+    insert into search_users (user_id, words)
+    select user_id, array_to_tsvector(string_to_array(words, ' '))
+    from (select unnest($5::text[]) as user_id, unnest($6::text[]) as words) made on conflict do nothing),
+  products as (
+    insert into search_products (product_id, name, words)
+    select product_id, name, array_to_tsvector(string_to_array(words, ' '))
+    from (select unnest($7::text[]) as product_id, unnest($8::text[]) as name, unnest($9::text[]) as words) made
+    on conflict (product_id) do update set name = excluded.name, words = search_products.words || excluded.words
+      where search_products.name <> excluded.name),
   added as (
     insert into order_search (order_id, created_at, words, folding)
     select order_id, to_timestamp(ms / 1000::float8), array_to_tsvector(string_to_array(words, ' ')), ${FOLDING}
@@ -55,19 +71,31 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
     returning 1)
   select count(*)::int as added, set_config('synchronous_commit', 'off', true) from added`;
 
-// Orders that someone else's statement wrote, or whose words are of before, are queued here.
+// Orders that someone else's statement wrote, or whose words are of before, are queued here, and one for each user whose
+// words are missing. Orders without any text have no row.
 const SWEEP = `with looked as materialized (
-    select order_id from orders where order_id > $1 order by order_id limit ${SWEPT}),
+    select o.order_id, o.user_id, ${IS_PLAIN} as is_plain from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
   missing as (
-    select order_id from looked l
-    where (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null),
+    select order_id from looked l where not is_plain
+      and (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null
+    union
+    select min(order_id) from looked l where is_plain
+      and (select true from search_users u where u.user_id = l.user_id) is null group by user_id),
+  needless as (
+    delete from order_search where order_id = any(array(select order_id from looked where is_plain))),
   queued as (
     insert into order_search_queue (order_ids) select array_agg(order_id)::text from missing having count(*) > 0)
   select (select max(order_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;
 
+const SWEEP_PRODUCTS = `with missing as (
+    select p.product_id from products p left join search_products s on s.product_id = p.product_id
+    where s.name is null or s.name <> p.name)
+  insert into order_search_queue (product_ids) select array_agg(product_id)::text from missing having count(*) > 0`;
+
 interface Leased {
   readonly batch: string;
-  readonly ids: string | null;
+  readonly orders: string | null;
+  readonly products: string | null;
   readonly late_ms: number;
   readonly queued: number;
 }
@@ -78,23 +106,35 @@ export function postgresSearchIndex(client: PostgresClient): SearchIndex {
       const [row] = await client.query<Leased>('lease orders to index', LEASE);
       if (row === undefined) throw new Error('the search index told nothing of its work');
       const batch = JSON.parse(row.batch) as readonly number[];
-      const ids = JSON.parse(row.ids ?? '[]') as readonly string[];
       const { late_ms: lateMs, queued } = row;
       const more = batch.length === STATEMENTS;
       if (batch.length === 0) return { more, added: 0, lateMs, queued };
-      const read = await client.query<{ body: string }>('read orders to index', READ, [texts(ids, (id) => id)]);
-      const made = await worded(read.map(({ body }) => body));
+      const bodiesOf = async (what: string, text: string, json: string | null) => {
+        const ids = JSON.parse(json ?? '[]') as readonly string[];
+        if (ids.length === 0) return [];
+        return (await client.query<{ body: string }>(what, text, [texts(ids, (id) => id)])).map(({ body }) => body);
+      };
+      const { orders, users } = await worded(await bodiesOf('read orders to index', READ, row.orders));
+      const products = (await bodiesOf('read products to index', READ_PRODUCTS, row.products)).map(
+        (body) => JSON.parse(body) as readonly [string, string],
+      );
       const parameters = [
         plain(batch, (id) => id),
-        texts(made, ({ id }) => id),
-        plain(made, ({ ms }) => ms),
-        texts(made, ({ words }) => words),
+        texts(orders, ({ id }) => id),
+        plain(orders, ({ ms }) => ms),
+        texts(orders, ({ words }) => words),
+        texts(users, (user) => user),
+        texts(users, (user) => joined(wordsOf(user))),
+        texts(products, ([product]) => product),
+        texts(products, ([, name]) => name),
+        texts(products, ([product, name]) => joined([...wordsOf(product), ...wordsOf(name)])),
       ];
       const [done] = await client.query<{ added: number }>('index orders', ADD, parameters);
       return { more, added: done?.added ?? 0, lateMs, queued };
     },
 
     async sweep(after) {
+      if (after === '') await client.query('look for products to index', SWEEP_PRODUCTS);
       const [row] = await client.query<{ last: string | null }>('look for orders to index', SWEEP, [after]);
       return row?.last ?? undefined;
     },
@@ -110,9 +150,9 @@ interface Worded {
 }
 
 type Body = readonly [
-  id: string,
-  ms: number,
   user: string,
+  id: string | undefined,
+  ms: number,
   email: string | null,
   notes: string | null,
   shipping: Json,
@@ -120,23 +160,26 @@ type Body = readonly [
   products: readonly (readonly [string, string | null])[] | null,
 ];
 
-async function worded(bodies: readonly string[]): Promise<readonly Worded[]> {
-  const made: Worded[] = [];
+async function worded(bodies: readonly string[]) {
+  const orders: Worded[] = [];
+  const users = new Set<string>();
   for (const body of bodies) {
-    if (made.length % AT_ONCE === AT_ONCE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
-    const [id, ms, user, email, notes, shippingAddress, billingAddress, products] = JSON.parse(body) as Body;
+    const [user, id, ms, email, notes, shippingAddress, billingAddress, products] = JSON.parse(body) as Body;
+    users.add(user);
+    if (id === undefined) continue;
+    if (orders.length % AT_ONCE === AT_ONCE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
     const words = orderWords({
       ...{ id, user, shippingAddress, billingAddress },
       email: email ?? undefined,
       notes: notes ?? undefined,
       products: (products ?? []).map(([product, name]) => [product, name ?? undefined]),
     });
-    made.push({ id, ms, words: joined(words) });
+    orders.push({ id, ms, words: joined(words) });
   }
-  return made;
+  return { orders, users: [...users] };
 }
 
-function joined(words: ReadonlySet<string>): string {
+function joined(words: Iterable<string>): string {
   let text = '';
   for (const word of words) text += text === '' ? word : ` ${word}`;
   if (Buffer.byteLength(text) <= MOST_BYTES) return text;

@@ -74,7 +74,7 @@ function written<T>({ type, of }: Column<T>, rows: readonly T[]): [string, Param
 }
 
 /** The array that `encode` made of a column of this type, at the parameter of that number. */
-export const arrayAt = (type: Type, at: number): string => {
+const arrayAt = (type: Type, at: number): string => {
   if (type === 'id') return `string_to_array($${at}::text, $${at + 1}::text)`;
   return type === 'word' || type === 'json' ? `string_to_array($${at}::text, E'\\x1e', '')` : `$${at}::${type}[]`;
 };

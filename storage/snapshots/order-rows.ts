@@ -24,9 +24,10 @@ import {
 import type { HistoryRow, Mark, OrderChange, StoredOrder, TurnRow } from '../../actors/ports/snapshot-rows.js';
 import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '../../actors/protocol.js';
 import { minorOf } from '../postgres/amounts.js';
-import { arrayAt, type Column, encode, msOf, names, timeOf, unnest, values } from '../postgres/column-arrays.js';
+import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
+import { isPlain } from './plain-orders.js';
 
 const amount = (minor: number | undefined, currency: string | undefined): string | null =>
   minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
@@ -127,10 +128,10 @@ const insert = (what: 'is_fresh' | 'not is_fresh') => ({
 
 const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
-/** An order's words are of what never changes: those that were there before this statement have theirs. */
-const IDS = arrayAt('id', ORDER_AT);
-const ALL = `select ${IDS}::text where ${IF_OPEN}`;
-const UNKNOWN = `select array_agg(id)::text from unnest(${IDS}) id
+/** An array literal of those whose words are wanted, or null. Words are of what never changes: orders of before have theirs. */
+const SEARCHED = `$${TURN_AT + 2 * TURN.length}::text`;
+const ALL = `select ${SEARCHED} where ${SEARCHED} is not null and ${IF_OPEN}`;
+const UNKNOWN = `select array_agg(id)::text from unnest(${SEARCHED}::text[]) id
   where (select true from orders where order_id = id) is null and ${IF_OPEN} having count(*) > 0`;
 
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
@@ -161,11 +162,12 @@ const TEXT = {
   uncertain: text({ fresh: false, changed: true, certain: false }),
 };
 
-/** The one statement (R2) for these orders; its first parameter is the journal. */
+/** The one statement (R2) for these orders; its first parameter is the journal. @param users whose words are known. */
 export function writeOrders(
   journal: string,
   orders: readonly OrderChange[],
   certain: boolean,
+  users: ReadonlySet<string>,
 ): { readonly text: string; readonly parameters: readonly Parameter[] } {
   const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
   const items: ItemRow[] = [];
@@ -180,9 +182,17 @@ export function writeOrders(
     ...encode<Row>([...ORDER, FRESH], rows),
     ...encode<ItemRow>([...ITEM, FRESH], items),
     ...encode(TURN, turns),
+    searched(orders, users),
   ];
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
+}
+
+/** One of a user whose words are not known is wanted for those. */
+function searched(orders: readonly OrderChange[], users: ReadonlySet<string>): string | null {
+  const ids: string[] = [];
+  for (const { state } of orders) if (!isPlain(state) || !users.has(state.content.user)) ids.push(state.id);
+  return ids.length === 0 ? null : texts(ids, (id) => id);
 }
 
 // ---------------------------------------------------------------- the way back

@@ -4,7 +4,7 @@ import { decimalText } from '../../actors/money.js';
 import type { Mark, OperationRow, ProductChange, StoredProduct } from '../../actors/ports/snapshot-rows.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { minorOf } from '../postgres/amounts.js';
-import { type Column, encode, msOf, names, timeOf, unnest, values } from '../postgres/column-arrays.js';
+import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
 
@@ -61,6 +61,8 @@ const OPERATION: readonly Column<OperationRow>[] = [
 // ---------------------------------------------------------------- the statement
 
 const OPERATION_AT = 2 + 2 * (PRODUCT.length + 1);
+/** An array literal of those whose names may be new, or null. */
+const SEARCHED = `$${OPERATION_AT + 2 * OPERATION.length}::text`;
 const overwritten = PRODUCT.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
 const text = (some: { fresh: boolean; certain: boolean }): string => {
@@ -72,7 +74,8 @@ const text = (some: { fresh: boolean; certain: boolean }): string => {
       where (products.epoch, products.n) < (excluded.epoch, excluded.n)),
     operations as (insert into inventory_operations (${names(OPERATION)})
       select ${values(OPERATION)} from ${unnest(OPERATION, OPERATION_AT)} where ${IF_OPEN}
-      ${some.certain ? '' : 'on conflict do nothing'})
+      ${some.certain ? '' : 'on conflict do nothing'}),
+    unsearched as (insert into order_search_queue (product_ids) select ${SEARCHED} where ${SEARCHED} is not null and ${IF_OPEN})
     select count(*)::int as open from gate`;
 };
 
@@ -91,7 +94,15 @@ export function writeProducts(
   const rows = products.map((product) => ({ product, fresh: certain && product.isNew }));
   const operations: OperationRow[] = [];
   for (const product of products) for (const operation of product.operations) operations.push(operation);
-  const parameters = [journal, ...encode<Row>([...PRODUCT, FRESH], rows), ...encode(OPERATION, operations)];
+  const received = products.filter(
+    ({ isNew, operations: moved }) => isNew || moved.some(({ type }) => type === 'receive'),
+  );
+  const parameters = [
+    journal,
+    ...encode<Row>([...PRODUCT, FRESH], rows),
+    ...encode(OPERATION, operations),
+    received.length === 0 ? null : texts(received, ({ state }) => state.id),
+  ];
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.some(({ fresh }) => fresh) ? TEXT.mixed : TEXT.changed, parameters };
 }

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { journalId, nodeId } from '../../actors/ids.js';
+import { journalId, nodeId, orderId, productId, userId } from '../../actors/ids.js';
+import type { OrderContent } from '../../actors/protocol.js';
 import { countCapped } from '../../storage/lists/counts.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
 import { postgresSearchIndex } from '../../storage/lists/search-index.js';
@@ -8,7 +9,7 @@ import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { queriesContract } from './queries.suite.js';
 import { testDatabase } from './rig/storage-database.js';
-import { anOrder, lived, uniqueName } from './rig/storage-samples.js';
+import { anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
 const EXACT = 10;
 
@@ -109,6 +110,57 @@ if (database !== undefined) {
     await lease(-1);
     assert.is(await workAll(), ids.length);
     for (const id of ids) assert.ok(await isFound(id), id);
+  });
+
+  test('an order without any text costs the index nothing but the words of a new user', async () => {
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const [sample] = lived();
+    if (sample === undefined) throw new Error('no samples');
+    const user = userId(uniqueName('someone'));
+    const content = { user, userIsNumber: false, lines: sample.content.lines };
+    const begun = uniqueName('')
+      .replace(/[^0-9]/g, '')
+      .slice(-10);
+    const flush = async (no: number, more: Partial<OrderContent> = {}) => {
+      const id = orderId(`ORD-0${`${no}`.padStart(15, '0')}${begun.padStart(10, '0')}`);
+      const rows = [anOrder({ ...sample, id, content: { ...content, ...more } }, { epoch: 1, n: no })];
+      await snapshots.write(journal, { kind: 'orders', rows, certain: no % 2 === 0 });
+      return id;
+    };
+    const count = async (table: string) =>
+      (await client.query<{ rows: number }>('count', `select count(*)::int as rows from ${table}`))[0]?.rows;
+    const ids = [await flush(1)];
+    assert.is(await count('order_search_queue'), 1);
+    assert.is(await workAll(), 0);
+    const known = [await count('order_search'), await count('search_users')];
+    for (let no = 2; no < 8; no++) ids.push(await flush(no));
+    assert.is(await count('order_search_queue'), 0);
+    for (const id of ids) assert.ok(await isFound(id), id);
+    assert.ok((await queries.ordersAfter({ words: user }, undefined, 100)).orders.length >= ids.length);
+    assert.equal([await count('order_search'), await count('search_users')], known);
+    const noted = await flush(8, { notes: 'ring' });
+    assert.is(await workAll(), 1);
+    assert.ok(await isFound(noted));
+  });
+
+  test('the sweep drops rows of before that are needless, and finds users and products without words', async () => {
+    const text = `insert into order_search (order_id, created_at, words) select order_id, created_at, 'old' from orders
+      where user_email is null and order_id like 'ORD-0000%' on conflict do nothing returning order_id`;
+    const dropped = await client.query<{ order_id: string }>('index as before', text);
+    assert.ok(dropped.length > 0);
+    const [product] = [aProduct(productId(uniqueName('gone')), { epoch: 1, n: 1 })];
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    await snapshots.write(journal, { kind: 'products', rows: [product], certain: true });
+    for (const table of ['search_users', 'search_products', 'order_search_queue'])
+      await client.query('forget', `delete from ${table}`);
+    for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
+    await workAll();
+    for (const { order_id } of dropped) assert.ok(await isFound(order_id), order_id);
+    assert.is((await queries.orders({ words: 'old' }, { page: 1, pageSize: 10 })).total, 0);
+    const missing = `select from products p where not exists (select from search_products s where s.product_id = p.product_id)`;
+    assert.equal(await client.query('look', missing), []);
   });
 
   test('two nodes at once index each order once', async () => {

@@ -10,6 +10,7 @@ import { paymentStatusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, OrderKey, Queries, SearchIndex } from '../../actors/ports/queries.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
+import type { OrderContent } from '../../actors/protocol.js';
 import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
@@ -320,6 +321,131 @@ export function queriesContract(
         }
       }),
       { numRuns: 60 },
+    );
+  });
+
+  test('orders without any text are found by id, user and products, beside those that have one, in any words together', async () => {
+    const sample = lived().find(({ phase }) => phase === 'confirmed');
+    if (sample === undefined) throw new Error('no samples');
+    const mark = uniqueName('plain')
+      .replace(/[^a-z0-9]/gi, '')
+      .toLowerCase();
+    const stock = ['Blue Chair', 'Blue Désk', 'Lamp 40×40'].map((name, i) => {
+      const product = aProduct(productId(`${mark}-P${i}`), { epoch: 1, n: 2_000 + i });
+      return { ...product, state: { ...product.state, name } };
+    });
+    const names = new Map<string, string>(stock.map(({ state }) => [state.id, state.name]));
+    await snapshots.write(journal, { kind: 'products', rows: stock, certain: true });
+    const rows = Array.from({ length: 60 }, (_, i) => {
+      const time = (1_000_000 + Math.floor(i / 3))
+        .toString(36)
+        .toUpperCase()
+        .replace(/[ILOU]/g, 'X');
+      const drawn = `ORD-${i % 2 === 0 ? '0' : '5'}${`${time}${i}`.padStart(25, i % 4 === 0 ? '7' : 'B')}`;
+      // Ids that we did not draw are texts like others.
+      const id = orderId(i % 11 === 0 ? `X-${mark}-${i}` : i % 13 === 0 ? `${drawn}${i}-odd` : drawn);
+      const products = stock.filter((_, at) => at === i % 3 || at === i % 4);
+      const [line] = sample.lines;
+      if (line === undefined) throw new Error('no line');
+      const lines = products.map(({ state }) => ({ ...line, product: state.id }));
+      const of = userId(`${mark}.${i % 7 === 0 ? 'ÉVA' : 'bo'} u${i % 5}`);
+      const text = i % 3 === 0 ? { notes: `blue ring ${i}` } : {};
+      const content: OrderContent = { user: of, userIsNumber: false, lines: sample.content.lines, ...text };
+      return anOrder(
+        { ...sample, id, content, lines, createdAt: START + Math.floor(i / 5) * 1_000 },
+        { epoch: 1, n: 2_100 + i },
+      );
+    });
+    // The users of the second half are known by then.
+    for (const half of [rows.slice(0, 30), rows.slice(30)])
+      await snapshots.write(journal, { kind: 'orders', rows: half, certain: true });
+    await indexed();
+    const all = rows.map(({ state }) => state).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+    const word = fc.constantFrom(
+      ...[
+        mark,
+        'eva',
+        'bo',
+        'u1',
+        'u',
+        'blue',
+        'DESK',
+        'cha',
+        '40',
+        'p1',
+        'ring',
+        'ord',
+        'o',
+        '0',
+        '5',
+        'lamp',
+        'nope',
+        '7',
+      ],
+      ...all.slice(0, 6).map(({ id }) => id.slice(4)),
+      ...all.slice(0, 6).map(({ id }) => id.slice(0, 22)),
+    );
+    const filter = fc.record(
+      {
+        user: fc.constantFrom<string>(`${mark}.bo u1`, `${mark}.ÉVA u0`),
+        status: fc.constantFrom('confirmed', 'failed'),
+        product: fc.constantFrom<string>(...names.keys()),
+        from: fc.constant(START + 3_000),
+        to: fc.constant(START + 9_000),
+        maxTotal: fc.constantFrom('1', '1000000000'),
+      } as const,
+      { requiredKeys: [], noNullPrototype: true },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(word, { minLength: 1, maxLength: 3 }),
+        filter,
+        fc.integer({ min: 1, max: 9 }),
+        async (some, of, limit) => {
+          const words = some.join(' ');
+          const asked = wordsOf(words);
+          const last = asked.pop() ?? '';
+          const want = all
+            .filter(({ id, content, lines, createdAt, phase, total, currency }) => {
+              const products = lines.map(({ product }) => [product, names.get(product)] as const);
+              const { user: by, notes } = content;
+              const has = orderWords({
+                ...{ id, user: by, notes, products, email: undefined },
+                ...{ shippingAddress: undefined, billingAddress: undefined },
+              });
+              const amount = comparable(decimalText(total ?? 0, currency ?? 'USD'));
+              return (
+                asked.every((each) => has.has(each)) &&
+                [...has].some((each) => each.startsWith(last)) &&
+                (of.user === undefined || of.user === by) &&
+                (of.status === undefined || of.status === phase) &&
+                (of.product === undefined || lines.some(({ product }) => product === of.product)) &&
+                (of.from === undefined || createdAt >= of.from) &&
+                (of.to === undefined || createdAt < of.to) &&
+                (of.maxTotal === undefined || amount <= comparable(of.maxTotal))
+              );
+            })
+            .map(({ id }) => id as string);
+          const search = { ...of, words };
+          const listed = await walked(search, limit + 20);
+          const mine = new Set<string>(all.map(({ id }) => id));
+          assert.equal(
+            listed.filter((id) => mine.has(id)),
+            want,
+            JSON.stringify(search),
+          );
+          if (listed.length > want.length) return;
+          assert.equal(await queries.countOrders(search), { total: want.length, isEstimate: false });
+          const page = await queries.orders(search, { page: 2, pageSize: limit });
+          assert.equal(
+            [page.total, ...page.orders.map(({ id }) => id)],
+            [want.length, ...want.slice(limit, 2 * limit)],
+            JSON.stringify(search),
+          );
+          await stopsAtItsCap(search, want);
+        },
+      ),
+      { numRuns: 200 },
     );
   });
 

@@ -242,6 +242,8 @@ const FILTERS: readonly OrderFilter[] = [
   { minTotal: '5', maxTotal: '6' },
   { words: 'thing' },
   { words: 'main str' },
+  { words: 'user-1' },
+  { words: 'user-1 thing', status: 'failed' },
   { product: 'PROD-1', status: 'failed' },
   { product: 'PROD-1', words: 'main str' },
   { status: 'failed', words: 'main' },

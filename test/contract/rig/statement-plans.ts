@@ -14,6 +14,9 @@ const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['verify', /^verify /, 'a law judges every row'],
   ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
   ['verify', /^read the currencies$/, 'verify looks for them in all orders'],
+  ['rows', /^look for products to index$/, 'once after a start all products are compared with their words'],
+  ['lists', /^look for meanings$/, 'a word that most users have is looked for until there are 201'],
+  ['lists', /^weigh meanings$/, 'it is explained, and never run'],
   ['lists', /^(count orders|list products|list operations)$/, 'most rows match, and counting stops at 10,001'],
 ];
 
@@ -107,7 +110,7 @@ const literal = (value: string | number | boolean | null): string => {
 
 export const GROWN = [
   ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'],
-  ...['order_search', 'order_search_queue', 'log_records', 'payment_effects'],
+  ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
 ];
 
 /** Rows from..to of every table that grows, made by Postgres: more like a load than like a shop. */
@@ -143,8 +146,12 @@ const GROWTH = [
   `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
    select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0 ${EACH}`,
   `insert into order_search (order_id, created_at, words)
-   select 'ORD-0' || md5(i::text), ${AT}, array_to_tsvector(array['w' || i % 100, 'thing']) ${EACH}`,
+   select 'ORD-0' || md5(i::text), ${AT}, array_to_tsvector(array['w' || i % 100, case when i % 20 = 0 then 'thing' else 'other' end]) ${EACH}`,
   `insert into order_search_queue (order_ids) select '{ORD-0' || md5(i::text) || '}' ${EACH} where i % 100 = 0`,
+  `insert into search_users (user_id, words)
+   select 'user-' || i, array_to_tsvector(array['user', i::text]) ${EACH}`,
+  `insert into search_products (product_id, name, words)
+   select 'PROD-' || i, 'Thing', array_to_tsvector(array['prod', i::text, 'thing']) ${EACH}`,
   `insert into log_records (log, position, record) select 'journal.' || i % 2, i, 'x' ${EACH}`,
   `insert into payment_effects (order_id, effect, ref, minor, currency)
    select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,

@@ -1,0 +1,143 @@
+/**
+ * What the words of a search may mean beside the text of an order: which users, which products, which ids. That is
+ * all there is to find of orders without any text (plain-orders.ts).
+ */
+import { texts } from '../postgres/column-arrays.js';
+import type { PostgresClient } from '../postgres/postgres.js';
+import { type Given, tsquery } from './order-filter.js';
+
+/** Up to so many users or products of a word are named, beyond it their words are looked at row by row. */
+const NAMED = 200;
+
+/** One of the users or products that a word means, and which of all words mean it, by their places. */
+interface Named {
+  readonly id: string;
+  readonly places: ReadonlySet<number>;
+}
+
+export interface Meaning {
+  /** Of the word among those that are looked for; of what is no word, below all of theirs. */
+  readonly place: number;
+  /** Undefined where there are more than are named. */
+  readonly users: readonly Named[] | undefined;
+  readonly products: readonly Named[] | undefined;
+  /** Ids from the first to the second, which is not among them. */
+  readonly ids: readonly [string, string] | undefined;
+  readonly query: string;
+}
+
+export const isNothing = ({ users, products, ids }: Meaning): boolean =>
+  users?.length === 0 && products?.length === 0 && ids === undefined;
+
+/** A filter by user or product as what a word would mean. */
+export const meaningOf = (what: 'user' | 'product', id: string): Meaning => {
+  const named = [{ id, places: new Set<number>() }];
+  const [users, products] = what === 'user' ? [named, []] : [[], named];
+  return { place: what === 'user' ? -1 : -2, users, products, ids: undefined, query: '' };
+};
+
+/** What each word means. The last one may go on. */
+export async function meaningsOf(client: PostgresClient, words: readonly string[]): Promise<readonly Meaning[]> {
+  const asked = words.map((word, i) => ({ word, isLast: i === words.length - 1 }));
+  if (asked.length === 0) return [];
+  const queries = asked.map(({ word, isLast }) => tsquery([word], isLast));
+  const places = queries.map((_, i) => `words @@ $${i + 1}::tsquery`).join(', ');
+  // A query of its own for each: the planner knows which words are frequent.
+  const named = (what: 'user' | 'product', i: number) => `(select coalesce(json_agg(json_build_array(id, places)), '[]')
+    from (select ${what}_id as id, array[${places}] as places from search_${what}s
+      where words @@ $${i + 1}::tsquery limit ${NAMED + 1}) found)`;
+  const columns = asked.map((_, i) => `json_build_array(${named('user', i)}, ${named('product', i)})`);
+  const text = `select json_build_array(${columns.join(', ')}) as body`;
+  const [row] = await client.query<{ body: string }>('look for meanings', text, queries);
+  type Rows = readonly (readonly [string, readonly boolean[]])[];
+  const found = JSON.parse(row?.body ?? '[]') as readonly (readonly [Rows, Rows])[];
+  const few = (rows: Rows = []) =>
+    rows.length > NAMED
+      ? undefined
+      : rows.map(([id, has]) => ({ id, places: new Set(has.flatMap((yes, place) => (yes ? [place] : []))) }));
+  return asked.map((each, place) => ({
+    place,
+    users: few(found[place]?.[0]),
+    products: few(found[place]?.[1]),
+    ids: idsOf(each),
+    query: queries[place] ?? '',
+  }));
+}
+
+/** One way to what a word means: a table with its alias, and where its orders are in it. */
+export interface Way {
+  readonly table: string;
+  readonly as: 'o' | 'i';
+  readonly where: string;
+  /** Every order of it has the other word too. */
+  implies(other: Meaning): boolean;
+}
+
+export function waysTo({ users, products, ids, query }: Meaning, given: Given): readonly Way[] {
+  const ways: Way[] = [];
+  const never = () => false;
+  const all = (named: readonly Named[]) => (other: Meaning) => named.every(({ places }) => places.has(other.place));
+  if (users === undefined) {
+    const where = `u.words @@ ${given(query, 'tsquery')}`;
+    ways.push({ table: 'search_users u join orders o on o.user_id = u.user_id', as: 'o', where, implies: never });
+  } else if (users.length > 0) {
+    ways.push({ table: 'orders o', as: 'o', where: `o.user_id = any(${list(users, given)})`, implies: all(users) });
+  }
+  if (products === undefined) {
+    const table = 'search_products p join order_items i on i.product_id = p.product_id';
+    ways.push({ table, as: 'i', where: `p.words @@ ${given(query, 'tsquery')}`, implies: never });
+  } else if (products.length > 0) {
+    const where = `i.product_id = any(${list(products, given)})`;
+    ways.push({ table: 'order_items i', as: 'i', where, implies: all(products) });
+  }
+  if (ids !== undefined) {
+    const where = `o.order_id >= ${given(ids[0])} and o.order_id < ${given(ids[1])}`;
+    ways.push({ table: 'orders o', as: 'o', where, implies: never });
+  }
+  return ways;
+}
+
+/** Whether a word means something of an order. As counts: an `exists` might read all items once into a table. */
+export function condition({ users, products, ids, query }: Meaning, given: Given): string {
+  const some: string[] = [];
+  const items = 'select count(*) from order_items i';
+  if (ids !== undefined) some.push(`o.order_id >= ${given(ids[0])} and o.order_id < ${given(ids[1])}`);
+  if (users === undefined) {
+    const has = `u.words @@ ${given(query, 'tsquery')}`;
+    some.push(`(select count(*) from search_users u where u.user_id = o.user_id and ${has}) > 0`);
+  } else if (users.length > 0) some.push(`o.user_id = any(${list(users, given)})`);
+  if (products === undefined) {
+    const has = `p.words @@ ${given(query, 'tsquery')}`;
+    some.push(
+      `(${items} join search_products p on p.product_id = i.product_id where i.order_id = o.order_id and ${has}) > 0`,
+    );
+  } else if (products.length > 0)
+    some.push(`(${items} where i.order_id = o.order_id and i.product_id = any(${list(products, given)})) > 0`);
+  return `(${some.join(' or ')})`;
+}
+
+// ---------------------------------------------------------------- machinery
+
+interface Asked {
+  readonly word: string;
+  /** It may go on. */
+  readonly isLast: boolean;
+}
+
+const ID_CHARS = 26;
+const BEGUN_ID = /^[0-7][0-9a-hjkmnp-tv-z]{0,25}$/;
+
+/** Of ids that we draw; others are found in the index of words. */
+function idsOf({ word, isLast }: Asked): readonly [string, string] | undefined {
+  if (isLast ? 'ord'.startsWith(word) : word === 'ord') return ['ORD-0', 'ORD-8'];
+  if (!BEGUN_ID.test(word)) return undefined;
+  const from = `ORD-${word.toUpperCase()}`;
+  if (isLast) return [from, `${from}~`];
+  return word.length === ID_CHARS ? [from, `${from}\x01`] : undefined;
+}
+
+const list = (named: readonly Named[], given: Given): string =>
+  given(
+    texts(named, ({ id }) => id),
+    'text[]',
+  );
