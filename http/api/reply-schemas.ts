@@ -96,14 +96,14 @@ const order = z
     reason: words('FailureReason', REASONS).optional().meta({ description: 'Why the order failed.' }),
     payment_status: paymentStatus,
     fulfillment_status: fulfillmentStatus,
-    total_amount: amount
-      .optional()
-      .meta({ description: 'Known once every line is held; absent before, and in an order that never came so far.' }),
+    total_amount: amount.optional().meta({ description: 'Absent until the stock of every line is held.' }),
     currency: z
       .string()
       .regex(/^[A-Z]{3}$/)
       .optional()
-      .meta({ description: 'As it was asked for, or that of its products; absent while nobody has said it.' }),
+      .meta({
+        description: 'The currency of the request, or else of the products. Absent until one of them names it.',
+      }),
     shipping_address: address.optional(),
     billing_address: address.optional(),
     notes: z.string().optional(),

@@ -139,7 +139,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Check the stock of several products',
     description:
-      'The answer is no promise: only an order holds stock. Stock that may be backordered is sufficient; `backorder: true` says that an order would wait. The stock of an unknown product is insufficient.',
+      'The answer is no promise: only an order holds stock. Stock that can be backordered is sufficient too. An order would then wait, which `backorder: true` says. The stock of an unknown product is insufficient.',
     body: checkBody,
     examples: [{ name: 'One line', body: { items: [{ product_id: 'PROD-001', quantity: 96 }] } }],
     success: {

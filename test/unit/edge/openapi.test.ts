@@ -1,6 +1,7 @@
 /** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { errorReply } from '../../../http/api/envelopes.js';
@@ -102,6 +103,18 @@ test('a client sends no parameter that nobody asked for', () => {
   const parameters = Object.values(document.components.parameters);
   assert.ok(parameters.some(({ name }) => name === 'page') && parameters.some(({ name }) => name === 'limit'));
   for (const { name, schema } of parameters) assert.not.ok('default' in schema, name);
+});
+
+test('a linter has nothing to say about it', async () => {
+  const config = await createConfig({ extends: ['recommended-strict'] });
+  const lint = async (source: object) => {
+    const found = await lintFromString({ source: JSON.stringify(source), config, absoluteRef: 'openapi.json' });
+    return found.map(({ ruleId, message, location: [where] }) => `${ruleId}: ${message} ${where?.pointer}`);
+  };
+  assert.equal(await lint(document), []);
+  const { '/livez': livez } = document.paths;
+  const twice = { ...document, paths: { ...document.paths, '/alive': livez } };
+  assert.match((await lint(twice)).join('\n'), 'operation-operationId-unique');
 });
 
 test('every example is what its schema says', () => {
