@@ -84,6 +84,10 @@ export const limits = {
   actsOfOrder: 500,
   /** Of those, kept free for what ends a whole order: shipping, delivering, cancelling all of it. */
   actsToEnd: 100,
+  /** Acts under a key that had no effect, whose answers an order remembers: past it such an act gets none. */
+  answeredActs: 200,
+  /** Stock writes that were refused under a key, and are remembered: the latest of all products together. */
+  refusedWrites: 1_000_000,
   /** Orders that wait for stock of one product. */
   waitingOrders: 10_000,
   /** Of those, how many one command gives something: more would not fit into a record. */

@@ -6,7 +6,7 @@
  *   product  ProductId   serialises one product's stock            inventory.ts
  *
  * Commands come from an edge (`place`, the acts, `receive`, `adjust`), from the runtime (`timeOut`, `sendLate`,
- * `paymentAnswered`, `fill`), or from another actor; the last kind are letters. Events and letters are
+ * `paymentAnswered`, `closeAct`, `fill`), or from another actor; the last kind are letters. Events and letters are
  * stored in the journal: their shapes change only by addition.
  */
 import type { Address, OrderId, ProductId, UserId, WriteId } from './ids.js';
@@ -56,6 +56,8 @@ export type PaymentOutcome = 'authorized' | 'declined' | 'captured' | 'voided' |
 export interface Act {
   readonly ref: WriteId;
   readonly fingerprint: string;
+  /** Where more than one: how many events were decided with it, its own first. Its first answer is the order after them. */
+  readonly events?: number;
 }
 
 export interface Line {
@@ -83,7 +85,8 @@ export type OrderAct =
       readonly lines?: readonly Line[];
       readonly reason?: string;
     }
-  | { readonly type: 'receiveReturn'; readonly act: Act; readonly returned: string; readonly restock: boolean }
+  /** Put in stock again, unless it is said not to be. */
+  | { readonly type: 'receiveReturn'; readonly act: Act; readonly returned: string; readonly restock?: boolean }
   /** No amount means all that is left; minor units. */
   | { readonly type: 'refund'; readonly act: Act; readonly minor?: number; readonly reason?: string }
   | { readonly type: 'extendHold'; readonly act: Act }
@@ -105,6 +108,8 @@ export type OrderCommand =
   /** The time of the holds that were sent late has come. */
   | { readonly type: 'sendLate' }
   | { readonly type: 'timeOut' }
+  /** An act under a client's key was refused, or had nothing to do: its key is answered for good. */
+  | { readonly type: 'closeAct'; readonly act: Act; readonly refused?: OrderRefusal }
   | OrderAct;
 
 export type FailureReason = 'out_of_stock' | 'unknown_product' | 'payment_declined' | 'timed_out' | 'total_too_large';
@@ -185,12 +190,15 @@ export type OrderEvent =
       readonly reason?: string;
     }
   | { readonly type: 'refunded'; readonly id: string }
-  | { readonly type: 'refund_failed'; readonly id: string };
+  | { readonly type: 'refund_failed'; readonly id: string }
+  /** An act was refused, or had nothing to do. Nothing changes; only the answer is remembered under its key. */
+  | { readonly type: 'act_answered'; readonly act: Act; readonly refused?: OrderRefusal };
 
 /**
  * `other_body`: the same key with another request. `not_yours`: the id belongs to another user's order.
  * `illegal_transition`: not from where the order stands. `more_than_ordered`, `more_than_shipped`, `more_than_paid`:
- * beyond what is left. `backordered`: not in stock yet. `too_many_acts`: the order remembers no more of them.
+ * beyond what is left. `backordered`: not in stock yet. `done_otherwise`: what stands has another content.
+ * `changed`: it does not stand at the version asked for. `too_many_acts`: the order remembers no more of them.
  */
 export type OrderRefusal =
   | 'other_body'
@@ -203,6 +211,8 @@ export type OrderRefusal =
   | 'backordered'
   | 'unknown_fulfillment'
   | 'unknown_return'
+  | 'done_otherwise'
+  | 'changed'
   | 'too_many_acts';
 
 // ---------------------------------------------------------------- product

@@ -134,7 +134,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
   const stopping = () => stage.isAnnounced;
   return {
     orders: new Orders({ owners, queries, clock, waiting, waitMs, broken }),
-    life: new OrderLife({ owners, clock, waiting, waitMs }),
+    life: new OrderLife({ owners, queries, clock, waiting, waitMs }),
     inventory: new Inventory({ owners, queries, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),
     imports: new Import({ owners, queries, clock, waitMs, patienceMs }),

@@ -172,6 +172,7 @@ const orderFields: Fields<OrderEvent> = {
     `,"refund_id":${quoted(id)},"amount":${amountText(minor, currency)},"currency":${quoted(currency)}${optional('return_id', returned)}${optional('reason', reason)}`,
   refunded: ({ id }) => `,"refund_id":${quoted(id)}`,
   refund_failed: ({ id }) => `,"refund_id":${quoted(id)}`,
+  act_answered: ({ refused }) => optional('refused', refused),
 };
 
 /** Each row continues `{"product_id":"..."`. */

@@ -9,7 +9,7 @@ import type { PaymentRequest } from '../ports/payments.js';
 import type { ProductState } from '../product/inventory.js';
 import type { Letter } from '../protocol.js';
 import type { Flush } from './flush.js';
-import type { DoneWrite } from './remembered-writes.js';
+import type { AnsweredWrite } from './remembered-writes.js';
 import type { TurnOutputs } from './turn-outputs.js';
 
 /** Names a question of an edge until it is answered. */
@@ -22,7 +22,7 @@ export type InboxItem =
       readonly kind: 'stock';
       readonly request: Request;
       readonly ask: StockRequest;
-      readonly done: readonly DoneWrite[];
+      readonly answered: readonly AnsweredWrite[];
     }
   | { readonly kind: 'letter'; readonly letter: NumberedLetter }
   /** What the runtime itself asks of an actor in memory. */

@@ -9,13 +9,21 @@
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
-import type { OrderChange, PartitionRow, Place, ProductChange, Statement } from '../ports/snapshot-rows.js';
+import type {
+  OrderChange,
+  PartitionRow,
+  Place,
+  ProductChange,
+  RefusedWriteRow,
+  Statement,
+} from '../ports/snapshot-rows.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
 export interface Flush {
   readonly number: number;
   readonly orders: readonly OrderChange[];
   readonly products: readonly ProductChange[];
+  readonly refusals: readonly RefusedWriteRow[];
   /** Everything up to `to`; else orders alone, and the journal's row stays where it is. */
   readonly isWhole: boolean;
   readonly partitions: readonly PartitionRow[];
@@ -37,8 +45,10 @@ export function collectFlush(
   const orders = [...world.changedOrders].map(orderChange);
   world.changedOrders.clear();
   const orderEvents = orders.reduce((sum, { history }) => history.reduce((all, { count }) => all + count, sum), 0);
-  if (!range.isWhole) return { ...range, orders, products: [], partitions: [], events: orderEvents };
+  if (!range.isWhole) return { ...range, orders, products: [], refusals: [], partitions: [], events: orderEvents };
   const products = [...world.changedProducts].map(productChange);
+  const refusals = world.refusedWrites;
+  world.refusedWrites = [];
   world.isClogged = false;
   world.hasNewProducts = false;
   world.changedProducts.clear();
@@ -48,8 +58,8 @@ export function collectFlush(
     channels.dirty = false;
     partitions.push({ partition, epoch: epochOf(partition) ?? 0, journal, ...channels.row() });
   }
-  const events = orderEvents + products.reduce((sum, product) => sum + product.operations.length, 0);
-  return { ...range, orders, products, partitions, events };
+  const events = orderEvents + refusals.length + products.reduce((sum, { operations }) => sum + operations.length, 0);
+  return { ...range, orders, products, refusals, partitions, events };
 }
 
 function orderChange(entry: OrderEntry): OrderChange {
@@ -76,6 +86,7 @@ export function statementsOf(flush: Flush, certain: boolean, publishedN: number)
   for (const rows of chunks(flush.orders, orderRows, limits.flushOrders))
     statements.push({ kind: 'orders', rows, certain });
   if (!flush.isWhole) return statements;
+  for (const rows of chunks(flush.refusals, () => 1, limits.flushRows)) statements.push({ kind: 'refusals', rows });
   statements.push({ kind: 'last', partitions: flush.partitions, from: flush.from, to: flush.to, publishedN });
   return statements;
 }

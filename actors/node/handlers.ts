@@ -6,8 +6,9 @@
  * alone is refused, and one whose decision throws goes to the dead letters.
  */
 
+import type { ProductId } from '../ids.js';
 import { limits } from '../limits.js';
-import { hasOutcome } from '../order/order.js';
+import { hasOutcome, remembered, revision } from '../order/order.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
@@ -17,6 +18,12 @@ import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
 
 type Tell = () => void;
+
+type ActRefusal = Extract<ActReply, { kind: 'refused' }>['refusal'];
+
+/** What the order can remember, and must: a no of any other kind is one for good, whatever comes. */
+const isRemembered = (refusal: OrderRefusal | undefined): boolean =>
+  refusal !== 'too_many_acts' && refusal !== 'other_body' && refusal !== 'unknown_order';
 
 export class Handlers {
   constructor(
@@ -88,46 +95,78 @@ export class Handlers {
 
   private act(turn: Turn, item: Extract<InboxItem, { kind: 'act' }>) {
     const { request, ask } = item;
-    const { order, command, correlation, user } = ask;
+    const { order, correlation, user } = ask;
     const known = this.world.orders.get(order);
     const entry = user === undefined || known?.state.content.user === user ? known : undefined;
-    const refuse = (refusal: Extract<ActReply, { kind: 'refused' }>['refusal']) => () => {
-      this.emit({ kind: 'replyAct', request, reply: { kind: 'refused', refusal, state: entry?.state } });
+    const refuse = (refusal: ActRefusal, state = entry?.state, repeat = false) => {
+      return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'refused', refusal, state, repeat } });
+    };
+    const broken = (error: unknown) => {
+      this.emit({ kind: 'deadLetter', item, error });
+      return refuse('broken');
     };
     if (entry === undefined) return refuse('unknown_order');
-    const repeat = entry.state.life.acts.some(({ ref }) => ref === command.act.ref);
-    if (!repeat && !mayChange(ask, entry.state.version)) return refuse('changed');
-    const handled = turn.handle({ to: { kind: 'order', id: order }, command }, correlation);
+    const { act } = ask.command;
+    const prior = remembered(entry.state, act);
+    const at = revision(entry.state);
+    const isOff = prior === undefined && !mayChange(ask, at);
+    if (isOff && !mayChangeLater(ask, at)) return refuse('changed');
+    const isOld = prior !== undefined && prior.fingerprint === ask.oldFingerprint;
+    const command = isOld ? { ...ask.command, act: { ...act, fingerprint: prior.fingerprint } } : ask.command;
+    const to = { kind: 'order', id: order } as const;
+    const { version } = entry;
+    const handled = isOff ? CHANGED : turn.handle({ to, command }, correlation);
     if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
-    if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
-    if (handled.kind === 'threw') {
-      this.emit({ kind: 'deadLetter', item, error: handled.error });
-      return refuse('broken');
+    if (handled.kind === 'threw') return broken(handled.error);
+    const refusal = handled.kind === 'refused' ? (handled.refusal as OrderRefusal) : undefined;
+    if (prior === undefined && ask.fresh !== true && entry.version === version && isRemembered(refusal)) {
+      if ((entry.state.life.answered?.length ?? 0) >= limits.answeredActs) {
+        return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'unavailable', why: TOO_MANY_ANSWERS } });
+      }
+      const close = { type: 'closeAct', act, ...(refusal !== undefined && { refused: refusal }) } as const;
+      const closed = turn.handle({ to, command: close }, correlation);
+      if (closed.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+      if (closed.kind === 'threw') return broken(closed.error);
     }
-    return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'done', state: entry.state, repeat } });
+    // What others do in the same turn is no part of this answer.
+    const { state } = entry;
+    const repeat = prior !== undefined && refusal !== 'other_body';
+    if (refusal !== undefined) return refuse(refusal, state, repeat);
+    return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'done', state, repeat } });
   }
 
   private stock(turn: Turn, item: Extract<InboxItem, { kind: 'stock' }>) {
     const { request, ask } = item;
-    const { product, command, correlation } = ask;
+    const { product, command, correlation, fresh, oldFingerprint, corrects = false } = ask;
+    const { ref, fingerprint } = command;
     const state = () => this.world.products.get(product)?.state ?? unknownProduct(product);
-    const refuse = (refusal: ProductRefusal | 'too_large' | 'broken') => () => {
-      this.emit({ kind: 'replyStock', request, reply: { kind: 'refused', refusal, state: state() } });
+    const refuse = (refusal: ProductRefusal | 'too_large' | 'broken', repeatOf?: ProductId) => () => {
+      const reply = { kind: 'refused', refusal, state: state(), ...(repeatOf !== undefined && { repeatOf }) } as const;
+      this.emit({ kind: 'replyStock', request, reply });
     };
     const done = (repeat: boolean) => () => {
       this.emit({ kind: 'replyStock', request, reply: { kind: 'done', state: state(), repeat } });
     };
-    const prior = this.writes.find(command.ref, product, command.fingerprint, item.done);
-    if (prior !== 'new') return prior === 'repeat' ? done(true) : refuse('other_body');
+    const prior = this.writes.find({ ref, product, fingerprint, oldFingerprint, corrects }, item.answered);
+    if (prior === 'repeat') return done(true);
+    if (prior === 'other_body') return refuse('other_body');
+    if (prior !== 'new') return refuse(prior.refused, prior.product);
     const handled = turn.handle({ to: { kind: 'product', id: product }, command }, correlation);
     if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
-    if (handled.kind === 'refused') return refuse(handled.refusal as ProductRefusal);
     if (handled.kind === 'threw') {
       this.emit({ kind: 'deadLetter', item, error: handled.error });
       return refuse('broken');
     }
-    this.writes.add({ ref: command.ref, product, fingerprint: command.fingerprint }, turn.n);
-    return done(false);
+    const write = { ref, product, fingerprint };
+    if (handled.kind === 'done') {
+      this.writes.add(write, turn.n);
+      return done(false);
+    }
+    const refusal = handled.refusal as ProductRefusal;
+    if (fresh) return refuse(refusal); // Nobody can repeat it.
+    if (!turn.refuse({ ...write, refusal })) return turn.isEmpty ? refuse('too_large') : 'full';
+    this.writes.add({ ...write, refused: refusal }, turn.n);
+    return refuse(refusal);
   }
 
   /** Only the next number has an effect; what has been handled is confirmed again (channels.ts, C2). */
@@ -177,3 +216,12 @@ export class Handlers {
 const mayChange = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
   (ifVersions === undefined || ifVersions.includes(version)) &&
   (unlessVersions === undefined || (unlessVersions !== 'any' && !unlessVersions.includes(version)));
+
+/** Whether it could come to one of those versions, or leave them. */
+const mayChangeLater = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
+  (ifVersions?.some((each) => each > version) ?? false) || (unlessVersions !== undefined && unlessVersions !== 'any');
+
+/** A no that cannot be remembered is not said. */
+const TOO_MANY_ANSWERS = 'the order remembers no more requests that changed nothing';
+
+const CHANGED = { kind: 'refused', refusal: 'changed' } as const;

@@ -9,11 +9,11 @@
 import type { OrderId, WriteId } from '../ids.js';
 import type { StoredOrder } from '../ports/snapshot-rows.js';
 import type { InboxItem } from './effects.js';
-import type { DoneWrite } from './remembered-writes.js';
+import type { AnsweredWrite } from './remembered-writes.js';
 
 export interface FoundIds {
   readonly orders: readonly StoredOrder[];
-  readonly writes: readonly DoneWrite[];
+  readonly writes: readonly AnsweredWrite[];
 }
 
 type Waiting = Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>;

@@ -27,6 +27,13 @@ export class MessageRoom {
     return this.bytes + beside + this.byteLength(text) <= this.most;
   }
 
+  /** Takes bytes that stand beside the texts. @returns false where there is no room for them. */
+  reserve(bytes: number): boolean {
+    if (!this.has('', bytes)) return false;
+    this.bytes += bytes;
+    return true;
+  }
+
   take(text: string, beside: number): void {
     this.bytes += beside + 1;
     this.uncountedChars += text.length;

@@ -90,6 +90,9 @@ export class Node {
       this.follow(entry);
       this.leaving.add(entry);
     }
+    for (const { refusal: refused, at: _, ...write } of world.refusedWrites) {
+      this.writes.add({ ...write, refused }, this.appendedTo.n);
+    }
     // What the journal brought back and Postgres may not know yet: a look-up would not find it.
     for (const { rows, state } of world.products.values()) {
       if (fillOwed(state)) this.fill(state.id, rows.at(-1)?.correlation ?? '');
@@ -126,7 +129,7 @@ export class Node {
   stock(request: Request, ask: StockRequest): void {
     const backlog = this.backlog();
     if (backlog !== undefined) return this.notNow(request, 'stock', backlog);
-    const item: InboxItem = { kind: 'stock', request, ask, done: [] };
+    const item: InboxItem = { kind: 'stock', request, ask, answered: [] };
     this.lookUps.pin(ask.command.ref);
     if (ask.fresh) this.inbox.put(item);
     else this.lookUpFirst(item);
@@ -191,7 +194,7 @@ export class Node {
       else this.leaving.add(this.world.loadOrder(order));
     }
     for (const item of items) {
-      if (item.kind === 'stock') this.inbox.put({ ...item, done: found.writes });
+      if (item.kind === 'stock') this.inbox.put({ ...item, answered: found.writes });
       else if (lost.has(item.ask.order)) {
         this.unpin(item);
         this.notNow(item.request, item.kind, 'another node owns this order by now');
@@ -232,12 +235,13 @@ export class Node {
     this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
     const toFill = new Map<ProductId, string>();
-    const { operations, histories, extended } = turn.outputs();
+    const { operations, histories, refused, extended } = turn.outputs();
     for (const { entry, row } of operations) {
       this.world.rememberOperation(entry, row);
       if (fillOwed(entry.state)) toFill.set(entry.state.id, row.correlation);
     }
     for (const { entry, row } of histories) this.world.rememberTurn(entry, row);
+    for (const row of refused) this.world.rememberRefusal(row);
     for (const entry of extended) this.deadlines.extend(entry);
     for (const [product, correlation] of toFill) this.fill(product, correlation);
     if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
@@ -308,9 +312,12 @@ export class Node {
     }
     if (turn.isEmpty && !probed) return this.answer(answers);
     const recordId = this.settings.newId();
-    const { n, letters } = turn;
+    const { n, letters, refused } = turn;
     const record = encodeTurn(
-      { id: recordId, journal: this.settings.journal, n, at, parts: turn.parts(), letters },
+      {
+        ...{ id: recordId, journal: this.settings.journal, n, at, parts: turn.parts(), letters },
+        ...(refused.length > 0 && { refused }),
+      },
       turn.cascades,
     );
     this.underWay = { turn, recordId, bytes: record.length, answers };

@@ -7,9 +7,17 @@
  * carries the whole map of who owns which partition.
  */
 import { listed } from '../flat-text.js';
-import type { JournalId, NodeId, OrderId, ProductId } from '../ids.js';
+import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
 import type { NumberedLetter } from '../ports/letters.js';
-import type { ActorEvent, HoldAnswer, Line, OrderContent, OrderEvent, ProductEvent } from '../protocol.js';
+import type {
+  ActorEvent,
+  HoldAnswer,
+  Line,
+  OrderContent,
+  OrderEvent,
+  ProductEvent,
+  ProductRefusal,
+} from '../protocol.js';
 import { quoted } from '../quoted-text.js';
 
 export const RECORD_VERSION = 1;
@@ -35,6 +43,14 @@ export interface TurnPart {
   readonly seen?: { readonly [from: number]: number };
 }
 
+/** A stock write that was refused under a client's key. It is no event: nothing happened to the product. */
+export interface RefusedWrite {
+  readonly ref: WriteId;
+  readonly product: ProductId;
+  readonly fingerprint: string;
+  readonly refusal: ProductRefusal;
+}
+
 export interface TurnRecord {
   readonly kind: 'turn';
   readonly id: string;
@@ -46,6 +62,8 @@ export interface TurnRecord {
   readonly parts: { readonly [partition: number]: TurnPart };
   readonly cascades: readonly Cascade[];
   readonly letters: readonly NumberedLetter[];
+  /** Absent where there are none. */
+  readonly refused?: readonly RefusedWrite[];
 }
 
 export interface SealRecord {
@@ -156,8 +174,11 @@ export function packCascade(correlation: string, packedEvents: readonly string[]
 
 /** @param cascades packed, so that a turn's events are turned into text once. */
 export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
-  const { id, journal, n, at, parts, letters } = turn;
-  const head = JSON.stringify({ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters });
+  const { id, journal, n, at, parts, letters, refused } = turn;
+  const head = JSON.stringify({
+    ...{ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters },
+    ...(refused !== undefined && { refused }),
+  });
   return listed(`${head.slice(0, -1)},"cascades":[`, cascades.slice(), ']}');
 }
 

@@ -97,6 +97,10 @@ function replayEpoch(
         if (world.partitionOf(event.of) === partition) world.replay(event, mark, turn.at, correlation);
       }
     }
+    for (const write of turn.refused ?? []) {
+      const of = { kind: 'product', id: write.product } as const;
+      if (world.partitionOf(of) === partition) world.rememberRefusal({ ...write, at: turn.at });
+    }
     for (const letter of turn.letters) if (letter.from === partition) channels.add(letter);
     for (const [from, last] of Object.entries(part.seen ?? {})) {
       if (last > channels.seen(Number(from))) channels.moveSeen(Number(from), last);

@@ -3,7 +3,7 @@
  * the turn, and needed no sooner than its acknowledgement: best made while that is waited for.
  */
 
-import type { OperationRow, TurnRow } from '../ports/snapshot-rows.js';
+import type { OperationRow, RefusedWriteRow, TurnRow } from '../ports/snapshot-rows.js';
 import type { ProductState } from '../product/inventory.js';
 import type { ProductEvent } from '../protocol.js';
 import type { Turn } from './turn.js';
@@ -12,13 +12,14 @@ import { type OrderEntry, operation, type ProductEntry } from './world.js';
 export interface TurnOutputs {
   readonly operations: readonly { readonly entry: ProductEntry; readonly row: OperationRow }[];
   readonly histories: readonly { readonly entry: OrderEntry; readonly row: TurnRow }[];
+  readonly refused: readonly RefusedWriteRow[];
   /** Orders whose holds were given more time. */
   readonly extended: readonly OrderEntry[];
   /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
   readonly publicBatch: string;
 }
 
-export function turnOutputsOf({ n, at, applied, orderTurns, published }: Turn): TurnOutputs {
+export function turnOutputsOf({ n, at, applied, orderTurns, published, refused }: Turn): TurnOutputs {
   const operations: { entry: ProductEntry; row: OperationRow }[] = [];
   const extended: OrderEntry[] = [];
   for (const { entry, of, version, event, after, correlation } of applied) {
@@ -31,5 +32,6 @@ export function turnOutputsOf({ n, at, applied, orderTurns, published }: Turn): 
     const row = { order, version, at, correlation, n, count: events.length, events: events.join(',') };
     return { entry, row };
   });
-  return { operations, histories, extended, publicBatch: published.text };
+  const refusals = refused.map((write) => ({ ...write, at }));
+  return { operations, histories, refused: refusals, extended, publicBatch: published.text };
 }

@@ -29,7 +29,7 @@ import type {
 import { eventFrame } from './cloud-events.js';
 import { MessageRoom } from './message-room.js';
 import { PublicBatch } from './public-batch.js';
-import { eventJson, type JournaledEvent, packCascade, packEvent, type TurnPart } from './record.js';
+import { eventJson, type JournaledEvent, packCascade, packEvent, type RefusedWrite, type TurnPart } from './record.js';
 import { type TurnOutputs, turnOutputsOf } from './turn-outputs.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
@@ -89,6 +89,8 @@ export class Turn {
   readonly published: PublicBatch;
   readonly applied: Applied[] = [];
   readonly letters: NumberedLetter[] = [];
+  /** Stock writes that are refused for good. */
+  readonly refused: RefusedWrite[] = [];
   /** Watermarks moved, by receiving partition, then by sender. */
   readonly seen = new Map<number, Map<number, number>>();
   readonly orderTurns: OrderTurn[] = [];
@@ -123,7 +125,7 @@ export class Turn {
   }
 
   get isEmpty(): boolean {
-    return this.cascades.length === 0 && this.seen.size === 0;
+    return this.cascades.length === 0 && this.seen.size === 0 && this.refused.length === 0;
   }
 
   /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */
@@ -148,6 +150,14 @@ export class Turn {
       return { kind: 'threw', error };
     }
     return DONE;
+  }
+
+  /** Remembers that a stock write was refused. @returns false when it does not fit any more (T2). */
+  refuse(write: RefusedWrite): boolean {
+    if (!this.record.reserve(this.settings.byteLength(JSON.stringify(write)) + REFUSED_BESIDE)) return false;
+    this.refused.push(write);
+    this.touchedPartitions.add(this.world.partitionOf({ kind: 'product', id: write.product }));
+    return true;
   }
 
   /** Moves the watermark past a letter that had no effect: it threw, or asked for nothing. */
@@ -326,6 +336,9 @@ export class Turn {
     return turn;
   }
 }
+
+/** A comma, the list's name, and its partition's part. */
+const REFUSED_BESIDE = 80;
 
 const DONE: Handled = { kind: 'done' };
 const FULL: Handled = { kind: 'full' };

@@ -9,9 +9,17 @@
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
 import { decidedBy, isJustDecided } from '../order/as-decided.js';
-import { absentOrder, type OrderState } from '../order/order.js';
+import { absentOrder, lastAt, type OrderState } from '../order/order.js';
 import { evolveOrder } from '../order/order-fold.js';
-import type { Mark, OperationRow, OperationType, StoredOrder, StoredProduct, TurnRow } from '../ports/snapshot-rows.js';
+import type {
+  Mark,
+  OperationRow,
+  OperationType,
+  RefusedWriteRow,
+  StoredOrder,
+  StoredProduct,
+  TurnRow,
+} from '../ports/snapshot-rows.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../product/inventory.js';
 import type { OrderEvent, ProductEvent } from '../protocol.js';
 import type { Channels } from './channels.js';
@@ -60,6 +68,8 @@ export class World {
   /** Those with rows. */
   readonly changedOrders = new Set<OrderEntry>();
   readonly changedProducts = new Set<ProductEntry>();
+  /** Appended, not yet collected by a flush. */
+  refusedWrites: RefusedWriteRow[] = [];
   /** Appended events whose rows Postgres has not acknowledged. */
   unflushedEvents = 0;
   /** One actor has gathered as many rows as one statement should write. */
@@ -87,7 +97,7 @@ export class World {
   loadOrder({ state, version, epoch, n }: StoredOrder): OrderEntry {
     const entry = this.newOrder(state.id);
     this.orders.set(state.id, entry);
-    this.hasBeen(state.updatedAt);
+    this.hasBeen(lastAt(state));
     if (isJustDecided(state)) entry.decided = state;
     return Object.assign(entry, { state, version, epoch, n, isNew: false, flushedVersion: version });
   }
@@ -137,6 +147,11 @@ export class World {
 
   hasBeen(at: number): void {
     if (at > this.latestAt) this.latestAt = at;
+  }
+
+  rememberRefusal(row: RefusedWriteRow): void {
+    this.unflushedEvents++;
+    this.refusedWrites.push(row);
   }
 
   /** Folds an event of a journal in, unless the row it started from already has it (R1). */

@@ -1,10 +1,12 @@
 /** The state chart of an order (order.ts) as a table: which row decides which command in which phase. */
 import { limits } from '../limits.js';
 import type { OrderAct, OrderCommand } from '../protocol.js';
-import { type Answer, nothing, type OrderContext, type OrderState, type Phase, type Row } from './order.js';
+import { type Answer, nothing, type OrderContext, type OrderState, type Phase, type Row, remembered } from './order.js';
 import {
+  cancelAgain,
   cancelConfirmed,
   cancelPending,
+  closeAct,
   deliver,
   extendHold,
   illegal,
@@ -20,7 +22,6 @@ import {
 import { answeredTooLate, charged, holdsAnswered, place, repeat, sendLate, timedOut } from './order-placing.js';
 
 const ignore = () => nothing;
-const same = ignore;
 const unknown = (): Answer => ({ refused: 'unknown_order' });
 
 const acts = {
@@ -34,6 +35,7 @@ const acts = {
   move: moveTo,
 };
 const quiet = {
+  closeAct,
   holdsAnswered: ignore,
   stockArrived: ignore,
   paymentAnswered: ignore,
@@ -47,6 +49,7 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
   absent: {
     ...quiet,
     place,
+    closeAct: unknown,
     cancel: unknown,
     ship: unknown,
     deliver: unknown,
@@ -78,33 +81,43 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
   },
   delivered: {
     ...{ ...quiet, paymentAnswered: moneyMoved },
-    ...{ ...acts, ...returns, ship, deliver: same },
+    ...{ ...acts, ...returns, ship, deliver },
     place: repeat,
   },
   cancelled: {
     ...{ ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone },
-    ...{ ...acts, cancel: same, refund },
+    ...{ ...acts, cancel: cancelAgain, refund },
     place: repeat,
   },
   failed: { ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone, ...acts, refund, place: repeat },
 };
 
 export function decideOrder(state: OrderState, command: OrderCommand, context: OrderContext): Answer {
-  if ('act' in command) {
-    const prior = priorOf(state, command);
-    if (prior !== undefined) return prior;
-  }
   const row = chart[state.phase][command.type] as Row<OrderCommand['type']>;
-  return row(state, command, context);
+  if (!('act' in command) || command.type === 'closeAct') return row(state, command, context);
+  return priorOf(state, command) ?? counted(row(state, command, context));
 }
 
 /** O4. */
-function priorOf({ life }: OrderState, command: OrderAct): Answer | undefined {
+function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
   const { act } = command;
-  const known = life.acts.find(({ ref }) => ref === act.ref);
-  if (known !== undefined) return known.fingerprint === act.fingerprint ? nothing : { refused: 'other_body' };
+  const { life } = state;
+  const known = remembered(state, act);
+  if (known !== undefined) {
+    if (known.fingerprint !== act.fingerprint) return { refused: 'other_body' };
+    return known.refused === undefined ? nothing : { refused: known.refused };
+  }
   const most = isEnding(command) ? limits.actsOfOrder : limits.actsOfOrder - limits.actsToEnd;
   return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
+}
+
+/** Where several events are decided with an act, its own says how many: a repeat finds where its answer ended. */
+function counted(answer: Answer): Answer {
+  if ('refused' in answer || answer.events.length < 2) return answer;
+  const [own, ...others] = answer.events;
+  if (own === undefined || !('act' in own) || own.act === undefined) return answer;
+  const act = { ...own.act, events: answer.events.length };
+  return { ...answer, events: [{ ...own, act }, ...others] };
 }
 
 /** What brings a whole order to its end has room of its own; parts could take all of it. */

@@ -141,6 +141,10 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
   refund_failed(order, { id }) {
     order.life = { ...order.life, refunds: withStatus(order.life.refunds, id, 'failed') };
   },
+  act_answered(order, { act, refused }, at) {
+    const answered = { ...act, ...(refused !== undefined && { refused }), at };
+    order.life = { ...order.life, answered: [...(order.life.answered ?? []), answered] };
+  },
 };
 
 /** @param at wall clock of the turn, milliseconds. */
@@ -151,7 +155,8 @@ export const evolveOrder = (state: OrderState, event: OrderEvent, at: number): O
 export function evolveOrderBy(state: OrderState, events: readonly OrderEvent[], at: number): OrderState {
   const next = copyOf(state);
   next.version = state.version + events.length;
-  next.updatedAt = at;
+  // What was only answered has changed nothing that is seen.
+  if (events[0]?.type !== 'act_answered') next.updatedAt = at;
   for (const event of events) {
     const row = fold[event.type] as Fold<OrderEvent['type']>;
     row(next, event, at);

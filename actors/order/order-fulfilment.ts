@@ -47,13 +47,23 @@ export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) 
   };
 };
 
+/** It is cancelled already. */
+export const cancelAgain: Row<'cancel'> = ({ life }, { reason }) =>
+  sameIfSaid(reason, life.cancelled?.reason) ? nothing : { refused: 'done_otherwise' };
+
 // ---------------------------------------------------------------- shipping and delivering
 
 /** O5. */
 export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, context) => {
   const left = leftToShip(state);
   const everything = left.filter(({ quantity }) => quantity > 0);
-  if (everything.length === 0) return lines === undefined ? nothing : { refused: 'more_than_ordered' };
+  if (everything.length === 0) {
+    if (lines !== undefined) return { refused: 'more_than_ordered' };
+    const isSo = state.life.fulfillments.some(
+      (each) => sameIfSaid(tracking, each.tracking) && sameIfSaid(carrier, each.carrier),
+    );
+    return isSo ? nothing : { refused: 'done_otherwise' };
+  }
   if (isUnpaid(state) && state.life.fulfillments.length === 0) return illegal();
   const shipped = lines ?? everything;
   const backordered = (product: Line['product']) =>
@@ -99,10 +109,13 @@ export const requestReturn: Row<'requestReturn'> = (state, { act, lines, reason 
 };
 
 /** The goods are here: in stock again or written off, and their price is owed. */
-export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, restock }, context) => {
+export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, restock: said }, context) => {
   const known = state.life.returns.find(({ id }) => id === returned);
   if (known === undefined) return { refused: 'unknown_return' };
-  if (known.status !== 'requested') return nothing;
+  if (known.status !== 'requested') {
+    return sameIfSaid(said, known.restocked) ? nothing : { refused: 'done_otherwise' };
+  }
+  const restock = said ?? true;
   const events: OrderEvent[] = [{ type: 'return_received', act, id: returned, restocked: restock }];
   const minor = Math.min(priceOf(state, known.lines), refundable(state));
   if (minor > 0) {
@@ -146,6 +159,11 @@ export const undone: Row<'paymentAnswered'> = (state, { operation, ref, outcome 
 
 export const extendHold: Row<'extendHold'> = (_, { act }) => ({
   events: [{ type: 'hold_extended', act }],
+  letters: [],
+});
+
+export const closeAct: Row<'closeAct'> = (_, { act, refused }) => ({
+  events: [refused === undefined ? { type: 'act_answered', act } : { type: 'act_answered', act, refused }],
   letters: [],
 });
 
@@ -261,6 +279,9 @@ function restocked(state: OrderState, { product, quantity }: Line): Letter {
     command: { type: 'return', order: state.id, quantity, no: before.length + 1 },
   };
 }
+
+/** Whether what was said, if anything was, is what stands. */
+const sameIfSaid = <T>(said: T | undefined, stands: T | undefined): boolean => said === undefined || said === stands;
 
 /** Only what was said. */
 function told<T extends { readonly [name: string]: string | undefined }>(

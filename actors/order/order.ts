@@ -16,7 +16,8 @@
  *  O2. One outcome: phases are left only along the arrows (transitions.ts).
  *  O3. Money is asked for only when every line is held; an order that ends without its goods after a provider
  *      could have been asked is voided, or, where the money has moved, refunded. Never more is refunded than was paid.
- *  O4. The same id with another order is refused; with the same order it changes nothing. So is every act.
+ *  O4. The same id with another order is refused; with the same order it changes nothing. So is every act, and
+ *      what was refused stays refused.
  *  O5. Never more is shipped than was ordered and is there, never more returned than was shipped.
  *
  * The chart as a table is in order-chart.ts, its rows in order-placing.ts (up to the outcome) and order-fulfilment.ts
@@ -86,9 +87,19 @@ export interface Refund {
   readonly requestedAt: number;
 }
 
+/** An act under a client's key that had no effect. */
+interface AnsweredAct extends Act {
+  /** Undefined: there was nothing to do. */
+  readonly refused?: OrderRefusal;
+  /** Wall clock, milliseconds: it is no change, and the order's times do not tell it. */
+  readonly at: number;
+}
+
 /** What happens to an order beside and after its outcome: one empty value for all that have nothing of it. */
 export interface Life {
   readonly acts: readonly Act[];
+  /** Absent where there are none, as in most. */
+  readonly answered?: readonly AnsweredAct[];
   readonly fulfillments: readonly Fulfillment[];
   readonly returns: readonly OrderReturn[];
   readonly refunds: readonly Refund[];
@@ -140,6 +151,16 @@ export type Row<T extends OrderCommand['type']> = (
   command: Command<T>,
   context: OrderContext,
 ) => Answer;
+
+/** The number of events that changed what is seen of the order; what was only answered is none of them. */
+export const revision = ({ version, life }: OrderState): number => version - (life.answered?.length ?? 0);
+
+/** When its last event was. */
+export const lastAt = ({ updatedAt, life }: OrderState): number => Math.max(updatedAt, life.answered?.at(-1)?.at ?? 0);
+
+/** What the order remembers of an act. */
+export const remembered = ({ life }: OrderState, { ref }: Act): (Act & Partial<AnsweredAct>) | undefined =>
+  life.acts.find((act) => act.ref === ref) ?? life.answered?.find((act) => act.ref === ref);
 
 export const nothing: Answer = { events: [], letters: [] };
 

@@ -49,6 +49,10 @@ export interface ActRequest {
   readonly unlessVersions?: 'any' | readonly number[];
   /** Whose orders are seen: another's is as if there were none. */
   readonly user?: UserId;
+  /** It bears no key of a client's: nobody can repeat it, and a no needs no memory. */
+  readonly fresh?: boolean;
+  /** What an older version made of the same request where it has another fingerprint today. */
+  readonly oldFingerprint?: string | undefined;
 }
 
 export type ActReply =
@@ -56,10 +60,11 @@ export type ActReply =
   | { readonly kind: 'done'; readonly state: OrderState; readonly repeat: boolean }
   | {
       readonly kind: 'refused';
-      /** `changed`: it does not stand at the version asked for. */
-      readonly refusal: OrderRefusal | 'changed' | 'too_large' | 'broken';
+      readonly refusal: OrderRefusal | 'too_large' | 'broken';
       /** As it stands; undefined where there is none to be seen. */
       readonly state: OrderState | undefined;
+      /** This very request was refused so before. */
+      readonly repeat?: boolean;
     }
   | NoAnswer;
 
@@ -68,6 +73,9 @@ export interface StockRequest {
   readonly command: ReceiveCommand | AdjustCommand;
   readonly correlation: string;
   readonly fresh: boolean;
+  readonly oldFingerprint?: string | undefined;
+  /** May put right what was refused under the same name: another content is then no other request. */
+  readonly corrects?: boolean;
 }
 
 export type StockReply =
@@ -76,6 +84,8 @@ export type StockReply =
       readonly kind: 'refused';
       readonly refusal: ProductRefusal | 'too_large' | 'broken';
       readonly state: ProductState;
+      /** This very request was refused so before, for this product of it. */
+      readonly repeatOf?: ProductId;
     }
   | NoAnswer;
 

@@ -11,7 +11,7 @@
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
-import type { OrderEvent } from '../protocol.js';
+import type { OrderEvent, ProductRefusal } from '../protocol.js';
 import type { NumberedLetter } from './letters.js';
 
 /** Up to where a row contains its partition's journal: a later epoch beats any n. */
@@ -115,6 +115,16 @@ export interface PartitionRow {
   readonly sent: { readonly [to: number]: { readonly last: number; readonly unconfirmed: readonly NumberedLetter[] } };
 }
 
+/** A stock write that was refused under a client's key: whoever sends it again is refused so too. */
+export interface RefusedWriteRow {
+  readonly ref: WriteId;
+  readonly product: ProductId;
+  readonly fingerprint: string;
+  readonly refusal: ProductRefusal;
+  /** Wall clock, milliseconds. */
+  readonly at: number;
+}
+
 /** A place in a log that someone remembers: compared with the record's id, not by number alone. */
 export interface Place {
   readonly n: number;
@@ -138,6 +148,8 @@ export interface JournalRow {
 export type Statement =
   | { readonly kind: 'orders'; readonly rows: readonly OrderChange[]; readonly certain: boolean }
   | { readonly kind: 'products'; readonly rows: readonly ProductChange[]; readonly certain: boolean }
+  /** Those that have a row already are passed over. */
+  | { readonly kind: 'refusals'; readonly rows: readonly RefusedWriteRow[] }
   | {
       readonly kind: 'last';
       readonly partitions: readonly PartitionRow[];

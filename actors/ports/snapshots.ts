@@ -1,12 +1,18 @@
 /** What is remembered between incarnations: snapshots, and what was settled. Types alone; what a port promises is held by its contract suite. */
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
+import type { ProductRefusal } from '../protocol.js';
 import type { Settlement } from './settlement.js';
 import type { JournalRow, PartitionRow, Statement, StoredOrder, StoredProduct } from './snapshot-rows.js';
 
 export interface LookedUp {
   readonly orders: readonly StoredOrder[];
-  /** Writes that have had their effect, with the fingerprint of their request. */
-  readonly writes: readonly { readonly ref: WriteId; readonly product: ProductId; readonly fingerprint: string }[];
+  /** Writes that have had their effect or were refused, with the fingerprint of their request. */
+  readonly writes: readonly {
+    readonly ref: WriteId;
+    readonly product: ProductId;
+    readonly fingerprint: string;
+    readonly refused?: ProductRefusal;
+  }[];
 }
 
 export interface Loaded {

@@ -160,6 +160,13 @@ const errors = {
     'lines',
     'Not in stock yet: 2 of PROD-001.',
   ),
+  done_otherwise: field(
+    409,
+    'Done otherwise before',
+    'It was done before, with other content, which stands: an order shipped under another tracking_id, cancelled for another reason, a return with another restock. Nothing has happened.',
+    'tracking_id',
+    'The order was shipped before, with another tracking_id; that stands.',
+  ),
   too_many_changes: field(
     409,
     'Changed too often',

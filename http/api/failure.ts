@@ -72,6 +72,13 @@ export const unanswered = (
 
 export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
 
+/** The same no as before, to a repeat under its key. */
+export const replayed = ({ status, code, message, details }: Failure): Failure =>
+  new Failure(status, code, message, {
+    ...details,
+    headers: [...(details.headers ?? []), 'Idempotency-Replayed', 'true'],
+  });
+
 /** @param other what the key was used for. */
 export const idempotencyMismatch = (other: string): Failure => {
   const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;

@@ -46,6 +46,9 @@ interface Continuation {
   readonly links: readonly string[];
 }
 
+/** Of an answer that was given before. */
+export const REPLAYED = ['Idempotency-Replayed', 'true'] as const;
+
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** @param data JSON text. */

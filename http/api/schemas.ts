@@ -74,12 +74,16 @@ export const address = ruled<Json>(
     description: `Text, or an object of any shape. It has at most ${grouped(limits.addressJsonChars)} characters as JSON.`,
   },
 );
-export const key = ruled<string>(KEY_RULE, isKey, {
-  type: 'string',
-  minLength: 1,
-  maxLength: limits.keyChars,
-  description: 'Visible characters; whoever repeats the request under it gets the first answer again.',
-});
+const keyFor = (repeats: string) =>
+  ruled<string>(KEY_RULE, isKey, {
+    type: 'string',
+    minLength: 1,
+    maxLength: limits.keyChars,
+    description: `Visible characters. A repeat under it changes nothing: ${repeats}. To try again what was refused, use a new key.`,
+  });
+/** Of orders and of what is asked of them. */
+export const key = keyFor('it gets the first answer again, byte for byte, also where that is a refusal');
+export const stockKey = keyFor('it gets a refusal again, byte for byte, and else shows the products as they stand now');
 export const currency = ruled<string>(
   'must be three capital letters such as USD',
   (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
@@ -254,7 +258,9 @@ export const receiptLine = object({
 export type ReceiptLine = z.output<typeof receiptLine>;
 
 export const receiptBody = z.compile(
-  object({ products: listOf(receiptLine, limits.productsPerReceipt), ...named }).meta({ id: 'ReceiptRequest' }),
+  object({ products: listOf(receiptLine, limits.productsPerReceipt), idempotency_key: stockKey.optional() }).meta({
+    id: 'ReceiptRequest',
+  }),
 );
 export type ReceiptBody = z.output<typeof receiptBody>;
 
@@ -272,7 +278,7 @@ export const adjustBody = z.compile(
       },
     ),
     reason: someText,
-    idempotency_key: key.optional(),
+    idempotency_key: stockKey.optional(),
   }).meta({ id: 'AdjustRequest' }),
 );
 export type AdjustBody = z.output<typeof adjustBody>;

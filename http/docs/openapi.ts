@@ -97,7 +97,7 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
   'WWW-Authenticate': { description: 'How to authenticate: Bearer.', schema: string },
   Allow: { description: 'The methods that this path allows.', schema: string },
   'Idempotency-Replayed': {
-    description: '`true` if this request had its effect before.',
+    description: '`true` if this request was answered before under its key.',
     schema: { type: 'string', enum: ['true'] },
   },
   'Preference-Applied': { description: 'What was applied of `Prefer`.', schema: string },
@@ -270,7 +270,14 @@ function failure(status: number, codes: readonly ErrorCode[], components: Compon
   const shown = (show: (example: object) => unknown) =>
     Object.fromEntries(codes.map((code) => [code, { summary: ERRORS[code].title, value: show(exampleOf(code)) }]));
   const more =
-    { 401: ['WWW-Authenticate'], 405: ['Allow'], 429: ['Retry-After', ...RATE], 503: ['Retry-After'] }[status] ?? [];
+    {
+      401: ['WWW-Authenticate'],
+      402: ['Idempotency-Replayed'],
+      405: ['Allow'],
+      409: ['Idempotency-Replayed'],
+      429: ['Retry-After', ...RATE],
+      503: ['Retry-After'],
+    }[status] ?? [];
   return {
     description: codes.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n'),
     headers: headersOf(more),

@@ -120,7 +120,7 @@ export class Import {
       const before = await owners.product(product);
       const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
       const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint };
-      const write = { product, command, correlation: request.correlation, fresh: false };
+      const write = { product, command, correlation: request.correlation, fresh: false, corrects: true };
       const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
       if (reply.kind === 'unavailable') {
         if (reply.absent) throw new Unavailable(reply.why, true);

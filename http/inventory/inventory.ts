@@ -18,11 +18,11 @@ import type { ReceiveCommand } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid, invalidField } from '../api/failure.js';
+import { Failure, type FieldError, fromReadModel, invalid, invalidField, replayed } from '../api/failure.js';
 import { type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../api/list-queries.js';
-import { type Answer, continuedList, list, success } from '../api/reply.js';
+import { type Answer, continuedList, list, REPLAYED, success } from '../api/reply.js';
 import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../api/schemas.js';
-import { type Write, writeOf } from '../api/write-id.js';
+import { byProduct, type Write, writeOf } from '../api/write-id.js';
 import { stockUnder } from '../node/gremlin-routes.js';
 import { merged } from '../orders/order-content.js';
 import { boundedWork } from './bounded-work.js';
@@ -86,16 +86,18 @@ export class Inventory {
   /**
    * Whatever the edge can know to be wrong, in any line, is refused before anything is applied. What
    * only a keeper can tell, and what is late, may come after some of it has been: the answer then
-   * names what is done. What was late is completed by a repeat under the same key.
+   * names what is done. What was late is completed by a repeat under the same key; once one product is refused,
+   * no other of the request is received any more under that key.
    */
   receive = async (request: ApiRequest, body: ReceiptBody): Promise<Answer> => {
-    const normalised = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
+    const given = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
     const write = writeOf(
       'receive',
       callerOf(request.principal),
       idempotencyKey(request, body.idempotency_key),
-      normalised,
+      byProduct(given, (line) => line.product_id),
       this.draw,
+      given,
     );
     return this.options.waiting.during(async () => {
       this.recent.refuseOther(write);
@@ -109,7 +111,8 @@ export class Inventory {
         if (states.length > 0) this.recent.hadEffect(write); // Its key is told now, even if it was drawn.
         throw incomplete(receipts, replies, write);
       }
-      return success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
+      const answer = success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
+      return [...replies.values()].every(isRepeat) ? { ...answer, headers: REPLAYED } : answer;
     });
   };
 
@@ -125,7 +128,8 @@ export class Inventory {
       const reply = await this.write(product, named, write, request, Math.min(waitMs, restMs));
       replies.set(product, reply);
       if (reply.kind === 'done' && !write.fresh) this.recent.hadEffect(write);
-      return reply.kind === 'done';
+      // Of one that was refused before nothing more is done: the others only tell whether they were.
+      return reply.kind === 'done' || isRepeat(reply);
     };
     // Too much stock may be a refusal, or a repeat of what has long been added: only the keeper can
     // tell, and he is asked before anything else is applied.
@@ -145,12 +149,16 @@ export class Inventory {
       const command = { type: 'adjust', ref, fingerprint, delta, reason } as const;
       const reply = await this.write(product, command, write, request, waitMs);
       switch (reply.kind) {
-        case 'done':
-          return success(200, productJson(reply.state), 'Stock adjusted successfully');
+        case 'done': {
+          const answer = success(200, productJson(reply.state), 'Stock adjusted successfully');
+          return isRepeat(reply) ? { ...answer, headers: REPLAYED } : answer;
+        }
         case 'unavailable':
           throw stockUnavailable(reply, write);
-        case 'refused':
-          throw refusalOf(reply.refusal, product, 'delta');
+        case 'refused': {
+          const failure = refusalOf(reply.refusal, product, 'delta');
+          throw isRepeat(reply) ? replayed(failure) : failure;
+        }
       }
     });
   };
@@ -231,12 +239,12 @@ export class Inventory {
   private async write(
     product: ProductId,
     command: StockRequest['command'],
-    { fresh }: Write,
+    { fresh, oldFingerprint }: Write,
     request: ApiRequest,
     waitMs: number,
   ): Promise<StockReply> {
     try {
-      const write = { product, command, correlation: request.correlation, fresh };
+      const write = { product, command, correlation: request.correlation, fresh, oldFingerprint };
       return await stockUnder(request, write, (ask) => this.options.owners.stock(ask, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return noAnswer(error);
@@ -244,6 +252,10 @@ export class Inventory {
     }
   }
 }
+
+/** It was answered so before, under its key. */
+const isRepeat = (reply: StockReply): boolean =>
+  (reply.kind === 'done' && reply.repeat) || (reply.kind === 'refused' && reply.repeatOf !== undefined);
 
 /** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */
 function incomplete(receipts: readonly Receipt[], replies: Replies, write: Write): Failure {
@@ -254,8 +266,11 @@ function incomplete(receipts: readonly Receipt[], replies: Replies, write: Write
   for (const { product, field } of receipts) {
     const reply = replies.get(product);
     if (late || reply?.kind !== 'refused') continue;
-    const { status, code, message, details } = refusalOf(reply.refusal, product, field);
-    return new Failure(status, code, message, { ...details, ...(done.length > 0 && { about: { done } }) });
+    const refused = reply.repeatOf ?? product;
+    const at = receipts.find((receipt) => receipt.product === refused)?.field ?? field;
+    const { status, code, message, details } = refusalOf(reply.refusal, refused, at);
+    const failure = new Failure(status, code, message, { ...details, ...(done.length > 0 && { about: { done } }) });
+    return [...replies.values()].every(isRepeat) ? replayed(failure) : failure;
   }
   const missing = late ?? { kind: 'unavailable', why: 'not every receipt was tried' };
   const isWhole = receipts.length === 1 || (missing.absent && done.length === 0);

@@ -18,12 +18,15 @@ export const actUnavailable = (reply: NoAnswer, order: string): Failure =>
 /** At which versions the order was to be changed. */
 export type VersionCondition = Pick<ActRequest, 'ifVersions' | 'unlessVersions'>;
 
+/** Each kind of act without its name. */
+type Asked = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
+
 type Refused = Extract<ActReply, { kind: 'refused' }>;
 
 export function actRefusal(
   { refusal, state }: Refused,
   order: string,
-  command: { readonly type: OrderAct['type'] },
+  command: Asked,
   { ifVersions, unlessVersions }: VersionCondition,
 ): Failure {
   const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
@@ -63,6 +66,10 @@ export function actRefusal(
       return moreThanPaid(state);
     case 'backordered':
       return conflict('backordered', `Not in stock yet: ${words(waitedFor(state))}.`, 'lines');
+    case 'done_otherwise': {
+      const [field, message] = doneOtherwise(command, state);
+      return conflict('done_otherwise', message, field);
+    }
     case 'too_many_acts':
       return conflict('too_many_changes', 'The order cannot take another change.', 'body');
     case 'unknown_fulfillment':
@@ -87,6 +94,26 @@ export const moreThanPaid = (state: OrderState): Failure =>
 
 const conflictOf = (order: string, code: ErrorCode, message: string, field: string, about: object = {}): Failure =>
   new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
+
+/** @returns the field that contradicts what stands, and a sentence about it. */
+function doneOtherwise(command: Asked, { life }: OrderState): [string, string] {
+  switch (command.type) {
+    case 'ship': {
+      const isKnown = life.fulfillments.some(({ tracking }) => tracking === command.tracking);
+      const field = command.tracking !== undefined && !isKnown ? 'tracking_id' : 'carrier';
+      return [field, `The order was shipped before, with another ${field}; that stands.`];
+    }
+    case 'receiveReturn': {
+      const known = life.returns.find(({ id }) => id === command.returned);
+      const how = known?.restocked === true ? 'put in stock again' : 'written off';
+      return ['restock', `The return was received before and ${how}; that stands.`];
+    }
+    default: {
+      const how = life.cancelled?.reason === undefined ? 'without a reason' : 'with another reason';
+      return ['reason', `The order was cancelled before, ${how}; that stands.`];
+    }
+  }
+}
 
 const waitedFor = (state: OrderState): Line[] =>
   state.lines.map(({ product, backordered }) => ({ product, quantity: backordered }));

@@ -1,20 +1,22 @@
 /**
  * What a person asks of an order that stands: cancel, ship, deliver, return, refund. Each is one command to
- * the order's owner, who decides by the state chart; the answer is the order as it stands then.
+ * the order's owner, who decides by the state chart; the answer is the order as it stands then. A repeat under its
+ * key gets that answer again, a refusal as well.
  */
 import { type OrderId, orderId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { DEFAULT_CURRENCY, minorDigits, minorOfText, toMinor } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../../actors/order/transitions.js';
-import type { ActReply, Owners } from '../../actors/ports/owners.js';
+import type { ActReply, ActRequest, Owners } from '../../actors/ports/owners.js';
+import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf, sees } from '../../actors/principal.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
-import { invalidField, notFound } from '../api/failure.js';
-import { type Answer, success } from '../api/reply.js';
+import { invalidField, notFound, replayed } from '../api/failure.js';
+import { type Answer, REPLAYED, success } from '../api/reply.js';
 import type {
   CancelBody,
   DeliverBody,
@@ -25,13 +27,15 @@ import type {
   ShipBody,
   StatusBody,
 } from '../api/schemas.js';
-import { writeOf } from '../api/write-id.js';
+import { byProduct, writeOf } from '../api/write-id.js';
 import { ifMatch, ifNoneMatch } from '../wire/conditional.js';
+import { asAnswered } from './first-answer.js';
 import { actRefusal, actUnavailable, moreThanPaid, type VersionCondition } from './order-act-answer.js';
 import { entityTag, orderJson, versionsOf } from './order-view.js';
 
 interface OrderLifeOptions {
   readonly owners: Owners;
+  readonly queries: Pick<Queries, 'history'>;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;
   readonly waitMs: number;
@@ -80,7 +84,8 @@ export class OrderLife {
   };
 
   receiveReturn = (request: ApiRequest, id: string, returned: string, body: ReceiveReturnBody): Promise<Answer> => {
-    const command = { type: 'receiveReturn', returned, restock: body.restock ?? true } as const;
+    const { restock } = body;
+    const command = { type: 'receiveReturn', returned, ...(restock !== undefined && { restock }) } as const;
     return this.act(request, id, body.idempotency_key, command, 'Return received successfully');
   };
 
@@ -111,23 +116,47 @@ export class OrderLife {
   ): Promise<Answer> {
     const { owners, clock, waiting, waitMs } = this.options;
     const key = idempotencyKey(request, inBody);
-    const { ref, fingerprint } = writeOf(`orders/${id}`, callerOf(request.principal), key, command, () => clock.id());
+    const { ref, fingerprint, oldFingerprint, fresh } = writeOf(
+      `orders/${id}`,
+      callerOf(request.principal),
+      key,
+      contentOf(command),
+      () => clock.id(),
+      asGiven(command),
+    );
     const condition = conditionOf(request);
     const act = {
       order: orderId(id),
       command: { ...command, act: { ref, fingerprint } } as OrderAct,
       correlation: request.correlation,
+      ...{ fresh, oldFingerprint },
       ...condition,
       ...(request.principal.userId !== undefined && { user: request.principal.userId }),
     };
-    const reply = await waiting.during(() => owners.act(act, waitMs).catch(unavailable));
+    const reply = await waiting.during(() =>
+      owners
+        .act(act, waitMs)
+        .then((told) => this.asFirst(told, act))
+        .catch(unavailable),
+    );
     if (reply.kind === 'unavailable') throw actUnavailable(reply, id);
-    if (reply.kind === 'refused') throw actRefusal(reply, id, command, condition);
+    if (reply.kind === 'refused') {
+      const failure = actRefusal(reply, id, command, condition);
+      throw reply.repeat === true ? replayed(failure) : failure;
+    }
     return {
       ...success(status, orderJson(reply.state), message),
       etag: entityTag(reply.state),
-      ...(reply.repeat && key !== undefined && { headers: ['Idempotency-Replayed', 'true'] }),
+      ...(reply.repeat && { headers: REPLAYED }),
     };
+  }
+
+  /** A repeat shows the order as the first answer did. */
+  private async asFirst(reply: ActReply, { order, command }: ActRequest): Promise<ActReply> {
+    if (reply.kind === 'unavailable' || reply.repeat !== true) return reply;
+    const { owners, queries } = this.options;
+    const state = await asAnswered(owners, queries, order, command.act.ref);
+    return state === undefined ? reply : { ...reply, state };
   }
 
   private async order({ principal }: ApiRequest, id: string): Promise<OrderState> {
@@ -150,6 +179,19 @@ function conditionOf({ req }: ApiRequest): VersionCondition {
     ...(matching !== undefined && matching !== 'any' && { ifVersions: versionsOf(matching) }),
     ...(known !== undefined && { unlessVersions: known === 'any' ? known : versionsOf(known) }),
   };
+}
+
+type Asked = Unnamed<OrderAct>;
+
+/** A return that is received is put in stock, whether that is said or not. */
+const asGiven = (command: Asked): Asked =>
+  command.type === 'receiveReturn' ? { ...command, restock: command.restock ?? true } : command;
+
+/** What makes it this request: its lines in any order. */
+function contentOf(command: Asked): Asked {
+  const given = asGiven(command);
+  if (!('lines' in given) || given.lines === undefined) return given;
+  return { ...given, lines: byProduct(given.lines, ({ product }) => product) };
 }
 
 interface GivenLine {

@@ -6,7 +6,7 @@
 
 import { limits } from '../../actors/limits.js';
 import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
-import { NO_LIFE, type OrderState, type Refund } from '../../actors/order/order.js';
+import { NO_LIFE, type OrderState, type Refund, revision } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
 import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import type { HoldAnswer, Json, Line, OrderEvent } from '../../actors/protocol.js';
@@ -14,7 +14,7 @@ import type { HoldAnswer, Json, Line, OrderEvent } from '../../actors/protocol.j
 const quote = JSON.stringify;
 
 /** Strong: an order at the same version is the same text. */
-export const entityTag = ({ version }: { readonly version: number }): string => `"${version}"`;
+export const entityTag = (state: OrderState): string => `"${revision(state)}"`;
 
 /** Those that the tags name. A tag that no order bears, such as "04", names none. */
 export const versionsOf = (tags: readonly string[]): number[] =>
@@ -184,6 +184,8 @@ function shownWords(event: Exclude<OrderEvent, { type: WithAmounts }>): object {
     case 'refunded':
     case 'refund_failed':
       return { refund_id: event.id };
+    case 'act_answered':
+      return event.refused === undefined ? {} : { refused: event.refused };
     case 'late_sent':
     case 'hold_extended':
     case 'confirmed':

@@ -13,7 +13,7 @@ import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-re
 import { cursorOf, linksOf } from '../api/cursor.js';
 import { Failure, fromReadModel, invalidField, notFound } from '../api/failure.js';
 import { type OrderListQuery, orderFilter, orderKey, orderPage } from '../api/list-queries.js';
-import { type Answer, brokenAnswer, continuedList, failureAnswer, list, success } from '../api/reply.js';
+import { type Answer, brokenAnswer, continuedList, failureAnswer, list, REPLAYED, success } from '../api/reply.js';
 import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
 import { withDeadline } from '../wire/deadline.js';
@@ -169,8 +169,6 @@ export class Orders {
     return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
   };
 }
-
-const REPLAYED = ['Idempotency-Replayed', 'true'];
 
 /** Most answers have nothing to add. */
 const withHeaders = (answer: Answer, more: readonly string[]): Answer =>

@@ -4,6 +4,7 @@
  * statement happens at once and whole, or throws before it has changed anything.
  */
 import { partitionOf, type WriteId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
 import { isSettled } from '../../actors/order/order.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import {
@@ -26,6 +27,7 @@ export function memorySnapshots(): { readonly snapshots: Snapshots; readonly que
     products: new Map(),
     operations: new Map(),
     writes: new Map(),
+    refusedWrites: [],
     journals: new Map(),
     partitions: new Map(),
   };
@@ -72,6 +74,7 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
       if (row === undefined || row.closed) return 'closed';
       if (statement.kind === 'orders') writeOrders(tables, statement);
       else if (statement.kind === 'products') writeProducts(tables, statement);
+      else if (statement.kind === 'refusals') writeRefusals(tables, statement);
       else return writeLast(tables, row, statement) ? 'written' : 'closed';
       return 'written';
     },
@@ -79,13 +82,16 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
     async lookUp(orderIds, writeIds) {
       return {
         orders: [...new Set(orderIds)].flatMap((id) => orders.get(id) ?? []),
-        writes: [...new Set(writeIds)].flatMap((id) =>
-          (tables.writes.get(id) ?? []).map(({ product, fingerprint }) => ({
+        writes: [...new Set(writeIds)].flatMap((id) => [
+          ...(tables.writes.get(id) ?? []).map(({ product, fingerprint }) => ({
             ref: id,
             product,
             fingerprint: fingerprint ?? '',
           })),
-        ),
+          ...tables.refusedWrites
+            .filter(({ ref }) => ref === id)
+            .map(({ product, fingerprint, refusal: refused }) => ({ ref: id, product, fingerprint, refused })),
+        ]),
       };
     },
 
@@ -161,6 +167,17 @@ function writeProducts(
       writes.set(ref, [...(writes.get(ref) ?? []), operation]);
     }
   }
+}
+
+function writeRefusals({ refusedWrites }: MemoryTables, { rows }: Extract<Statement, { kind: 'refusals' }>): void {
+  for (const row of rows) {
+    const { ref, product, fingerprint } = row;
+    const stands = refusedWrites.some(
+      (each) => each.ref === ref && each.product === product && each.fingerprint === fingerprint,
+    );
+    if (!stands) refusedWrites.push(row);
+  }
+  refusedWrites.splice(0, refusedWrites.length - limits.refusedWrites);
 }
 
 function writeLast(

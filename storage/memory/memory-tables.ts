@@ -5,6 +5,7 @@ import type {
   JournalRow,
   OperationRow,
   PartitionRow,
+  RefusedWriteRow,
   StoredOrder,
   StoredProduct,
 } from '../../actors/ports/snapshot-rows.js';
@@ -17,6 +18,8 @@ export interface MemoryTables {
   readonly operations: Map<ProductId, Map<number, OperationRow>>;
   /** Those without an order, by their reference. */
   readonly writes: Map<WriteId, OperationRow[]>;
+  /** In the order of their coming. */
+  readonly refusedWrites: RefusedWriteRow[];
   readonly journals: Map<JournalId, JournalRow>;
   readonly partitions: Map<number, PartitionRow>;
 }

@@ -7,12 +7,14 @@ import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../../actor
 import { limits } from '../../actors/limits.js';
 import type { JournalRow, Statement, StoredOrder } from '../../actors/ports/snapshot-rows.js';
 import type { LookedUp, Snapshots } from '../../actors/ports/snapshots.js';
+import type { ProductRefusal } from '../../actors/protocol.js';
 import { plain, texts } from '../postgres/column-arrays.js';
 import { type Parameter, type PostgresClient, sqlState } from '../postgres/postgres.js';
 import { closeJournals } from './close-journals.js';
 import { JOURNALS, journalOf, loadSnapshot } from './load.js';
 import { decodeOrder, ORDER_BODY, writeOrders } from './order-rows.js';
 import { writeProducts } from './product-rows.js';
+import { writeRefusals } from './refused-write-rows.js';
 
 // A repeated opening finds its own row; a closed one is never opened again.
 const OPEN = `insert into journals (journal, node) values ($1, $2)
@@ -37,11 +39,16 @@ const LAST = `with moved as (
 const LOOK_UP = `select 'order' as kind, ${ORDER_BODY} as body from orders o where o.order_id = any($1::text[])
   union all
   select 'write', json_build_array(ref, product_id, fingerprint)
-  from inventory_operations where ref = any($2::text[]) and order_id is null`;
+  from inventory_operations where ref = any($2::text[]) and order_id is null
+  union all
+  select 'write', json_build_array(ref, product_id, fingerprint, refusal)
+  from refused_writes where ref = any($2::text[])`;
 
 const IDS_AFTER = 'select order_id as id from orders where order_id > $1 order by order_id limit $2::bigint';
 
 const PROBE = `insert into probe (one, at) values (true, now()) on conflict (one) do update set at = excluded.at`;
+
+type WriteBody = [WriteId, ProductId, string | null, ProductRefusal?];
 
 function parametersOf(journal: JournalId, last: Extract<Statement, { kind: 'last' }>): Parameter[] {
   const { partitions, from, to, publishedN } = last;
@@ -68,6 +75,7 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
   const statementOf = (journal: JournalId, statement: Statement) => {
     if (statement.kind === 'orders') return writeOrders(journal, statement.rows, statement.certain, users);
     if (statement.kind === 'products') return writeProducts(journal, statement.rows, statement.certain);
+    if (statement.kind === 'refusals') return writeRefusals(journal, statement.rows);
     return { text: LAST, parameters: parametersOf(journal, statement) };
   };
 
@@ -108,8 +116,8 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
           orders.push(decodeOrder(body));
           continue;
         }
-        const [ref, product, fingerprint] = JSON.parse(body) as [WriteId, ProductId, string | null];
-        writes.push({ ref, product, fingerprint: fingerprint ?? '' });
+        const [ref, product, fingerprint, refused] = JSON.parse(body) as WriteBody;
+        writes.push({ ref, product, fingerprint: fingerprint ?? '', ...(refused !== undefined && { refused }) });
       }
       return { orders, writes };
     },

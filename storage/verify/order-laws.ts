@@ -12,7 +12,7 @@ import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
-/** One letter an event; `paid` and `confirmed` happen together. */
+/** One letter an event; `paid` and `confirmed` happen together. What was only answered is no step. */
 const LETTERS = {
   placed: 'p',
   late_sent: 'l',
@@ -34,6 +34,7 @@ const LETTERS = {
   refund_requested: 'm',
   refunded: 'u',
   refund_failed: 'w',
+  act_answered: '',
 } as const satisfies { readonly [T in OrderEvent['type']]: string };
 
 const LETTER = `case type ${Object.entries(LETTERS)
@@ -66,7 +67,7 @@ const FOLDED = `select order_id, count(*) as events, count(distinct version) as 
     string_agg(${LETTER}, '' order by version) as path,
     string_agg(type, ', ' order by version) as types,
     (array_agg(at order by version))[1] as created_at,
-    (array_agg(at order by version))[count(*)] as updated_at,
+    (array_agg(at order by version desc) filter (where type <> 'act_answered'))[1] as updated_at,
     max(asked_currency) as asked_currency, max(held_currency) as held_currency, max(user_id) as user_id,
     max(total) as total, bool_or(captured) as captured, max(reason) as reason, bool_or(void_owed) as void_owed,
     max(capture_on) as capture_on, sum(shipped)::bigint as shipped, sum(delivered)::bigint as delivered,

@@ -111,6 +111,18 @@ const writes: SqlLaw = {
     group by ref, product_id having count(*) > 1 order by product_id, ref ${OFFENDERS}`,
 };
 
+/** Whoever was told no under a key is never done to later. */
+const refusals: SqlLaw = {
+  promise: 'once',
+  of: 'product',
+  what: 'no effect of a write that was refused',
+  text: `select r.product_id as id, 'the number of effects of the write ' || r.ref || ', refused as ' || r.refusal as what,
+      count(*)::text as found, '0' as expected, count(*) over () as total
+    from refused_writes r join inventory_operations o on o.ref = r.ref and o.product_id = r.product_id
+    where o.order_id is null and o.fingerprint = r.fingerprint
+    group by r.ref, r.product_id, r.refusal order by r.product_id, r.ref ${OFFENDERS}`,
+};
+
 /** What the mock provider has done for orders that owe it nothing any more. */
 const payments: SqlLaw = {
   promise: 'once',
@@ -134,7 +146,7 @@ const keys: SqlLaw = {
   text: `select w.name as id, 'its unique key over (' || w.columns || ')' as what, null as found,
       'a valid unique index' as expected, count(*) over () as total
     from (values ('orders', 'order_id'), ('order_items', 'order_id, line'), ('order_turns', 'order_id, version'),
-      ('products', 'product_id'), ('inventory_operations', 'ref, product_id, operation_type, operation_no'),
+      ('products', 'product_id'), ('refused_writes', 'ref, product_id, fingerprint'), ('inventory_operations', 'ref, product_id, operation_type, operation_no'),
       ('inventory_operations', 'product_id, version'), ('partitions', 'partition'), ('journals', 'journal')) as w(name, columns)
     where not exists (
       select from pg_index i
@@ -144,4 +156,4 @@ const keys: SqlLaw = {
     order by 1 ${OFFENDERS}`,
 };
 
-export const stockLaws: readonly SqlLaw[] = [steps, sums, writes, payments, keys];
+export const stockLaws: readonly SqlLaw[] = [steps, sums, writes, refusals, payments, keys];

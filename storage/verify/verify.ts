@@ -11,7 +11,7 @@
 
 import { partitionOf } from '../../actors/ids.js';
 import { minorDigits } from '../../actors/money.js';
-import type { JournaledEvent, TurnRecord } from '../../actors/node/record.js';
+import type { JournaledEvent, RefusedWrite, TurnRecord } from '../../actors/node/record.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log } from '../../actors/ports/log.js';
 import { type PostgresClient, type Session, sqlState } from '../postgres/postgres.js';
@@ -21,6 +21,7 @@ import { Journals, type JournalTail } from './journals.js';
 import { lifeLaws } from './life-laws.js';
 import { orderLaws } from './order-laws.js';
 import { checkRows, readOwners } from './ownership.js';
+import { compareRefusals } from './refused-rows.js';
 import { beginSnapshot, countRows, type Snapshot } from './snapshot.js';
 import { judge, LONG_MS, type SqlLaw } from './sql-laws.js';
 import { stockLaws } from './stock-laws.js';
@@ -162,10 +163,15 @@ async function readJournals(
 ): Promise<{ readonly beyond: Happened[]; readonly count: number }> {
   const folded: Happened[] = [];
   const ahead: Happened[] = [];
+  const refused: RefusedWrite[] = [];
   let count = 0;
   let toldAt = performance.now();
   const sort = (journal: JournalTail['journal'], turn: TurnRecord) => {
     const of = ({ of }: JournaledEvent) => partitionOf(of.kind, of.id, partitions);
+    for (const write of turn.refused ?? []) {
+      const partition = partitionOf('product', write.product, partitions);
+      if (journals.isFolded(partition, turn.parts[partition]?.epoch ?? 0, journal, turn.n)) refused.push(write);
+    }
     for (const each of eventsOf(turn, (event) => turn.parts[of(event)]?.epoch ?? 0)) {
       count++;
       const isFolded = journals.isFolded(of(each.event), each.epoch, journal, turn.n);
@@ -175,8 +181,9 @@ async function readJournals(
   for (const tail of tails) {
     for await (const turn of journals.before(tail)) {
       sort(tail.journal, turn);
-      if (folded.length < BATCH) continue;
+      if (folded.length + refused.length < BATCH) continue;
       await compare(session, folded.splice(0), findings);
+      await compareRefusals(session, refused.splice(0), findings);
       if (performance.now() - toldAt < TELL_EVERY_MS) continue;
       tell(`journal ${tail.journal}: ${turn.n} of its turns compared`);
       toldAt = performance.now();
@@ -184,6 +191,7 @@ async function readJournals(
     for (const turn of tail.turns) sort(tail.journal, turn);
   }
   await compare(session, folded, findings);
+  await compareRefusals(session, refused, findings);
   return { beyond: await notYetInRows(session, ahead, steadySinceMs, findings), count };
 }
 

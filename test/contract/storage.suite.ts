@@ -417,6 +417,27 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.equal(await snapshots.lookUp([], []), { orders: [], writes: [] });
   });
 
+  test('a write that was refused is found by its reference, with why; a repeated statement changes nothing', async () => {
+    const journal = await open();
+    const [product, other] = [productId(uniqueName('P')), productId(uniqueName('P'))];
+    const ref = writeId(uniqueName('W'));
+    const refused = { ref, product, fingerprint: '"f\\', refusal: 'below_held', at: 1_700_000_000_000 } as const;
+    const rows = [refused, { ...refused, product: other, refusal: 'too_much_stock' as const }];
+    assert.is(await snapshots.write(journal, { kind: 'refusals', rows }), 'written');
+    assert.is(await snapshots.write(journal, { kind: 'refusals', rows }), 'written');
+    const { writes } = await snapshots.lookUp([], [ref, writeId('none')]);
+    const byProduct = [...writes].sort((a, b) => (a.product < b.product ? -1 : 1));
+    const shown = ({ refusal, at: _, ...row }: (typeof rows)[number]) => ({ ...row, refused: refusal });
+    assert.equal(
+      byProduct,
+      rows.map(shown).sort((a, b) => (a.product < b.product ? -1 : 1)),
+    );
+    await snapshots.closeJournals([journal]);
+    const late = { ...refused, ref: writeId(uniqueName('W')) };
+    assert.is(await snapshots.write(journal, { kind: 'refusals', rows: [late] }), 'closed');
+    assert.equal((await snapshots.lookUp([], [late.ref])).writes, []);
+  });
+
   test('lists are newest first, stable, and their totals exact', async () => {
     const journal = await open();
     const [sample] = lived();

@@ -4,7 +4,16 @@
 import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type JournalId, nodeId, type OrderId, orderId, productId, userId, writeId } from '../../actors/ids.js';
+import {
+  type JournalId,
+  nodeId,
+  type OrderId,
+  orderId,
+  productId,
+  userId,
+  type WriteId,
+  writeId,
+} from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
 import type { Post } from '../../actors/ports/letters.js';
 import type { PlaceReply } from '../../actors/ports/owners.js';
@@ -27,7 +36,8 @@ import { testDatabase } from './rig/storage-database.js';
 import { CONFIRMED, tamperings } from './rig/verify-tamperings.js';
 
 const PARTITIONS = 8;
-const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'];
+const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'];
+const REFUSED = writeId('W-refused');
 const MIGRATION = new URL('../../../storage/migrations/0007_not_charged.sql', import.meta.url);
 const STEADY = new URL('../../../storage/migrations/0010_steady_times.sql', import.meta.url);
 const clock = systemClock();
@@ -128,6 +138,13 @@ if (database !== undefined) {
     assert.is(reply.kind, 'done');
   }
 
+  async function refused({ owners }: Incarnation, ref: WriteId): Promise<void> {
+    const command = { type: 'adjust', ref, fingerprint: 'f', delta: -1_000_000, reason: 'count' } as const;
+    const ask = { product: productId('many'), command, correlation: 'stock', fresh: false };
+    const reply = await owners.stock(ask, 10_000);
+    assert.is(reply.kind === 'refused' && reply.refusal, 'below_held');
+  }
+
   /** What comes after the outcome, on orders of each kind: every event of an order's life, and stock that is waited for. */
   async function someLives(incarnation: Incarnation): Promise<void> {
     const { owners } = incarnation;
@@ -220,7 +237,8 @@ if (database !== undefined) {
     for (const table of [...TABLES].reverse()) await client.query('restore', `delete from ${table}`);
     for (const table of TABLES) {
       const names = columns.get(table);
-      await client.query('restore', `insert into ${table} (${names}) select ${names} from kept.${table}`);
+      const text = `insert into ${table} (${names}) overriding system value select ${names} from kept.${table}`;
+      await client.query('restore', text);
     }
   }
 
@@ -299,6 +317,7 @@ if (database !== undefined) {
     await receive(incarnation, 'yen', 300, 'JPY');
     await someOrders(incarnation, 63);
     await someLives(incarnation);
+    for (const ref of [REFUSED, writeId('W-refused too'), REFUSED]) await refused(incarnation, ref);
     clean(await look());
     await incarnation.stop(5_000);
     const verdict = await look();
@@ -356,6 +375,19 @@ if (database !== undefined) {
     await tamper(`update inventory_operations set reason = 'forged' where product_id = 'many' and version = 2`);
     saysOnly(await look(), /promise 5/, 'many', /has the reason forged, expected none/);
     await restore();
+    clean(await look());
+  });
+
+  test('a refusal that the rows have lost, or have otherwise, is found while the journal stands', async () => {
+    await keep();
+    for (const [tampered, words] of [
+      [`delete from refused_writes where ref = '${REFUSED}'`, /is missing, expected below_held/],
+      [`update refused_writes set refusal = 'too_much_stock'`, /is too_much_stock, expected below_held/],
+    ] as const) {
+      await client.query('tamper', tampered);
+      saysOnly(await look(), /promise 5/, 'many', words);
+      await restore();
+    }
     clean(await look());
   });
 

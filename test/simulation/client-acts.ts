@@ -3,7 +3,7 @@
  * of them was told must never be contradicted, and what was accepted has its effect once, whoever repeats it.
  */
 import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js';
-import type { OrderState, Phase } from '../../actors/order/order.js';
+import { type OrderState, type Phase, revision } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip } from '../../actors/order/order-fulfilment.js';
 import { STATUSES, statusOf } from '../../actors/order/transitions.js';
 import type { ActReply } from '../../actors/ports/owners.js';
@@ -21,6 +21,8 @@ interface PendingAct {
   isTwo: boolean;
   /** Its effect was told. */
   isDone: boolean;
+  /** By fingerprint: as it was refused, and must be remembered. */
+  readonly refused: Map<string, string>;
 }
 
 interface Condition {
@@ -66,6 +68,7 @@ export class Acts {
     }
     const kind = draw < 0.3 ? chance.pick(ACTS) : chance.pick(likely(state));
     const asked = this.new(order, kind, state, chance);
+    if (chance.hits(0.2)) this.sendLate(asked, chance);
     for (let i = chance.pick([1, 1, 1, 2, 3]); i > 0; i--)
       this.send(asked, asked.command, waitMs, this.condition(chance, state));
     if (draw < 0.8) return;
@@ -109,18 +112,25 @@ export class Acts {
   private condition(chance: Chance, state: OrderState | undefined): Condition {
     if (state === undefined || !chance.hits(0.15)) return {};
     if (chance.hits(0.3)) return { user: userId('a stranger') };
-    return chance.hits(0.5) ? { ifVersions: [state.version] } : { ifVersions: [state.version - 1] };
+    return chance.hits(0.5) ? { ifVersions: [revision(state)] } : { ifVersions: [revision(state) - 1] };
   }
 
   private new(order: OrderId, kind: Kind, state: OrderState | undefined, chance: Chance, whole = false): PendingAct {
     const ref = writeId(this.faults.timeline.id());
     const command = commandOf(kind, { ref, fingerprint: `f${ref}` }, state, chance, whole);
-    const asked = { order, ref, command, isTwo: false, isDone: false };
+    const asked = { order, ref, command, isTwo: false, isDone: false, refused: new Map<string, string>() };
     this.asked.set(ref, asked);
     return asked;
   }
 
   // -------------------------------------------------------------- what is told
+
+  /** Long on its way: its client has given up, and hears nothing of it. */
+  private sendLate({ order, command }: PendingAct, chance: Chance): void {
+    this.faults.timeline.after(chance.between(0, 8_000), () => {
+      this.clients.desk()?.life.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
+    });
+  }
 
   private send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
     const machine = this.clients.desk();
@@ -135,7 +145,9 @@ export class Acts {
       this.told(asked, command, reply, condition);
       if (reply.kind === 'done' || reply.kind === 'unavailable') return;
       const { verdict } = this.cluster.around;
-      if (must) verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
+      // Somebody else has done it meanwhile, in another way.
+      if (must && reply.refusal !== 'done_otherwise')
+        verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
       const isOwner = known && machine === this.cluster.owner && machine.life.incarnation === incarnation;
       if (reply.refusal === 'unknown_order' && isOwner && condition.user === undefined)
         verdict.fail('read your writes', `order ${order} is not known to ${machine.name}`);
@@ -150,6 +162,8 @@ export class Acts {
     if (reply.kind === 'unavailable') return;
     const stands = this.truth.orders.get(order);
     const stored = stands?.life.acts.find((act) => act.ref === ref);
+    const answered = stands?.life.answered?.find((act) => act.ref === ref);
+    const { fingerprint } = command.act;
     if (reply.kind === 'refused') {
       this.faults.counters.add(`act: refused ${reply.refusal}`);
       if (reply.refusal === 'too_large' || reply.refusal === 'broken')
@@ -163,13 +177,21 @@ export class Acts {
         verdict.fail('a repeat is an answer', `${name}: done, then ${reply.refusal}`);
       if (reply.refusal === 'other_body' && !asked.isTwo)
         verdict.fail('a repeat is an answer', `${name}: ${reply.refusal}, and it was only ever asked so`);
+      if (FORGOTTEN.includes(reply.refusal) || stands === undefined || user !== undefined) return;
+      const before = asked.refused.get(fingerprint) ?? reply.refusal;
+      if (before !== reply.refusal) verdict.fail('a repeat is an answer', `${name}: ${before}, then ${reply.refusal}`);
+      if (answered?.refused !== reply.refusal || answered.fingerprint !== fingerprint)
+        verdict.fail('a no stays a no', `${name}: ${reply.refusal}, and the order does not remember it`);
+      asked.refused.set(fingerprint, reply.refusal);
       return;
     }
+    if (asked.refused.has(fingerprint))
+      verdict.fail('a no stays a no', `${name}: ${asked.refused.get(fingerprint)}, then done`);
     if (reply.repeat) this.faults.counters.add('act: repeated');
     if (user !== undefined) verdict.fail('a repeat is an answer', `${name} was done for a stranger`);
     if (stands === undefined || reply.state.version > stands.version)
       return verdict.fail('a 2xx is durable', `${name} was told before it was appended`);
-    if (stored === undefined && !isSo(command, stands))
+    if (stored === undefined && answered === undefined && !isSo(command, stands))
       return verdict.fail('a 2xx is durable', `${name} was told as done, and is not in its journal`);
     if (stored !== undefined && stored.fingerprint !== command.act.fingerprint)
       return verdict.fail('a repeat is an answer', `${name} was done with another body under its ref`);
@@ -184,6 +206,9 @@ export class Acts {
     return this.cluster.around.faults;
   }
 }
+
+/** What can never become a yes, or is no decision of an order that stands. */
+const FORGOTTEN: readonly string[] = ['other_body', 'changed', 'unknown_order', 'too_many_acts', 'too_large', 'broken'];
 
 /** A capture may be under way: whoever cancels now is refunded by a void that meets it. */
 function likely(state: OrderState | undefined): readonly [Kind, ...Kind[]] {

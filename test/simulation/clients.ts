@@ -28,6 +28,8 @@ interface Write {
   readonly command: ReceiveCommand | AdjustCommand;
   isFresh: boolean;
   acknowledged: boolean;
+  /** As it was told under its key. */
+  refused: string | undefined;
 }
 
 export class Clients {
@@ -237,17 +239,33 @@ export class Clients {
     const ref = this.ref();
     const command: ReceiveCommand | AdjustCommand = chance.hits(0.6)
       ? receipt(ref, product, chance.whole(1, 8), chance.hits(0.2) ? drawBackorders(chance) : undefined)
-      : { type: 'adjust', ref, fingerprint: `f${ref}`, delta: chance.whole(-3, 3), reason: 'count' };
+      : { type: 'adjust', ref, fingerprint: `f${ref}`, delta: drawDelta(chance), reason: 'count' };
     const write = this.newWrite(product, command, chance.hits(0.3));
+    if (!write.isFresh && chance.hits(0.3)) this.sendLate(write, chance);
     for (let i = chance.pick([1, 1, 3]); i > 0; i--) this.write(write, this.patience(chance));
   }
 
   private ref = (): WriteId => writeId(this.faults.timeline.id());
 
   private newWrite(product: ProductId, command: Write['command'], isFresh = false): Write {
-    const write = { product, command, isFresh, acknowledged: false };
+    const write = { product, command, isFresh, acknowledged: false, refused: undefined };
     this.writes.set(command.ref, write);
     return write;
+  }
+
+  /** A sending that is long on its way: its client has given up, repeats it meanwhile, and hears nothing of it. */
+  private sendLate({ product, command }: Write, chance: Chance): void {
+    const { timeline, counters } = this.faults;
+    for (let i = chance.pick([1, 1, 2]); i > 0; i--) {
+      timeline.after(chance.between(0, 8_000), () => {
+        const ask = { product, command, correlation: `late-${++this.asked}`, fresh: false };
+        const reply = this.desk()?.life.stock(ask, 3_000);
+        reply?.then((told) => {
+          const refused = this.truth.refused.has(`${command.ref} ${product}`);
+          if (refused && told.kind === 'refused') counters.add('client: a late sending of what was refused');
+        });
+      });
+    }
   }
 
   private write(write: Write, waitMs: number): void {
@@ -256,10 +274,12 @@ export class Clients {
     const { product, command, isFresh } = write;
     write.isFresh = false;
     const reply = machine.life.stock({ product, command, correlation: `c${++this.asked}`, fresh: isFresh }, waitMs);
-    this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) => this.written(write, answer));
+    this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) =>
+      this.written(write, answer, isFresh),
+    );
   }
 
-  private written(write: Write, reply: StockReply): void {
+  private written(write: Write, reply: StockReply, isFresh: boolean): void {
     const { verdict, faults } = this.cluster.around;
     const { product, command } = write;
     faults.counters.add(`client: ${command.type} ${reply.kind}${reply.kind === 'refused' ? ` ${reply.refusal}` : ''}`);
@@ -269,8 +289,18 @@ export class Clients {
         verdict.fail('a repeat is an answer', `write ${command.ref}: done, then ${reply.refusal}`);
       if (!['unknown_product', 'below_held'].includes(reply.refusal))
         verdict.fail('nothing breaks', `write ${command.ref} was refused as ${reply.refusal}`);
+      if (write.refused !== undefined && write.refused !== reply.refusal)
+        verdict.fail('a repeat is an answer', `write ${command.ref}: ${write.refused}, then ${reply.refusal}`);
+      // Without a key nobody can repeat it: what is sent again then was told another key.
+      if (!isFresh) {
+        write.refused = reply.refusal;
+        if (!this.truth.refused.has(`${command.ref} ${product}`))
+          verdict.fail('a 2xx is durable', `write ${command.ref} was refused before that was appended`);
+      }
       return;
     }
+    if (write.refused !== undefined)
+      verdict.fail('a no stays a no', `write ${command.ref}: ${write.refused}, then done`);
     write.acknowledged = true;
     if (!this.truth.writes.has(`${command.ref} ${product}`))
       verdict.fail('a 2xx is durable', `write ${command.ref} was acknowledged before it was appended`);
@@ -333,6 +363,9 @@ export const receipt = (
   quantity,
   ...(backorders && { backorders }),
 });
+
+/** Now and then far too much: refused, unless much has come in by then. */
+const drawDelta = (chance: Chance): number => (chance.hits(0.3) ? -chance.whole(10, 60) : chance.whole(-3, 3));
 
 /** Whether orders may wait for a product, and for how much of it. */
 export const drawBackorders = (chance: Chance): Backorders =>

@@ -142,8 +142,9 @@ function checkClients(
     if (isDone && !truth.orders.get(order)?.life.acts.some((act) => act.ref === ref))
       verdict.fail('a 2xx is durable', `act ${ref} of order ${order} is gone`);
   }
-  for (const [ref, { acknowledged }] of clients.writes) {
+  for (const [ref, { acknowledged, refused }] of clients.writes) {
     const times = operations.filter((row) => row.ref === ref).length;
+    if (refused !== undefined && times > 0) verdict.fail('a no stays a no', `write ${ref}: ${refused}, and it is done`);
     if (times > 1) verdict.fail('no effect twice', `write ${ref} had ${times} effects`);
     if (acknowledged && times === 0) verdict.fail('a 2xx is durable', `write ${ref} is gone`);
   }

@@ -2,7 +2,7 @@
  * What is true of the orders, event by event, by a reckoning of its own:
  *
  *  - Statuses go along the declared transitions; nothing is both cancelled and shipped.
- *  - The same request has its effect once.
+ *  - The same request has its effect once, and none once it was answered without.
  *  - No more is shipped than was ordered and is there, no more returned than was shipped, no more refunded than
  *    was captured; and no more has arrived for an order than its keeper gave it.
  */
@@ -31,6 +31,8 @@ export class OrderTruth {
     if ('act' in event && event.act !== undefined) {
       const { ref } = event.act;
       if (before.life.acts.some((act) => act.ref === ref)) verdict.fail('no effect twice', `${name}: act ${ref}`);
+      if (before.life.answered?.some((act) => act.ref === ref))
+        verdict.fail('a no stays a no', `${name}: ${event.type} by act ${ref}`);
     }
     switch (event.type) {
       case 'cancelled':

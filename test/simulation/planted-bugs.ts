@@ -9,6 +9,7 @@ import { Node } from '../../actors/node/node.js';
 import { encodeSeal, journalLog } from '../../actors/node/record.js';
 import { Writes } from '../../actors/node/remembered-writes.js';
 import { StoredOrders } from '../../actors/node/stored-orders.js';
+import { Turn } from '../../actors/node/turn.js';
 import { isSettled, type OrderState } from '../../actors/order/order.js';
 import type { Cache } from '../../actors/ports/cache.js';
 import type { NumberedLetter } from '../../actors/ports/letters.js';
@@ -227,6 +228,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a write forgotten once it had its effect',
     breaks: 'hazard 6',
     patch: over<[], string>(Writes, 'find', () => () => 'new'),
+  },
+  {
+    name: 'a write that was refused is not journaled',
+    breaks: 'O4',
+    patch: over<[], boolean>(Turn, 'refuse', () => () => true),
+  },
+  {
+    name: 'the rows of refused writes are not written',
+    breaks: 'hazard 6',
+    ports: onSnapshots(({ write }) => ({
+      write: async (journal, statement) => (statement.kind === 'refusals' ? 'written' : write(journal, statement)),
+    })),
   },
   {
     name: 'a journal taken over without its seal',

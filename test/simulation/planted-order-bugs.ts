@@ -90,6 +90,16 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
+    name: 'an act that was refused is not remembered',
+    breaks: 'O4',
+    patch: over<[OrderEntry, OrderCommand], Decided>(Turn, 'orderDecides', (original) => {
+      return function (entry, command) {
+        if (command.type === 'closeAct') return { events: [], letters: [] };
+        return original.call(this, entry, command);
+      };
+    }),
+  },
+  {
     name: 'a refund asked again under another ref',
     breaks: 'M1',
     ports: onPayments(async (payments, request) => {

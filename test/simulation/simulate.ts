@@ -140,7 +140,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
       const product = productId(`P${i}`);
       const command = receipt(ref, product, chance.whole(3, 40), chance.hits(0.7) ? drawBackorders(chance) : undefined);
       const write = { product, command };
-      clients.writes.set(ref, { ...write, isFresh: false, acknowledged: false });
+      clients.writes.set(ref, { ...write, isFresh: false, acknowledged: false, refused: undefined });
       machine.life.stock({ ...write, correlation: 'stock', fresh: false }, 3_000).catch(() => {});
     }
   }

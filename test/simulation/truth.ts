@@ -2,6 +2,7 @@
  * What is true: the records that landed in the journals and in the claims, folded here as they land.
  *
  *  - No event of an actor is ever appended twice, none is left out: versions are dense over all journals.
+ *  - A write that was refused under a key never has an effect.
  *  - A letter keeps its number and its words (C1), and leaves only when it is appended (N2).
  *  - No actor's time goes back, and no order is placed before an earlier one, whatever the clocks do.
  *  - Each event is judged as it lands (order-truth.ts, stock-truth.ts).
@@ -33,6 +34,8 @@ export class Truth {
   /** By `<kind>/<id>`: the last version. */
   readonly versions = new Map<string, number>();
   readonly writes = new Set<string>();
+  /** Those that were refused under a key. */
+  readonly refused = new Set<string>();
   readonly journals = new Set<JournalId>();
   claims: readonly (Claim | null)[] = [];
   events = 0;
@@ -97,6 +100,12 @@ export class Truth {
 
   private turn(turn: TurnRecord): void {
     for (const { events } of turn.cascades) for (const event of events) this.event(event, turn.at);
+    for (const { ref, product } of turn.refused ?? []) {
+      const write = `${ref} ${product}`;
+      if (this.writes.has(write)) this.verdict.fail('a repeat is an answer', `write ${write}: done, then refused`);
+      if (this.refused.has(write)) this.verdict.fail('no effect twice', `write ${write} is refused once more`);
+      this.refused.add(write);
+    }
     for (const letter of turn.letters) {
       if (this.letters.has(channel(letter))) this.verdict.fail('no effect twice', `letter ${channel(letter)}`);
       this.letters.set(channel(letter), JSON.stringify(letter.letter));
@@ -142,6 +151,7 @@ export class Truth {
     if (event.type === 'received' || event.type === 'adjusted') {
       const write = `${event.ref} ${of.id}`;
       if (this.writes.has(write)) this.verdict.fail('no effect twice', `write ${event.ref} on ${name}`);
+      if (this.refused.has(write)) this.verdict.fail('a no stays a no', `write ${event.ref} on ${name}`);
       this.writes.add(write);
     }
     const before = this.products.get(of.id) ?? unknownProduct(of.id);

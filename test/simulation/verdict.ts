@@ -5,6 +5,7 @@ type Promised =
   | 'first come, first served'
   | 'one outcome'
   | 'a repeat is an answer'
+  | 'a no stays a no'
   | 'a 2xx is durable'
   | 'read your writes'
   | 'no effect twice'

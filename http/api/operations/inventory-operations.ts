@@ -12,10 +12,11 @@ import {
   productWriteReply,
   receiptReply,
 } from '../reply-schemas.js';
-import { adjustBody, auditQuery, checkBody, key, productParams, receiptBody } from '../schemas.js';
+import { adjustBody, auditQuery, checkBody, productParams, receiptBody, stockKey } from '../schemas.js';
 import { commitMovement, EXAMPLE_ORDER_ID, gamingConsole, onePage } from './examples.js';
 
-const idempotent = { 'Idempotency-Key': key } as const;
+const idempotent = { 'Idempotency-Key': stockKey } as const;
+const REPLAYED = ['Idempotency-Replayed'] as const;
 const params = { product_id: 'PROD-001' } as const;
 
 export const inventoryOperations = [
@@ -54,7 +55,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Receive stock',
     description:
-      'Creates each product, or updates its name and price, and ADDS to its stock. Holdfast checks the whole request before it applies any of it. A repeat under the same key completes the request and adds nothing twice.',
+      'Creates each product, or updates its name and price, and ADDS to its stock. Holdfast checks the whole request before it applies any of it. A repeat under the same key completes the request and adds nothing twice. Once one product is refused (409), nothing else of the request is received under that key.',
     headers: idempotent,
     body: receiptBody,
     examples: [
@@ -77,6 +78,7 @@ export const inventoryOperations = [
     success: {
       201: {
         description: 'Each product with its new stock.',
+        headers: REPLAYED,
         schema: receiptReply,
         example: { status: 'success', message: 'Stock received successfully', data: [gamingConsole] },
       },
@@ -202,6 +204,7 @@ export const inventoryOperations = [
     success: {
       200: {
         description: 'The product with its new stock.',
+        headers: REPLAYED,
         schema: productWriteReply,
         example: { status: 'success', message: 'Stock adjusted successfully', data: gamingConsole },
       },

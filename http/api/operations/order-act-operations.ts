@@ -99,7 +99,7 @@ export const orderLifeOperations = [
     body: cancelBody,
     examples: [{ name: 'With a reason', params, body: { reason: 'ordered by mistake' } }],
     success: { 200: changed('The cancelled order.', 'Order cancelled successfully', cancelledOrder) },
-    errors: CHANGED,
+    errors: [...CHANGED, 'done_otherwise'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.cancel(request, order_id, body),
   }),
   operation({
@@ -115,7 +115,7 @@ export const orderLifeOperations = [
       { name: 'A part', params, body: { lines: [{ product_id: 'PROD-001', quantity: 1 }] } },
     ],
     success: { 200: changed('The order with its shipments.', 'Order shipped successfully', shippedOrder) },
-    errors: [...CHANGED, 'more_than_ordered', 'backordered'],
+    errors: [...CHANGED, 'more_than_ordered', 'backordered', 'done_otherwise'],
     handle: ({ life }, { params: { order_id }, body }, request) => life.ship(request, order_id, body),
   }),
   operation({
@@ -157,7 +157,7 @@ export const orderLifeOperations = [
       { name: 'Back in stock', params: { ...params, return_id: `${EXAMPLE_ORDER_ID}-R1` }, body: { restock: true } },
     ],
     success: { 200: changed('The order with its returns and refunds.', 'Return received successfully', refundedOrder) },
-    errors: CHANGED,
+    errors: [...CHANGED, 'done_otherwise'],
     handle: ({ life }, { params: { order_id, return_id }, body }, request) =>
       life.receiveReturn(request, order_id, return_id, body),
   }),

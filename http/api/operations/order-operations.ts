@@ -26,7 +26,7 @@ export const orderOperations = [
     description: [
       'Holds the stock of every line or of none, makes the payment and answers with the outcome.',
       'Give the lines as `items`, as `order_items`, or one line as `product_id` with `quantity`. Lines of the same product are merged.',
-      'Send an `Idempotency-Key`. It wins over `idempotency_key` in the body. A repeat under the same key, at any time, is the same order and gets the same answer.',
+      'Send an `Idempotency-Key`. It wins over `idempotency_key` in the body. A repeat under the same key, at any time, is the same order and gets the first answer again, byte for byte.',
       'If there is no outcome in time (3 s by default), the answer is 202. The order is durable then and continues.',
     ].join('\n\n'),
     headers: idempotent,

@@ -87,6 +87,9 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
 
   async function aNodeAndItsSuccessor(): Promise<void> {
     const first = await started();
+    await refused(first);
+    while (first.node.flushedTo.n < first.node.appendedTo.n) await new Promise((resolve) => setTimeout(resolve, 10));
+    await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
     await ordered(first);
     // At once: what is not flushed yet is looked at as well.
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
@@ -127,6 +130,12 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     return incarnation;
   }
 
+  async function refused({ owners }: Incarnation): Promise<void> {
+    const write = { type: 'adjust' as const, ref: writeId(uniqueName('W')), fingerprint: 'f' };
+    const command = { ...write, delta: -1, reason: 'count' };
+    await owners.stock({ product: productId('nobody-knows'), command, correlation: 'c', fresh: false }, 10_000);
+  }
+
   async function ordered({ owners }: Incarnation): Promise<void> {
     const product = productId(uniqueName('P'));
     const command = {
@@ -158,6 +167,8 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
       rows: [{ ...made, n: 2, isNew: false, operations: [anOperation(product, 2)] }],
     });
     await snapshots.write(journal, { kind: 'products', rows: [made], certain: false });
+    const refused = { ref: writeId(uniqueName('W')), product, fingerprint: 'f', refusal: 'below_held', at: 1 } as const;
+    await snapshots.write(journal, { kind: 'refusals', rows: [refused] });
     await snapshots.write(journal, { kind: 'orders', rows: orders, certain: true });
     await snapshots.write(journal, { kind: 'orders', rows: [...changed, ...others], certain: true });
     await snapshots.write(journal, { kind: 'orders', rows: changed, certain: false });

@@ -109,7 +109,7 @@ const literal = (value: string | number | boolean | null): string => {
 // ---------------------------------------------------------------- tables that grow
 
 export const GROWN = [
-  ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations'],
+  ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'],
   ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
 ];
 
@@ -143,6 +143,8 @@ const GROWTH = [
    select 'ORD-0' || md5(i::text), 1, ${AT}, 'c', '[{"type":"confirmed"}]' ${EACH}`,
   `insert into inventory_operations (ref, order_id, product_id, operation_type, operation_no, quantity, version, on_hand_after, held_after, correlation_id, created_at)
    select 'ORD-0' || md5(i::text), 'ORD-0' || md5(i::text), 'PROD-' || i % 1000, 'hold', 1, 1, 1 + i / 1000, 5, 1, 'c', ${AT} ${EACH}`,
+  `insert into refused_writes (ref, product_id, fingerprint, refusal, refused_at)
+   select 'WR-' || md5(i::text), 'PROD-' || i % 1000, 'f', 'below_held', ${AT} ${EACH}`,
   `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
    select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0 ${EACH}`,
   `insert into order_search (order_id, created_at, words)

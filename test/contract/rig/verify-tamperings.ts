@@ -307,6 +307,17 @@ export const tamperings: readonly Tampering[] = [
     words: /the number of effects of the write .* is 2, expected 1/,
   },
   {
+    name: 'a write done that was refused',
+    of: 'product',
+    others: true,
+    statements: [
+      `insert into refused_writes (ref, product_id, fingerprint, refusal, refused_at) select ref, product_id, fingerprint, 'below_held', created_at
+        from inventory_operations where product_id = '$' and version = 1`,
+    ],
+    promise: /promise 4/,
+    words: /the number of effects of the write .*, refused as below_held is 1, expected 0/,
+  },
+  {
     name: 'orders.fulfillment_status',
     of: 'order',
     pick: SHIPPED_IN_PART,

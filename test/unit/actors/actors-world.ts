@@ -71,7 +71,8 @@ export class Town {
       if (isJustDecided(after)) assert.is(after, this.decided.get(id), `${id} is taken for just decided`);
       this.follow(before, after, event);
     }
-    if ('act' in command && decided.events.length > 0) this.acts.push({ order: id, command });
+    if ('act' in command && command.type !== 'closeAct' && decided.events.length > 0)
+      this.acts.push({ order: id, command });
     this.send(id, decided.letters);
   }
 

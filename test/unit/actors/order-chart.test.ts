@@ -79,6 +79,9 @@ const commands = {
   'ship one': { type: 'ship', act, lines: ONE },
   deliver: { type: 'deliver', act },
   'deliver another': { type: 'deliver', act, fulfillment: 'F9' },
+  'ship otherwise': { type: 'ship', act, tracking: 'another' },
+  'cancel otherwise': { type: 'cancel', act, reason: 'another' },
+  closeAct: { type: 'closeAct', act, refused: 'backordered' },
   requestReturn: { type: 'requestReturn', act, lines: ONE },
   receiveReturn: { type: 'receiveReturn', act, returned: 'R9', restock: true },
   refund: { type: 'refund', act },
@@ -151,8 +154,20 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
   'deliver another': asked({
     confirmed: ['unknown_fulfillment', 'unknown_fulfillment', 'unknown_fulfillment'],
     shipped: ['unknown_fulfillment'],
-    delivered: ['-'],
+    delivered: ['unknown_fulfillment'],
   }),
+  'ship otherwise': asked({
+    confirmed: ['shipped', 'shipped', 'shipped'],
+    shipped: ['done_otherwise'],
+    delivered: ['done_otherwise'],
+  }),
+  'cancel otherwise': asked({
+    holding: ['cancelled'],
+    charging: ['cancelled'],
+    confirmed: ['cancelled', 'cancelled refund_requested', NO],
+    cancelled: ['done_otherwise', 'done_otherwise', 'done_otherwise'],
+  }),
+  closeAct: all('act_answered', { absent: ['unknown_order'] }),
   requestReturn: asked({
     confirmed: ['more_than_shipped', 'more_than_shipped', 'return_requested'],
     shipped: ['return_requested'],

@@ -90,9 +90,13 @@ test('a return that there is not is refused, one that was received changes nothi
     .when(received(1, true))
     .refused('unknown_return');
   const story = [...DELIVERED, sentBack(1, [line(A, 1)], actOf('B3')), returned(1, false, actOf('B4'))];
+  for (const again of [received(1), received(1, false)])
+    given(...story)
+      .when(again)
+      .follows([]);
   given(...story)
     .when(received(1, true))
-    .follows([]);
+    .refused('done_otherwise');
 });
 
 // ---------------------------------------------------------------- refunds

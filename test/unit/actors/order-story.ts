@@ -13,13 +13,21 @@ export const AT_ONCE: OrderContext = { instantPayment: () => 'authorized' };
 
 export const given = (...events: OrderEvent[]) => ({
   when: (command: OrderCommand, context = ASKED) => ({
-    follows(expected: OrderEvent[], letters: object[] = []) {
+    follows(told: OrderEvent[], letters: object[] = []) {
+      const expected = counted(told);
       assert.equal(decideOrder(orderAfter(events), command, context), { events: expected, letters });
       return orderAfter([...events, ...expected]);
     },
     refused: (refused: string) => assert.equal(decideOrder(orderAfter(events), command, context), { refused }),
   }),
 });
+
+/** What an act led to: its own event says how many there are, where there are more. */
+function counted([own, ...others]: readonly OrderEvent[]): OrderEvent[] {
+  if (own === undefined) return [];
+  if (others.length === 0 || !('act' in own) || own.act === undefined) return [own, ...others];
+  return [{ ...own, act: { ...own.act, events: 1 + others.length } }, ...others];
+}
 
 export const actOf = (ref: string, fingerprint = 'f') => ({ ref: writeId(ref), fingerprint });
 export const act = actOf('X');
@@ -31,8 +39,8 @@ export const SHIP: OrderCommand = { type: 'ship', act };
 export const ship = (...lines: ReturnType<typeof line>[]): OrderCommand => ({ type: 'ship', act, lines });
 export const DELIVER: OrderCommand = { type: 'deliver', act };
 export const back = (...lines: ReturnType<typeof line>[]): OrderCommand => ({ type: 'requestReturn', act, lines });
-export const received = (no: number, restock: boolean): OrderCommand => ({
-  ...{ type: 'receiveReturn', act, restock },
+export const received = (no: number, restock?: boolean): OrderCommand => ({
+  ...{ type: 'receiveReturn', act, ...(restock !== undefined && { restock }) },
   returned: `${O1}-R${no}`,
 });
 export const refund = (minor?: number): OrderCommand =>

@@ -46,7 +46,7 @@ export function readModel(versions: ReadonlyMap<ProductId, number>): Queries {
       return [product, new Map(rows.map((row) => [row.version, row]))];
     }),
   );
-  const none = { orders: new Map(), history: new Map(), products: new Map(), writes: new Map() };
+  const none = { orders: new Map(), history: new Map(), products: new Map(), writes: new Map(), refusedWrites: [] };
   return memoryQueries({ ...none, operations, journals: new Map(), partitions: new Map() });
 }
 

@@ -90,6 +90,10 @@ const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEvent, { 
   voided: [{ type: 'voided' }, { order_id: order, payment_status: 'voided' }],
   late_sent: [{ type: 'late_sent' }, { order_id: order }],
   hold_extended: [{ type: 'hold_extended', act }, { order_id: order }],
+  act_answered: [
+    { type: 'act_answered', act, refused: 'backordered' },
+    { order_id: order, refused: 'backordered' },
+  ],
   capture_failed: [{ type: 'capture_failed' }, { order_id: order, payment_status: 'failed' }],
   cancelled: [
     { type: 'cancelled', act, was: 'confirmed', reason: HOSTILE, voidOwed: true },

@@ -1,0 +1,235 @@
+/** A no under a key: remembered in the journal before it is told, and found by whatever is sent again. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type JournalId, orderId, writeId } from '../../../actors/ids.js';
+import { limits } from '../../../actors/limits.js';
+import { decodeRecord, type TurnRecord } from '../../../actors/node/record.js';
+import { replay } from '../../../actors/node/replay.js';
+import { World } from '../../../actors/node/world.js';
+import { A, adjustOf, B, oneLine, receiveOf } from '../actors/samples.js';
+import { Rig } from './node-rig.js';
+
+const test = suite('node refusals');
+const KEYED = { fresh: false };
+const K = writeId('K');
+const less = adjustOf(-30, { ref: K });
+const REFUSED = { ref: K, product: A, fingerprint: 'f', refusal: 'below_held' } as const;
+
+/** Asks under a key, and lets Postgres answer that it knows no more. */
+function asked(rig: Rig, command = less, over: object = {}): number {
+  const request = rig.stock(command.type === 'adjust' ? A : B, command, { ...KEYED, ...over });
+  rig.found(rig.last('lookUp').number).turn();
+  return request;
+}
+const records = (rig: Rig): TurnRecord[] =>
+  rig.all('append').map(({ record }) => decodeRecord(record, 'here') as TurnRecord);
+
+test('refused, then there is enough, then the first sending comes: refused, and nothing moves', () => {
+  const rig = new Rig().receive(10, A);
+  assert.is(rig.replyTo(asked(rig)), 'below_held');
+  rig.stock(A, receiveOf({ ref: writeId('W'), quantity: 100 }));
+  rig.turn();
+  assert.is(rig.replyTo(asked(rig)), 'below_held');
+  assert.equal(rig.stockOf(A), { onHand: 110, held: 0 });
+});
+
+test('it is told once it is appended, and stands in the record beside the events', () => {
+  const rig = new Rig().receive(10, A);
+  const request = rig.stock(A, less, KEYED);
+  rig.found(1).begin();
+  assert.is(rig.replyTo(request), undefined);
+  rig.append();
+  assert.is(rig.replyTo(request), 'below_held');
+  const { refused, cascades, parts } = rig.lastRecord;
+  assert.equal([refused, cascades], [[REFUSED], []]);
+  assert.equal(Object.keys(parts), [String(rig.world.partitionOf({ kind: 'product', id: A }))]);
+  assert.is(rig.last('append').turn.outputs().publicBatch, '', 'nobody is told of it');
+  assert.is(rig.world.products.get(A)?.version, 1, 'nothing has happened to the product');
+});
+
+test('without a key nobody can repeat it: nothing is appended', () => {
+  const rig = new Rig().receive(10, A);
+  const request = rig.stock(A, less);
+  rig.turn();
+  assert.is(rig.replyTo(request), 'below_held');
+  assert.is(rig.all('append').length, 1, 'the receipt');
+});
+
+test('a repeat is refused without another record; what succeeds carries nothing of it', () => {
+  const rig = new Rig().receive(10, A);
+  asked(rig);
+  const before = rig.all('append').length;
+  asked(rig);
+  assert.is(rig.all('append').length, before);
+  asked(rig, adjustOf(1, { ref: writeId('L') }));
+  assert.not('refused' in rig.lastRecord);
+});
+
+test('flushed before the journal’s row moves; then it is Postgres that knows it', () => {
+  const rig = new Rig().receive(10, A);
+  rig.catchUp();
+  asked(rig);
+  rig.pass(1_000);
+  const { refusals, isWhole } = rig.last('flush').flush;
+  assert.equal([refusals, isWhole], [[{ ...REFUSED, at: 1_700_000_000_000 }], true]);
+  rig.catchUp();
+  rig.stock(A, receiveOf({ ref: writeId('W'), quantity: 100 }));
+  rig.turn();
+  const request = rig.stock(A, less, KEYED);
+  const { refusal: refused, ...write } = REFUSED;
+  rig.found(rig.last('lookUp').number, { writes: [{ ...write, refused }] }).turn();
+  assert.is(rig.replyTo(request), 'below_held');
+});
+
+test('a start finds it in the journal, and flushes it', () => {
+  const rig = new Rig({}, undefined).receive(10, A);
+  asked(rig);
+  const turns = records(rig);
+  const chains = new Map(
+    Array.from({ length: 16 }, (_, p) => [p, [{ epoch: 1, node: 'N' as never, journal: 'J1' as JournalId }]]),
+  );
+  const seal = { kind: 'seal', id: 'S', journal: 'J1', by: 'J2', at: 0 } as never;
+  const tails = new Map([['J1' as JournalId, { turns, seal, idAtPlace: undefined }]]);
+  const loaded = { journals: [], partitions: [], orders: [], products: [], lastPlacedAt: 0 };
+  const world = replay({ partitions: 16, chains, tails, loaded });
+  assert.ok(world instanceof World);
+  const next = new Rig({}, world);
+  next.stock(A, receiveOf({ ref: writeId('W'), quantity: 100 }));
+  next.turn();
+  assert.is(next.replyTo(asked(next)), 'below_held');
+  assert.equal(next.stockOf(A), { onHand: 110, held: 0 });
+  assert.equal(
+    next.all('flush').flatMap(({ flush }) => flush.refusals.map(({ ref }) => ref)),
+    [K],
+  );
+});
+
+test('a request that was refused for one of its products: what is done stays done, nothing else is', () => {
+  const rig = new Rig().receive(1_000_000_000_000, A);
+  const receipt = (product: typeof A) => {
+    const request = rig.stock(product, receiveOf({ ref: K, name: product }), KEYED);
+    rig.found(rig.last('lookUp').number).turn();
+    return rig.all('replyStock').find((told) => told.request === request)?.reply;
+  };
+  assert.equal(receipt(B)?.kind, 'done');
+  assert.equal(
+    [receipt(A)].map((reply) => reply?.kind === 'refused' && [reply.refusal, reply.repeatOf]),
+    [['too_much_stock', undefined]],
+  );
+  const third = receipt('C' as typeof A);
+  assert.equal(
+    [third].map((reply) => reply?.kind === 'refused' && [reply.refusal, reply.repeatOf]),
+    [['too_much_stock', A]],
+  );
+  assert.equal(
+    [receipt(B)].map((reply) => reply?.kind === 'done' && reply.repeat),
+    [true],
+  );
+  assert.not(rig.world.products.has('C' as typeof A));
+});
+
+test('another request under its key is another request, unless it puts right what was refused', () => {
+  const rig = new Rig().receive(10, A);
+  asked(rig);
+  const other = adjustOf(-3, { ref: K, fingerprint: 'other' });
+  assert.is(rig.replyTo(asked(rig, other)), 'other_body');
+  assert.is(rig.replyTo(asked(rig, other, { corrects: true })), 'done');
+  assert.is(rig.replyTo(asked(rig, less, { corrects: true })), 'other_body', 'now the other one stands');
+  assert.is(rig.replyTo(asked(rig, { ...other, fingerprint: 'new' }, { oldFingerprint: 'f' })), 'other_body');
+});
+
+test('a request that an older version named otherwise is the same request', () => {
+  const rig = new Rig().receive(10, A);
+  asked(rig, adjustOf(-3, { ref: K, fingerprint: 'as it came' }));
+  const sorted = adjustOf(-3, { ref: K, fingerprint: 'sorted' });
+  assert.is(rig.replyTo(asked(rig, sorted, { oldFingerprint: 'as it came' })), 'repeat');
+});
+
+test('what does not fit into the record any more is refused in the next one', () => {
+  const rig = new Rig({ recordBytes: 3_000 }).receive(10, A);
+  const count = 20;
+  const requests = Array.from({ length: count }, (_, i) =>
+    rig.stock(A, adjustOf(-30, { ref: writeId(`K${i}`) }), KEYED),
+  );
+  rig.found(1).found(2);
+  for (let i = 0; i < count; i++) rig.turn();
+  assert.equal([...new Set(requests.map((request) => rig.replyTo(request)))], ['below_held']);
+  const refused = records(rig).map((record) => record.refused?.length ?? 0);
+  assert.ok(refused.length > 2 && Math.max(...refused) > 1, `${refused}`);
+  assert.is(
+    refused.reduce((sum, each) => sum + each, 0),
+    count,
+  );
+  for (const { record } of rig.all('append')) assert.ok(Buffer.byteLength(record) <= 3_000);
+});
+
+// ---------------------------------------------------------------- acts
+
+const withOrder = (): Rig => {
+  const rig = new Rig().receive(10, A);
+  rig.place('O', oneLine(A, 2));
+  return rig.turn();
+};
+const acted = (rig: Rig, command: Parameters<Rig['act']>[1], over: object = {}): string | undefined => {
+  const request = rig.act('O', command, over);
+  rig.turn();
+  return rig.replyTo(request);
+};
+const act = { ref: writeId('ACT'), fingerprint: 'f' };
+const version = (rig: Rig) => rig.world.orders.get(orderId('O'))?.version;
+
+test('an act that was refused is refused to its late sending, though it would be done by now', () => {
+  const rig = withOrder();
+  assert.is(acted(rig, { type: 'deliver', act }), 'illegal_transition');
+  assert.is(acted(rig, { type: 'ship' }), 'done');
+  assert.is(acted(rig, { type: 'deliver', act }), 'illegal_transition');
+  assert.is(rig.world.orders.get(orderId('O'))?.state.phase, 'shipped');
+});
+
+test('an act without a key is not remembered: refused it leaves no record', () => {
+  const rig = withOrder();
+  const before = version(rig);
+  assert.is(acted(rig, { type: 'deliver', act }, { fresh: true }), 'illegal_transition');
+  assert.is(version(rig), before);
+});
+
+test('If-Match sees through what was only answered; a condition that could hold later is refused for good', () => {
+  const rig = withOrder();
+  const seen = version(rig) ?? 0;
+  assert.is(acted(rig, { type: 'deliver' }), 'illegal_transition');
+  assert.is(version(rig), seen + 1);
+  assert.is(acted(rig, { type: 'ship', act }, { unlessVersions: [seen] }), 'changed');
+  assert.is(acted(rig, { type: 'ship' }, { ifVersions: [seen] }), 'done');
+  assert.is(acted(rig, { type: 'ship', act }, { unlessVersions: [seen] }), 'changed');
+  const stale = { ref: writeId('STALE'), fingerprint: 'f' };
+  assert.is(acted(rig, { type: 'deliver', act: stale }, { ifVersions: [seen] }), 'changed');
+  assert.is(
+    acted(rig, { type: 'deliver', act: stale }, { ifVersions: [seen + 1] }),
+    'done',
+    'seen anew, under its key',
+  );
+});
+
+test('an order remembers so many answers: past them nobody is told a no, and what may be done is done', () => {
+  const rig = withOrder();
+  for (let i = 0; i < limits.answeredActs; i++) rig.act('O', { type: 'deliver' });
+  rig.turn();
+  assert.is(acted(rig, { type: 'deliver', act }), 'unavailable');
+  assert.is(acted(rig, { type: 'deliver' }, { fresh: true }), 'illegal_transition', 'without a key');
+  const before = version(rig);
+  assert.is(acted(rig, { type: 'ship' }), 'done');
+  assert.is(acted(rig, { type: 'ship' }), 'unavailable', 'done already, and it cannot be remembered');
+  assert.is(acted(rig, { type: 'deliver', act }), 'done');
+  assert.ok((version(rig) ?? 0) - (before ?? 0) === 2);
+});
+
+test('an answer shows the order as the act left it, whatever comes in the same turn', () => {
+  const rig = withOrder();
+  const first = rig.act('O', { type: 'ship', act });
+  rig.act('O', { type: 'deliver' });
+  rig.turn();
+  const told = rig.all('replyAct').find(({ request }) => request === first)?.reply;
+  assert.is(told?.kind === 'done' && told.state.phase, 'shipped');
+});
+
+test.run();
