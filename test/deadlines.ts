@@ -16,7 +16,7 @@ const MOST = 12;
 const slowness = (): number => Math.min(MOST, Math.max(measured, (loadavg()[0] ?? 0) / availableParallelism()));
 
 /** A deadline, or a time that the product promises: longer on a machine that is busy with more than us. */
-export const patientMs = (ms: number): number => ms * slowness();
+export const patientMs = (ms: number): number => Math.ceil(ms * slowness());
 
 /** Asks until it is so, or until the patient deadline has passed; says which. */
 export const until = (holds: () => boolean | Promise<boolean>, withinMs: number, everyMs = 20): Promise<boolean> =>

@@ -14,16 +14,20 @@ export const STOP_USAGE = `  holdfast stop           end what runs in DATA_DIR: 
 
 const EXIT_ENDED = 0;
 const EXIT_STILL_RUNS = 1;
-/** A node ends itself hard after 15 s. */
+/** Once its stop has begun, a node ends itself hard after 15 s. */
 const END_MS = 20_000;
 
-export async function stop({ dataDir }: Pick<Config, 'dataDir'>, withinMs = END_MS): Promise<number> {
+/** @param endMs how long the stop itself may take, after its delay. */
+export async function stop(
+  { dataDir, stopDelayMs }: Pick<Config, 'dataDir' | 'stopDelayMs'>,
+  endMs = END_MS,
+): Promise<number> {
   if (!existsSync(join(dataDir, 'lock'))) {
     say(`Nothing was ever started in DATA_DIR ${dataDir}.`);
     return EXIT_ENDED;
   }
   const pid = await holderOf(dataDir);
-  if (pid !== undefined && !(await endNode(pid, withinMs))) return EXIT_STILL_RUNS;
+  if (pid !== undefined && !(await endNode(pid, stopDelayMs + endMs))) return EXIT_STILL_RUNS;
   const folder = await openDataDir(dataDir); // Whoever starts meanwhile keeps it, and is named.
   try {
     const left = await endOrphans(folder.path, say);

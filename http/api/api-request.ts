@@ -92,10 +92,10 @@ const HOST = /^[\w.\-~!$&'()*+,;=%:[\]]*$/;
 export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
   const { host } = headers;
   if (host === undefined) {
-    if (httpVersionMinor > 0) throw invalidField('Host', 'is missing');
+    if (httpVersionMinor > 0) throw misunderstood('Host', 'is missing');
     return;
   }
-  if (!HOST.test(host)) throw invalidField('Host', 'is neither a name nor an address');
+  if (!HOST.test(host)) throw misunderstood('Host', 'is neither a name nor an address');
 }
 
 /** What a request can have once. Of two, node shows the first, and whoever stands before us may have looked at the other. */
@@ -109,9 +109,15 @@ export function mustBeSingle({ rawHeaders }: IncomingMessage): void {
     if (length !== 4 && length !== 12 && length !== 13) continue; // Most are none of them.
     const which = SINGLE.findIndex((one) => one.length === length && one.toLowerCase() === name.toLowerCase());
     if (which < 0) continue;
-    if (seen & (1 << which)) throw invalidField(SINGLE[which] ?? '', 'is given twice');
+    if (seen & (1 << which)) throw misunderstood(SINGLE[which] ?? '', 'is given twice');
     seen |= 1 << which;
   }
+}
+
+/** Whoever stands before us may have understood it otherwise, and its body too: the connection ends with the reply. */
+function misunderstood(field: string, problem: string): Failure {
+  const { status, code, message, details } = invalidField(field, problem);
+  return new Failure(status, code, message, { ...details, unreadBody: true });
 }
 
 /** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */

@@ -56,6 +56,7 @@ export class RequestFrame {
       if (pays(req, answer)) answer = await compressed(answer);
       answer = conditional(req, answer);
     } catch (error) {
+      await null; // Node may be about to say that the body cannot be read: that reply goes first, and this one is dropped.
       answer = this.failed(error, request);
     }
     if (rationing !== undefined) {

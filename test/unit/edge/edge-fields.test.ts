@@ -76,9 +76,19 @@ test('one Host, and one that is a name or an address', async ({ f }) => {
       const reply = await ask(f, [line, ...hosts], line.startsWith('POST') ? JSON.stringify(good) : '');
       assert.is(reply.status, 400, `${line} ${hosts}`);
       assert.is(JSON.parse(reply.text).errors[0].field, 'Host');
+      assert.is(reply.headers.get('connection'), 'close');
     }
   }
   assert.is(f.owners.placed, 0);
+});
+
+test('two Hosts and a transfer coding that nobody knows: answered all the same', async ({ f }) => {
+  const wire = new Wire(f.edge.ports.main);
+  const head = 'GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nHost: b\r\n\r\n';
+  const reply = await wire.send(Buffer.from(head));
+  wire.close();
+  assert.ok('status' in reply, JSON.stringify(reply));
+  assert.equal([reply.status, reply.headers.get('connection')], [400, 'close']);
 });
 
 test('what may stand there once is not given twice', async ({ f }) => {
