@@ -9,7 +9,7 @@
  */
 import { type UserId, userId } from './ids.js';
 
-export const SCOPES = ['orders:read', 'orders:write', 'inventory:write', 'admin'] as const;
+export const SCOPES = ['orders:read', 'orders:write', 'inventory:write', 'metrics:read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Principal {

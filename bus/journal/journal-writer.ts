@@ -21,6 +21,12 @@ type Outcome =
   /** Someone has taken over: this incarnation is over. */
   | { readonly kind: 'sealed' };
 
+/** What is counted of appends. */
+export interface AppendMeter {
+  unanswered(call: 'append'): void;
+  retried(call: 'append'): void;
+}
+
 export class JournalWriter {
   /** The highest position this writer knows to be its own. */
   private after: Position = 0;
@@ -31,6 +37,7 @@ export class JournalWriter {
     private readonly log: Log,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    private readonly meter: AppendMeter,
   ) {}
 
   /**
@@ -43,12 +50,14 @@ export class JournalWriter {
       try {
         const found = attempt > 0 ? await this.find(name, id) : undefined; // J2
         if (found !== undefined) return found;
+        if (attempt > 0) this.meter.retried('append');
         const answer = await this.log.append(name, this.after, record);
         if (answer.kind === 'appended') return this.at(answer.position);
         if (answer.kind === 'conflict') return (await this.find(name, id)) ?? this.lost(name);
         this.logger.warn({ journal: this.journal }, 'the journal is full: the append waits for room'); // J3
       } catch (error) {
         if (error instanceof LostRecords || error instanceof UnreadableRecord || error instanceof Broken) throw error;
+        this.meter.unanswered('append');
         this.logger.warn({ journal: this.journal, attempt, cause: String(error) }, 'an append has no answer yet');
       }
       await pause(this.clock, attempt);

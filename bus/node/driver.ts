@@ -33,7 +33,7 @@ import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { Unavailable } from '../../actors/unavailable.js';
-import { JournalWriter } from '../journal/journal-writer.js';
+import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
 import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
 import { type StoredOrders, storedOrders } from '../reads/stored-orders.js';
@@ -61,16 +61,21 @@ interface DriverParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
+  /** Of a text as it is stored: UTF-8. */
+  readonly byteLength: (text: string) => number;
   /** Told of each appended record, in order. */
   readonly onAppended: (place: Place, publicBatch: string, recordBytes: number) => void;
   readonly publishedN: () => number;
 }
 
 /** What is counted; times in milliseconds. */
-export interface Meter extends CacheMeter {
+export interface Meter extends CacheMeter, AppendMeter {
   appended(durationMs: number, bytes: number): void;
   flushed(durationMs: number, events: number): void;
-  retried(what: 'flush' | 'lookup'): void;
+  /** A call without an answer in time: it may have been carried out. */
+  unanswered(call: 'append' | 'flush' | 'lookup'): void;
+  /** A call that is made again. */
+  retried(call: 'append' | 'flush'): void;
 }
 
 export type Ended =
@@ -104,7 +109,7 @@ export class Driver implements Owners {
     const { journal, log, clock, logger, payments } = parts;
     this.waits = new AwaitedProgress(clock);
     this.stored = storedOrders(parts.queries, clock);
-    this.writer = new JournalWriter(journal, log, clock, logger);
+    this.writer = new JournalWriter(journal, log, clock, logger, parts.meter);
     this.cashier = new Cashier(
       payments,
       clock,
@@ -352,10 +357,11 @@ export class Driver implements Owners {
     const outcome = await answer;
     if (this.over || outcome === undefined) return;
     if (outcome.kind === 'sealed') return this.finish({ kind: 'sealed' });
-    meter.appended(clock.monotonic() - this.appendSinceMs, record.length);
+    const bytes = this.parts.byteLength(record);
+    meter.appended(clock.monotonic() - this.appendSinceMs, bytes);
     this.appendSinceMs = undefined;
     this.node.appended(outcome.position);
-    onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, record.length);
+    onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, bytes);
     this.carryOut();
     this.waits.wake('append');
   }
@@ -372,9 +378,10 @@ export class Driver implements Owners {
         break;
       } catch (error) {
         if (error instanceof Broken && attempt > 0) throw error; // The first try may meet its own earlier rows.
-        meter.retried('flush');
+        meter.unanswered('flush');
         logger.warn({ attempt, cause: String(error) }, 'a flush has no answer: writing it again');
         await pause(clock, attempt);
+        meter.retried('flush');
       }
     }
     if (this.over) return;
@@ -400,7 +407,7 @@ export class Driver implements Owners {
     try {
       this.node.lookedUp(number, await this.parts.snapshots.lookUp(orders, writes));
     } catch (error) {
-      this.parts.meter.retried('lookup');
+      this.parts.meter.unanswered('lookup');
       this.parts.logger.warn(
         { cause: String(error) },
         'Postgres did not answer a look-up: what waited for it is refused',

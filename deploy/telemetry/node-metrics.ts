@@ -16,8 +16,13 @@ export function nodeMeter(registry: Registry): Meter {
     registers,
   });
   const appendBytes = new Counter({
-    name: 'holdfast_append_bytes_total',
-    help: 'Characters appended to the journal.',
+    name: 'holdfast_appended_bytes_total',
+    help: 'Bytes appended to the journal.',
+    registers,
+  });
+  const turns = new Counter({
+    name: 'holdfast_turns_total',
+    help: 'Turns appended to the journal.',
     registers,
   });
   const flush = new Histogram({
@@ -33,10 +38,19 @@ export function nodeMeter(registry: Registry): Meter {
   });
   const retries = new Counter({
     name: 'holdfast_retries_total',
-    help: 'Calls without an answer, by kind.',
-    labelNames: ['what'],
+    help: 'Calls to the journal (append) and to Postgres (flush) that were made again.',
+    labelNames: ['call'],
     registers,
   });
+  const unanswered = new Counter({
+    name: 'holdfast_unanswered_calls_total',
+    help: 'Calls without an answer in time, which may have been carried out: to the journal (append), to Postgres (flush, lookup).',
+    labelNames: ['call'],
+    registers,
+  });
+  // A series that is there from the start has no first increase that a rate would miss.
+  for (const call of ['append', 'flush', 'lookup']) unanswered.inc({ call }, 0);
+  for (const call of ['append', 'flush']) retries.inc({ call }, 0);
   const cacheReads = new Counter({
     name: 'holdfast_cache_reads_total',
     help: "Reads of orders that are not in memory, and of products' pasts: answered by the cache (hit), or by Postgres, and why.",
@@ -54,12 +68,14 @@ export function nodeMeter(registry: Registry): Meter {
     appended(durationMs, bytes) {
       append.observe(durationMs / 1_000);
       appendBytes.inc(bytes);
+      turns.inc();
     },
     flushed(durationMs, count) {
       flush.observe(durationMs / 1_000);
       events.inc(count);
     },
-    retried: (what) => retries.inc({ what }),
+    unanswered: (call) => unanswered.inc({ call }),
+    retried: (call) => retries.inc({ call }),
     cached(read, outcome, durationMs) {
       cacheReads.inc({ read, outcome });
       if (outcome !== 'unknown') cacheTime.observe({ read }, durationMs / 1_000);
@@ -101,7 +117,6 @@ export function watchSizes(registry: Registry, supervisor: Supervisor): void {
     'Appended events whose rows Postgres does not have yet.',
     () => node()?.world.unflushedEvents ?? 0,
   );
-  gauge('journal_turns', 'Turns appended by this incarnation.', () => node()?.appendedTo.n ?? 0);
   gauge(
     'unpublished_turns',
     'Appended turns that EVENTS does not have yet.',

@@ -101,7 +101,7 @@ export class RequestFrame {
     write(req, res, answer, request, { headers: cors.headersFor(req), close, keepAliveMs });
     const ms = clock.monotonic() - startedAt;
     const { status, cause } = answer;
-    metrics.ended(route, status, ms);
+    metrics.ended(route, request.req.method ?? '', status, ms);
     if (cause !== undefined) this.tellUnavailable(request, status, cause);
     const fields = { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 };
     logger.debug(fields, 'request');

@@ -2,16 +2,15 @@
 // checkout. On a free port, remembering nothing over its end. Law: what cannot be had is said (`skipped`).
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unpackDebian } from '../../deploy/servers/debian-packages.js';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { lastLine, run } from '../../deploy/servers/processes.js';
 import { patientMs, until } from '../deadlines.js';
-import { CACHE, type Skipped } from './real-servers.js';
+import type { Skipped } from './real-servers.js';
+import { unpackedOnce } from './unpacked-packages.js';
 
 export interface RealRedis {
   readonly url: string;
@@ -91,31 +90,16 @@ async function redisBinary(): Promise<Binary | { readonly missing: string }> {
     (await run(binary.command, ['--version'], { deadlineMs: patientMs(SHORT_MS), env: binary.env })).code === 0;
   const onPath: Binary = { command: 'redis-server', env: process.env };
   if (await runs(onPath)) return onPath;
-  const folder = join(CACHE, 'redis-debian');
-  const fetched = existsSync(folder) ? { folder } : await fetchInto(folder);
+  const fetched = await unpackedOnce('redis-debian', PACKAGES);
   if ('missing' in fetched) return fetched;
+  const { folder } = fetched;
   const triplets = await readdir(join(folder, 'usr', 'lib'));
   const libraries = triplets.flatMap((name) => [join(folder, 'usr', 'lib', name), join(folder, 'lib', name)]);
   const binary = {
     command: join(folder, 'usr', 'bin', 'redis-server'),
     env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
   };
-  return (await runs(binary)) ? binary : { missing: `the one in ${folder} does not run here` };
-}
-
-async function fetchInto(folder: string): Promise<{ readonly folder: string } | { readonly missing: string }> {
-  const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
-  try {
-    await mkdir(CACHE, { recursive: true });
-    const unpacked = await unpackDebian(PACKAGES, work);
-    if ('missing' in unpacked) return unpacked;
-    await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: patientMs(SHORT_MS) });
-    // Another may have been quicker: then its folder is as good.
-    await rename(`${folder}.${process.pid}`, folder).catch(() => rm(`${folder}.${process.pid}`, { recursive: true }));
-    return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  return (await runs(binary)) ? binary : { missing: `the one in ${fetched.folder} does not run here` };
 }
 
 /** One command in Redis' own words, without a driver. */

@@ -80,7 +80,7 @@ export class Machine implements Being {
       eventsMayForget: setting.eventsMayForget,
       context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.holdDelayMs() },
       post: this.post(),
-      meter: { appended() {}, flushed() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
       holdTtlMs: setting.holdTtlMs,

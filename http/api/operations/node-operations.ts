@@ -83,7 +83,7 @@ export const nodeOperations = [
     path: '/metrics',
     id: 'getMetrics',
     tag: 'Operations',
-    scope: 'admin',
+    scope: 'service:metrics:read',
     ports: 'both',
     summary: 'Get the metrics of this node',
     examples: [{ name: 'Scrape' }],

@@ -127,7 +127,8 @@ test('what is open is what the contract says', () => {
     ['/docs', '/health', '/livez', '/openapi.json', '/ready', '/readyz'],
   );
   for (const { path, scope } of operations) {
-    if (path.startsWith('/internal/') || path === '/metrics') assert.is(scope, 'admin', path);
+    if (path.startsWith('/internal/')) assert.is(scope, 'admin', path);
+    if (path === '/metrics') assert.is(scope, 'service:metrics:read', path);
   }
 });
 

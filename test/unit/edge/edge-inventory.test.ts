@@ -258,8 +258,9 @@ test('health, readiness and metrics', async ({ f }) => {
   assert.ok(performance.now() - before < 2_000, 'within two seconds');
   await f.post('/api/v1/orders', { user_id: 'u', product_id: 'nope', quantity: 1 });
   const { text } = await f.get('/metrics');
-  assert.match(text, 'holdfast_http_request_duration_seconds_count{route="/api/orders",status="404"} 1');
-  assert.match(text, 'holdfast_http_request_duration_seconds_bucket{le="+Inf",route="/readyz",status="503"} 1');
+  const [count, bucket] = ['count{', 'bucket{le="+Inf",'].map((of) => `holdfast_http_request_duration_seconds_${of}`);
+  assert.match(text, `${count}route="/api/orders",method="POST",status="404"} 1`);
+  assert.match(text, `${bucket}route="/readyz",method="GET",status="503"} 1`);
   assert.match(text, 'holdfast_http_requests_in_flight 1');
 });
 

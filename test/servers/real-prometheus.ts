@@ -1,0 +1,61 @@
+// A real Prometheus and its promtool for a test: those on PATH, else Debian's, unpacked once beside the other caches of the
+// checkout. Law: what cannot be had is said (`missing`).
+
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
+import { unpackedOnce } from './unpacked-packages.js';
+
+interface PrometheusBinaries {
+  readonly prometheus: string;
+  readonly promtool: string;
+}
+
+const SHORT_MS = 20_000;
+
+export async function prometheusBinaries(): Promise<PrometheusBinaries | { readonly missing: string }> {
+  const onPath = { prometheus: 'prometheus', promtool: 'promtool' };
+  if (await runs(onPath)) return onPath;
+  const fetched = await unpackedOnce('prometheus-debian', ['prometheus']);
+  if ('missing' in fetched) return fetched;
+  const bin = join(fetched.folder, 'usr', 'bin');
+  const own = { prometheus: join(bin, 'prometheus'), promtool: join(bin, 'promtool') };
+  return (await runs(own)) ? own : { missing: `the one in ${fetched.folder} does not run here` };
+}
+
+interface RunningPrometheus {
+  readonly said: () => string;
+  stop(): Promise<void>;
+}
+
+export function startPrometheus(
+  { prometheus }: PrometheusBinaries,
+  config: string,
+  storage: string,
+  port: number,
+): RunningPrometheus {
+  const args = [`--config.file=${config}`, `--storage.tsdb.path=${storage}`, `--web.listen-address=127.0.0.1:${port}`];
+  const child = spawn(prometheus, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4_000);
+  });
+  const kill = () => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  return {
+    said: () => said,
+    async stop() {
+      const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await gone;
+      process.off('exit', kill);
+    },
+  };
+}
+
+const runs = async ({ prometheus, promtool }: PrometheusBinaries): Promise<boolean> => {
+  for (const command of [prometheus, promtool]) {
+    if ((await run(command, ['--version'], { deadlineMs: patientMs(SHORT_MS) })).code !== 0) return false;
+  }
+  return true;
+};

@@ -1,0 +1,33 @@
+// Debian's packages for a test, fetched and unpacked once, beside the other caches of the checkout. No root, no install.
+
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { unpackDebian } from '../../deploy/servers/debian-packages.js';
+import { run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
+import { CACHE } from './real-servers.js';
+
+const COPY_MS = 20_000;
+
+/** @param name of the folder in the cache. */
+export async function unpackedOnce(
+  name: string,
+  packages: readonly string[],
+): Promise<{ readonly folder: string } | { readonly missing: string }> {
+  const folder = join(CACHE, name);
+  if (existsSync(folder)) return { folder };
+  const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
+  try {
+    await mkdir(CACHE, { recursive: true });
+    const unpacked = await unpackDebian(packages, work);
+    if ('missing' in unpacked) return unpacked;
+    await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: patientMs(COPY_MS) });
+    // Another may have been quicker: then its folder is as good.
+    await rename(`${folder}.${process.pid}`, folder).catch(() => rm(`${folder}.${process.pid}`, { recursive: true }));
+    return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
