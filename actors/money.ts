@@ -36,6 +36,26 @@ const DIGITS: Readonly<Record<string, number>> = {
   UYW: 4,
 };
 
+/**
+ * The currencies of ISO 4217 that have a minor unit, as of 2025. A code that ISO withdraws stays: products are sold in
+ * it. `Intl` is no source of them: it lacks some (CLF, UYW), has withdrawn ones, and differs by Node's version.
+ */
+const CURRENCIES: ReadonlySet<string> = new Set(
+  `
+  AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN
+  BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD
+  FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR
+  KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV
+  MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG
+  SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI
+  UYU UYW UZS VED VES VND VUV WST XAD XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+`
+    .trim()
+    .split(/\s+/),
+);
+
+export const isCurrency = (code: string): boolean => CURRENCIES.has(code);
+
 export const DEFAULT_CURRENCY = 'USD';
 
 /** No currency has more digits after the point. */

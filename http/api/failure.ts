@@ -48,6 +48,10 @@ export function invalid(errors: readonly FieldError[]): Failure {
 export const invalidField = (field: string, problem: string): Failure =>
   invalid([{ field, message: `${field} ${problem}.` }]);
 
+/** One that ISO 4217 does not know; a product that has it already keeps it. */
+export const unknownCurrency = (field: string, code: string): Failure =>
+  invalidField(field, `is ${code}, which is no currency of ISO 4217`);
+
 /** @param what the body has too many of. */
 export const tooLarge = (most: number, what = 'bytes'): Failure => {
   const has = `has more than ${most.toLocaleString('en-US')} ${what}`;

@@ -87,7 +87,7 @@ export const stockKey = keyFor('it gets a refusal again, byte for byte, and else
 export const currency = ruled<string>(
   'must be three capital letters such as USD',
   (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
-  { type: 'string', pattern: '^[A-Z]{3}$' },
+  { type: 'string', pattern: '^[A-Z]{3}$', description: 'A code of ISO 4217.' },
 );
 const whole = (from: number, to: number) =>
   ruled<number>(

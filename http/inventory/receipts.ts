@@ -1,9 +1,9 @@
 /** One line of a receipt as its keeper's command: money in minor units, and what is not said as it stands. */
 
-import { DEFAULT_CURRENCY, minorDigits, toMinor } from '../../actors/money.js';
+import { DEFAULT_CURRENCY, isCurrency, minorDigits, toMinor } from '../../actors/money.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import type { ReceiveCommand } from '../../actors/protocol.js';
-import { invalidField } from '../api/failure.js';
+import { invalidField, unknownCurrency } from '../api/failure.js';
 import type { ReceiptLine } from '../api/schemas.js';
 import { refusalOf } from './stock-writes.js';
 
@@ -14,7 +14,9 @@ export function receiptOf(
   prefix: string,
 ): Omit<ReceiveCommand, 'ref' | 'fingerprint'> {
   const currency = line.currency ?? (before.known ? before.currency : DEFAULT_CURRENCY);
-  if (before.known && currency !== before.currency) throw refusalOf('currency_fixed', before.id, `${prefix}currency`);
+  const isItsOwn = before.known && currency === before.currency;
+  if (!isItsOwn && !isCurrency(currency)) throw unknownCurrency(`${prefix}currency`, currency);
+  if (before.known && !isItsOwn) throw refusalOf('currency_fixed', before.id, `${prefix}currency`);
   const unitPrice = toMinor(line.unit_price, currency);
   if (unitPrice === undefined) {
     throw invalidField(`${prefix}unit_price`, `has more than the ${minorDigits(currency)} decimals of ${currency}`);

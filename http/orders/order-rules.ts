@@ -1,17 +1,17 @@
 /**
- * What is refused before an order is placed because it could never be right: a currency that is not
- * its products', products of several currencies, and a total beyond what can be counted.
+ * What is refused before an order is placed because it could never be right: a currency that nobody knows or that is
+ * not its products', products of several currencies, and a total beyond what can be counted.
  *
  * A product's currency never changes, so it is asked for once and then known. Products that nobody
  * knows are left to their keeper, who answers with 404.
  */
 import type { ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import { MOST_MINOR_DIGITS } from '../../actors/money.js';
+import { isCurrency, MOST_MINOR_DIGITS } from '../../actors/money.js';
 import type { Owners } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
 import { TOTAL_TOO_LARGE } from '../api/errors.js';
-import { Failure, invalidField } from '../api/failure.js';
+import { Failure, invalidField, unknownCurrency } from '../api/failure.js';
 import type { Wish } from './order-content.js';
 
 /** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */
@@ -51,9 +51,13 @@ export class OrderRules {
         }),
       );
     }
+    const soldIn = (product: ProductId) => this.currencies.get(product) ?? asked.get(product);
+    if (currency !== undefined && !isCurrency(currency) && !lines.some(({ product }) => soldIn(product) === currency)) {
+      return unknownCurrency('currency', currency);
+    }
     let expected = currency;
     for (const [i, { product }] of lines.entries()) {
-      const found = this.currencies.get(product) ?? asked.get(product);
+      const found = soldIn(product);
       if (found === undefined) continue;
       expected ??= found;
       if (found === expected) continue;

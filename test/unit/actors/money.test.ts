@@ -6,6 +6,7 @@ import {
   amountText,
   comparable,
   decimalText,
+  isCurrency,
   MOST_MINOR_DIGITS,
   minorDigits,
   minorOfText,
@@ -39,6 +40,15 @@ test('a currency that is not in the table has hundredths', () => {
 test('amounts that binary fractions cannot hold are still exact', () => {
   for (const decimal of [0.07, 0.29, 1.005e2, 4.35, 8.41, 1.15, 64.1, 1_000_000_000.01])
     assert.is(amountText(toMinor(decimal, 'USD') ?? Number.NaN, 'USD'), String(decimal));
+});
+
+test('a currency is one of ISO 4217 that has a minor unit', () => {
+  for (const code of ['USD', 'EUR', 'JPY', 'KWD', 'CLF', 'XCG', 'VED', 'BGN']) assert.ok(isCurrency(code), code);
+  for (const code of ['ERU', 'usd', 'XXX', 'XAU', 'XTS', 'DEM', '', 'constructor']) assert.not(isCurrency(code), code);
+  for (const code of ['BIF', 'VND', 'XPF', 'UYI', 'BHD', 'TND', 'UYW']) {
+    assert.ok(isCurrency(code), code);
+    assert.is.not(minorDigits(code), 2, code);
+  }
 });
 
 test('large amounts are printed to the last digit', () => {

@@ -306,6 +306,31 @@ test('a currency that is not the products own, and a mixture, are 400', async ({
   assert.is(f.owners.orderStates.size, 0);
 });
 
+test('a currency that ISO 4217 does not know is refused by name; a product that has it keeps it', async ({ f }) => {
+  const order = (product: string, currency?: string) =>
+    f.post('/api/orders', { user_id: 'u', product_id: product, quantity: 1, ...(currency && { currency }) });
+  for (const reply of [await order('p1', 'ERU'), await order('nope', 'ERU'), await order('p1', 'XXX')]) {
+    assert.equal([reply.status, reply.at('errors.0.field')], [400, 'currency']);
+    assert.match(String(reply.at('message')), /no currency of ISO 4217/);
+  }
+  assert.is(f.owners.orderStates.size, 0);
+  const product = { product_id: 'new', name: 'New', unit_price: 1.5, currency: 'ERU', stock: 1 };
+  const receipt = await f.post('/api/inventory', { products: [product] });
+  assert.equal([receipt.status, receipt.at('errors.0.field')], [400, 'products[0].currency']);
+  assert.is((await f.get('/api/inventory/new')).status, 404);
+
+  f.owners.stockUp('old', 5, 'ERU');
+  const more = { ...product, product_id: 'old' };
+  assert.is((await f.post('/api/inventory', { products: [more, { ...more, product_id: 'p1' }] })).status, 400);
+  for (const products of [[more], [{ ...more, currency: undefined }]]) {
+    assert.is((await f.post('/api/inventory', { products })).status, 201);
+  }
+  for (const reply of [await order('old'), await order('old', 'ERU')]) {
+    assert.equal([reply.status, reply.at('data.currency')], [201, 'ERU']);
+  }
+  assert.is((await f.get('/api/orders?currency=ERU')).status, 200);
+});
+
 test('a refusal of today is no answer to a repeat', async ({ f }) => {
   const body = { user_id: 'u', product_id: 'later', quantity: 1, currency: 'USD', idempotency_key: 'k' };
   const first = await f.post('/api/orders', body);
