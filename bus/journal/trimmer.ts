@@ -49,6 +49,8 @@ export class Trimmer {
   private kept: Kept[] = [];
   private keptBytes = 0;
   private stopped = false;
+  /** A trim up to here has no answer yet: it is tried again, whether there is more or not. */
+  private owed: Position | undefined;
   private readonly old: {
     readonly log: string;
     readonly upTo: Position;
@@ -118,11 +120,15 @@ export class Trimmer {
       bytes += each.bytes;
     }
     const last = this.kept[count - 1];
-    if (last === undefined || (records < LEAST_RECORDS && bytes < LEAST_BYTES)) return;
-    // Forgotten first: what is appended meanwhile must not join them. A trim that fails is made up by the next.
-    this.kept = this.kept.slice(count);
-    this.keptBytes -= bytes;
-    await log.trim(journalLog(journal), last.position);
+    if (last !== undefined && (records >= LEAST_RECORDS || bytes >= LEAST_BYTES)) {
+      // Forgotten first: what is appended meanwhile must not join them.
+      this.kept = this.kept.slice(count);
+      this.keptBytes -= bytes;
+      this.owed = last.position;
+    }
+    if (this.owed === undefined) return;
+    await log.trim(journalLog(journal), this.owed);
+    this.owed = undefined;
   }
 
   private async trimOld(): Promise<void> {
