@@ -52,6 +52,7 @@ export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instan
   const total = lines.reduce((sum, line) => sum + line.quantity * (line.unitPrice ?? 0), 0);
   if (total > limits.amountMinor) return fail(state, 'total_too_large', answers);
   const held: OrderEvent = { type: 'held', answers, currency: currency ?? DEFAULT_CURRENCY, total };
+  if (total === 0) return { events: [held, CONFIRMED], letters: commits(state) };
   const payment = instantPayment?.(state.id);
   if (payment === undefined) return { events: [held], letters: [] };
   if (payment === 'authorized') {

@@ -7,7 +7,8 @@
  *                        |                    +--declined, timed out--> failed
  *                        +--short, unknown, timed out-----------------> failed
  *
- * A provider that is a pure function of the order is asked at once: then charging takes no time. Shipments,
+ * A provider that is a pure function of the order is asked at once: then charging takes no time. An order that costs
+ * nothing is not charged: it is confirmed once all is held, and no provider ever hears of it. Shipments,
  * deliveries, returns and refunds may be of a part; they change `life`, and the phase once they are of all.
  *
  * Invariants:

@@ -4,7 +4,7 @@
  */
 
 import type { OrderStatus } from '../protocol.js';
-import type { Life, OrderState, PaymentStatus, Phase } from './order.js';
+import { hasOutcome, type Life, type OrderState, type PaymentStatus, type Phase } from './order.js';
 
 interface Transition {
   readonly from: OrderStatus;
@@ -26,7 +26,7 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
 
-/** `not_charged`: it ended before any provider could have been asked for money, and none will be. */
+/** `not_charged`: it cost nothing, or ended before any provider could have been asked for money. None will be. */
 export type ShownPaymentStatus = PaymentStatus | 'not_charged';
 
 export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [
@@ -74,9 +74,9 @@ const STATUS: { readonly [P in Phase]: OrderStatus } = {
 /** Being held or charged shows as pending. */
 export const statusOf = (phase: Phase): OrderStatus => STATUS[phase];
 
-/** An order that failed or was cancelled waits for no payment, unless a charge that was under way is still to be voided. */
-export const paymentStatusOf = ({ phase, payment, voidOwed }: OrderState): ShownPaymentStatus =>
-  payment === 'pending' && !voidOwed && (phase === 'failed' || phase === 'cancelled') ? 'not_charged' : payment;
+/** An order with an outcome waits for no payment, unless a charge that was under way is still to be voided. */
+export const paymentStatusOf = (order: OrderState): ShownPaymentStatus =>
+  order.payment === 'pending' && !order.voidOwed && hasOutcome(order) ? 'not_charged' : order.payment;
 
 /** Where a client may ask an order to go from there. */
 export const allowedFrom = (from: OrderStatus): OrderStatus[] =>

@@ -1,7 +1,7 @@
 /**
  * Promise 3: an order's row and items are what its history says, and its history is a legal path.
  *
- *   placed, answered*, then  held, paid, confirmed, then its life, and perhaps cancelled and what follows that
+ *   placed, answered*, then  held, paid (unless it costs nothing), confirmed, then its life, and perhaps cancelled and what follows that
  *                        or  held, failed or cancelled, and what follows for its payment
  *                        or  failed or cancelled, answered*        (answers that came too late)
  *
@@ -12,7 +12,10 @@ import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
-/** One letter an event; `paid` and `confirmed` happen together. What was only answered is no step. */
+/**
+ * One letter an event; `paid` and `confirmed` happen together, or, where it costs nothing, `held` and `confirmed`. What
+ * was only answered is no step.
+ */
 const LETTERS = {
   placed: 'p',
   late_sent: 'l',
@@ -44,7 +47,10 @@ const LETTER = `case type ${Object.entries(LETTERS)
 const PENDING = '[alxb]*';
 const LIFE = '[btkseqrmuw]*';
 const MONEY = '[vtmuw]*';
-const LEGAL = `^p${PENDING}(h[xb]*(dc${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?$`;
+const LEGAL = `^p${PENDING}(h[xb]*(d?c${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?$`;
+/** What costs something is confirmed when it is paid; older versions paid nothing for what costs nothing, too. */
+const isLegal = (e: string): string =>
+  `(${e}.path ~ '${LEGAL}' and (${e}.path !~ 'c' or ${e}.path ~ 'd' or ${e}.total = 0))`;
 
 // Only what was placed holds text of a client's. Taken out of the JSON before the rows are sorted: what is sorted stays small.
 const EVENTS = `select order_id, version, type, at,
@@ -105,7 +111,7 @@ const PAID = `select e.*, case when path ~ 'k' then 'failed'
       when path ~ 't' or captured then 'paid'
       when reason = 'payment_declined' then 'declined' when path ~ 'v' then 'voided'
       when path ~ 'd' then 'authorized'
-      when path ~ '[fn]' and not coalesce(void_owed, false) then 'not_charged' else 'pending' end as payment
+      when path ~ '[cfn]' and not coalesce(void_owed, false) then 'not_charged' else 'pending' end as payment
   from expected e`;
 
 /** Nothing is owed to a provider and nothing awaited of a keeper. */
@@ -144,7 +150,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
     wrong as (
       select coalesce(o.order_id, e.order_id) as id, o, e, e.lines_total, e.is_settled, e.total * d.scale as total, count(*) over () as total_wrong
       from orders o full join settled e on e.order_id = o.order_id ${SCALE('o')}
-      where o.order_id is null or e.order_id is null or e.first <> 1 or e.events <> e.version or e.versions <> e.events or e.path !~ '${LEGAL}'
+      where o.order_id is null or e.order_id is null or e.first <> 1 or e.events <> e.version or e.versions <> e.events or not ${isLegal('e')}
         or (o.status, o.reason, ${shownPayment('o', 'e')}, o.currency, o.total_amount, o.user_id, o.created_at, o.updated_at, o.version, o.state is null)
           is distinct from (e.status, e.reason, e.payment, e.currency, e.total * d.scale, e.user_id, e.created_at, e.updated_at,
             e.version, e.is_settled)
@@ -157,7 +163,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
       (1, 'its row in orders', (o).order_id, id),
       (1, 'its history', (e).order_id, id),
       (2, 'the number of its events', (e).events::text, greatest((e).version, (e).events)::text),
-      (3, 'its history', (e).types, case when (e).path ~ '${LEGAL}' then (e).types else 'a path along the declared transitions' end),
+      (3, 'its history', (e).types, case when ${isLegal('(e)')} then (e).types else 'a path along the declared transitions' end),
       (4, 'orders.version', (o).version::text, (e).version::text),
       (5, 'orders.status', (o).status, (e).status),
       (6, 'orders.reason', (o).reason, (e).reason),
@@ -177,7 +183,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
     where case when (o).order_id is null or (e).order_id is null then c.line = 1 and c.found is null
       when (e).versions <> (e).events then c.line = 15
       when (e).events <> (e).version or (e).first <> 1 then c.line = 2
-      when (e).path !~ '${LEGAL}' then c.line = 3
+      when not ${isLegal('(e)')} then c.line = 3
       when c.line in (9, 14) then c.found::numeric is distinct from c.expected::numeric
       else c.found is distinct from c.expected end
     order by id, c.line`,

@@ -119,8 +119,8 @@ if (database !== undefined) {
     quantity: number,
     currency = 'USD',
     backorders?: Backorders,
+    unitPrice = 100 + product.length,
   ): Promise<void> {
-    const unitPrice = 100 + product.length;
     const command = {
       type: 'receive',
       ref: writeId(clock.id()),
@@ -162,6 +162,10 @@ if (database !== undefined) {
     };
     await receive(incarnation, 'lived', 1_000);
     await receive(incarnation, 'promised', 2, 'USD', { allowed: true });
+    await receive(incarnation, 'gift', 9, 'USD', undefined, 0);
+    const gift = await confirmed([['gift', 2]]);
+    await act(gift, { type: 'ship' });
+    await act(await confirmed([['gift', 1]]), { type: 'cancel' });
     const some = (quantity: number) => [{ product: productId('lived'), quantity }];
     const parts = await confirmed([['lived', 4]]);
     await act(parts, { type: 'ship', lines: some(1), tracking: 'T-1', carrier: 'post' });
@@ -323,7 +327,7 @@ if (database !== undefined) {
     const verdict = await look();
     clean(verdict);
     assert.ok(verdict.checked.orders > 63);
-    assert.is(verdict.checked.products, 6);
+    assert.is(verdict.checked.products, 7);
     assert.ok(verdict.checked.events >= 63 * 3, 'the journal is compared');
     const reasons = await client.query<{ id: string }>(
       'reasons',

@@ -167,8 +167,10 @@ function checkMoney(order: OrderState, provider: Provider | undefined, verdict: 
   if (phase === 'cancelled' && hasMoved && payment !== 'refunded') {
     if (!life.refunds.some(({ status }) => status === 'failed')) wrong('is cancelled, and keeps the money');
   }
+  if (order.total === 0 && shown !== 'not_charged') wrong('costs nothing, and is charged');
   if (provider === undefined) return;
-  const { authorized, captured, voided, refunds } = provider.of(id);
+  const { authorized, captured, voided, refunds, askedForNothing } = provider.of(id);
+  if (askedForNothing) wrong('and the provider was asked for nothing');
   if (hasMoved !== (captured !== undefined)) wrong(`and the provider has captured ${captured}`);
   if (captured !== undefined && captured !== total) wrong(`and the provider has captured ${captured} of ${total}`);
   if (payment === 'authorized' && (!authorized || voided)) wrong('is not authorized at the provider');

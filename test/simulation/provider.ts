@@ -12,6 +12,8 @@ interface Account {
   voided: boolean;
   /** Minor units. */
   captured: number | undefined;
+  /** Somebody asked for an amount of 0. */
+  askedForNothing: boolean;
   /** By ref. */
   readonly refunds: Map<string, number>;
 }
@@ -27,6 +29,7 @@ export class Provider implements PaymentLedger {
       authorized: false,
       voided: false,
       captured: undefined,
+      askedForNothing: false,
       refunds: new Map(),
     };
     this.accounts.set(order, account);
@@ -36,6 +39,7 @@ export class Provider implements PaymentLedger {
   async record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome> {
     const { order, operation, ref, minor } = request;
     const account = this.of(order);
+    account.askedForNothing ||= minor === 0;
     if (this.declines(request, account)) return 'declined';
     const outcome = await this.ledger.record(request, decision);
     if (outcome === 'authorized') account.authorized = true;

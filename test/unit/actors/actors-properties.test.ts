@@ -48,10 +48,10 @@ const backorders = fc.constantFrom(
   { allowed: true, limit: 6 },
 );
 const receive = step(
-  fc.tuple(aProduct, quantity, fc.constantFrom('USD', 'USD', 'USD', 'EUR'), backorders),
-  (town, [id, quantity, currency, backorders]) =>
+  fc.tuple(aProduct, quantity, fc.constantFrom('USD', 'USD', 'USD', 'EUR'), backorders, fc.constantFrom(100, 100, 0)),
+  (town, [id, quantity, currency, backorders, unitPrice]) =>
     town.tellProduct(id, {
-      ...{ type: 'receive', ref: writeId('w'), fingerprint: '', name: '', unitPrice: 100, currency, quantity },
+      ...{ type: 'receive', ref: writeId('w'), fingerprint: '', name: '', unitPrice, currency, quantity },
       ...(backorders !== undefined && { backorders }),
     }),
 );

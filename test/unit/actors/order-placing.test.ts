@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasOutcome, isSettled, type OrderContext, paymentOwed, timerRuns } from '../../../actors/order/order.js';
 import { decideOrder } from '../../../actors/order/order-chart.js';
+import { paymentStatusOf } from '../../../actors/order/transitions.js';
 import type { OrderCommand, OrderEvent } from '../../../actors/protocol.js';
 import {
   A,
@@ -175,6 +176,17 @@ test('paid at once: held, paid and confirmed together, every line committed', ()
     .when(answers(...bothAnswers), PAID_AT_ONCE)
     .follows([allHeld(bothAnswers), paid(true), CONFIRMED], [commit(A, 2), commit(B, 1)]);
   assert.equal([state.phase, state.payment, isSettled(state)], ['confirmed', 'paid', true]);
+});
+
+test('what costs nothing is confirmed without anybody being asked for money (O3)', () => {
+  const free = [held(A, 0), held(B, 0)];
+  for (const context of [{}, PAID_AT_ONCE, DECLINED_AT_ONCE, { captureOn: 'ship' }] as const) {
+    const state = given(placed())
+      .when(answers(...free), context)
+      .follows([allHeld(free, 0), CONFIRMED], [commit(A, 2), commit(B, 1)]);
+    assert.equal([state.phase, paymentStatusOf(state), isSettled(state)], ['confirmed', 'not_charged', true]);
+    assert.is(paymentOwed(state), undefined);
+  }
 });
 
 test('declined at once: failed, every line released, nothing to void', () => {

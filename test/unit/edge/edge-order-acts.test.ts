@@ -108,6 +108,31 @@ test('a refund may be as large as what was paid, and is taken to the last digit'
   assert.match(history.text, /"amount":70000000000000.01,"reason"/);
 });
 
+test('an order that costs nothing is not charged, whatever becomes of it', async ({ f }) => {
+  f.owners.stockUp('gift', 100, 'USD', 0);
+  f.owners.payment = 'declined';
+  const free = async () => {
+    const reply = await placed(f, { items: [{ product_id: 'gift', quantity: 2 }] });
+    assert.equal([reply.status, reply.at('data.status'), reply.at('data.total_amount')], [201, 'confirmed', 0]);
+    assert.is(reply.at('data.payment_status'), 'not_charged');
+    return `/api/orders/${reply.at('data.order_id')}`;
+  };
+  const [cancelled, shipped] = [await free(), await free()];
+  const ended = await f.post(`${cancelled}/cancel`, {});
+  assert.equal([ended.at('data.status'), ended.at('data.payment_status')], ['cancelled', 'not_charged']);
+  for (const lines of [[{ product_id: 'gift', quantity: 1 }], undefined]) {
+    const sent = await f.post(`${shipped}/ship`, { ...(lines && { lines }) });
+    assert.equal([sent.status, sent.at('data.payment_status')], [200, 'not_charged']);
+  }
+  const id = shipped.slice('/api/orders/'.length);
+  assert.is((await f.post(`${shipped}/returns`, {})).status, 201);
+  const back = await f.post(`${shipped}/returns/${id}-R1/receive`, {});
+  assert.equal([back.at('data.returns.0.status'), back.at('data.refunds')], ['received', undefined]);
+  isRefused(await f.post(`${shipped}/refunds`, {}), 409, 'more_than_paid', 'amount');
+  const history = await f.get(`${shipped}/history`);
+  assert.not.match(history.text, /"event":"(paid|captured|voided|refund)/);
+});
+
 test('a key makes it once; its repeat says so; other content under it is refused', async ({ f, id }) => {
   const key = { 'idempotency-key': 'k1' };
   const first = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
