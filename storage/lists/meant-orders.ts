@@ -12,6 +12,8 @@ import { condition, isNothing, type Meaning, meaningOf, meaningsOf, type Way, wa
 const GATHERED = 50_000;
 /** Up to so many, the other words are looked for row by row. */
 const FEW = 1_000;
+/** To look at a row costs as much as so many keys of a set. */
+const KEYS_A_ROW = 10;
 
 export interface Meant {
   /** How many have the rarest word. */
@@ -49,8 +51,8 @@ export async function meantBy(
   };
   const gathered = (given: Given): Source => {
     if (rarest === undefined) return walked(given);
-    // Where the rarest has many, sets of others that have no more than can be gathered meet at once.
-    const met = others.filter((meaning) => supposed > FEW && frequency(meaning) <= GATHERED);
+    // Where the rarest has many, sets of others that are not far larger meet it at once.
+    const met = others.filter((meaning) => supposed > FEW && frequency(meaning) <= supposed * KEYS_A_ROW);
     const rest = others.filter((meaning) => !met.includes(meaning));
     const sets = [keysOf(rarest, rest, given), ...met.map((meaning) => keysOf(meaning, [], given))];
     const keys = { table: `(${sets.join(' intersect ')}) c`, at: 'c.created_at', id: 'c.order_id' };
