@@ -46,11 +46,11 @@ export function lacks(principal: Principal, demand: Demand): Lack | undefined {
 
 type Lack = { readonly kind: 'scope'; readonly scope: Scope } | { readonly kind: 'service' };
 
-/** Whether what belongs to this user exists for the principal (A2). */
+/** Whether what belongs to this user exists for the principal (principal.A2). */
 export const sees = ({ userId }: Principal, owner: UserId): boolean => userId === undefined || userId === owner;
 
 /**
- * Whom an idempotency key counts for (A4). All credentials of a customer are one caller: by a key or by a
+ * Whom an idempotency key counts for (principal.A4). All credentials of a customer are one caller: by a key or by a
  * token, it may read and change exactly the orders of its user, so what it repeats under the other one must not
  * happen twice. '' while AUTH is off.
  */

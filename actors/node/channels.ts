@@ -35,7 +35,7 @@ export class Channels {
     return this.seenBy.get(from) ?? 0;
   }
 
-  /** C2: moves the watermark; a turn that is taken back sets it back. */
+  /** channels.C2: moves the watermark; a turn that is taken back sets it back. */
   moveSeen(from: number, to: number): void {
     this.seenBy.set(from, to);
     this.dirty = true;
@@ -60,7 +60,7 @@ export class Channels {
     this.dirty = true;
   }
 
-  /** C3. @returns how many letters it let go. */
+  /** channels.C3. @returns how many letters it let go. */
   confirm(to: number, upTo: number): number {
     const box = this.sentTo.get(to);
     if (box === undefined) return 0;

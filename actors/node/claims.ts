@@ -44,7 +44,7 @@ type Standing = 'free' | 'mine' | 'others';
 export const standing = (claim: Claim | null, me: NodeId): Standing =>
   claim === null || claim.released !== undefined ? 'free' : claim.node === me ? 'mine' : 'others';
 
-/** K2: the map after this node's claim of the partitions. */
+/** claims.K2: the map after this node's claim of the partitions. */
 export const withClaims = (
   map: readonly (Claim | null)[],
   partitions: readonly number[],

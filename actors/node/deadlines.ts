@@ -55,7 +55,7 @@ export class Deadlines {
     }
   }
 
-  /** E1: the timer that is set finds the later deadline when it is due. */
+  /** deadlines.E1: the timer that is set finds the later deadline when it is due. */
   extend(entry: OrderEntry): void {
     entry.deadlineMs = Math.max(entry.deadlineMs ?? 0, this.timers.nowMs + this.settings.holdTtlMs);
   }

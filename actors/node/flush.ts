@@ -1,8 +1,8 @@
 /**
  * From what changed to what is written: the statements of one flush, in their order.
  *
- * Collected only while no turn is under way, so that every state is an appended one (R1). Statements
- * are bounded by rows; an actor is never split over two (R2), and one that has gathered too many rows
+ * Collected only while no turn is under way, so that every state is an appended one (snapshot-rows.R1). Statements
+ * are bounded by rows; an actor is never split over two (snapshot-rows.R2), and one that has gathered too many rows
  * stops new commands until they are flushed; the last one of a whole flush carries the partition rows
  * and moves the journal's row. Between two whole ones orders are flushed alone: a replay skips by row. A product
  * that has no row yet gets it before the orders that name it: they are found by its name.

@@ -1,7 +1,7 @@
 /**
  * How each kind of item in the inbox is decided within a turn, and what is told about it.
  *
- * Nothing is told here: each answer is a function that the node calls once the turn is appended (N2). An
+ * Nothing is told here: each answer is a function that the node calls once the turn is appended (node.N2). An
  * item that does not fit into the record any more is 'full' and opens the next turn; one that does not fit
  * alone is refused, and one whose decision throws goes to the dead letters.
  */
@@ -169,7 +169,7 @@ export class Handlers {
     return refuse(refusal);
   }
 
-  /** Only the next number has an effect; what has been handled is confirmed again (channels.ts, C2). */
+  /** Only the next number has an effect; what has been handled is confirmed again (channels.C2). */
   private letter(turn: Turn, item: Extract<InboxItem, { kind: 'letter' }>) {
     const { letter } = item;
     const seen = this.world.channels.get(letter.to)?.seen(letter.from);

@@ -48,7 +48,7 @@ export class LookUps {
     return { number: ++this.number, orders: [...orders], writes: [...writes] };
   }
 
-  /** Takes the items that waited for this answer; none when the answer is not the one expected (L1). */
+  /** Takes the items that waited for this answer; none when the answer is not the one expected (lookups.L1). */
   take(number: number): readonly Waiting[] {
     if (number !== this.number || this.underWay === undefined) return [];
     const items = this.underWay;

@@ -141,7 +141,7 @@ export class Node {
     return entry !== undefined && paymentOwed(entry.state)?.ref === ref;
   }
 
-  /** N7: why an edge is told "not now" when it places an order; undefined: it may. */
+  /** node.N7: why an edge is told "not now" when it places an order; undefined: it may. */
   fullness(): string | undefined {
     return (
       this.backlog() ?? (this.world.orders.size >= limits.ordersInMemory ? 'too many orders are under way' : undefined)
@@ -274,7 +274,7 @@ export class Node {
     if (monotonicMs - this.lastResendMs >= this.settings.resendMs) {
       this.lastResendMs = monotonicMs;
       this.unconfirmed = 0;
-      const notAppended = new Set(this.underWay?.turn.letters); // N2
+      const notAppended = new Set(this.underWay?.turn.letters); // node.N2
       for (const channels of this.world.channels.values()) {
         const letters = channels.unconfirmed().filter((letter) => !notAppended.has(letter));
         this.unconfirmed += letters.length;
@@ -287,7 +287,7 @@ export class Node {
 
   // -------------------------------------------------------------- turns
 
-  /** Whether there is something to decide and nothing under way (N1). */
+  /** Whether there is something to decide and nothing under way (node.N1). */
   wantsTurn(): boolean {
     return this.underWay === undefined && this.inbox.size > 0;
   }
@@ -404,7 +404,7 @@ export class Node {
     if (question !== undefined) this.effects.push({ kind: 'lookUp', ...question });
   }
 
-  /** Lookups law L2: what a command names is pinned until it is answered. */
+  /** lookups.L2: what a command names is pinned until it is answered. */
   private answer(answers: readonly Answer[]): void {
     for (const { item, tell } of answers) {
       tell();
@@ -425,7 +425,7 @@ export class Node {
     if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
   }
 
-  /** N7, for those who may let orders end. */
+  /** node.N7, for those who may let orders end. */
   private backlog(): string | undefined {
     if (this.inbox.size >= limits.inboxCommands) return 'too many commands are waiting';
     if (this.lookUps.size >= limits.lookUpsWaiting) return 'too many look-ups wait for Postgres';
@@ -440,12 +440,12 @@ export class Node {
     else this.effects.push({ kind: 'replyStock', request, reply });
   }
 
-  /** World law W1. */
+  /** world.W1. */
   private isAppended({ n, epoch, partition }: OrderEntry | ProductEntry): boolean {
     return n !== this.underWay?.turn.n || epoch !== this.settings.epochOf(partition);
   }
 
-  /** World law W2. */
+  /** world.W2. */
   private letLeave(): void {
     for (const entry of this.leaving) {
       const { state } = entry;
@@ -462,7 +462,7 @@ export class Node {
     }
   }
 
-  /** N5. */
+  /** node.N5. */
   private flushIfDue(everything = false): void {
     if (this.underWay !== undefined) return;
     const flush = this.flushing.next(this.nowMs, this.appendedTo, everything);

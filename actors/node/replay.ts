@@ -61,7 +61,7 @@ export function replay({ partitions, chains, tails, loaded }: ReplayInput): Worl
   return world;
 }
 
-/** P1, P3. @returns the turns of the tail, dense and ended by a seal or reaching the release. */
+/** replay.P1, replay.P3. @returns the turns of the tail, dense and ended by a seal or reaching the release. */
 function complete(claim: Claim, tail: JournalTail, row: JournalRow | undefined): readonly TurnRecord[] {
   const folded = row?.folded.n ?? 0;
   const name = `journal ${claim.journal}`;

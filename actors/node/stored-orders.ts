@@ -54,7 +54,7 @@ export class StoredOrders {
     return new Map(this.filters);
   }
 
-  /** B1: all ids that were stored when the reading began have been added. What was joined after that is left out. */
+  /** stored-orders.B1: all ids that were stored when the reading began have been added. What was joined after that is left out. */
   complete(reading: Reading): void {
     for (const [partition, joined] of reading) if (this.filters.get(partition) === joined) joined.isComplete = true;
   }
@@ -64,7 +64,7 @@ export class StoredOrders {
     for (const id of ids) this.add(id);
   }
 
-  /** B2. */
+  /** stored-orders.B2. */
   left(id: OrderId): void {
     this.add(id);
   }
@@ -116,7 +116,7 @@ class IdFilter {
     return false;
   }
 
-  /** B3. @returns whether there was room for another. */
+  /** stored-orders.B3. @returns whether there was room for another. */
   private grow(): boolean {
     const last = this.chain[0];
     const most = last === undefined ? FIRST_BYTES : GROWS * last.words.byteLength;

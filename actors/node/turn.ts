@@ -51,7 +51,7 @@ export interface TurnSettings {
 export type Handled =
   | { readonly kind: 'done' }
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | ProductRefusal }
-  /** T2: not any more in this record; it opens the next turn. */
+  /** turn.T2: not any more in this record; it opens the next turn. */
   | { readonly kind: 'full' }
   | { readonly kind: 'threw'; readonly error: unknown };
 
@@ -152,7 +152,7 @@ export class Turn {
     return DONE;
   }
 
-  /** Remembers that a stock write was refused. @returns false when it does not fit any more (T2). */
+  /** Remembers that a stock write was refused. @returns false when it does not fit any more (turn.T2). */
   refuse(write: RefusedWrite): boolean {
     if (!this.record.reserve(this.settings.byteLength(JSON.stringify(write)) + REFUSED_BESIDE)) return false;
     this.refused.push(write);
@@ -214,7 +214,7 @@ export class Turn {
     return decideProduct(state, command, this.room);
   }
 
-  /** What was decided becomes the actor's state, ahead of the append (world law W1). */
+  /** What was decided becomes the actor's state, ahead of the append (world.W1). */
   private happen(
     entry: OrderEntry | ProductEntry,
     of: Address,
@@ -262,7 +262,7 @@ export class Turn {
     entry.n = this.n;
   }
 
-  /** T3. */
+  /** turn.T3. */
   private route(from: number, letter: Letter, correlation: string, queue: Letter[], numbered: NumberedLetter[]): void {
     const to = this.world.partitionOf(letter.to);
     const channels = this.world.channels.get(from);
@@ -293,7 +293,7 @@ export class Turn {
     };
   }
 
-  /** T2. @returns false when it does not fit. */
+  /** turn.T2. @returns false when it does not fit. */
   private take(
     applied: readonly Applied[],
     before: readonly Before[],

@@ -154,7 +154,7 @@ export class World {
     this.refusedWrites.push(row);
   }
 
-  /** Folds an event of a journal in, unless the row it started from already has it (R1). */
+  /** Folds an event of a journal in, unless the row it started from already has it (snapshot-rows.R1). */
   replay(event: JournaledEvent, mark: Mark, at: number, correlation: string): boolean {
     this.hasBeen(at);
     if (event.of.kind === 'order') {

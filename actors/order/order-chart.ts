@@ -98,7 +98,7 @@ export function decideOrder(state: OrderState, command: OrderCommand, context: O
   return priorOf(state, command) ?? counted(row(state, command, context));
 }
 
-/** O4. */
+/** order.O4. */
 function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
   const { act } = command;
   const { life } = state;

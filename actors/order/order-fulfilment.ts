@@ -22,14 +22,14 @@ export const illegal = (): Answer => ({ refused: 'illegal_transition' });
 
 // ---------------------------------------------------------------- cancelling
 
-/** O1: what is held goes back; a charge that may be under way is voided. */
+/** order.O1: what is held goes back; a charge that may be under way is voided. */
 export const cancelPending: Row<'cancel'> = (state, { act, reason }, context) => {
   const voidOwed = state.phase === 'charging';
   const cancelled: OrderEvent = { type: 'cancelled', act, was: 'pending', ...told({ reason }), voidOwed };
   return { events: settle(state, [cancelled], context), letters: releases(state.id, state.lines) };
 };
 
-/** O3: the charge is voided or refunded, the goods come back. */
+/** order.O3: the charge is voided or refunded, the goods come back. */
 export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) => {
   if (state.life.fulfillments.length > 0) return illegal();
   const voidOwed = state.payment === 'authorized';
@@ -53,7 +53,7 @@ export const cancelAgain: Row<'cancel'> = ({ life }, { reason }) =>
 
 // ---------------------------------------------------------------- shipping and delivering
 
-/** O5. */
+/** order.O5. */
 export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, context) => {
   const left = leftToShip(state);
   const everything = left.filter(({ quantity }) => quantity > 0);
@@ -97,7 +97,7 @@ export const stockArrived: Row<'stockArrived'> = (_, { lines }) => ({
 
 // ---------------------------------------------------------------- returning and refunding
 
-/** O5. */
+/** order.O5. */
 export const requestReturn: Row<'requestReturn'> = (state, { act, lines, reason }) => {
   const left = leftToReturn(state);
   const returned = lines ?? left.filter(({ quantity }) => quantity > 0);
@@ -125,7 +125,7 @@ export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, rest
   return { events: settle(state, events, context), letters };
 };
 
-/** O3. */
+/** order.O3. */
 export const refund: Row<'refund'> = (state, { act, minor, reason }, context) => {
   const rest = refundable(state);
   const asked = minor ?? rest;

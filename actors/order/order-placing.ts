@@ -25,7 +25,7 @@ export const place: Row<'place'> = (state, { content, correlation }, { holdDelay
   };
 };
 
-/** O4. */
+/** order.O4. */
 export const repeat: Row<'place'> = (state, { content }) => {
   if (state.content.user !== content.user) return { refused: 'not_yours' };
   return sameContent(state, content) ? nothing : { refused: 'other_body' };
@@ -64,7 +64,7 @@ export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instan
   };
 };
 
-/** O1: what was held for an order that has ended meanwhile goes back. */
+/** order.O1: what was held for an order that has ended meanwhile goes back. */
 export const answeredTooLate: Row<'holdsAnswered'> = (state, { answers }) => ({
   events: [{ type: 'answered', answers }],
   letters: releases(

@@ -24,7 +24,7 @@ export interface Payments {
   perform(request: PaymentRequest): Promise<PaymentOutcome>;
 }
 
-/** The mock provider's own memory, which keeps M1 to M5; a real provider has its own. */
+/** The mock provider's own memory, which keeps payments.M1 to payments.M5; a real provider has its own. */
 export interface PaymentLedger {
   /** @param decision what an authorization is told, if nothing stands against it. */
   record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome>;

@@ -82,7 +82,7 @@ export type Stock = Pick<ProductState, 'onHand' | 'held' | 'backordered'>;
 /** What comes in is promised to those who wait before they have it. */
 export const available = ({ onHand, held, backordered }: Stock): number => Math.max(0, onHand - held - backordered);
 
-/** What a new order could be held now: while others wait it stands behind them (I5). */
+/** What a new order could be held now: while others wait it stands behind them (inventory.I5). */
 const freeFor = (state: ProductState): number => (state.waiting.length > 0 ? 0 : available(state));
 
 /** What an order of so many pieces would be told now. */
@@ -114,13 +114,13 @@ type Row<T extends ProductCommand['type']> = (
 
 const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   receive(state, { type: _, ...receipt }) {
-    if (state.known && state.currency !== receipt.currency) return { refused: 'currency_fixed' }; // I4
+    if (state.known && state.currency !== receipt.currency) return { refused: 'currency_fixed' }; // inventory.I4
     if (state.onHand + receipt.quantity > limits.stock) return { refused: 'too_much_stock' };
     return { events: [{ type: 'received', ...receipt }], letters: [] };
   },
   adjust(state, { type: _, ...adjustment }) {
     if (!state.known) return { refused: 'unknown_product' };
-    if (adjustment.delta < 0 && -adjustment.delta > available(state)) return { refused: 'below_held' }; // I1, I5
+    if (adjustment.delta < 0 && -adjustment.delta > available(state)) return { refused: 'below_held' }; // inventory.I1, inventory.I5
     if (state.onHand + adjustment.delta > limits.stock) return { refused: 'too_much_stock' };
     return { events: [{ type: 'adjusted', ...adjustment }], letters: [] };
   },
@@ -168,7 +168,7 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   return(_, { order, quantity, no }) {
     return { events: [{ type: 'returned', order, quantity, no }], letters: [] };
   },
-  /** I5; the rest, if it is many who wait, in the next turn. */
+  /** inventory.I5; the rest, if it is many who wait, in the next turn. */
   fill(state, { most = limits.fillsPerTurn }) {
     const events: ProductEvent[] = [];
     const letters: Letter[] = [];
@@ -292,7 +292,7 @@ function committed(waiting: readonly Waiting[], order: OrderId): readonly Waitin
   return found === undefined ? waiting : waiting.with(at, { ...found, committed: true });
 }
 
-/** It is the first of those who wait (I5): looking through all of them would take their number squared. */
+/** It is the first of those who wait (inventory.I5): looking through all of them would take their number squared. */
 function fill(product: Draft, order: OrderId, quantity: number): void {
   const [first] = product.waiting;
   if (first?.order !== order) throw new Error(`product ${product.id} fills ${order}, which is not the first to wait`);

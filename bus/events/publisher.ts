@@ -92,11 +92,11 @@ class EventPublisher implements Publisher {
   offer(n: number, position: Position, batch: string): void {
     if (this.stopped || this.sealed || n <= this.offered.n) return;
     this.offered = { n, position };
-    // An empty array is the mark of the end (E5), and never a turn's.
+    // An empty array is the mark of the end (publisher.E5), and never a turn's.
     const events = batch === EVENTS_SEAL ? '' : batch;
     this.queue.push({ n, position, batch: events });
     this.queueBytes += events.length;
-    if (this.queueBytes > limits.unpublishedBytes) this.dropQueue(); // E3
+    if (this.queueBytes > limits.unpublishedBytes) this.dropQueue(); // publisher.E3
     this.start();
   }
 
@@ -156,7 +156,7 @@ class EventPublisher implements Publisher {
 
   private async failed(cause: string): Promise<void> {
     const { clock, logger, journal } = this.parts;
-    this.end = undefined; // E2
+    this.end = undefined; // publisher.E2
     this.troubleSince ??= clock.monotonic();
     if (this.failures % 10 === 0) {
       logger.warn(
@@ -168,7 +168,7 @@ class EventPublisher implements Publisher {
     if (!this.stopped) await pause(clock, attempt, (wake) => (this.wake = wake));
   }
 
-  /** E2, E4, E5: where the event log ends, and what follows from it. */
+  /** publisher.E2, publisher.E4, publisher.E5: where the event log ends, and what follows from it. */
   private async ask(): Promise<void> {
     const { events, journal, logger } = this.parts;
     const rechecks = this.rechecks;

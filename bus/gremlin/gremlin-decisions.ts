@@ -32,7 +32,7 @@ export class Gremlin {
 
   get enabled(): boolean {
     if (!this.isOn) return false;
-    this.isOn = this.clock.monotonic() < this.endsAt; // G2
+    this.isOn = this.clock.monotonic() < this.endsAt; // gremlin-decisions.G2
     return this.isOn;
   }
 

@@ -48,13 +48,13 @@ export class JournalWriter {
     const name = journalLog(this.journal);
     for (let attempt = 0; !this.stopped; attempt++) {
       try {
-        const found = attempt > 0 ? await this.find(name, id) : undefined; // J2
+        const found = attempt > 0 ? await this.find(name, id) : undefined; // journal-writer.J2
         if (found !== undefined) return found;
         if (attempt > 0) this.meter.retried('append');
         const answer = await this.log.append(name, this.after, record);
         if (answer.kind === 'appended') return this.at(answer.position);
         if (answer.kind === 'conflict') return (await this.find(name, id)) ?? this.lost(name);
-        this.logger.warn({ journal: this.journal }, 'the journal is full: the append waits for room'); // J3
+        this.logger.warn({ journal: this.journal }, 'the journal is full: the append waits for room'); // journal-writer.J3
       } catch (error) {
         if (error instanceof LostRecords || error instanceof UnreadableRecord || error instanceof Broken) throw error;
         this.meter.unanswered('append');

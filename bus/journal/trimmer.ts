@@ -7,7 +7,7 @@
  *  F2. Where EVENTS may forget what it acknowledged, published records stay for an hour, or until they
  *      take more than limits.keepPublishedBytes.
  *  F3. A predecessor's journal goes when this incarnation has flushed every partition it took over, and
- *      its tail is on EVENTS; the latest one stays as long as F2 says. Claims go back as far as any partition's row.
+ *      its tail is on EVENTS; the latest one stays as long as trimmer.F2 says. Claims go back as far as any partition's row.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -30,7 +30,7 @@ interface TrimmerParts {
   readonly logger: Logger;
   readonly flushedN: () => number;
   readonly publishedN: () => number;
-  /** F2: EVENTS does not sync what it acknowledges. */
+  /** trimmer.F2: EVENTS does not sync what it acknowledges. */
   readonly eventsMayForget: boolean;
 }
 
@@ -81,7 +81,7 @@ export class Trimmer {
     this.keptBytes += bytes;
   }
 
-  /** F3: the tail is published and every partition taken over is flushed. @param isLatest of several, the one that F2 keeps. */
+  /** trimmer.F3: the tail is published and every partition taken over is flushed. @param isLatest of several, the one that trimmer.F2 keeps. */
   predecessorDone(journal: JournalId, isLatest: boolean): void {
     const wait = this.parts.eventsMayForget && isLatest ? limits.keepPublishedMs : 0;
     const fromMs = this.parts.clock.monotonic() + wait;
@@ -113,7 +113,7 @@ export class Trimmer {
     for (const each of this.kept) {
       const left = this.keptBytes - bytes;
       const isOwed = each.n > published && left <= limits.keepUnpublishedBytes;
-      const isKept = eventsMayForget && each.atMs > oldest && left <= limits.keepPublishedBytes; // F2
+      const isKept = eventsMayForget && each.atMs > oldest && left <= limits.keepPublishedBytes; // trimmer.F2
       if (each.n > flushed || isOwed || isKept) break;
       count++;
       records += each.records;

@@ -274,7 +274,7 @@ export class Driver implements Owners {
     }
   }
 
-  /** D2. */
+  /** driver.D2. */
   private carryOut(): void {
     while (this.node.effects.length > 0) {
       const effects = this.node.effects;

@@ -77,7 +77,7 @@ async function load(parts: TakeOverParts, journal: JournalId, claimed: Claimed):
     for (const claim of chain.slice(0, -1)) journals.add(claim.journal);
   }
   if (isStopping()) return undefined;
-  // S3. Those too that a predecessor sealed and did not live to close.
+  // take-over.S3. Those too that a predecessor sealed and did not live to close.
   await snapshots.closeJournals([...new Set([...sealed, ...journals])]);
   const rows = new Map((await snapshots.journals()).map((row) => [row.journal, row]));
   // Rows of this folder's earlier tries, which never came to claim: ours stands, so none of them can any more.
@@ -96,7 +96,7 @@ async function load(parts: TakeOverParts, journal: JournalId, claimed: Claimed):
     tails.set(name, await readTail(log, name, rows.get(name)));
   }
   if (isStopping()) return undefined;
-  const loaded = await snapshots.load(all, partitions, ordersIn(tails.values())); // S4
+  const loaded = await snapshots.load(all, partitions, ordersIn(tails.values())); // take-over.S4
   if (isStopping()) return undefined;
   const world = replay({ partitions, chains, tails, loaded });
   return { journal, epochs, world, predecessors: [...predecessors], claim };
@@ -132,10 +132,10 @@ async function claimAll(
       if (claim === null || sealed.has(claim.journal)) continue;
       const from = places.get(claim.journal);
       const sealing = { log, clock, journal: claim.journal, by: journal, from, stopped: isStopping };
-      if (!(await sealJournal(sealing))) return undefined; // S2
+      if (!(await sealJournal(sealing))) return undefined; // take-over.S2
       sealed.add(claim.journal);
     }
-    await snapshots.openJournal(journal, node); // S1
+    await snapshots.openJournal(journal, node); // take-over.S1
     const map = withClaims(ownership.map, [...ownership.map.keys()], node, journal);
     try {
       const names = namesIn(map, { ...ownership.names, [node]: nodeName });

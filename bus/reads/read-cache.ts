@@ -64,7 +64,7 @@ export class ReadCache<T> {
   /**
    * @param question names its subject; the same text is the same question
    * @param ask Postgres
-   * @param named the version at which the subject stands now (K2); undefined: whoever changes it says `forget`
+   * @param named the version at which the subject stands now (read-cache.K2); undefined: whoever changes it says `forget`
    */
   async read(question: string, ask: () => Reading<T>, named?: number): Reading<T> {
     const joined = this.underWay.get(question);
@@ -75,7 +75,7 @@ export class ReadCache<T> {
     return this.underWay.get(question) ?? this.begin(question, ask, named);
   }
 
-  /** K2, K3. */
+  /** read-cache.K2, read-cache.K3. */
   forget(question: string): void {
     this.stamps.delete(question);
     this.underWay.delete(question);
@@ -137,11 +137,11 @@ const FORMAT = 2;
 
 const checksumOf = (body: string): string => createHash('sha256').update(body).digest('base64url');
 
-/** K3: good enough for whoever was named this version. */
+/** read-cache.K3: good enough for whoever was named this version. */
 const isAt = ({ version }: Told<unknown>, named: number | undefined): boolean =>
   named === undefined || version >= named;
 
-/** K1. */
+/** read-cache.K1. */
 function bodyIn(text: string, head: string, stamp: Stamp): string | undefined {
   if (!text.startsWith(head)) return undefined;
   const body = text.slice(head.length);

@@ -1,5 +1,5 @@
 /**
- * The twin of the snapshots in Postgres and of the lists over them: the same guards (R1, R3), the
+ * The twin of the snapshots in Postgres and of the lists over them: the same guards (snapshot-rows.R1, snapshot-rows.R3), the
  * same refusals, no durability. Values are kept as they come, since nobody changes them; each
  * statement happens at once and whole, or throws before it has changed anything.
  */
@@ -204,7 +204,7 @@ function mustBeNew(stands: boolean | undefined, what: string): void {
   if (stands) throw new Error(`${what} has a row already: it is not new`);
 }
 
-/** R1. */
+/** snapshot-rows.R1. */
 function overwrite<Id, Row extends Mark>(table: Map<Id, Row>, id: Id, row: Row): void {
   const stands = table.get(id);
   if (stands === undefined || !contains(stands, row)) table.set(id, row);

@@ -124,7 +124,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
       jit: 'off' as never,
       // An acknowledged write must survive a power cut, whatever the role's default is.
       synchronous_commit: 'on',
-      ...(!planAnew && { enable_seqscan: 'off' as never }), // Q1
+      ...(!planAnew && { enable_seqscan: 'off' as never }), // postgres.Q1
       // Lists of many clients at once: each on one core, its index as near as memory is.
       ...(planAnew && {
         // As text: the driver passes over a zero.

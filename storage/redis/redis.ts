@@ -20,7 +20,7 @@ export interface Redis {
   /** For what speaks to it by itself, inside `call`. */
   readonly connection: RedisConnection;
   readonly breaker: BreakerState;
-  /** C1 to C3. Rejects with whatever kept it from an answer. */
+  /** redis.C1 to redis.C3. Rejects with whatever kept it from an answer. */
   call<T>(run: (connection: RedisConnection) => Promise<T>): Promise<T>;
   /** Past the breaker, for health. */
   ping(): Promise<void>;

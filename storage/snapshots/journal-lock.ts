@@ -1,5 +1,5 @@
 /**
- * The door every flush statement passes (R3): it locks its journal's row first, and a statement
+ * The door every flush statement passes (snapshot-rows.R3): it locks its journal's row first, and a statement
  * that finds the row closed or missing writes nothing. Whoever closes the row waits for those inside.
  */
 

@@ -162,7 +162,7 @@ const TEXT = {
   uncertain: text({ fresh: false, changed: true, certain: false }),
 };
 
-/** The one statement (R2) for these orders; its first parameter is the journal. @param users whose words are known. */
+/** The one statement (snapshot-rows.R2) for these orders; its first parameter is the journal. @param users whose words are known. */
 export function writeOrders(
   journal: string,
   orders: readonly OrderChange[],

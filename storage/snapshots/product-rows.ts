@@ -85,7 +85,7 @@ const TEXT = {
   uncertain: text({ fresh: false, certain: false }),
 };
 
-/** The one statement (R2) for these products; its first parameter is the journal. */
+/** The one statement (snapshot-rows.R2) for these products; its first parameter is the journal. */
 export function writeProducts(
   journal: string,
   products: readonly ProductChange[],

@@ -1,6 +1,6 @@
 /**
- * Snapshots in Postgres: each flush statement is one statement (R2), locks its journal's row first
- * and writes nothing once that is closed (R3, journal-lock.ts), and overwrites no newer row (R1).
+ * Snapshots in Postgres: each flush statement is one statement (snapshot-rows.R2), locks its journal's row first
+ * and writes nothing once that is closed (snapshot-rows.R3, journal-lock.ts), and overwrites no newer row (snapshot-rows.R1).
  */
 import { Broken } from '../../actors/broken.js';
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../../actors/ids.js';

@@ -141,7 +141,7 @@ function differsFromHistory(each: Happened, event: OrderEvent, row: HistoryRow |
   return differsInTurn(name, each, row);
 }
 
-/** What a product's event is called among the operations; verify's own table (V1). */
+/** What a product's event is called among the operations; verify's own table (verify.V1). */
 export const OPERATION = {
   received: 'receive',
   adjusted: 'adjust',

@@ -110,7 +110,7 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
   const published = new Map<string, number>();
   for (const journal of snapshot.journals.keys()) published.set(journal, (await events?.last(journal))?.n ?? 0);
 
-  // V2
+  // verify.V2
   const owners = await readOwners(log, partitions, findings);
   checkRows(owners, snapshot.partitions);
   const journals = new Journals(log, partitions, owners, snapshot, findings);

@@ -1,4 +1,4 @@
-// What a payment provider promises an order (actors/ports/payments.ts, M1 to M5), whoever moves the money.
+// What a payment provider promises an order (actors/ports/payments.ts, payments.M1 to payments.M5), whoever moves the money.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type OrderId, orderId, paymentRef } from '../../actors/ids.js';

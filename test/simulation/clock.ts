@@ -57,7 +57,7 @@ export class Chance {
   }
 }
 
-/** Whose events may be held or never happen (V2). */
+/** Whose events may be held or never happen (clock.V2). */
 export interface Being {
   readonly name: string;
   state: 'running' | 'paused' | 'dead';
@@ -89,7 +89,7 @@ export class Timeline {
     return (this.rollingHash >>> 0).toString(16).padStart(8, '0');
   }
 
-  /** V3. */
+  /** clock.V3. */
   note(line: string): void {
     const text = `${this.nowMs.toFixed(2)} ${line}`;
     let hash = this.rollingHash;
@@ -118,7 +118,7 @@ export class Timeline {
       }
       this.steps++;
       due.run();
-      await new Promise<void>((resolve) => setImmediate(resolve)); // V1
+      await new Promise<void>((resolve) => setImmediate(resolve)); // clock.V1
       return true;
     }
     return false;

@@ -3,7 +3,7 @@
  *
  *  - No event of an actor is ever appended twice, none is left out: versions are dense over all journals.
  *  - A write that was refused under a key never has an effect.
- *  - A letter keeps its number and its words (C1), and leaves only when it is appended (N2).
+ *  - A letter keeps its number and its words (channels.C1), and leaves only when it is appended (node.N2).
  *  - No actor's time goes back, and no order is placed before an earlier one, whatever the clocks do.
  *  - Each event is judged as it lands (order-truth.ts, stock-truth.ts).
  */
@@ -82,7 +82,7 @@ export class Truth {
     };
   }
 
-  /** N2. */
+  /** node.N2. */
   left(letter: NumberedLetter): void {
     const words = this.letters.get(channel(letter));
     if (words === JSON.stringify(letter.letter)) return;

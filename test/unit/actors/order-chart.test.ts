@@ -199,7 +199,7 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
   'move to failed': asked({ failed: ['-', '-'] }),
 };
 
-/** Where each phase may lead (O2). */
+/** Where each phase may lead (order.O2). */
 const ways: { readonly [P in Phase]: readonly Phase[] } = {
   absent: ['holding'],
   holding: ['holding', 'charging', 'confirmed', 'failed', 'cancelled'],

@@ -274,7 +274,7 @@ test('an authorization that comes after the time-out changes nothing: the void s
     .follows([]);
 });
 
-// ---------------------------------------------------------------- repeats (O4)
+// ---------------------------------------------------------------- repeats (order.O4)
 
 test('the same order again changes nothing, before and after its outcome', () => {
   for (const story of [[placed()], HELD, [...HELD, paid(true), CONFIRMED], [placed(), failed({})]]) {

@@ -166,7 +166,7 @@ test('a declined refund may be asked again, under another name', () => {
     .follows([owed(2, 1500, { act })]);
 });
 
-// ---------------------------------------------------------------- acts (O4)
+// ---------------------------------------------------------------- acts (order.O4)
 
 test('a declined refund of a cancelled order may be asked again as well', () => {
   const story = [...PAID, cancelled('confirmed', false, before), owed(1, 1500)];

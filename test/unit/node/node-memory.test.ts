@@ -16,7 +16,7 @@ const FLUSH = limits.flushEveryMs;
 const WHOLE = limits.flushWholeEveryMs;
 const withStock = (over: ConstructorParameters<typeof Rig>[0] = {}) => new Rig(over).receive(10, A).catchUp();
 
-// ---------------------------------------------------------------- flushes (N5)
+// ---------------------------------------------------------------- flushes (node.N5)
 
 test('a flush carries what is appended, and nothing of the turn under way', () => {
   const rig = withStock();
@@ -153,7 +153,7 @@ test('after a start every partition writes its row once', () => {
   assert.is(rig.flushed().partitions.length, 16);
 });
 
-// ---------------------------------------------------------------- leaving (W2)
+// ---------------------------------------------------------------- leaving (world.W2)
 
 test('an order that is settled and flushed leaves memory; its product stays', () => {
   const rig = withStock();

@@ -24,7 +24,7 @@ const restarted = (rig: Rig) => {
 };
 const paid = (rig: Rig) => rig.all('pay').map(({ operation, minor, currency }) => `${operation} ${minor} ${currency}`);
 
-// ---------------------------------------------------------------- timers (N6)
+// ---------------------------------------------------------------- timers (node.N6)
 
 test('an order that is not paid in time fails, and gives back what it held', () => {
   const { rig, request } = charging();
@@ -149,7 +149,7 @@ test('all who ask for an undecided order hear its outcome; who has gone does not
   );
 });
 
-// ---------------------------------------------------------------- limits (N7)
+// ---------------------------------------------------------------- limits (node.N7)
 
 test('a full inbox says "not now", and takes again once it has room', () => {
   const rig = new Rig().receive(10, A);

@@ -8,7 +8,7 @@ import { Rig } from './node-rig.js';
 const test = suite('node turns');
 const LONG = contentOf({ lines: [{ product: A, quantity: 1 }], notes: 'x'.repeat(2_000) });
 
-// ---------------------------------------------------------------- N1, N2
+// ---------------------------------------------------------------- node.N1, node.N2
 
 test('nothing is told before the append, and then everything at once', () => {
   const rig = new Rig().receive(10, A, B);
@@ -77,7 +77,7 @@ test('a state that the turn under way has changed is not shown before its append
   assert.is(rig.node.product(A).kind, 'now');
 });
 
-// ---------------------------------------------------------------- T2: bytes
+// ---------------------------------------------------------------- turn.T2: bytes
 
 test('what does not fit any more is taken back and opens the next turn, in order', () => {
   const rig = new Rig({ recordBytes: 12_000 }).receive(10, A);
@@ -119,7 +119,7 @@ test('a turn takes no more commands than its limit', () => {
   assert.is(rig.node.inboxSize, 1);
 });
 
-// ---------------------------------------------------------------- T1: a decision that throws
+// ---------------------------------------------------------------- turn.T1: a decision that throws
 
 test('a decision that throws takes its cascade back, is broken to its client, and the others go on', () => {
   const instantPayment = (order: string) => {

@@ -137,7 +137,7 @@ test('an epoch before the row is not read any more', () => {
   assert.not.throws(() => replay({ ...input, tails: new Map([[J2, tail([])]]) }));
 });
 
-// ---------------------------------------------------------------- what is lost is named (P1, P3)
+// ---------------------------------------------------------------- what is lost is named (replay.P1, replay.P3)
 
 test('a gap in n is named, with both sides', () => {
   lost(given(tail([turn(1, []), turn(3, [])])), /journal J1 has record 3 after 1: records in between are lost/);

@@ -162,6 +162,36 @@ export function exportFaults(sources: readonly Source[]): string[] {
     .map((name) => `${name} is exported, and nobody imports it`);
 }
 
+// ---------------------------------------------------------------- laws
+
+/** A law in the header of the file that keeps it: its letter and number. */
+const LAW = /^ \* {2}([A-Z]\d{1,2})\. /gm;
+const COMMENT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
+/** As `order.O4` or, wrongly, as `O4` alone. Other words with a digit, such as UTF8 or V8, are no citations of a law that exists. */
+const CITED = /(?:\b([a-z][a-z-]*)\.)?(?<![\w.'"`#-])\b([A-Z]\d{1,2})\b(?!['"`\w])|\b([a-z][a-z-]*)\.([A-Z]\d{1,2})\b/g;
+
+/** Laws are cited with their file's name, and exist there. */
+export function lawFaults(sources: readonly Source[]): string[] {
+  const nameOf = (path: string) => posix.basename(path, '.ts');
+  const laws = new Set<string>();
+  const letters = new Set<string>();
+  for (const { path, text } of sources) {
+    for (const [, law = ''] of text.matchAll(LAW)) {
+      laws.add(`${nameOf(path)}.${law}`);
+      letters.add(law);
+    }
+  }
+  return sources.flatMap(({ path, text }) =>
+    (text.match(COMMENT) ?? []).flatMap((comment) =>
+      [...comment.replace(LAW, '').matchAll(CITED)].flatMap((found) => {
+        const [file, law] = found[4] === undefined ? [found[1], found[2] ?? ''] : [found[3], found[4]];
+        if (file === undefined) return letters.has(law) ? [`${path} cites ${law} without its file`] : [];
+        return laws.has(`${file}.${law}`) ? [] : [`${path} cites ${file}.${law}, which is no law`];
+      }),
+    ),
+  );
+}
+
 // ---------------------------------------------------------------- names and sizes
 
 const NOTHING_SAID = /(?:^|\/)(?:utils?|helpers?|common|index|misc|shared|lib)(?:\.[a-z]+|\/)/i;

@@ -6,6 +6,7 @@ import {
   dependencyFaults,
   exportFaults,
   importFaults,
+  lawFaults,
   libraryFaults,
   linesOf,
   MANY_LINES,
@@ -63,6 +64,7 @@ test('what is exported is imported somewhere', () => {
   // The program inside this one's text is compiled by itself.
   none(exportFaults([...product, ...tests].filter(({ path }) => path !== 'test/contract/generated-client.test.ts')));
 });
+test('a law is cited with the name of its file, and exists there', () => none(lawFaults([...product, ...tests])));
 test('no type is waved through', () => none(typeFaults(product)));
 test('every file says by its name what it is', () => none(nameFaults([...ROOMS, 'test'].flatMap(filesIn))));
 
@@ -152,6 +154,15 @@ test('caught: an export that nobody imports', () => {
   const [a] = planted('bus/a.ts', 'export const x = 1;\nexport type T = 1;\nconst y = 2;');
   const [b] = planted('bus/node/b.ts', "import { type T } from '../a.js';\nimport { x as z } from './a.js';");
   assert.equal(exportFaults([a, b].flatMap((each) => each ?? [])), ['bus/a.ts x is exported, and nobody imports it']);
+});
+
+test('caught: a law without its file, and one that does not exist', () => {
+  const header = '/**\n * Law:\n *\n *  O1. One outcome.\n */\n';
+  const text = `${header}// O1.\n// V8 and UTF8 are none.\n// order.O1, order.O2`;
+  assert.equal(lawFaults(planted('actors/order/order.ts', text)), [
+    'actors/order/order.ts cites O1 without its file',
+    'actors/order/order.ts cites order.O2, which is no law',
+  ]);
 });
 
 test('caught: any, and what silences a checker', () => {
