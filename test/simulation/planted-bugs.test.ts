@@ -5,7 +5,7 @@ import { plantedBugs } from './planted-bugs.js';
 import { plantedLifeBugs } from './planted-order-bugs.js';
 import { simulate } from './simulate.js';
 
-const SEEDS = 200;
+const SEEDS = 1_000;
 const STEPS = 1_500;
 const test = suite('planted bugs');
 
