@@ -1,23 +1,23 @@
 /**
  * How long a test waits before it gives up.
  *
- * Law: a deadline that is not what is tested grows with the machine's slowness, so that a busy machine makes a
- * test late and not wrong. The runner measures the slowness once at its start (run.ts) and hands it down.
+ * Law: a deadline that is not itself tested grows with the slowness of the machine, so that a busy machine makes
+ * a test slower and not red. The runner measures the slowness once and passes it on in TEST_SLOWNESS (run.ts).
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { until as untilPlainly } from '../deploy/servers/processes.js';
 
-/** What the runner measured: 1 on a machine that has its cores for itself. */
+/** The runner's measurement: 1 on an idle machine. */
 const measured = Math.max(1, Number(process.env.TEST_SLOWNESS ?? 1) || 1);
-/** Beyond this a deadline would outlive the file's own. */
+/** With a larger factor a deadline would be longer than that of the whole test file. */
 const MOST = 12;
 
-/** How many times slower than a machine at rest this one is now. */
+/** How many times slower than an idle machine this one is now. */
 const slowness = (): number => Math.min(MOST, Math.max(measured, (loadavg()[0] ?? 0) / availableParallelism()));
 
-/** A deadline, or a time that the product promises: longer on a machine that is busy with more than us. */
+/** Scales a deadline, or a time that the product promises, to a machine that is busy with other work. */
 export const patientMs = (ms: number): number => Math.ceil(ms * slowness());
 
-/** Asks until it is so, or until the patient deadline has passed; says which. */
+/** Repeats `holds` until it is true or the scaled deadline has passed. @returns whether it became true. */
 export const until = (holds: () => boolean | Promise<boolean>, withinMs: number, everyMs = 20): Promise<boolean> =>
   untilPlainly(holds, patientMs(withinMs), everyMs);

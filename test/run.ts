@@ -1,8 +1,8 @@
 // The test runner behind `npm test`: every dist/test/**/*.test.js in a process of its own.
 //
-// Law: a file passes only if it said so and ended by itself with 0 before its deadline; a file that says
-// nothing has failed, and a run without a test has failed. What was skipped is said loudly, at the end.
-// The last line is the count, plain, for whoever reads it by machine.
+// Law: a file passes only if it reports its tests and exits by itself with 0 before its deadline. A file that
+// reports no test has failed, and so has a run without a test. Skipped tests are listed at the end.
+// The last line is the plain count, for a program that reads the output.
 //
 //   npm test                 everything, faults/ last and one at a time
 //   npm test -- <filter>     files whose path contains the filter
@@ -10,14 +10,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(HERE, '..', '..', 'test');
-/** The quick ones first; what is not named here comes between. */
+/** The quick ones first; a folder that is not named here comes before the last. */
 const ORDER = ['unit', 'contract', 'simulation', 'browser', 'faults'];
 const NOT_TESTS = ['bench'];
 const ALONE = 'faults';
@@ -48,31 +48,44 @@ async function findTests(filters: readonly string[]): Promise<string[]> {
 
 const kindOf = (name: string) => name.split(sep)[0] ?? '';
 const rank = (name: string) => (ORDER.includes(kindOf(name)) ? ORDER.indexOf(kindOf(name)) : ORDER.length - 1.5);
-/** What a renamed test left in dist/ is none. */
+/** A file in dist/ without a source is left from a renamed test. */
 const hasSource = (name: string) => !existsSync(SOURCES) || existsSync(join(SOURCES, name.replace(/\.js$/, '.ts')));
+
+/** The servers that a test file starts, found by the names that it uses. */
+const SERVERS: Readonly<Record<string, RegExp>> = {
+  Postgres: /\b(RealSystem|testDatabase|realPostgres|findPostgres)\b/,
+  NATS: /\b(RealSystem|realNats|natsBinary)\b/,
+  Redis: /\brealRedis\b/,
+  Prometheus: /\bstartPrometheus\b/,
+};
+
+async function serversOf(names: readonly string[]): Promise<string[]> {
+  const texts = await Promise.all(names.map((name) => readFile(join(HERE, name), 'utf8')));
+  return Object.keys(SERVERS).filter((server) => texts.some((text) => SERVERS[server]?.test(text)));
+}
 
 function runFile(name: string, deadlineMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const since = performance.now();
     const child = spawn(process.execPath, ['--enable-source-maps', join(HERE, name)], {
-      detached: true, // a group of its own, so that its deadline ends whatever it started
+      detached: true, // A process group of its own, so that the deadline ends its children too.
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
     });
     running.add(child);
     let output = '';
     let late = false;
-    const hear = (chunk: Buffer) => {
+    const keepEnd = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-MAX_OUTPUT);
     };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
+    child.stdout.on('data', keepEnd);
+    child.stderr.on('data', keepEnd);
     const timer = setTimeout(() => {
       late = true;
       endGroup(child, 'SIGTERM');
       setTimeout(() => endGroup(child, 'SIGKILL'), KILL_AFTER_MS).unref();
     }, deadlineMs);
-    // 'exit' and then a moment for the rest of the output: a grandchild may hold the pipe for ever.
+    // Waits for 'exit', then 1 s for the rest of the output: a grandchild may hold the pipe for ever.
     child.once('exit', (code, signal) => {
       clearTimeout(timer);
       const finish = () => {
@@ -99,20 +112,20 @@ function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // nobody left in it
+    // no process is left in the group
   }
 }
 
-/** Says how one file went, at once; its output only if it failed. */
+/** Prints the result of one file at once, and its output only if it failed. */
 function report(name: string, output: string, ending: string | undefined, tookMs: number): Outcome {
   const sum = (word: string) =>
     [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((all, found) => all + Number(found[1]), 0);
   const [total, ended, skipped] = [sum('Total'), sum('Passed'), sum('Skipped')];
   const skips = [...output.matchAll(/(?:^|\s)SKIP (.+)$/gm)].map((found) => `${name}: ${found[1]}`);
-  // A test that says SKIP and returns proves nothing: it is not counted as passed.
+  // A test that prints SKIP and returns has checked nothing: it does not count as passed.
   const unproved = Math.min(ended, skips.length);
   const passed = ended - unproved;
-  // uvu's total leaves skipped tests out. A file that ended badly, or said nothing, is a failure by itself.
+  // uvu's total leaves skipped tests out. A file that ended badly, or reported nothing, is one failure.
   const silent = total === 0 && skipped === 0 && skips.length === 0;
   const failed = Math.max(total - ended, ending !== undefined || silent ? 1 : 0);
   const tally = [
@@ -148,12 +161,12 @@ function numberFrom(name: string, fallback: number): number {
   return process.exit(78);
 }
 
-/** What CALIBRATION takes on a machine like those of BENCHMARKS.md, at rest. */
+/** The time of CALIBRATION on an idle machine like those of BENCHMARKS.md. */
 const AT_REST_MS = 220;
 const CALIBRATION =
   'let x = 0; for (let i = 0; i < 3e7; i++) x = (x * 31 + i) | 0; process.exitCode = x === 1 ? 1 : 0;';
 
-/** How many times longer than at rest a process takes here, from its start to its end. */
+/** How many times longer than on an idle machine a process takes here, from start to end. */
 async function slowness(): Promise<number> {
   const since = performance.now();
   await new Promise((resolve) =>
@@ -172,23 +185,30 @@ async function main(): Promise<void> {
   }
   const lanes = Math.floor(numberFrom('TEST_CONCURRENCY', 2));
   const slow = numberFrom('TEST_SLOWNESS', await slowness());
-  process.env.TEST_SLOWNESS = slow.toFixed(2); // The files inherit it (deadlines.ts).
+  process.env.TEST_SLOWNESS = slow.toFixed(2); // The tests' processes inherit it (deadlines.ts).
   const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(300 * slow)) * 1000;
-  const names = await findTests(process.argv.slice(2));
+  const filters = process.argv.slice(2);
+  const names = await findTests(filters);
   const together = names.filter((name) => kindOf(name) !== ALONE);
   const alone = names.filter((name) => kindOf(name) === ALONE);
-  console.log(
-    `${names.length} test files, ${lanes} at once, the ${alone.length} of faults/ alone. The whole takes about ten minutes on two cores at rest.
-Some start servers of their own on free ports: Postgres, NATS (fetched once), Redis. All are stopped at the end.
-This machine is ${slow.toFixed(1)} times slower than one at rest: deadlines grow by as much.\n`,
-  );
+  const servers = await serversOf(names);
+  const lines = [
+    `${names.length} test files: ${together.length} run ${lanes} at a time, then ${alone.length} of ${ALONE}/ run one by one.`,
+    ...(filters.length === 0 ? ['The whole run takes about ten minutes on two idle cores.'] : []),
+    ...(servers.length > 0
+      ? [`They start ${servers.join(', ')} on free ports, and stop them at the end. A missing server is fetched once.`]
+      : []),
+    ...(slow > 1
+      ? [`This machine is ${slow.toFixed(1)} times slower than an idle one: deadlines grow by as much.`]
+      : []),
+  ];
+  console.log(`${lines.join('\n')}\n`);
   const outcomes = [...(await runAll(together, lanes, deadlineMs)), ...(await runAll(alone, 1, deadlineMs))];
 
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);
   const [passed, failed, skipped] = [sum((o) => o.passed), sum((o) => o.failed), sum((o) => o.skipped)];
   for (const skip of outcomes.flatMap((outcome) => outcome.skips)) console.log(`\n!!!! SKIPPED  ${skip}`);
-  if (names.length === 0)
-    console.log(`No test found in ${relative(process.cwd(), HERE)} for: ${process.argv.slice(2).join(' ')}`);
+  if (names.length === 0) console.log(`No test found in ${relative(process.cwd(), HERE)} for: ${filters.join(' ')}`);
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 }

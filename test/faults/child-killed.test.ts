@@ -1,10 +1,10 @@
-// kill -9 of a child in the middle of a burst, the broker's and then the postmaster's, with each journal:
-// the product starts it again by itself, serves again, and what it had acknowledged is there.
+// kill -9 of a child server (the broker, then the postmaster) in the middle of a burst, with each journal.
+// The product restarts the server, serves again, and still has everything that it acknowledged.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../deadlines.js';
-import { Burst, type Wish } from './rig/burst.js';
+import { Burst, type Purchase } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
 import { RealSystem } from './rig/real-system.js';
 
@@ -15,14 +15,14 @@ const BACK_MS = 10_000;
 const PRODUCTS = Array.from({ length: 10 }, (_, i) => `CHILD-${i}`);
 
 const test = suite('a killed child');
-const houses: RealSystem[] = [];
+const systems: RealSystem[] = [];
 
 test.after(async () => {
-  for (const house of houses) await house.demolish();
+  for (const system of systems) await system.demolish();
 });
 
-/** As many as there is time for; every second one without a key. */
-function* wishes(name: string): Generator<Wish> {
+/** Sends orders until it is stopped; every second one has no key. */
+function* purchases(name: string): Generator<Purchase> {
   for (let i = 0; ; i++) {
     const user = `${name}-${i}`;
     const items = [{ product_id: PRODUCTS[i % PRODUCTS.length] ?? '', quantity: 1 }];
@@ -32,34 +32,34 @@ function* wishes(name: string): Generator<Wish> {
 
 for (const journal of ['jetstream', 'postgres'] as const) {
   test(`journal in ${journal}`, async () => {
-    const house = await RealSystem.build({ JOURNAL: journal });
-    if ('skipped' in house) return console.log(`SKIP a killed child: ${house.skipped}`);
-    houses.push(house);
-    await house.start();
-    await house.stock(PRODUCTS, 1_000_000);
-    const { pid } = house;
-    const burst = new Burst(house.url, wishes(journal), CONNECTIONS, PACE_MS);
+    const system = await RealSystem.build({ JOURNAL: journal });
+    if ('skipped' in system) return console.log(`SKIP a killed child: ${system.skipped}`);
+    systems.push(system);
+    await system.start();
+    await system.stock(PRODUCTS, 1_000_000);
+    const { pid } = system;
+    const burst = new Burst(system.url, purchases(journal), CONNECTIONS, PACE_MS);
     for (const part of ['nats', 'postgres'] as const) {
       const before = burst.answered;
       await burst.reached(before + SOME);
-      const killed = house.childPid(part);
-      house.signalChild(part, 'SIGKILL');
+      const killed = system.childPid(part);
+      system.signalChild(part, 'SIGKILL');
       const since = performance.now();
       const isBack = async () =>
-        house.childPid(part) !== killed &&
-        (await house.ask('/readyz'))?.status === 200 &&
+        system.childPid(part) !== killed &&
+        (await system.ask('/readyz'))?.status === 200 &&
         burst.attempts(since).filter(({ sentAt, answer }) => sentAt > since && answer?.status === 201).length > SOME;
-      assert.ok(await until(isBack, BACK_MS, 50), `${part} is not back\n${house.lastWords()}`);
-      assert.match(house.output, new RegExp(`${part}: ended without being asked to \\(killed by SIGKILL\\)`));
+      assert.ok(await until(isBack, BACK_MS, 50), `${part} is not back\n${system.lastWords()}`);
+      assert.match(system.output, new RegExp(`${part}: ended without being asked to \\(killed by SIGKILL\\)`));
     }
     await burst.stop();
-    assert.is(house.pid, pid, 'the process itself went on');
-    for (const { wish, attempts } of burst.entries) {
-      for (const { failure } of attempts) assert.is(failure, undefined, `${wish.user}: its connection broke`);
+    assert.is(system.pid, pid, 'the process itself went on');
+    for (const { purchase, attempts } of burst.entries) {
+      for (const { failure } of attempts) assert.is(failure, undefined, `${purchase.user}: its connection broke`);
     }
-    await checkLedger(house, burst.entries);
-    assert.is((await house.end('SIGTERM')).code, 0);
-    assert.equal(house.left(), []);
+    await checkLedger(system, burst.entries);
+    assert.is((await system.end('SIGTERM')).code, 0);
+    assert.equal(system.left(), []);
   });
 }
 

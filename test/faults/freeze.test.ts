@@ -1,28 +1,28 @@
-// SIGSTOP of the broker, then of Postgres, in the middle of a burst, with each journal: whoever holds the
-// journal is frozen, nobody hears yes; whoever does not, holds up only what needs it. Every request ends in
-// its time, and after SIGCONT there is service again, with everything that was promised.
+// SIGSTOP of the broker, then of Postgres, in the middle of a burst, with each journal. While the journal's server is
+// frozen, no order is acknowledged. While the other one is frozen, only the requests that need it wait. Every request
+// ends within its deadline. After SIGCONT the node serves again and has kept every promise.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { patientMs, until } from '../deadlines.js';
-import { type Attempt, Burst, type Wish } from './rig/burst.js';
+import { type Attempt, Burst, type Purchase } from './rig/burst.js';
 import { checkLedger } from './rig/ledger-check.js';
 import { freeze } from './rig/process-family.js';
 import { type Part, RealSystem } from './rig/real-system.js';
 
-/** Of each kind of buyer: those with keys, and those without. */
+/** For each kind of buyer: those with keys, and those without. */
 const CONNECTIONS = 8;
 const PACE_MS = 20;
 const FROZEN_MS = 5_000;
 const READY_ANSWER_MS = 2_000;
-/** ORDER_WAIT_MS, and what an answer takes. */
+/** ORDER_WAIT_MS, plus the time that a reply takes. */
 const REPLY_MS = 4_500;
 const SERVICE_MS = 10_000;
 const SOME = 100;
 
 const test = suite('a frozen server');
-const houses: RealSystem[] = [];
+const systems: RealSystem[] = [];
 const thaws = new Set<() => void>();
 process.on('exit', () => {
   for (const thaw of thaws) thaw();
@@ -30,11 +30,11 @@ process.on('exit', () => {
 
 test.after(async () => {
   for (const thaw of thaws) thaw();
-  for (const house of houses) await house.demolish();
+  for (const system of systems) await system.demolish();
 });
 
-/** As many as there is time for. */
-function* wishes(name: string, keyed: boolean): Generator<Wish> {
+/** Sends orders until it is stopped. */
+function* purchases(name: string, keyed: boolean): Generator<Purchase> {
   for (let i = 0; ; i++) {
     const user = `${name}-${keyed}-${i}`;
     const items = [{ product_id: `FROZEN-${i % 10}`, quantity: 1 }];
@@ -44,13 +44,13 @@ function* wishes(name: string, keyed: boolean): Generator<Wish> {
 
 const yes = ({ answer }: Attempt) => answer !== undefined && answer.status < 300;
 const none = () => false;
-const unkeyed = (wish: Wish) => wish.key === undefined;
+const unkeyed = (purchase: Purchase) => purchase.key === undefined;
 
 interface Row {
   readonly journal: 'jetstream' | 'postgres';
   readonly frozen: Part;
-  /** Whose orders go on meanwhile. */
-  readonly served: (wish: Wish) => boolean;
+  /** Whose orders are served during the freeze. */
+  readonly served: (purchase: Purchase) => boolean;
   readonly ready: boolean;
 }
 
@@ -62,67 +62,67 @@ const rows: readonly Row[] = [
 ];
 
 async function houseWith(journal: Row['journal']): Promise<RealSystem | undefined> {
-  const known = houses.find(({ env }) => env.JOURNAL === journal);
+  const known = systems.find(({ env }) => env.JOURNAL === journal);
   if (known !== undefined) return known;
-  for (const house of houses.splice(0)) await house.demolish();
-  const house = await RealSystem.build({ JOURNAL: journal });
-  if ('skipped' in house) {
-    console.log(`SKIP a frozen server: ${house.skipped}`);
+  for (const system of systems.splice(0)) await system.demolish();
+  const system = await RealSystem.build({ JOURNAL: journal });
+  if ('skipped' in system) {
+    console.log(`SKIP a frozen server: ${system.skipped}`);
     return undefined;
   }
-  houses.push(house);
-  await house.start();
-  await house.stock(
+  systems.push(system);
+  await system.start();
+  await system.stock(
     Array.from({ length: 10 }, (_, i) => `FROZEN-${i}`),
     1_000_000,
   );
-  return house;
+  return system;
 }
 
 for (const { journal, frozen, served, ready } of rows) {
   test(`journal in ${journal}, ${frozen} stopped`, async () => {
-    const house = await houseWith(journal);
-    if (house === undefined) return;
+    const system = await houseWith(journal);
+    if (system === undefined) return;
     const bursts = [true, false].map(
-      (keyed) => new Burst(house.url, wishes(`${journal}-${frozen}`, keyed), CONNECTIONS, PACE_MS),
+      (keyed) => new Burst(system.url, purchases(`${journal}-${frozen}`, keyed), CONNECTIONS, PACE_MS),
     );
     for (const burst of bursts) await burst.reached(SOME);
 
-    const thaw = await freeze(house.childPid(frozen));
+    const thaw = await freeze(system.childPid(frozen));
     thaws.add(thaw);
     const stoppedAt = performance.now();
-    const readiness = await house.ask('/readyz');
+    const readiness = await system.ask('/readyz');
     assert.is(readiness?.status, ready ? 200 : 503, readiness?.text);
     assert.ok((readiness?.tookMs ?? 0) < patientMs(READY_ANSWER_MS), `/readyz took ${readiness?.tookMs} ms`);
-    assert.is((await house.ask('/livez'))?.status, 200);
-    await pause(FROZEN_MS - (performance.now() - stoppedAt)); // It stays frozen for just so long.
-    assert.is((await house.ask('/readyz'))?.status, ready ? 200 : 503, 'and so it stays');
+    assert.is((await system.ask('/livez'))?.status, 200);
+    await pause(FROZEN_MS - (performance.now() - stoppedAt)); // The length of the freeze is what is tested.
+    assert.is((await system.ask('/readyz'))?.status, ready ? 200 : 503, 'and so it stays');
 
     const thawedAt = performance.now();
     thaw();
     thaws.delete(thaw);
     const areServed = () => bursts.every((burst) => burst.attempts(thawedAt).filter(yes).length > SOME);
-    const isBack = async () => areServed() && (await house.ask('/readyz'))?.status === 200;
-    assert.ok(await until(isBack, SERVICE_MS, 50), `no service after SIGCONT\n${house.lastWords()}`);
+    const isBack = async () => areServed() && (await system.ask('/readyz'))?.status === 200;
+    assert.ok(await until(isBack, SERVICE_MS, 50), `no service after SIGCONT\n${system.lastWords()}`);
     for (const burst of bursts) await burst.stop();
 
     const entries = bursts.flatMap((burst) => burst.entries);
-    for (const { wish, attempts } of entries) {
+    for (const { purchase, attempts } of entries) {
       for (const attempt of attempts.filter(({ sentAt }) => sentAt > stoppedAt)) {
         const { sentAt, endedAt, answer, failure } = attempt;
-        assert.is(failure, undefined, `${wish.user}: its connection broke`);
-        assert.ok(endedAt - sentAt < patientMs(REPLY_MS), `${wish.user}: its answer took ${endedAt - sentAt} ms`);
+        assert.is(failure, undefined, `${purchase.user}: its connection broke`);
+        assert.ok(endedAt - sentAt < patientMs(REPLY_MS), `${purchase.user}: its answer took ${endedAt - sentAt} ms`);
         if (endedAt > thawedAt) continue;
         const isYes = yes(attempt);
-        if (isYes) assert.ok(served(wish), `${wish.user}: ${answer?.text} while ${frozen} was stopped`);
+        if (isYes) assert.ok(served(purchase), `${purchase.user}: ${answer?.text} while ${frozen} was stopped`);
         else assert.is(answer?.status, 503, answer?.text);
       }
     }
-    const meanwhile = entries.filter(({ wish, attempts }) =>
-      attempts.some((each) => served(wish) && each.sentAt > stoppedAt && each.endedAt < thawedAt && yes(each)),
+    const meanwhile = entries.filter(({ purchase, attempts }) =>
+      attempts.some((each) => served(purchase) && each.sentAt > stoppedAt && each.endedAt < thawedAt && yes(each)),
     );
     if (served !== none) assert.ok(meanwhile.length > SOME, `${meanwhile.length} orders went on meanwhile`);
-    await checkLedger(house, entries);
+    await checkLedger(system, entries);
   });
 }
 

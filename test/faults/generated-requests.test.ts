@@ -1,7 +1,7 @@
-// Requests generated from the OpenAPI document, valid, nearly valid and hostile, against a real Holdfast: only what
-// is documented comes back, in the documented form, never a 5xx but a declared overload, and memory stays flat.
-// GENERATED_REQUESTS asks for more than the 5,000 of every run, such as 100000; GENERATED_SEED=7 for these and no others;
-// GENERATED_AUTH=keys for the same with every door closed, and an admin's key in each request.
+// Requests generated from the OpenAPI document (valid, nearly valid and hostile) against a real Holdfast. Every reply is
+// documented, in its documented form, and never a 5xx except a declared overload. Memory stays flat.
+// GENERATED_REQUESTS sends more than the default 5,000, such as 100000. GENERATED_SEED=7 repeats one run exactly.
+// GENERATED_AUTH=keys sends the same requests with authentication on, and an admin's key in each.
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -23,28 +23,28 @@ const SEED = Number(process.env.GENERATED_SEED ?? Math.floor(Math.random() * 2 *
 const CONNECTIONS = 16;
 const KEYS = { AUTH: 'keys', ADMIN_KEY: randomBytes(32).toString('hex') };
 const DOORS = process.env.GENERATED_AUTH === 'keys' ? KEYS : {};
-/** What may be answered although nobody is at home at the address, or before anybody looks at it. */
+/** Replies that are allowed for an unknown address, or before the request is routed. */
 const BEFORE_ROUTES = [400, 404, 405, 408, 431];
-/** From a third of the requests to their end. */
+/** Growth from the first third of the requests to their end. */
 const GROWTH_BYTES = 100 * 1_048_576;
 const SAMPLES = 10;
 const SHOWN = 20;
 const SLOW_MS = 5_000;
 
 const test = suite('generated requests');
-let house: RealSystem | undefined;
-test.after(() => house?.demolish());
+let system: RealSystem | undefined;
+test.after(() => system?.demolish());
 
 test(`${COUNT} requests, seed ${SEED}`, async () => {
   const built = await RealSystem.build({ SEED: 'demo', ...DOORS });
   if ('skipped' in built) return console.log(`SKIP ${built.skipped}`);
-  house = built;
-  await house.start();
+  system = built;
+  await system.start();
   const products = Array.from({ length: 40 }, (_, i) => `GEN-${i}`);
-  await house.stock([...products, '7'], 1_000_000);
+  await system.stock([...products, '7'], 1_000_000);
   const orders: string[] = [];
   for (let i = 0; i < 40; i++) {
-    const { text } = await house.post('/api/orders', { user_id: `u${i % 5}`, product_id: `GEN-${i}`, quantity: 2 });
+    const { text } = await system.post('/api/orders', { user_id: `u${i % 5}`, product_id: `GEN-${i}`, quantity: 2 });
     orders.push((JSON.parse(text) as { data: { id: string } }).data.id);
   }
   const known = {
@@ -54,9 +54,9 @@ test(`${COUNT} requests, seed ${SEED}`, async () => {
     quantity: [1, 2, 3],
     stock: [0, 1, 10],
   };
-  const document = JSON.parse((await house.ask('/openapi.json'))?.text ?? '{}') as Document;
+  const document = JSON.parse((await system.ask('/openapi.json'))?.text ?? '{}') as Document;
   const isLeftOut = (id: string) => operations.find((one) => one.id === id)?.disruptive === true;
-  const requests = new Requests(document, known, SEED, isLeftOut, house.credential);
+  const requests = new Requests(document, known, SEED, isLeftOut, system.credential);
 
   const seen = new Map<string, number>();
   const faults: string[] = [];
@@ -97,9 +97,9 @@ test(`${COUNT} requests, seed ${SEED}`, async () => {
   for (const status of ['200', '201', '400', '404', '405', '415']) assert.ok(seen.has(status), `no ${status} at all`);
   assert.ok(overloads <= COUNT / 100, `${overloads} overloads with ${CONNECTIONS} clients`);
   assert.ok(endRss - settledRss < GROWTH_BYTES, `memory grew from ${megabytes(settledRss)} to ${megabytes(endRss)}`);
-  assert.is((await house.ask('/readyz'))?.status, 200);
-  assert.not.match(house.output, 'broken code');
-  await checkVerify(house);
+  assert.is((await system.ask('/readyz'))?.status, 200);
+  assert.not.match(system.output, 'broken code');
+  await checkVerify(system);
 });
 
 function faultOf(request: Generated, reply: WireReply): string | undefined {
@@ -107,7 +107,7 @@ function faultOf(request: Generated, reply: WireReply): string | undefined {
   if (status >= 500 && status !== 503) return `a ${status}`;
   const contentType = headers.get('content-type') ?? '';
   const path = pathOf(request.target);
-  // What is written out goes before what stands for anything, as in the router.
+  // Literal segments go before parameters, as in the router.
   const here = operations
     .filter((operation) => matches(operation, path))
     .sort((a, b) => a.path.split('/:').length - b.path.split('/:').length);
@@ -130,7 +130,7 @@ const statusesOf = (operation: Operation): number[] => [
   ...(operation.etag === true ? [304] : []),
 ];
 
-/** As the router sees it: without a query, and of an absolute address the path alone. */
+/** The path as the router sees it: without a query, and without the host of an absolute address. */
 const pathOf = (target: string): string => {
   const path = (target.replace(/^https?:\/\/[^/]*/i, '').split(/[?#]/)[0] ?? '') || '/';
   return path.length > 1 ? path.replace(/\/$/, '') : path;
@@ -147,7 +147,7 @@ const shown = ({ kind, bytes }: Generated): string =>
       .slice(0, 700),
   )}`;
 
-/** VmRSS of a process, as Linux tells; 0 elsewhere. */
+/** VmRSS of a process, from Linux; 0 on other systems. */
 function rssBytes(pid: number): number {
   try {
     return 1_024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);

@@ -1,5 +1,5 @@
-// The gremlin's one switch, seen by people at two nodes on the same stores, of which one waits for the other:
-// what is said at either edge is done at both, ends at both, and outlives a take-over. What each did is its own.
+// The gremlin's one switch, seen at two nodes on the same stores; one node waits for the other. A change at either edge
+// acts at both nodes, ends at both, and survives a take-over. Each node counts its own faults.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,7 +15,7 @@ const ASK = '/api/inventory/SHELF';
 const RULE = { target: 'inventory', kind: 'error', every: EVERY } as const;
 
 const test = suite('the gremlin at two nodes');
-const houses: RealSystem[] = [];
+const systems: RealSystem[] = [];
 const stops: (() => Promise<void>)[] = [];
 const [postgres, nats] = [await realPostgres(), await realNats()];
 if (!('skipped' in postgres)) stops.push(postgres.stop);
@@ -25,23 +25,23 @@ if (!isThere)
   for (const each of [postgres, nats]) if ('skipped' in each) console.log(`SKIP two nodes: ${each.skipped}`);
 
 async function build(database: RealPostgres, broker: RealNats): Promise<RealSystem> {
-  const house = await RealSystem.build({
+  const system = await RealSystem.build({
     DATABASE_URL: database.url,
     NATS_URL: broker.url,
     NATS_MONITOR_URL: broker.monitorUrl,
     JOURNAL: 'jetstream',
   });
-  if ('skipped' in house) throw new Error(house.skipped);
-  houses.push(house);
-  return house;
+  if ('skipped' in system) throw new Error(system.skipped);
+  systems.push(system);
+  return system;
 }
 
 let owner: RealSystem;
 let waiting: RealSystem;
 
-const waits = async (house: RealSystem) => {
-  const hasSaid = async () => /owns the partitions/.test((await house.ask('/readyz'))?.text ?? '');
-  assert.ok(await until(hasSaid, TAKEN_OVER_MS), house.lastWords());
+const waits = async (system: RealSystem) => {
+  const hasSaid = async () => /owns the partitions/.test((await system.ask('/readyz'))?.text ?? '');
+  assert.ok(await until(hasSaid, TAKEN_OVER_MS), system.lastWords());
 };
 
 test.before(async () => {
@@ -54,13 +54,13 @@ test.before(async () => {
 });
 
 test.after(async () => {
-  const awake = setInterval(() => {}, 1_000); // a server's exit does not keep this process waiting
-  for (const house of houses) await house.demolish();
+  const awake = setInterval(() => {}, 1_000); // A child server does not keep this process alive.
+  for (const system of systems) await system.demolish();
   for (const stop of stops) await stop();
   clearInterval(awake);
 });
 
-// ---------------------------------------------------------------- what is asked
+// ---------------------------------------------------------------- requests
 
 interface Status {
   readonly enabled: boolean;
@@ -72,50 +72,50 @@ interface Status {
   readonly hits: { readonly inventory?: { readonly error?: number } };
 }
 
-async function tell(house: RealSystem, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
-  const reply = await house.post(`/internal/gremlin/${word}`, body);
+async function tell(system: RealSystem, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
+  const reply = await system.post(`/internal/gremlin/${word}`, body);
   assert.is(reply.status, 200, reply.text);
   return (JSON.parse(reply.text) as { data: Status }).data;
 }
 
-async function status(house: RealSystem): Promise<Status> {
-  return (JSON.parse((await house.ask('/internal/gremlin/status'))?.text ?? '{}') as { data: Status }).data;
+async function status(system: RealSystem): Promise<Status> {
+  return (JSON.parse((await system.ask('/internal/gremlin/status'))?.text ?? '{}') as { data: Status }).data;
 }
 
 const said = ({ since, until, seed, rules }: Status) => ({ since, until, seed, rules });
 
-/** Whether a question about stock fails by the gremlin; what the node itself says to it is another matter. */
-async function isBitten(house: RealSystem): Promise<boolean> {
-  const reply = await house.ask(ASK);
+/** Whether a stock query fails by the gremlin. The waiting node's own refusal of the query does not count. */
+async function isBitten(system: RealSystem): Promise<boolean> {
+  const reply = await system.ask(ASK);
   assert.ok(reply, 'there is an answer');
   return reply.status === 503 && reply.text.includes('gremlin');
 }
 
-async function bitesOf(house: RealSystem, questions: number): Promise<number> {
+async function bitesOf(system: RealSystem, questions: number): Promise<number> {
   let bites = 0;
-  for (let i = 0; i < questions; i++) if (await isBitten(house)) bites++;
+  for (let i = 0; i < questions; i++) if (await isBitten(system)) bites++;
   return bites;
 }
 
-/** Nobody asks for its status meanwhile: it has to find out by itself. */
-const obeys = async (house: RealSystem) =>
-  assert.ok(await until(() => isBitten(house), OBEYED_MS, 20), house.lastWords());
+/** Nobody asks for the status meanwhile: the node has to find out by itself. */
+const obeys = async (system: RealSystem) =>
+  assert.ok(await until(() => isBitten(system), OBEYED_MS, 20), system.lastWords());
 
-const isLeftAlone = async (house: RealSystem) =>
-  assert.ok(await until(async () => (await bitesOf(house, EVERY)) === 0, OBEYED_MS, 20), house.lastWords());
+const isLeftAlone = async (system: RealSystem) =>
+  assert.ok(await until(async () => (await bitesOf(system, EVERY)) === 0, OBEYED_MS, 20), system.lastWords());
 
-/** What both say of the switch, and each of itself. */
+/** The switch as both nodes report it, and each node's own counts. */
 async function agree(told: Status): Promise<void> {
-  for (const house of [owner, waiting]) {
-    const { enabled, ...shown } = await status(house);
+  for (const system of [owner, waiting]) {
+    const { enabled, ...shown } = await status(system);
     assert.is(enabled, true);
     assert.equal(said({ enabled, ...shown }), said(told));
   }
 }
 
-// ---------------------------------------------------------------- what must hold
+// ---------------------------------------------------------------- laws
 
-test('switched on at the one that waits, it acts at both, and each counts what it did', async () => {
+test('switched on at the waiting node, the gremlin acts at both, and each counts its own faults', async () => {
   const told = await tell(waiting, 'enable', { ...RULE, for_s: 300, seed: 7 });
   await obeys(owner);
   await agree(told);
@@ -128,7 +128,7 @@ test('switched on at the one that waits, it acts at both, and each counts what i
   assert.equal([here.asked.inventory, here.hits], [2 * EVERY, { inventory: { error: 2 } }]);
 });
 
-test('switched off at the one that waits, it is off at both, which still show what they did', async () => {
+test('switched off at the waiting node, the gremlin is off at both, and both still show their counts', async () => {
   const before = await status(owner);
   assert.is((await tell(waiting, 'disable')).enabled, false);
   await isLeftAlone(owner);
@@ -139,7 +139,7 @@ test('switched off at the one that waits, it is off at both, which still show wh
   assert.is(here.hits.inventory?.error, 2);
 });
 
-test('switched on and off at the owner, the one that waits obeys', async () => {
+test('switched on and off at the owner, the waiting node obeys', async () => {
   const told = await tell(owner, 'enable', { ...RULE, for_s: 300 });
   await obeys(waiting);
   await agree(told);
@@ -148,22 +148,22 @@ test('switched on and off at the owner, the one that waits obeys', async () => {
   assert.is((await status(waiting)).enabled, false);
 });
 
-test('it is over at both by itself, at neither too early', async () => {
+test('the gremlin ends at both by itself, and at neither too early', async () => {
   const told = await tell(waiting, 'enable', { ...RULE, every: 1, for_s: SHORT_S });
   const ends = Date.parse(told.until ?? '');
   assert.is(ends - Date.parse(told.since ?? ''), SHORT_S * 1_000);
   await Promise.all(
-    [owner, waiting].map(async (house) => {
-      await obeys(house);
-      assert.ok(await until(async () => !(await isBitten(house)), SHORT_S * 1_000 + OBEYED_MS, 20));
-      // The database's clock is this machine's, and it tells milliseconds.
+    [owner, waiting].map(async (system) => {
+      await obeys(system);
+      assert.ok(await until(async () => !(await isBitten(system)), SHORT_S * 1_000 + OBEYED_MS, 20));
+      // The database and this test share one clock, which counts milliseconds.
       assert.ok(Date.now() >= ends - 1, 'not before');
-      assert.is((await status(house)).enabled, false);
+      assert.is((await status(system)).enabled, false);
     }),
   );
 });
 
-test('after a take-over the second goes on with it, and so does who comes back to wait', async () => {
+test('after a take-over the second node goes on with the gremlin, and so does the first when it returns', async () => {
   const late = { target: 'bus', kind: 'latency', every: 4, delay_ms: 50 };
   const told = await tell(owner, 'enable', { rules: [RULE, late], for_s: 300, seed: 9 });
   await obeys(waiting);

@@ -1,12 +1,12 @@
-// The gremlin at every target, in every way, in a burst of orders: whatever it does, what was answered stands,
-// a key has one order, stock is received once, and when it is off every order comes to its outcome.
+// The gremlin at every target, with every kind of fault, in a burst of orders. No answer is revoked, a key has one
+// order, stock is received once, and after the gremlin every order reaches its outcome.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GREMLIN_TARGETS, type GremlinTarget } from '../../actors/ports/gremlin-setting.js';
 import { until } from '../deadlines.js';
-import { Burst, type Entry, lastAnswer, orderIdIn, type Wish } from './rig/burst.js';
+import { Burst, type Entry, lastAnswer, orderIdIn, type Purchase } from './rig/burst.js';
 import { checkLedger, settled, tally } from './rig/ledger-check.js';
 import { RealSystem } from './rig/real-system.js';
 
@@ -16,7 +16,7 @@ const RECEIPTS = 15;
 const LOOK_MS = 30;
 const KILL_FOR_S = 3;
 const PRODUCTS = Array.from({ length: 5 }, (_, i) => `GREMLIN-${i}`);
-/** Short, so that orders outlive their clients' patience. */
+/** Short, so that clients stop waiting before their orders end. */
 const WAIT_MS = 1_000;
 
 const test = suite('the gremlin');
@@ -24,20 +24,20 @@ const entries: Entry[] = [];
 let received = 0;
 const built = await RealSystem.build({ ORDER_WAIT_MS: String(WAIT_MS) });
 if ('skipped' in built) console.log(`SKIP the gremlin: ${built.skipped}`);
-const house = built as RealSystem;
+const system = built as RealSystem;
 
 test.before(async () => {
-  await house.start();
-  await house.stock(PRODUCTS, 300);
-  await house.stock(['RECEIVED'], 0);
+  await system.start();
+  await system.stock(PRODUCTS, 300);
+  await system.stock(['RECEIVED'], 0);
 });
 
-test.after(() => house.demolish());
+test.after(() => system.demolish());
 
 // ---------------------------------------------------------------- the load
 
-/** Every second one without a key, every third one over two products. */
-function* wishes(name: string, count = ORDERS): Generator<Wish> {
+/** Every second order has no key; every third one has two products. */
+function* purchases(name: string, count = ORDERS): Generator<Purchase> {
   for (let i = 0; i < count; i++) {
     const [first = '', second = ''] = [PRODUCTS[i % PRODUCTS.length], PRODUCTS[(i + 2) % PRODUCTS.length]];
     const items = (i % 3 === 0 ? [first, second] : [first]).map((product_id) => ({ product_id, quantity: 1 }));
@@ -46,32 +46,32 @@ function* wishes(name: string, count = ORDERS): Generator<Wish> {
   }
 }
 
-/** One piece at a time, each under a key until it is there. */
+/** Receives one unit at a time, each repeated under its key until it is acknowledged. */
 async function receive(name: string): Promise<void> {
   const products = [{ product_id: 'RECEIVED', name: 'RECEIVED', unit_price: 1, currency: 'USD', stock: 1 }];
   for (let i = 0; i < RECEIPTS; i++) {
-    const isThere = async () => (await house.post('/api/inventory', { products }, `${name}-${i}`)).status === 201;
+    const isThere = async () => (await system.post('/api/inventory', { products }, `${name}-${i}`)).status === 201;
     assert.ok(await until(isThere, 20_000, LOOK_MS), `receipt ${name}-${i} was not taken`);
     received++;
   }
 }
 
-/** Someone looks at lists, histories and stock all the time; a late or lost answer is none of his business. */
+/** Reads lists, histories and stock all the time; a late or lost answer does not matter. */
 async function look(isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const paths = [
       '/api/orders',
-      `/api/users/${entries[0]?.wish.user}/orders`,
+      `/api/users/${entries[0]?.purchase.user}/orders`,
       '/api/inventory',
       '/api/inventory/RECEIVED',
     ];
-    await Promise.all(paths.map((path) => house.ask(path)));
+    await Promise.all(paths.map((path) => system.ask(path)));
     await pause(LOOK_MS);
   }
 }
 
 async function load(name: string): Promise<readonly Entry[]> {
-  const burst = new Burst(house.url, wishes(name), CONNECTIONS);
+  const burst = new Burst(system.url, purchases(name), CONNECTIONS);
   let isOver = false;
   const looking = look(() => isOver);
   await Promise.all([burst.done, receive(name)]);
@@ -82,7 +82,7 @@ async function load(name: string): Promise<readonly Entry[]> {
 }
 
 async function tell(word: 'enable' | 'disable', body: object = {}): Promise<void> {
-  const reply = await house.post(`/internal/gremlin/${word}`, body);
+  const reply = await system.post(`/internal/gremlin/${word}`, body);
   assert.is(reply.status, 200, reply.text);
 }
 
@@ -92,7 +92,7 @@ interface Status {
 }
 
 async function status(): Promise<Status> {
-  const reply = await house.ask('/internal/gremlin/status');
+  const reply = await system.ask('/internal/gremlin/status');
   return (JSON.parse(reply?.text ?? '{}') as { data: Status }).data;
 }
 
@@ -104,7 +104,7 @@ const rulesFor = (target: GremlinTarget) => [
   { target, kind: 'reorder', every: 6, delay_ms: 100, jitter_ms: 100 },
 ];
 
-// ---------------------------------------------------------------- what must hold
+// ---------------------------------------------------------------- laws
 
 for (const target of GREMLIN_TARGETS) {
   test(`${target}: late, failing, lost, doubled, out of order`, async () => {
@@ -117,18 +117,18 @@ for (const target of GREMLIN_TARGETS) {
     }
     assert.equal(Object.keys(hits), [target]);
     await tell('disable');
-    await settled(house);
+    await settled(system);
     const counts = tally(done);
     assert.is(counts.died, 0);
     assert.ok((counts[201] ?? 0) > 0, JSON.stringify(counts));
   });
 }
 
-test('told nothing: every third Hold is 5 s late, alone: 202, those behind it at once, confirmed later', async () => {
+test('by default every third Hold alone is 5 s late: it gets 202, later orders pass it, and it is confirmed', async () => {
   await tell('enable');
   const answers: { readonly status: number; readonly text: string }[] = [];
   for (let i = 0; i < 4; i++) {
-    answers.push(await house.post('/api/orders', { user_id: `third-${i}`, product_id: PRODUCTS[0], quantity: 1 }));
+    answers.push(await system.post('/api/orders', { user_id: `third-${i}`, product_id: PRODUCTS[0], quantity: 1 }));
   }
   assert.equal(
     answers.map(({ status }) => status),
@@ -136,56 +136,56 @@ test('told nothing: every third Hold is 5 s late, alone: 202, those behind it at
   );
   assert.equal((await status()).hits, { inventory: { latency: 1 } });
   const late = `/api/orders/${orderIdIn(answers[2]?.text ?? '')}`;
-  assert.match((await house.ask(late))?.text ?? '', '"status":"pending"');
-  const isConfirmed = async () => (await house.ask(late))?.text.includes('"status":"confirmed"') === true;
+  assert.match((await system.ask(late))?.text ?? '', '"status":"pending"');
+  const isConfirmed = async () => (await system.ask(late))?.text.includes('"status":"confirmed"') === true;
   assert.ok(await until(isConfirmed, 20_000, 100));
   await tell('disable');
-  await settled(house);
+  await settled(system);
 });
 
-test('a refund that comes twice, or whose answer is lost and that is repeated, is one', async () => {
-  const placed = await house.post('/api/orders', { user_id: 'refunded', product_id: PRODUCTS[1], quantity: 3 });
+test('a refund whose request is doubled, or whose answer is lost, moves money once', async () => {
+  const placed = await system.post('/api/orders', { user_id: 'refunded', product_id: PRODUCTS[1], quantity: 3 });
   const refunds = `/api/orders/${orderIdIn(placed.text)}/refunds`;
   await tell('enable', { target: 'order', kind: 'duplicate', every: 1 });
-  assert.is((await house.post(refunds, { amount: 1 })).status < 300, true);
+  assert.is((await system.post(refunds, { amount: 1 })).status < 300, true);
   await tell('enable', { target: 'order', kind: 'drop', every: 1 });
-  assert.is((await house.post(refunds, { amount: 2 }, 'refund-two')).status, 503);
+  assert.is((await system.post(refunds, { amount: 2 }, 'refund-two')).status, 503);
   await tell('disable');
-  assert.is((await house.post(refunds, { amount: 2 }, 'refund-two')).status < 300, true);
-  await settled(house);
-  const history = (await house.ask(`/api/orders/${orderIdIn(placed.text)}/history`))?.text ?? '';
+  assert.is((await system.post(refunds, { amount: 2 }, 'refund-two')).status < 300, true);
+  await settled(system);
+  const history = (await system.ask(`/api/orders/${orderIdIn(placed.text)}/history`))?.text ?? '';
   assert.is(history.match(/"refund_requested"/g)?.length, 2, history);
 });
 
-test('a provider that outlasts patience: 202 with a Location, and confirmed later', async () => {
+test('a provider slower than ORDER_WAIT_MS: 202 with a Location, and confirmed later', async () => {
   await tell('enable', { target: 'payment', every: 1, delay_ms: 2 * WAIT_MS });
-  const burst = new Burst(house.url, wishes('patience', 20), CONNECTIONS);
+  const burst = new Burst(system.url, purchases('patience', 20), CONNECTIONS);
   await burst.done;
   entries.push(...burst.entries);
   assert.equal(tally(burst.entries), { died: 0, 202: 20 });
   const id = orderIdIn(lastAnswer(burst.entries[0] as Entry)?.text ?? '');
   const isConfirmed = async () =>
-    (await house.ask(`/api/orders/${id}`))?.text.includes('"status":"confirmed"') === true;
+    (await system.ask(`/api/orders/${id}`))?.text.includes('"status":"confirmed"') === true;
   assert.ok(await until(isConfirmed, 20_000, 100));
   await tell('disable');
-  await settled(house);
+  await settled(system);
 });
 
 for (const target of GREMLIN_TARGETS) {
-  test(`${target}: killed, started again, and over by itself`, async () => {
+  test(`${target}: the gremlin kills the node, the node starts again, and the gremlin ends by itself`, async () => {
     await tell('enable', { target, kind: 'kill', every: 15, for_s: KILL_FOR_S });
-    const burst = new Burst(house.url, wishes(`killed-${target}`, 40), CONNECTIONS);
+    const burst = new Burst(system.url, purchases(`killed-${target}`, 40), CONNECTIONS);
     const looking = new AbortController();
     const looks = look(() => looking.signal.aborted);
-    const { signal } = await house.over();
-    assert.is(signal, 'SIGKILL', house.lastWords());
-    // Where it comes back soon enough it is killed once more, perhaps before it is ready.
+    const { signal } = await system.over();
+    assert.is(signal, 'SIGKILL', system.lastWords());
+    // If the node is back soon enough, the gremlin kills it once more, perhaps before it is ready.
     const isBack = () =>
-      house.start().then(
+      system.start().then(
         () => until(async () => (await status())?.enabled === false, KILL_FOR_S * 1_000, 50),
         () => false,
       );
-    assert.ok(await until(isBack, 60_000, 50), house.lastWords());
+    assert.ok(await until(isBack, 60_000, 50), system.lastWords());
     await burst.done;
     looking.abort();
     await looks;
@@ -193,10 +193,10 @@ for (const target of GREMLIN_TARGETS) {
   });
 }
 
-test('the promises stand', async () => {
-  const counts = await checkLedger(house, entries, { paysLater: true });
+test('the promises hold', async () => {
+  const counts = await checkLedger(system, entries, { paysLater: true });
   assert.ok((counts[201] ?? 0) > 0 && (counts[202] ?? 0) > 0, JSON.stringify(counts));
-  const product = await house.ask('/api/inventory/RECEIVED');
+  const product = await system.ask('/api/inventory/RECEIVED');
   assert.match(product?.text ?? '', new RegExp(`"on_hand":${received},"held":0`));
 });
 

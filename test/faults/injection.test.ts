@@ -1,6 +1,6 @@
-// What would be SQL, an array, a pattern or a search query if it ever were part of a statement, in every place where a
-// client may send text: no 5xx, it comes back as it was sent, a list shows what literally matches and nothing more, and
-// the tables are what they were.
+// Text that would act as SQL, an array, a pattern or a search query inside a statement, in every field where a client
+// may send text. Never a 5xx: the text comes back unchanged, a list shows literal matches only, and the tables
+// stay intact.
 
 import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
@@ -49,14 +49,14 @@ const WRONG_WORDS = [
 ];
 const NO_NUMBERS = ['page', 'page_size', 'limit', 'cursor'];
 const NOBODY_READS = ['sort', 'order', 'order_by', 'sort_by', 'filter', 'where', 'fields'];
-/** As the list of all orders is named in its cursors. */
+/** How cursors name the list of all orders. */
 const EVERYTHING = 'orders {}';
 const SHOWN_MS = 15_000;
 
 interface Shown {
   readonly status: number;
   readonly text: string;
-  /** Of the list in its data, by the name of a member. */
+  /** A member of the list's data. */
   all(name: string): unknown[];
 }
 
@@ -65,16 +65,16 @@ const built = await RealSystem.build({ AUTH: 'keys', ADMIN_KEY: randomBytes(32).
 if ('skipped' in built) console.log(`SKIP SQL that comes in: ${built.skipped}`);
 else scenarios(built);
 
-function scenarios(house: RealSystem): void {
-  /** The order of each hostile text, and those of plain people. */
+function scenarios(system: RealSystem): void {
+  /** The order of each hostile text, and the orders with plain text. */
   const orderOf = new Map<string, string>();
   const plain: string[] = [];
   let tables: unknown;
 
   async function ask(path: string, body?: object, headers: Readonly<Record<string, string>> = {}): Promise<Shown> {
-    const reply = await fetch(house.url + path, {
+    const reply = await fetch(system.url + path, {
       method: body === undefined ? 'GET' : 'POST',
-      headers: { 'content-type': 'application/json', ...house.credential, ...headers },
+      headers: { 'content-type': 'application/json', ...system.credential, ...headers },
       ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(SHOWN_MS),
     });
@@ -93,7 +93,7 @@ function scenarios(house: RealSystem): void {
   const in_ = encodeURIComponent;
 
   async function look(): Promise<unknown> {
-    const client = connectPostgres(await databaseUrl(house), { max: 1 });
+    const client = connectPostgres(await databaseUrl(system), { max: 1 });
     try {
       return await client.query(
         'look at the tables',
@@ -104,11 +104,11 @@ function scenarios(house: RealSystem): void {
     }
   }
 
-  test.after(() => house.demolish());
+  test.after(() => system.demolish());
 
-  test('it is stored and shown as it was sent, in every field', async () => {
-    await house.start();
-    await house.stock([...PLAIN, ...HOSTILE], 1_000);
+  test('hostile text is stored and shown unchanged, in every field', async () => {
+    await system.start();
+    await system.stock([...PLAIN, ...HOSTILE], 1_000);
     tables = await look();
     const placed = async (body: object) =>
       (JSON.parse(await done('/api/orders', body)) as { data: { id: string } }).data.id;
@@ -135,9 +135,9 @@ function scenarios(house: RealSystem): void {
       await done('/api/inventory/check', { items: [{ product_id: text, quantity: 1 }] });
       const csv = (value: string) => `"${value.replaceAll('"', '""')}"`;
       const file = `product_id,name,unit_price,stock\n${csv(text)},${csv(text)},9.99,1\n`;
-      const imported = await fetch(`${house.url}/api/inventory/import`, {
+      const imported = await fetch(`${system.url}/api/inventory/import`, {
         method: 'POST',
-        headers: { 'content-type': 'text/csv', ...house.credential },
+        headers: { 'content-type': 'text/csv', ...system.credential },
         body: file,
       });
       assert.match(await imported.text(), '"imported":1');
@@ -147,7 +147,7 @@ function scenarios(house: RealSystem): void {
     }
   });
 
-  test('a list under it shows what literally matches, and nothing more', async () => {
+  test('a list filtered by hostile text shows literal matches and nothing more', async () => {
     const everything = [...plain, ...orderOf.values()].sort();
     assert.ok(await until(async () => (await ids('')).length === everything.length, SHOWN_MS));
     assert.equal(await ids(''), everything);
@@ -175,7 +175,7 @@ function scenarios(house: RealSystem): void {
     }
   });
 
-  test('so does a product by it, its ledger and its audit', async () => {
+  test('so do a product, its ledger and its audit under a hostile id', async () => {
     for (const text of HOSTILE) {
       const value = in_(text);
       for (const path of [
@@ -190,13 +190,13 @@ function scenarios(house: RealSystem): void {
     }
   });
 
-  test('a cursor that was made of it, sum and all, leads no further than a real one', async () => {
+  test('a forged cursor with hostile text and a valid checksum leads no further than a real one', async () => {
     const listed = await ask('/api/orders?limit=100');
     const [newest, ...older] = listed.all('id') as [string, ...string[]];
     const at = Date.parse(String(listed.all('created_at')[0]));
     for (const text of HOSTILE) {
       const behind = await ask(`/api/orders?limit=100&cursor=${cursorOf(EVERYTHING, [at, text])}`);
-      // The newest order stands at that time: it comes again where its id is before the text.
+      // The newest order has the cursor's time: it is listed again if its id sorts before the text.
       assert.equal(behind.all('id'), newest < text ? [newest, ...older] : older, text);
       for (const place of [[text, newest], [at, newest, text], [at], [text]]) {
         const cursor = cursorOf(EVERYTHING, place);
@@ -207,7 +207,7 @@ function scenarios(house: RealSystem): void {
     }
   });
 
-  test('where an id, a key or a credential is looked for, nothing is found', async () => {
+  test('a hostile id, key or credential finds nothing', async () => {
     for (const text of HOSTILE) {
       const value = in_(text);
       assert.is((await ask(`/api/orders/${value}`)).status, 404);
@@ -220,11 +220,11 @@ function scenarios(house: RealSystem): void {
     }
   });
 
-  test('and the tables are what they were', async () => {
+  test('the tables are intact', async () => {
     assert.equal(await look(), tables);
     assert.is((await ids('')).length, plain.length + HOSTILE.length);
     assert.is((await ask('/api/inventory?page_size=100')).all('product_id').length, PLAIN.length + HOSTILE.length);
-    await checkVerify(house);
+    await checkVerify(system);
   });
 
   test.run();

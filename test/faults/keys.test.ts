@@ -1,5 +1,5 @@
-// AUTH=keys on the real process: refused in production without it; the first key from the command line, beside
-// the running system and after it stopped; a revocation within its time; nothing of a key in what it writes.
+// AUTH=keys on the real process. Production does not start without it. The command line makes the first key, beside
+// the running system and after a stop. A revocation works within its time. No output contains a key.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,11 +25,11 @@ const built = await RealSystem.build({
 if ('skipped' in built) console.log(`SKIP keys on the real process: ${built.skipped}`);
 else scenarios(built);
 
-function scenarios(house: RealSystem): void {
+function scenarios(system: RealSystem): void {
   const keys = (...words: string[]): Promise<RunResult> =>
-    run(process.execPath, [CLI, 'keys', ...words], { deadlineMs: patientMs(30_000), env: { ...house.env } });
+    run(process.execPath, [CLI, 'keys', ...words], { deadlineMs: patientMs(30_000), env: { ...system.env } });
   const status = async (path: string, key?: string, body?: object): Promise<number> => {
-    const reply = await fetch(house.url + path, {
+    const reply = await fetch(system.url + path, {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
         ...(key !== undefined && { authorization: `Bearer ${key}` }),
@@ -46,24 +46,24 @@ function scenarios(house: RealSystem): void {
   const order = { user_id: 'ada', product_id: 'PROD-001', quantity: 1 };
   const secrets = [ADMIN_KEY];
 
-  test.after(() => house.demolish());
+  test.after(() => system.demolish());
 
-  test('production does not start with an open door, or with a password that everybody knows', async () => {
+  test('production does not start without authentication, or with a well-known password', async () => {
     for (const [changes, name] of [
       [{ AUTH: 'off' }, 'AUTH'],
       [{ DATABASE_URL: 'postgres://holdfast:holdfast@127.0.0.1:9/holdfast' }, 'DATABASE_URL'],
       [{ ADMIN_KEY: 'changeme'.repeat(4) }, 'ADMIN_KEY'],
     ] as const) {
-      house.output = '';
-      house.open(changes);
-      assert.is((await house.over()).code, 78);
-      assert.match(house.output, new RegExp(`^${name} is `, 'm'));
-      assert.not.match(house.output, /holdfast:holdfast@|changemechangeme/);
+      system.output = '';
+      system.open(changes);
+      assert.is((await system.over()).code, 78);
+      assert.match(system.output, new RegExp(`^${name} is `, 'm'));
+      assert.not.match(system.output, /holdfast:holdfast@|changemechangeme/);
     }
   });
 
-  test('keys are made beside the running system, work at once, and are refused within 5 s of their revocation', async () => {
-    await house.start();
+  test('new keys work at once beside the running system, and are refused within 5 s of their revocation', async () => {
+    await system.start();
     assert.is(await status('/api/orders', undefined, order), 401);
     assert.is(await status('/metrics', ADMIN_KEY), 200);
     const made = await keys('create', '--name', 'shop', '--scopes', 'orders:read,orders:write', '--expires', '1d');
@@ -79,30 +79,30 @@ function scenarios(house: RealSystem): void {
     assert.is(await status('/api/orders', key, order), 401);
   });
 
-  test('beside a broken command nothing is looked at; an unknown id is 1', async () => {
+  test('a malformed command changes nothing, and an unknown id exits with 1', async () => {
     const bad = await keys('create', '--name', 'x');
     assert.is(bad.code, 2);
     assert.match(bad.output, /--scopes must be some of/);
     assert.is((await keys('revoke', 'nobody')).code, 1);
   });
 
-  test('after a stop the same command starts our own Postgres for the moment', async () => {
-    await house.end('SIGTERM');
+  test('after a stop, the same command starts our own Postgres for its run', async () => {
+    await system.end('SIGTERM');
     const made = await keys('create', '--name', 'later', '--scopes', 'orders:read');
     assert.is(made.code, 0, made.output);
     secrets.push(keyIn(made));
     const listed = await keys('list');
     assert.match(listed.output, new RegExp(`${idOf(keyIn(made))} +valid +never +orders:read +later`));
     assert.match(listed.output, /revoked .* shop/);
-    assert.equal(house.left(), []);
-    await house.start();
+    assert.equal(system.left(), []);
+    await system.start();
     assert.is(await status('/api/orders', keyIn(made)), 200);
   });
 
-  test('nothing of a key is in what it wrote, on the screen or in its folder', async () => {
-    await house.end('SIGTERM');
-    const logs = join(house.dataDir, 'logs');
-    const written = [house.output, ...readdirSync(logs).map((file) => readFileSync(join(logs, file), 'utf8'))].join(
+  test('no key is in the output or in the data folder', async () => {
+    await system.end('SIGTERM');
+    const logs = join(system.dataDir, 'logs');
+    const written = [system.output, ...readdirSync(logs).map((file) => readFileSync(join(logs, file), 'utf8'))].join(
       '\n',
     );
     assert.match(written, /AUTH=keys/);

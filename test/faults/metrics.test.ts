@@ -1,4 +1,4 @@
-// /metrics as Prometheus and its promtool see it, on a node with closed doors and a key for metrics alone.
+// /metrics as Prometheus and promtool see it, on a node with authentication on and a key for metrics alone.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,35 +16,35 @@ const ADMIN_KEY = 'an-admin-key-of-a-test-0123456789abcdef';
 const test = suite('metrics');
 const built = await RealSystem.build({ AUTH: 'keys', ADMIN_KEY });
 if ('skipped' in built) console.log(`SKIP metrics: ${built.skipped}`);
-const house = built as RealSystem;
+const system = built as RealSystem;
 const binaries = await prometheusBinaries();
 let key = '';
 
 test.before(async () => {
-  await house.start();
-  await house.stock(['COUNTED'], 100);
-  await house.post('/api/orders', { user_id: 'u', product_id: 'COUNTED', quantity: 1 });
-  const made = await house.command('keys', 'create', '--name', 'prometheus', '--scopes', 'metrics:read');
+  await system.start();
+  await system.stock(['COUNTED'], 100);
+  await system.post('/api/orders', { user_id: 'u', product_id: 'COUNTED', quantity: 1 });
+  const made = await system.command('keys', 'create', '--name', 'prometheus', '--scopes', 'metrics:read');
   key = /hf_\S+/.exec(made.output)?.[0] ?? '';
 });
 
-test.after(() => house.demolish());
+test.after(() => system.demolish());
 
 const scrape = (credential: string, path = '/metrics') =>
-  fetch(`${house.url}${path}`, {
+  fetch(`${system.url}${path}`, {
     headers: { authorization: `Bearer ${credential}` },
     signal: AbortSignal.timeout(patientMs(5_000)),
   });
 
-test('a key with metrics:read reads metrics and nothing else; one without does not', async () => {
+test('a key with metrics:read reads metrics and nothing else; a key without it reads no metrics', async () => {
   assert.is((await scrape(key)).status, 200);
   assert.is((await scrape(key, '/api/orders')).status, 403);
   assert.is((await scrape(key, '/internal/gremlin/status')).status, 403);
-  const other = await house.command('keys', 'create', '--name', 'shop', '--scopes', 'orders:read');
+  const other = await system.command('keys', 'create', '--name', 'shop', '--scopes', 'orders:read');
   assert.is((await scrape(/hf_\S+/.exec(other.output)?.[0] ?? '')).status, 403);
 });
 
-test('every metric has a help text, a base unit, and the ending that its type asks for', async () => {
+test('every metric has a help text, a base unit, and the suffix that its type requires', async () => {
   const text = await (await scrape(key)).text();
   const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name ?? '', type]));
   const helps = new Set([...text.matchAll(/^# HELP (\S+) \S.+$/gm)].map(([, name]) => name));
@@ -55,18 +55,18 @@ test('every metric has a help text, a base unit, and the ending that its type as
     assert.not.match(name, /_(ms|milliseconds|minutes|kb|mb|kilobytes|characters)(_|$)/);
   }
   for (const name of ['holdfast_turns_total', 'holdfast_appended_bytes_total'])
-    assert.ok((await house.metric(name)) > 0);
+    assert.ok((await system.metric(name)) > 0);
   assert.match(
     text,
     /^holdfast_http_request_duration_seconds_count\{route="\/api\/orders",method="POST",status="201"\} 1$/m,
   );
 });
 
-test('an append without an answer and the retry after it are counted apart', async () => {
-  const counted = (name: string) => house.metric(`${name}\\{call="append"\\}`);
+test('an append without an answer and its retry are counted separately', async () => {
+  const counted = (name: string) => system.metric(`${name}\\{call="append"\\}`);
   assert.equal([await counted('holdfast_unanswered_calls_total'), await counted('holdfast_retries_total')], [0, 0]);
-  const thaw = await freeze(house.childPid('nats'));
-  const order = house.post('/api/orders', { user_id: 'u', product_id: 'COUNTED', quantity: 1 });
+  const thaw = await freeze(system.childPid('nats'));
+  const order = system.post('/api/orders', { user_id: 'u', product_id: 'COUNTED', quantity: 1 });
   try {
     assert.ok(await until(async () => (await counted('holdfast_unanswered_calls_total')) > 0, 30_000));
   } finally {
@@ -76,21 +76,21 @@ test('an append without an answer and the retry after it are counted apart', asy
   assert.ok(await until(async () => (await counted('holdfast_retries_total')) > 0, 30_000));
 });
 
-test('promtool has nothing to say', async () => {
+test('promtool finds no fault', async () => {
   if ('missing' in binaries) return console.log(`SKIP promtool: ${binaries.missing}`);
   const input = await (await scrape(key)).text();
   const said = await run(binaries.promtool, ['check', 'metrics'], { deadlineMs: patientMs(20_000), input });
   assert.equal([said.code, said.output], [0, '']);
 });
 
-test('a Prometheus with such a key scrapes it', async () => {
+test('Prometheus scrapes the node with such a key', async () => {
   if ('missing' in binaries) return console.log(`SKIP Prometheus: ${binaries.missing}`);
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-prometheus-'));
   const config = join(folder, 'prometheus.yml');
   const job = {
     job_name: 'holdfast',
     authorization: { credentials: key },
-    static_configs: [{ targets: [`127.0.0.1:${house.port}`] }],
+    static_configs: [{ targets: [`127.0.0.1:${system.port}`] }],
   };
   await writeFile(config, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: [job] }));
   const port = await freePort();

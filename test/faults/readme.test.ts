@@ -1,5 +1,5 @@
-// The README's short tour and the whole one of API.md, word for word, each against a fresh Holdfast; and every
-// operation of the table has its place in the tour. REFRESH_TOUR=1 writes what is not true any more into the pages.
+// The short tour of the README and the full tour of API.md, word for word, each against a fresh Holdfast. Every
+// operation of the table occurs in a tour. REFRESH_TOUR=1 rewrites the outputs that have changed.
 
 import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ const isRefresh = process.env.REFRESH_TOUR !== undefined;
 
 const pageAt = (name: string) => readFile(new URL(name, CHECKOUT), 'utf8');
 
-test('every operation of the table is in the tour', async () => {
+test('every operation of the table is in a tour', async () => {
   const asked = stepsOf(await pageAt('API.md')).flatMap(requestsIn);
   const missing = operations.filter((operation) => {
     const paths = pathsOf(operation).map(
@@ -33,26 +33,27 @@ test('every operation of the table is in the tour', async () => {
   );
 });
 
-test('the tour of the README is what a user sees', () => walk('README.md', () => true));
-test('so is that of the whole API', () => walk('API.md', ({ section }) => section !== KEYS));
-test('the command line can be executed: npx links it once a folder, and asks no more', () =>
+test('the tour of the README prints what the page shows', () => walk('README.md', () => true));
+test('the tour of API.md prints what the page shows', () => walk('API.md', ({ section }) => section !== KEYS));
+test('the command line is executable: npx links it once a folder and sets no mode later', () =>
   access(new URL('dist/deploy/cli.js', CHECKOUT), constants.X_OK));
 
-test('and that with keys', () => walk('API.md', ({ section }) => section === KEYS, { AUTH: 'keys' }));
+test('the tour with keys prints what the page shows', () =>
+  walk('API.md', ({ section }) => section === KEYS, { AUTH: 'keys' }));
 
 async function walk(name: string, isHere: (step: Step) => boolean, env: Record<string, string> = {}): Promise<void> {
   let page = await pageAt(name);
   const steps = stepsOf(page).filter(isHere);
   assert.ok(steps.length >= 5, `${name} has ${steps.length} steps`);
-  const house = await RealSystem.build({ SEED: 'demo', ...env });
-  if ('skipped' in house) return console.log(`SKIP ${house.skipped}`);
-  const terminal = Terminal.open(fileURLToPath(CHECKOUT), { ...house.env, npm_config_loglevel: 'silent' });
+  const system = await RealSystem.build({ SEED: 'demo', ...env });
+  if ('skipped' in system) return console.log(`SKIP ${system.skipped}`);
+  const terminal = Terminal.open(fileURLToPath(CHECKOUT), { ...system.env, npm_config_loglevel: 'silent' });
   try {
-    await house.start();
+    await system.start();
     for (const step of steps) {
       const script = step.script
-        .replaceAll('http://127.0.0.1:3000', house.url)
-        .replaceAll('http://127.0.0.1:3001', `http://127.0.0.1:${house.inventoryPort}`);
+        .replaceAll('http://127.0.0.1:3000', system.url)
+        .replaceAll('http://127.0.0.1:3001', `http://127.0.0.1:${system.inventoryPort}`);
       let printed = '';
       const shows = async () => {
         printed = await terminal.run(script, STEP_MS);
@@ -66,7 +67,7 @@ async function walk(name: string, isHere: (step: Step) => boolean, env: Record<s
     if (isRefresh) await writeFile(new URL(name, CHECKOUT), page);
   } finally {
     terminal.close();
-    await house.demolish();
+    await system.demolish();
   }
 }
 

@@ -1,5 +1,5 @@
-// Redis over TLS (rediss://), with a CA that only its operator knows: used where NODE_EXTRA_CA_CERTS names that CA and the
-// certificate names the host, and otherwise a Redis that does not answer: never one that is talked to all the same.
+// Redis over TLS (rediss://) with a private CA. Holdfast uses it if NODE_EXTRA_CA_CERTS names the CA and the
+// certificate names the host. Otherwise it is a Redis that does not answer; nothing is sent to it.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,15 +27,15 @@ const built =
 if ('skipped' in server || 'skipped' in built) {
   console.log(`SKIP redis over TLS: ${'skipped' in server ? server.skipped : 'skipped' in built ? built.skipped : ''}`);
 } else {
-  const house = built;
+  const system = built;
   test.after(async () => {
-    await house.demolish();
+    await system.demolish();
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   });
 
   const redisIs = async () => {
-    const { text = '{}' } = (await house.ask('/health')) ?? {};
+    const { text = '{}' } = (await system.ask('/health')) ?? {};
     return (JSON.parse(text) as { dependencies: { redis: { status: string } } }).dependencies.redis.status;
   };
   const keysIn = async (redis: RealRedis) => {
@@ -43,44 +43,44 @@ if ('skipped' in server || 'skipped' in built) {
     return Number(/:(\d+)/.exec(said)?.[1] ?? Number.NaN);
   };
   const ledger = async () => {
-    const reply = await house.ask('/api/inventory/SEALED/ledger');
+    const reply = await system.ask('/api/inventory/SEALED/ledger');
     assert.is(reply?.status, 200, reply?.text);
     return (JSON.parse(reply?.text ?? '{}') as { data: readonly object[] }).data;
   };
   const hits = 'holdfast_cache_reads_total\\{read="product",outcome="hit"\\}';
 
-  test('with its CA it is used, encrypted', async () => {
-    await house.start();
-    assert.ok(await until(async () => (await redisIs()) === 'up', WAIT_MS, 50), house.lastWords());
-    await house.stock(['SEALED'], 5);
+  test('with its CA, Redis is used over an encrypted connection', async () => {
+    await system.start();
+    assert.ok(await until(async () => (await redisIs()) === 'up', WAIT_MS, 50), system.lastWords());
+    await system.stock(['SEALED'], 5);
     const isHit = async () => {
       assert.ok((await ledger()).length <= 1);
-      return (await house.metric(hits)) > 0;
+      return (await system.metric(hits)) > 0;
     };
     assert.ok(await until(isHit, WAIT_MS, 50), 'nothing is read from it');
     assert.ok((await keysIn(server)) > 0);
-    await house.end('SIGTERM');
+    await system.end('SIGTERM');
   });
 
-  test('without its CA nothing is said to it, and everything goes on', async () => {
-    await house.start({ NODE_EXTRA_CA_CERTS: '' });
-    const isTold = async () => (await ledger()).length === 1 && /Redis does not answer/.test(house.output);
-    assert.ok(await until(isTold, WAIT_MS, 50), house.lastWords());
+  test('without its CA, nothing is sent to Redis, and everything else works', async () => {
+    await system.start({ NODE_EXTRA_CA_CERTS: '' });
+    const isTold = async () => (await ledger()).length === 1 && /Redis does not answer/.test(system.output);
+    assert.ok(await until(isTold, WAIT_MS, 50), system.lastWords());
     assert.is(await redisIs(), 'down');
-    assert.match(house.output, /"cause":"[^"]*certificate/);
-    await house.end('SIGTERM');
+    assert.match(system.output, /"cause":"[^"]*certificate/);
+    await system.end('SIGTERM');
   });
 
-  test('a certificate of another host is none', async () => {
+  test("another host's certificate is refused", async () => {
     const other = await secured('DNS:elsewhere.example');
     if ('skipped' in other) throw new Error(other.skipped);
     try {
-      await house.start({ REDIS_URL: other.url });
-      const isTold = async () => (await ledger()).length === 1 && /altnames|elsewhere/.test(house.output);
-      assert.ok(await until(isTold, WAIT_MS, 50), house.lastWords());
+      await system.start({ REDIS_URL: other.url });
+      const isTold = async () => (await ledger()).length === 1 && /altnames|elsewhere/.test(system.output);
+      assert.ok(await until(isTold, WAIT_MS, 50), system.lastWords());
       assert.is(await redisIs(), 'down');
       assert.is(await keysIn(other), 0);
-      await house.end('SIGTERM');
+      await system.end('SIGTERM');
     } finally {
       await other.stop();
     }
@@ -103,7 +103,7 @@ async function withAuthority(): Promise<object | Skipped> {
   return fault === undefined ? {} : { skipped: `openssl made no CA: ${fault}` };
 }
 
-/** A Redis with a certificate for this name alone; in clear it serves this test. */
+/** A Redis with a certificate for this name alone; its plain port serves this test. */
 async function secured(name: string): Promise<RealRedis | Skipped> {
   const [key, asked, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
     join(folder, `${name.replace(/\W/g, '-')}.${end}`),

@@ -1,5 +1,5 @@
-// Redis emptied, filled with entries of others, older ones and garbage, stopped, and killed, while orders and products'
-// pasts are read: every answer stays what it was, in its time; the breaker opens and closes; and the health tells how it is.
+// Redis emptied, filled with foreign, older and broken entries, stopped, and killed, while clients read orders and
+// ledgers. Every answer stays the same and in time, the breaker opens and closes, and /health reports the state.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const READERS = 4;
 const LEFT_MS = 10_000;
 const SOME = 200;
 const FAULT_MS = 20_000;
-/** Of reads while Redis is stopped: at most 100 ms are spent on it, the rest is Postgres and this machine. */
+/** For reads while Redis is stopped: at most 100 ms for Redis, the rest for Postgres and this machine. */
 const READ_P99_MS = 300;
 
 const test = suite('redis');
@@ -21,9 +21,9 @@ const redis = await realRedis();
 const built =
   'skipped' in redis ? redis : await RealSystem.build({ REDIS_URL: 'skipped' in redis ? '' : redis.url.slice(8) });
 
-/** By id, as it was told when it was placed. */
+/** By id: the order as its placing was answered. */
 const placed = new Map<string, string>();
-/** By path: all that is read, and the answer. */
+/** By path: every read of the test, and its answer. */
 const truths = new Map<string, string>();
 interface Read {
   readonly path: string;
@@ -39,27 +39,27 @@ const percentile = (values: readonly number[], p: number) =>
 if ('skipped' in redis || 'skipped' in built) {
   console.log(`SKIP redis: ${'skipped' in redis ? redis.skipped : 'skipped' in built ? built.skipped : ''}`);
 } else {
-  const house = built;
+  const system = built;
   test.after(async () => {
-    await house.demolish();
+    await system.demolish();
     await redis.stop();
   });
 
   const counted = async (outcome: string, of: 'order' | 'product' = 'order') => {
-    const value = await house.metric(`holdfast_cache_reads_total\\{read="${of}",outcome="${outcome}"\\}`);
+    const value = await system.metric(`holdfast_cache_reads_total\\{read="${of}",outcome="${outcome}"\\}`);
     return Number.isNaN(value) ? 0 : value;
   };
-  const breakerIs = (open: 0 | 1) => async () => (await house.metric('holdfast_redis_breaker_open')) === open;
+  const breakerIs = (open: 0 | 1) => async () => (await system.metric('holdfast_redis_breaker_open')) === open;
   const health = async () =>
-    JSON.parse((await house.ask('/health'))?.text ?? '{}') as {
+    JSON.parse((await system.ask('/health'))?.text ?? '{}') as {
       status: string;
       dependencies: { redis: { status: string; breaker?: string } };
     };
 
   const pathOf = (id: string) => `/api/orders/${id}`;
   const read = async (path: string): Promise<Read> => {
-    const reply = await house.ask(path);
-    assert.is(reply?.status, 200, `${path}: ${reply?.text}\n${house.lastWords()}`);
+    const reply = await system.ask(path);
+    assert.is(reply?.status, 200, `${path}: ${reply?.text}\n${system.lastWords()}`);
     return { path, at: performance.now(), tookMs: reply?.tookMs ?? 0, data: dataOf(reply?.text ?? '{}') };
   };
   const isTrue = ({ path, data }: Read) => assert.is(data, truths.get(path), `${path} is another one now`);
@@ -71,7 +71,7 @@ if ('skipped' in redis || 'skipped' in built) {
   const textAt = async (key: string) =>
     (await redis.command('GET', key)).replace(/^\$\d+\r\n/, '').replace(/\r\n\+OK\r\n$/, '');
 
-  /** Readers that go on until they are told to stop; every answer is checked. */
+  /** Readers that run until `stop`; each answer is checked. */
   function readers() {
     const reads: Read[] = [];
     let goesOn = true;
@@ -84,7 +84,7 @@ if ('skipped' in redis || 'skipped' in built) {
       }
     };
     const all = Promise.all(Array.from({ length: READERS }, (_, i) => one(i * 7)));
-    all.catch(() => {}); // Told by `stop`.
+    all.catch(() => {}); // `stop` reports the failure.
     return {
       reads,
       async stop() {
@@ -94,20 +94,20 @@ if ('skipped' in redis || 'skipped' in built) {
     };
   }
 
-  test('orders that have left memory are read from Postgres once, and then from Redis', async () => {
-    await house.start();
-    await house.stock(['CACHED'], 1_000_000);
+  test('orders that have left memory are read from Postgres once, then from Redis', async () => {
+    await system.start();
+    await system.stock(['CACHED'], 1_000_000);
     for (let i = 0; i < ORDERS; i++) {
       const order = {
         user_id: `reader-${i}`,
         notes: `the ${i}. „order“`,
         items: [{ product_id: 'CACHED', quantity: 1 + (i % 3) }],
       };
-      const reply = await house.post('/api/orders', order);
+      const reply = await system.post('/api/orders', order);
       assert.is(reply.status, 201, reply.text);
       placed.set((JSON.parse(reply.text) as { data: { id: string } }).data.id, dataOf(reply.text));
     }
-    const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
+    const left = async () => (await system.metric('holdfast_orders_in_memory')) === 0;
     assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
     for (const [id, data] of placed) truths.set(pathOf(id), data);
     await readAll();
@@ -125,7 +125,7 @@ if ('skipped' in redis || 'skipped' in built) {
     await readAll();
   });
 
-  test('entries of others, older ones, changed ones, garbage', async () => {
+  test('foreign, older, changed and broken entries', async () => {
     const all = await keys();
     assert.is(all.length, ORDERS);
     const values = await Promise.all(all.map(textAt));
@@ -150,18 +150,18 @@ if ('skipped' in redis || 'skipped' in built) {
     assert.is((await counted('hit')) - hits, ORDERS, 'what was spoilt is replaced');
   });
 
-  test('an order that changes is never again what it was, also where its older entry is put back', async () => {
+  test('a changed order is never answered in its older state, even if its older entry is put back', async () => {
     const changed = [...placed.keys()].slice(0, 10);
     const older = new Map<string, string>();
     for (const key of await keys()) if (changed.some((id) => key.endsWith(id))) older.set(key, await textAt(key));
     assert.is(older.size, changed.length);
     for (const id of changed) {
-      const reply = await house.post(`/api/orders/${id}/cancel`, {});
+      const reply = await system.post(`/api/orders/${id}/cancel`, {});
       assert.is(reply.status, 200, reply.text);
       const shown = await read(pathOf(id));
       assert.match(shown.data, /"status":"cancelled"/);
     }
-    const left = async () => (await house.metric('holdfast_orders_in_memory')) === 0;
+    const left = async () => (await system.metric('holdfast_orders_in_memory')) === 0;
     assert.ok(await until(left, LEFT_MS, 50), 'the orders do not leave memory');
     for (const id of changed) truths.set(pathOf(id), (await read(pathOf(id))).data);
     for (const id of changed) assert.match(truths.get(pathOf(id)) ?? '', /"status":"cancelled"/);
@@ -171,11 +171,11 @@ if ('skipped' in redis || 'skipped' in built) {
     assert.is((await counted('refused')) - before, changed.length);
   });
 
-  test("a product's past is read from Postgres once, and then from Redis, in its place whatever is there", async () => {
-    const stock = await MovedStock.made(house);
+  test("a product's ledger is read from Postgres once, then from Redis, whatever other entries Redis holds", async () => {
+    const stock = await MovedStock.made(system);
     for (const [path, data] of await stock.truths()) truths.set(path, data);
     const products = truths.size - ORDERS;
-    await redis.command('FLUSHALL'); // What else was asked on the way.
+    await redis.command('FLUSHALL'); // Drops the entries of other reads.
     await readAll();
     const isFilled = async () => (await keys('product')).length === products;
     assert.ok(await until(isFilled, LEFT_MS), `${(await keys('product')).length} of ${products} are kept`);
@@ -206,7 +206,7 @@ if ('skipped' in redis || 'skipped' in built) {
     for (let i = 0; i < 2; i++) await readAll();
   });
 
-  /** The readers' way through a fault of Redis, and back. */
+  /** Runs the readers through a fault of Redis and its end. */
   async function through(fault: () => Promise<void> | void, heal: () => Promise<void> | void, budgetMs?: number) {
     const { reads, stop } = readers();
     try {
@@ -217,12 +217,12 @@ if ('skipped' in redis || 'skipped' in built) {
       assert.ok(await until(async () => reached() && (await breakerIs(1)()), FAULT_MS, 50), 'the breaker did not open');
       const { status, dependencies } = await health();
       assert.equal([status, dependencies.redis.status], ['degraded', 'down']);
-      assert.is((await house.ask('/readyz'))?.status, 200, 'orders need no Redis');
+      assert.is((await system.ask('/readyz'))?.status, 200, 'orders need no Redis');
       const healedAt = performance.now();
       await heal();
       const hits = await counted('hit');
       const isBack = async () => (await breakerIs(0)()) && (await counted('hit')) > hits + SOME;
-      assert.ok(await until(isBack, FAULT_MS, 50), `Redis was not found again\n${house.lastWords()}`);
+      assert.ok(await until(isBack, FAULT_MS, 50), `Redis was not found again\n${system.lastWords()}`);
       assert.is((await health()).status, 'ok');
       await stop();
       const times = reads.filter(({ at }) => at > faultyAt && at < healedAt).map(({ tookMs }) => tookMs);
@@ -243,12 +243,12 @@ if ('skipped' in redis || 'skipped' in built) {
       READ_P99_MS,
     ));
 
-  test('kill -9, and a new one that is empty', () => through(redis.kill, redis.start));
+  test('kill -9, and a new Redis that is empty', () => through(redis.kill, redis.start));
 
-  test('a node that starts without Redis serves, and finds it when it comes', async () => {
-    await house.end('SIGTERM');
+  test('a node that starts without Redis serves, and uses Redis when it comes', async () => {
+    await system.end('SIGTERM');
     await redis.kill();
-    await house.start();
+    await system.start();
     await readAll();
     await readAll();
     await redis.start();
@@ -257,7 +257,7 @@ if ('skipped' in redis || 'skipped' in built) {
       return (await counted('hit')) > ORDERS;
     };
     assert.ok(await until(isUsed, FAULT_MS), 'Redis was not found');
-    const told = house.output.split('Redis does not answer').length - 1;
+    const told = system.output.split('Redis does not answer').length - 1;
     assert.ok(told >= 3 && told < 10, `${told} lines about three faults`);
   });
 }

@@ -1,5 +1,5 @@
-// What a start refuses, and in which words: a folder in use, a system settled otherwise, stores that were
-// swapped, tables of a later version, an environment with mistakes. And what it says of a broker is what the broker says.
+// What a start refuses, and in which words: a folder in use, changed settings that were fixed by the first start,
+// swapped stores, tables of a later version, a wrong environment. And /health reports a broker as the broker does.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,28 +12,28 @@ import { type Environment, RealSystem } from './rig/real-system.js';
 
 const EXIT_CONFIG = 78;
 const test = suite('starts');
-const houses: RealSystem[] = [];
+const systems: RealSystem[] = [];
 const built = await RealSystem.build();
 if ('skipped' in built) console.log(`SKIP starts: ${built.skipped}`);
-const house = built as RealSystem;
+const system = built as RealSystem;
 let order = '';
 
 test.before(async () => {
-  houses.push(house);
-  await house.start();
-  await house.stock(['SHELF'], 10);
-  order = (await house.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key')).text;
+  systems.push(system);
+  await system.start();
+  await system.stock(['SHELF'], 10);
+  order = (await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key')).text;
 });
 
 test.after(async () => {
-  for (const each of houses.reverse()) await each.demolish();
+  for (const each of systems.reverse()) await each.demolish();
 });
 
-/** Another process beside the house; it is to end by itself. */
+/** Starts another process beside the system; it must end by itself. */
 async function refused(env: Environment): Promise<{ code: number | null; said: string }> {
   const other = await RealSystem.build(env);
   if ('skipped' in other) throw new Error(other.skipped);
-  houses.push(other);
+  systems.push(other);
   other.open();
   const late = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`it was not refused:\n${other.lastWords()}`)), patientMs(20_000)).unref();
@@ -43,16 +43,16 @@ async function refused(env: Environment): Promise<{ code: number | null; said: s
   return { code, said: other.output };
 }
 
-/** This house, started with changes after it was stopped. */
+/** Starts this system again with changed settings; it must end by itself. */
 async function refusedAgain(changes: Environment): Promise<{ code: number | null; said: string }> {
-  house.output = '';
-  house.open(changes);
+  system.output = '';
+  system.open(changes);
   const late = new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error(`it was not refused:\n${house.lastWords()}`)), patientMs(20_000)).unref();
+    setTimeout(() => reject(new Error(`it was not refused:\n${system.lastWords()}`)), patientMs(20_000)).unref();
   });
-  const { code } = await house.over(late);
-  assert.equal(house.left(), [], 'a refused start leaves nothing behind');
-  return { code, said: house.output };
+  const { code } = await system.over(late);
+  assert.equal(system.left(), [], 'a refused start leaves nothing behind');
+  return { code, said: system.output };
 }
 
 const varz = async (url: string) => {
@@ -60,13 +60,13 @@ const varz = async (url: string) => {
   return (await reply.json()) as { version: string; jetstream?: { config?: { sync_always?: boolean } } };
 };
 
-test('/health says of our own broker what the broker says of itself', async () => {
-  const health = JSON.parse((await house.ask('/health'))?.text ?? '') as {
+test('/health reports our own broker as the broker reports itself', async () => {
+  const health = JSON.parse((await system.ask('/health'))?.text ?? '') as {
     status: string;
     journal: { kind: string; guarantee: string };
     dependencies: { nats: { version: string; sync_always: boolean } };
   };
-  const said = await varz(await monitorUrl(house));
+  const said = await varz(await monitorUrl(system));
   assert.is(health.status, 'ok');
   assert.is(health.dependencies.nats.version, said.version);
   assert.is(health.dependencies.nats.sync_always, said.jetstream?.config?.sync_always === true);
@@ -74,18 +74,18 @@ test('/health says of our own broker what the broker says of itself', async () =
   assert.match(health.journal.guarantee, /synced to disk/);
 });
 
-test('ready means that the demo products are there, also on the start after one that was killed before', async () => {
+test('a ready node has the demo products, even if an earlier start was killed', async () => {
   for (const isKilled of [false, true]) {
     const other = await RealSystem.build({ SEED: 'demo', KAFKA_BROKERS: 'kafka.example:9092' });
     if ('skipped' in other) throw new Error(other.skipped);
-    houses.push(other);
+    systems.push(other);
     if (isKilled) {
       other.open();
       assert.ok(await until(() => /owns its partitions/.test(other.output), 60_000, 1), other.lastWords());
       await other.end('SIGKILL');
     }
     other.open();
-    // As often as a connection can be asked: the moment between the first write and the last product is short.
+    // Reads as fast as one connection can: the time between the first write and the last product is short.
     const isReady = async () => (await other.ask('/readyz'))?.status === 200;
     const asked = ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004', 'PROD-005'];
     const stock = async () => Promise.all(asked.map(async (id) => (await other.ask(`/api/inventory/${id}`))?.status));
@@ -99,16 +99,16 @@ test('ready means that the demo products are there, also on the start after one 
 });
 
 test('a second start on the same DATA_DIR is refused in a clear sentence', async () => {
-  const { code, said } = await refused({ DATA_DIR: house.dataDir });
+  const { code, said } = await refused({ DATA_DIR: system.dataDir });
   assert.is(code, 1);
-  assert.match(said, new RegExp(`DATA_DIR ${house.dataDir} is in use by the process with pid ${house.pid}`));
-  assert.is((await house.ask('/readyz'))?.status, 200);
+  assert.match(said, new RegExp(`DATA_DIR ${system.dataDir} is in use by the process with pid ${system.pid}`));
+  assert.is((await system.ask('/readyz'))?.status, 200);
 });
 
 test('a port in use is refused by name', async () => {
-  const { code, said } = await refused({ PORT: String(house.port) });
+  const { code, said } = await refused({ PORT: String(system.port) });
   assert.is(code, 1);
-  assert.match(said, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${house.port}.*PORT`));
+  assert.match(said, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${system.port}.*PORT`));
 });
 
 test('every mistake in the environment is named, exit 78', async () => {
@@ -127,51 +127,54 @@ test('every mistake in the environment is named, exit 78', async () => {
   assert.not.match(said, /s3cr3t/);
 });
 
-test('an empty database beside the known broker is refused: it is another one than before', async () => {
-  const client = connectPostgres(await databaseUrl(house), { max: 1 });
+test('an empty database beside the known broker is refused as another database', async () => {
+  const client = connectPostgres(await databaseUrl(system), { max: 1 });
   await client.query('make an empty database', 'create database swapped', [], 20_000);
   await client.end();
-  const swapped = (await databaseUrl(house)).replace(/\/[^/]*$/, '/swapped');
-  const { code, said } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(house) });
+  const swapped = (await databaseUrl(system)).replace(/\/[^/]*$/, '/swapped');
+  const { code, said } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(system) });
   assert.is(code, 1);
   assert.match(said, /the database remembers no system: DATABASE_URL points at another database than before/);
 });
 
-test('tables of a later version are refused by name, and left as they are', async () => {
-  const client = connectPostgres(await databaseUrl(house), { max: 1 });
+test('tables of a later version are refused by name and left unchanged', async () => {
+  const client = connectPostgres(await databaseUrl(system), { max: 1 });
   const later = '9999_of_a_later_version';
   await client.query('come from later', 'insert into holdfast_migrations (name, run_on) values ($1, now())', [later]);
   try {
-    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(house), NATS_URL: await brokerUrl(house) });
+    const { code, said } = await refused({
+      DATABASE_URL: await databaseUrl(system),
+      NATS_URL: await brokerUrl(system),
+    });
     assert.is(code, 1);
     assert.match(said, new RegExp(`the tables in Postgres are newer than this version of Holdfast.* ${later}`));
-    assert.is((await house.ask('/readyz'))?.status, 200, 'the one that knows them goes on');
+    assert.is((await system.ask('/readyz'))?.status, 200, 'the one that knows them goes on');
   } finally {
     await client.query('forget it', 'delete from holdfast_migrations where name = $1', [later]);
     await client.end();
   }
 });
 
-test('an empty broker beside the known database is refused, and /health tells of a given one', async () => {
+test('an empty broker beside the known database is refused, and /health reports a given broker', async () => {
   const nats = await realNats();
   if ('skipped' in nats) return console.log(`SKIP a swapped broker: ${nats.skipped}`);
   try {
-    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(house), NATS_URL: nats.url });
+    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(system), NATS_URL: nats.url });
     assert.is(code, 1);
     assert.match(said, /NATS_URL points at another broker than before/);
 
     const other = await RealSystem.build({ NATS_URL: nats.url, NATS_MONITOR_URL: nats.monitorUrl });
     if ('skipped' in other) throw new Error(other.skipped);
-    houses.push(other);
+    systems.push(other);
     await other.start();
     const health = (await other.ask('/health'))?.text ?? '';
     const { jetstream } = await varz(nats.monitorUrl);
     assert.match(health, new RegExp(`"sync_always":${jetstream?.config?.sync_always === true}`));
     assert.match(health, /"source":"NATS_URL/);
-    // Two systems that are both settled, and one of them is given the other's broker.
+    // Two systems that have both started once; one of them gets the other's broker.
     await other.end('SIGTERM');
     other.output = '';
-    other.open({ NATS_URL: await brokerUrl(house) });
+    other.open({ NATS_URL: await brokerUrl(system) });
     assert.is((await other.over()).code, 1);
     assert.match(other.output, /DATABASE_URL or NATS_URL points at another one than before/);
   } finally {
@@ -179,13 +182,13 @@ test('an empty broker beside the known database is refused, and /health tells of
   }
 });
 
-test('a broker whose monitoring nobody named is promised nothing: the journal goes to Postgres', async () => {
+test('a broker without NATS_MONITOR_URL is not trusted: the journal goes to Postgres', async () => {
   const nats = await realNats();
   if ('skipped' in nats) return console.log(`SKIP an unknown broker: ${nats.skipped}`);
   try {
     const other = await RealSystem.build({ NATS_URL: nats.url });
     if ('skipped' in other) throw new Error(other.skipped);
-    houses.push(other);
+    systems.push(other);
     await other.start();
     const health = (await other.ask('/health'))?.text ?? '';
     assert.match(health, /"sync_always":"unknown"/);
@@ -196,17 +199,17 @@ test('a broker whose monitoring nobody named is promised nothing: the journal go
   }
 });
 
-test('changed PARTITIONS and JOURNAL are refused by name; unchanged it starts and remembers', async () => {
-  assert.is((await house.end('SIGTERM')).code, 0);
-  assert.equal(house.left(), []);
+test('changed PARTITIONS and JOURNAL are refused by name; with the old values it starts and has its data', async () => {
+  assert.is((await system.end('SIGTERM')).code, 0);
+  assert.equal(system.left(), []);
   const partitions = await refusedAgain({ PARTITIONS: '8' });
   assert.is(partitions.code, 1);
   assert.match(partitions.said, /PARTITIONS is 8, but the first start settled 16/);
   const journal = await refusedAgain({ JOURNAL: 'postgres' });
   assert.is(journal.code, 1);
   assert.match(journal.said, /JOURNAL is postgres, but the first start settled jetstream/);
-  await house.start();
-  const again = await house.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
+  await system.start();
+  const again = await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
   assert.is(again.text, order);
 });
 

@@ -1,4 +1,4 @@
-// Two nodes on the same stores: the second waits and says for whom, and takes over when the first lets go.
+// Two nodes on the same stores: the second waits, names the owner, and takes over when the first releases.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,7 +11,7 @@ import { RealSystem } from './rig/real-system.js';
 
 const TAKEN_OVER_MS = 8_000;
 const test = suite('a second node');
-const houses: RealSystem[] = [];
+const systems: RealSystem[] = [];
 const stops: (() => Promise<void>)[] = [];
 let postgres: RealPostgres | undefined;
 let nats: RealNats | undefined;
@@ -31,26 +31,26 @@ test.before(async () => {
 });
 
 test.after(async () => {
-  const awake = setInterval(() => {}, 1_000); // a server's exit does not keep this process waiting
-  for (const house of houses) await house.demolish();
+  const awake = setInterval(() => {}, 1_000); // A child server does not keep this process alive.
+  for (const system of systems) await system.demolish();
   for (const stop of stops) await stop();
   clearInterval(awake);
 });
 
 async function build(database: string, broker: RealNats, journal: string, name: string): Promise<RealSystem> {
-  const house = await RealSystem.build({
+  const system = await RealSystem.build({
     NODE_NAME: name,
     DATABASE_URL: database,
     NATS_URL: broker.url,
     NATS_MONITOR_URL: broker.monitorUrl,
     JOURNAL: journal,
   });
-  if ('skipped' in house) throw new Error(house.skipped);
-  houses.push(house);
-  return house;
+  if ('skipped' in system) throw new Error(system.skipped);
+  systems.push(system);
+  return system;
 }
 
-test('it waits, names the owner, and takes over on SIGTERM of the first', async () => {
+test('the second node waits, names the owner, and takes over on SIGTERM of the first', async () => {
   if (postgres === undefined || nats === undefined) return;
   const client = connectPostgres(postgres.url, { max: 1 });
   await client.query('make a database', 'create database taken_over', [], 20_000);
@@ -92,7 +92,7 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
   assert.is(found?.status, 200);
   await checkLedger(second, entries);
 
-  // The first comes back, and is the one that waits.
+  // The first comes back and waits for the second.
   first.open();
   assert.ok(await until(async () => /waits for node shop-two/.test((await first.ask('/readyz'))?.text ?? ''), 10_000));
   assert.is((await second.end('SIGTERM')).code, 0);
@@ -100,9 +100,9 @@ test('it waits, names the owner, and takes over on SIGTERM of the first', async 
   await checkLedger(first, entries);
 });
 
-test('a kill -9 of the owner while another waits: it comes back by itself, the other goes on waiting', async () => {
+test('a kill -9 of the owner while another node waits: the owner comes back, and the other still waits', async () => {
   if (postgres === undefined || nats === undefined) return;
-  const [first, second] = houses;
+  const [first, second] = systems;
   assert.ok(first && second);
   second.open();
   assert.ok(await until(async () => /waits for node shop-one/.test((await second.ask('/readyz'))?.text ?? ''), 10_000));

@@ -1,5 +1,5 @@
-// A real Prometheus and its promtool for a test: those on PATH, else Debian's, unpacked once beside the other caches of the
-// checkout. Law: what cannot be had is said (`missing`).
+// A real Prometheus and its promtool for a test: those on PATH, else Debian's packages, unpacked once into the
+// checkout's caches. Law: a missing part is reported (`missing`).
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// A real Redis for a test: the one on PATH, else Debian's, unpacked once beside the other caches of the
-// checkout. On a free port, remembering nothing over its end. Law: what cannot be had is said (`skipped`).
+// A real Redis for a test: the one on PATH, else Debian's package, unpacked once into the checkout's caches. It runs on
+// a free port and stores nothing on disk. Law: a missing Redis is reported (`skipped`).
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -15,9 +15,9 @@ import { unpackedOnce } from './unpacked-packages.js';
 export interface RealRedis {
   readonly url: string;
   readonly pid: number;
-  /** Asks it one thing, over a connection of its own: `command('SET', 'a', '1')`. @returns the reply as it comes. */
+  /** Sends one command over its own connection: `command('SET', 'a', '1')`. @returns the raw reply. */
   command(...words: readonly string[]): Promise<string>;
-  /** Ends it without a word, and starts it again, empty, at the same address. */
+  /** Kills it, and starts it again, empty, at the same address. */
   kill(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -30,14 +30,14 @@ interface Binary {
 
 const SHORT_MS = 10_000;
 const START_MS = 30_000;
-/** With what it needs besides a plain system. */
+/** The packages that Redis needs beyond a plain system. */
 const PACKAGES = ['redis-server', 'redis-tools', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3', 'libsystemd0'];
 const started = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of started) child.kill('SIGKILL');
 });
 
-/** @param args more of redis-server's own, such as `--requirepass`. */
+/** @param args more arguments of redis-server, such as `--requirepass`. */
 export async function realRedis(args: readonly string[] = []): Promise<RealRedis | Skipped> {
   const binary = await redisBinary();
   if ('missing' in binary) return { skipped: `no redis-server: ${binary.missing}` };
@@ -102,7 +102,7 @@ async function redisBinary(): Promise<Binary | { readonly missing: string }> {
   return (await runs(binary)) ? binary : { missing: `the one in ${fetched.folder} does not run here` };
 }
 
-/** One command in Redis' own words, without a driver. */
+/** One command in Redis' own protocol, without a driver. */
 function ask(port: number, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');

@@ -1,6 +1,6 @@
-// A real Postgres and a real nats-server for a test, each its own, in a temporary folder, on free ports;
-// had and run by the product's own code. Binaries are fetched once and kept beside the other caches of the
-// checkout. Law: what cannot be had is said (`skipped`), never passed over; the caller prints SKIP and why.
+// A real Postgres and a real nats-server for a test, in a temporary folder, on free ports, fetched and run by the
+// product's own code. Binaries are fetched once into the checkout's caches.
+// Law: a missing server is reported (`skipped`); the caller prints SKIP and why.
 
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ export interface RealPostgres {
 }
 
 export interface RealNats {
-  /** With user and password in it. */
+  /** With the user and the password. */
   readonly url: string;
   readonly monitorUrl: string;
   readonly version: string;
@@ -43,7 +43,7 @@ export const CACHE = process.env.XDG_CACHE_HOME
 
 const quiet = (): void => {};
 
-/** A Postgres of its own with an empty database; as DATABASE_URL would name it. */
+/** A Postgres with an empty database; the URL is written as in DATABASE_URL. */
 export async function realPostgres(): Promise<RealPostgres | Skipped> {
   return inTemporaryFolder('postgres', async (dataDir) => {
     const server = await startPostgres(dataDir, quiet);
@@ -51,7 +51,7 @@ export async function realPostgres(): Promise<RealPostgres | Skipped> {
   });
 }
 
-/** A broker of its own: 2.15 (the default) or the oldest supported, 2.9. */
+/** A broker: 2.15 (the default) or the oldest supported, 2.9. */
 export async function realNats(version: '2.15' | '2.9' = '2.15'): Promise<RealNats | Skipped> {
   const binary = await natsBinary(version);
   if ('missing' in binary) return { skipped: `no nats-server ${version}: ${binary.missing}` };
@@ -78,7 +78,7 @@ async function inTemporaryFolder<T extends { stop(): Promise<void> }>(
   start: (dataDir: string, nodeId: string) => Promise<T>,
 ): Promise<T | Skipped> {
   const folder = await mkdtemp(join(tmpdir(), `holdfast-${what}-`));
-  await chmod(folder, 0o755); // as root Postgres runs as another user, who must get through
+  await chmod(folder, 0o755); // As root, Postgres runs as another user, who must get through.
   const dataDir = await openDataDir(join(folder, 'data'));
   const clear = async () => {
     await dataDir.release();

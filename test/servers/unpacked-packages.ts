@@ -1,4 +1,4 @@
-// Debian's packages for a test, fetched and unpacked once, beside the other caches of the checkout. No root, no install.
+// Debian packages for a test, fetched and unpacked once into the checkout's caches. Needs no root and installs nothing.
 
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { CACHE } from './real-servers.js';
 
 const COPY_MS = 20_000;
 
-/** @param name of the folder in the cache. */
+/** @param name the folder's name in the cache. */
 export async function unpackedOnce(
   name: string,
   packages: readonly string[],
@@ -24,7 +24,7 @@ export async function unpackedOnce(
     const unpacked = await unpackDebian(packages, work);
     if ('missing' in unpacked) return unpacked;
     await run('cp', ['-a', unpacked.folder, `${folder}.${process.pid}`], { deadlineMs: patientMs(COPY_MS) });
-    // Another may have been quicker: then its folder is as good.
+    // Another process may have been quicker: its folder is as good.
     await rename(`${folder}.${process.pid}`, folder).catch(() => rm(`${folder}.${process.pid}`, { recursive: true }));
     return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
   } finally {

@@ -1,4 +1,4 @@
-// Where a house keeps things: its own children's addresses, or the given ones.
+// The addresses of a system's stores: those of its own children, or the given ones.
 
 import { rememberedNats } from '../../../deploy/servers/nats-server.js';
 import { rememberedPostgresUrl } from '../../../deploy/servers/postgres-server.js';

@@ -1,15 +1,15 @@
-// A bounded load of orders over keep-alive connections, and the list of what was asked and answered: the
-// one that is kept outside the system, against which it is judged afterwards.
+// A bounded load of orders over keep-alive connections, and the log of all requests and answers. The log is
+// kept outside the system; the checks judge the system by it afterwards.
 //
-// A buyer that hears 503, or finds nobody listening, comes again as the reply says: with its key, or with
-// the order's id as the key. A buyer whose connection broke does not: nobody told it anything, and the
+// A buyer that gets 503, or a refused connection, tries again as the reply says: with its key, or with
+// the order's id as the key. A buyer whose connection broke does not try again, as it knows no outcome; the
 // check finds out what became of its order.
 
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { patientMs, until } from '../../deadlines.js';
 
-export interface Wish {
+export interface Purchase {
   readonly user: string;
   readonly key?: string;
   readonly items: readonly { readonly product_id: string; readonly quantity: number }[];
@@ -21,17 +21,17 @@ export interface Answer {
 }
 
 export interface Attempt {
-  /** Of performance.now(). */
+  /** In the time of performance.now(). */
   readonly sentAt: number;
   readonly endedAt: number;
-  /** Undefined: the connection failed, as `failure` says. */
+  /** Undefined if the connection failed; `failure` says how. */
   readonly answer?: Answer;
   readonly failure?: string;
 }
 
 export interface Entry {
-  readonly wish: Wish;
-  /** The key of the last attempt: the wish's own, or the id that a 503 told. */
+  readonly purchase: Purchase;
+  /** The key of the last attempt: the purchase's own, or the order's id from a 503. */
   key?: string;
   readonly attempts: Attempt[];
 }
@@ -40,9 +40,9 @@ export interface Entry {
 const REQUEST_MS = 20_000;
 const COME_AGAIN_MS = 200;
 
-export const bodyOf = ({ user, items }: Wish) => ({ user_id: user, items });
+export const bodyOf = ({ user, items }: Purchase) => ({ user_id: user, items });
 
-/** What the client knows at the end: the last answer; undefined when its last request died. */
+/** The last answer that the client got; undefined if its last request died. */
 export const lastAnswer = (entry: Entry): Answer | undefined => entry.attempts.at(-1)?.answer;
 
 export const orderIdIn = (text: string): string | undefined => /"order_id":"([^"]+)"/.exec(text)?.[1];
@@ -72,20 +72,20 @@ export function send(agent: Agent, url: string, method: string, body?: object, k
 export class Burst {
   readonly entries: Entry[] = [];
   readonly done: Promise<void>;
-  /** How many wishes have an answer other than 503. */
+  /** How many purchases have an answer other than 503. */
   answered = 0;
   private readonly agent: Agent;
   private stopped = false;
 
   constructor(
     private readonly url: string,
-    wishes: Iterable<Wish>,
+    purchases: Iterable<Purchase>,
     connections: number,
-    /** How long a buyer rests between two wishes; 0: not at all. */
+    /** The pause of a buyer between two purchases; 0 for none. */
     paceMs = 0,
   ) {
     this.agent = new Agent({ keepAlive: true, maxSockets: connections });
-    const queue = wishes[Symbol.iterator]();
+    const queue = purchases[Symbol.iterator]();
     const buyer = async () => {
       for (let next = queue.next(); !next.done && !this.stopped; next = queue.next()) {
         await this.place(next.value);
@@ -95,14 +95,14 @@ export class Burst {
     this.done = Promise.all(Array.from({ length: connections }, buyer)).then(() => this.agent.destroy());
   }
 
-  /** Resolves when so many have. */
+  /** Resolves when `count` purchases are answered. */
   async reached(count: number, withinMs = 60_000): Promise<void> {
     if (!(await until(() => this.answered >= count, withinMs, 2))) {
       throw new Error(`only ${this.answered} of ${count} orders were answered within ${withinMs} ms`);
     }
   }
 
-  /** No new wishes, and nobody comes again; what is under way ends. */
+  /** Starts no new purchase and no retry; requests under way end. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.done;
@@ -113,14 +113,14 @@ export class Burst {
     return this.entries.flatMap(({ attempts }) => attempts.filter(({ endedAt }) => endedAt >= from && endedAt <= to));
   }
 
-  private async place(wish: Wish): Promise<void> {
-    const entry: Entry = { wish, attempts: [], ...(wish.key !== undefined && { key: wish.key }) };
+  private async place(purchase: Purchase): Promise<void> {
+    const entry: Entry = { purchase, attempts: [], ...(purchase.key !== undefined && { key: purchase.key }) };
     this.entries.push(entry);
     for (;;) {
       const sentAt = performance.now();
       const times = () => ({ sentAt, endedAt: performance.now() });
       try {
-        const answer = await send(this.agent, `${this.url}/api/orders`, 'POST', bodyOf(wish), entry.key);
+        const answer = await send(this.agent, `${this.url}/api/orders`, 'POST', bodyOf(purchase), entry.key);
         entry.attempts.push({ ...times(), answer });
         if (answer.status !== 503) {
           this.answered++;
@@ -141,9 +141,13 @@ export class Burst {
   }
 }
 
-/** Sends all of it, and waits for the end. */
-export async function burst(url: string, wishes: Iterable<Wish>, connections: number): Promise<readonly Entry[]> {
-  const one = new Burst(url, wishes, connections);
+/** Sends all purchases, and waits for their end. */
+export async function burst(
+  url: string,
+  purchases: Iterable<Purchase>,
+  connections: number,
+): Promise<readonly Entry[]> {
+  const one = new Burst(url, purchases, connections);
   await one.done;
   return one.entries;
 }

@@ -1,7 +1,7 @@
-// EVENTS against the stored histories: exactly those events, none twice, in order per actor.
+// Checks EVENTS against the stored histories: exactly those events, none twice, in order per actor.
 //
-// An order's events are its rows in order_history, a product's its rows in inventory_operations; the id of
-// an event is its actor and that row's version. Read with nothing but the stream's own sequence.
+// An order's events are its rows in order_history, a product's its rows in inventory_operations. The id of
+// an event is its actor and the version of that row. The check relies on the stream's own sequence alone.
 
 import * as assert from 'uvu/assert';
 import { connectNats, type Nats } from '../../../bus/nats/nats.js';
@@ -11,7 +11,7 @@ import { until } from '../../deadlines.js';
 import { brokerUrl } from './addresses.js';
 import type { RealSystem } from './real-system.js';
 
-/** An event is on the stream within a second of its commit; the machine may be busy. */
+/** An event is on the stream within a second of its commit; the rest is for a busy machine. */
 const PUBLISHED_MS = 5_000;
 const SHOWN = 5;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -32,10 +32,10 @@ const STORED = `
       when 'commit' then 'committed' else operation_type || 'ed' end || '.v1'
   from inventory_operations`;
 
-export async function checkEvents(house: RealSystem, client: PostgresClient): Promise<void> {
+export async function checkEvents(system: RealSystem, client: PostgresClient): Promise<void> {
   const rows = await client.query<{ id: string; type: string }>('read the histories', STORED, [], 30_000);
   const stored = new Map(rows.map(({ id, type }) => [id, type]));
-  const nats = await connectNats(await brokerUrl(house), { name: 'fault test', log: quiet });
+  const nats = await connectNats(await brokerUrl(system), { name: 'fault test', log: quiet });
   try {
     const published: PublicEvent[] = [];
     let at = 0;

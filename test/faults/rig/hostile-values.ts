@@ -1,4 +1,4 @@
-/** What comes in from people who mean harm, and from programs that are merely broken. */
+/** Text that attackers and broken programs send. */
 
 export const HOSTILE_TEXTS: readonly string[] = [
   // SQL
@@ -35,7 +35,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
   ' ',
   '  padded  ',
   '',
-  // Names that mean something to JavaScript
+  // Names with a meaning in JavaScript
   '__proto__',
   'constructor',
   'prototype',

@@ -1,10 +1,10 @@
-// After the fact: the promises, held against the list that was kept outside the system.
+// Checks the promises after a test, against the log that was kept outside the system (burst.ts).
 //
-//   every order that got a 2xx is there, as it was answered; so is every refusal that named its order
-//   every key still gives its answer, word for word; one whose request died unanswered gets one order
-//   no buyer has two orders for one wish
-//   stock: on hand = received +/- adjusted - committed, held = 0 when nothing is under way, committed =
-//   what confirmed orders contain, and never below zero
+//   every order that got a 2xx exists as it was answered; so does every refused order that was named
+//   every key still gives its answer, word for word; a key whose request died unanswered gets one order
+//   no buyer has two orders for one purchase
+//   stock: on hand = received +/- adjusted - committed; held = 0 once nothing is under way; committed =
+//   the lines of confirmed orders; never below zero
 //   EVENTS holds the events of the stored histories (events-check.ts), and `holdfast verify` is clean
 
 import { Agent } from 'node:http';
@@ -20,39 +20,39 @@ const AT_ONCE = 40;
 const SETTLED_MS = 20_000;
 const SHOWN = 5;
 
-/** How the wishes ended, by status; `died`: nobody was told anything. */
+/** How the purchases ended, by status; `died` counts those without any answer. */
 type Tally = Readonly<Record<number | 'died', number>>;
 
 interface Checks {
-  /** The provider takes its time: an order is charged after it was answered. */
+  /** Set if the provider is slow: an order is charged after its answer. */
   readonly paysLater?: boolean;
 }
 
-/** All of it; how the wishes ended. */
-export async function checkLedger(house: RealSystem, entries: readonly Entry[], checks: Checks = {}): Promise<Tally> {
+/** Runs every check. @returns how the purchases ended. */
+export async function checkLedger(system: RealSystem, entries: readonly Entry[], checks: Checks = {}): Promise<Tally> {
   const wrong: string[] = [];
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
   try {
-    await inLanes(entries, (entry) => checkEntry(house, agent, entry, checks, wrong));
+    await inLanes(entries, (entry) => checkEntry(system, agent, entry, checks, wrong));
   } finally {
     agent.destroy();
   }
   assert.equal(wrong.slice(0, SHOWN), [], `${wrong.length} of ${entries.length} are not as they were answered`);
-  await settled(house);
-  const client = connectPostgres(await databaseUrl(house), { max: 2 });
+  await settled(system);
+  const client = connectPostgres(await databaseUrl(system), { max: 2 });
   try {
     await checkBuyers(client, entries);
     await checkStock(client);
-    await checkEvents(house, client);
+    await checkEvents(system, client);
   } finally {
     await client.end();
   }
-  await checkVerify(house);
+  await checkVerify(system);
   return tally(entries);
 }
 
-export async function checkVerify(house: RealSystem): Promise<void> {
-  const verdict = await house.verify();
+export async function checkVerify(system: RealSystem): Promise<void> {
+  const verdict = await system.verify();
   assert.is(verdict.code, 0, `verify: exit ${verdict.code}\n${verdict.output}`);
 }
 
@@ -65,15 +65,15 @@ export function tally(entries: readonly Entry[]): Tally {
   return counts;
 }
 
-/** Nothing is under way and Postgres has everything. */
-export async function settled(house: RealSystem): Promise<void> {
+/** Waits until nothing is under way and Postgres has everything. */
+export async function settled(system: RealSystem): Promise<void> {
   const sizes = async () => [
-    await house.metric('holdfast_orders_in_memory'),
-    await house.metric('holdfast_unflushed_events'),
-    await house.metric('holdfast_inbox_commands'),
+    await system.metric('holdfast_orders_in_memory'),
+    await system.metric('holdfast_unflushed_events'),
+    await system.metric('holdfast_inbox_commands'),
   ];
   const isQuiet = await until(async () => (await sizes()).every((size) => size === 0), SETTLED_MS, 50);
-  assert.ok(isQuiet, `in memory, unflushed, in the inbox: ${await sizes()}\n${house.lastWords()}`);
+  assert.ok(isQuiet, `in memory, unflushed, in the inbox: ${await sizes()}\n${system.lastWords()}`);
 }
 
 // ---------------------------------------------------------------- machinery
@@ -90,34 +90,34 @@ const isFinal = (answer: Answer | undefined): boolean =>
   answer !== undefined && [201, 402, 404, 409].includes(answer.status);
 
 async function checkEntry(
-  house: RealSystem,
+  system: RealSystem,
   agent: Agent,
   entry: Entry,
   { paysLater = false }: Checks,
   wrong: string[],
 ) {
-  const { wish, key } = entry;
+  const { purchase, key } = entry;
   const answer = lastAnswer(entry);
   const id = answer && orderIdIn(answer.text);
   if (id !== undefined && answer?.status !== 503) {
-    const found = await send(agent, `${house.url}/api/orders/${id}`, 'GET');
-    if (found.status !== 200) wrong.push(`${wish.user}: ${answer?.text} was answered, and now ${found.text}`);
+    const found = await send(agent, `${system.url}/api/orders/${id}`, 'GET');
+    if (found.status !== 200) wrong.push(`${purchase.user}: ${answer?.text} was answered, and now ${found.text}`);
     else if (answer?.status === 201 && !paysLater && dataOf(found) !== dataOf(answer)) {
-      wrong.push(`${wish.user}: it was answered ${answer.text}, and is ${found.text}`);
+      wrong.push(`${purchase.user}: it was answered ${answer.text}, and is ${found.text}`);
     } else if (isFinal(answer) && answer?.status !== 201 && !found.text.includes('"status":"failed"')) {
-      wrong.push(`${wish.user}: it was refused by ${answer?.text}, and is ${found.text}`);
+      wrong.push(`${purchase.user}: it was refused by ${answer?.text}, and is ${found.text}`);
     }
   }
   if (key === undefined) return;
-  const place = () => send(agent, `${house.url}/api/orders`, 'POST', bodyOf(wish), key);
+  const place = () => send(agent, `${system.url}/api/orders`, 'POST', bodyOf(purchase), key);
   let one = await place();
   for (const deadline = performance.now() + SETTLED_MS; !isFinal(one) && performance.now() < deadline; )
     one = await place();
   const two = await place();
-  if (!isFinal(one)) wrong.push(`${wish.user}: key ${key} answers ${one.status} ${one.text}`);
-  if (!isSame(one, two, paysLater)) wrong.push(`${wish.user}: key ${key} answers ${one.text}, then ${two.text}`);
+  if (!isFinal(one)) wrong.push(`${purchase.user}: key ${key} answers ${one.status} ${one.text}`);
+  if (!isSame(one, two, paysLater)) wrong.push(`${purchase.user}: key ${key} answers ${one.text}, then ${two.text}`);
   if (answer !== undefined && isFinal(answer) && !isSame(answer, one, paysLater)) {
-    wrong.push(`${wish.user}: key ${key} answered ${answer.text}, and now ${one.text}`);
+    wrong.push(`${purchase.user}: key ${key} answered ${answer.text}, and now ${one.text}`);
   }
 }
 
@@ -126,7 +126,7 @@ const isSame = (a: Answer, b: Answer, paysLater: boolean): boolean =>
 
 const dataOf = ({ text }: Answer): string => JSON.stringify((JSON.parse(text) as { data: unknown }).data);
 
-/** A buyer of ours has one wish: at most one order; and one at least, where anything was promised. */
+/** Each buyer has one purchase: at most one order, and at least one where the system promised one. */
 async function checkBuyers(client: PostgresClient, entries: readonly Entry[]): Promise<void> {
   const rows = await client.query<{ user_id: string; orders: number }>(
     'count the orders of each buyer',
@@ -136,7 +136,7 @@ async function checkBuyers(client: PostgresClient, entries: readonly Entry[]): P
   const promised = new Map<string, boolean>();
   for (const entry of entries) {
     const isPromised = entry.key !== undefined || (lastAnswer(entry)?.status ?? 503) !== 503;
-    promised.set(entry.wish.user, promised.get(entry.wish.user) === true || isPromised);
+    promised.set(entry.purchase.user, promised.get(entry.purchase.user) === true || isPromised);
   }
   const wrong = [...promised].filter(([user, isPromised]) => {
     const count = orders.get(user) ?? 0;

@@ -1,5 +1,5 @@
-// Products that were moved over HTTP, and what each question about their past must be answered: reckoned from what
-// was acknowledged, and from nothing that was read, but for the moments at which it happened.
+// Products that were moved over HTTP, and the right answer to every query about their past. The expectation is
+// computed from acknowledged writes; only the times of the movements are read from the system.
 
 import * as assert from 'uvu/assert';
 import { until } from '../../deadlines.js';
@@ -27,11 +27,11 @@ export class MovedStock {
   /** By product, oldest first: the balance after each movement. */
   private readonly balances = new Map<string, number[]>();
 
-  private constructor(private readonly house: RealSystem) {}
+  private constructor(private readonly system: RealSystem) {}
 
-  static async made(house: RealSystem): Promise<MovedStock> {
-    const stock = new MovedStock(house);
-    await house.stock(PRODUCTS, FIRST);
+  static async made(system: RealSystem): Promise<MovedStock> {
+    const stock = new MovedStock(system);
+    await system.stock(PRODUCTS, FIRST);
     for (const product of PRODUCTS) stock.balances.set(product, [FIRST]);
     for (let i = 0; i < MOVES; i++) await stock.move(i);
     return stock;
@@ -41,7 +41,7 @@ export class MovedStock {
   async move(by = 1): Promise<void> {
     for (const [product, balances] of this.balances) {
       const delta = by + 1;
-      const reply = await this.house.post(`/api/inventory/${encodeURIComponent(product)}/adjust`, {
+      const reply = await this.system.post(`/api/inventory/${encodeURIComponent(product)}/adjust`, {
         delta,
         reason: 'moved',
       });
@@ -50,7 +50,7 @@ export class MovedStock {
     }
   }
 
-  /** By path, the `data` of the answer. Read once the read model has all of it, and then held against what was acknowledged. */
+  /** By path, the `data` of the answer. Read once the read model is complete, and checked against acknowledged writes. */
   async truths(): Promise<Map<string, string>> {
     const answers = new Map<string, string>();
     for (const [product, balances] of this.balances) {
@@ -73,7 +73,7 @@ export class MovedStock {
       const at = all[7]?.created_at ?? '';
       const last = all.find(({ created_at }) => created_at <= at);
       const past = `${ledger}?at=${at}`;
-      const { text = '{}' } = (await this.house.ask(past)) ?? {};
+      const { text = '{}' } = (await this.system.ask(past)) ?? {};
       const told = (JSON.parse(text) as { data: { on_hand: number; last_operation: unknown } }).data;
       assert.equal([told.on_hand, told.last_operation], [last?.on_hand_after, last]);
       add(past, told);
@@ -82,7 +82,7 @@ export class MovedStock {
   }
 
   private async list(path: string): Promise<Listed> {
-    const reply = await this.house.ask(path);
+    const reply = await this.system.ask(path);
     assert.is(reply?.status, 200, reply?.text);
     return JSON.parse(reply?.text ?? '{}') as Listed;
   }

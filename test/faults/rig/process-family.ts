@@ -1,11 +1,11 @@
-// A process and all that it started, as Linux tells: whom a signal to a server as a whole has to reach.
+// A process and all its descendants, from Linux: a signal to a whole server must reach each of them.
 
 import { readFileSync } from 'node:fs';
 import { until } from '../../deadlines.js';
 
 const SETTLE_MS = 2_000;
 
-/** Those below it, the nearest first. */
+/** The descendants, nearest first. */
 export function family(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
@@ -33,7 +33,7 @@ function tell(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Stops a server with all its processes, and returns when none of them runs; the returned function lets go. */
+/** Stops a server with all its processes. Returns when none of them runs; the returned function resumes them. */
 export async function freeze(pid: number): Promise<() => void> {
   const all = new Set<number>();
   const isStopped = () => {

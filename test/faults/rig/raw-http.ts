@@ -1,6 +1,6 @@
 /**
- * HTTP/1.1 by hand on one connection that is kept: what a client library would refuse to send is sent
- * byte by byte. One request at a time; no wait without a deadline.
+ * HTTP/1.1 by hand on one kept connection: it sends byte by byte what a client library would refuse
+ * to send. One request at a time; no wait without a deadline.
  */
 
 import { connect, type Socket } from 'node:net';
@@ -12,7 +12,7 @@ export interface WireReply {
   readonly text: string;
 }
 
-/** The connection ended, or the deadline passed, before there was a whole reply. */
+/** The connection ended, or the deadline passed, before the reply was complete. */
 interface NoReply {
   readonly none: string;
 }
@@ -30,7 +30,7 @@ export class Wire {
     private readonly host = '127.0.0.1',
   ) {}
 
-  /** @param bodiless the reply has no body whatever it announces (HEAD). */
+  /** @param bodiless the reply has no body, whatever its headers announce (HEAD). */
   async send(bytes: Buffer, bodiless = false): Promise<WireReply | NoReply> {
     const socket = this.socket ?? this.open();
     const deadline = Date.now() + patientMs(ANSWER_MS);

@@ -1,8 +1,8 @@
-// A Holdfast of its own for a scenario: the real process with its real children, in a temporary DATA_DIR,
-// on free ports, in an environment that holds nothing but what is said here.
+// A Holdfast for one test: the real process with its real children, in a temporary DATA_DIR, on free ports,
+// in an environment that holds only the variables set here.
 //
-// Law: only what was started here is signalled, by pid and start time; whatever happens to the test,
-// nothing of it is left when the test's process ends. No wait without a deadline.
+// Law: the test signals only processes that it started, by pid and start time. When the test's process ends,
+// none of them is left, however the test went. No wait without a deadline.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
@@ -37,12 +37,12 @@ interface Ended {
 
 const built = new Set<RealSystem>();
 process.on('exit', () => {
-  for (const house of built) house.raze();
+  for (const system of built) system.raze();
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
 
 export class RealSystem {
-  /** What it has said, on both streams. */
+  /** The output of stdout and stderr. */
   output = '';
   private process: ChildProcess | undefined;
   private ended: Promise<Omit<Ended, 'tookMs'>> | undefined;
@@ -55,16 +55,16 @@ export class RealSystem {
     readonly env: Environment,
   ) {}
 
-  /** @returns why not, where no nats-server is to be had; the caller says SKIP. */
+  /** @returns the reason if there is no nats-server; the caller then prints SKIP. */
   static async build(env: Environment = {}): Promise<RealSystem | { readonly skipped: string }> {
     const nats = await natsBinary();
     if ('missing' in nats) return { skipped: `no nats-server: ${nats.missing}` };
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-fault-'));
-    await chmod(folder, 0o755); // as root Postgres runs as another user, who must get through
+    await chmod(folder, 0o755); // As root, Postgres runs as another user, who must get through.
     await mkdir(join(folder, 'bin'));
     await symlink(nats.command, join(folder, 'bin', 'nats-server'));
     const [port, inventoryPort] = [await freePort(), await freePort()];
-    const house = new RealSystem(folder, port, inventoryPort, {
+    const system = new RealSystem(folder, port, inventoryPort, {
       PATH: `${join(folder, 'bin')}${delimiter}${process.env.PATH}`,
       HOME: process.env.HOME ?? folder,
       DATA_DIR: join(folder, 'data'),
@@ -74,15 +74,15 @@ export class RealSystem {
       SEED: 'none',
       ...env,
     });
-    built.add(house);
-    return house;
+    built.add(system);
+    return system;
   }
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** As a header, of whoever may do everything; empty where all doors are open. */
+  /** The admin's credential as a header; empty where authentication is off. */
   get credential(): Readonly<Record<string, string>> {
     const { ADMIN_KEY } = this.env;
     return ADMIN_KEY === undefined ? {} : { authorization: `Bearer ${ADMIN_KEY}` };
@@ -92,7 +92,7 @@ export class RealSystem {
     return this.env.DATA_DIR ?? '';
   }
 
-  /** What stands in another house's folder belongs to that one. */
+  /** A system that was given another system's folder does not own that folder. */
   private get isOwnFolder(): boolean {
     return this.dataDir.startsWith(this.folder);
   }
@@ -101,13 +101,13 @@ export class RealSystem {
     return this.process?.pid ?? 0;
   }
 
-  /** Starts the process and no more; `changes` hold for this run. */
+  /** Starts the process without waiting; `changes` hold for this run. */
   open(changes: Environment = {}, command = process.execPath, args: readonly string[] = [MAIN]): void {
     const child = spawn(command, args, {
       cwd: CHECKOUT,
       env: { ...this.env, ...changes },
       stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true, // what a terminal sends to the test is not for it
+      detached: true, // A terminal's signals to the test must not reach it.
     });
     const hear = (chunk: Buffer) => {
       this.output = (this.output + chunk.toString()).slice(-KEPT_OUTPUT);
@@ -119,7 +119,7 @@ export class RealSystem {
     this.watch(child.pid);
   }
 
-  /** Starts it and waits until it is ready; how long that took. */
+  /** Starts the process and waits until it is ready. @returns the milliseconds that this took. */
   async start(changes: Environment = {}): Promise<number> {
     const since = performance.now();
     this.open(changes);
@@ -128,7 +128,7 @@ export class RealSystem {
   }
 
   async ready(withinMs: number): Promise<void> {
-    // One that was killed has a signal and no code.
+    // A killed process has a signal and no exit code.
     const runs = () => this.process?.exitCode === null && this.process.signalCode === null;
     const there = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
     if ((await until(there, withinMs)) && runs()) {
@@ -139,7 +139,7 @@ export class RealSystem {
     throw new Error(`not ready within ${withinMs} ms: ${said?.text ?? 'no answer'}\n${this.lastWords()}`);
   }
 
-  /** One question; undefined: no answer in time. */
+  /** One GET; undefined if no answer came in time. */
   async ask(path: string, port = this.port): Promise<{ status: number; text: string; tookMs: number } | undefined> {
     const since = performance.now();
     try {
@@ -164,27 +164,27 @@ export class RealSystem {
     return { status: reply.status, text: await reply.text() };
   }
 
-  /** Puts products on the shelf, each with the same stock. */
+  /** Receives products, each with the same stock. */
   async stock(products: readonly string[], stock: number): Promise<void> {
     const all = products.map((id) => ({ product_id: id, name: id, unit_price: 9.99, currency: 'USD', stock }));
     const reply = await this.post('/api/inventory', { products: all });
     if (reply.status >= 300) throw new Error(`the products were not taken: ${reply.text}`);
   }
 
-  /** A sample out of /metrics; NaN where there is none. */
+  /** A sample of /metrics; NaN if it is absent. */
   async metric(name: string): Promise<number> {
     const text = (await this.ask('/metrics'))?.text ?? '';
     return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   }
 
-  /** The pid of its nats-server or postmaster now; 0 where there is none. */
+  /** The pid of the system's nats-server or postmaster; 0 if there is none. */
   childPid(part: Part): number {
     const file = join(this.dataDir, 'children', `${part}.json`);
     if (!existsSync(file)) return 0;
     return (JSON.parse(readFileSync(file, 'utf8')) as ProcessMark).pid;
   }
 
-  /** To one of its own: SIGSTOP, SIGCONT, SIGKILL. */
+  /** Signals one of the system's own servers: SIGSTOP, SIGCONT, SIGKILL. */
   signalChild(part: Part, signal: NodeJS.Signals): void {
     const pid = this.childPid(part);
     if (pid === 0) throw new Error(`there is no ${part} of ours`);
@@ -197,13 +197,13 @@ export class RealSystem {
     this.process?.kill(signal);
     const late = new Promise<never>((_, reject) => {
       const say = () => reject(new Error(`no end within ${withinMs} ms of ${signal}\n${this.lastWords()}`));
-      setTimeout(say, patientMs(withinMs)).unref(); // the child itself keeps us waiting
+      setTimeout(say, patientMs(withinMs)).unref(); // The child itself keeps this process alive.
     });
     const ended = await this.over(late);
     return { ...ended, tookMs: performance.now() - since };
   }
 
-  /** How it ended, once it has. */
+  /** Waits for the end of the process. */
   async over(late: Promise<never> = new Promise(() => {})): Promise<Omit<Ended, 'tookMs'>> {
     if (this.ended === undefined) throw new Error('it was never started');
     return Promise.race([this.ended, late]);
@@ -227,19 +227,19 @@ export class RealSystem {
     return this.output.trim().split('\n').slice(-lines).join('\n');
   }
 
-  /** Everything that was started for it and still runs. */
+  /** Every process that was started for the system and still runs. */
   left(): readonly ProcessMark[] {
     if (this.isOwnFolder) for (const part of ['nats', 'postgres'] as const) this.watch(this.childPid(part));
     return [...this.seen.values()].filter(isAlive);
   }
 
-  /** Remembers a process as belonging to this house. */
+  /** Notes a process as belonging to this system. */
   watch(pid: number | undefined): void {
     const mark = pid === undefined ? undefined : markOf(pid);
     if (mark !== undefined) this.seen.set(mark.pid, mark);
   }
 
-  /** The end of the scenario, however it went. */
+  /** Ends the system, however the test went. */
   async demolish(): Promise<void> {
     if (this.process?.exitCode === null && this.process.signalCode === null) {
       await this.end('SIGTERM').catch(() => {});
@@ -247,13 +247,13 @@ export class RealSystem {
     this.raze();
   }
 
-  /** Without a wait: for the end of the test's own process. */
+  /** Kills at once, without waiting: for the end of the test's own process. */
   raze(): void {
     for (const { pid } of this.left()) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // gone meanwhile
+        // already ended
       }
     }
     const elsewhere = join(this.dataDir, 'postgres.json');

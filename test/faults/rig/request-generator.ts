@@ -1,6 +1,6 @@
 /**
- * Requests made from the OpenAPI document that a running Holdfast serves: valid, nearly valid and hostile.
- * What is added to the document is asked for by itself; operations that change the node for all are left out.
+ * Requests made from the OpenAPI document of a running Holdfast: valid, nearly valid and hostile.
+ * An operation that is added to the document is covered by itself. Operations that change the whole node are left out.
  */
 import {
   type Described,
@@ -22,20 +22,20 @@ import {
 export interface Generated {
   readonly kind: 'valid' | 'nearly valid' | 'hostile';
   readonly method: string;
-  /** As it is sent. */
+  /** The path as it is sent. */
   readonly target: string;
   readonly bytes: Buffer;
 }
 
-/** Real ids by the name of a parameter or field, so that what is valid also finds something. */
+/** Real ids by the name of a parameter or field, so that valid requests also find something. */
 type Known = { readonly [name: string]: readonly (string | number)[] };
 
 interface Draft {
   method: string;
   target: string;
-  /** Lines. */
+  /** Header lines. */
   headers: string[];
-  /** A value is sent as JSON, a text as it is; none for undefined. */
+  /** A value is sent as JSON, a text unchanged, undefined as no body. */
   body: unknown;
   contentType: string | undefined;
 }
@@ -49,7 +49,7 @@ type Schema = JsonSchema & {
 };
 
 const DEEPEST = 5;
-/** Also for `__proto__`, which an assignment would not make a field of. */
+/** Also for `__proto__`, which a plain assignment would not store as a field. */
 const PLAIN = { enumerable: true, configurable: true, writable: true };
 
 export class Requests {
@@ -175,7 +175,7 @@ export class Requests {
     else this.spoilPart(draft);
   }
 
-  /** One field somewhere in the body: another value, gone, or one too many. */
+  /** Changes one field somewhere in the body: another value, absent, or one too many. */
   private spoilField(draft: Draft): void {
     const places: { readonly inside: Record<string, unknown>; readonly name: string }[] = [];
     const walk = (value: unknown) => {
@@ -197,7 +197,7 @@ export class Requests {
     else Object.defineProperty(inside, this.pick(HOSTILE_TEXTS), { value: 1, ...PLAIN });
   }
 
-  /** A piece of the path, or a parameter. */
+  /** Changes a segment of the path, or a parameter. */
   private spoilPart(draft: Draft): void {
     const [path = '', query = ''] = draft.target.split('?', 2);
     const text = () => encoded(this.pick(HOSTILE_TEXTS)).slice(0, 10_000);
@@ -254,10 +254,10 @@ export class Requests {
   }
 }
 
-/** Half characters cannot be written as UTF-8: they come as bytes that are none. */
+/** A lone surrogate cannot be written as UTF-8: it is sent as its invalid bytes. */
 const encoded = (text: string): string => (/\p{Cs}/u.test(text) ? '%ED%A0%80' : encodeURIComponent(text));
 
-/** Small, seeded, good enough to choose. */
+/** A small seeded generator, good enough to choose with. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,14 +1,14 @@
 /**
- * A page that is a tour: `sh` blocks, and below each what its commands printed. A cut in that (…) stands for
- * anything. A page is a list of steps, a step is run in a terminal that lasts, and a step that is not true any
- * more is written anew from what was printed, with its cuts where they were.
+ * A page that is a tour: `sh` blocks, and below each the output of its commands. A cut (…) in an output matches
+ * any text. A page is a list of steps, and one shell runs them all. A step whose output has changed is rewritten
+ * from the new output, with its cuts in the same places.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { patientMs } from '../../deadlines.js';
 
 export interface Step {
-  /** The heading it stands under. */
+  /** The heading above the step. */
   readonly section: string;
   readonly script: string;
   readonly printed: string;
@@ -27,7 +27,7 @@ export function stepsOf(page: string): readonly Step[] {
   }));
 }
 
-/** What a step asks for, each request as `GET /path`. */
+/** The requests of a step, each as `GET /path`. */
 export function requestsIn({ script }: Step): string[] {
   const lines = script.replace(/\\\n\s*/g, ' ').match(/curl (?:'[^']*'|"[^"]*"|[^'"\n|)])*/g) ?? [];
   return lines.flatMap((line) => {
@@ -37,11 +37,11 @@ export function requestsIn({ script }: Step): string[] {
   });
 }
 
-/** May be run again until it shows what it is to show: what lags a little is looked at and not changed. */
+/** Whether a step may be repeated until its output matches: it only reads, and the read model may lag. */
 export const onlyLooks = (step: Step): boolean =>
   !/holdfast/.test(step.script) && requestsIn(step).every((request) => request.startsWith('GET '));
 
-/** Whether this was printed: times and drawn ids differ from run to run, nothing else may. */
+/** Whether the output matches. Times and drawn ids differ from run to run; nothing else may. */
 export function isTrue(written: string, printed: string): boolean {
   const pieces = stable(written).split(CUT);
   const text = stable(printed);
@@ -54,13 +54,13 @@ export function isTrue(written: string, printed: string): boolean {
   return at === text.length;
 }
 
-/** The page with one step's output as it was printed now. */
+/** The page with the new output of one step. */
 export const rewritten = (page: string, { script, printed }: Step, now: string): string =>
   page.replace(`\`\`\`sh\n${script}\`\`\``, '\0').replace(/\0\n```(\w+)\n[^`]*```/, (_, kind: string) => {
     return `\`\`\`sh\n${script}\`\`\`\n\`\`\`${kind}\n${cutAs(printed, plain(now))}\n\`\`\``;
   });
 
-/** A shell that lasts: variables stay from one step to the next. */
+/** A shell for all steps: variables stay from one step to the next. */
 export class Terminal {
   private printed = '';
   private heard = () => {};
@@ -79,7 +79,7 @@ export class Terminal {
     return new Terminal(spawn('bash', ['-s'], { cwd, env: { ...env }, stdio: 'pipe' }));
   }
 
-  /** What the commands printed; each ends its line. */
+  /** @returns the output of the commands. */
   async run(script: string, withinMs: number): Promise<string> {
     this.printed = '';
     const commands = script.replace(/\\\n\s*/g, ' ').trim();
@@ -104,10 +104,10 @@ export class Terminal {
 // ---------------------------------------------------------------- machinery
 
 const END = '\u001e';
-/** The end of a command; a line that goes on in quotes is none. */
+/** The end of a command; a line that continues inside quotes is not one. */
 const LINE_END = /\n(?=(?:[^']*'[^']*')*[^']*$)/g;
 
-/** Without the carriage returns of headers, and without lines that are empty. */
+/** Drops the carriage returns of headers, and empty lines. */
 const plain = (text: string): string =>
   text
     .replace(/\r/g, '')
@@ -123,7 +123,7 @@ const stable = (text: string): string =>
 
 const ANCHOR = 12;
 
-/** Cut between what stood before and behind each cut of old; whole where that is not to be found any more. */
+/** Cuts the output where the old text before and after each cut matches; whole if it no longer matches. */
 function cutAs(old: string, now: string): string {
   const pieces = plain(old).split(CUT);
   let [cut, at] = ['', 0];
