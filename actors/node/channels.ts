@@ -1,13 +1,12 @@
 /**
- * Letters between partitions have exactly one effect, in order per channel (from, to), whatever the
- * bus loses, repeats or reorders.
+ * A letter between partitions has exactly one effect, in order per channel (from, to), even if the bus loses,
+ * repeats or reorders letters.
  *
- *  C1. A letter has a number, dense from 1 in its channel, and keeps it in all its repeats.
- *  C2. The receiver handles only last + 1; what it has seen it confirms again and drops.
- *  C3. The sender keeps a letter until it is confirmed; a confirmation leaves only after the append
- *      that moved the watermark.
+ *  C1. A letter has a number, dense from 1 in its channel. Every repeat of the letter has the same number.
+ *  C2. The receiver handles only the letter last + 1. It confirms earlier letters again and drops them.
+ *  C3. The sender keeps a letter until it is confirmed. A confirmation leaves only after the append that moved the
+ *      watermark.
  */
-
 import type { NumberedLetter } from '../ports/letters.js';
 import type { PartitionRow } from '../ports/snapshot-rows.js';
 
@@ -16,9 +15,9 @@ interface Outbox {
   unconfirmed: NumberedLetter[];
 }
 
-/** One partition's counters, both ways. */
+/** The counters of one partition, as sender and as receiver. */
 export class Channels {
-  /** Changed since its row was last collected. */
+  /** Changed since the partition's row was last collected. */
   dirty = false;
   private readonly seenBy = new Map<number, number>();
   private readonly sentTo = new Map<number, Outbox>();
@@ -30,12 +29,12 @@ export class Channels {
     }
   }
 
-  /** The highest letter handled from there. */
+  /** The number of the last letter handled from that partition. */
   seen(from: number): number {
     return this.seenBy.get(from) ?? 0;
   }
 
-  /** channels.C2: moves the watermark; a turn that is taken back sets it back. */
+  /** channels.C2: moves the watermark. A cascade that is taken back sets it back. */
   moveSeen(from: number, to: number): void {
     this.seenBy.set(from, to);
     this.dirty = true;
@@ -60,7 +59,7 @@ export class Channels {
     this.dirty = true;
   }
 
-  /** channels.C3. @returns how many letters it let go. */
+  /** channels.C3: drops confirmed letters. @returns how many were dropped. */
   confirm(to: number, upTo: number): number {
     const box = this.sentTo.get(to);
     if (box === undefined) return 0;

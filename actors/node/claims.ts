@@ -1,18 +1,18 @@
 /**
- * Who owns which partition, as the claims log tells it.
+ * Which node owns which partition, folded from the claims log.
  *
- *  K1. A claim stands only on a release or on a seal: before a partition is claimed from a journal that
- *      has not released it, that journal is sealed.
- *  K2. Epochs of a partition grow by one with each claim; a release keeps the epoch.
- *  K3. Every record carries the whole map, appended by compare-and-set: who loses reads again.
+ *  K1. A claim follows a release or a seal. Before a node claims a partition that its owner has not released, it seals
+ *      the owner's journal.
+ *  K2. A partition's epoch grows by one with each claim; a release keeps the epoch.
+ *  K3. Every record carries the whole map and is appended by compare-and-set. A node that loses reads the log again.
  */
 import type { JournalId, NodeId } from '../ids.js';
 import type { Claim, ClaimsRecord, NodeNames } from './record.js';
 
 export interface Ownership {
-  /** By partition: who holds it now, or held it last. */
+  /** By partition: its present owner, or its last one. */
   readonly map: readonly (Claim | null)[];
-  /** By partition: its claims, oldest first, as far back as the log still stands. */
+  /** By partition: its claims, oldest first, as far back as the log still reaches. */
   readonly chains: readonly (readonly Claim[])[];
   readonly names: NodeNames;
 }
@@ -38,7 +38,7 @@ export function foldClaims(records: readonly ClaimsRecord[], partitions: number)
   return { map, chains, names };
 }
 
-/** What stands between a node and a partition. */
+/** A partition as a node sees it: free to claim, its own, or another node's. */
 type Standing = 'free' | 'mine' | 'others';
 
 export const standing = (claim: Claim | null, me: NodeId): Standing =>
@@ -55,10 +55,10 @@ export const withClaims = (
     partitions.includes(partition) ? { epoch: (claim?.epoch ?? 0) + 1, node, journal } : claim,
   );
 
-/** The names of those who stand in the map. */
+/** The names of the nodes that the map names. */
 export const namesIn = (map: readonly (Claim | null)[], names: NodeNames): NodeNames =>
   Object.fromEntries(Object.entries(names).filter(([node]) => map.some((claim) => claim?.node === node)));
 
-/** The map after the journal's owner has let go of what it still holds there. */
+/** The map after the owner of the journal has released all partitions that it still owns. */
 export const withRelease = (map: readonly (Claim | null)[], journal: JournalId, n: number): (Claim | null)[] =>
   map.map((claim) => (claim?.journal === journal && claim.released === undefined ? { ...claim, released: n } : claim));

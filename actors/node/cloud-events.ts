@@ -1,13 +1,12 @@
 /**
- * What the world is told: each event of a turn as one CloudEvents 1.0 event in JSON (cloudevents.io).
+ * The public events: each event of a turn as one CloudEvents 1.0 event in JSON (cloudevents.io).
  *
- * Law: the text is a function of the journal alone, so that whoever publishes a turn publishes the same
- * bytes, and an event has the same id always: `<kind>/<actor id>/<version>`. Types end in a version;
- * their data changes only by addition. Fields are named as in the REST API; amounts are decimals of the
- * currency beside them.
+ * Law: the text is a function of the journal alone. So every node that publishes a turn publishes the same bytes, and an
+ * event always has the same id: `<kind>/<actor id>/<version>`. A type ends in a version; its data changes only by
+ * addition. Fields have the names of the REST API. An amount is a decimal of the currency beside it.
  *
- * Written out by hand: this runs for every event of every order. What is free text goes through
- * JSON.stringify, the rest are words and numbers of ours.
+ * The JSON is written by hand, because this code runs for every event of every order. Free text goes through
+ * JSON.stringify; the rest are our own words and numbers.
  */
 import { flat } from '../flat-text.js';
 import type { Address } from '../ids.js';
@@ -17,10 +16,10 @@ import { quoted } from '../quoted-text.js';
 import { MOST_BYTES_OF_ONE } from './message-room.js';
 import type { Cascade, TurnRecord } from './record.js';
 
-/** Ends an event log: a batch without events, which no turn has. */
+/** Ends an event log: a batch without events. No turn publishes an empty batch. */
 export const EVENTS_SEAL = '[]';
 
-/** A turn's events in order, as one JSON array; empty text when it has none. */
+/** A turn's events in order, as one JSON array; empty text when the turn has no events. */
 export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: string): string {
   const frame = eventFrame(turn.at, source);
   let text = '';
@@ -31,7 +30,7 @@ export function eventBatch(turn: Pick<TurnRecord, 'at' | 'cascades'>, source: st
   return text === '' ? '' : `[${text}]`;
 }
 
-/** What all events of a turn share, made once; each part stands between what differs. */
+/** The texts that all events of a turn share, made once. */
 export interface EventFrame {
   readonly types: Types;
   readonly time: string;
@@ -43,7 +42,7 @@ export const eventFrame = (at: number, source: string): EventFrame => ({
   time: flat(',"time":"', new Date(at).toISOString(), '","datacontenttype":"application/json","correlationid":'),
 });
 
-/** By the event's type: from the source to the subject. */
+/** By the event's type: the text from the source to the subject. */
 interface Types {
   readonly source: string;
   readonly quotedSource: string;
@@ -51,7 +50,7 @@ interface Types {
   readonly product: { readonly [T in ProductEvent['type']]: string };
 }
 
-/** Of the source that was asked for last: a process has one. */
+/** The types of the last source: a process has only one. */
 let types: Types | undefined;
 
 function typesOf(source: string): Types {
@@ -68,7 +67,7 @@ function typesOf(source: string): Types {
   return types;
 }
 
-/** One cascade's events with commas between, for who collects a turn piece by piece. */
+/** One cascade's events with commas between. A caller collects a turn cascade by cascade. */
 export function cascadeEvents({ correlation, events }: Cascade, frame: EventFrame): string {
   const abouts: About[] = [];
   let about: About | undefined;
@@ -91,12 +90,12 @@ export function cascadeEvents({ correlation, events }: Cascade, frame: EventFram
   return text;
 }
 
-/** Of an event's envelope, beside what differs. */
+/** Size of an event's envelope without the parts that differ. */
 const ENVELOPE_BYTES = 320;
-/** Names of fields are at most so much longer than in the journal, and amounts as decimals. */
+/** Field names and amounts take at most this many times the space they take in the journal. */
 const LONGER = 2;
 
-/** What one cascade's events will take at most, in UTF-8; known without writing them. */
+/** An upper bound of the bytes of one cascade's events in UTF-8, without writing them. */
 export function mostEventBytes(
   cascade: { readonly correlation: string; readonly events: readonly (Pick<ActorEvent, 'of'> & { json: string })[] },
   { types }: EventFrame,
@@ -108,13 +107,13 @@ export function mostEventBytes(
   return bytes;
 }
 
-/** What all events of one actor in one cascade share: what stands before the version, and from the subject on. */
+/** The texts that all events of one actor in one cascade share: before the version, and from the subject on. */
 interface About extends Pick<Address, 'kind' | 'id'> {
   readonly head: string;
   readonly rest: string;
 }
 
-/** So many of a cascade's actors are looked for again, one by one. */
+/** Most actors of a cascade whose texts are kept: the search for them is linear. */
 const ABOUTS = 8;
 
 function aboutOf({ kind, id }: Address, correlation: string, { time }: EventFrame): About {
@@ -229,7 +228,7 @@ function answerText(answer: HoldAnswer): string {
   return `${head},"available":${available}${price}}`;
 }
 
-/** In the type it was sent in. */
+/** The user id in the JSON type that the client sent: number or text. */
 const userText = (user: string, isNumber: boolean): string =>
   isNumber && /^-?(0|[1-9]\d*)$/.test(user) ? user : quoted(user);
 

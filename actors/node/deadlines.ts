@@ -1,9 +1,9 @@
 /**
- * When the runtime has something to ask of an order by itself: to time out, or to send the holds that are late.
+ * The commands that the runtime itself sends to an order when a time is reached: `timeOut` and `sendLate`.
  *
- *  E1. A pending order has `orderTimeoutMs`, and from when all is held at most `holdTtlMs`, unless that is
- *      extended; an extension never makes it shorter.
- *  E2. All of it counts running time (timers.ts). A start begins anew: nothing is given up for an outage.
+ *  E1. A pending order times out after `orderTimeoutMs`. Once every line is held, it has at most `holdTtlMs`,
+ *      unless the hold is extended. An extension never makes the time shorter.
+ *  E2. Deadlines count running time (timers.ts). A start sets them anew, so no order times out because of an outage.
  */
 import { limits } from '../limits.js';
 import { timerRuns } from '../order/order.js';
@@ -35,7 +35,7 @@ export class Deadlines {
     this.timers.advance(monotonicMs, isServing);
   }
 
-  /** Sets what the order's state asks for. */
+  /** Sets the timers that the order's state needs. */
   follow(entry: OrderEntry): void {
     const { state } = entry;
     if (!timerRuns(state)) return;
@@ -55,12 +55,12 @@ export class Deadlines {
     }
   }
 
-  /** deadlines.E1: the timer that is set finds the later deadline when it is due. */
+  /** deadlines.E1: the timer that is already set finds the later deadline when it is due. */
   extend(entry: OrderEntry): void {
     entry.deadlineMs = Math.max(entry.deadlineMs ?? 0, this.timers.nowMs + this.settings.holdTtlMs);
   }
 
-  /** What to ask of whom now, at most as much as a turn takes. */
+  /** The commands that are due now, at most as many as one turn takes. */
   due(): Due[] {
     return this.timers.due(limits.turnCommands).flatMap(({ order, what }): Due[] => {
       const entry = this.world.orders.get(order);

@@ -1,5 +1,6 @@
 /**
- * What goes into a node and what comes out: the node itself does no I/O. A driver hands inputs in, takes effects out and carries them out.
+ * The inputs and effects of a node. The node itself does no I/O: a driver passes inputs to it, takes its effects and
+ * carries them out.
  */
 import type { OrderId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
@@ -12,7 +13,7 @@ import type { Flush } from './flush.js';
 import type { AnsweredWrite } from './remembered-writes.js';
 import type { TurnOutputs } from './turn-outputs.js';
 
-/** Names a question of an edge until it is answered. */
+/** Identifies a request of an edge until it is answered. */
 export type Request = number;
 
 export type InboxItem =
@@ -25,7 +26,7 @@ export type InboxItem =
       readonly answered: readonly AnsweredWrite[];
     }
   | { readonly kind: 'letter'; readonly letter: NumberedLetter }
-  /** What the runtime itself asks of an actor in memory. */
+  /** A command of the runtime itself to an actor in memory. */
   | { readonly kind: 'own'; readonly letter: Letter; readonly correlation: string }
   | { readonly kind: 'probe'; readonly request: Request };
 
@@ -36,16 +37,16 @@ export type Effect =
       readonly n: number;
       readonly recordId: string;
       readonly record: string;
-      /** Makes the turn's outputs at the first call: best while the append is under way. */
+      /** The first call makes the turn's outputs. The best time is while the append is under way. */
       readonly turn: { outputs(): TurnOutputs };
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
-  /** The same, of an order that was decided before it came into this memory: what it was then, its history tells. */
+  /** Replies to a place request whose order was decided before it came into memory: the driver reads its history. */
   | { readonly kind: 'replyDecided'; readonly request: Request; readonly order: OrderId; readonly repeat: boolean }
   | { readonly kind: 'replyAct'; readonly request: Request; readonly reply: ActReply }
   | { readonly kind: 'replyStock'; readonly request: Request; readonly reply: StockReply }
   | { readonly kind: 'replyProbe'; readonly request: Request }
-  /** The order is durable and undecided: from now on an impatient client may be told 202. */
+  /** The order is durable and undecided: from now on an impatient client may get 202. */
   | { readonly kind: 'accepted'; readonly request: Request; readonly state: OrderState }
   | {
       readonly kind: 'lookUp';
@@ -57,15 +58,15 @@ export type Effect =
   | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
   | { readonly kind: 'confirm'; readonly confirmation: Confirmation }
   | ({ readonly kind: 'pay' } & PaymentRequest)
-  /** This machine's clock fell behind the times of its turns by so much; 0: it has caught up. */
+  /** This machine's clock is behind the time of its turns by `behindMs`; 0: it has caught up. */
   | { readonly kind: 'clockBehind'; readonly behindMs: number }
-  /** A decision threw: broken code or a poisoned message; it had no effect. */
+  /** A decision threw: broken code or a poisoned message. The item had no effect. */
   | { readonly kind: 'deadLetter'; readonly item: InboxItem; readonly error: unknown };
 
-/** What is found of an actor in this node's memory. */
+/** An actor's state as this node's memory shows it to a reader. */
 export type Sight<State> =
   | { readonly kind: 'now'; readonly state: State }
-  /** It changed in the turn under way: ask again when that is appended. */
+  /** The actor changed in the turn under way: read again when that turn is appended. */
   | { readonly kind: 'later' }
   | { readonly kind: 'absent' };
 

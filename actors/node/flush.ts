@@ -1,11 +1,11 @@
 /**
- * From what changed to what is written: the statements of one flush, in their order.
+ * Collects one flush from the changed actors, and makes its statements in their order.
  *
- * Collected only while no turn is under way, so that every state is an appended one (snapshot-rows.R1). Statements
- * are bounded by rows; an actor is never split over two (snapshot-rows.R2), and one that has gathered too many rows
- * stops new commands until they are flushed; the last one of a whole flush carries the partition rows
- * and moves the journal's row. Between two whole ones orders are flushed alone: a replay skips by row. A product
- * that has no row yet gets it before the orders that name it: they are found by its name.
+ * A flush is collected only while no turn is under way, so every state in it is appended (snapshot-rows.R1).
+ * Statements are bounded by rows. An actor is never split over two statements (snapshot-rows.R2); an actor with too
+ * many rows stops new commands until they are flushed. The last statement of a whole flush carries the partition rows
+ * and moves the journal's row. Between two whole flushes only orders are flushed: a replay skips row by row.
+ * A new product's row is written before the orders that name it, because orders are found by their products' names.
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -24,17 +24,17 @@ export interface Flush {
   readonly orders: readonly OrderChange[];
   readonly products: readonly ProductChange[];
   readonly refusals: readonly RefusedWriteRow[];
-  /** Everything up to `to`; else orders alone, and the journal's row stays where it is. */
+  /** Whether the flush has everything up to `to`. Else it has only orders, and the journal's row does not move. */
   readonly isWhole: boolean;
   readonly partitions: readonly PartitionRow[];
   readonly from: Place;
   readonly to: Place;
   readonly events: number;
-  /** Of the records it covers. */
+  /** Size of the records that the flush covers. */
   readonly bytes: number;
 }
 
-/** Takes what changed out of the world. @param everyPartition write their rows though nothing changed: once after each claim. */
+/** Takes the changes out of the world. @param everyPartition writes all partition rows, also unchanged ones: once after each claim. */
 export function collectFlush(
   world: World,
   journal: JournalId,
@@ -76,7 +76,7 @@ function productChange(entry: ProductEntry): ProductChange {
   return { state, version, epoch, n, isNew, operations: rows };
 }
 
-/** @param certain false after an unanswered try: rows may be there already. */
+/** @param certain false after an attempt without an answer: its rows may be stored already. */
 export function statementsOf(flush: Flush, certain: boolean, publishedN: number): Statement[] {
   const statements: Statement[] = [];
   const productRows = (product: ProductChange) => 1 + product.operations.length;

@@ -1,8 +1,8 @@
 /**
- * When what is appended goes to Postgres, and how much of it has not come there yet.
+ * When a flush begins, and how much of the appended work is not flushed yet.
  *
- *  N5. One flush is under way at a time. Orders alone go often; everything goes, with the partition rows, when the
- *      time of that has come, or much waits, or a product has no row yet (flush.ts).
+ *  N5. One flush is under way at a time. Flushes of orders alone are frequent. A whole flush, with the partition rows,
+ *      begins after its interval, or when many events wait, or when a product has no row yet (flush.ts).
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -11,13 +11,13 @@ import { collectFlush, type Flush } from './flush.js';
 import type { World } from './world.js';
 
 export class Flushing {
-  /** Up to where Postgres has everything. */
+  /** The last record whose changes Postgres has, with all before it. */
   flushedTo: Place = NOWHERE;
   private underWay: Flush | undefined;
   private flushes = 0;
   private lastMs = Number.NEGATIVE_INFINITY;
   private lastWholeMs = Number.NEGATIVE_INFINITY;
-  /** Appended since the last whole one was collected, and altogether not flushed; UTF-16 units. */
+  /** Size of the records since the last whole flush was collected, and of all records not flushed; UTF-16 units. */
   private uncollectedBytes = 0;
   private unflushedBytes = 0;
 
@@ -31,7 +31,7 @@ export class Flushing {
     return this.underWay !== undefined;
   }
 
-  /** So much waits that no more may be decided. */
+  /** So much waits for Postgres that the node takes no more commands. */
   get isBehind(): boolean {
     const { isClogged, unflushedEvents } = this.world;
     return isClogged || unflushedEvents >= limits.unflushedEvents || this.unflushedBytes >= limits.unflushedBytes;
@@ -43,9 +43,9 @@ export class Flushing {
   }
 
   /**
-   * The next one, if it is due; to be asked between turns.
-   * @param to the last record that is appended
-   * @param everything now, the rows of all partitions with it
+   * The next flush, if one is due. Call it only between turns.
+   * @param to the last appended record
+   * @param everything flush at once, with the rows of all partitions
    */
   next(nowMs: number, to: Place, everything: boolean): Flush | undefined {
     if (this.underWay !== undefined) return undefined;
@@ -71,7 +71,7 @@ export class Flushing {
     return this.underWay;
   }
 
-  /** @returns the one that Postgres has acknowledged; undefined where that is not under way. */
+  /** @returns the flush that Postgres has acknowledged; undefined if it is not under way. */
   done(number: number): Flush | undefined {
     const flush = this.underWay;
     if (flush?.number !== number) return undefined;

@@ -1,11 +1,10 @@
 /**
- * How each kind of item in the inbox is decided within a turn, and what is told about it.
+ * Decides each kind of inbox item within a turn, and makes its reply.
  *
- * Nothing is told here: each answer is a function that the node calls once the turn is appended (node.N2). An
- * item that does not fit into the record any more is 'full' and opens the next turn; one that does not fit
- * alone is refused, and one whose decision throws goes to the dead letters.
+ * No reply leaves here: each one is a function that the node calls once the turn is appended (node.N2). An item that
+ * does not fit into the record is 'full' and opens the next turn. An item that does not fit even alone is refused. An
+ * item whose decision throws goes to the dead letters.
  */
-
 import type { ProductId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, remembered, revision } from '../order/order.js';
@@ -21,7 +20,7 @@ type Tell = () => void;
 
 type ActRefusal = Extract<ActReply, { kind: 'refused' }>['refusal'];
 
-/** What the order can remember, and must: a no of any other kind is one for good, whatever comes. */
+/** Whether the order must remember this answer. The three others stay the same, whatever happens to the order. */
 const isRemembered = (refusal: OrderRefusal | undefined): boolean =>
   refusal !== 'too_many_acts' && refusal !== 'other_body' && refusal !== 'unknown_order';
 
@@ -30,11 +29,11 @@ export class Handlers {
     private readonly world: World,
     private readonly writes: Writes,
     private readonly emit: (effect: Effect) => void,
-    /** Told of an order whose payment was answered: more may be owed. */
+    /** Called with an order whose payment was answered: it may owe another operation. */
     private readonly follow: (entry: OrderEntry) => void,
   ) {}
 
-  /** @returns what to tell once the turn is appended, or 'full' when the item must wait for the next turn. */
+  /** @returns the reply for when the turn is appended, or 'full' when the item must wait for the next turn. */
   handle(turn: Turn, item: InboxItem): Tell | 'full' | undefined {
     switch (item.kind) {
       case 'probe':
@@ -73,7 +72,7 @@ export class Handlers {
     };
   }
 
-  /** As it was decided, whatever has followed since: a repeat is told what the first one was. */
+  /** Replies with the order as it was decided, whatever followed: a repeat gets the reply of the first request. */
   tellOutcome({ state: { id }, decided }: OrderEntry, request: Request, repeat: boolean): void {
     if (decided === undefined) this.emit({ kind: 'replyDecided', request, order: id, repeat });
     else this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: decided, repeat } });
@@ -128,7 +127,7 @@ export class Handlers {
       if (closed.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
       if (closed.kind === 'threw') return broken(closed.error);
     }
-    // What others do in the same turn is no part of this answer.
+    // This reply must not show changes that later items of the same turn make.
     const { state } = entry;
     const repeat = prior !== undefined && refusal !== 'other_body';
     if (refusal !== undefined) return refuse(refusal, state, repeat);
@@ -163,13 +162,13 @@ export class Handlers {
       return done(false);
     }
     const refusal = handled.refusal as ProductRefusal;
-    if (fresh) return refuse(refusal); // Nobody can repeat it.
+    if (fresh) return refuse(refusal); // Nobody can repeat a fresh write.
     if (!turn.refuse({ ...write, refusal })) return turn.isEmpty ? refuse('too_large') : 'full';
     this.writes.add({ ...write, refused: refusal }, turn.n);
     return refuse(refusal);
   }
 
-  /** Only the next number has an effect; what has been handled is confirmed again (channels.C2). */
+  /** Only the next number has an effect; a letter handled before is confirmed again (channels.C2). */
   private letter(turn: Turn, item: Extract<InboxItem, { kind: 'letter' }>) {
     const { letter } = item;
     const seen = this.world.channels.get(letter.to)?.seen(letter.from);
@@ -205,23 +204,23 @@ export class Handlers {
     if (entry === undefined || letter.command.type !== 'paymentAnswered') return undefined;
     const { ref } = letter.command;
     return () => {
-      // A late answer to an older question leaves the present one under way.
+      // A late answer about an older operation leaves the present operation under way.
       if (entry.paying === ref) entry.paying = undefined;
       this.follow(entry);
     };
   }
 }
 
-/** Whether an order at this version is one that is meant. */
+/** Whether the request's conditions allow a change at this version. */
 const mayChange = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
   (ifVersions === undefined || ifVersions.includes(version)) &&
   (unlessVersions === undefined || (unlessVersions !== 'any' && !unlessVersions.includes(version)));
 
-/** Whether it could come to one of those versions, or leave them. */
+/** Whether the conditions could allow a change at a later version. */
 const mayChangeLater = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
   (ifVersions?.some((each) => each > version) ?? false) || (unlessVersions !== undefined && unlessVersions !== 'any');
 
-/** A no that cannot be remembered is not said. */
+/** A refusal that the order cannot remember is not sent. */
 const TOO_MANY_ANSWERS = 'the order remembers no more requests that changed nothing';
 
 const CHANGED = { kind: 'refused', refusal: 'changed' } as const;

@@ -1,4 +1,4 @@
-/** A queue whose head can be looked at before it is taken, so that what does not fit stays first. */
+/** A queue whose first item can be read before it is removed. So an item that does not fit into a turn stays first. */
 export class Inbox<Item> {
   private items: Item[] = [];
   private head = 0;
@@ -17,7 +17,7 @@ export class Inbox<Item> {
 
   shift(): void {
     this.head++;
-    // What is taken is let go in bulk: shifting an array moves all of it.
+    // Removed items are dropped in bulk: Array.shift moves all other items each time.
     if (this.head > 1_024 && this.head * 2 > this.items.length) {
       this.items = this.items.slice(this.head);
       this.head = 0;

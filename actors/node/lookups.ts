@@ -1,10 +1,10 @@
 /**
- * Looking up what is not in memory: one query under way, for all ids that wait.
+ * Look-ups of orders and writes that are not in memory. One query is under way at a time, for all waiting ids.
  *
- *  L1. An answer counts only under the number it was asked with: one that comes after its question was
- *      given up is not believed (the actor may have come and gone meanwhile).
- *  L2. An id is pinned from the moment a command for it waits until that command is answered: what is
- *      pinned does not leave memory, so "absent" stays true until it is used.
+ *  L1. An answer counts only under the number of its query. An answer to a query that was given up is ignored: the
+ *      actor may have come into memory and left it meanwhile.
+ *  L2. An id is pinned from when a command for it waits until that command is answered. A pinned order does not leave
+ *      memory, so "absent" in an answer stays true until the command is decided.
  */
 import type { OrderId, WriteId } from '../ids.js';
 import type { StoredOrder } from '../ports/snapshot-rows.js';
@@ -32,7 +32,7 @@ export class LookUps {
     this.waiting.push(item);
   }
 
-  /** The next question, when none is under way. */
+  /** The next query, when none is under way. */
   next(most: number): { number: number; orders: OrderId[]; writes: WriteId[] } | undefined {
     if (this.underWay !== undefined || this.waiting.length === 0) return undefined;
     this.underWay = this.waiting.splice(0, most);
@@ -48,7 +48,7 @@ export class LookUps {
     return { number: ++this.number, orders: [...orders], writes: [...writes] };
   }
 
-  /** Takes the items that waited for this answer; none when the answer is not the one expected (lookups.L1). */
+  /** Takes the items that waited for this answer. None, when it answers another query than the one under way (lookups.L1). */
   take(number: number): readonly Waiting[] {
     if (number !== this.number || this.underWay === undefined) return [];
     const items = this.underWay;

@@ -1,4 +1,4 @@
-/** Records that were acknowledged are gone: nothing may be served over the gap. The message names it. */
+/** Acknowledged records are missing: the node must not serve over the gap. The message names the gap. */
 export class LostRecords extends Error {
   override name = 'LostRecords';
 }

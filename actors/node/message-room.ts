@@ -1,8 +1,8 @@
 /**
- * What goes into one message, text by text with commas between, and whether more fits.
+ * The texts of one message, with commas between, and whether another text fits.
  *
- * A character takes at most three bytes of UTF-8: bytes are counted only where that could be too many, since
- * counting writes a text out that will be written once more.
+ * A character takes at most three bytes of UTF-8. Bytes are counted only where this bound is too large: counting
+ * flattens a text that will be copied once more.
  */
 export const MOST_BYTES_OF_ONE = 3;
 
@@ -17,7 +17,7 @@ export class MessageRoom {
     private readonly byteLength: (text: string) => number,
   ) {}
 
-  /** @param beside bytes that go with the text. */
+  /** Whether the text fits. @param beside further bytes that come with the text. */
   has(text: string, beside: number): boolean {
     if (this.bytes + beside + MOST_BYTES_OF_ONE * (this.uncountedChars + text.length) <= this.most) return true;
     for (; this.counted < this.texts.length; this.counted++) {
@@ -27,7 +27,7 @@ export class MessageRoom {
     return this.bytes + beside + this.byteLength(text) <= this.most;
   }
 
-  /** Takes bytes that stand beside the texts. @returns false where there is no room for them. */
+  /** Reserves bytes beside the texts. @returns false when there is no room for them. */
   reserve(bytes: number): boolean {
     if (!this.has('', bytes)) return false;
     this.bytes += bytes;

@@ -1,14 +1,15 @@
 /**
  * One incarnation of a node, as a state machine without I/O: inputs in, effects out.
  *
- *  N1. One append at a time. While it is under way no turn begins, and nothing it decided is told.
- *  N2. A reply, a letter, a confirmation leaves only after the append of the turn that made it.
- *  N3. A record, once made, never changes: the driver repeats it byte for byte.
- *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts), unless its id is fresh, or
- *      it places an order that is certainly not stored (stored-orders.ts); only edges' commands wait so, never letters.
- *  N5. Flushes are collected between turns, one under way at a time (flushing.ts), and carry only what is appended.
- *  N6. Time is an input: timers count this node's running time (timers.ts), turns never go back in it (turn-clock.ts).
- *  N7. Everything that could grow has a limit; past it an edge is told "not now", never a lie.
+ *  N1. One append is under way at a time. Meanwhile no turn begins, and no decision of that turn leaves the node.
+ *  N2. A reply, a letter or a confirmation leaves only after the append of the turn that made it.
+ *  N3. A record never changes: the driver's retries send the same bytes.
+ *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts). Exceptions: its id is fresh, or
+ *      it places an order that is certainly not stored (stored-orders.ts). Only edges' commands wait, never letters.
+ *  N5. A flush is collected between turns, one is under way at a time (flushing.ts), and it carries only appended rows.
+ *  N6. Time is an input. Timers count this node's running time (timers.ts). The time of turns never goes back
+ *      (turn-clock.ts).
+ *  N7. Everything that could grow has a limit. Past the limit the edge gets "not now", never a wrong answer.
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -36,7 +37,7 @@ export interface NodeSettings extends TurnSettings, DeadlineSettings {
   readonly resendMs: number;
   /** Draws a record's id. */
   readonly newId: () => string;
-  /** Told of each order that leaves memory: from now on it is read from Postgres. */
+  /** Called with each order that leaves memory: from then on reads of it go to Postgres. */
   readonly onLeft: (order: OrderId) => void;
 }
 
@@ -47,20 +48,20 @@ interface UnderWay {
   readonly answers: readonly Answer[];
 }
 
-/** What is told once the turn that handled the item is appended. */
+/** The reply to an item. The node calls it once the turn that handled the item is appended (node.N2). */
 interface Answer {
   readonly item: InboxItem;
   readonly tell: () => void;
 }
 
 export class Node {
-  /** To be taken and carried out in order. */
+  /** The driver takes the effects and carries them out in order. */
   effects: Effect[] = [];
-  /** The last record that is appended. */
+  /** The last appended record. */
   appendedTo: Place = NOWHERE;
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
-  /** By partition: joined and dropped with it. */
+  /** A partition's filter is joined and dropped with the partition. */
   readonly storedOrders: StoredOrders;
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
@@ -69,7 +70,7 @@ export class Node {
   private readonly flushing: Flushing;
   private lastResendMs = 0;
   private nowMs = 0;
-  /** Letters without a confirmation, as last counted. */
+  /** Letters without a confirmation at the last count. */
   private unconfirmed = 0;
   private readonly leaving = new Set<OrderEntry>();
   private readonly handlers: Handlers;
@@ -93,7 +94,7 @@ export class Node {
     for (const { refusal: refused, at: _, ...write } of world.refusedWrites) {
       this.writes.add({ ...write, refused }, this.appendedTo.n);
     }
-    // What the journal brought back and Postgres may not know yet: a look-up would not find it.
+    // Postgres may not have these replayed writes yet, so a look-up would not find them.
     for (const { rows, state } of world.products.values()) {
       if (fillOwed(state)) this.fill(state.id, rows.at(-1)?.correlation ?? '');
       for (const { ref, product, fingerprint } of rows) {
@@ -102,19 +103,22 @@ export class Node {
     }
   }
 
-  // -------------------------------------------------------------- what an edge asks
+  // -------------------------------------------------------------- requests of edges
 
   place(request: Request, ask: PlaceRequest): void {
     const full = this.fullness();
     if (full !== undefined) return this.notNow(request, 'place', full);
     const item: InboxItem = { kind: 'place', request, ask };
-    if (ask.fresh) return this.inbox.put(item); // Nobody else knows its id: nothing to look up, nothing to pin.
+    if (ask.fresh) return this.inbox.put(item); // Nobody else knows a fresh id: no look-up, no pin.
     const { order, alias } = ask;
     this.lookUps.pin(order);
     if (alias !== undefined) this.lookUps.pin(alias);
     if (this.world.orders.has(order)) this.inbox.put(item);
     else if (!this.isKnown(order) || (alias !== undefined && !this.isKnown(alias))) this.lookUpFirst(item);
-    else this.inbox.put(alias !== undefined && this.world.orders.has(alias) ? { ...item, ask: this.meant(ask) } : item);
+    else
+      this.inbox.put(
+        alias !== undefined && this.world.orders.has(alias) ? { ...item, ask: this.withAlias(ask) } : item,
+      );
   }
 
   act(request: Request, ask: ActRequest): void {
@@ -135,20 +139,20 @@ export class Node {
     else this.lookUpFirst(item);
   }
 
-  /** Whether a payment provider still has to be asked this. */
+  /** Whether the order still needs this payment operation. */
   owes(id: OrderId, ref: string): boolean {
     const entry = this.world.orders.get(id);
     return entry !== undefined && paymentOwed(entry.state)?.ref === ref;
   }
 
-  /** node.N7: why an edge is told "not now" when it places an order; undefined: it may. */
+  /** node.N7: the reason to answer "not now" to a new order; undefined when there is none. */
   fullness(): string | undefined {
     return (
       this.backlog() ?? (this.world.orders.size >= limits.ordersInMemory ? 'too many orders are under way' : undefined)
     );
   }
 
-  /** Answered by the next append. */
+  /** The next append answers the probe. */
   probe(request: Request): void {
     this.inbox.put({ kind: 'probe', request });
   }
@@ -165,13 +169,13 @@ export class Node {
     return this.isAppended(entry) ? { kind: 'now', state: entry.state } : { kind: 'later' };
   }
 
-  /** Whether Postgres has everything that is known here of this order. */
+  /** Whether Postgres has every change of this order that this node knows. */
   isFlushed(id: OrderId): boolean {
     const entry = this.world.orders.get(id);
     return entry === undefined || entry.flushedVersion === entry.version;
   }
 
-  /** The client has gone; nobody waits for this outcome any more. */
+  /** The client has disconnected: this request waits for the outcome no more. */
   abandon(request: Request, id: OrderId): void {
     const entry = this.world.orders.get(id);
     if (entry?.waiting?.delete(request) !== true) return;
@@ -179,7 +183,7 @@ export class Node {
     this.leaving.add(entry);
   }
 
-  // -------------------------------------------------------------- what the world answers
+  // -------------------------------------------------------------- answers from outside
 
   lookedUp(number: number, found: FoundIds): void {
     const items = this.lookUps.take(number);
@@ -189,7 +193,7 @@ export class Node {
       const { id } = order.state;
       if (this.world.orders.has(id)) continue;
       const partition = this.world.partitionOf({ kind: 'order', id });
-      // Written by a later owner: this node has been taken over, and does not know what its keepers did since.
+      // A later owner wrote this row: this node has lost the partition and does not know the changes since.
       if (order.epoch > (this.settings.epochOf(partition) ?? 0)) lost.add(id);
       else this.leaving.add(this.world.loadOrder(order));
     }
@@ -198,13 +202,13 @@ export class Node {
       else if (lost.has(item.ask.order)) {
         this.unpin(item);
         this.notNow(item.request, item.kind, 'another node owns this order by now');
-      } else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.meant(item.ask) });
+      } else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.withAlias(item.ask) });
       else this.inbox.put(item);
     }
     this.askNextLookUp();
   }
 
-  /** Postgres did not answer: refused, not guessed. */
+  /** Postgres did not answer. The node refuses the waiting commands rather than guess. */
   lookUpFailed(number: number): void {
     for (const item of this.lookUps.take(number)) {
       this.unpin(item);
@@ -226,7 +230,7 @@ export class Node {
     this.own(order, { type: 'paymentAnswered', operation, ref, outcome });
   }
 
-  /** The append that was under way is acknowledged. */
+  /** The log has acknowledged the append that was under way. */
   appended(position: number): void {
     const { underWay } = this;
     if (underWay === undefined) throw new Error('an append was acknowledged that was not under way');
@@ -287,12 +291,12 @@ export class Node {
 
   // -------------------------------------------------------------- turns
 
-  /** Whether there is something to decide and nothing under way (node.N1). */
+  /** Whether an item waits and no append is under way (node.N1). */
   wantsTurn(): boolean {
     return this.underWay === undefined && this.inbox.size > 0;
   }
 
-  /** Decides what is in the inbox, up to the limits of a turn. Both clocks in milliseconds. */
+  /** Decides the items of the inbox, up to the limits of a turn. Both clocks in milliseconds. */
   takeTurn(wallMs: number, monotonicMs: number): void {
     if (!this.wantsTurn()) return;
     const at = this.clock.next(wallMs, monotonicMs, this.world.latestAt);
@@ -332,7 +336,7 @@ export class Node {
     return this.inbox.size;
   }
 
-  /** A flush of everything, the partition rows with it: after a start, and before a release. */
+  /** Flushes everything, the partition rows too: after a start, and before a release. */
   flushAll(): void {
     this.flushIfDue(true);
   }
@@ -341,14 +345,14 @@ export class Node {
     return this.flushing.isUnderWay;
   }
 
-  /** Up to where Postgres has everything. */
+  /** The last record whose changes Postgres has, with all before it. */
   get flushedTo(): Place {
     return this.flushing.flushedTo;
   }
 
   // -------------------------------------------------------------- machinery
 
-  /** What follows from an order's state: its timer, a payment owed, the answer to those who wait, its leave. */
+  /** Acts on an order's state: sets its timers, asks for the payment it owes, answers the requests that wait. */
   private follow(entry: OrderEntry): void {
     const { state } = entry;
     this.deadlines.follow(entry);
@@ -380,8 +384,8 @@ export class Node {
     });
   }
 
-  /** A key may be the id of one of the caller's own orders: then that one is meant. */
-  private meant(ask: PlaceRequest): PlaceRequest {
+  /** A client's key may be the id of one of its own orders. Then the request is for that order. */
+  private withAlias(ask: PlaceRequest): PlaceRequest {
     const { alias } = ask;
     if (alias === undefined || this.world.orders.has(ask.order)) return ask;
     const entry = this.world.orders.get(alias);
@@ -389,7 +393,7 @@ export class Node {
     return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
   }
 
-  /** Whether memory tells all there is of it: it is here, or certainly nowhere. Being pinned, it stays so. */
+  /** Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true. */
   private isKnown(id: OrderId): boolean {
     return this.world.orders.has(id) || !this.storedOrders.mayHave(id);
   }
@@ -404,7 +408,7 @@ export class Node {
     if (question !== undefined) this.effects.push({ kind: 'lookUp', ...question });
   }
 
-  /** lookups.L2: what a command names is pinned until it is answered. */
+  /** lookups.L2: a command's ids stay pinned until its answer. */
   private answer(answers: readonly Answer[]): void {
     for (const { item, tell } of answers) {
       tell();
@@ -425,7 +429,7 @@ export class Node {
     if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
   }
 
-  /** node.N7, for those who may let orders end. */
+  /** node.N7, for all commands: also those that bring orders to their end, and so free memory. */
   private backlog(): string | undefined {
     if (this.inbox.size >= limits.inboxCommands) return 'too many commands are waiting';
     if (this.lookUps.size >= limits.lookUpsWaiting) return 'too many look-ups wait for Postgres';
@@ -440,12 +444,12 @@ export class Node {
     else this.effects.push({ kind: 'replyStock', request, reply });
   }
 
-  /** world.W1. */
+  /** world.W1: whether the turn under way has not changed the actor. */
   private isAppended({ n, epoch, partition }: OrderEntry | ProductEntry): boolean {
     return n !== this.underWay?.turn.n || epoch !== this.settings.epochOf(partition);
   }
 
-  /** world.W2. */
+  /** world.W2: removes settled and flushed orders from memory. */
   private letLeave(): void {
     for (const entry of this.leaving) {
       const { state } = entry;
@@ -462,7 +466,7 @@ export class Node {
     }
   }
 
-  /** node.N5. */
+  /** node.N5: a flush is collected only between turns. */
   private flushIfDue(everything = false): void {
     if (this.underWay !== undefined) return;
     const flush = this.flushing.next(this.nowMs, this.appendedTo, everything);

@@ -1,11 +1,9 @@
 /**
- * The EVENTS message of a turn: whether more fits, and its text.
+ * The EVENTS message of a turn: whether another cascade fits, and the message's text.
  *
- * Law: what was said to fit does. The text is needed only once the turn is appended, so how long it will be is first
- * judged from above, and written when it is asked for; only where that could be too long, it is written at once, and
- * counted.
+ * Law: a cascade that `take` accepts fits. The text is needed only once the turn is appended. So `take` first checks an
+ * upper bound of its length. Only when the bound is too large does it write the text at once and count its bytes.
  */
-
 import { listed } from '../flat-text.js';
 import { cascadeEvents, type EventFrame, mostEventBytes } from './cloud-events.js';
 import { MessageRoom } from './message-room.js';
@@ -13,7 +11,7 @@ import type { JournaledEvent } from './record.js';
 
 export interface PublicCascade {
   readonly correlation: string;
-  /** Each with its text in the record. */
+  /** `json` is the event's text in the record. */
   readonly events: readonly (JournaledEvent & { readonly json: string })[];
 }
 
@@ -22,7 +20,7 @@ const BRACKETS = 2;
 export class PublicBatch {
   private readonly cascades: PublicCascade[] = [];
   private mostBytes = BRACKETS;
-  /** Of those whose text is written already. */
+  /** Holds the cascades whose text is already written. */
   private readonly room: MessageRoom;
   private isCounted = false;
 
@@ -34,7 +32,7 @@ export class PublicBatch {
     this.room = new MessageRoom(BRACKETS, most, byteLength);
   }
 
-  /** @returns false when it does not fit, and is not in it. */
+  /** @returns false when the cascade does not fit; then it was not added. */
   take(cascade: PublicCascade): boolean {
     if (!this.isCounted) {
       const bytes = this.mostBytes + mostEventBytes(cascade, this.frame) + 1;

@@ -1,10 +1,9 @@
 /**
- * What stands in the journals and in the claims log. A stored record is never changed; a reader
- * that meets a version it does not know stops and names it.
+ * The records of the journals and of the claims log, and their text. A stored record never changes. A reader stops at
+ * a record of an unknown version and names the version.
  *
- * A journal holds the turns of one incarnation of one node, numbered densely from 1, and may end in
- * one seal: from then on no append of its writer gets through. Every record of the claims log
- * carries the whole map of who owns which partition.
+ * A journal holds the turns of one incarnation of one node, numbered densely from 1. It may end in a seal; after the
+ * seal no append of its writer succeeds. Every record of the claims log carries the whole map from partition to owner.
  */
 import { listed } from '../flat-text.js';
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
@@ -31,7 +30,7 @@ export const journalLog = (journal: JournalId): string => `journal.${journal}`;
 /** One event as the journal holds it; `version` is dense from 1 for each actor. */
 export type JournaledEvent = ActorEvent & { readonly version: number };
 
-/** What one input led to. */
+/** Everything that one input led to. */
 export interface Cascade {
   readonly correlation: string;
   readonly events: readonly JournaledEvent[];
@@ -58,7 +57,7 @@ export interface TurnRecord {
   readonly n: number;
   /** Wall clock of the turn, milliseconds. */
   readonly at: number;
-  /** By partition: those this turn touched. */
+  /** By partition: only those that this turn touched. */
   readonly parts: { readonly [partition: number]: TurnPart };
   readonly cascades: readonly Cascade[];
   readonly letters: readonly NumberedLetter[];
@@ -78,7 +77,7 @@ export interface Claim {
   readonly epoch: number;
   readonly node: NodeId;
   readonly journal: JournalId;
-  /** The owner has let go, with everything up to this n of its journal flushed. */
+  /** Set by a release: the owner has flushed everything up to this n of its journal. */
   readonly released?: number;
 }
 
@@ -89,7 +88,7 @@ export interface ClaimsRecord {
   readonly at: number;
   /** By partition. */
   readonly map: readonly (Claim | null)[];
-  /** What the nodes of the map call themselves, for people; records of older versions have none. */
+  /** The names of the map's nodes, for people. Records of older versions have none. */
   readonly names?: NodeNames;
 }
 
@@ -105,7 +104,7 @@ export class UnreadableRecord extends Error {
 // Events are packed as [kind, id, version, event]: four fields an event, without their names.
 type PackedEvent = ['o', OrderId, number, OrderEvent] | ['p', ProductId, number, ProductEvent];
 
-/** The event as JSON; the commonest ones are written out, since this runs for every event of every order. */
+/** The event as JSON. The most frequent types are written by hand, because this runs for every event of every order. */
 export function eventJson(event: OrderEvent | ProductEvent): string {
   switch (event.type) {
     case 'placed':
@@ -158,21 +157,21 @@ function jsonOf<T>(items: readonly T[], json: (item: T) => string): string {
   return all;
 }
 
-/** Begins with a comma: something stands before it always. */
+/** Begins with a comma: the correlation, or another event, always comes before it. */
 export const packEvent = (kind: 'order' | 'product', id: string, version: number, event: string): string =>
   `${kind === 'order' ? ',["o",' : ',["p",'}${quoted(id)},${version},${event}]`;
 
 const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
   kind === 'o' ? { of: { kind: 'order', id }, version, event } : { of: { kind: 'product', id }, version, event };
 
-/** Only grown: it is written out once, with the whole record. */
+/** Grows the text by addition only: it is flattened once, with the whole record. */
 export function packCascade(correlation: string, packedEvents: readonly string[]): string {
   let text = `[${quoted(correlation)}`;
   for (const event of packedEvents) text += event;
   return `${text}]`;
 }
 
-/** @param cascades packed, so that a turn's events are turned into text once. */
+/** @param cascades already packed, so a turn's events become text only once. */
 export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
   const { id, journal, n, at, parts, letters, refused } = turn;
   const head = JSON.stringify({

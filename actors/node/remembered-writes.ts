@@ -1,6 +1,6 @@
 /**
- * Product writes that are answered for good, by their id, until Postgres is known to have them: so that a receipt
- * or an adjustment happens once, whatever repeats it, and one that was refused never happens later.
+ * Answered product writes by their id, until Postgres certainly has them. So a receipt or an adjustment has its effect
+ * once, whoever repeats it, and a refused one never has an effect later.
  */
 import type { ProductId, WriteId } from '../ids.js';
 import type { ProductRefusal } from '../protocol.js';
@@ -13,11 +13,11 @@ export interface AnsweredWrite {
   readonly refused?: ProductRefusal;
 }
 
-/** A write as it is sent again. */
+/** A write as a client sends it, perhaps again. */
 interface SentWrite extends Omit<AnsweredWrite, 'refused'> {
-  /** What an older version made of the same request. */
+  /** The fingerprint that an older version gives to the same request. */
   readonly oldFingerprint: string | undefined;
-  /** What was refused with another content does not stand against it. */
+  /** A refusal of the same key with another content does not count against this write. */
   readonly corrects: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Writes {
     }
   }
 
-  /** What stands of this write. A request that was refused for one of its products is refused for all that is not done. */
+  /** The earlier answer to this write. A request refused for one product is refused for all its products that are not done. */
   find({ ref, product, fingerprint, oldFingerprint, corrects }: SentWrite, lookedUp: readonly AnsweredWrite[]): Prior {
     let refused: Exclude<Prior, string> | undefined;
     let isDone = false;
@@ -51,7 +51,7 @@ export class Writes {
     return isDone ? 'repeat' : (refused ?? 'new');
   }
 
-  /** Postgres has everything up to n. @param isPinned whether a repeat of the write is waiting. */
+  /** Forgets the writes up to n: Postgres has them. @param isPinned whether a repeat of the write is waiting. */
   flushed(n: number, isPinned: (ref: WriteId) => boolean): void {
     for (const [ref, write] of this.recent) if (write.n <= n && !isPinned(ref)) this.recent.delete(ref);
   }

@@ -1,12 +1,12 @@
 /**
- * From what is remembered to a world that may run: rows first, then each partition's part of the
- * journals, epoch by epoch, each in its own journal.
+ * Rebuilds the world at a start: first from the rows, then from each partition's part of the journals. Each epoch of
+ * a partition is in its own journal.
  *
- *  P1. No gap in n from where the rows end up to the journal's seal, or to the release: "nothing more
- *      to read" is not an end. A missing record is named, never skipped.
- *  P2. Skipping what a row already has is per row: the letters and counters of a partition at 90 are
- *      rebuilt though an actor stands at 95.
- *  P3. The record at the remembered place has the remembered id: a log can lose its tail and grow again.
+ *  P1. Records are dense in n from the end of the rows to the journal's seal or its release. "Nothing more to read" is
+ *      not an end. A missing record is an error that names it, and is never skipped.
+ *  P2. Each row decides alone which events it already has: a partition's letters and counters at n 90 are rebuilt
+ *      though one of its actors is at n 95.
+ *  P3. The record at the stored place has the stored id: a log can lose its tail and grow again.
  */
 import type { JournalId } from '../ids.js';
 import type { JournalRow } from '../ports/snapshot-rows.js';
@@ -16,11 +16,11 @@ import { LostRecords } from './lost-records.js';
 import type { Claim, SealRecord, TurnRecord } from './record.js';
 import { World } from './world.js';
 
-/** What is left of a journal after the place its row remembers. */
+/** The records of a journal after the place in its row. */
 export interface JournalTail {
   readonly turns: readonly TurnRecord[];
   readonly seal: SealRecord | undefined;
-  /** The id of the record at the row's place; undefined when it is gone. */
+  /** The id of the record at the row's place; undefined when that record is missing. */
   readonly idAtPlace: string | undefined;
 }
 

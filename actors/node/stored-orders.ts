@@ -1,22 +1,23 @@
 /**
- * Which orders have a row in Postgres, as far as memory can say: a filter for each partition that this incarnation owns.
- * It says "certainly not", or "maybe"; a maybe is looked up. So the first sending of a keyed order costs no query.
+ * Which orders may have a row in Postgres: a Bloom filter for each partition that this incarnation owns.
+ * A filter answers "certainly not" or "maybe"; the node looks a maybe up. So the first request for a keyed order costs
+ * no query.
  *
- *  B1. "Certainly not" is said only of a partition whose stored ids have all been read since it was joined. Nobody else
- *      writes its rows meanwhile: the predecessors' journals are closed before the reading begins.
- *  B2. What this incarnation writes itself is in memory, and is added at the moment it leaves memory.
- *  B3. Nothing is ever taken out. A filter that is full goes on to take ids in: it says "maybe" more often, and no more.
+ *  B1. A filter answers "certainly not" only after all stored ids of its partition were read since the partition was
+ *      joined. Nobody else writes its rows meanwhile: the predecessors' journals are closed before the reading begins.
+ *  B2. An order that this incarnation writes is in memory. Its id is added when it leaves memory.
+ *  B3. Ids are never removed. A full filter still takes ids: it answers "maybe" more often, and is never wrong.
  *
- * Each filter is a chain of blocked Bloom filters, each four times as large as the one before: eight bits of an id, one in each
- * word of one block of 32 bytes, so that a look touches one line of the processor's cache (Putze, Sanders, Singler: Cache-,
- * Hash- and Space-Efficient Bloom Filters, 2007).
+ * Each filter is a chain of blocked Bloom filters, each four times as large as the one before. An id sets eight bits, one
+ * in each word of one block of 32 bytes, so a query touches one cache line (Putze, Sanders, Singler: Cache-, Hash- and
+ * Space-Efficient Bloom Filters, 2007).
  */
 import { hashOf, type OrderId } from '../ids.js';
 import { limits } from '../limits.js';
 
 const BLOCK_WORDS = 8;
 const BLOCK_BYTES = 4 * BLOCK_WORDS;
-/** One id in 1,000 that was never added is a "maybe" when a filter is full. */
+/** When a filter is full, it answers "maybe" for one in 1,000 ids that were never added. */
 const BITS_PER_ID = 16;
 const FIRST_BYTES = 1_024;
 const GROWS = 4;
@@ -32,7 +33,7 @@ export class StoredOrders {
   private readonly filters = new Map<number, Joined>();
   private readonly bytesEach: number;
 
-  /** @param bytes of all filters together, if every partition is joined. */
+  /** @param bytes of all filters together when every partition is joined. */
   constructor(
     private readonly partitions: number,
     bytes: number = limits.storedOrdersBytes,
@@ -40,7 +41,7 @@ export class StoredOrders {
     this.bytesEach = bytes / partitions;
   }
 
-  /** From now on the partition's rows are this incarnation's to write. */
+  /** From now on only this incarnation writes the partition's rows. */
   join(partition: number): void {
     this.filters.set(partition, { filter: new IdFilter(this.bytesEach), isComplete: false });
   }
@@ -49,27 +50,27 @@ export class StoredOrders {
     this.filters.delete(partition);
   }
 
-  /** What is joined now, for whoever begins to read the stored ids. */
+  /** The partitions joined now. The caller begins to read the stored ids after this call. */
   begin(): Reading {
     return new Map(this.filters);
   }
 
-  /** stored-orders.B1: all ids that were stored when the reading began have been added. What was joined after that is left out. */
+  /** stored-orders.B1: all ids stored when the reading began have been added. Partitions joined later are not complete. */
   complete(reading: Reading): void {
     for (const [partition, joined] of reading) if (this.filters.get(partition) === joined) joined.isComplete = true;
   }
 
-  /** Ids that were found in Postgres. */
+  /** Adds ids that were read from Postgres. */
   addStored(ids: readonly OrderId[]): void {
     for (const id of ids) this.add(id);
   }
 
-  /** stored-orders.B2. */
+  /** stored-orders.B2: the order has left memory. */
   left(id: OrderId): void {
     this.add(id);
   }
 
-  /** False only where it is certain. */
+  /** False means: the order certainly has no row. */
   mayHave(id: OrderId): boolean {
     const hash = hashOf('order', id);
     const joined = this.filters.get(hash % this.partitions);
@@ -83,7 +84,7 @@ export class StoredOrders {
 }
 
 class IdFilter {
-  /** The youngest first: it is the largest, and the only one that takes ids in. */
+  /** Youngest first. The youngest is the largest, and the only one that takes ids. */
   private readonly chain: { readonly words: Uint32Array; readonly blocks: number; room: number }[] = [];
   private bytes = 0;
 
@@ -91,7 +92,7 @@ class IdFilter {
     this.grow();
   }
 
-  /** @param hash whose remainder by the number of partitions is the same for all. */
+  /** @param hash has the same remainder by the number of partitions for all ids of this filter. */
   add(hash: number): void {
     let youngest = this.chain[0];
     if (youngest === undefined || (youngest.room <= 0 && this.grow())) youngest = this.chain[0];
@@ -116,12 +117,12 @@ class IdFilter {
     return false;
   }
 
-  /** stored-orders.B3. @returns whether there was room for another. */
+  /** stored-orders.B3: adds a larger filter to the chain. @returns whether there was room for it. */
   private grow(): boolean {
     const last = this.chain[0];
     const most = last === undefined ? FIRST_BYTES : GROWS * last.words.byteLength;
     const size = Math.min(most, this.mostBytes - this.bytes);
-    // A small one at the end would soon be full, and say "maybe" of all.
+    // A small filter at the end would soon be full and answer "maybe" for every id.
     if (last !== undefined && size < last.words.byteLength) return false;
     const words = new Uint32Array(Math.max(1, Math.floor(size / BLOCK_BYTES)) * BLOCK_WORDS);
     this.bytes += words.byteLength;
@@ -133,14 +134,14 @@ class IdFilter {
 const PLACE = 0x2c1b3c6d;
 const BITS = 0x297a2d39;
 
-/** Spreads a hash over all 32 bits anew, another way for each constant (the finalizer of MurmurHash3, A. Appleby). */
+/** Mixes a hash over all 32 bits, differently for each constant (the finalizer of MurmurHash3, A. Appleby). */
 function mixed(hash: number, by: number): number {
   let h = Math.imul(hash ^ by, 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Six words take their bit from five bits each of one number, the last two from what the block's place leaves. */
+/** The first six words take five bits each of one number. The last two take theirs from a mix with the block's place. */
 const bitOf = (bits: number, place: number, i: number): number =>
   i < 6
     ? 1 << ((bits >>> (5 * i)) & 31)

@@ -1,10 +1,10 @@
 /**
- * Time as an input: it counts what this node has run, so that neither a clock's jump, nor a pause,
- * nor an outage of the journal expires an order.
+ * Timers over the node's running time. A jump of the clock, a pause of the process or an outage of the journal does not
+ * count, so none of them makes an order time out.
  */
 import type { OrderId } from '../ids.js';
 
-/** A step longer than this was a pause: only this much of it counts. */
+/** A longer step was a pause of the process: only this much of it counts. */
 const LONGEST_STEP_MS = 500;
 
 export interface Timer {
@@ -17,7 +17,7 @@ export class Timers {
   /** Running time, milliseconds. */
   nowMs = 0;
   private last: number | undefined;
-  /** A binary heap: no timer is due before the one at half its place. */
+  /** A binary heap: the timer at place i is not due before its parent at (i - 1) / 2. */
   private readonly heap: Timer[] = [];
 
   /** @param isServing false while an append has no answer: that time does not count. */
@@ -38,7 +38,7 @@ export class Timers {
     }
   }
 
-  /** Those whose time is up, at most `most`, soonest first. */
+  /** Takes the timers that are due, earliest first, at most `most`. */
   due(most: number): Timer[] {
     const due: Timer[] = [];
     while (due.length < most && this.dueAt(0) <= this.nowMs) due.push(this.take());

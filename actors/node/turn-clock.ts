@@ -1,21 +1,21 @@
 /**
- * The time of turns: the machine's clock, but never behind what this node has loaded or written.
+ * The time of turns: the machine's clock, but never earlier than any time that this node has loaded or written.
  *
- * No turn is earlier than the one before it, nor than any actor's last event: an actor's time never goes back.
+ * A turn is never earlier than the turn before it, nor than any actor's last event: an actor's time never goes back.
  *
- * After the clock was set back, the next turn is a millisecond past the last one. From there times go on at half the
- * speed of running time. So what happens later shows as later, and the clock catches up for certain: at the latest
- * after twice the time that it was set back by.
+ * After the clock was set back, the next turn is one millisecond later than the last one. From then on the time of
+ * turns runs at half the speed of running time. So later turns show later times, and the clock certainly catches up:
+ * at the latest after twice the time by which it was set back.
  */
 
-/** A node says that its clock is behind from so much on: smaller steps are a time service at work. */
+/** The node reports a clock that is at least this far behind. Smaller steps are the work of a time service. */
 const WORTH_SAYING_MS = 1_000;
 
 export class TurnClock {
   private lastMs = 0;
-  /** Set while the clock is behind: where times went on from, and since when in running time. */
+  /** Set while the clock is behind: the time to count from, and the running time when that began. */
   private slow: { readonly fromMs: number; readonly sinceMs: number } | undefined;
-  private isSaid = false;
+  private isReported = false;
 
   /**
    * The time of a turn that begins now.
@@ -39,11 +39,11 @@ export class TurnClock {
     return this.lastMs;
   }
 
-  /** By how much the clock is behind, once when it falls behind; 0 once when it has caught up; else undefined. */
+  /** By how much the clock is behind: once when it falls behind. 0 once when it has caught up. Else undefined. */
   news(wallMs: number): number | undefined {
     const behindMs = this.lastMs - wallMs;
-    if (this.isSaid ? behindMs > 0 : behindMs < WORTH_SAYING_MS) return undefined;
-    this.isSaid = !this.isSaid;
+    if (this.isReported ? behindMs > 0 : behindMs < WORTH_SAYING_MS) return undefined;
+    this.isReported = !this.isReported;
     return behindMs;
   }
 }

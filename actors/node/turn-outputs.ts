@@ -1,8 +1,7 @@
 /**
- * What a turn leaves once it is appended: rows for the next flush, deadlines moved, what EVENTS gets. A function of
- * the turn, and needed no sooner than its acknowledgement: best made while that is waited for.
+ * The outputs of an appended turn: rows for the next flush, deadlines to move, and the batch for EVENTS. They are a
+ * function of the turn. The driver makes them while it waits for the append's acknowledgement.
  */
-
 import type { OperationRow, RefusedWriteRow, TurnRow } from '../ports/snapshot-rows.js';
 import type { ProductState } from '../product/inventory.js';
 import type { ProductEvent } from '../protocol.js';
@@ -15,7 +14,7 @@ export interface TurnOutputs {
   readonly refused: readonly RefusedWriteRow[];
   /** Orders whose holds were given more time. */
   readonly extended: readonly OrderEntry[];
-  /** The turn's events as EVENTS gets them: a JSON array, or empty text when there are none. */
+  /** The turn's batch for EVENTS: a JSON array, or empty text when the turn has no events. */
   readonly publicBatch: string;
 }
 

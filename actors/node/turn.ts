@@ -1,13 +1,12 @@
 /**
- * One turn under construction: inputs are decided one after the other, each with everything it leads
- * to (its cascade), and what happened is gathered into the one record that will be appended.
+ * One turn under construction. Inputs are decided one after the other, each with everything that it leads to (its
+ * cascade). The events and letters of all cascades go into one record.
  *
- *  T1. A cascade is whole or taken back: when it does not fit any more, or when a decision throws.
- *  T2. The record and the EVENTS message made of it fit the broker's payload.
- *  T3. Neighbours talk at home: a letter to a partition of this node is handled in this cascade,
- *      unless its channel has older unconfirmed letters; otherwise it is numbered (channels.ts).
+ *  T1. A cascade is whole or is taken back: when it does not fit into the record, or when a decision throws.
+ *  T2. The record and the EVENTS message made from it fit into the broker's payload.
+ *  T3. A letter to a partition of this node is handled in the same cascade, unless its channel has older unconfirmed
+ *      letters. Every other letter gets a number and leaves the node (channels.ts).
  */
-
 import type { Address, OrderId } from '../ids.js';
 import { limits } from '../limits.js';
 import { decidedBy } from '../order/as-decided.js';
@@ -39,32 +38,32 @@ export interface TurnSettings {
   readonly recordBytes: number;
   /** Deliver letters between this node's own partitions in the same turn. */
   readonly deliverAtHome: boolean;
-  /** What orders may know besides their state. */
+  /** What an order's decision may know besides the order's state. */
   readonly context: OrderContext;
   /** Length in UTF-8. */
   readonly byteLength: (text: string) => number;
-  /** By partition; undefined: not ours. */
+  /** The epoch of a partition; undefined when this node does not own it. */
   readonly epochOf: (partition: number) => number | undefined;
 }
 
-/** What became of one input. */
+/** The result of one input. */
 export type Handled =
   | { readonly kind: 'done' }
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | ProductRefusal }
-  /** turn.T2: not any more in this record; it opens the next turn. */
+  /** turn.T2: the input does not fit into this record any more; it opens the next turn. */
   | { readonly kind: 'full' }
   | { readonly kind: 'threw'; readonly error: unknown };
 
 type Applied = JournaledEvent & {
   readonly entry: OrderEntry | ProductEntry;
-  /** Of a product, after this event; of an order, after all that were decided with it. */
+  /** A product's state after this event; an order's state after all events of the same decision. */
   readonly after: OrderState | ProductState;
   readonly correlation: string;
   /** The event's text in the record. */
   json: string;
 };
 
-/** What happened to one order under one correlation: a row of its history. */
+/** The events of one order under one correlation: a row of its history. */
 interface OrderTurn {
   readonly entry: OrderEntry;
   readonly id: OrderId;
@@ -73,7 +72,7 @@ interface OrderTurn {
   readonly events: string[];
 }
 
-/** How an actor stood before a command: where a cascade is taken back to. */
+/** An actor before a command: a cascade that is taken back restores it. */
 interface Before {
   readonly entry: OrderEntry | ProductEntry;
   readonly of: Address;
@@ -89,16 +88,16 @@ export class Turn {
   readonly published: PublicBatch;
   readonly applied: Applied[] = [];
   readonly letters: NumberedLetter[] = [];
-  /** Stock writes that are refused for good. */
+  /** Stock writes whose refusal is remembered. */
   readonly refused: RefusedWrite[] = [];
   /** Watermarks moved, by receiving partition, then by sender. */
   readonly seen = new Map<number, Map<number, number>>();
   readonly orderTurns: OrderTurn[] = [];
-  /** Each with the last of its rows. */
+  /** Each order of this turn with the last of its rows. */
   readonly touchedOrders = new Map<OrderEntry, OrderTurn>();
   private readonly touchedPartitions = new Set<number>();
-  private readonly room: StockContext;
-  private made: TurnOutputs | undefined;
+  private readonly stockContext: StockContext;
+  private madeOutputs: TurnOutputs | undefined;
 
   constructor(
     readonly n: number,
@@ -107,28 +106,28 @@ export class Turn {
     private readonly world: World,
     private readonly settings: TurnSettings,
   ) {
-    this.room = { mayWait: world.orders.size < limits.ordersBesideWaiting };
+    this.stockContext = { mayWait: world.orders.size < limits.ordersBesideWaiting };
     const { recordBytes, byteLength, source } = settings;
     this.record = new MessageRoom(2_048, recordBytes, byteLength);
     this.published = new PublicBatch(eventFrame(at, source), recordBytes, byteLength);
   }
 
-  /** Packed. */
+  /** The cascades as packed text. */
   get cascades(): readonly string[] {
     return this.record.texts;
   }
 
-  /** Makes them at the first call, which must not come before the turn is whole. */
+  /** The first call makes the outputs. It must not come before the turn is complete. */
   outputs(): TurnOutputs {
-    this.made ??= turnOutputsOf(this);
-    return this.made;
+    this.madeOutputs ??= turnOutputsOf(this);
+    return this.madeOutputs;
   }
 
   get isEmpty(): boolean {
     return this.cascades.length === 0 && this.seen.size === 0 && this.refused.length === 0;
   }
 
-  /** Decides one command with all it leads to. @param arrived the numbered letter it came in, if it did. */
+  /** Decides one command and everything that it leads to. @param arrived the numbered letter that brought it, if any. */
   handle(first: Letter, correlation: string, arrived?: NumberedLetter): Handled {
     const before: Before[] = [];
     const applied: Applied[] = [];
@@ -152,7 +151,7 @@ export class Turn {
     return DONE;
   }
 
-  /** Remembers that a stock write was refused. @returns false when it does not fit any more (turn.T2). */
+  /** Adds the refusal of a stock write to the record. @returns false when it does not fit any more (turn.T2). */
   refuse(write: RefusedWrite): boolean {
     if (!this.record.reserve(this.settings.byteLength(JSON.stringify(write)) + REFUSED_BESIDE)) return false;
     this.refused.push(write);
@@ -160,7 +159,7 @@ export class Turn {
     return true;
   }
 
-  /** Moves the watermark past a letter that had no effect: it threw, or asked for nothing. */
+  /** Moves the watermark past a letter that had no effect: it threw, was refused, or does not fit into a record. */
   pass(letter: NumberedLetter): void {
     this.markSeen(letter);
   }
@@ -211,10 +210,10 @@ export class Turn {
   }
 
   private productDecides({ state }: ProductEntry, command: ProductCommand): Decision<ProductEvent, ProductRefusal> {
-    return decideProduct(state, command, this.room);
+    return decideProduct(state, command, this.stockContext);
   }
 
-  /** What was decided becomes the actor's state, ahead of the append (world.W1). */
+  /** Folds decided events into the actor's state, ahead of the append (world.W1). */
   private happen(
     entry: OrderEntry | ProductEntry,
     of: Address,
@@ -262,7 +261,7 @@ export class Turn {
     entry.n = this.n;
   }
 
-  /** turn.T3. */
+  /** turn.T3: handles a letter at home or gives it a number. */
   private route(from: number, letter: Letter, correlation: string, queue: Letter[], numbered: NumberedLetter[]): void {
     const to = this.world.partitionOf(letter.to);
     const channels = this.world.channels.get(from);
@@ -275,7 +274,7 @@ export class Turn {
     }
   }
 
-  /** @returns what takes it back. */
+  /** Moves the watermark. @returns a function that takes the move back. */
   private markSeen(letter: NumberedLetter): () => void {
     const channels = this.world.channels.get(letter.to);
     if (channels === undefined) throw new Error(`partition ${letter.to} is not of this node`);
@@ -293,7 +292,7 @@ export class Turn {
     };
   }
 
-  /** turn.T2. @returns false when it does not fit. */
+  /** turn.T2: adds a cascade to the record. @returns false when it does not fit. */
   private take(
     applied: readonly Applied[],
     before: readonly Before[],
@@ -337,13 +336,13 @@ export class Turn {
   }
 }
 
-/** A comma, the list's name, and its partition's part. */
+/** Bytes of a comma, the list's name, and the partition's part. */
 const REFUSED_BESIDE = 80;
 
 const DONE: Handled = { kind: 'done' };
 const FULL: Handled = { kind: 'full' };
 
-/** Answers to the same order that stand next to each other become one command. */
+/** Adjacent answers to the same order become one command. */
 function enqueue(queue: Letter[], letter: Letter): void {
   const last = queue[queue.length - 1];
   if (

@@ -1,10 +1,10 @@
 /**
- * The actors a node has in memory, and what of them is not flushed yet.
+ * The actors in a node's memory, and their rows that are not flushed yet.
  *
- *  W1. An entry's state may run ahead of the journal by the one turn under way; `n` says by which
- *      record it changed last, so that reads and flushes can tell.
- *  W2. Products stay: one that is absent is unknown. An order leaves when it is settled, flushed, not
- *      part of the turn under way, and nobody waits for it or looks it up.
+ *  W1. An entry's state may be ahead of the journal by the one turn under way. Its `n` is the record of its last change,
+ *      so reads and flushes can see this.
+ *  W2. Products stay in memory: an absent product is unknown. An order leaves when it is settled and flushed, is not
+ *      part of the turn under way, and no request waits for it or looks it up.
  */
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
@@ -28,14 +28,14 @@ import type { JournaledEvent } from './record.js';
 
 class Entry<State, Row> {
   version = 0;
-  /** By which record it changed last. */
+  /** `epoch` and `n` of the record that changed it last. */
   epoch = 0;
   n = 0;
-  /** Known to have no row in Postgres. */
+  /** Postgres certainly has no row of it. */
   isNew = true;
-  /** Appended, not yet collected by a flush. */
+  /** Rows of appended changes that no flush has collected yet. */
   rows: Row[] = [];
-  /** The version that Postgres is known to have. */
+  /** The last version that Postgres certainly has. */
   flushedVersion = 0;
 
   constructor(
@@ -45,13 +45,13 @@ class Entry<State, Row> {
 }
 
 export class OrderEntry extends Entry<OrderState, TurnRow> {
-  /** Requests that wait for the outcome, and whether each is a repeat; undefined where none does. */
+  /** The requests that wait for the outcome, and whether each is a repeat; undefined when none waits. */
   waiting: Map<number, boolean> | undefined = undefined;
-  /** As it was decided. Undefined until then, and where only its history in Postgres knows it. */
+  /** The order as it was decided. Undefined before that, and when only its history in Postgres has that state. */
   decided: OrderState | undefined = undefined;
-  /** When its time is up, in running time; undefined until a timer runs. */
+  /** When the order times out, in running time; undefined until its timer is set. */
   deadlineMs: number | undefined = undefined;
-  /** Its deadline counts the hold. */
+  /** The deadline takes `holdTtlMs` into account. */
   holdTimed = false;
   lateTimed = false;
   /** The `ref` of the payment operation under way. */
@@ -63,20 +63,20 @@ export class ProductEntry extends Entry<ProductState, OperationRow> {}
 export class World {
   readonly orders = new Map<OrderId, OrderEntry>();
   readonly products = new Map<ProductId, ProductEntry>();
-  /** By partition; those this node owns. */
+  /** By partition: only the partitions that this node owns. */
   readonly channels = new Map<number, Channels>();
-  /** Those with rows. */
+  /** The actors with rows to flush. */
   readonly changedOrders = new Set<OrderEntry>();
   readonly changedProducts = new Set<ProductEntry>();
-  /** Appended, not yet collected by a flush. */
+  /** Refusals that are appended and that no flush has collected yet. */
   refusedWrites: RefusedWriteRow[] = [];
   /** Appended events whose rows Postgres has not acknowledged. */
   unflushedEvents = 0;
-  /** One actor has gathered as many rows as one statement should write. */
+  /** One actor has as many rows as one statement may write. */
   isClogged = false;
-  /** Appended, and without a row in Postgres. */
+  /** An appended product has no row in Postgres yet. */
   hasNewProducts = false;
-  /** The latest time of all that was loaded or replayed. Wall clock, milliseconds. */
+  /** The latest time of any row that was loaded and any event that was replayed. Wall clock, milliseconds. */
   latestAt = 0;
 
   constructor(readonly partitions: number) {}
@@ -93,7 +93,7 @@ export class World {
     return new ProductEntry(unknownProduct(id), partitionOf('product', id, this.partitions));
   }
 
-  /** As its row has it. */
+  /** Takes an order into memory from its row. */
   loadOrder({ state, version, epoch, n }: StoredOrder): OrderEntry {
     const entry = this.newOrder(state.id);
     this.orders.set(state.id, entry);
@@ -119,13 +119,13 @@ export class World {
     else this.products.delete(of.id);
   }
 
-  /** What an appended turn leaves to be flushed of an order; what it did before in the same turn becomes one with it. */
+  /** Keeps an order's row of an appended turn for the flush. Rows of one turn and one correlation become one row. */
   rememberTurn(entry: OrderEntry, turn: TurnRow): void {
     this.unflushedEvents += turn.count;
     const before = entry.rows.at(-1);
     if (before === undefined) {
       this.changedOrders.add(entry);
-      entry.rows = [turn]; // An array that is pushed to makes room for many at once; most orders have one.
+      entry.rows = [turn]; // An array that grows by push reserves room for many items; most orders have one row.
     } else if (before.n === turn.n && before.at === turn.at && before.correlation === turn.correlation) {
       const { events, count } = before;
       entry.rows[entry.rows.length - 1] = {
@@ -136,7 +136,7 @@ export class World {
     } else entry.rows.push(turn);
   }
 
-  /** What an appended event leaves to be flushed of a product. */
+  /** Keeps a product's row of an appended event for the flush. */
   rememberOperation(entry: ProductEntry, row: OperationRow): void {
     this.unflushedEvents++;
     if (entry.rows.length === 0) this.changedProducts.add(entry);
@@ -154,7 +154,7 @@ export class World {
     this.refusedWrites.push(row);
   }
 
-  /** Folds an event of a journal in, unless the row it started from already has it (snapshot-rows.R1). */
+  /** Folds in an event of a journal, unless the actor's row already has it (snapshot-rows.R1). */
   replay(event: JournaledEvent, mark: Mark, at: number, correlation: string): boolean {
     this.hasBeen(at);
     if (event.of.kind === 'order') {

@@ -1,15 +1,15 @@
 /**
- * An order as it was decided: what whoever placed it is told, the first time and in every repeat.
+ * An order as it was decided: the state in the reply to the request that placed it, and to every repeat.
  *
- * Law: it is the fold of the order's events up to the first one that gave it an outcome. So it is the same wherever
- * it is taken from, and whatever follows in the same turn or the same millisecond: versions tell, never clocks.
+ * Law: this state is the fold of the order's events up to the first one that gave it an outcome. So memory and history
+ * give the same state, whatever follows in the same turn or millisecond: the versions of events decide, never clocks.
  */
 import type { OrderId } from '../ids.js';
 import type { OrderEvent } from '../protocol.js';
 import { absentOrder, hasOutcome, type OrderState } from './order.js';
 import { evolveOrder, evolveOrderBy } from './order-fold.js';
 
-/** Of a decision that gave the order its outcome; undefined of any other. */
+/** The decided state, when these events gave the order its outcome; else undefined. */
 export function decidedBy(
   before: OrderState,
   events: readonly OrderEvent[],
@@ -21,7 +21,7 @@ export function decidedBy(
   return upTo === events.length ? after : evolveOrderBy(before, events.slice(0, upTo), at);
 }
 
-/** From its events, oldest first; undefined while it has no outcome. */
+/** The decided state from the order's events, oldest first; undefined while it has no outcome. */
 export function decidedIn(
   id: OrderId,
   history: readonly { readonly event: OrderEvent; readonly at: number }[],
@@ -35,8 +35,8 @@ export function decidedIn(
 }
 
 /**
- * Whether it has come to its outcome by the fewest events that lead there, so that none has followed. False says
- * nothing. A confirmed one was placed, held, paid and confirmed; any other had one event after it was placed.
+ * Whether the order has only as many events as its outcome needs at least, so none has followed the outcome. False says
+ * nothing. A confirmed order was placed, held, paid and confirmed. Any other had one event after it was placed.
  */
 export function isJustDecided(state: OrderState): boolean {
   if (state.phase !== 'confirmed') return state.version === 2 && hasOutcome(state) && !isRewritten(state);
@@ -44,6 +44,6 @@ export function isJustDecided(state: OrderState): boolean {
   return state.version === 4 && (payment === 'paid' || payment === 'authorized') && !isRewritten(state);
 }
 
-/** A row has U+FFFD where a client's text had a NUL: its history has what was sent. */
+/** A row has U+FFFD where a client's text had a NUL; the order's history has the text as it was sent. */
 const isRewritten = ({ content: { email, notes, paymentMethod } }: OrderState): boolean =>
   [email, notes, paymentMethod].some((text) => text?.includes('\ufffd'));

@@ -1,10 +1,10 @@
 /**
- * Whether a repeat asks for the same order as the first time: the order of lines and of an
- * address's fields does not matter, nor whether the currency was left out.
+ * Whether a repeat asks for the same order as the first request. The sequence of lines and of an address's fields does
+ * not matter, nor does a missing currency.
  */
 import type { Json, OrderContent } from '../protocol.js';
 
-/** @param stored the content as it was placed, with the currency the order got. */
+/** @param stored the content of the first request, with the currency that the order got. */
 export function sameContent(
   stored: { readonly content: OrderContent; readonly currency?: string | undefined },
   again: OrderContent,
@@ -22,7 +22,7 @@ export function sameContent(
   );
 }
 
-/** What comes back from Postgres has U+FFFD in a NUL's place. */
+/** Text from Postgres has U+FFFD where the request had a NUL. */
 const sameText = (stored: string | undefined, again: string | undefined): boolean =>
   stored === again || (stored !== undefined && again !== undefined && stored === again.replaceAll('\0', '\ufffd'));
 

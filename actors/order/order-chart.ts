@@ -1,4 +1,4 @@
-/** The state chart of an order (order.ts) as a table: which row decides which command in which phase. */
+/** The state chart of an order (order.ts) as a table: which function decides which command in which phase. */
 import { limits } from '../limits.js';
 import type { OrderAct, OrderCommand } from '../protocol.js';
 import { type Answer, nothing, type OrderContext, type OrderState, type Phase, type Row, remembered } from './order.js';
@@ -44,7 +44,7 @@ const quiet = {
 };
 const returns = { requestReturn, receiveReturn, refund };
 
-/** A row per phase, a cell per command; a missing one does not compile. */
+/** One row per phase, one cell per command. A missing cell does not compile. */
 const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Row<T> } } = {
   absent: {
     ...quiet,
@@ -98,7 +98,7 @@ export function decideOrder(state: OrderState, command: OrderCommand, context: O
   return priorOf(state, command) ?? counted(row(state, command, context));
 }
 
-/** order.O4. */
+/** order.O4: a repeat of an act changes nothing and gets the first answer. */
 function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
   const { act } = command;
   const { life } = state;
@@ -111,7 +111,7 @@ function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
   return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
 }
 
-/** Where several events are decided with an act, its own says how many: a repeat finds where its answer ended. */
+/** The act's own event stores how many events were decided with it. So a repeat finds the state of the first answer. */
 function counted(answer: Answer): Answer {
   if ('refused' in answer || answer.events.length < 2) return answer;
   const [own, ...others] = answer.events;
@@ -120,7 +120,7 @@ function counted(answer: Answer): Answer {
   return { ...answer, events: [{ ...own, act }, ...others] };
 }
 
-/** What brings a whole order to its end has room of its own; parts could take all of it. */
+/** Acts that bring a whole order to its end have room of their own: acts on parts could use all of it. */
 const isEnding = (command: OrderAct): boolean =>
   command.type === 'cancel' ||
   command.type === 'move' ||

@@ -1,10 +1,9 @@
-/** What each event makes of an order: the fold. It knows no way to say no. */
-
+/** The fold: how each event changes an order. A fold cannot refuse. */
 import type { Act, Line, OrderEvent } from '../protocol.js';
 import type { Fulfillment, Life, OrderLine, OrderReturn, OrderState, Refund } from './order.js';
 import { answered, currencyOf } from './order-placing.js';
 
-/** A row changes what its event changed, in a copy of the state. */
+/** A row applies its event to a copy of the state. */
 type Fold<T extends OrderEvent['type']> = (
   order: Draft,
   event: Extract<OrderEvent, { type: T }>,
@@ -131,9 +130,9 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
   refunded(order, { id }) {
     const refunds = withStatus(order.life.refunds, id, 'done');
     const done = refunds.reduce((all, { minor, status }) => all + (status === 'done' ? minor : 0), 0);
-    const of = refunds.find((refund) => refund.id === id)?.returned;
+    const returnId = refunds.find((refund) => refund.id === id)?.returned;
     const returns = order.life.returns.map((each) =>
-      each.id === of ? { ...each, status: 'refunded' as const } : each,
+      each.id === returnId ? { ...each, status: 'refunded' as const } : each,
     );
     order.payment = done >= (order.total ?? 0) ? 'refunded' : 'partially_refunded';
     order.life = { ...order.life, refunds, returns };
@@ -151,11 +150,11 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
 export const evolveOrder = (state: OrderState, event: OrderEvent, at: number): OrderState =>
   evolveOrderBy(state, [event], at);
 
-/** All that one decision led to, in one copy of the state. */
+/** Folds all events of one decision into one copy of the state. */
 export function evolveOrderBy(state: OrderState, events: readonly OrderEvent[], at: number): OrderState {
   const next = copyOf(state);
   next.version = state.version + events.length;
-  // What was only answered has changed nothing that is seen.
+  // An `act_answered` changes nothing that a client sees.
   if (events[0]?.type !== 'act_answered') next.updatedAt = at;
   for (const event of events) {
     const row = fold[event.type] as Fold<OrderEvent['type']>;
@@ -166,24 +165,24 @@ export function evolveOrderBy(state: OrderState, events: readonly OrderEvent[], 
 
 // ---------------------------------------------------------------- machinery
 
-/** Field by field: a spread and what replaces its fields cost fifteen times as much, for every event of every order. */
-const copyOf = (of: OrderState): Draft => ({
-  id: of.id,
-  version: of.version,
-  phase: of.phase,
-  content: of.content,
-  lines: of.lines,
-  payment: of.payment,
-  voidOwed: of.voidOwed,
-  reason: of.reason,
-  shortages: of.shortages,
-  currency: of.currency,
-  total: of.total,
-  lateMs: of.lateMs,
-  life: of.life,
-  correlation: of.correlation,
-  createdAt: of.createdAt,
-  updatedAt: of.updatedAt,
+/** Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order. */
+const copyOf = (order: OrderState): Draft => ({
+  id: order.id,
+  version: order.version,
+  phase: order.phase,
+  content: order.content,
+  lines: order.lines,
+  payment: order.payment,
+  voidOwed: order.voidOwed,
+  reason: order.reason,
+  shortages: order.shortages,
+  currency: order.currency,
+  total: order.total,
+  lateMs: order.lateMs,
+  life: order.life,
+  correlation: order.correlation,
+  createdAt: order.createdAt,
+  updatedAt: order.updatedAt,
 });
 
 const remembering = (life: Life, act: Act): Life => ({ ...life, acts: [...life.acts, act] });
@@ -199,6 +198,6 @@ const pieces = (fulfillments: readonly Fulfillment[]): number =>
 const withStatus = (refunds: readonly Refund[], id: string, status: Refund['status']): Refund[] =>
   refunds.map((refund) => (refund.id === id ? { ...refund, status } : refund));
 
-/** What was to come out of money that never came. */
+/** Refunds that were owed of a charge that was never captured. */
 const giveUp = ({ refunds }: Life): Refund[] =>
   refunds.map((refund) => (refund.status === 'owed' ? { ...refund, status: 'failed' } : refund));

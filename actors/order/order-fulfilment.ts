@@ -1,6 +1,6 @@
 /**
- * How an order is decided once it stands: cancelling, shipping, delivering, returning, refunding. The rows of
- * the chart (order-chart.ts) for what people ask, and for what the provider and the keepers answer to it.
+ * The decisions of a placed order: cancelling, shipping, delivering, returning, refunding. These are the cells of the
+ * chart (order-chart.ts) for acts of people, and for the answers of the payment provider and of the products.
  */
 import { DEFAULT_CURRENCY } from '../money.js';
 import type { Letter, Line, OrderEvent } from '../protocol.js';
@@ -22,19 +22,19 @@ export const illegal = (): Answer => ({ refused: 'illegal_transition' });
 
 // ---------------------------------------------------------------- cancelling
 
-/** order.O1: what is held goes back; a charge that may be under way is voided. */
+/** order.O1: held lines are released; a charge that may be under way is voided. */
 export const cancelPending: Row<'cancel'> = (state, { act, reason }, context) => {
   const voidOwed = state.phase === 'charging';
-  const cancelled: OrderEvent = { type: 'cancelled', act, was: 'pending', ...told({ reason }), voidOwed };
+  const cancelled: OrderEvent = { type: 'cancelled', act, was: 'pending', ...defined({ reason }), voidOwed };
   return { events: settle(state, [cancelled], context), letters: releases(state.id, state.lines) };
 };
 
-/** order.O3: the charge is voided or refunded, the goods come back. */
+/** order.O3: the charge is voided or refunded; the goods go back into stock. */
 export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) => {
   if (state.life.fulfillments.length > 0) return illegal();
   const voidOwed = state.payment === 'authorized';
-  const events: OrderEvent[] = [{ type: 'cancelled', act, was: 'confirmed', ...told({ reason }), voidOwed }];
-  // A capture that is under way is not refunded here: the void's answer tells whether it came first.
+  const events: OrderEvent[] = [{ type: 'cancelled', act, was: 'confirmed', ...defined({ reason }), voidOwed }];
+  // A capture under way is not refunded here: the answer to the void says whether the capture came first.
   if (voidOwed) events.push(...givenUp(state));
   const rest = voidOwed ? 0 : refundable(state);
   if (rest > 0) events.push(refundOf(state, rest));
@@ -47,22 +47,22 @@ export const cancelConfirmed: Row<'cancel'> = (state, { act, reason }, context) 
   };
 };
 
-/** It is cancelled already. */
+/** The order is cancelled already. */
 export const cancelAgain: Row<'cancel'> = ({ life }, { reason }) =>
-  sameIfSaid(reason, life.cancelled?.reason) ? nothing : { refused: 'done_otherwise' };
+  sameIfGiven(reason, life.cancelled?.reason) ? nothing : { refused: 'done_otherwise' };
 
 // ---------------------------------------------------------------- shipping and delivering
 
-/** order.O5. */
+/** order.O5: never ships more than is left and in stock. */
 export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, context) => {
   const left = leftToShip(state);
   const everything = left.filter(({ quantity }) => quantity > 0);
   if (everything.length === 0) {
     if (lines !== undefined) return { refused: 'more_than_ordered' };
-    const isSo = state.life.fulfillments.some(
-      (each) => sameIfSaid(tracking, each.tracking) && sameIfSaid(carrier, each.carrier),
+    const isSame = state.life.fulfillments.some(
+      (each) => sameIfGiven(tracking, each.tracking) && sameIfGiven(carrier, each.carrier),
     );
-    return isSo ? nothing : { refused: 'done_otherwise' };
+    return isSame ? nothing : { refused: 'done_otherwise' };
   }
   if (isUnpaid(state) && state.life.fulfillments.length === 0) return illegal();
   const shipped = lines ?? everything;
@@ -74,7 +74,7 @@ export const ship: Row<'ship'> = (state, { act, lines, tracking, carrier }, cont
     if (quantity > most - backordered(product)) return { refused: 'backordered' };
   }
   const id = nextId(state, 'F', state.life.fulfillments);
-  const event: OrderEvent = { type: 'shipped', act, id, lines: shipped, ...told({ tracking, carrier }) };
+  const event: OrderEvent = { type: 'shipped', act, id, lines: shipped, ...defined({ tracking, carrier }) };
   return { events: settle(state, [event], context), letters: [] };
 };
 
@@ -97,7 +97,7 @@ export const stockArrived: Row<'stockArrived'> = (_, { lines }) => ({
 
 // ---------------------------------------------------------------- returning and refunding
 
-/** order.O5. */
+/** order.O5: never takes back more than was shipped. */
 export const requestReturn: Row<'requestReturn'> = (state, { act, lines, reason }) => {
   const left = leftToReturn(state);
   const returned = lines ?? left.filter(({ quantity }) => quantity > 0);
@@ -105,17 +105,17 @@ export const requestReturn: Row<'requestReturn'> = (state, { act, lines, reason 
     return { refused: 'more_than_shipped' };
   }
   const id = nextId(state, 'R', state.life.returns);
-  return { events: [{ type: 'return_requested', act, id, lines: returned, ...told({ reason }) }], letters: [] };
+  return { events: [{ type: 'return_requested', act, id, lines: returned, ...defined({ reason }) }], letters: [] };
 };
 
-/** The goods are here: in stock again or written off, and their price is owed. */
-export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, restock: said }, context) => {
+/** The goods have arrived: they go into stock or are written off, and their price is owed to the client. */
+export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, restock: requested }, context) => {
   const known = state.life.returns.find(({ id }) => id === returned);
   if (known === undefined) return { refused: 'unknown_return' };
   if (known.status !== 'requested') {
-    return sameIfSaid(said, known.restocked) ? nothing : { refused: 'done_otherwise' };
+    return sameIfGiven(requested, known.restocked) ? nothing : { refused: 'done_otherwise' };
   }
-  const restock = said ?? true;
+  const restock = requested ?? true;
   const events: OrderEvent[] = [{ type: 'return_received', act, id: returned, restocked: restock }];
   const minor = Math.min(priceOf(state, known.lines), refundable(state));
   if (minor > 0) {
@@ -125,12 +125,12 @@ export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, rest
   return { events: settle(state, events, context), letters };
 };
 
-/** order.O3. */
+/** order.O3: never refunds more than was paid. */
 export const refund: Row<'refund'> = (state, { act, minor, reason }, context) => {
   const rest = refundable(state);
-  const asked = minor ?? rest;
-  if (asked === 0 || asked > rest) return { refused: 'more_than_paid' };
-  const event: OrderEvent = { ...refundOf(state, asked), act, ...told({ reason }) };
+  const amount = minor ?? rest;
+  if (amount === 0 || amount > rest) return { refused: 'more_than_paid' };
+  const event: OrderEvent = { ...refundOf(state, amount), act, ...defined({ reason }) };
   return { events: settle(state, [event], context), letters: [] };
 };
 
@@ -146,7 +146,7 @@ export const moneyMoved: Row<'paymentAnswered'> = (state, { operation, ref, outc
   return operation === 'refund' ? refunded(state, ref, outcome) : nothing;
 };
 
-/** Of an order that has ended without its goods: the promise is taken back, or what has moved is refunded. */
+/** The order has ended without its goods: the authorization is voided, or the captured money is refunded. */
 export const undone: Row<'paymentAnswered'> = (state, { operation, ref, outcome }) => {
   if (operation === 'refund') return refunded(state, ref, outcome);
   if (operation !== 'void' || !state.voidOwed) return nothing;
@@ -167,7 +167,7 @@ export const closeAct: Row<'closeAct'> = (_, { act, refused }) => ({
   letters: [],
 });
 
-/** By the word: the same as the act for everything. */
+/** A move to a status decides the same as the act on the whole order. */
 export const moveTo: Row<'move'> = (state, { act, to }, context) => {
   if (statusOf(state.phase) === to) return nothing;
   const row = MOVES[state.phase];
@@ -196,7 +196,7 @@ const MOVES: { readonly [P in Phase]: Moves } = {
 
 // ---------------------------------------------------------------- machinery
 
-/** Adds what a provider that is a pure function of the order answers at once to what it is owed. */
+/** Adds the provider's answers to owed payments at once, when the provider is a pure function of the order. */
 function settle(state: OrderState, events: OrderEvent[], { instantPayment }: OrderContext): OrderEvent[] {
   if (instantPayment?.(state.id) === undefined) return events;
   let after = state;
@@ -231,16 +231,16 @@ const refundOf = (state: OrderState, minor: number): Extract<OrderEvent, { type:
   currency: state.currency ?? DEFAULT_CURRENCY,
 });
 
-/** Nothing leaves unpaid; what has begun to leave may be brought to its end. */
+/** Unpaid orders are not shipped. An order whose shipping has begun may be completed. */
 const isUnpaid = ({ payment }: OrderState): boolean => payment === 'failed' || payment === 'refunded';
 
-/** Refunds that waited for a capture which is voided now. */
+/** Fails the refunds that waited for a capture, because the charge is voided now. */
 const givenUp = ({ life }: OrderState): OrderEvent[] =>
   life.refunds.filter(({ status }) => status === 'owed').map(({ id }) => ({ type: 'refund_failed', id }));
 
 const hasMoved = ({ payment }: OrderState): boolean => payment === 'paid' || payment === 'partially_refunded';
 
-/** What of the money may still be given back; what is about to be captured counts. */
+/** How much money may still be refunded. Money that is about to be captured counts. */
 export function refundable(state: OrderState): number {
   if (!hasMoved(state) && !captureOwed(state)) return 0;
   const given = state.life.refunds.reduce((sum, { minor, status }) => sum + (status === 'failed' ? 0 : minor), 0);
@@ -269,7 +269,7 @@ export const leftToReturn = ({ lines, life }: OrderState): Line[] =>
     quantity: sumIn(life.fulfillments, product) - sumIn(life.returns, product),
   }));
 
-/** Numbered among the order's restocked returns of this product. */
+/** The letter that returns a line to stock. `no` counts the order's restocked returns of this product. */
 function restocked(state: OrderState, { product, quantity }: Line): Letter {
   const before = state.life.returns.filter(
     (each) => each.restocked === true && each.lines.some((line) => line.product === product),
@@ -280,11 +280,12 @@ function restocked(state: OrderState, { product, quantity }: Line): Letter {
   };
 }
 
-/** Whether what was said, if anything was, is what stands. */
-const sameIfSaid = <T>(said: T | undefined, stands: T | undefined): boolean => said === undefined || said === stands;
+/** Whether the given value, if any was given, equals the stored one. */
+const sameIfGiven = <T>(given: T | undefined, stored: T | undefined): boolean =>
+  given === undefined || given === stored;
 
-/** Only what was said. */
-function told<T extends { readonly [name: string]: string | undefined }>(
+/** Only the fields that are defined. */
+function defined<T extends { readonly [name: string]: string | undefined }>(
   some: T,
 ): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)) as {

@@ -1,4 +1,4 @@
-/** How an order is decided up to its outcome: the rows of the chart (order.ts) that lead there. */
+/** The decisions of an order up to its outcome: cells of the chart (order-chart.ts). */
 import type { OrderId, ProductId } from '../ids.js';
 import { limits } from '../limits.js';
 import { DEFAULT_CURRENCY } from '../money.js';
@@ -25,13 +25,13 @@ export const place: Row<'place'> = (state, { content, correlation }, { holdDelay
   };
 };
 
-/** order.O4. */
+/** order.O4: a repeat changes nothing; another order under the same id is refused. */
 export const repeat: Row<'place'> = (state, { content }) => {
   if (state.content.user !== content.user) return { refused: 'not_yours' };
   return sameContent(state, content) ? nothing : { refused: 'other_body' };
 };
 
-/** Their time has come: what was kept back is asked now. */
+/** Sends the holds that were kept back: their delay is over. */
 export const sendLate: Row<'sendLate'> = (state) => {
   const late = state.lines.filter((line) => line.hold === 'late');
   if (late.length === 0) return nothing;
@@ -64,7 +64,7 @@ export const holdsAnswered: Row<'holdsAnswered'> = (state, { answers }, { instan
   };
 };
 
-/** order.O1: what was held for an order that has ended meanwhile goes back. */
+/** order.O1: releases holds that are answered after the order has ended. */
 export const answeredTooLate: Row<'holdsAnswered'> = (state, { answers }) => ({
   events: [{ type: 'answered', answers }],
   letters: releases(
@@ -118,7 +118,7 @@ const commits = (state: OrderState): Letter[] =>
     command: { type: 'commit', order: state.id, quantity },
   }));
 
-/** Gives back what is held of these lines. */
+/** The letters that give back the held ones of these lines. */
 export const releases = (order: OrderId, lines: readonly OrderLine[]): Letter[] =>
   lines
     .filter((line) => line.hold === 'held')
@@ -127,7 +127,7 @@ export const releases = (order: OrderId, lines: readonly OrderLine[]): Letter[] 
       command: { type: 'release', order, quantity },
     }));
 
-/** The lines as these answers leave them. @param currency the order's: a price in another one is none of its prices. */
+/** The lines after these answers. @param currency the order's: a price in another currency is not stored. */
 export function answered(
   lines: readonly OrderLine[],
   answers: readonly HoldAnswer[],
@@ -136,12 +136,12 @@ export function answered(
   if (answers.length === 0) return lines;
   return lines.map((line, i) => {
     if (line.hold !== 'asked') return line;
-    // Answers mostly come in the order of the lines.
+    // Answers mostly arrive in the order of the lines.
     const a = answers[i]?.product === line.product ? answers[i] : answers.find((each) => each.product === line.product);
     if (a === undefined) return line;
     const isPriced = a.answer !== 'unknown' && a.unitPrice !== undefined && a.currency === currency;
     if (a.answer !== 'held' || !isPriced) return unpriced(line, a, isPriced ? a.unitPrice : undefined);
-    // Written out: a spread that adds a field costs more than all else that is decided here.
+    // Field by field: a spread that adds a field costs more than the rest of this decision.
     const { product, quantity } = line;
     return { product, quantity, hold: 'held', backordered: a.backordered ?? 0, unitPrice: a.unitPrice };
   });

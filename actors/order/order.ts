@@ -1,5 +1,5 @@
 /**
- * An order: one state machine, one outcome, and what follows it.
+ * An order: one state machine with one outcome, and the acts that follow the outcome.
  *
  *   absent --place--> holding --all held--> charging --authorized--> confirmed --ship all--> shipped --deliver all--> delivered
  *                        |  |                 |  |                       |
@@ -7,22 +7,23 @@
  *                        |                    +--declined, timed out--> failed
  *                        +--short, unknown, timed out-----------------> failed
  *
- * A provider that is a pure function of the order is asked at once: then charging takes no time. An order that costs
- * nothing is not charged: it is confirmed once all is held, and no provider ever hears of it. Shipments,
- * deliveries, returns and refunds may be of a part; they change `life`, and the phase once they are of all.
+ * A provider that is a pure function of the order answers at once: then charging takes no time. An order that costs
+ * nothing is not charged: it is confirmed once every line is held, and no provider ever hears of it. Shipments,
+ * deliveries, returns and refunds may cover a part of the order. They change `life`; once everything is shipped or
+ * delivered, they change the phase too.
  *
  * Invariants:
- *  O1. Every line is held or none is: an order that fails or is cancelled gives back each line that was
- *      held, also one whose answer comes later (it waits for that answer before it may leave memory).
- *  O2. One outcome: phases are left only along the arrows (transitions.ts).
- *  O3. Money is asked for only when every line is held; an order that ends without its goods after a provider
- *      could have been asked is voided, or, where the money has moved, refunded. Never more is refunded than was paid.
- *  O4. The same id with another order is refused; with the same order it changes nothing. So is every act, and
- *      what was refused stays refused.
- *  O5. Never more is shipped than was ordered and is there, never more returned than was shipped.
+ *  O1. Every line is held or none is. An order that fails or is cancelled gives back each held line, also a line whose
+ *      answer comes later. The order waits for that answer before it may leave memory.
+ *  O2. An order has one outcome: a phase changes only along the arrows (transitions.ts).
+ *  O3. Money is requested only when every line is held. If an order ends without its goods after a provider could have
+ *      been asked, the charge is voided, or refunded if the money has moved. Never more is refunded than was paid.
+ *  O4. A repeat of the same order under its id changes nothing; another order under the id is refused. The same holds
+ *      for every act under its key, and a refusal stays a refusal.
+ *  O5. Never more is shipped than was ordered and is in stock; never more is returned than was shipped.
  *
- * The chart as a table is in order-chart.ts, its rows in order-placing.ts (up to the outcome) and order-fulfilment.ts
- * (after it), the fold in order-fold.ts.
+ * The chart as a table is in order-chart.ts. Its cells are in order-placing.ts (up to the outcome) and
+ * order-fulfilment.ts (after it). The fold is in order-fold.ts.
  */
 import { type OrderId, type ProductId, paymentRef } from '../ids.js';
 import type {
@@ -44,18 +45,18 @@ export type PaymentStatus =
   | 'authorized'
   | 'paid'
   | 'declined'
-  /** Promised, and then not to be had. */
+  /** The provider authorized the charge and then would not capture it. */
   | 'failed'
   | 'voided'
   | 'partially_refunded'
   | 'refunded';
 
 export interface OrderLine extends Line {
-  /** `late`: not sent yet. `asked`: no answer yet. `held` stands also for a line that has been committed. */
+  /** `late`: the hold is not sent yet. `asked`: no answer yet. `held`: held, or committed since. */
   readonly hold: 'late' | 'asked' | 'held' | 'short' | 'unknown' | 'released';
-  /** Minor units of the order's currency; known once its product has answered. */
+  /** Minor units of the order's currency; known once the product has answered. */
   readonly unitPrice?: number;
-  /** Of the quantity: not in stock yet. */
+  /** The part of the quantity that is not in stock yet. */
   readonly backordered: number;
 }
 
@@ -74,7 +75,7 @@ export interface OrderReturn {
   readonly lines: readonly Line[];
   readonly reason?: string;
   readonly status: 'requested' | 'received' | 'refunded';
-  /** Known once received: put in stock again, or written off. */
+  /** Known once received: true when the goods went into stock again, false when they were written off. */
   readonly restocked?: boolean;
   readonly requestedAt: number;
 }
@@ -88,24 +89,24 @@ export interface Refund {
   readonly requestedAt: number;
 }
 
-/** An act under a client's key that had no effect. */
+/** An act under a client's key that was answered and had no effect. */
 interface AnsweredAct extends Act {
-  /** Undefined: there was nothing to do. */
+  /** Undefined when there was nothing to do. */
   readonly refused?: OrderRefusal;
-  /** Wall clock, milliseconds: it is no change, and the order's times do not tell it. */
+  /** Wall clock, milliseconds. The act is no change, so it does not move the order's `updatedAt`. */
   readonly at: number;
 }
 
-/** What happens to an order beside and after its outcome: one empty value for all that have nothing of it. */
+/** What happens to an order beside and after its outcome. All orders without such events share one empty value. */
 export interface Life {
   readonly acts: readonly Act[];
-  /** Absent where there are none, as in most. */
+  /** Absent when there are none, as in most orders. */
   readonly answered?: readonly AnsweredAct[];
   readonly fulfillments: readonly Fulfillment[];
   readonly returns: readonly OrderReturn[];
   readonly refunds: readonly Refund[];
   readonly captureOn: 'confirm' | 'ship';
-  /** Its hold was extended: it gets no less time after a restart. */
+  /** The hold was extended: the order does not get less time after a restart. */
   readonly extended?: true;
   readonly cancelled?: { readonly was: 'pending' | 'confirmed'; readonly reason?: string };
 }
@@ -123,11 +124,11 @@ export interface OrderState {
   readonly voidOwed: boolean;
   readonly reason: FailureReason | undefined;
   readonly shortages: readonly Shortage[];
-  /** As it was asked for, or else that of the first product that answered with one. */
+  /** The requested currency, or else the currency of the first product that answered with one. */
   readonly currency: string | undefined;
-  /** Minor units; known once held. */
+  /** Minor units; known once every line is held. */
   readonly total: number | undefined;
-  /** After how long the lines that are late are sent; 0 where none is. */
+  /** The delay until the holds of late lines are sent; 0 when no line is late. */
   readonly lateMs: number;
   readonly life: Life;
   readonly correlation: string;
@@ -136,12 +137,12 @@ export interface OrderState {
   readonly updatedAt: number;
 }
 
-/** What a decision may know besides the state; it comes in with the turn. */
+/** What a decision may know besides the state. It comes in with the turn. */
 export interface OrderContext {
-  /** Answers at once where the provider is a pure function of the order; undefined where, or for whom, it must be asked. */
+  /** The answer of a provider that is a pure function of the order. Undefined, or an undefined result: it must be asked. */
   readonly instantPayment?: ((order: OrderId) => 'authorized' | 'declined' | undefined) | undefined;
   readonly captureOn?: Life['captureOn'] | undefined;
-  /** By how much a hold is to be late; 0 as a rule. */
+  /** The delay of a hold, which the gremlin sets; 0 normally. */
   readonly holdDelayMs?: ((order: OrderId, product: ProductId) => number) | undefined;
 }
 
@@ -153,19 +154,19 @@ export type Row<T extends OrderCommand['type']> = (
   context: OrderContext,
 ) => Answer;
 
-/** The number of events that changed what is seen of the order; what was only answered is none of them. */
+/** The number of events that changed what a client sees of the order; `act_answered` does not count. */
 export const revision = ({ version, life }: OrderState): number => version - (life.answered?.length ?? 0);
 
-/** When its last event was. */
+/** The time of the order's last event. */
 export const lastAt = ({ updatedAt, life }: OrderState): number => Math.max(updatedAt, life.answered?.at(-1)?.at ?? 0);
 
-/** What the order remembers of an act. */
+/** The act as the order remembers it; undefined when it does not. */
 export const remembered = ({ life }: OrderState, { ref }: Act): (Act & Partial<AnsweredAct>) | undefined =>
   life.acts.find((act) => act.ref === ref) ?? life.answered?.find((act) => act.ref === ref);
 
 export const nothing: Answer = { events: [], letters: [] };
 
-/** One empty value for all. */
+/** One empty value for all orders. */
 const NO_CONTENT: OrderContent = { user: '' as OrderContent['user'], userIsNumber: false, lines: [] };
 const NO_LINES: readonly OrderLine[] = [];
 const NO_SHORTAGES: readonly Shortage[] = [];
@@ -193,12 +194,12 @@ export const absentOrder = (id: OrderId): OrderState => ({
 
 export interface PaymentOwed {
   readonly operation: PaymentOperation;
-  /** The same in all its repeats, and of no other operation. */
+  /** The same in every repeat of the operation, and different for every other operation. */
   readonly ref: string;
   readonly minor: number;
 }
 
-/** What a payment provider still has to be asked; undefined when nothing. */
+/** The operation that a payment provider still has to perform; undefined when there is none. */
 export function paymentOwed(state: OrderState): PaymentOwed | undefined {
   const { id, phase, payment, voidOwed, life } = state;
   const minor = state.total ?? 0;
@@ -216,15 +217,15 @@ export function captureOwed({ phase, payment, life }: OrderState): boolean {
   return phase === 'confirmed' && (life.captureOn === 'confirm' || life.fulfillments.length > 0);
 }
 
-/** Decided: whoever waits for the answer to a placed order is told. */
+/** The order is decided: requests that wait for its outcome can be answered. */
 export const hasOutcome = ({ phase }: OrderState): boolean =>
   phase !== 'absent' && phase !== 'holding' && phase !== 'charging';
 
-/** Nothing is owed and nothing expected: it may leave memory once it is flushed. */
+/** No payment is owed and no answer or stock is awaited: the order may leave memory once it is flushed. */
 export const isSettled = (state: OrderState): boolean =>
   hasOutcome(state) &&
   paymentOwed(state) === undefined &&
   !state.lines.some((line) => line.hold === 'asked' || line.backordered > 0);
 
-/** A pending order fails as timed_out when its time is up. */
+/** Whether the order is pending: it fails as timed_out when its time is over. */
 export const timerRuns = (state: OrderState): boolean => state.phase === 'holding' || state.phase === 'charging';

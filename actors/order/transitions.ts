@@ -1,17 +1,16 @@
 /**
- * The statuses that clients know, and the one table of how an order goes from one to another: the node decides
- * by it, clients may read it, verify holds histories against it.
+ * The statuses that clients know, and the one table of transitions between them. The node decides by the table, clients
+ * may read it, and `verify` checks histories against it.
  */
-
 import type { OrderStatus } from '../protocol.js';
 import { hasOutcome, type Life, type OrderState, type PaymentStatus, type Phase } from './order.js';
 
 interface Transition {
   readonly from: OrderStatus;
   readonly to: OrderStatus;
-  /** The event that makes it. */
+  /** The event that makes the transition. */
   readonly event: 'confirmed' | 'failed' | 'cancelled' | 'shipped' | 'delivered';
-  /** Whether a client may ask for it; the others happen. */
+  /** Whether a client may request it; the others happen by themselves. */
   readonly byRequest: boolean;
 }
 
@@ -26,7 +25,7 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
 
-/** `not_charged`: it cost nothing, or ended before any provider could have been asked for money. None will be. */
+/** `not_charged`: the order costs nothing, or ended before a provider could have been asked. No provider will be asked. */
 export type ShownPaymentStatus = PaymentStatus | 'not_charged';
 
 export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [
@@ -71,18 +70,18 @@ const STATUS: { readonly [P in Phase]: OrderStatus } = {
   failed: 'failed',
 };
 
-/** Being held or charged shows as pending. */
+/** Orders in the phases holding and charging show as pending. */
 export const statusOf = (phase: Phase): OrderStatus => STATUS[phase];
 
-/** An order with an outcome waits for no payment, unless a charge that was under way is still to be voided. */
+/** An order with an outcome waits for no payment, unless a charge that was under way must still be voided. */
 export const paymentStatusOf = (order: OrderState): ShownPaymentStatus =>
   order.payment === 'pending' && !order.voidOwed && hasOutcome(order) ? 'not_charged' : order.payment;
 
-/** Where a client may ask an order to go from there. */
+/** The statuses to which a client may move an order from this one. */
 export const allowedFrom = (from: OrderStatus): OrderStatus[] =>
   TRANSITIONS.filter((move) => move.from === from && move.byRequest).map(({ to }) => to);
 
-/** How far its goods are: the furthest word that is true of a part of them, or of all. */
+/** How far the goods are: the furthest status that is true for a part of them, or for all. */
 export function fulfillmentStatusOf({ lines, life: { fulfillments, returns } }: OrderState): FulfillmentStatus {
   if (fulfillments.length === 0) return 'unfulfilled';
   const ordered = pieces(lines);
@@ -95,7 +94,7 @@ export function fulfillmentStatusOf({ lines, life: { fulfillments, returns } }: 
   return of(fulfillments) === ordered ? 'shipped' : 'partially_shipped';
 }
 
-/** Of the last shipment that has a number. */
+/** The tracking id of the last shipment that has one. */
 export const trackingOf = ({ fulfillments }: Life): string | undefined =>
   fulfillments.findLast(({ tracking }) => tracking !== undefined)?.tracking;
 

@@ -1,21 +1,19 @@
 /**
- * A product's keeper: the only one that changes its stock, one command after the other.
+ * A product: it alone changes its stock, one command after the other.
  *
  *   hold --enough--> held --commit--> gone --uncommit, return--> available
  *     |               +----release--> available
- *     +--too little, backorders allowed--> held as far as there is, the rest backordered --fill--> held
+ *     +--too little, backorders allowed--> as much as there is held, the rest backordered --fill--> held
  *     +--too little--> answered short
  *
  * Invariants:
  *  I1. 0 <= held <= on hand, after every event.
  *  I2. on hand = received + returned - committed +/- adjusted: each event moves exactly what it names.
- *  I3. Only the order ends a hold or a backorder: there is no other way out than its release or commit.
+ *  I3. Only the order ends a hold or a backorder, by its release or its commit.
  *  I4. A product's currency never changes.
- *  I5. What comes in goes first to those who wait, in their order: while one waits, nobody else is held anything.
- * Letters arrive exactly once and in order, so a release or commit without its hold is broken code:
- * it throws.
+ *  I5. New stock goes first to the orders that wait, in their sequence. While one waits, no other order is held anything.
+ * Letters arrive exactly once and in order. So a release or commit without its hold is broken code, and it throws.
  */
-
 import type { OrderId, ProductId } from '../ids.js';
 import { limits } from '../limits.js';
 import type {
@@ -32,9 +30,9 @@ import type {
 export interface Waiting {
   readonly order: OrderId;
   readonly quantity: number;
-  /** It is confirmed: what comes in for it is committed at once. */
+  /** The order is confirmed: stock that comes in for it is committed at once. */
   readonly committed: boolean;
-  /** How often something has come in for it. */
+  /** How often stock has come in for it. */
   readonly fills: number;
 }
 
@@ -50,7 +48,7 @@ export interface ProductState {
   readonly currency: string;
   readonly onHand: number;
   readonly held: number;
-  /** Sum of what is waited for. */
+  /** The sum of the quantities in `waiting`. */
   readonly backordered: number;
   readonly backorders: Backorders;
   /** First come, first served. */
@@ -76,16 +74,16 @@ export const unknownProduct = (id: ProductId): ProductState => ({
   updatedAt: 0,
 });
 
-/** The three numbers of a stock: as it stands, or after one of its operations. */
+/** The three numbers of a stock: now, or after one of its operations. */
 export type Stock = Pick<ProductState, 'onHand' | 'held' | 'backordered'>;
 
-/** What comes in is promised to those who wait before they have it. */
+/** Stock that nobody holds and no waiting order is promised. */
 export const available = ({ onHand, held, backordered }: Stock): number => Math.max(0, onHand - held - backordered);
 
-/** What a new order could be held now: while others wait it stands behind them (inventory.I5). */
+/** How much a new order could be held now. While others wait it stands behind them (inventory.I5). */
 const freeFor = (state: ProductState): number => (state.waiting.length > 0 ? 0 : available(state));
 
-/** What an order of so many pieces would be told now. */
+/** The answer that an order of this quantity would get now. */
 export function prospectOf(state: ProductState, quantity: number): 'held' | 'backordered' | 'short' | 'unknown' {
   if (!state.known) return 'unknown';
   const free = freeFor(state);
@@ -98,9 +96,9 @@ export const fillOwed = (state: ProductState): boolean => state.waiting.length >
 
 type Answer = Decision<ProductEvent, ProductRefusal>;
 
-/** What a decision may know besides the state; it comes in with the turn. */
+/** What a decision may know besides the state. It comes in with the turn. */
 export interface StockContext {
-  /** There is room for one more order that waits: it stays in memory until its stock has come. */
+  /** There is room for one more waiting order: it stays in memory until its stock has come. */
   readonly mayWait: boolean;
 }
 
@@ -126,56 +124,56 @@ const rows: { readonly [T in ProductCommand['type']]: Row<T> } = {
   },
   hold(state, { order, quantity, currency }, context) {
     if (!state.known || (currency !== undefined && currency !== state.currency)) {
-      return { events: [], letters: told(order, { product: state.id, answer: 'unknown' }) };
+      return { events: [], letters: answerTo(order, { product: state.id, answer: 'unknown' }) };
     }
     const free = freeFor(state);
     const { id: product, unitPrice, currency: sold } = state;
     if (quantity <= free) {
       const answer: HoldAnswer = { product, answer: 'held', unitPrice, currency: sold };
-      return { events: [{ type: 'held', order, quantity }], letters: told(order, answer) };
+      return { events: [{ type: 'held', order, quantity }], letters: answerTo(order, answer) };
     }
     const missing = quantity - free;
     if (!context.mayWait || !mayWait(state, missing)) {
       const answer: HoldAnswer = { product, answer: 'short', available: free, unitPrice, currency: sold };
-      return { events: [], letters: told(order, answer) };
+      return { events: [], letters: answerTo(order, answer) };
     }
     const backordered: ProductEvent = { type: 'backordered', order, quantity: missing };
     return {
       events: free > 0 ? [{ type: 'held', order, quantity: free }, backordered] : [backordered],
-      letters: told(order, { product, answer: 'held', unitPrice, currency: sold, backordered: missing }),
+      letters: answerTo(order, { product, answer: 'held', unitPrice, currency: sold, backordered: missing }),
     };
   },
   release(state, { order, quantity }) {
-    const waits = waitingOf(state, order)?.quantity ?? 0;
-    mustHold(state, order, quantity - waits);
+    const backordered = waitingOf(state, order)?.quantity ?? 0;
+    mustHold(state, order, quantity - backordered);
     const events: ProductEvent[] = [];
-    if (quantity > waits) events.push({ type: 'released', order, quantity: quantity - waits });
-    if (waits > 0) events.push({ type: 'unbackordered', order, quantity: waits });
+    if (quantity > backordered) events.push({ type: 'released', order, quantity: quantity - backordered });
+    if (backordered > 0) events.push({ type: 'unbackordered', order, quantity: backordered });
     return { events, letters: [] };
   },
   commit(state, { order, quantity }) {
-    const waits = state.waiting.length > 0 ? (waitingOf(state, order)?.quantity ?? 0) : 0;
-    mustHold(state, order, quantity - waits);
-    return { events: [{ type: 'committed', order, quantity: quantity - waits }], letters: [] };
+    const backordered = state.waiting.length > 0 ? (waitingOf(state, order)?.quantity ?? 0) : 0;
+    mustHold(state, order, quantity - backordered);
+    return { events: [{ type: 'committed', order, quantity: quantity - backordered }], letters: [] };
   },
   uncommit(state, { order, quantity }) {
-    const waits = waitingOf(state, order)?.quantity ?? 0;
+    const backordered = waitingOf(state, order)?.quantity ?? 0;
     const events: ProductEvent[] = [];
-    if (quantity > waits) events.push({ type: 'returned', order, quantity: quantity - waits, no: 1 });
-    if (waits > 0) events.push({ type: 'unbackordered', order, quantity: waits });
+    if (quantity > backordered) events.push({ type: 'returned', order, quantity: quantity - backordered, no: 1 });
+    if (backordered > 0) events.push({ type: 'unbackordered', order, quantity: backordered });
     return { events, letters: [] };
   },
   return(_, { order, quantity, no }) {
     return { events: [{ type: 'returned', order, quantity, no }], letters: [] };
   },
-  /** inventory.I5; the rest, if it is many who wait, in the next turn. */
+  /** inventory.I5: gives new stock to waiting orders. If many wait, the next turn goes on. */
   fill(state, { most = limits.fillsPerTurn }) {
     const events: ProductEvent[] = [];
     const letters: Letter[] = [];
     let free = state.onHand - state.held;
-    for (const { order, quantity: waits, committed, fills } of state.waiting) {
+    for (const { order, quantity: missing, committed, fills } of state.waiting) {
       if (free <= 0 || letters.length >= most) break;
-      const quantity = Math.min(free, waits);
+      const quantity = Math.min(free, missing);
       const no = fills + 2;
       free -= quantity;
       events.push({ type: 'held', order, quantity, no });
@@ -196,7 +194,7 @@ export function decideProduct(state: ProductState, command: ProductCommand, cont
 
 // ---------------------------------------------------------------- evolve
 
-/** A row changes what its event changed, in a copy of the state. */
+/** A row applies its event to a copy of the state. */
 type Fold<T extends ProductEvent['type']> = (product: Draft, event: Extract<ProductEvent, { type: T }>) => void;
 
 type Draft = { -readonly [K in keyof ProductState]: ProductState[K] };
@@ -223,7 +221,7 @@ const fold: { readonly [T in ProductEvent['type']]: Fold<T> } = {
   committed(product, { order, quantity, no }) {
     product.held -= quantity;
     product.onHand -= quantity;
-    // What comes in later, from 2, comes in for one that is committed already.
+    // From `no` 2 on the stock comes in for an order that is committed already.
     if (product.waiting.length > 0 && (no === undefined || no < 2)) {
       product.waiting = committed(product.waiting, order);
     }
@@ -253,23 +251,23 @@ export function evolveProduct(state: ProductState, event: ProductEvent, at: numb
 
 // ---------------------------------------------------------------- machinery
 
-/** Field by field: a spread and what replaces its fields cost fifteen times as much, for every event of every order. */
-const copyOf = (of: ProductState): Draft => ({
-  id: of.id,
-  version: of.version,
-  known: of.known,
-  name: of.name,
-  unitPrice: of.unitPrice,
-  currency: of.currency,
-  onHand: of.onHand,
-  held: of.held,
-  backordered: of.backordered,
-  backorders: of.backorders,
-  waiting: of.waiting,
-  updatedAt: of.updatedAt,
+/** Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order. */
+const copyOf = (product: ProductState): Draft => ({
+  id: product.id,
+  version: product.version,
+  known: product.known,
+  name: product.name,
+  unitPrice: product.unitPrice,
+  currency: product.currency,
+  onHand: product.onHand,
+  held: product.held,
+  backordered: product.backordered,
+  backorders: product.backorders,
+  waiting: product.waiting,
+  updatedAt: product.updatedAt,
 });
 
-const told = (order: OrderId, answer: HoldAnswer): Letter[] => [
+const answerTo = (order: OrderId, answer: HoldAnswer): Letter[] => [
   { to: { kind: 'order', id: order }, command: { type: 'holdsAnswered', answers: [answer] } },
 ];
 
@@ -292,7 +290,7 @@ function committed(waiting: readonly Waiting[], order: OrderId): readonly Waitin
   return found === undefined ? waiting : waiting.with(at, { ...found, committed: true });
 }
 
-/** It is the first of those who wait (inventory.I5): looking through all of them would take their number squared. */
+/** The order is the first that waits (inventory.I5): a search for each fill would take quadratic time. */
 function fill(product: Draft, order: OrderId, quantity: number): void {
   const [first] = product.waiting;
   if (first?.order !== order) throw new Error(`product ${product.id} fills ${order}, which is not the first to wait`);
