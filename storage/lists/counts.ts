@@ -1,7 +1,7 @@
 /**
- * Counts that stop: exact up to `most`; who has seen one more tells what the planner supposes, as an estimate. So an
- * estimate means that there are more, or that counting took longer than a list may take (limits.listMs). Only words that
- * the planner finds in four times as many are not counted first (order-lists.ts).
+ * Capped counts: a count is exact up to `most`. Past `most` the total is the planner's estimate, and is marked as one.
+ * So an estimate means that there are more rows, or that counting took longer than a list may take (limits.listMs).
+ * One search is not counted first: a word that the planner expects in four times as many orders (order-lists.ts).
  */
 import { limits } from '../../actors/limits.js';
 import type { Counted } from '../../actors/ports/queries.js';
@@ -12,7 +12,7 @@ interface Plan {
   readonly Plans?: readonly Plan[];
 }
 
-/** Of a table: `from` and `where`, constant text, with its parameters. */
+/** The rows to count. `from` is constant SQL text and includes the `where` clause. */
 export interface Countable {
   readonly from: string;
   readonly parameters: readonly Parameter[];
@@ -29,26 +29,26 @@ export async function countCapped(
   return capped(found, await supposedCount(client, what, list), most);
 }
 
-/** @param found no further than one more than `most`; undefined where nobody knows. */
+/** @param found the rows counted, at most `most + 1`; undefined when the count timed out. */
 export const capped = (found: number | undefined, supposed: number, most: number): Counted =>
   found !== undefined && found <= most
     ? { total: found, isEstimate: false }
     : { total: Math.max(found ?? 0, supposed), isEstimate: true };
 
-/** How many there are, no further than `most`; undefined where it took longer than a list may take. */
+/** Counts the rows up to `most`. @returns undefined when the count timed out. */
 export async function countUpTo(
   client: PostgresClient,
   what: string,
   { from, parameters }: Countable,
   most: number,
 ): Promise<number | undefined> {
-  // No column is asked for: an index may do.
+  // The query selects no column, so an index-only scan can answer it.
   const text = `select count(*) as total from (select ${from} limit ${most}) counted`;
   const rows = await inTime(client.query<{ total: number }>(what, text, parameters));
   return rows?.[0]?.total;
 }
 
-/** Undefined where it took longer than a list may take. */
+/** @returns undefined when the server cancelled the statement because it ran too long. */
 export async function inTime<T>(statement: Promise<T>): Promise<T | undefined> {
   try {
     return await statement;
@@ -58,7 +58,7 @@ export async function inTime<T>(statement: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** What the planner supposes. */
+/** The planner's estimate. */
 export async function supposedCount(
   client: PostgresClient,
   what: string,
@@ -67,7 +67,7 @@ export async function supposedCount(
   return (await planOf(client, what, `select ${from}`, parameters))['Plan Rows'];
 }
 
-/** The same of each query of a `union all`. */
+/** The planner's estimate for each query of a `union all`. */
 export async function supposedRows(
   client: PostgresClient,
   what: string,

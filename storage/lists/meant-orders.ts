@@ -1,6 +1,7 @@
 /**
- * The orders of which every word of a search means something (word-meanings.ts): all of them, or the newest until there
- * are enough. Orders that have a text are among them, and in the index of words too: they are listed once.
+ * Finds orders by the meanings of the searched words (word-meanings.ts): every word must mean something of the order.
+ * A query collects all such orders, or walks the newest ones until a page is full. An order with a text is also in the
+ * index of words; the list still shows it once.
  */
 import type { OrderFilter, OrderKey } from '../../actors/ports/queries.js';
 import type { Parameter, PostgresClient } from '../postgres/postgres.js';
@@ -8,25 +9,25 @@ import { supposedRows } from './counts.js';
 import { type Given, givenTo, ofOrders, type Source } from './order-filter.js';
 import { condition, isNothing, type Meaning, meaningOf, meaningsOf, type Way, waysTo } from './word-meanings.js';
 
-/** Up to so many orders, as the planner supposes, a word's are gathered. */
+/** A word's orders are gathered when the planner expects at most this many; otherwise they are walked. */
 const GATHERED = 50_000;
-/** Up to so many, the other words are looked for row by row. */
+/** If the rarest word has at most this many orders, the other words are checked row by row. */
 const FEW = 1_000;
-/** To look at a row costs as much as so many keys of a set. */
+/** Checking one row costs as much as reading this many keys of a set. */
 const KEYS_A_ROW = 10;
 
 export interface Meant {
-  /** How many have the rarest word. */
+  /** The planner's estimate of the orders with the rarest word. */
   readonly supposed: number;
-  /** That is the only word there is, nothing else is asked for, and it is in more than are gathered. */
+  /** The search is a single word without other filters, and the planner expects more orders than are gathered. */
   readonly isSurelyMany: boolean;
-  /** All of them. @param given takes a parameter. */
+  /** All matching orders. @param given adds a parameter to the statement. */
   gathered(given: Given): Source;
-  /** Newest first, until there are enough. */
+  /** The matching orders, to be walked newest first until a page is full. */
   walked(given: Given): Source;
 }
 
-/** @returns undefined where a word means nothing. */
+/** @returns undefined when a word means nothing: then no order matches. */
 export async function meantBy(
   client: PostgresClient,
   words: readonly string[],
@@ -51,7 +52,7 @@ export async function meantBy(
   };
   const gathered = (given: Given): Source => {
     if (rarest === undefined) return walked(given);
-    // Where the rarest has many, sets of others that are not far larger meet it at once.
+    // When the rarest word has many orders, other words of similar size are intersected as sets, not checked row by row.
     const met = others.filter((meaning) => supposed > FEW && frequency(meaning) <= supposed * KEYS_A_ROW);
     const rest = others.filter((meaning) => !met.includes(meaning));
     const sets = [keysOf(rarest, rest, given), ...met.map((meaning) => keysOf(meaning, [], given))];
@@ -65,7 +66,7 @@ export async function meantBy(
 
 // ---------------------------------------------------------------- machinery
 
-/** Orders with one word, and with the others, where that is not implied. */
+/** The keys of orders with one word. The other words are checked too, unless this word implies them. */
 function keysOf(meaning: Meaning, others: readonly Meaning[], given: Given): string {
   const ways = waysTo(meaning, given).map((way) => {
     const rest = others.filter((other) => !way.implies(other)).map((other) => condition(other, given));
@@ -79,14 +80,14 @@ function keysBy({ table, as, where }: Way, rest: readonly string[] = []): string
   return `select ${as}.order_id, ${as}.created_at from ${table}${join} where ${[where, ...rest].join(' and ')}`;
 }
 
-/** How many orders the planner supposes of each word, and how many there are. */
+/** The planner's estimates: the orders of each word, and all orders. */
 async function weighed(
   client: PostgresClient,
   meanings: readonly Meaning[],
 ): Promise<{ readonly rows: ReadonlyMap<Meaning, number>; readonly all: number }> {
   const parameters: Parameter[] = [];
   const ways = meanings.map((meaning) => waysTo(meaning, givenTo(parameters)).map((way) => keysBy(way)));
-  // Two plans at least: of one alone there would be none to tell apart.
+  // `orders` stands twice so that the `union all` has at least two branches: EXPLAIN shows no sub-plans for one.
   const orders = 'select order_id, created_at from orders';
   const text = [...ways.flat(), orders, orders].join(' union all ');
   const supposed = [...(await supposedRows(client, 'weigh meanings', text, parameters))];

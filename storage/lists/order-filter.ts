@@ -1,25 +1,25 @@
 /**
- * A list of orders as SQL. One table drives it: `order_search` where words are asked for, `order_items` where
- * a product is, else `orders`; each has the order's time, so each can be walked newest first. Texts are made of
- * constants here; what a client has sent is always a parameter.
+ * Builds the SQL for a list of orders. One table drives the query: `order_search` for a search by words, `order_items`
+ * for a filter by product, otherwise `orders`. Each table has the order's time, so each can be walked newest first.
+ * SQL text is made of constants only; a client's values are always parameters.
  */
 import type { OrderFilter, OrderKey } from '../../actors/ports/queries.js';
 import { wordsOf } from '../../actors/search-words.js';
 import type { Parameter } from '../postgres/postgres.js';
 import type { Countable } from './counts.js';
 
-/** `from` and `where`, constant text. */
+/** The `from` and `where` clauses of a query, as constant text. */
 export interface Source {
   readonly from: string;
-  /** Where the driving table has the order's time and id. */
+  /** `at` and `id` name the columns of the driving table with the order's time and id. */
   readonly at: string;
   readonly id: string;
 }
 
-/** With its parameters. */
+/** A source with the parameters of its text. */
 export interface Matching extends Source, Countable {}
 
-/** Takes a parameter, and tells how a statement names it. */
+/** Adds a parameter to the statement. Returns its placeholder, such as `$1::text`. */
 export type Given = (value: Parameter, type?: string) => string;
 
 export const givenTo =
@@ -28,20 +28,20 @@ export const givenTo =
     `$${parameters.push(value)}::${type}`;
 
 export interface ListQuestion extends Matching {
-  /** One index has exactly these orders, newest first. */
+  /** One index holds exactly these orders, newest first. */
   readonly isIndexed: boolean;
-  /** Nothing but words is asked for. */
+  /** The search has words and no other filter. */
   readonly isWordsAlone: boolean;
-  /** The same orders in more conditions: fast where there are few, and the planner supposes far too few then. */
+  /** The same orders with redundant conditions. Fast when few orders match; the planner's estimate is then far too low. */
   readonly few: Matching;
 }
 
 const TABLES = { o: 'orders o', i: 'order_items i', s: 'order_search s' } as const;
 
-/** Whether the last word is looked for in the rows that the other words find. */
+/** Whether the last word is checked in the rows that the other words find, and not in the index. */
 interface LastOnRows {
   readonly all: boolean;
-  /** With the words of the product, which are others too. */
+  /** The same choice for `few`, where the words of the product count as other words. */
   readonly few: boolean;
 }
 
@@ -56,22 +56,22 @@ export function asked(
   return { ...all, few: built(filter, few && searched(few, lastOnRows.few), true, after) };
 }
 
-/** Words as Postgres looks them up: all of them, the last one as the beginning of one. */
+/** The searched words as tsquery texts. The last word also matches as a prefix. */
 interface WordsQuery {
   readonly all: string;
   readonly last: string;
-  /** All but the last, or that one where it is the only one. */
+  /** All words but the last; the last word when there is only one. */
   readonly rest: string;
-  /** The same with the words of the product: they stand in its orders too, so the index finds fewer with them. */
+  /** The same with the words of the product's id. Its orders have those words too, so the index finds fewer rows. */
   readonly allOfFew: string;
   readonly restOfFew: string;
 }
 
-/** Words of letters, digits and marks alone. @param isBegun the last one may go on. */
+/** @param words contain only letters, digits and marks. @param isBegun the last word matches as a prefix. */
 export const tsquery = (words: readonly string[], isBegun: boolean): string =>
   words.map((word, i) => `'${word}'${isBegun && i === words.length - 1 ? ':*' : ''}`).join(' & ');
 
-/** @returns undefined where there is no word: that finds nothing, whatever words the product has. */
+/** @returns undefined when the client gave no word: such a search finds nothing, whatever words the product has. */
 export function wordsQuery(words: readonly string[], product = ''): WordsQuery | undefined {
   if (words.length === 0) return undefined;
   const [others, last] = [words.slice(0, -1), tsquery(words.slice(-1), true)];
@@ -85,12 +85,15 @@ export function wordsQuery(words: readonly string[], product = ''): WordsQuery |
   };
 }
 
-/** What the index would find for the last word alone, for the others, and for those of few: three plans. */
+/** Three plans: what the index finds for the last word alone, for the other words, and for `restOfFew`. */
 export const WORDS_ALONE = `select from order_search s where s.words @@ $1::tsquery
   union all select from order_search s where s.words @@ $2::tsquery
   union all select from order_search s where s.words @@ $3::tsquery`;
 
-/** Orders of a table that has their ids and times, under the filter's conditions and these, which look at them as `o`. */
+/**
+ * The orders of a table that has their ids and times, under the filter's conditions and the given ones.
+ * @param conditions refer to the order as `o`.
+ */
 export function ofOrders(
   { table, at, id }: { readonly table: string; readonly at: string; readonly id: string },
   conditions: readonly string[],
@@ -121,7 +124,7 @@ function built(
   const onOrder = ofOrder(filter, given);
   const conditions = [...onOrder];
   if (words !== undefined) conditions.push(`s.words @@ ${given(words.inIndex, 'tsquery')}`);
-  // An index does not see through `is true`.
+  // `is true` keeps Postgres from using the index for this condition.
   if (words?.onRows !== undefined) conditions.push(`(s.words @@ ${given(words.onRows, 'tsquery')}) is true`);
   if (isSearch && words === undefined) conditions.push('false');
   if (product !== undefined) conditions.push(`i.product_id = ${given(product)}`);
@@ -132,7 +135,7 @@ function built(
   const tables: string[] = [TABLES[table]];
   if (table === 's' && product !== undefined) tables.push('join order_items i on i.order_id = s.order_id');
   if (table !== 'o' && onOrder.length > 0) tables.push(`join orders o on o.order_id = ${id}`);
-  // Indexes have both in the order of time, so they are merged.
+  // The indexes of both tables are sorted by time. This condition lets Postgres merge them.
   if (areFew && table === 'i' && hasState) conditions.push('o.created_at = i.created_at');
   const isIndexed = !isSearch && !hasRange && onOrder.length + (product === undefined ? 0 : 1) <= 1;
   const isWordsAlone = isSearch && tables.length === 1 && from === undefined && to === undefined;
@@ -142,7 +145,7 @@ function built(
 const where = (conditions: readonly string[]): string =>
   conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
 
-/** What the row of an order itself tells. */
+/** The conditions on columns of `orders`. */
 function ofOrder(filter: OrderFilter, given: Given): readonly string[] {
   const { user, status, payment, fulfillment, currency, minTotal, maxTotal } = filter;
   const conditions: string[] = [];
@@ -154,7 +157,7 @@ function ofOrder(filter: OrderFilter, given: Given): readonly string[] {
   order(payment, 'payment_status =');
   order(fulfillment, 'fulfillment_status =');
   order(currency, 'currency =');
-  // One that is not known lies within no bound.
+  // An unknown total (null) lies within no bound.
   const total = (value: Parameter | undefined, is: string) => {
     if (value !== undefined) conditions.push(`o.total_amount ${is} ${given(value, 'numeric')}`);
   };

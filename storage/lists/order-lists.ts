@@ -1,8 +1,8 @@
 /**
- * Lists of orders that stay fast at a million: newest first, by page number or by key.
+ * Lists of orders, newest first, by page number or by key. They stay fast with a million orders.
  *
- * Few matches are gathered and sorted, many are walked until the page is full, and a count that stops tells the
- * two apart: the planner, which supposes that matches lie evenly in time, would take the wrong way now and then.
+ * Few matches are gathered and sorted; many matches are walked newest first until the page is full. A capped count
+ * decides which. The planner alone would sometimes choose wrong: it assumes that matches are spread evenly over time.
  */
 import type { OrderState } from '../../actors/order/order.js';
 import type { Counted, OrderFilter, OrderKey, Queries } from '../../actors/ports/queries.js';
@@ -21,23 +21,23 @@ import {
   wordsQuery,
 } from './order-filter.js';
 
-/** Below it, what comes after a key is gathered. */
+/** A list by key gathers its matches when there are at most this many. */
 const FEW = 5_000;
-/** The planner is not wrong by more where it supposes many. */
-const SURELY = 10;
-/** Nor by more of a word alone: it has counted the words of some 30,000 orders. */
-const SURELY_OF_WORDS = 4;
-/** How many times more the beginning of a word must have before it is looked for in rows instead of the index. */
-const TIMES = 6;
+/** When the planner expects many matches, its estimate is too high by at most this factor. */
+const PLANNER_ERROR = 10;
+/** The same factor for a search by words alone: statistics cover the words of about 30,000 orders. */
+const PLANNER_ERROR_OF_WORDS = 4;
+/** The last word, a prefix, is checked in rows when it has this many times more orders than the other words. */
+const PREFIX_FACTOR = 6;
 
-/** @param exact up to here counts are. */
+/** @param exact counts up to this number are exact. */
 export function orderLists(
   client: PostgresClient,
   exact: number,
 ): Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> {
   /**
-   * The index gathers everything that begins with the last word before it looks at the others: `7:*` or
-   * `com:*` may be all orders. Where the others find far less, the last word is looked for in their rows.
+   * The index reads all entries that begin with the last word before it intersects them with the other words. `7:*` or
+   * `com:*` may match all orders. When the other words find far fewer, the last word is checked in their rows instead.
    */
   async function weighed(filter: OrderFilter, after?: OrderKey): Promise<Weighed> {
     const searched = searchedWords(filter);
@@ -48,21 +48,24 @@ export function orderLists(
       supposedRows(client, 'weigh words', WORDS_ALONE, parameters),
       meantBy(client, searched, filter, after),
     ]);
-    return { list: asked(filter, words, { all: rest * TIMES < last, few: restOfFew * TIMES < last }, after), meant };
+    return {
+      list: asked(filter, words, { all: rest * PREFIX_FACTOR < last, few: restOfFew * PREFIX_FACTOR < last }, after),
+      meant,
+    };
   }
 
-  /** A page of what is walked newest first until it is full. */
+  /** Walks the matches newest first until the page is full. */
   async function walked(matching: Matching, meant: Meant | undefined, limit: number, offset: number) {
     const { sources, parameters } = together(matching, meant, 'walked');
     const page = newest(parameters.length);
-    // The page is cut before bodies are made: a skipped row costs its key only.
+    // The page is cut before the bodies are built: a skipped row costs only its key.
     const text = `with page as materialized (${joined(sources, page, mostOf(parameters.length))})
       select o.order_id as id, ${ORDER_BODY} as body from page join orders o on o.order_id = page.order_id
       order by page.created_at desc, page.order_id desc`;
     return statesOf(await client.query<Row>('list orders', text, [...parameters, limit, offset]));
   }
 
-  /** A page of what is gathered first, where that is no more than `most`. */
+  /** Gathers all matches and cuts the page out of them, if there are at most `most`. */
   async function gathered(
     matching: Matching,
     meant: Meant | undefined,
@@ -98,7 +101,7 @@ export function orderLists(
       const offset = (page - 1) * pageSize;
       const foresight = await foreseen(list, meant);
       const { matching, supposed } = foresight;
-      // Counting looks at less than gathering does.
+      // Counting reads less than gathering does, so it goes first when many matches are expected.
       if (meant === undefined ? list.isIndexed || supposed > exact : isSurelyMany(list, foresight)) {
         const count = await counted(list, foresight);
         if (list.isIndexed || count.isEstimate)
@@ -111,8 +114,8 @@ export function orderLists(
     async ordersAfter(filter, after, limit) {
       const { list, meant } = await weighed(filter, after);
       const { matching, supposed } = await foreseen(list, meant);
-      // One more tells whether there is more.
-      const mayBeFew = !list.isIndexed && supposed <= FEW * SURELY;
+      // One row more than the limit shows whether there are more.
+      const mayBeFew = !list.isIndexed && supposed <= FEW * PLANNER_ERROR;
       const few = mayBeFew ? (await gathered(matching, meant, FEW, limit + 1, 0)).orders : undefined;
       const orders = few ?? (await walked(list, meant, limit + 1, 0));
       return { orders: orders.slice(0, limit), more: orders.length > limit };
@@ -125,9 +128,9 @@ export function orderLists(
     return capped(await countUpTo(client, 'count orders', matching, exact + 1), supposed, exact);
   }
 
-  /** One index alone tells of a frequent word, and how frequent it is: what it finds is spread over all rows. */
+  /** A frequent word's orders are spread over the whole table, so counting them is slow. The estimate alone decides. */
   function isSurelyMany({ isWordsAlone }: ListQuestion, { ofWords, isMeantByMany }: Foresight): boolean {
-    return isMeantByMany || (isWordsAlone && ofWords > exact * SURELY_OF_WORDS);
+    return isMeantByMany || (isWordsAlone && ofWords > exact * PLANNER_ERROR_OF_WORDS);
   }
 
   async function foreseen(list: ListQuestion, meant: Meant | undefined): Promise<Foresight> {
@@ -140,12 +143,12 @@ export function orderLists(
 
 interface Weighed {
   readonly list: ListQuestion;
-  /** Orders that are found without the index of words too. */
+  /** The orders that the meanings of the words find, without the index of words. */
   readonly meant: Meant | undefined;
 }
 
 interface Foresight {
-  /** Of the list itself, without what its words mean. */
+  /** The planner's estimate for the list itself, without the meanings of its words. */
   readonly ofWords: number;
   readonly isMeantByMany: boolean;
   readonly supposed: number;
@@ -159,20 +162,23 @@ interface Row {
 }
 
 interface Gathered {
-  /** Undefined where to gather them took too long. */
+  /** Undefined when gathering timed out. */
   readonly found: number | undefined;
-  /** Absent where there are more. */
+  /** Absent when there are more matches than may be gathered. */
   readonly orders?: OrderState[];
 }
 
-/** A list and what its words mean, with the parameters of both. */
+/** The list and the meanings of its words as two sources, with the parameters of both. */
 function together({ parameters: own, ...source }: Matching, meant: Meant | undefined, way: 'gathered' | 'walked') {
   const parameters = [...own];
   const sources: readonly Source[] = meant === undefined ? [source] : [source, meant[way](givenTo(parameters))];
   return { sources, parameters };
 }
 
-/** Keys of orders that one of them has, each once. @param cut what is taken of all. @param most of each of two. */
+/**
+ * The keys of the orders that are in any source, each once.
+ * @param cut the order and limit of the result. @param most the order and limit of each source, when there are two.
+ */
 function joined(sources: readonly Source[], cut: string, most: string): string {
   const keys = ({ from, at, id }: Source) => `select ${id} as order_id, ${at} as created_at ${from}`;
   const [one, other] = sources.map(keys);
@@ -180,17 +186,17 @@ function joined(sources: readonly Source[], cut: string, most: string): string {
   return `select order_id, created_at from ((${one} ${most}) union (${other} ${most})) of_both ${cut}`;
 }
 
-/** The page: its limit and offset come after the other parameters. */
+/** Cuts the page. Its limit and offset are the last two parameters. */
 const newest = (parameters: number): string =>
   `${NEWEST} limit $${parameters + 1}::bigint offset $${parameters + 2}::bigint`;
 
-/** As many as the pages up to this one have. */
+/** Cuts all pages up to and including this one. */
 const mostOf = (parameters: number): string =>
   `${NEWEST} limit $${parameters + 1}::bigint + $${parameters + 2}::bigint`;
 
 const NEWEST = 'order by created_at desc, order_id desc';
 
-/** Each once, and the last one, which may be unfinished. */
+/** The searched words, each once, and the last word at the end: it may be unfinished. */
 function searchedWords({ words = '' }: OrderFilter): readonly string[] {
   const all = wordsOf(words);
   return [...new Set(all.slice(0, -1)), ...all.slice(-1)];

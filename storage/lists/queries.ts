@@ -1,4 +1,4 @@
-/** What the edge reads: orders one by one and in lists (order-lists.ts), products, histories, operations. */
+/** The queries of the edge: single orders, lists of orders (order-lists.ts), products, histories and operations. */
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Counted, Page, Queries } from '../../actors/ports/queries.js';
@@ -17,11 +17,11 @@ const PRODUCTS_AFTER = `select ${PRODUCT_BODY} as body from products p where pro
 const LEDGER = `select ${OPERATION_BODY} as body from inventory_operations
   where product_id = $1 and version < $2::bigint order by version desc limit $3::bigint`;
 
-// By the index, ref after ref.
+// One index look-up per ref.
 const HAS_WRITE = `select exists (select from unnest($1::text[]) wanted
   cross join lateral (select from inventory_operations o where o.ref = wanted limit 1) found) as has`;
 
-// Versions are dense and times do not go back: the place is found by halving, twenty looks for a million operations.
+// Versions are dense and times never go back, so a binary search finds the version: 20 look-ups for a million operations.
 const STOCK_AT = `with recursive halved as (
     select 0::bigint as low, coalesce(max(version), 0) + 1 as high from inventory_operations where product_id = $1
     union all
@@ -32,7 +32,7 @@ const STOCK_AT = `with recursive halved as (
   select (select max(high) - 1 from halved) as version, (select ${OPERATION_BODY} from inventory_operations
     where product_id = $1 and version = (select min(low) from halved where high - low <= 1) and version > 0) as body`;
 
-// Dense versions again: the highest one is how many there are, and a page is a stretch of them.
+// Versions are dense, so the highest version is the total, and a page is a range of versions.
 const OPERATIONS_OF_ONE = `with top as (
     select coalesce(max(version), 0) as version from inventory_operations where product_id = $1)
   select top.version as total, page.body from top left join lateral (
@@ -45,7 +45,7 @@ const where = (conditions: readonly string[]) => (conditions.length > 0 ? `where
 interface List<T> {
   readonly what: string;
   readonly table: string;
-  /** Of the row, under the table's first letter as its alias. */
+  /** The SQL of one row's JSON. The table's alias is its first letter. */
   readonly body: string;
   readonly order: string;
   readonly decode: (body: string) => T;
@@ -68,15 +68,15 @@ const OPERATIONS = {
 };
 
 /**
- * @param lists for what takes longer than a look by id: connections of its own, whose statements are planned anew.
- * @param exact up to here counts of orders are.
+ * @param lists a client of its own for lists, which take longer than a look-up by id. It plans each statement anew.
+ * @param exact counts of orders up to this number are exact.
  */
 export function postgresQueries(
   client: PostgresClient,
   lists: PostgresClient,
   exact: number = limits.exactCount,
 ): Queries {
-  /** Counts first: a page past the end costs no more than that. */
+  /** Counts first: a page past the end costs no more than the count. */
   async function list<T>(
     { what, table, body, order, decode }: List<T>,
     conditions: readonly string[],
@@ -87,7 +87,7 @@ export function postgresQueries(
     const offset = (page - 1) * pageSize;
     if (offset >= counted.total) return { rows: [], ...counted };
     const limit = `limit $${parameters.length + 1}::bigint offset $${parameters.length + 2}::bigint`;
-    // The page is cut before bodies are made: a skipped row costs its index entry only.
+    // The page is cut before the bodies are built: a skipped row costs only its index entry.
     const text = `select ${body} as body from
       (select * from ${table} ${where(conditions)} order by ${order} ${limit}) ${table.charAt(0)} order by ${order}`;
     const rows = await lists.query<{ body: string }>(what, text, [...parameters, pageSize, offset]);
@@ -108,7 +108,7 @@ export function postgresQueries(
     },
 
     async productsAfter(after, limit) {
-      // No id is empty. One more tells whether there is more.
+      // No id is empty, so '' starts at the first. One row more than the limit shows whether there are more.
       const rows = await lists.query<{ body: string }>(PRODUCTS.what, PRODUCTS_AFTER, [after ?? '', limit + 1]);
       return { products: rows.slice(0, limit).map(({ body }) => PRODUCTS.decode(body)), more: rows.length > limit };
     },

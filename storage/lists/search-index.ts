@@ -1,9 +1,9 @@
 /**
- * The words of orders, made beside the flush: a flush statement leaves the ids of its new orders in
- * `order_search_queue`, and this takes them from there, a bounded batch a call.
+ * Indexes the words of orders in the background, outside the flush. A flush statement adds the ids of its new orders to
+ * `order_search_queue`; each call of `work` indexes one bounded batch of them.
  *
- * Law: a batch is leased, not taken. The statement that adds its words removes it, so a crash loses nothing, and what
- * is made twice is stored once. Nodes lease different batches.
+ * Law: a batch is leased, not removed. The statement that stores its words removes it, so a crash loses nothing. Words
+ * that are made twice are stored once. Nodes lease different batches.
  */
 import type { SearchIndex } from '../../actors/ports/queries.js';
 import type { Json } from '../../actors/protocol.js';
@@ -12,17 +12,17 @@ import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { IS_PLAIN } from '../snapshots/plain-orders.js';
 
-/** Raised whenever a text gets other words: rows of a lower one are made anew by the sweep. */
+/** The version of the word rules (actors/search-words.ts). Raise it when they change: the sweep then redoes older rows. */
 const FOLDING = 1;
-/** Flush statements a batch: some 1,600 orders. */
+/** Queue rows per batch, one per flush statement: about 1,600 orders. */
 const STATEMENTS = 4;
 const SWEPT = 5_000;
-/** Orders whose words are made in one go: a millisecond or less, so that nobody waits for them. */
+/** Orders handled without a pause: at most a millisecond of the event loop. */
 const AT_ONCE = 50;
 
 /**
- * Postgres takes no more than a mebibyte of words, and one order that it refuses would hold up all that stand behind. Only
- * names of products are ever cut: a search within a product's orders counts on the words of its id (order-filter.ts).
+ * Postgres limits a tsvector to one mebibyte, and a refused order would block all batches behind it. Only the names of
+ * products are ever cut: a search within a product's orders relies on the words of the product's id (order-filter.ts).
  */
 const MOST_BYTES = 900_000;
 
@@ -40,7 +40,7 @@ const LEASE = `with free as materialized (
     (select coalesce(max(id), 0) from order_search_queue) as queued,
     set_config('synchronous_commit', 'off', true)`;
 
-// Of an order without any text only the user is wanted.
+// For an order without any text only the user is read.
 const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
     json_build_array(o.user_id, o.order_id, ${msOf('o.created_at')}, o.user_email, o.notes, o.shipping_address, o.billing_address,
       (select json_agg(json_build_array(i.product_id, (select p.name from products p where p.product_id = i.product_id)) order by i.line)
@@ -50,7 +50,7 @@ const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
 
 const READ_PRODUCTS = `select json_build_array(product_id, name) as body from products p where product_id = any($1::text[])`;
 
-// An index that is lost with its transaction is made again: nobody waits for the disk.
+// The commit does not wait for the disk (synchronous_commit): a lost transaction leaves its batch in the queue.
 const ADD = `with gone as (delete from order_search_queue where id = any($1::bigint[])),
   users as (
     insert into search_users (user_id, words)
@@ -71,8 +71,8 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
     returning 1)
   select count(*)::int as added, set_config('synchronous_commit', 'off', true) from added`;
 
-// Orders that someone else's statement wrote, or whose words are of before, are queued here, and one for each user whose
-// words are missing. Orders without any text have no row.
+// Queues orders without words, orders whose words have an older `folding`, and one order for each user without words.
+// Orders without any text have no row in `order_search`: a row left from an older version is deleted.
 const SWEEP = `with looked as materialized (
     select o.order_id, o.user_id, ${IS_PLAIN} as is_plain from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
   missing as (

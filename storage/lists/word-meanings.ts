@@ -1,27 +1,27 @@
 /**
- * What the words of a search may mean beside the text of an order: which users, which products, which ids. That is
- * all there is to find of orders without any text (plain-orders.ts).
+ * What a searched word can mean besides a word in an order's text: users, products or order ids. Orders without any
+ * text (plain-orders.ts) are found by these meanings only.
  */
 import { texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { type Given, tsquery } from './order-filter.js';
 
-/** Up to so many users or products of a word are named, beyond it their words are looked at row by row. */
+/** A word's users or products are listed by id up to this number. Past it their words are checked row by row. */
 const NAMED = 200;
 
-/** One of the users or products that a word means, and which of all words mean it, by their places. */
+/** A user or product that a word means, and the places of all searched words that mean it. */
 interface Named {
   readonly id: string;
   readonly places: ReadonlySet<number>;
 }
 
 export interface Meaning {
-  /** Of the word among those that are looked for; of what is no word, below all of theirs. */
+  /** The word's place in the search. A filter that is no word has a negative place. */
   readonly place: number;
-  /** Undefined where there are more than are named. */
+  /** Undefined when there are more than `NAMED`. */
   readonly users: readonly Named[] | undefined;
   readonly products: readonly Named[] | undefined;
-  /** Ids from the first to the second, which is not among them. */
+  /** A range of order ids. The second id is not in the range. */
   readonly ids: readonly [string, string] | undefined;
   readonly query: string;
 }
@@ -29,20 +29,20 @@ export interface Meaning {
 export const isNothing = ({ users, products, ids }: Meaning): boolean =>
   users?.length === 0 && products?.length === 0 && ids === undefined;
 
-/** A filter by user or product as what a word would mean. */
+/** A filter by user or product, expressed as a meaning. */
 export const meaningOf = (what: 'user' | 'product', id: string): Meaning => {
   const named = [{ id, places: new Set<number>() }];
   const [users, products] = what === 'user' ? [named, []] : [[], named];
   return { place: what === 'user' ? -1 : -2, users, products, ids: undefined, query: '' };
 };
 
-/** What each word means. The last one may go on. */
+/** The meaning of each word. The last word is matched as a prefix. */
 export async function meaningsOf(client: PostgresClient, words: readonly string[]): Promise<readonly Meaning[]> {
   const asked = words.map((word, i) => ({ word, isLast: i === words.length - 1 }));
   if (asked.length === 0) return [];
   const queries = asked.map(({ word, isLast }) => tsquery([word], isLast));
   const places = queries.map((_, i) => `words @@ $${i + 1}::tsquery`).join(', ');
-  // A query of its own for each: the planner knows which words are frequent.
+  // Each word has its own subquery, so the planner can use the word's frequency.
   const named = (what: 'user' | 'product', i: number) => `(select coalesce(json_agg(json_build_array(id, places)), '[]')
     from (select ${what}_id as id, array[${places}] as places from search_${what}s
       where words @@ $${i + 1}::tsquery limit ${NAMED + 1}) found)`;
@@ -64,12 +64,12 @@ export async function meaningsOf(client: PostgresClient, words: readonly string[
   }));
 }
 
-/** One way to what a word means: a table with its alias, and where its orders are in it. */
+/** One way to find the orders of a meaning: a table with its alias, and a condition. */
 export interface Way {
   readonly table: string;
   readonly as: 'o' | 'i';
   readonly where: string;
-  /** Every order of it has the other word too. */
+  /** Whether every order found this way also has the other meaning. */
   implies(other: Meaning): boolean;
 }
 
@@ -97,7 +97,7 @@ export function waysTo({ users, products, ids, query }: Meaning, given: Given): 
   return ways;
 }
 
-/** Whether a word means something of an order. As counts: an `exists` might read all items once into a table. */
+/** The condition that an order has this meaning. It counts, since Postgres might hash the whole table for an `exists`. */
 export function condition({ users, products, ids, query }: Meaning, given: Given): string {
   const some: string[] = [];
   const items = 'select count(*) from order_items i';
@@ -118,17 +118,17 @@ export function condition({ users, products, ids, query }: Meaning, given: Given
 
 // ---------------------------------------------------------------- machinery
 
-interface Asked {
+interface SearchedWord {
   readonly word: string;
-  /** It may go on. */
+  /** The last word is matched as a prefix. */
   readonly isLast: boolean;
 }
 
 const ID_CHARS = 26;
 const BEGUN_ID = /^[0-7][0-9a-hjkmnp-tv-z]{0,25}$/;
 
-/** Of ids that we draw; others are found in the index of words. */
-function idsOf({ word, isLast }: Asked): readonly [string, string] | undefined {
+/** The range of order ids that Holdfast generates. Ids chosen by clients are found in the index of words. */
+function idsOf({ word, isLast }: SearchedWord): readonly [string, string] | undefined {
   if (isLast ? 'ord'.startsWith(word) : word === 'ord') return ['ORD-0', 'ORD-8'];
   if (!BEGUN_ID.test(word)) return undefined;
   const from = `ORD-${word.toUpperCase()}`;

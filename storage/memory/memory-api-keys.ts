@@ -1,4 +1,4 @@
-/** The twin of the API keys in Postgres. */
+/** API keys in memory: the twin of postgres-api-keys.ts. */
 import { limits } from '../../actors/limits.js';
 import type { ApiKey, ApiKeys } from '../../actors/ports/api-keys.js';
 

@@ -1,4 +1,4 @@
-/** The cache where there is no Redis: this process' own memory, bounded by bytes; what was not used lately goes first. */
+/** The cache when there is no Redis: in this process' memory, bounded by bytes. The least recently used entry goes first. */
 import { limits } from '../../actors/limits.js';
 import type { Cache } from '../../actors/ports/cache.js';
 import type { Clock } from '../../actors/ports/runtime.js';
@@ -10,9 +10,9 @@ interface Entry {
   readonly endsAt: number;
 }
 
-/** Two maps' places and the objects, about. */
+/** The rough size of an entry's objects and its places in two maps. */
 const OVERHEAD_BYTES = 200;
-/** What a character may take in memory. */
+/** The most that a character takes in memory. */
 const CHARACTER_BYTES = 2;
 
 export function memoryCache(clock: Pick<Clock, 'monotonic'>, most: number = limits.cacheBytes): Cache {

@@ -1,4 +1,4 @@
-/** The twin of the mock payment provider's memory. Nothing waits in it, so that each call is alone. */
+/** The mock payment provider's ledger in memory. A call never awaits, so calls cannot interleave. */
 import type { OrderId } from '../../actors/ids.js';
 import type { PaymentLedger, PaymentRequest } from '../../actors/ports/payments.js';
 import type { PaymentOutcome } from '../../actors/protocol.js';
@@ -8,8 +8,8 @@ interface Account {
   ended?: 'captured' | 'voided';
   captured: { readonly minor: number; readonly currency: string };
   returned: number;
-  /** By ref: refunds, and what was declined for good. */
-  readonly told: Map<string, 'refunded' | 'declined'>;
+  /** The answers by ref: refunds, and requests that were declined for good. */
+  readonly answered: Map<string, 'refunded' | 'declined'>;
 }
 
 export function memoryPaymentLedger(): PaymentLedger {
@@ -19,7 +19,7 @@ export function memoryPaymentLedger(): PaymentLedger {
       const account: Account = accounts.get(request.order) ?? {
         captured: { minor: 0, currency: '' },
         returned: 0,
-        told: new Map(),
+        answered: new Map(),
       };
       accounts.set(request.order, account);
       return perform(account, request, decision);
@@ -27,9 +27,9 @@ export function memoryPaymentLedger(): PaymentLedger {
   };
 }
 
-function perform(account: Account, asked: PaymentRequest, decision: 'authorized' | 'declined'): PaymentOutcome {
-  const { operation, ref, minor, currency } = asked;
-  const { ended, told } = account;
+function perform(account: Account, request: PaymentRequest, decision: 'authorized' | 'declined'): PaymentOutcome {
+  const { operation, ref, minor, currency } = request;
+  const { ended, answered } = account;
   switch (operation) {
     case 'authorize':
       if (ended === 'voided') return 'declined';
@@ -37,7 +37,7 @@ function perform(account: Account, asked: PaymentRequest, decision: 'authorized'
       return account.decided;
     case 'capture':
       if (ended !== undefined) return ended;
-      if (told.has(ref) || account.decided !== 'authorized') return tell(account, ref, 'declined');
+      if (answered.has(ref) || account.decided !== 'authorized') return remember(account, ref, 'declined');
       account.captured = { minor, currency };
       account.ended = 'captured';
       return 'captured';
@@ -46,17 +46,17 @@ function perform(account: Account, asked: PaymentRequest, decision: 'authorized'
       account.ended ??= 'voided';
       return account.ended;
     case 'refund': {
-      const before = told.get(ref);
+      const before = answered.get(ref);
       if (before !== undefined) return before;
       const fits = ended === 'captured' && currency === account.captured.currency;
-      if (!fits || account.returned + minor > account.captured.minor) return tell(account, ref, 'declined');
+      if (!fits || account.returned + minor > account.captured.minor) return remember(account, ref, 'declined');
       account.returned += minor;
-      return tell(account, ref, 'refunded');
+      return remember(account, ref, 'refunded');
     }
   }
 }
 
-function tell(account: Account, ref: string, outcome: 'refunded' | 'declined'): PaymentOutcome {
-  account.told.set(ref, outcome);
+function remember(account: Account, ref: string, outcome: 'refunded' | 'declined'): PaymentOutcome {
+  account.answered.set(ref, outcome);
   return outcome;
 }

@@ -1,4 +1,4 @@
-/** The twin of the lists in Postgres, over the tables of memory-tables.ts. Sorts what it is asked for: not for large data. */
+/** Queries over memory-tables.ts: the twin of storage/lists. A list filters and sorts all rows: not for large data. */
 import { comparable, decimalText } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../../actors/order/transitions.js';
@@ -91,7 +91,7 @@ function isListed(state: OrderState, filter: OrderFilter): boolean {
   );
 }
 
-/** A total that is not known lies within no bound. */
+/** An unknown total lies within no bound. */
 function hasTotal({ total, currency }: OrderState, min: string | undefined, max: string | undefined): boolean {
   if (min === undefined && max === undefined) return true;
   if (total === undefined || currency === undefined) return false;

@@ -1,8 +1,8 @@
-/** The twin of the search in Postgres: the same words (actors/search-words.ts), looked up at once. */
+/** The search in memory. It uses the same words as the search in Postgres (actors/search-words.ts), without an index. */
 import type { OrderState } from '../../actors/order/order.js';
 import { orderWords, wordsOf } from '../../actors/search-words.js';
 
-/** @param nameOf what a product is called. */
+/** @param nameOf the name of a product. */
 export function matches(
   { id, content, lines }: OrderState,
   search: string,
@@ -11,7 +11,7 @@ export function matches(
   const { user, email, shippingAddress, billingAddress, notes } = content;
   const products = lines.map(({ product }) => [product, nameOf(product)] as const);
   const has = orderWords({ id, user, email, shippingAddress, billingAddress, notes, products });
-  const asked = wordsOf(search);
-  const last = asked.pop();
-  return last !== undefined && asked.every((word) => has.has(word)) && [...has].some((word) => word.startsWith(last));
+  const words = wordsOf(search);
+  const last = words.pop();
+  return last !== undefined && words.every((word) => has.has(word)) && [...has].some((word) => word.startsWith(last));
 }

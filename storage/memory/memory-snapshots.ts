@@ -1,7 +1,7 @@
 /**
- * The twin of the snapshots in Postgres and of the lists over them: the same guards (snapshot-rows.R1, snapshot-rows.R3), the
- * same refusals, no durability. Values are kept as they come, since nobody changes them; each
- * statement happens at once and whole, or throws before it has changed anything.
+ * Snapshots in memory: the twin of storage/snapshots, with the same guards (snapshot-rows.R1, snapshot-rows.R3) and the
+ * same refusals, without durability. Values are immutable, so they are stored without a copy. A statement is atomic: it
+ * takes full effect, or throws before it changes anything.
  */
 import { partitionOf, type WriteId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -53,8 +53,8 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
       }
     },
 
-    async load(asked, partitionCount, orderIds) {
-      const set = new Set(asked);
+    async load(wanted, partitionCount, orderIds) {
+      const set = new Set(wanted);
       const mine = (kind: 'order' | 'product', id: string) =>
         set.size === partitionCount || set.has(partitionOf(kind, id, partitionCount));
       const named = new Set(orderIds);
@@ -172,10 +172,10 @@ function writeProducts(
 function writeRefusals({ refusedWrites }: MemoryTables, { rows }: Extract<Statement, { kind: 'refusals' }>): void {
   for (const row of rows) {
     const { ref, product, fingerprint } = row;
-    const stands = refusedWrites.some(
+    const isStored = refusedWrites.some(
       (each) => each.ref === ref && each.product === product && each.fingerprint === fingerprint,
     );
-    if (!stands) refusedWrites.push(row);
+    if (!isStored) refusedWrites.push(row);
   }
   refusedWrites.splice(0, refusedWrites.length - limits.refusedWrites);
 }
@@ -188,8 +188,8 @@ function writeLast(
   if (!samePlace(row.folded, from) && !samePlace(row.folded, to)) return false;
   journals.set(row.journal, { ...row, folded: to, publishedN: Math.max(row.publishedN, publishedN) });
   for (const partition of rows) {
-    const stands = partitions.get(partition.partition);
-    if (stands === undefined || stands.epoch <= partition.epoch) partitions.set(partition.partition, partition);
+    const stored = partitions.get(partition.partition);
+    if (stored === undefined || stored.epoch <= partition.epoch) partitions.set(partition.partition, partition);
   }
   return true;
 }
@@ -199,18 +199,18 @@ function writeLast(
 const samePlace = (a: Place, b: Place): boolean =>
   a.n === b.n && a.position === b.position && a.recordId === b.recordId;
 
-/** Like a unique violation: a plain insert of a row that stands. */
-function mustBeNew(stands: boolean | undefined, what: string): void {
-  if (stands) throw new Error(`${what} has a row already: it is not new`);
+/** Throws when the row exists, as an insert without `on conflict` does in Postgres. */
+function mustBeNew(isStored: boolean | undefined, what: string): void {
+  if (isStored) throw new Error(`${what} has a row already: it is not new`);
 }
 
-/** snapshot-rows.R1. */
+/** snapshot-rows.R1: an older row never overwrites a newer one. */
 function overwrite<Id, Row extends Mark>(table: Map<Id, Row>, id: Id, row: Row): void {
-  const stands = table.get(id);
-  if (stands === undefined || !contains(stands, row)) table.set(id, row);
+  const stored = table.get(id);
+  if (stored === undefined || !contains(stored, row)) table.set(id, row);
 }
 
-/** False where there is such a row already. */
+/** @returns false when the row exists already. */
 function insert<Id, Row>(table: Map<Id, Map<number, Row>>, id: Id, version: number, row: Row): boolean {
   let rows = table.get(id);
   if (rows === undefined) {

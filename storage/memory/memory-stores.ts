@@ -1,4 +1,4 @@
-/** The small twins: the settlement and the gremlin's switch. */
+/** Two small stores in memory: the settlement and the gremlin's switch. */
 
 import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
 import type { GremlinStanding } from '../../actors/ports/gremlin-setting.js';
@@ -7,30 +7,30 @@ import type { Settlement } from '../../actors/ports/settlement.js';
 import type { Settlements } from '../../actors/ports/snapshots.js';
 
 export function memorySettlements(): Settlements {
-  let stands: Settlement | undefined;
+  let stored: Settlement | undefined;
   return {
-    settled: async () => stands,
+    settled: async () => stored,
     async settle(mine) {
-      stands ??= mine;
-      return stands;
+      stored ??= mine;
+      return stored;
     },
   };
 }
 
 export function memoryGremlinSwitch(clock: Pick<Clock, 'now'>): GremlinSwitch {
-  let stands: GremlinStanding | undefined;
+  let stored: GremlinStanding | undefined;
   const standing = () => {
-    const restMs = (stands?.until ?? 0) - clock.now();
-    return stands && restMs > 0 ? { ...stands, restMs } : undefined;
+    const restMs = (stored?.until ?? 0) - clock.now();
+    return stored && restMs > 0 ? { ...stored, restMs } : undefined;
   };
   return {
     async enable(id, setting, forMs) {
       const since = clock.now();
-      stands = { id, setting, since, until: since + forMs, restMs: forMs };
-      return stands;
+      stored = { id, setting, since, until: since + forMs, restMs: forMs };
+      return stored;
     },
     async disable() {
-      stands = undefined;
+      stored = undefined;
     },
     standing: async () => standing(),
   };

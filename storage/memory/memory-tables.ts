@@ -1,4 +1,4 @@
-/** What the twins in memory remember: the tables that memory-snapshots.ts writes and memory-queries.ts reads. */
+/** The tables in memory that memory-snapshots.ts writes and memory-queries.ts reads. */
 import type { JournalId, OrderId, ProductId, WriteId } from '../../actors/ids.js';
 import type {
   HistoryRow,
@@ -14,11 +14,11 @@ export interface MemoryTables {
   readonly orders: Map<OrderId, StoredOrder>;
   readonly history: Map<OrderId, Map<number, HistoryRow>>;
   readonly products: Map<ProductId, StoredProduct>;
-  /** By product and version, which is dense. */
+  /** By product and version. Versions are dense. */
   readonly operations: Map<ProductId, Map<number, OperationRow>>;
-  /** Those without an order, by their reference. */
+  /** The operations of stock writes, which have no order, by ref. */
   readonly writes: Map<WriteId, OperationRow[]>;
-  /** In the order of their coming. */
+  /** Oldest first. */
   readonly refusedWrites: RefusedWriteRow[];
   readonly journals: Map<JournalId, JournalRow>;
   readonly partitions: Map<number, PartitionRow>;

@@ -1,4 +1,5 @@
--- What Holdfast remembers. Ids compare by their bytes (collate "C"). Rows carry the (epoch, n) they contain: an older one never overwrites a newer one.
+-- The tables of Holdfast. Ids compare by their bytes (collate "C"). A row carries the (epoch, n) up to which it contains
+-- the journal: an older row never overwrites a newer one.
 
 create table settlement (
   one boolean primary key default true check (one),
@@ -14,7 +15,7 @@ create table probe (
   at timestamptz not null
 ) with (fillfactor = 10);
 
--- A node's incarnations, and how far each one's journal is folded into the rows below.
+-- One row per incarnation of a node: how far its journal is folded into the tables below.
 create table journals (
   journal text collate "C" primary key,
   node text not null,
@@ -59,44 +60,44 @@ create table orders (
   version integer not null,
   epoch bigint not null,
   n bigint not null,
-  -- What else an order needs that is not settled; null once it is.
+  -- The rest of an unsettled order's state; null once the order is settled.
   state json,
   check (status in ('pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'))
 ) with (fillfactor = 90);
 
 create index orders_user_id on orders (user_id, created_at);
 create index orders_created_at on orders (created_at);
--- Most orders are confirmed: a list of those is found by time, and they cost no entry here.
+-- Most orders are confirmed. A list of them uses the index by time, so they need no entry here.
 create index orders_status on orders (status, created_at) where status <> 'confirmed';
 create index orders_unsettled on orders (order_id) where state is not null;
 
 create table order_items (
   id text not null generated always as (order_id || '-' || line::text) stored,
   order_id text collate "C" not null references orders on delete cascade,
-  -- From 1.
+  -- The first line is 1.
   line integer not null,
   product_id text collate "C" not null,
   quantity bigint not null,
   unit_price numeric,
   subtotal numeric,
   hold text not null,
-  -- Serves as the index on order_id as well, and keeps the id unique.
+  -- Also the index on order_id. It keeps the id unique.
   primary key (order_id, line)
 );
 
--- What one turn did to an order.
+-- One row per turn that changed an order.
 create table order_turns (
   order_id text collate "C" not null,
-  -- Of its first event; the others follow densely.
+  -- The version of the turn's first event. The other events follow densely.
   version integer not null,
   at timestamptz(3) not null,
   correlation_id text not null,
-  -- An array of the events as the journal has them.
+  -- A JSON array of the events, as the journal has them.
   events json not null,
   primary key (order_id, version)
 );
 
--- One row an event. The type is taken from text that Postgres can read: it refuses a NUL and half a surrogate pair.
+-- One row per event. The type is read from cleaned text: Postgres rejects JSON with a NUL or half a surrogate pair.
 create view order_history as
   select t.order_id, t.version + e.place::integer - 1 as version,
     case when strpos(e.event::text, '\u') = 0 then e.event
@@ -126,7 +127,7 @@ create table inventory_operations (
   operation_type text not null,
   operation_no bigint not null,
   quantity bigint not null,
-  -- The product's version after it: dense, so a missing one shows.
+  -- The product's version after the operation. Versions are dense, so a missing operation shows.
   version bigint not null,
   on_hand_after bigint not null,
   held_after bigint not null,
@@ -144,7 +145,7 @@ create view order_stats as
   from orders
   group by status, currency;
 
--- The log adapter. The head is a row of its own, moved by compare-and-set, and stays when records are trimmed.
+-- The log in Postgres. The head is a row of its own, moved by compare-and-set. It stays when records are trimmed.
 create table log_heads (
   log text collate "C" primary key,
   position bigint not null
@@ -156,15 +157,15 @@ create table log_records (
   record text not null,
   primary key (log, position)
 );
--- Records are read once or never: compressing them would cost every append.
+-- A record is read once or never. Compression would slow every append.
 alter table log_records alter column record set storage external;
 
--- The mock payment provider's own memory.
+-- The mock payment provider's ledger.
 create table payment_effects (
   order_id text collate "C" not null,
   effect text not null,
   at timestamptz(3) not null default now(),
   unique (order_id, effect)
 );
--- One decision an order: a void that comes first takes the place of an authorization.
+-- One decision per order: a void that arrives first takes the place of the authorization.
 create unique index payment_effects_decision on payment_effects (order_id) where effect in ('authorized', 'declined');

@@ -1,12 +1,12 @@
--- Who may do what. A key itself is nowhere: only its SHA-256, which is enough for 256 random bits.
+-- API keys. Only a key's SHA-256 is stored, never the key. A plain hash is enough for 256 random bits.
 create table api_keys (
   id text collate "C" primary key,
   hash text collate "C" not null unique,
   name text not null,
   scopes text[] not null,
-  -- Null: a service, which sees all.
+  -- Null: the key of a service, which may read every user's data.
   user_id text collate "C",
-  -- The first of the keys that replaced one another.
+  -- The id of the first key in a chain of keys that replaced one another.
   caller text collate "C" not null,
   created_at timestamptz(3) not null,
   expires_at timestamptz(3),

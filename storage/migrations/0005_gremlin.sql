@@ -1,4 +1,4 @@
--- The gremlin's one switch for all nodes: what it is told, and until when by this database's clock.
+-- The gremlin's one switch for all nodes: its setting, and when it expires by this database's clock.
 create table gremlin (
   one boolean primary key default true check (one),
   id text not null,

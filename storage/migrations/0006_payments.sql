@@ -1,8 +1,8 @@
--- The mock payment provider's memory, for the whole life of an order: amounts, and refunds in part.
+-- The mock payment provider's ledger for the whole life of an order, with amounts and partial refunds. The effects:
 --
---   authorized | declined  the one decision; a void that comes first takes its place, as declined
---   captured | voided      the one end; `returned` counts what of a capture has gone back
---   refunded | refused     one each ref; refused: a capture or a refund that was declined, for good
+--   authorized | declined  one decision per order; a void that arrives first is recorded as declined
+--   captured | voided      one end per order; `returned` counts the refunded part of a capture
+--   refunded | refused     one per ref; refused: a capture or refund that was declined for good
 
 alter table payment_effects
   add ref text collate "C",
@@ -10,7 +10,7 @@ alter table payment_effects
   add currency text not null default '',
   add returned bigint not null default 0;
 
--- Money that has moved is not voided any more.
+-- A captured payment cannot also be voided: the void goes.
 delete from payment_effects v where effect = 'voided'
   and exists (select from payment_effects c where c.order_id = v.order_id and c.effect = 'captured');
 

@@ -1,3 +1,3 @@
--- Orders that ended before any provider could have been asked for money waited for it ever after, by their word.
+-- Orders that ended before a provider could have been asked for money kept the status `pending`. It is `not_charged` now.
 update orders set payment_status = 'not_charged'
 where payment_status = 'pending' and status in ('failed', 'cancelled') and coalesce(state ->> 'voidOwed', 'false') = 'false';

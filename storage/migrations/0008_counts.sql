@@ -1,13 +1,13 @@
--- What an exact count of orders under several filters needs: the index of each filter alone tells which orders it has and
--- what else is asked about them, so that no row is looked at.
+-- Indexes for exact counts of orders under several filters. The index of each filter also holds the columns of the other
+-- filters, so that a count reads no table row.
 
 drop index order_items_product_id;
 create index order_items_product_id on order_items (product_id, created_at) include (order_id);
--- A total that is not known, or never will be, is shown as nothing. The column itself is there for scans of the index alone.
+-- An unknown total is shown as 0. The column itself is included for index-only scans.
 drop index orders_total_amount;
 create index orders_total_amount on orders (coalesce(total_amount, 0)) include (order_id, total_amount);
 
--- As before only what few orders have is in them.
+-- As before, these indexes hold only the values that few orders have.
 drop index orders_status;
 create index orders_status on orders (status, created_at)
   include (order_id, payment_status, fulfillment_status, currency, total_amount) where status <> 'confirmed';
@@ -21,6 +21,7 @@ drop index orders_currency;
 create index orders_currency on orders (currency, created_at)
   include (order_id, status, payment_status, fulfillment_status, total_amount) where currency <> 'USD';
 
--- What is confirmed is paid: who does not know supposes many orders where there are none, and looks for them in the wrong way.
+-- The statuses depend on each other: a confirmed order is paid. Without these statistics the planner expects many rows for a
+-- combination that has none, and chooses a bad plan.
 create statistics orders_statuses (dependencies, mcv) on status, payment_status, fulfillment_status, currency from orders;
 analyze orders;

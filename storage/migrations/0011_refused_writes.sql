@@ -1,7 +1,7 @@
--- Stock writes that were refused under a client's key: a sending of one that comes late is refused like the others.
+-- Stock writes that were refused under a client's key. A late repeat of the request is refused as well.
 
 create table refused_writes (
-  -- In the order of their flushes: only the latest are kept.
+  -- In the order of flushes. Only the latest rows are kept.
   no bigint generated always as identity,
   ref text collate "C" not null,
   product_id text collate "C" not null,

@@ -1,3 +1,3 @@
--- An amount that is not known is shown as none, and lies within no bound: only what is known is in the index.
+-- An unknown total is shown as null and lies within no bound. The index holds known totals only.
 drop index orders_total_amount;
 create index orders_total_amount on orders (total_amount) include (order_id) where total_amount is not null;

@@ -1,7 +1,7 @@
-/** Amounts are decimals in Postgres and whole minor units inside; turned as text, so that not a cent is lost. */
+/** Amounts are decimals in Postgres and whole minor units in memory. The conversion works on text, so it is exact. */
 import { minorOfText } from '../../actors/money.js';
 
-/** @throws Error when the column holds what this currency cannot show. */
+/** @throws Error when the stored decimal is not an amount of this currency. */
 export function minorOf(decimal: string, currency: string): number {
   const minor = minorOfText(decimal, currency);
   if (minor === undefined) {

@@ -1,20 +1,20 @@
 /**
- * Columns as text parameters, for `unnest`: array literals, or elements joined by a sign that none of
- * them has (half the work on both sides). Built here, since the driver's own serialiser looks at every
- * element several times.
+ * Encodes columns as text parameters for `unnest`: as array literals, or as elements joined by a separator that none of
+ * them contains (half the work for both sides). The driver's own serialiser is slower: it visits every element several
+ * times.
  */
 import { listed } from '../../actors/flat-text.js';
 import type { Parameter } from './postgres.js';
 
 const TO_ESCAPE = /["\\]/g;
 const NUL = /\0/g;
-/** Most are ids: what stands in a literal as it is costs no quotes. */
+/** Text that needs no quotes in an array literal. Most elements are ids, and match. */
 const BARE = /^[\w-]+$/;
 const NONE = /^null$/i;
-/** ASCII's record separator: JSON text and our own words never hold one. */
+/** ASCII's record separator. JSON text and Holdfast's own words never contain it. */
 const SEPARATOR = '\x1e';
 
-/** Postgres text holds no NUL; a lone surrogate becomes the same sign when it is encoded. */
+/** Postgres text cannot hold NUL: U+FFFD replaces it. UTF-8 encoding does the same to a lone surrogate. */
 export const storable = (text: string): string => (text.includes('\0') ? text.replace(NUL, '\ufffd') : text);
 
 function element(text: string | null | undefined): string {
@@ -30,7 +30,7 @@ export const texts = <T>(rows: readonly T[], of: (row: T) => string | null | und
     '}',
   );
 
-/** For numbers, decimals as text, and booleans: nothing in them needs quotes. */
+/** For numbers, decimals as text, and booleans: they never need quotes. */
 export const plain = <T>(rows: readonly T[], of: (row: T) => number | boolean | string | null | undefined): string =>
   listed(
     '{',
@@ -38,11 +38,11 @@ export const plain = <T>(rows: readonly T[], of: (row: T) => number | boolean | 
     '}',
   );
 
-/** For JSON text and words of our own, which are never empty: an empty one stands for none. */
+/** For JSON text and Holdfast's own words. They are never empty, so an empty element stands for null. */
 const words = <T>(rows: readonly T[], of: (row: T) => string | null | undefined): string =>
   rows.map((row) => of(row) ?? '').join(SEPARATOR);
 
-/** For text that is never null: joined by the first sign that none of it has, and that sign. */
+/** For text that is never null. Returns the joined text and its separator: the first character that no element contains. */
 function ids<T>(rows: readonly T[], of: (row: T) => string | null | undefined): [string, string] {
   const all = rows.map((row) => of(row) ?? '');
   let separator = SEPARATOR;
@@ -50,41 +50,42 @@ function ids<T>(rows: readonly T[], of: (row: T) => string | null | undefined): 
   return [storable(all.join(separator)), separator];
 }
 
-/** What a column's elements are on the wire. An id is any text that is never null; a boolean is never null either. */
+/** The type of a column's elements on the wire. An `id` is any text that is never null. A boolean is never null either. */
 type Type = 'id' | 'text' | 'word' | 'json' | 'bigint' | 'numeric' | 'boolean';
 
-/** One column of a table, and where a row of ours has its value. */
+/** One column of a table, and how to read its value from a row in memory. */
 export interface Column<T> {
   readonly name: string;
   readonly type: Type;
-  /** What a row takes of it; the element itself where absent. */
+  /** The SQL expression for the column's value; absent when it is the element itself. */
   readonly as?: string;
   of(row: T): string | number | boolean | null | undefined;
 }
 
 type TextOf<T> = (row: T) => string | null | undefined;
 
-/** Elements row by row, and beside them what `encode` has for all rows: nothing, so ids have their separator there. */
+/** The two parameters of a column whose rows differ: its elements, and no common value. Ids put their separator there. */
 function written<T>({ type, of }: Column<T>, rows: readonly T[]): [string, Parameter] {
   if (type === 'id') return ids(rows, of as TextOf<T>);
   if (type === 'text') return [texts(rows, of as TextOf<T>), null];
   if (type === 'word' || type === 'json') return [words(rows, of as TextOf<T>), null];
-  // The driver takes a parameter's type from a boolean, but not from null: the statement would be prepared once for each.
+  // `false` in place of null: the driver infers a type from a boolean but not from null, and would prepare two statements.
   return [plain(rows, of), type === 'boolean' ? false : null];
 }
 
-/** The array that `encode` made of a column of this type, at the parameter of that number. */
+/** The SQL array of a column that `encode` wrote at this parameter number. */
 const arrayAt = (type: Type, at: number): string => {
   if (type === 'id') return `string_to_array($${at}::text, $${at + 1}::text)`;
   return type === 'word' || type === 'json' ? `string_to_array($${at}::text, E'\\x1e', '')` : `$${at}::${type}[]`;
 };
 
-/** As texts joined into one; else as an array literal. */
+/** Whether elements of this type are joined by a separator. Others are an array literal. */
 const isJoined = (type: Type): boolean => type === 'id' || type === 'word' || type === 'json';
 
 /**
- * Two parameters a column: its elements, and what every row has that is beyond them. A column in which all rows
- * have the same has no elements, which saves both sides most of their work; but the first, which counts the rows.
+ * Two parameters per column: its elements, and a value for every row without an element. If all rows have the same
+ * value, only that value is sent, which saves both sides most of their work. The first column always sends its elements:
+ * they give the number of rows.
  */
 export const encode = <T>(columns: readonly Column<T>[], rows: readonly T[]): Parameter[] =>
   columns.flatMap((column, i) => {
@@ -104,8 +105,8 @@ function valueOfAll<T>({ of }: Column<T>, rows: readonly T[]): Parameter | undef
 }
 
 /**
- * The rows that `encode` made of these columns as `r`, their parameters numbered from the given one. What is unnested in
- * a select list goes row by row to whoever reads it; in `from` each array would be stored as a table of its own first.
+ * The encoded rows as a table `r`. Their parameters are numbered from `from`. `unnest` stands in the select list, where
+ * Postgres streams its rows. In a `from` clause it would first store each array as a table.
  */
 export const unnest = <T>(columns: readonly Column<T>[], from: number): string => {
   const elements = columns.map(({ name, type }, i) => `unnest(${arrayAt(type, from + 2 * i)}) as ${name}`);
@@ -117,11 +118,11 @@ export const unnest = <T>(columns: readonly Column<T>[], from: number): string =
 
 export const names = <T>(columns: readonly Column<T>[]): string => columns.map(({ name }) => name).join(', ');
 
-/** What is selected from `r` for the table's columns. */
+/** The select list over `r` for the table's columns. */
 export const values = <T>(columns: readonly Column<T>[]): string =>
   columns.map(({ name, type, as }) => as ?? (type === 'json' ? `r.${name}::json` : `r.${name}`)).join(', ');
 
-/** Wall-clock milliseconds of a column of `r` as a timestamp. */
+/** A column of `r` with wall-clock milliseconds, as a timestamp. */
 export const timeOf = (name: string): string => `to_timestamp(r.${name} / 1000::float8)`;
 
 /** A timestamp as wall-clock milliseconds. */

@@ -1,9 +1,12 @@
-/** Why Postgres lets nobody in, in words: both drivers give codes of Postgres, of the network or of TLS. Never a password. */
+/**
+ * Why a connection to Postgres failed, in words. Both drivers report codes of Postgres, the network or TLS.
+ * Never shows a password.
+ */
 import type { PostgresTarget } from './libpq-url.js';
 
 type Who = Pick<PostgresTarget, 'user' | 'database'>;
 
-/** A clause that follows the name of the host. */
+/** @returns a clause that follows the host's name. */
 export function whyNotConnected(error: unknown, { user, database }: Who): string {
   const { code, message } = codeOf(error);
   switch (code) {
@@ -37,7 +40,7 @@ export function whyNotConnected(error: unknown, { user, database }: Who): string
   return /timeout/i.test(message) ? 'it does not answer' : message;
 }
 
-/** `localhost` is two addresses, and their failures come together. */
+/** `localhost` has two addresses; Node reports both failures in one AggregateError. */
 function codeOf(error: unknown): { readonly code: string; readonly message: string } {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
   const message = error instanceof Error ? error.message : String(error);

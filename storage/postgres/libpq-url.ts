@@ -1,6 +1,6 @@
 /**
- * What a libpq URL says (postgresql.org/docs/current/libpq-connect.html): several hosts, Unix
- * sockets, and every sslmode, which drivers read each in their own way.
+ * Parses a libpq URL (postgresql.org/docs/current/libpq-connect.html) with several hosts, Unix sockets and every
+ * sslmode. The two drivers each read these differently, so they are parsed here once.
  */
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -11,7 +11,7 @@ export interface PostgresTarget {
   readonly database: string;
   readonly user: string;
   readonly password: string;
-  /** `prefer`: encrypted where the server can. */
+  /** `prefer`: encrypted if the server supports it. */
   readonly tls: false | 'prefer' | ConnectionOptions;
   readonly sessionAttributes: string | undefined;
   readonly applicationName: string | undefined;
@@ -22,25 +22,29 @@ export interface PostgresTarget {
 const SHAPE = /^postgres(?:ql)?:\/\/(?:([^:@/?]*)(?::([^@/?]*))?@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1|\/.*)$/;
 
-/** @throws Error with a sentence that says what is wrong with the URL, without its password. */
+/** @throws Error with a sentence about the fault in the URL. It never contains the password. */
 export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.env): PostgresTarget {
   const shape = SHAPE.exec(url.trim());
   if (shape === null) {
     throw new Error('the Postgres URL has an unknown form: write postgres://user:password@host:5432/database');
   }
   const [, user = '', password = '', authority = '', database = '', query = ''] = shape;
-  const asked = new URLSearchParams(query);
-  const hosts = hostsOf(asked.get('host') ?? decode(authority), asked.get('port') ?? env.PGPORT ?? '5432', env);
-  const name = decode(user) || asked.get('user') || env.PGUSER || userInfo().username;
+  const parameters = new URLSearchParams(query);
+  const hosts = hostsOf(
+    parameters.get('host') ?? decode(authority),
+    parameters.get('port') ?? env.PGPORT ?? '5432',
+    env,
+  );
+  const name = decode(user) || parameters.get('user') || env.PGUSER || userInfo().username;
   return {
     hosts,
-    database: decode(database) || asked.get('dbname') || env.PGDATABASE || name,
+    database: decode(database) || parameters.get('dbname') || env.PGDATABASE || name,
     user: name,
-    password: decode(password) || asked.get('password') || env.PGPASSWORD || '',
-    tls: tlsOf(asked, hosts[0]?.host ?? '', env),
-    sessionAttributes: asked.get('target_session_attrs') ?? undefined,
-    applicationName: asked.get('application_name') ?? undefined,
-    options: asked.get('options') ?? undefined,
+    password: decode(password) || parameters.get('password') || env.PGPASSWORD || '',
+    tls: tlsOf(parameters, hosts[0]?.host ?? '', env),
+    sessionAttributes: parameters.get('target_session_attrs') ?? undefined,
+    applicationName: parameters.get('application_name') ?? undefined,
+    options: parameters.get('options') ?? undefined,
   };
 }
 
@@ -57,10 +61,10 @@ function hostsOf(list: string, ports: string, env: NodeJS.ProcessEnv): { host: s
   });
 }
 
-function tlsOf(asked: URLSearchParams, host: string, env: NodeJS.ProcessEnv): PostgresTarget['tls'] {
-  const mode = asked.get('sslmode') ?? env.PGSSLMODE ?? (LOOPBACK.test(host) ? 'disable' : 'prefer');
+function tlsOf(parameters: URLSearchParams, host: string, env: NodeJS.ProcessEnv): PostgresTarget['tls'] {
+  const mode = parameters.get('sslmode') ?? env.PGSSLMODE ?? (LOOPBACK.test(host) ? 'disable' : 'prefer');
   const file = (name: string) => {
-    const path = asked.get(name);
+    const path = parameters.get(name);
     return path === null || path === 'system' ? undefined : readFileSync(path);
   };
   if (mode === 'disable' || host.startsWith('/')) return false;
@@ -70,7 +74,7 @@ function tlsOf(asked: URLSearchParams, host: string, env: NodeJS.ProcessEnv): Po
   const files = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
   if (mode === 'require' && ca === undefined) return { ...files, rejectUnauthorized: false };
   if (mode === 'require' || mode === 'verify-ca') return { ...files, checkServerIdentity: () => undefined };
-  // Named for certificates of an address: TLS itself passes on names only.
+  // Node checks the certificate against `host`. Needed for an IP address, since TLS sends only names (SNI).
   if (mode === 'verify-full') return { ...files, host };
   throw new Error(
     `the Postgres URL asks for the unknown sslmode '${mode}': choose disable, allow, prefer, require, verify-ca or verify-full`,

@@ -1,7 +1,7 @@
 /**
- * Brings the database's tables up to this version, at every start. Two that start at once take
- * turns: the second waits for the first, with a deadline, and then finds nothing to do. Tables that a
- * later version made are left alone: this one would write them wrongly, so it does not start.
+ * Migrates the database's tables to this version, at every start. When two nodes start at once, the second waits for
+ * the first, with a deadline, and then finds nothing to do. If a later version has migrated the tables, this version
+ * does not start: it would write wrong rows.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -17,15 +17,15 @@ const LOCK_MS = 60_000;
 const CONNECT_MS = 5_000;
 const MIGRATION_MS = 300_000;
 
-/** The message says of each host why; who knows where the URL came from says which variable. */
+/** The message gives the reason for each host. The caller, which knows the URL's variable, adds its name. */
 export class CannotConnect extends Error {
   override readonly name = 'CannotConnect';
 }
 
-/** The names of the migrations that this call ran. */
+/** @returns the names of the migrations that this call ran. */
 export async function migrate(url: string, log?: Logger): Promise<readonly string[]> {
   const client = await connect(url);
-  // Without a listener a connection that breaks would end the process; the running query says it as well.
+  // Without a listener a broken connection would end the process. The running query reports the error too.
   client.on('error', () => {});
   try {
     await client.query(`set lock_timeout = ${LOCK_MS}`);
@@ -48,7 +48,7 @@ export async function migrate(url: string, log?: Logger): Promise<readonly strin
     });
     return ran.map(({ name }) => name);
   } finally {
-    // Ends the lock with the session.
+    // The end of the session releases the lock.
     await client.end().catch(ignore);
   }
 }
@@ -69,7 +69,7 @@ async function mustNotBeNewer(client: pg.Client): Promise<void> {
   );
 }
 
-/** Beside the sources: compiled, this file stands in dist/storage/postgres. */
+/** The folder beside the sources. The compiled file is in dist/storage/postgres. */
 function folder(): string {
   for (const candidate of ['../migrations', '../../../storage/migrations']) {
     const path = fileURLToPath(new URL(candidate, import.meta.url));
@@ -82,7 +82,7 @@ async function connect(url: string): Promise<pg.Client> {
   const target = parsePostgresUrl(url);
   const failures: string[] = [];
   for (const { host, port } of target.hosts) {
-    // `prefer` is tried encrypted, then plain.
+    // `prefer`: tries TLS first, then plain text.
     for (const ssl of target.tls === 'prefer' ? [{ rejectUnauthorized: false }, false] : [target.tls]) {
       const client = new pg.Client({
         host,

@@ -1,4 +1,4 @@
-/** API keys by their hash. Times are the caller's, so that one clock decides what is expired. */
+/** API keys, found by their hash. All times come from the caller, so that one clock decides whether a key has expired. */
 import { userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { ApiKey, ApiKeys } from '../../actors/ports/api-keys.js';
@@ -6,7 +6,7 @@ import { isScope } from '../../actors/principal.js';
 import { msOf, storable, texts } from './column-arrays.js';
 import type { PostgresClient } from './postgres.js';
 
-/** Null comes back where there is none; scopes as one text, which no scope's name can break. */
+/** A row as the driver returns it. `scopes` is one text, separated by spaces, which no scope's name contains. */
 interface Row {
   readonly id: string;
   readonly hash: string;

@@ -1,4 +1,4 @@
-/** The gremlin's switch in Postgres: one row, and over when the database's clock says so, whoever lives. */
+/** The gremlin's switch in Postgres: one row. It expires by the database's clock, whichever nodes are alive. */
 
 import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
 import type { GremlinSetting, GremlinStanding } from '../../actors/ports/gremlin-setting.js';

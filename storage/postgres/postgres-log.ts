@@ -1,23 +1,23 @@
 /**
  * The log in Postgres.
  *
- * The head stands in a row of its own and is moved by compare-and-set (hazard 1): neither a primary
- * key nor a look at the highest record would keep a sleeper out of a position that was trimmed.
- * One statement an append; what does not answer in time may still happen, and is read for.
+ * The head is a row of its own, moved by compare-and-set (hazard 1). Neither a primary key nor the highest record would
+ * stop a paused process from appending at a position that was trimmed meanwhile. An append is one statement. An append
+ * without an answer in time may still happen; the caller reads the log to find out.
  */
 import { limits } from '../../actors/limits.js';
 import type { Entry, Log, Position } from '../../actors/ports/log.js';
 import { type PostgresClient, sqlState } from './postgres.js';
 
-/** A page ends by whichever comes first. */
+/** A page ends at whichever limit comes first. */
 const PAGE_RECORDS = 1_000;
 const PAGE_BYTES = 8_388_608;
-/** Records that one statement removes. */
+/** Records that one trim statement removes at most. */
 const TRIM_RECORDS = 5_000;
 
 const DISK_FULL = '53100';
 
-// A head stands from the first record on, so a log without one has never held any.
+// The head row exists from the first append on, so a log without one has never held a record.
 const FIRST = `with moved as (
     insert into log_heads (log, position) values ($1, 1) on conflict do nothing returning position)
   insert into log_records (log, position, record) select $1, position, $2 from moved returning position`;
@@ -40,7 +40,7 @@ const TRIM = `with gone as (
     returning 1)
   select count(*)::int as gone from gone`;
 
-/** @param client best one of its own: an append must not queue behind a flush. */
+/** @param client should serve the log alone: an append must not queue behind a flush. */
 export function postgresLog(client: PostgresClient): Log {
   return {
     async append(log, after, record) {

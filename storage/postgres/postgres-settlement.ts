@@ -1,4 +1,4 @@
-/** What this system is, settled once: the first insert wins, whoever else starts at the same moment. */
+/** The system's fixed settings, settled once. The first insert wins when several nodes start at the same moment. */
 
 import type { Settlement } from '../../actors/ports/settlement.js';
 import type { Settlements } from '../../actors/ports/snapshots.js';
@@ -15,9 +15,9 @@ export function postgresSettlements(client: PostgresClient): Settlements {
     settled,
     async settle({ id, partitions, journal, seed }) {
       await client.query('settle what this system is', INSERT, [id, partitions, journal, seed]);
-      const stands = await settled();
-      if (stands === undefined) throw new Error('the settlement vanished while it was made: start again');
-      return stands;
+      const stored = await settled();
+      if (stored === undefined) throw new Error('the settlement vanished while it was made: start again');
+      return stored;
     },
   };
 }

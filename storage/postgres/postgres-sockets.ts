@@ -1,15 +1,15 @@
 /**
- * The sockets under a Postgres client: opened by us, so that small writes are not held back (Nagle
- * cost 190 ms a flush), several hosts are tried in turn, and one that has fallen silent can be ended.
+ * The sockets of a Postgres client. Holdfast opens them itself for three reasons: to switch off Nagle's algorithm, which
+ * cost 190 ms per flush; to try several hosts in turn; and to close a socket that has fallen silent.
  */
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import type { PostgresTarget } from './libpq-url.js';
 
 interface Sockets {
-  /** Never rejects: the driver would forget the place in its pool. What cannot be reached fails on its first write. */
+  /** Never rejects: the driver would lose a slot of its pool. If no host can be reached, the first write fails. */
   open(): Promise<Duplex>;
-  /** Ends those on which nothing has come for so long; their callers learn it at once. */
+  /** Closes sockets that have received nothing for `forMs`. Their callers get an error at once. */
   endSilent(forMs: number): void;
   endAll(): void;
 }
@@ -20,7 +20,7 @@ export function openSockets(target: PostgresTarget, connectMs: number): Sockets 
 
   async function connect(): Promise<Duplex> {
     const start = first;
-    // A server in the wrong role is left by the driver: the next try begins at the next host.
+    // The driver leaves a server in the wrong role and connects again: that attempt then begins at the next host.
     if (target.sessionAttributes !== undefined) first++;
     const failures: string[] = [];
     for (let i = 0; i < target.hosts.length; i++) {
@@ -42,10 +42,10 @@ export function openSockets(target: PostgresTarget, connectMs: number): Sockets 
     open: connect,
     endSilent(forMs) {
       const now = performance.now();
-      for (const [socket, heard] of open) {
+      for (const [socket, received] of open) {
         if (socket.destroyed) open.delete(socket);
-        else if (socket.bytesRead !== heard.bytes) open.set(socket, { bytes: socket.bytesRead, at: now });
-        else if (now - heard.at >= forMs) {
+        else if (socket.bytesRead !== received.bytes) open.set(socket, { bytes: socket.bytesRead, at: now });
+        else if (now - received.at >= forMs) {
           socket.destroy(new Error(`Postgres has not said a word for ${forMs} ms: this connection is given up`));
         }
       }
@@ -70,14 +70,14 @@ function dial({ host, port }: { host: string; port: number }, connectMs: number)
     socket.once('connect', () => {
       clearTimeout(late);
       socket.removeAllListeners('error');
-      // The driver attaches its own listener a moment later; until then an error must not go unheard.
+      // The driver attaches its own listener a moment later. Until then an unhandled error would end the process.
       socket.on('error', () => {});
       resolve(Object.assign(socket, { host }));
     });
   });
 }
 
-/** Stands for a connection that did not come about: its first write fails with the reason. */
+/** Replaces a connection that could not be opened. Its first write fails with the reason. */
 class Unreachable extends Duplex {
   constructor(private readonly reason: string) {
     super();

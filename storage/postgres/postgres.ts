@@ -1,17 +1,17 @@
 /**
  * The one place that knows the Postgres driver.
  *
- * Every call ends inside its deadline, also when the server is frozen or the network swallows
- * everything: a rejection means "no answer", and the statement may still happen. Statements are
- * constant text with parameters; lists travel as array literals (column-arrays.ts). What takes several statements gets a connection of its own (`session`), never
- * one of the pool: a transaction that is left open can then leak into nobody else's work.
+ * Every call ends within its deadline, even when the server is frozen or the network drops all packets. A rejection means
+ * "no answer": the statement may still happen. A statement is constant text with parameters; lists travel as array
+ * literals (column-arrays.ts). Work of several statements gets a connection of its own (`session`), not one of the pool,
+ * so a transaction left open cannot affect other work.
  *
- *  Q1. No plan depends on when it was made. A statement is prepared once a connection, and Postgres keeps a plan of it that
- *      was right for the table of that moment: small, so read from end to end. Such a plan is never taken on
- *      these connections (`enable_seqscan`), and a text must leave no other way to read a table whole: rows are found by
- *      an array of names or by a subquery a row, not by a join that could be turned round. The triggers of foreign keys
- *      and functions of the database keep plans too; the setting holds for them as well. `planAnew` keeps none.
- *      test/contract/plans.test.ts judges every statement.
+ *  Q1. No plan depends on when it was made. Each connection prepares a statement once, and Postgres may keep the plan that
+ *      suited the table at that moment. A small table is scanned from end to end; a later, large one must not be.
+ *      `enable_seqscan = off` excludes such plans on these connections. The text of a statement must not force a whole scan
+ *      either: it finds rows by an array of ids or by a subquery per row, not by a join that the planner could reverse.
+ *      Triggers of foreign keys and database functions keep plans too; the setting applies to them as well.
+ *      Connections with `planAnew` keep no plans. test/contract/plans.test.ts judges every statement.
  */
 import postgres from 'postgres';
 import { limits } from '../../actors/limits.js';
@@ -22,7 +22,7 @@ import { openSockets } from './postgres-sockets.js';
 export type Parameter = string | number | boolean | null;
 
 export interface Session {
-  /** @param what names the call in errors. @param text constant: never made of input. */
+  /** @param what names the call in errors. @param text is constant: never built from input. */
   query<Row extends object>(
     what: string,
     text: string,
@@ -33,32 +33,32 @@ export interface Session {
 
 export interface PostgresClient extends Session {
   readonly target: PostgresTarget;
-  /** A connection of its own, ended afterwards whatever happened. */
+  /** Runs on a connection of its own, which is closed afterwards in every case. */
   session<T>(run: (session: Session) => Promise<T>): Promise<T>;
   end(): Promise<void>;
 }
 
 interface PostgresOptions {
-  /** Connections at most. */
+  /** The most connections of the pool. */
   readonly max: number;
   readonly log?: Logger;
   readonly statementMs?: number;
-  /** How long an answer is waited for, where that is longer than a statement may run: the server's word comes first then. */
+  /** How long a call waits for its answer. If longer than `statementMs`, the server's timeout error arrives first. */
   readonly waitMs?: number;
   /**
-   * Foreign keys are not looked up again for each row: for flushes, whose rows refer to rows of the same
-   * statement. A fifth of a flush's work; only a superuser may (`isSuperuser`).
+   * Skips the foreign-key check of each row. For flushes, whose rows refer to rows of the same statement. It saves a
+   * fifth of a flush's work, and needs a superuser (`isSuperuser`).
    */
   readonly keysHold?: boolean;
   /**
-   * Nothing is prepared: every statement is planned for its own parameters. For lists, whose best plan depends on
-   * what is asked for, and whose texts are too many to be kept by each connection.
+   * Prepares nothing: Postgres plans each statement for its parameters. For lists: their best plan depends on the
+   * filter, and they have too many texts to keep prepared on each connection.
    */
   readonly planAnew?: boolean;
 }
 
 const CONNECT_MS = 3_000;
-/** Calls that wait at once; past it they are refused rather than remembered. */
+/** The most calls that wait at once. Further calls are refused. */
 const WAITING = 5_000;
 
 export function connectPostgres(url: string, options: PostgresOptions): PostgresClient {
@@ -79,14 +79,14 @@ export function connectPostgres(url: string, options: PostgresOptions): Postgres
   };
 }
 
-/** Whether this user may set `keysHold`. */
+/** Whether the database user may set `keysHold`. */
 export async function isSuperuser(client: Session): Promise<boolean> {
   const text = 'select rolsuper as yes from pg_roles where rolname = current_user';
   const [row] = await client.query<{ yes: boolean }>('ask what this user may', text);
   return row?.yes === true;
 }
 
-/** The five characters of an error that Postgres itself reported, such as 53100 (disk full). */
+/** The SQLSTATE of an error that Postgres reported, such as 53100 (disk full). */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError ? error.code : undefined;
 }
@@ -95,7 +95,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
   const { max, log, statementMs = limits.statementMs, keysHold = false, planAnew = false } = options;
   const { waitMs = statementMs } = options;
   const sockets = openSockets(target, CONNECT_MS);
-  // `socket` is missing in the driver's types.
+  // The driver's types lack `socket`.
   const own = { socket: sockets.open };
   const sql = postgres({
     ...own,
@@ -113,21 +113,21 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
     fetch_types: false,
     onnotice: () => {},
     types: {
-      // Ours stay far below 2^53. JSON stays text: `null` in it is not the same as no value.
+      // Holdfast's bigints stay far below 2^53. JSON stays text: a JSON `null` differs from no value.
       bigint: { to: 20, from: [20], serialize: String, parse: Number },
       json: { to: 114, from: [114, 3802], serialize: (x: string) => x, parse: (x: string) => x },
     },
     connection: {
       application_name: target.applicationName ?? 'holdfast',
       statement_timeout: statementMs,
-      // Compiling a plan takes longer than any statement of ours runs.
+      // Compiling a plan takes longer than any statement runs.
       jit: 'off' as never,
-      // An acknowledged write must survive a power cut, whatever the role's default is.
+      // An acknowledged write must survive a power cut, whatever the role's default.
       synchronous_commit: 'on',
       ...(!planAnew && { enable_seqscan: 'off' as never }), // postgres.Q1
-      // Lists of many clients at once: each on one core, its index as near as memory is.
+      // Many clients read lists at once, so each query uses one core. Indexes are assumed to be in memory.
       ...(planAnew && {
-        // As text: the driver passes over a zero.
+        // As text: the driver ignores a numeric zero.
         max_parallel_workers_per_gather: '0' as never,
         random_page_cost: 1.1 as never,
         work_mem: '16MB' as never,
@@ -140,7 +140,7 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
   let waiting = 0;
   let late = 0;
   let ended = false;
-  // The server ends every statement in time: who then still hears nothing has lost it.
+  // The server ends every statement in time. A socket that stays silent after that has lost its server.
   const sweep = setInterval(() => sockets.endSilent(late > 0 ? statementMs + 1_000 : Number.POSITIVE_INFINITY), 1_000);
   sweep.unref();
 

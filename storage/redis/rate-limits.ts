@@ -1,7 +1,7 @@
 /**
- * How often a caller may ask: so many requests in a window that begins with its first one. Counted in Redis, for
- * all edges together, where there is one; while it does not answer, and where there is none, in this process. What
- * this process cannot keep count of any more is forgotten, so that it fails open.
+ * Limits the requests of each caller in a window that begins with its first request. With Redis, all edges count
+ * together. Without Redis, or while it does not answer, this process counts alone. It forgets the least recent callers
+ * past a limit, so it fails open.
  */
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { limits } from '../../actors/limits.js';
@@ -13,7 +13,7 @@ import type { Redis } from './redis.js';
 interface RateRules {
   readonly requests: number;
   readonly seconds: number;
-  /** Edges of one name count together. */
+  /** Edges with the same name count together. */
   readonly name: string;
 }
 

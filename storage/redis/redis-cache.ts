@@ -1,4 +1,4 @@
-/** The cache in Redis: plain texts that expire. Whatever keeps it from an answer is a miss. */
+/** The cache in Redis: texts that expire. Any failure is a cache miss. */
 import { limits } from '../../actors/limits.js';
 import type { Cache } from '../../actors/ports/cache.js';
 import type { Redis } from './redis.js';
@@ -7,7 +7,7 @@ export function redisCache(redis: Redis): Cache {
   return {
     async get(key) {
       try {
-        // Never more of what others may have put there than an entry can have.
+        // Others may write to the same Redis: reads at most the size of one entry.
         const text = await redis.call((connection) => connection.getrange(key, 0, limits.cacheEntryBytes - 1));
         return text === '' ? undefined : text;
       } catch {

@@ -1,10 +1,10 @@
 /**
- * The one place that knows the Redis driver. What Redis holds is never the truth, so a call may simply fail:
+ * The one place that knows the Redis driver. Redis never holds the only copy of anything, so a call may simply fail:
  *
- *  C1. Each call ends within limits.cacheCallMs, and only so many are under way.
- *  C2. Nothing waits for a connection: without one a call fails at once, and none is ever sent twice.
- *  C3. After a few failures in a row the breaker opens: no call is made, but for one now and then that looks.
- *  C4. A connection that has fallen silent is given up and made anew, for ever, and one line tells of each change.
+ *  C1. Each call ends within limits.cacheCallMs. At most limits.cacheCallsAtOnce calls run at once.
+ *  C2. A call does not wait for a connection: without one it fails at once. No call is sent twice.
+ *  C3. After a few failures in a row the breaker opens. Calls then fail at once, except a probe now and then.
+ *  C4. A silent connection is closed and opened again, without end. One log line reports each change.
  */
 
 import { isIP } from 'node:net';
@@ -17,28 +17,28 @@ type RedisConnection = Driver;
 type BreakerState = 'closed' | 'half-open' | 'open';
 
 export interface Redis {
-  /** For what speaks to it by itself, inside `call`. */
+  /** For libraries that send commands themselves. Use it inside `call`. */
   readonly connection: RedisConnection;
   readonly breaker: BreakerState;
-  /** redis.C1 to redis.C3. Rejects with whatever kept it from an answer. */
+  /** Runs one call under redis.C1 to redis.C3. Rejects with the reason when there is no answer. */
   call<T>(run: (connection: RedisConnection) => Promise<T>): Promise<T>;
-  /** Past the breaker, for health. */
+  /** Bypasses the breaker; for health checks. */
   ping(): Promise<void>;
   end(): void;
 }
 
 const FAILURES = 5;
-const LOOK_AGAIN_MS = 1_000;
+const PROBE_AFTER_MS = 1_000;
 const CONNECT_MS = 2_000;
 const RECONNECT_MS = 1_000;
 
 /**
- * @param url redis:// or rediss://, with user, password and database as they are wanted.
- * @param setBy the variable that has the URL, for complaints.
+ * @param url redis:// or rediss://, optionally with user, password and database.
+ * @param setBy the variable that holds the URL, for log lines.
  */
 export function connectRedis(url: string, logger: Logger, setBy = 'its URL'): Redis {
   const target = new URL(url);
-  target.search = ''; // Its parameters would be options of the driver, and those are ours.
+  target.search = ''; // The driver would take the URL's parameters as options and override those below.
   const connection = new Driver(target.href, {
     lazyConnect: true,
     connectionName: 'holdfast',
@@ -51,29 +51,30 @@ export function connectRedis(url: string, logger: Logger, setBy = 'its URL'): Re
     retryStrategy: (tries) => (0.5 + Math.random() / 2) * Math.min(RECONNECT_MS, 50 * 2 ** Math.min(tries, 10)),
   });
   let lastError = 'it cannot be reached';
-  // Without a hearer the driver would write each one to the screen.
+  // Without a listener the driver would print each error.
   let isRefused = false;
   connection.on('error', (error: Error) => {
     lastError = whyNotConnected(error);
-    // It answers, and with a no: neither time nor the breaker will change that.
+    // Redis refuses the user or password. Neither time nor the breaker will change that, so it is logged once.
     if (!/user or password|no password/.test(lastError) || isRefused) return;
     isRefused = true;
     logger.warn({ cause: lastError }, `Redis cannot be used: correct ${setBy}; everything goes on without it`);
   });
-  connection.connect().catch(() => {}); // It goes on trying.
+  connection.connect().catch(() => {}); // The driver keeps trying.
 
-  const isItsFault = (error: Error) => error.name !== 'ReplyError';
-  const breaker = circuitBreaker(handleWhen(isItsFault), {
-    halfOpenAfter: LOOK_AGAIN_MS,
+  const isRedisFault = (error: Error) => error.name !== 'ReplyError';
+  const breaker = circuitBreaker(handleWhen(isRedisFault), {
+    halfOpenAfter: PROBE_AFTER_MS,
     breaker: new ConsecutiveBreaker(FAILURES),
   });
-  let isTold = false;
+  let isReported = false;
   breaker.onBreak(() => {
-    if (!isTold) logger.warn({ cause: lastError }, `Redis (${setBy}) does not answer: everything goes on without it`);
-    isTold = true;
+    if (!isReported)
+      logger.warn({ cause: lastError }, `Redis (${setBy}) does not answer: everything goes on without it`);
+    isReported = true;
   });
   breaker.onReset(() => {
-    isTold = false;
+    isReported = false;
     logger.info({}, 'Redis answers again');
   });
   const policy = wrap(bulkhead(limits.cacheCallsAtOnce), breaker);
@@ -92,7 +93,7 @@ export function connectRedis(url: string, logger: Logger, setBy = 'its URL'): Re
   };
 }
 
-/** In words; never a password. */
+/** The reason in words. Never shows a password. */
 function whyNotConnected(error: Error): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (/WRONGPASS|invalid (username|password)/i.test(message)) return 'it refuses this user or password';
@@ -104,13 +105,13 @@ function whyNotConnected(error: Error): string {
   return message || code || 'it cannot be reached';
 }
 
-/** Over TLS: who answers for many names must be told which one is meant. The driver does not; an address is no name. */
+/** TLS: a server with several names needs the wanted one (SNI). The driver does not send it. An IP address is no name. */
 function serverName({ protocol, hostname }: URL): { readonly tls?: { readonly servername: string } } {
   const isName = isIP(hostname.replace(/^\[|\]$/g, '')) === 0;
   return protocol === 'rediss:' && isName ? { tls: { servername: hostname } } : {};
 }
 
-/** Who is late is not heard any more. */
+/** Rejects after limits.cacheCallMs. A later answer is ignored. */
 function inTime<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => reject(new Error(`no answer within ${limits.cacheCallMs} ms`));

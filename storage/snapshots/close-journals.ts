@@ -1,7 +1,7 @@
 /**
- * Closing a sealed journal's row (hazard 3). From then on no statement of that journal passes, so the
- * closer waits for those that hold the row; a session that holds it longer than a moment belongs
- * to a process that sleeps or is gone, and is ended.
+ * Closes the row of a sealed journal (hazard 3). After that no statement of the journal writes anything, so the closer
+ * waits for statements that hold the row. A session that holds it longer than `MOMENT_MS` belongs to a paused or dead
+ * process, and is terminated.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -11,13 +11,13 @@ import type { PostgresClient } from '../postgres/postgres.js';
 const MOMENT_MS = 300;
 const TRIES = 10;
 
-// In one order, so that two closers do not wait for one another. A missing row is made, closed.
+// Sorted, so that two closers cannot deadlock. A missing row is inserted as closed.
 const CLOSE = `insert into journals (journal, node, closed)
   select journal, '', true from unnest($1::text[]) journal order by journal
   on conflict (journal) do update set closed = true where not journals.closed`;
 
-// Only who holds and waits for nobody. Another closer is left alone, also when the row has just become its own: its
-// statement ends by itself.
+// Terminates only sessions that hold the row and wait for nobody. Another closer is spared, even when it has just locked
+// the row: its statement ends by itself.
 const END_BLOCKERS = `select blocker, pg_terminate_backend(blocker) as ended
   from unnest(pg_blocking_pids($1)) blocker
   where cardinality(pg_blocking_pids(blocker)) = 0

@@ -1,6 +1,6 @@
 /**
- * What a start or a take-over reads: one database snapshot (hazard 4), in pages, so that a million
- * products fit and no page outlives its deadline.
+ * Reads the rows for a start or a takeover. All reads use one database snapshot (hazard 4). They go by pages, so that a
+ * million products can be read and each page ends within its deadline.
  */
 import { type OrderId, partitionOf } from '../../actors/ids.js';
 import type { JournalRow, PartitionRow, StoredOrder, StoredProduct } from '../../actors/ports/snapshot-rows.js';
@@ -21,7 +21,7 @@ const UNSETTLED = `select o.order_id as id, ${ORDER_BODY} as body from orders o
 const PRODUCTS = `select p.product_id as id, ${PRODUCT_BODY} as body from products p
   where p.product_id > $1 order by p.product_id limit ${PAGE}`;
 
-/** The end of an index: settled orders are not loaded, and newer ones must not come before them in lists. */
+/** The time of the newest order, settled ones included: later orders must be newer than all of them in lists. */
 const LAST_PLACED = `select ${msOf('created_at')} as at from orders order by created_at desc limit 1`;
 
 const NAMED = `select ${ORDER_BODY} as body from orders o where o.order_id = any($1::text[])`;
@@ -66,7 +66,7 @@ export async function loadSnapshot(
 
   const [last] = await session.query<{ at: number }>('load the last order', LAST_PLACED);
 
-  // A connection that was replaced on the way would have read the rest from another snapshot.
+  // If the driver has replaced the connection, the later reads used another snapshot.
   const [after] = await session.query<{ pid: number; snapshot: string }>('end a snapshot', SNAPSHOT);
   if (before?.pid !== after?.pid || before?.snapshot !== after?.snapshot) {
     throw new Error('the connection to Postgres was lost while a snapshot was read: read it again');

@@ -1,8 +1,8 @@
 /**
- * Orders as rows: their columns, the one statement that writes them, and the way back.
+ * Orders as rows: their columns, the one statement that writes them, and the decoding.
  *
- * A settled order is rebuilt from its columns alone; `state` holds what an unsettled one has
- * besides, and marks it as such. A text that holds a NUL character comes back with U+FFFD in its place.
+ * A settled order is rebuilt from its columns alone. `state` holds the rest of an unsettled order; it is null for a
+ * settled one. A NUL character in a text comes back as U+FFFD.
  */
 import type { OrderId } from '../../actors/ids.js';
 import { DEFAULT_CURRENCY, decimalText } from '../../actors/money.js';
@@ -103,7 +103,7 @@ const ITEM: readonly Column<ItemRow>[] = [
   { name: 'subtotal', type: 'numeric', of: ({ order, line }) => subtotal(order, line) },
   { name: 'hold', type: 'word', of: ({ line }) => line.hold },
   { name: 'backordered', type: 'bigint', of: ({ line }) => line.backordered },
-  // Its order's time: a product's orders are listed by it.
+  // The order's time: the list of a product's orders is sorted by it.
   { name: 'created_at', type: 'bigint', as: timeOf('created_at'), of: ({ order }) => order.createdAt },
 ];
 
@@ -128,7 +128,7 @@ const insert = (what: 'is_fresh' | 'not is_fresh') => ({
 
 const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
-/** An array literal of those whose words are wanted, or null. Words are of what never changes: orders of before have theirs. */
+/** An array literal of the orders to index, or null. Indexed fields never change, so only new orders are indexed. */
 const SEARCHED = `$${TURN_AT + 2 * TURN.length}::text`;
 const ALL = `select ${SEARCHED} where ${SEARCHED} is not null and ${IF_OPEN}`;
 const UNKNOWN = `select array_agg(id)::text from unnest(${SEARCHED}::text[]) id
@@ -162,7 +162,10 @@ const TEXT = {
   uncertain: text({ fresh: false, changed: true, certain: false }),
 };
 
-/** The one statement (snapshot-rows.R2) for these orders; its first parameter is the journal. @param users whose words are known. */
+/**
+ * The one statement (snapshot-rows.R2) for these orders. Its first parameter is the journal.
+ * @param users the users whose words are queued already.
+ */
 export function writeOrders(
   journal: string,
   orders: readonly OrderChange[],
@@ -188,14 +191,14 @@ export function writeOrders(
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
 }
 
-/** One of a user whose words are not known is wanted for those. */
+/** The orders to index: those with a text, and those of a user whose words are not queued yet. */
 function searched(orders: readonly OrderChange[], users: ReadonlySet<string>): string | null {
   const ids: string[] = [];
   for (const { state } of orders) if (!isPlain(state) || !users.has(state.content.user)) ids.push(state.id);
   return ids.length === 0 ? null : texts(ids, (id) => id);
 }
 
-// ---------------------------------------------------------------- the way back
+// ---------------------------------------------------------------- decoding
 
 /** An order of table alias `o` as one JSON object, decoded by `decodeOrder`. */
 export const ORDER_BODY = `json_build_object(
@@ -220,7 +223,7 @@ interface Body extends Mark, Pick<OrderState, 'id' | 'correlation' | 'createdAt'
   readonly currency: string | null;
   readonly currencyAsked: boolean;
   readonly total: string | null;
-  /** JSON text: its `null` is not the same as none. */
+  /** JSON text: a JSON `null` differs from no value. */
   readonly shipping: string | null;
   readonly billing: string | null;
   readonly notes: string | null;
@@ -274,7 +277,7 @@ export function decodeOrder(body: string): StoredOrder {
   return { state, version: row.version, epoch: row.epoch, n: row.n };
 }
 
-/** What one turn did to an order as a JSON array, decoded by `decodeTurn`. */
+/** One turn's events of an order as a JSON array, decoded by `decodeTurn`. */
 export const TURN_BODY = `json_build_array(order_id, version, ${msOf('at')}, correlation_id, events)`;
 
 export function decodeTurn(body: string): HistoryRow[] {

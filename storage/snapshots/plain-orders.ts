@@ -1,11 +1,11 @@
 /**
- * Orders without any text: no e-mail, address or notes, and an id that we drew. Their words are those of id, user and
- * products, and are looked up there. So they have no row in `order_search`, and most of them cost the index nothing.
+ * Orders without any text: no e-mail, address or notes, and an id that Holdfast generated. A search finds them by their
+ * id, user and products. So they have no row in `order_search`, and most of them cost the indexer nothing.
  */
 import { isOurOrderId } from '../../actors/ids.js';
 import type { OrderState } from '../../actors/order/order.js';
 
-/** Of a row of `orders` under the alias `o`; `isPlain` says the same. */
+/** The SQL condition on a row of `orders` with the alias `o`. It must agree with `isPlain`. */
 export const IS_PLAIN = `(o.user_email is null and o.notes is null and o.shipping_address is null and o.billing_address is null
   and o.order_id ~ '^ORD-[0-7][0-9A-HJKMNP-TV-Z]{25}$')`;
 

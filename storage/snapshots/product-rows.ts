@@ -1,4 +1,4 @@
-/** Products and their operations as rows: their columns, the one statement that writes them, and the way back. */
+/** Products and their operations as rows: their columns, the one statement that writes them, and the decoding. */
 
 import { decimalText } from '../../actors/money.js';
 import type { Mark, OperationRow, ProductChange, StoredProduct } from '../../actors/ports/snapshot-rows.js';
@@ -42,7 +42,7 @@ const PRODUCT: readonly Column<Row>[] = [
 
 const OPERATION: readonly Column<OperationRow>[] = [
   { name: 'ref', type: 'id', of: (row) => row.ref },
-  // An order's operation has the order as its ref: only whether it is one is sent.
+  // The ref of an order's operation is the order's id, so a boolean is enough.
   { name: 'order_id', type: 'boolean', as: 'case when r.order_id then r.ref end', of: (row) => row.order !== null },
   { name: 'product_id', type: 'id', of: (row) => row.product },
   { name: 'operation_type', type: 'word', of: (row) => row.type },
@@ -61,7 +61,7 @@ const OPERATION: readonly Column<OperationRow>[] = [
 // ---------------------------------------------------------------- the statement
 
 const OPERATION_AT = 2 + 2 * (PRODUCT.length + 1);
-/** An array literal of those whose names may be new, or null. */
+/** An array literal of the products whose names may be new, or null. */
 const SEARCHED = `$${OPERATION_AT + 2 * OPERATION.length}::text`;
 const overwritten = PRODUCT.slice(1).map(({ name }) => `${name} = excluded.${name}`);
 
@@ -85,7 +85,7 @@ const TEXT = {
   uncertain: text({ fresh: false, certain: false }),
 };
 
-/** The one statement (snapshot-rows.R2) for these products; its first parameter is the journal. */
+/** The one statement (snapshot-rows.R2) for these products. Its first parameter is the journal. */
 export function writeProducts(
   journal: string,
   products: readonly ProductChange[],
@@ -107,7 +107,7 @@ export function writeProducts(
   return { text: rows.some(({ fresh }) => fresh) ? TEXT.mixed : TEXT.changed, parameters };
 }
 
-// ---------------------------------------------------------------- the way back
+// ---------------------------------------------------------------- decoding
 
 /** A product of table alias `p` as one JSON object, decoded by `decodeProduct`. */
 export const PRODUCT_BODY = `json_build_object('id', p.product_id, 'name', p.name, 'price', p.unit_price::text,
@@ -134,7 +134,7 @@ interface Body extends Mark, Omit<ProductState, 'known' | 'unitPrice' | 'backord
   readonly waiting: ProductState['waiting'] | null;
 }
 
-/** An operation as one JSON object: an `OperationRow` as it stands. */
+/** An operation as one JSON object with exactly the fields of an `OperationRow`. */
 export const OPERATION_BODY = `json_build_object('ref', ref, 'order', order_id, 'product', product_id,
   'version', version, 'type', operation_type, 'no', operation_no, 'quantity', quantity, 'onHandAfter', on_hand_after,
   'heldAfter', held_after, 'backorderedAfter', backordered_after, 'reason', reason, 'fingerprint', fingerprint, 'correlation', correlation_id,

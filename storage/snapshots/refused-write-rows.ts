@@ -1,4 +1,4 @@
-/** Stock writes that were refused, as rows: the statement that adds them, and lets go of the oldest. */
+/** Refused stock writes as rows: one statement adds them and deletes the oldest. */
 import { limits } from '../../actors/limits.js';
 import type { RefusedWriteRow } from '../../actors/ports/snapshot-rows.js';
 import { type Column, encode, names, timeOf, unnest, values } from '../postgres/column-arrays.js';
@@ -13,7 +13,7 @@ const REFUSED: readonly Column<RefusedWriteRow>[] = [
   { name: 'refused_at', type: 'bigint', as: timeOf('refused_at'), of: (row) => row.at },
 ];
 
-// A row that stands was written by an unanswered try.
+// A row that exists already was written by an attempt without an answer.
 const TEXT = `with ${GATE},
   added as (insert into refused_writes (${names(REFUSED)})
     select ${values(REFUSED)} from ${unnest(REFUSED, 3)} where ${IF_OPEN} on conflict do nothing),
@@ -21,7 +21,7 @@ const TEXT = `with ${GATE},
     where no <= (select max(no) from refused_writes) - $2::bigint and ${IF_OPEN})
   select count(*)::int as open from gate`;
 
-/** Its first parameter is the journal. @param kept how many are kept, but for those that come with this statement. */
+/** The statement's first parameter is the journal. @param kept the older rows to keep, besides those of this statement. */
 export const writeRefusals = (
   journal: string,
   rows: readonly RefusedWriteRow[],

@@ -1,6 +1,7 @@
 /**
- * Snapshots in Postgres: each flush statement is one statement (snapshot-rows.R2), locks its journal's row first
- * and writes nothing once that is closed (snapshot-rows.R3, journal-lock.ts), and overwrites no newer row (snapshot-rows.R1).
+ * Snapshots in Postgres. A flush sends single statements (snapshot-rows.R2). Each locks its journal's row first, and
+ * writes nothing when that row is closed (snapshot-rows.R3, journal-lock.ts). None overwrites a newer row
+ * (snapshot-rows.R1).
  */
 import { Broken } from '../../actors/broken.js';
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../../actors/ids.js';
@@ -16,11 +17,11 @@ import { decodeOrder, ORDER_BODY, writeOrders } from './order-rows.js';
 import { writeProducts } from './product-rows.js';
 import { writeRefusals } from './refused-write-rows.js';
 
-// A repeated opening finds its own row; a closed one is never opened again.
+// A repeated opening finds its own row. A closed journal is never opened again.
 const OPEN = `insert into journals (journal, node) values ($1, $2)
   on conflict (journal) do update set node = excluded.node where not journals.closed returning 1`;
 
-// The journal moves from the place that was remembered, or stands already where an unanswered try has put it.
+// The journal's row moves on from the remembered place, or is there already by an earlier attempt without an answer.
 const LAST = `with moved as (
     update journals set n = $5, position = $6, record_id = $7, published_n = greatest(published_n, $8)
     where journal = $1 and not closed
@@ -62,12 +63,12 @@ function parametersOf(journal: JournalId, last: Extract<Statement, { kind: 'last
   ];
 }
 
-/** Users whose words are queued already: an order of theirs without any text costs the search nothing. */
+/** The most users remembered as queued for the search index. Their orders without any text need no queue entry. */
 const MOST_USERS = 100_000;
 
 export function postgresSnapshots(client: PostgresClient): Snapshots {
   const users = new Set<string>();
-  const remembered = (statement: Statement) => {
+  const remember = (statement: Statement) => {
     if (statement.kind !== 'orders') return;
     if (users.size > MOST_USERS) users.clear();
     for (const { state } of statement.rows) users.add(state.content.user);
@@ -97,10 +98,10 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
       try {
         const [row] = await client.query<{ open: number }>(`flush ${statement.kind}`, text, parameters);
         if (row?.open !== 1) return 'closed';
-        remembered(statement);
+        remember(statement);
         return 'written';
       } catch (error) {
-        // A repeat of the same rows meets the same refusal: data, constraints, tables.
+        // Errors of data, constraints or tables: repeating the same rows would fail again.
         if (/^(22|23|42)/.test(sqlState(error) ?? '')) throw new Broken(`Postgres refuses a flush: ${String(error)}`);
         throw error;
       }

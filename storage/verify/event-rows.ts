@@ -1,7 +1,7 @@
 /**
- * Each event of a standing record and the row it became: `order_history` for an order's, `inventory_operations`
- * for a product's. What the rows have must be identical; what they do not have yet must be the actor's next
- * version, and is kept as what is on its way into the rows.
+ * Compares each event of the journals with its row: in `order_history` for orders, in `inventory_operations` for
+ * products. A row must be identical to its event. An event without a row yet must be the actor's next version; the
+ * caller gets it back as an event on its way into the rows.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { JournaledEvent, TurnRecord } from '../../actors/node/record.js';
@@ -19,7 +19,7 @@ export interface Happened {
   readonly n: number;
 }
 
-/** All of each order's: they stand together, a row for each turn. */
+/** Reads whole histories: an order's rows lie together, one per turn. */
 const HISTORY = `select h.order_id as id, h.version, h.type, ${msOf('h.at')} as at, h.correlation_id as correlation, h.data
   from order_history h where h.order_id = any($1::text[])`;
 
@@ -53,7 +53,7 @@ export function* eventsOf(turn: TurnRecord, epochOf: (event: JournaledEvent) => 
   }
 }
 
-/** Compares events that the rows must have. */
+/** Compares events that must have rows. */
 export async function compare(session: Session, happened: readonly Happened[], findings: Findings): Promise<void> {
   const of = (kind: 'order' | 'product') => happened.filter(({ event }) => event.of.kind === kind);
   const orders = of('order');
@@ -76,8 +76,8 @@ export async function compare(session: Session, happened: readonly Happened[], f
 }
 
 /**
- * Those of these events that no row has yet, in their order; the others are compared.
- * @param steadySinceMs from when on no time goes back
+ * Splits the events: those with rows are compared, those without are returned in their order.
+ * @param steadySinceMs the moment from which an actor's times never go back.
  */
 export async function notYetInRows(
   session: Session,
@@ -99,7 +99,7 @@ export async function notYetInRows(
   }
   const inRows: Happened[] = [];
   const beyond: Happened[] = [];
-  const reached = new Map<string, { version: number; at: number }>();
+  const last = new Map<string, { version: number; at: number }>();
   for (const each of happened) {
     const thing = `${each.event.of.kind} ${each.event.of.id}`;
     const row = standing.get(thing);
@@ -108,7 +108,7 @@ export async function notYetInRows(
       inRows.push(each);
       continue;
     }
-    const before = reached.get(thing) ?? row ?? { version: 0, at: 0 };
+    const before = last.get(thing) ?? row ?? { version: 0, at: 0 };
     if (version !== before.version + 1) {
       findings.add(
         'durable',
@@ -122,7 +122,7 @@ export async function notYetInRows(
     if (each.at < before.at && before.at >= steadySinceMs) {
       findings.add('outcome', thing, `the journal's event ${version} is of ${each.at}, expected ${before.at} or later`);
     }
-    reached.set(thing, { version, at: each.at });
+    last.set(thing, { version, at: each.at });
     beyond.push(each);
   }
   await compare(session, inRows, findings);
@@ -141,7 +141,7 @@ function differsFromHistory(each: Happened, event: OrderEvent, row: HistoryRow |
   return differsInTurn(name, each, row);
 }
 
-/** What a product's event is called among the operations; verify's own table (verify.V1). */
+/** The operation type of each product event. verify has its own table (verify.V1). */
 export const OPERATION = {
   received: 'receive',
   adjusted: 'adjust',

@@ -1,11 +1,10 @@
 /**
- * Promise 2 for orders at rest: nothing of theirs is under way, neither in a journal beyond the rows nor in
- * a letter. Each line and the product's operations must agree, both ways; those on the way are judged
- * one by one (moving-orders.ts).
+ * Promise 2 for orders at rest: orders without events beyond the rows and without letters under way. Each line and the
+ * product's operations must agree, in both directions. Other orders are judged one by one (moving-orders.ts).
  *
- * A line that was held has been held in full, less what it still waits for (`backordered`) and what it was
- * never given because the order ended first (`unbackorder`). What was held is released where the order ended
- * before it was confirmed, committed where it was confirmed, and returned where it was cancelled after that.
+ * A held line is held in full, less two quantities: what it still waits for (`backordered`), and what it never got
+ * because the order ended first (`unbackorder`). Held stock is released if the order ended before it was confirmed, and
+ * committed if it was confirmed. It is returned if the order was cancelled after that.
  */
 import { texts } from '../postgres/column-arrays.js';
 import { OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
@@ -25,7 +24,7 @@ const ENDED = "l.status in ('failed', 'cancelled')";
 const FOUND = KINDS.map((kind) => `coalesce(m.${kind}, 0)`);
 const MUST = KINDS.map((kind) => `coalesce(e.${kind}, 0)`);
 
-/** @param moving orders that are judged elsewhere. */
+/** @param moving orders to skip: moving-orders.ts judges them. */
 export const holdLaw = (moving: readonly string[]): SqlLaw => ({
   promise: 'holds',
   of: 'order',

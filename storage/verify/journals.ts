@@ -1,14 +1,14 @@
 /**
- * The journals as they stand, beside the rows of one snapshot.
+ * Reads the journals and checks them against the rows of one snapshot.
  *
- *  - A journal has one writer, records dense in n, each touching partitions at epochs that the claims gave
- *    to this journal, and nothing after its seal.
- *  - The record at the row's place has the remembered id. From there on no record is missing, up to the
- *    end, and a journal that was succeeded ends in a seal or has released.
- *  - A part of a record is in the rows if its partition's row stands at a later epoch, or at the same one
- *    while the journal's row has passed it.
- * What is trimmed meanwhile is of no use to this look (hazard 9): beyond the row's place it starts again, before
- * it there is just less to compare. So the tails are read first, at once after the snapshot.
+ *  - A journal has one writer. Its records are dense in n. Each touches partitions only at epochs that the claims gave to
+ *    this journal. Nothing follows its seal.
+ *  - The record at the place of the journal's row has the remembered id. No record is missing from there to the end. A
+ *    journal with a successor ends in a seal or has released its partitions.
+ *  - A part of a record is in the rows if the partition's row is at a later epoch, or at the same epoch while the
+ *    journal's row has passed the record.
+ * Trims may run meanwhile (hazard 9). A trim beyond the row's place makes this look start again; a trim before it only
+ * leaves less to compare. So the tails are read first, right after the snapshot.
  */
 import { type JournalId, partitionOf } from '../../actors/ids.js';
 import { decodeRecord, journalLog, type SealRecord, type TurnRecord } from '../../actors/node/record.js';
@@ -20,9 +20,9 @@ import { CouldNotLook, type Findings, MovedOn } from './verdict.js';
 
 export interface JournalTail {
   readonly journal: JournalId;
-  /** After the row's place; empty where every part of it is in the rows. */
+  /** The turns after the row's place; empty when the rows contain all of them. */
   readonly turns: readonly TurnRecord[];
-  /** What stands at or before it has this position at most. */
+  /** Records before the tail have at most this position. */
   readonly upTo: Position;
   readonly lastN: number;
 }
@@ -38,10 +38,10 @@ export class Journals {
     private readonly findings: Findings,
   ) {}
 
-  /** Claimed ones in the order of their claims, after those that only a row still names. */
+  /** First the closed journals that only a row still names, then the claimed ones in the order of their claims. */
   get names(): JournalId[] {
     const claimed = new Set(this.owners.journals);
-    // An open one without a claim is about to take over: none of its turns are of this look.
+    // An open journal without a claim is about to take over. It has no turns for this look.
     const closed = [...this.snapshot.journals.values()].filter((row) => row.closed && !claimed.has(row.journal));
     return [...closed.map((row) => row.journal), ...claimed];
   }
@@ -52,7 +52,7 @@ export class Journals {
     return row.epoch > epoch || (row.epoch === epoch && (this.snapshot.journals.get(journal)?.folded.n ?? 0) >= n);
   }
 
-  /** @throws MovedOn over a gap. */
+  /** @throws MovedOn when a record is missing. */
   async tail(journal: JournalId): Promise<JournalTail> {
     const row = this.snapshot.journals.get(journal);
     const place = row?.folded ?? NOWHERE;
@@ -78,7 +78,7 @@ export class Journals {
     return { journal, turns, upTo: place.position, lastN: n };
   }
 
-  /** What still stands up to the tail, oldest first. */
+  /** The untrimmed records before the tail, oldest first. */
   async *before({ journal, upTo }: JournalTail): AsyncGenerator<TurnRecord> {
     let last: TurnRecord | undefined;
     let isSealed = false;
@@ -104,7 +104,7 @@ export class Journals {
 
   // -------------------------------------------------------------- machinery
 
-  /** Whether some partition's row is not past this journal yet. */
+  /** Whether the rows of some partition may still lack records of this journal. */
   private isNeeded(journal: JournalId): boolean {
     return this.owners.chains.some((chain, partition) => {
       const epoch = this.snapshot.partitions.get(partition)?.epoch ?? 1;
@@ -123,7 +123,7 @@ export class Journals {
     this.findings.add('durable', `journal ${journal}`, `a record stands after its seal, at position ${position}`);
   }
 
-  /** A claim stands only on a release or on a seal; only a sealed journal is closed. */
+  /** A partition is claimed only after a release or a seal. Only a sealed journal is closed. */
   private checkEnd(journal: JournalId, n: number, isSealed: boolean, row: JournalRow | undefined): void {
     if (isSealed) return;
     const wrong = (sentence: string) => this.findings.add('durable', `journal ${journal}`, sentence);
@@ -164,7 +164,7 @@ export class Journals {
     }
   }
 
-  /** A gap is none when everything up to it has been trimmed meanwhile. */
+  /** A gap is no fault when everything before it has been trimmed meanwhile. */
   private async isTrimmedTo(journal: JournalId, n: number): Promise<boolean> {
     for await (const { record } of this.read(journal, 0)) return record.kind === 'seal' || record.n >= n;
     return true;

@@ -1,7 +1,7 @@
 /**
- * Promise 3 for what follows an order's outcome: the shipments, returns and refunds in `orders.life`, part by part,
- * and `orders.fulfillment_status`, are what its history says. Most orders have nothing of it, so only the turns
- * that speak of it are read.
+ * Promise 3 for an order's life after its outcome: `orders.life` and `orders.fulfillment_status` agree with its history.
+ * Shipments, returns and refunds are compared part by part. Most orders have none, so only turns with such events are
+ * read.
  */
 import { msOf } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw } from './sql-laws.js';
@@ -14,7 +14,7 @@ const lines = (json: string): string =>
 const pieces = (json: string): string =>
   `(select sum((l->>'quantity')::bigint) from json_array_elements(${json}->'lines') as l)`;
 
-/** A part in words, and how many pieces of it are shipped, delivered, returned. */
+/** A part in words, and how many of its pieces are shipped, delivered and returned. */
 const PARTS = `select s.order_id, s.data->>'id' as part,
     'shipped ' || ${lines('s.data')} || coalesce(' with ' || (s.data->>'carrier'), '') || coalesce(' as ' || (s.data->>'tracking'), '')
       || case when d.part is null then '' else ', delivered' end as words,
@@ -45,7 +45,7 @@ const STORED = `select o.order_id, f->>'id' as part,
   select o.order_id, m->>'id', 'refund of ' || (m->>'minor') || ', ' || (m->>'status')
   from lives o cross join lateral json_array_elements(o.life->'refunds') as m`;
 
-/** A refund names the return that it is for. */
+/** A refund names its return (`returned`). */
 const COMMON = `events as materialized (${EVENTS}),
   delivered as (select distinct order_id, d as part from events cross join lateral json_array_elements_text(data->'ids') as d where type = 'delivered'),
   given as (select distinct m.order_id, m.data->>'returned' as part from events m join events u
@@ -65,7 +65,7 @@ const contents: SqlLaw = {
     select id, part || ' in orders.life' as what, found, expected, count(*) over () as total from wrong order by id, part ${OFFENDERS}`,
 };
 
-/** When each part began, and when a shipment arrived; parts that are missing are found above. */
+/** The time of each part and of each delivery. The law above finds missing parts. */
 const moments: SqlLaw = {
   promise: 'outcome',
   of: 'order',

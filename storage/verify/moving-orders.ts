@@ -1,12 +1,12 @@
 /**
- * Promise 2 for orders on the move: part of what happened stands only in the journal, or a letter of theirs
- * is under way. Judged one by one, rows and journal taken together.
+ * Promise 2 for moving orders: some of their events are only in a journal, or a letter of theirs is under way. They are
+ * judged one by one, on rows and journals together.
  *
- *  - What an order knows as held, the product has held; what was answered short or unknown, it has not. A
- *    line without an answer is held only if the answer is under way.
- *  - Confirmed: each line is committed as far as it is held, or the letter that asks for it is under way. Ended
- *    before: each line that was held is released, ended after: returned, or the letter is under way.
- *  - What the product holds in parts, because the order waited for stock, counts together.
+ *  - The product has held each line that the order knows as held, and none that was answered short or unknown. A line
+ *    without an answer is held only if the answer is under way.
+ *  - Confirmed order: each held line is committed, or the letter for it is under way. Ended before: each held line is
+ *    released, or the letter is under way. Cancelled after: each is returned, or the letter is under way.
+ *  - Holds in several parts, because the order waited for stock, count together.
  */
 import type { NumberedLetter } from '../../actors/ports/letters.js';
 import type { HoldAnswer, Line, OrderEvent } from '../../actors/protocol.js';
@@ -64,7 +64,7 @@ export function judgeMoving(order: MovingOrder, findings: Findings): void {
   }
 }
 
-/** `released`: ended before it was confirmed, so that its holds go back; `returned`: cancelled after it. */
+/** `released`: ended before it was confirmed, so its holds are released. `returned`: cancelled after it was confirmed. */
 type Outcome = 'pending' | 'confirmed' | 'released' | 'returned';
 
 function fold(history: readonly OrderEvent[]) {
@@ -90,13 +90,13 @@ function fold(history: readonly OrderEvent[]) {
   return { quantities, answers, outcome, restocked };
 }
 
-/** The order that a letter is about. */
+/** The order that a letter concerns. */
 export const orderOf = ({ letter }: NumberedLetter): string | undefined => {
   if (letter.to.kind === 'order') return letter.to.id;
   return 'order' in letter.command ? letter.command.order : undefined;
 };
 
-/** Such as `commit PROD-001`. */
+/** What a letter will do, such as `commit PROD-001`. */
 function meanings({ letter: { to, command } }: NumberedLetter): string[] {
   if (command.type === 'holdsAnswered') return command.answers.map(({ product, answer }) => `${answer} ${product}`);
   return [`${command.type} ${to.id}`];

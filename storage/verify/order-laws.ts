@@ -1,20 +1,20 @@
 /**
- * Promise 3: an order's row and items are what its history says, and its history is a legal path.
+ * Promise 3: an order's row and items agree with its history, and its history is a legal path:
  *
- *   placed, answered*, then  held, paid (unless it costs nothing), confirmed, then its life, and perhaps cancelled and what follows that
- *                        or  held, failed or cancelled, and what follows for its payment
- *                        or  failed or cancelled, answered*        (answers that came too late)
+ *   placed, answered*, then  held, paid (unless it costs nothing), confirmed, its life, perhaps cancelled and its money
+ *                        or  held, failed or cancelled, its money
+ *                        or  failed or cancelled, answered*        (late answers)
  *
- * Folded here anew, in SQL, from the events alone. An order's row, items and history are written in one
- * statement, so this holds in every snapshot.
+ * These laws fold the history anew in SQL, from the events alone. One statement writes an order's row, items and history,
+ * so the laws hold in every snapshot.
  */
 import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../postgres/column-arrays.js';
 import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
 /**
- * One letter an event; `paid` and `confirmed` happen together, or, where it costs nothing, `held` and `confirmed`. What
- * was only answered is no step.
+ * One letter per event. `paid` and `confirmed` happen together; for an order that costs nothing, `held` and `confirmed`.
+ * `act_answered` is no step.
  */
 const LETTERS = {
   placed: 'p',
@@ -48,11 +48,11 @@ const PENDING = '[alxb]*';
 const LIFE = '[btkseqrmuw]*';
 const MONEY = '[vtmuw]*';
 const LEGAL = `^p${PENDING}(h[xb]*(d?c${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?$`;
-/** What costs something is confirmed when it is paid; older versions paid nothing for what costs nothing, too. */
+/** An order with a total is confirmed only with `paid`. Older versions also stored `paid` for orders that cost nothing. */
 const isLegal = (e: string): string =>
   `(${e}.path ~ '${LEGAL}' and (${e}.path !~ 'c' or ${e}.path ~ 'd' or ${e}.total = 0))`;
 
-// Only what was placed holds text of a client's. Taken out of the JSON before the rows are sorted: what is sorted stays small.
+// Only `placed` holds a client's text, so only it is cleaned. Values are extracted before the sort: sorted rows stay small.
 const EVENTS = `select order_id, version, type, at,
     case type when 'placed' then (${readable('data')})->'content'->>'currency' end as asked_currency,
     case type when 'placed' then (${readable('data')})->'content'->>'user' end as user_id,
@@ -68,7 +68,7 @@ const EVENTS = `select order_id, version, type, at,
     case type when 'refund_requested' then (data->>'minor')::numeric end as minor
   from (select * from order_history offset 0) h offset 0`;
 
-// Versions are counted apart: no key keeps two turns from overlapping.
+// Counts distinct versions too: no unique key stops two turns from overlapping.
 const FOLDED = `select order_id, count(*) as events, count(distinct version) as versions, min(version) as first, max(version) as version,
     string_agg(${LETTER}, '' order by version) as path,
     string_agg(type, ', ' order by version) as types,
@@ -84,11 +84,11 @@ const FOLDED = `select order_id, count(*) as events, count(distinct version) as 
     array_agg(array[part, minor::text]) filter (where type = 'refund_requested') as asked
   from events group by order_id`;
 
-/** Of the refunds asked for, in minor units: those that are given, and those that are not refused. */
+/** The sum of the requested refunds that meet a condition, in minor units. */
 const refunded = (which: string): string =>
   `(select coalesce(sum(f.asked[i][2]::numeric), 0) from generate_subscripts(f.asked, 1) i where ${which})`;
 
-/** Who never came to be held has the currency of the first answer with one. */
+/** An order that was never held has the currency of the first answer that names one. */
 const ANSWERED_CURRENCY = `(select a.body->>'currency'
   from order_history h cross join lateral json_array_elements(h.data->'answers') with ordinality as a(body, at)
   where h.order_id = f.order_id and h.type in ('answered', 'failed') and a.body->>'currency' is not null
@@ -114,7 +114,7 @@ const PAID = `select e.*, case when path ~ 'k' then 'failed'
       when path ~ '[cfn]' and not coalesce(void_owed, false) then 'not_charged' else 'pending' end as payment
   from expected e`;
 
-/** Nothing is owed to a provider and nothing awaited of a keeper. */
+/** Settled: the order owes the payment provider nothing, and awaits nothing from a product. */
 const SETTLED = `select p.*, coalesce(path ~ '[cfn]' and not coalesce(is_open, false)
     and not (coalesce(void_owed, false) and path !~ '[vt]')
     and not (payment = 'authorized' and not coalesce(void_owed, false)
@@ -122,7 +122,7 @@ const SETTLED = `select p.*, coalesce(path ~ '[cfn]' and not coalesce(is_open, f
     and not (payment in ('paid', 'partially_refunded') and refunds > refunds_answered), false) as is_settled
   from paid p`;
 
-/** @param scales by currency: what one minor unit is, as a decimal. */
+/** @param scales by currency: one minor unit as a decimal. */
 export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
   const parameters = [texts([...scales.keys()], (code) => code), `{${[...scales.values()].join(',')}}`];
   return [rows(parameters), items(parameters), times];
@@ -131,7 +131,7 @@ export function orderLaws(scales: ReadonlyMap<string, string>): SqlLaw[] {
 const SCALE = (order: string) =>
   `left join unnest($1::text[], $2::numeric[]) as d(code, scale) on d.code = coalesce(${order}.currency, 'USD')`;
 
-/** A row of before there was a word for it says pending of an order that ended uncharged. */
+/** An older row may say `pending` for an order that ended without a charge. */
 const shownPayment = (o: string, e: string): string =>
   `case when ${o}.payment_status = 'pending' and ${e}.payment = 'not_charged' then 'not_charged' else ${o}.payment_status end`;
 
@@ -189,7 +189,7 @@ const rows = (parameters: readonly string[]): SqlLaw => ({
     order by id, c.line`,
 });
 
-/** Most orders have one turn, and are not looked at. */
+/** Orders with one turn, which are most, are not read. */
 const times: SqlLaw = {
   promise: 'outcome',
   of: 'order',
@@ -204,7 +204,7 @@ const times: SqlLaw = {
     from wrong order by id, version ${OFFENDERS}`,
 };
 
-/** Of a line whose product is sold in another currency than the order has: none; older versions stored its number. */
+/** A line in another currency than its order has no amount. Older versions stored the amount of the other currency. */
 const ofOwnCurrency = (column: 'unit_price' | 'subtotal'): string =>
   `case when (e).is_foreign and (i).${column} is null then null else (e).${column} end`;
 

@@ -1,9 +1,9 @@
 /**
- * Who owned which partition, as the claims log tells it, folded and judged here anew.
+ * The owners of each partition over time, folded from the claims log and judged.
  *
- *  - Every record carries the whole map; epochs of a partition grow by one with each claim, a release keeps
- *    the epoch and its owner, and nothing that was released or claimed is undone.
- *  - A partition's row stands at a claim that the log knows.
+ *  - Each record carries the whole map. A partition's epoch grows by one with each claim. A release keeps the epoch and
+ *    the owner. No claim or release is undone.
+ *  - A partition's row names a claim that the log has.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { CLAIMS_LOG, type Claim, type ClaimsRecord, decodeRecord } from '../../actors/node/record.js';
@@ -12,7 +12,7 @@ import type { PartitionRow } from '../../actors/ports/snapshot-rows.js';
 import { CouldNotLook, type Findings, MovedOn } from './verdict.js';
 
 export interface Owners {
-  /** By partition: its claims, oldest first, as far back as the log still stands. */
+  /** By partition: its claims, oldest first, as far back as the log goes. */
   readonly chains: readonly (readonly Claim[])[];
   /** Journals that hold or held a claim, in the order of their claims. */
   readonly journals: readonly JournalId[];
@@ -39,7 +39,7 @@ export async function readOwners(log: Log, partitions: number, findings: Finding
   return { chains, journals: [...journals] };
 }
 
-/** What is wrong with the later claim, after the earlier one. */
+/** @returns the fault of the later claim after the earlier one, or undefined. */
 function step(last: Claim, next: Claim | null): string | undefined {
   if (next === null) return `its claim of epoch ${last.epoch} is gone from the claims log`;
   if (next.epoch === last.epoch) {
@@ -54,7 +54,7 @@ function step(last: Claim, next: Claim | null): string | undefined {
   return next.epoch === last.epoch + 1 ? undefined : `epoch ${next.epoch} was claimed, expected ${last.epoch + 1}`;
 }
 
-/** @throws MovedOn when the log was trimmed past a row that was read before it. */
+/** @throws MovedOn when the log lacks a row's claim: it was trimmed after the row was read. */
 export function checkRows(owners: Owners, rows: ReadonlyMap<number, PartitionRow>): void {
   for (const { partition, epoch, journal } of rows.values()) {
     const chain = owners.chains[partition] ?? [];

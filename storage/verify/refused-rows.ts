@@ -1,4 +1,4 @@
-/** Each refusal of a stock write that a standing record has, and the row it became in `refused_writes`. */
+/** Compares each refused stock write of the journals with its row in `refused_writes`. */
 import { limits } from '../../actors/limits.js';
 import type { RefusedWrite } from '../../actors/node/record.js';
 import { texts } from '../postgres/column-arrays.js';
@@ -6,7 +6,7 @@ import type { Session } from '../postgres/postgres.js';
 import { LONG_MS } from './sql-laws.js';
 import type { Findings } from './verdict.js';
 
-/** Once as many were written as are kept, one that is missing may be among those let go. */
+/** Once the table has reached its limit, a missing row may be one of the deleted ones, and is no fault. */
 const DIFFERENT = `select w.ref, w.product, w.refusal as expected, r.refusal as found
   from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as w(ref, product, fingerprint, refusal)
     left join refused_writes r on r.ref = w.ref and r.product_id = w.product and r.fingerprint = w.fingerprint
@@ -20,7 +20,7 @@ interface Different {
   readonly found: string | null;
 }
 
-/** Compares those that the rows must have. */
+/** Compares refusals that must have rows. */
 export async function compareRefusals(
   session: Session,
   refused: readonly RefusedWrite[],

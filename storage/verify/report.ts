@@ -1,4 +1,4 @@
-/** A verdict as people read it: what was looked at, how long it took, and `clean` or what is wrong. */
+/** A verdict as text for people: what was checked, how long it took, and `clean` or the violations. */
 import type { Verdict } from './verdict.js';
 
 const counted = (count: number, one: string, many = `${one}s`): string =>

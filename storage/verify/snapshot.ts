@@ -1,6 +1,6 @@
 /**
- * One database snapshot for everything a look reads from Postgres (hazard 9). It is begun with the short
- * deadline, so that who cannot look says so soon; the heavy questions may then take their time.
+ * One database snapshot for all that a look reads from Postgres (hazard 9). It begins with the client's short deadline,
+ * so a database that does not answer is reported soon. The heavy queries then get a long deadline.
  */
 import type { JournalId } from '../../actors/ids.js';
 import type { JournalRow, PartitionRow } from '../../actors/ports/snapshot-rows.js';
@@ -9,7 +9,7 @@ import type { Session } from '../postgres/postgres.js';
 import { JOURNALS, journalOf } from '../snapshots/load.js';
 import { type Checked, MovedOn } from './verdict.js';
 
-// Laws judge whole tables. Each question is planned for the tables as they are.
+// Laws read whole tables. Each query is planned for the tables as they are now.
 const SETTINGS = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),
   set_config('jit', 'off', true), set_config('search_path', 'public', true),
   set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'force_custom_plan', true)`;
@@ -22,11 +22,11 @@ const COUNTS = `select (select count(*) from orders) as orders, (select count(*)
 
 export interface Snapshot {
   readonly settledPartitions: number | undefined;
-  /** From here on times of an actor do not go back; 0: always. Milliseconds. */
+  /** The moment from which an actor's times never go back, in milliseconds. 0: always. */
   readonly steadySinceMs: number;
   readonly journals: ReadonlyMap<JournalId, JournalRow>;
   readonly partitions: ReadonlyMap<number, PartitionRow>;
-  /** Fails unless everything was read from the one snapshot. */
+  /** @throws MovedOn unless all reads used this one snapshot. */
   end(): Promise<void>;
 }
 

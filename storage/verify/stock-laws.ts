@@ -1,23 +1,23 @@
 /**
- * Promise 1 from `inventory_operations` alone, and promise 4 from the keys.
+ * Promise 1, from `inventory_operations` alone, and promise 4, from the keys.
  *
- *  - A product's operations are dense from version 1; each moves the balances by exactly what it names,
- *    and never below zero, nor `held` above `on_hand`.
+ *  - A product's operations are dense from version 1. Each changes the balances by exactly its quantity, never below zero,
+ *    and never `held` above `on_hand`.
  *  - The product's row is the sum of its operations: on_hand = received + returned - committed +/- adjusted,
  *    held = held - released - committed, backordered = backordered - filled - given up.
- *  - No operation is of an earlier time than the one before it: a past balance is found by its time.
- * A product's row and operations are written in one statement, so this holds in every snapshot.
+ *  - No operation is earlier than the one before it: a past balance is found by its time.
+ * One statement writes a product's row and operations, so these laws hold in every snapshot.
  */
 import { OFFENDERS, type SqlLaw, STEADY_SINCE } from './sql-laws.js';
 
 const ON_HAND = `case operation_type when 'receive' then quantity when 'return' then quantity when 'adjust' then quantity
   when 'commit' then -quantity else 0 end`;
-/** A hold beyond the first is of what the order had waited for. */
+/** A hold with `operation_no` above 1 fills a backorder. */
 const BACKORDERED = `case when operation_type = 'backorder' then quantity
   when operation_type = 'unbackorder' or (operation_type = 'hold' and operation_no > 1) then -quantity else 0 end`;
 const HELD = `case operation_type when 'hold' then quantity when 'release' then -quantity when 'commit' then -quantity else 0 end`;
 
-/** An order's operation names it twice; a write's has none, and the fingerprint of its request. */
+/** An order's operation has the order as `ref` and `order_id`. A stock write has no order, and its request's fingerprint. */
 const WELL_FORMED = `case
   when operation_type in ('release', 'backorder', 'unbackorder') then
     order_id is not null and ref = order_id and quantity > 0 and operation_no = 1 and fingerprint is null
@@ -111,7 +111,7 @@ const writes: SqlLaw = {
     group by ref, product_id having count(*) > 1 order by product_id, ref ${OFFENDERS}`,
 };
 
-/** Whoever was told no under a key is never done to later. */
+/** A write that was refused under a key never takes effect later. */
 const refusals: SqlLaw = {
   promise: 'once',
   of: 'product',
@@ -123,7 +123,7 @@ const refusals: SqlLaw = {
     group by r.ref, r.product_id, r.refusal order by r.product_id, r.ref ${OFFENDERS}`,
 };
 
-/** What the mock provider has done for orders that owe it nothing any more. */
+/** The mock provider's effects must fit the order's outcome. */
 const payments: SqlLaw = {
   promise: 'once',
   of: 'payment of order',
@@ -138,7 +138,7 @@ const payments: SqlLaw = {
     order by e.order_id ${OFFENDERS}`,
 };
 
-/** Postgres itself keeps effects from happening twice, as long as these stand. */
+/** Postgres itself stops an effect from happening twice, as long as these unique keys exist. */
 const keys: SqlLaw = {
   promise: 'once',
   of: 'table',

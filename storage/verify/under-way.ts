@@ -1,6 +1,6 @@
 /**
- * What the rows of a snapshot do not have yet: events beyond them in the journals, and letters that are
- * numbered but not handled. With them the rows make one consistent state, that of the journals' ends.
+ * What the rows of a snapshot lack: later events of the journals, and letters that are numbered but not handled. Rows,
+ * events and letters together are one consistent state: that at the journals' ends.
  */
 import type { TurnRecord } from '../../actors/node/record.js';
 import type { NumberedLetter } from '../../actors/ports/letters.js';
@@ -19,7 +19,7 @@ const HISTORY = `select order_id as id, data from order_history where order_id =
 const MOVES = `select ref as id, product_id as product, operation_type as type, operation_no as no, quantity from inventory_operations
   where ref = any($1::text[]) and order_id is not null`;
 
-/** Letters that are numbered, and past their receiver's watermark. */
+/** Letters that are numbered, and above their receiver's watermark. */
 export function lettersUnderWay(
   rows: ReadonlyMap<number, PartitionRow>,
   turns: readonly TurnRecord[],
@@ -44,7 +44,7 @@ export function lettersUnderWay(
   return [...letters.values()].filter(({ from, to, number }) => number > (seen.get(`${from} ${to}`) ?? 0));
 }
 
-/** Judges every order that moves. @returns their ids. */
+/** Judges every moving order. @returns their ids. */
 export async function judgeMovingOrders(
   session: Session,
   beyond: readonly Happened[],

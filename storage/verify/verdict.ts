@@ -1,6 +1,6 @@
 /**
- * What a look at the stored data found: sentences that name the promise, the thing, what stands there and
- * what should. Bounded: past the limit violations are counted, not kept.
+ * The result of `verify`: sentences that name the promise, the thing, the value found and the value expected. Bounded:
+ * past the limit, violations are counted but not kept.
  */
 
 export const PROMISES = {
@@ -15,7 +15,7 @@ export type PromiseName = keyof typeof PROMISES;
 
 export interface Violation {
   readonly promise: PromiseName;
-  /** Such as `order ORD-...` or `product PROD-001`. */
+  /** For example `order ORD-...` or `product PROD-001`. */
   readonly thing: string;
   readonly sentence: string;
 }
@@ -28,26 +28,26 @@ export interface Checked {
   readonly operations: number;
   readonly journals: number;
   readonly records: number;
-  /** Of these records, how many events were compared with their rows. */
+  /** The events of these records that were compared with their rows. */
   readonly events: number;
 }
 
 export interface Verdict {
-  /** Empty when clean; the first wrong one first, at most `KEPT`. */
+  /** Empty when clean; at most `KEPT`, in the order of the promises. */
   readonly violations: readonly Violation[];
   readonly total: number;
   readonly checked: Checked;
   readonly tookMs: number;
-  /** A running system may move on while it is looked at: then it is looked at again. */
+  /** How often the data was read. A running system may move on during a look, which is then repeated. */
   readonly looks: number;
 }
 
-/** Nothing can be said about the data: no connection, no tables, a record that this version cannot read. */
+/** The data cannot be judged: no connection, no tables, or a record that this version cannot read. */
 export class CouldNotLook extends Error {
   override name = 'CouldNotLook';
 }
 
-/** Part of what was to be read has been trimmed or claimed meanwhile (hazard 9): this look is worth nothing. */
+/** Data was trimmed or claimed while it was read (hazard 9): this look proves nothing. */
 export class MovedOn extends Error {
   override name = 'MovedOn';
 }
@@ -58,7 +58,7 @@ export class Findings {
   readonly violations: Violation[] = [];
   total = 0;
 
-  /** Kept by promise, so that a flood against one does not hide the others. */
+  /** The limit applies to each promise, so that many violations of one do not hide the others. */
   add(promise: PromiseName, thing: string, sentence: string): void {
     this.total++;
     if (this.violations.filter((other) => other.promise === promise).length < KEPT) {
@@ -66,13 +66,13 @@ export class Findings {
     }
   }
 
-  /** Counted by a query, and not brought over. */
+  /** Counts violations that a query found but did not return. */
   more(count: number): void {
     this.total += Math.max(0, count);
   }
 }
 
-/** Found by both looks: what passed by while the system ran is not in the later one, or is about something else. */
+/** Violations that both looks found. A passing state of a running system is not in both, or concerns another thing. */
 export function confirmed(earlier: Findings, later: Findings): Violation[] {
   const seen = new Set(earlier.violations.map(({ promise, thing }) => `${promise} ${thing}`));
   return later.violations.filter(({ promise, thing }) => seen.has(`${promise} ${thing}`));

@@ -1,12 +1,12 @@
 /**
- * `holdfast verify`: proves the promises from what is stored, beside a running system or after it stopped.
+ * `holdfast verify` checks the promises on the stored data, while the system runs or after it has stopped.
  *
- *  V1. A fold of its own: nothing of the actors' tables is used, so that a mistake in them shows.
- *  V2. One look reads one database snapshot, and at once after it the claims and the journals' tails: rows
- *      and tails together are the state at the journals' ends (hazard 9).
- *  V3. What a running system leaves behind between two reads is no violation: a look that met a gap is
- *      begun again, and only what two looks found is told.
- *  V4. The heavy laws are queries that answer with offenders alone; journals are streamed.
+ *  V1. verify has its own fold. It uses none of the actors' tables, so a mistake in them shows.
+ *  V2. A look reads one database snapshot, and right after it the claims and the journals' tails. Rows and tails together
+ *      are the state at the journals' ends (hazard 9).
+ *  V3. A change that a running system makes between two reads is no violation. A look that meets a gap is repeated, and
+ *      only violations found by two looks are reported.
+ *  V4. The heavy laws are queries that return only offenders. Journals are streamed.
  */
 
 import { partitionOf } from '../../actors/ids.js';
@@ -40,10 +40,10 @@ import {
 
 interface VerifyParts {
   readonly client: PostgresClient;
-  /** Where this system keeps its journals and claims. */
+  /** The log with this system's journals and claims. */
   readonly log: Log;
   readonly partitions: number;
-  /** Where there is a broker: what is published must have been appended. */
+  /** With a broker: every published event must have been appended. */
   readonly events?: EventLog | undefined;
   readonly onProgress?: (line: string) => void;
 }
@@ -60,16 +60,16 @@ interface Look {
 /** @throws CouldNotLook with a sentence that says why. */
 export async function verify(parts: VerifyParts): Promise<Verdict> {
   const began = performance.now();
-  const tell = parts.onProgress ?? (() => {});
+  const report = parts.onProgress ?? (() => {});
   let earlier: Findings | undefined;
   let moved: MovedOn | undefined;
   for (let looks = 1; looks <= LOOKS; looks++) {
-    const look = await lookOnce(parts, tell);
+    const look = await lookOnce(parts, report);
     if (look instanceof MovedOn) {
-      // The very same gap twice is no trim that was under way.
+      // The same gap twice was not caused by a trim under way.
       if (moved?.message === look.message && looks >= 3) return verdictOf(lost(look), NOTHING, began, looks);
       moved = look;
-      tell(`the system moved on (${look.message}): looking again`);
+      report(`the system moved on (${look.message}): looking again`);
       continue;
     }
     const { findings, checked } = look;
@@ -80,16 +80,16 @@ export async function verify(parts: VerifyParts): Promise<Verdict> {
       return { violations: firstOf(violations), total, checked, tookMs: performance.now() - began, looks };
     }
     earlier = findings;
-    tell(`${findings.total} found; looking again, whether it stands`);
+    report(`${findings.total} found; looking again, whether it stands`);
   }
   throw new CouldNotLook(
     `the system moved on in each of ${LOOKS} looks${moved ? `: ${moved.message}` : ''}; try again`,
   );
 }
 
-async function lookOnce(parts: VerifyParts, tell: (line: string) => void): Promise<Look | MovedOn> {
+async function lookOnce(parts: VerifyParts, report: (line: string) => void): Promise<Look | MovedOn> {
   try {
-    return await parts.client.session((session) => look(session, parts, tell));
+    return await parts.client.session((session) => look(session, parts, report));
   } catch (error) {
     if (error instanceof MovedOn) return error;
     if (error instanceof CouldNotLook) throw error;
@@ -99,7 +99,7 @@ async function lookOnce(parts: VerifyParts, tell: (line: string) => void): Promi
   }
 }
 
-async function look(session: Session, parts: VerifyParts, tell: (line: string) => void): Promise<Look> {
+async function look(session: Session, parts: VerifyParts, report: (line: string) => void): Promise<Look> {
   const { log, partitions, events } = parts;
   const findings = new Findings();
   const snapshot = await beginSnapshot(session);
@@ -110,7 +110,7 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
   const published = new Map<string, number>();
   for (const journal of snapshot.journals.keys()) published.set(journal, (await events?.last(journal))?.n ?? 0);
 
-  // verify.V2
+  // verify.V2: the claims and tails are read right after the snapshot.
   const owners = await readOwners(log, partitions, findings);
   checkRows(owners, snapshot.partitions);
   const journals = new Journals(log, partitions, owners, snapshot, findings);
@@ -123,10 +123,10 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
         findings.add('durable', `journal ${journal}`, `events of its turn ${n} are published, but it ends at ${lastN}`);
     }
   }
-  const compared = await readJournals(session, journals, tails, snapshot, partitions, findings, tell);
+  const compared = await readJournals(session, journals, tails, snapshot, partitions, findings, report);
   await judgeHolds(session, snapshot, tails, compared.beyond, findings);
   for (const law of [...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws])
-    await judgeTold(session, law, findings, tell);
+    await judgeAndReport(session, law, findings, report);
 
   const rows = await countRows(session, LONG_MS);
   await snapshot.end();
@@ -145,13 +145,13 @@ async function look(session: Session, parts: VerifyParts, tell: (line: string) =
       tails.flatMap(({ turns }) => turns),
     );
     const moving = await judgeMovingOrders(session, beyond, letters, findings);
-    await judgeTold(session, holdLaw(moving), findings, tell);
+    await judgeAndReport(session, holdLaw(moving), findings, report);
   }
 }
 
-const TELL_EVERY_MS = 1_000;
+const REPORT_EVERY_MS = 1_000;
 
-/** The whole of every journal against the rows, in batches. */
+/** Compares every journal with the rows, in batches. */
 async function readJournals(
   session: Session,
   journals: Journals,
@@ -159,13 +159,13 @@ async function readJournals(
   { steadySinceMs }: Snapshot,
   partitions: number,
   findings: Findings,
-  tell: (line: string) => void,
+  report: (line: string) => void,
 ): Promise<{ readonly beyond: Happened[]; readonly count: number }> {
   const folded: Happened[] = [];
   const ahead: Happened[] = [];
   const refused: RefusedWrite[] = [];
   let count = 0;
-  let toldAt = performance.now();
+  let reportedAt = performance.now();
   const sort = (journal: JournalTail['journal'], turn: TurnRecord) => {
     const of = ({ of }: JournaledEvent) => partitionOf(of.kind, of.id, partitions);
     for (const write of turn.refused ?? []) {
@@ -184,9 +184,9 @@ async function readJournals(
       if (folded.length + refused.length < BATCH) continue;
       await compare(session, folded.splice(0), findings);
       await compareRefusals(session, refused.splice(0), findings);
-      if (performance.now() - toldAt < TELL_EVERY_MS) continue;
-      tell(`journal ${tail.journal}: ${turn.n} of its turns compared`);
-      toldAt = performance.now();
+      if (performance.now() - reportedAt < REPORT_EVERY_MS) continue;
+      report(`journal ${tail.journal}: ${turn.n} of its turns compared`);
+      reportedAt = performance.now();
     }
     for (const turn of tail.turns) sort(tail.journal, turn);
   }
@@ -195,18 +195,18 @@ async function readJournals(
   return { beyond: await notYetInRows(session, ahead, steadySinceMs, findings), count };
 }
 
-async function judgeTold(
+async function judgeAndReport(
   session: Session,
   law: SqlLaw,
   findings: Findings,
-  tell: (line: string) => void,
+  report: (line: string) => void,
 ): Promise<void> {
   const began = performance.now();
   await judge(session, law, findings);
-  tell(`${law.what}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  report(`${law.what}: ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }
 
-/** By currency: what one minor unit is. */
+/** By currency: one minor unit as a decimal. */
 async function scalesOf(session: Session): Promise<Map<string, string>> {
   const text = `select distinct currency from orders where currency is not null union select 'USD'`;
   const rows = await session.query<{ currency: string }>('read the currencies', text, [], LONG_MS);
