@@ -1,4 +1,4 @@
-/** Thrown where no later try can heal it: broken code, or stored data that someone else changed. A person must look. */
+/** Thrown when no retry can help: broken code, or stored data that someone else changed. A person must look at it. */
 export class Broken extends Error {
   override name = 'Broken';
 }

@@ -1,12 +1,12 @@
 /**
- * Texts that stand by themselves. What is added up with `+` stays a tree of its pieces, which is walked again each time it
- * becomes part of something larger, and survives as so many objects.
+ * A text without inner structure. A text made with `+` stays a tree of its pieces: it is walked each time it becomes part
+ * of a larger text, and it keeps one object per piece alive.
  */
 export const flat = (...pieces: readonly string[]): string => pieces.join('');
 
 /**
- * With commas between. What is put around a text that is joined already has all of it copied once more.
- * @param all taken over: it is changed.
+ * Joins texts with commas between `before` and `after`. A text put around a joined text would copy all of it once more.
+ * @param all the caller gives it away: it is changed.
  */
 export function listed(before: string, all: (string | number | boolean)[], after: string): string {
   if (all.length === 0) return before + after;

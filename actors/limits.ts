@@ -1,8 +1,8 @@
 import { MOST_MINOR_DIGITS } from './money.js';
 
 /**
- * Every limit on something that could grow, in one place, so that their relations can be seen and
- * are asserted at start (`assertLimits`). Units stand in the names.
+ * Every limit on something that could grow, in one place. So the relations between limits are visible, and a start
+ * asserts them (`assertLimits`). The names carry the units.
  */
 export const limits = {
   // The edge.
@@ -12,7 +12,7 @@ export const limits = {
   quantity: 1_000_000,
   stock: 1_000_000_000_000,
   priceDecimal: 1_000_000_000,
-  /** Of any amount, in minor units: a sum of prices has no limit of its own but what can be counted. */
+  /** The largest amount, in minor units. A sum of prices has no other limit than exact counting. */
   amountMinor: Number.MAX_SAFE_INTEGER,
   idChars: 255,
   keyChars: 255,
@@ -21,44 +21,44 @@ export const limits = {
   pageSize: 100,
   pageSizeDefault: 20,
   pageDepth: 1_000_000,
-  /** Orders that a page number may skip: further on a cursor leads, which skips nothing. */
+  /** Orders that a page number may skip. Beyond it a client uses a cursor, which skips nothing. */
   skippedOrders: 10_000,
-  /** Up to here a count is exact, beyond it an estimate. */
+  /** A count is exact up to here, and an estimate beyond. */
   exactCount: 10_000,
   searchChars: 200,
   connections: 4_096,
-  /** Clients that wait at the edge for an owner's answer, however many products each asks about. */
+  /** Clients that wait at the edge for an owner's answer, each counted once, whatever its number of products. */
   waitingClients: 10_000,
-  /** Of a CSV file of stock. */
+  /** Size of a CSV file of stock. */
   importBytes: 33_554_432,
   importRows: 100_000,
   importRecordChars: 10_000,
-  /** Failed rows that the report names. */
+  /** Failed rows that the report of an import names. */
   importFailures: 1_000,
-  /** From the first byte to the last row; what the client may take of it is requestMs. */
+  /** From the first byte to the last row. The client may use requestMs of this to send the file. */
   importMs: 60_000,
-  /** Each has up to receiveAtOnce rows under way. */
+  /** Each import has up to receiveAtOnce rows under way. */
   importsAtOnce: 4,
-  /** Products of one receipt that are being received at once: it must not push orders aside. */
+  /** Products of one receipt under way at once: a receipt must not crowd out orders. */
   receiveAtOnce: 50,
   headerBytes: 16_384,
-  /** Replies up to here are not compressed: they fit into a packet or two anyway. */
+  /** Replies up to this size are not compressed: they fit into one or two packets anyway. */
   plainReplyChars: 1_024,
-  /** Objects and arrays in one another in a body. */
+  /** Depth of nested objects and arrays in a body. */
   nestingLevels: 32,
-  /** Wrong fields that one answer names. */
+  /** Invalid fields that one reply names. */
   namedFields: 20,
   /** Idempotency keys of stock writes that a process remembers. */
   recentKeys: 10_000,
   knownCurrencies: 100_000,
-  /** Credentials that a process has verified lately, good and bad ones each. */
+  /** Recently verified credentials that a process remembers; good and bad ones are counted apart. */
   knownCredentials: 10_000,
-  /** Credentials that are being verified at once: who guesses keys must not fill the database's queue. */
+  /** Credentials under verification at once: a client that guesses keys must not fill the database's queue. */
   credentialLookUps: 1_000,
   listedKeys: 10_000,
 
   // The node.
-  /** What owners have been asked and not answered yet; one client's receipt is up to receiveAtOnce of it. */
+  /** Requests to owners without an answer. One client's receipt makes up to receiveAtOnce of them. */
   waitingRequests: 20_000,
   inboxCommands: 20_000,
   turnCommands: 2_000,
@@ -66,101 +66,108 @@ export const limits = {
   recordBytes: 1_000_000,
   lookUpIds: 500,
   lookUpsWaiting: 20_000,
-  /** Filters over the ids of stored orders, two bytes an order: past 16 million more and more are looked up instead. */
+  /**
+   * Filters over the ids of stored orders, two bytes per order. Beyond 16 million orders, more and more ids are looked
+   * up.
+   */
   storedOrdersBytes: 33_554_432,
-  /** Ids that one statement reads for them. */
+  /** Ids that one statement reads for the filters. */
   storedOrdersPage: 2_000,
-  /** Between what is appended and what is flushed: past this commands are refused until Postgres has caught up. */
+  /** Events that are appended and not flushed. Beyond it commands are refused until Postgres has caught up. */
   unflushedEvents: 400_000,
   unflushedBytes: 268_435_456,
-  /** Of one actor, which is flushed in one statement. */
+  /** Rows of one actor, which are flushed in one statement. */
   unflushedRowsOfOne: 50_000,
-  /** Orders that are not settled or not flushed. */
+  /** Orders in memory: those that are not settled or not flushed. */
   ordersInMemory: 300_000,
-  /** With so many of them no more may wait for stock. */
+  /** With this many orders in memory, no further order may wait for stock. */
   ordersBesideWaiting: 200_000,
   unconfirmedLetters: 10_000,
-  /** Requests that an order remembers the names of: shipments, returns, refunds and the like. */
+  /** Acts whose keys an order remembers: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
-  /** Of those, kept free for what ends a whole order: shipping, delivering, cancelling all of it. */
+  /**
+   * The part of actsOfOrder that is reserved for acts that end a whole order: shipping, delivering or cancelling it.
+   */
   actsToEnd: 100,
-  /** Acts under a key that had no effect, whose answers an order remembers: past it such an act gets none. */
+  /** Acts without effect whose answers an order remembers. Beyond it such an act gets no answer. */
   answeredActs: 200,
-  /** Stock writes that were refused under a key, and are remembered: the latest of all products together. */
+  /** Refused stock writes that are remembered: the latest ones of all products together. */
   refusedWrites: 1_000_000,
   /** Orders that wait for stock of one product. */
   waitingOrders: 10_000,
-  /** Of those, how many one command gives something: more would not fit into a record. */
+  /** Waiting orders to which one command gives stock: more would not fit into a record. */
   fillsPerTurn: 200,
-  /** Between what is appended and what EVENTS has: past this the tail is read again from the journal. */
+  /** Batches kept in memory for EVENTS. Beyond it the publisher reads the tail from the journal again. */
   unpublishedBytes: 16_777_216,
-  /** Asked of the payment provider at once; those that pause after no answer do not count. */
+  /** Requests to the payment provider at once. Those that pause before a retry do not count. */
   paymentsAtOnce: 256,
   paymentAnswerBytes: 16_384,
 
   // The cache.
-  /** One call; the rest of what a read may spend on it is the look at an open breaker. */
+  /** One cache call. The rest of cacheReadMs is for the check of an open circuit breaker. */
   cacheCallMs: 50,
   cacheReadMs: 100,
   cacheCallsAtOnce: 1_000,
-  /** A connection to Redis on which nothing has come for so long is given up. */
+  /** A connection to Redis that was silent for this long is closed. */
   cacheSilenceMs: 1_000,
   cacheEntryBytes: 262_144,
-  /** Of the cache in this process. */
+  /** Size of the cache in this process. */
   cacheBytes: 33_554_432,
   cacheTtlMs: 3_600_000,
-  /** Orders whose entry this node can tell from another. */
+  /** Orders whose cache stamps this node keeps, to recognise entries that are not its own. */
   cacheStamps: 100_000,
-  /** And questions about products. */
+  /** The same for queries about products. */
   productStamps: 10_000,
   /** Callers whose requests are counted in this process. */
   countedCallers: 100_000,
 
   // The flush.
   flushEveryMs: 150,
-  /** A product changes again and again: its row, and with it the journal's, waits for several flushes of orders. */
+  /** Products change often, so their rows and the journal's row wait for several flushes of orders. */
   flushWholeEveryMs: 600,
   flushEvents: 30_000,
   flushOrders: 400,
-  /** Rows in one statement, whatever their kind. */
+  /** Rows in one statement, of all kinds together. */
   flushRows: 8_000,
 
   // Waits, in milliseconds.
   appendAnswerMs: 2_000,
   statementMs: 5_000,
-  /** Of a list: a count that takes longer is given up for an estimate. */
+  /** Time for the count of a list. A longer count is given up for an estimate. */
   listMs: 2_000,
   readyMs: 1_500,
-  /** A verified credential is taken for good this long: how late a revocation may be. */
+  /** A verified credential is accepted for this long without a look-up: the longest delay of a revocation. */
   credentialMs: 5_000,
-  /** Older, and in use, it is looked up again while it is still taken: nobody waits for that. */
+  /** A credential in use that is older is looked up again in the background, while it is still accepted. */
   credentialRefreshMs: 2_500,
-  /** A key's last use is noted at most so often. */
+  /** The shortest interval between two writes of a key's last use. */
   keyTouchMs: 60_000,
-  /** Of a token's times, for clocks that differ. */
+  /** Tolerance for a token's times, because clocks differ. */
   tokenLeewayMs: 5_000,
   issuerAnswerMs: 3_000,
-  /** The issuer's keys are fetched again when they are older. */
+  /** Older keys of the issuer are fetched again. */
   issuerKeysMs: 600_000,
-  /** ... and at once for a key that nobody knows, but so long after the last time. */
+  /** An unknown key makes the node fetch at once, but not sooner than this after the last fetch. */
   issuerCooldownMs: 1_000,
-  /** So many tokens wait for that: others' keys are looked up meanwhile. */
+  /** Tokens that wait for such a fetch. It is below credentialLookUps, so API keys are still looked up meanwhile. */
   issuerWaiting: 16,
-  /** After a fetch that failed. */
+  /** Pause after a failed fetch. */
   issuerRetryMs: 2_000,
   stopMs: 8_000,
-  /** From first to last line of a receipt; each of its products waits no longer than an order does. */
+  /** Time for a whole receipt. Each of its products waits no longer than an order does. */
   receiptMs: 30_000,
-  /** What a client may ask to wait for an outcome. */
+  /** The longest wait for an outcome that a client may request. */
   preferredWaitMs: 60_000,
   headersMs: 10_000,
   requestMs: 30_000,
   keepAliveMs: 75_000,
-  /** A client that takes nothing of its reply for this long is cut off; longer than anybody waits for an answer. */
+  /**
+   * A client that reads nothing of its reply for this long is disconnected. It is longer than any wait for an answer.
+   */
   silenceMs: 90_000,
-  /** Discarding what is left of a refused body ends after this long, and the connection with it. */
+  /** The longest time to discard the rest of a refused body. Then the connection is closed. */
   drainMs: 2_000,
-  /** In a stop, headers that have begun to arrive may arrive for this long. */
+  /** During a stop, the time for headers that have begun to arrive. */
   stopHeadersMs: 1_000,
 
   // The gremlin.
@@ -169,17 +176,17 @@ export const limits = {
   gremlinJitterMs: 10_000,
   gremlinEvery: 1_000_000,
   gremlinForS: 3_600,
-  /** When it is not said how long. */
+  /** The duration when none is given. */
   gremlinForSDefault: 600,
-  /** Orders that it holds back after their clients have been answered. */
+  /** Orders that the gremlin holds back after their clients were answered. */
   gremlinLate: 20_000,
 
   // Retention.
-  /** Published records are kept this long on a broker that may forget what it acknowledged. */
+  /** How long published records are kept on a broker that may lose acknowledged messages. */
   keepPublishedMs: 3_600_000,
-  /** ... but no more than this many bytes of them. */
+  /** The most bytes of such published records. */
   keepPublishedBytes: 33_554_432,
-  /** What waits to be published is kept in the journal up to here; past it EVENTS has a gap, which is logged. */
+  /** The most bytes of unpublished records in the journal. Beyond it EVENTS gets a gap, which is logged. */
   keepUnpublishedBytes: 268_435_456,
   journalBytes: 1_073_741_824,
   /** Free room below journalBytes that only seals and claims may use. */

@@ -1,9 +1,9 @@
 /**
- * Money is a whole number of minor units (cents, yen, fils) of one currency; only the edge and the
- * read model show decimals.
+ * Money is a whole number of minor units (cents, yen, fils) of one currency. Only the edge and the read model show
+ * decimals.
  *
- * Law: a decimal is a text, made of the integer and read back into it digit by digit. A double holds 15 digits
- * of a decimal for certain, and an amount may have 16.
+ * Law: a decimal is a text, made from the integer and read back into it digit by digit. A double certainly holds only 15
+ * digits of a decimal, and an amount may have 16.
  */
 
 /** Currencies whose minor unit is not a hundredth (ISO 4217). */
@@ -37,8 +37,9 @@ const DIGITS: Readonly<Record<string, number>> = {
 };
 
 /**
- * The currencies of ISO 4217 that have a minor unit, as of 2025. A code that ISO withdraws stays: products are sold in
- * it. `Intl` is no source of them: it lacks some (CLF, UYW), has withdrawn ones, and differs by Node's version.
+ * The currencies of ISO 4217 that have a minor unit, as of 2025. A code that ISO withdraws stays in the list, because
+ * products are sold in it. `Intl` is no source: it lacks some codes (CLF, UYW), has withdrawn ones, and differs by
+ * Node's version.
  */
 const CURRENCIES: ReadonlySet<string> = new Set(
   `
@@ -58,16 +59,16 @@ export const isCurrency = (code: string): boolean => CURRENCIES.has(code);
 
 export const DEFAULT_CURRENCY = 'USD';
 
-/** No currency has more digits after the point. */
+/** The most digits after the point in any currency. */
 export const MOST_MINOR_DIGITS = 4;
 
 /** Digits after the point in amounts of this currency. */
 export const minorDigits = (currency: string): number => DIGITS[currency] ?? 2;
 
-/** Made beforehand: a power costs more than the rest of it. */
+/** Powers of ten, computed beforehand: a power costs more than the rest of the conversion. */
 const UNITS: readonly number[] = [1, 10, 100, 1_000, 10_000];
 
-/** Minor units as a JSON number, as JavaScript prints one: 1990 cents are 19.9. */
+/** Minor units as a JSON number, in JavaScript's form: 1990 cents are 19.9. */
 export function amountText(minor: number, currency: string): string {
   if (minor < 0) return `-${amountText(-minor, currency)}`;
   const digits = minorDigits(currency);
@@ -77,13 +78,13 @@ export function amountText(minor: number, currency: string): string {
   return `${(minor - rest) / unit}.${digits === 2 ? HUNDREDTHS[rest] : fractionText(rest, unit)}`;
 }
 
-/** The digits of rest / unit after the point, without the last zeros. */
+/** The digits of rest / unit after the point, without zeros at the end. */
 const fractionText = (rest: number, unit: number): string => `${unit + rest}`.slice(1).replace(/0+$/, '');
 
-/** Most currencies have hundredths. */
+/** Computed beforehand: most currencies have hundredths. */
 const HUNDREDTHS: readonly string[] = Array.from({ length: 100 }, (_, rest) => fractionText(rest, 100));
 
-/** Minor units as a decimal of always as many digits as the currency has, for stores and providers: 19.90. */
+/** Minor units as a decimal with all digits of the currency, for stores and providers: 19.90. */
 export function decimalText(minor: number, currency: string): string {
   const digits = minorDigits(currency);
   if (digits === 0) return String(minor);
@@ -93,7 +94,7 @@ export function decimalText(minor: number, currency: string): string {
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 
-/** The way back from both. Undefined when it is no decimal, has more digits than the currency, or leaves the safe range. */
+/** Reads both forms back. Undefined when the text is no decimal, has too many digits, or leaves the safe range. */
 export function minorOfText(decimal: string, currency: string): number | undefined {
   const [, sign, whole = '', fraction = ''] = DECIMAL.exec(decimal) ?? [];
   const digits = minorDigits(currency);
@@ -104,8 +105,8 @@ export function minorOfText(decimal: string, currency: string): number | undefin
 }
 
 /**
- * A JSON number as minor units; undefined when it has more digits than the currency, or more than a double is sure
- * to hold. The last bits, which a client's arithmetic leaves behind (0.1 + 0.2), are no digits.
+ * A JSON number as minor units. Undefined when it has more digits than the currency, or more than a double certainly
+ * holds. An error in the last bits from a client's arithmetic (0.1 + 0.2) does not count as digits.
  */
 export function toMinor(decimal: number, currency: string): number | undefined {
   const scaled = decimal * (UNITS[minorDigits(currency)] ?? 1);
@@ -114,14 +115,14 @@ export function toMinor(decimal: number, currency: string): number | undefined {
   return Math.abs(scaled - minor) <= lastBits && isSure(decimal, minor) ? minor : undefined;
 }
 
-/** Of a minor unit. */
+/** The largest error that counts as last bits, as a part of a minor unit. */
 const MOST_LAST_BITS = 0.01;
 const SURE = 1e15;
 
 const isSure = (decimal: number, minor: number): boolean =>
   Number.isSafeInteger(minor) && (Number.isInteger(decimal) || Math.abs(minor) < SURE);
 
-/** A decimal of at most MOST_MINOR_DIGITS as a whole number: so decimals compare, whatever their currencies. */
+/** A decimal of at most MOST_MINOR_DIGITS as a whole number, so decimals of different currencies compare. */
 export function comparable(decimal: string): bigint {
   const [whole = '', fraction = ''] = decimal.split('.');
   return BigInt(whole + fraction.padEnd(MOST_MINOR_DIGITS, '0'));

@@ -1,11 +1,11 @@
 /**
- * Who asks, and what they may. The whole of it, pure; http/auth/auth.ts finds out who it is.
+ * Who makes a request, and what this caller may do. All rules are pure functions; http/auth/auth.ts finds the principal.
  *
  *  A1. `admin` implies every scope.
- *  A2. A principal with a user is a customer: nothing that belongs to another user exists for it. One
- *      without is a service, which sees all.
- *  A3. What takes a service (`service:`) no customer may do, whatever its scopes.
- *  A4. Two callers never meet under one idempotency key (`callerOf`, `serviceOf`).
+ *  A2. A principal with a user is a customer: data of other users does not exist for it. A principal without a user is a
+ *      service, which sees all data.
+ *  A3. An operation for services (`service:`) is closed to customers, whatever their scopes.
+ *  A4. Two callers never share an idempotency key (`callerOf`, `serviceOf`).
  */
 import { type UserId, userId } from './ids.js';
 
@@ -20,22 +20,22 @@ export interface Principal {
 }
 
 /**
- * What an operation takes: nothing; any valid credential; a scope; a scope of a service.
- * `told`: nothing, but who has a valid credential is told more.
+ * What an operation requires: nothing; any valid credential; a scope; a scope of a service.
+ * `told`: nothing, but a caller with a valid credential gets a longer reply.
  */
 export type Demand = 'none' | 'told' | 'any' | Scope | `service:${Scope}`;
 
-/** Everybody, while AUTH is off. */
+/** Every caller, while AUTH is off. */
 export const ANYONE: Principal = { subject: '', userId: undefined, scopes: new Set(['admin']) };
 
-/** Who has shown nothing: a user that nobody can be, so nothing exists for it. */
+/** A caller without a credential. It has a user that nobody can be, so no data exists for it. */
 export const NOBODY: Principal = { subject: 'nobody', userId: userId(''), scopes: new Set() };
 
 export const isScope = (word: string): word is Scope => SCOPES.some((scope) => scope === word);
 
 const has = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
 
-/** What keeps a principal from an operation; undefined: nothing. */
+/** What the principal lacks for an operation; undefined when nothing. */
 export function lacks(principal: Principal, demand: Demand): Lack | undefined {
   if (demand === 'none' || demand === 'told' || demand === 'any') return undefined;
   const isForService = demand.startsWith('service:');
@@ -46,19 +46,19 @@ export function lacks(principal: Principal, demand: Demand): Lack | undefined {
 
 type Lack = { readonly kind: 'scope'; readonly scope: Scope } | { readonly kind: 'service' };
 
-/** Whether what belongs to this user exists for the principal (principal.A2). */
+/** Whether data of this user exists for the principal (principal.A2). */
 export const sees = ({ userId }: Principal, owner: UserId): boolean => userId === undefined || userId === owner;
 
 /**
- * Whom an idempotency key counts for (principal.A4). All credentials of a customer are one caller: by a key or by a
- * token, it may read and change exactly the orders of its user, so what it repeats under the other one must not
- * happen twice. '' while AUTH is off.
+ * The caller to whom an idempotency key belongs (principal.A4). All credentials of a customer are one caller: each
+ * reads and changes exactly the orders of its user. So a request repeated with another credential must not have its
+ * effect twice. '' while AUTH is off.
  */
 export const callerOf = ({ userId, subject }: Principal): string => (userId === undefined ? subject : `user:${userId}`);
 
 /**
- * The same beside an order's user, who stands in the order: nothing is added for a customer, who orders for
- * itself alone, so its keys stay good when AUTH is turned on. A service acts for many users and must meet
- * neither them nor another service.
+ * The part of a caller that is not the order's user. It is empty for a customer, who orders only for itself, so its keys
+ * stay valid when AUTH is turned on. A service acts for many users: its keys must differ from theirs, and from the keys
+ * of other services.
  */
 export const serviceOf = ({ userId, subject }: Principal): string => (userId === undefined ? subject : '');

@@ -1,13 +1,12 @@
 /**
- * Every actor on one page: its id, the commands it takes, the events that happen to it, and the
- * refusals it answers with.
+ * Every actor on one page: its id, its commands, its events and its refusals.
  *
  *   order    OrderId     runs one order's state machine            order.ts
  *   product  ProductId   serialises one product's stock            inventory.ts
  *
  * Commands come from an edge (`place`, the acts, `receive`, `adjust`), from the runtime (`timeOut`, `sendLate`,
- * `paymentAnswered`, `closeAct`, `fill`), or from another actor; the last kind are letters. Events and letters are
- * stored in the journal: their shapes change only by addition.
+ * `paymentAnswered`, `closeAct`, `fill`), or from another actor. A command from another actor is a letter. Events and
+ * letters are stored in the journal: their shapes change only by addition.
  */
 import type { Address, OrderId, ProductId, UserId, WriteId } from './ids.js';
 
@@ -15,10 +14,10 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 // ---------------------------------------------------------------- order
 
-/** What a client asked for, normalised: one line a product, ids as text. */
+/** The content of a client's request, normalised: one line per product, ids as text. */
 export interface OrderContent {
   readonly user: UserId;
-  /** The client sent its user id as a number; echoed so. */
+  /** The client sent its user id as a number, and gets it back as a number. */
   readonly userIsNumber: boolean;
   readonly lines: readonly Line[];
   readonly currency?: string;
@@ -36,7 +35,7 @@ export type HoldAnswer =
       readonly answer: 'held';
       readonly unitPrice: number;
       readonly currency: string;
-      /** How much of it is promised beyond what is in stock. */
+      /** The part of the quantity that is promised and not in stock. */
       readonly backordered?: number;
     }
   | {
@@ -52,11 +51,15 @@ export type HoldAnswer =
 export type PaymentOperation = 'authorize' | 'capture' | 'void' | 'refund';
 export type PaymentOutcome = 'authorized' | 'declined' | 'captured' | 'voided' | 'refunded';
 
-/** The name of a request to change an order, and its content: remembered with its effect, so that a repeat changes nothing. */
+/**
+ * The key and the content of a request to change an order. The order remembers both, so that a repeat changes nothing.
+ */
 export interface Act {
   readonly ref: WriteId;
   readonly fingerprint: string;
-  /** Where more than one: how many events were decided with it, its own first. Its first answer is the order after them. */
+  /**
+   * How many events were decided with the act, its own first; absent for one. Its first answer is the order after them.
+   */
   readonly events?: number;
 }
 
@@ -68,7 +71,9 @@ export interface Line {
 /** Statuses as clients know them. */
 export type OrderStatus = 'pending' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled' | 'failed';
 
-/** What a person asks of an order that stands. No lines means everything that is left; given ones are one a product. */
+/**
+ * A person's request to change a placed order. No lines means everything that is left; given lines are one per product.
+ */
 export type OrderAct =
   | { readonly type: 'cancel'; readonly act: Act; readonly reason?: string }
   | {
@@ -85,19 +90,19 @@ export type OrderAct =
       readonly lines?: readonly Line[];
       readonly reason?: string;
     }
-  /** Put in stock again, unless it is said not to be. */
+  /** The goods go into stock again, unless `restock` is false. */
   | { readonly type: 'receiveReturn'; readonly act: Act; readonly returned: string; readonly restock?: boolean }
-  /** No amount means all that is left; minor units. */
+  /** Minor units. No amount means everything that is left. */
   | { readonly type: 'refund'; readonly act: Act; readonly minor?: number; readonly reason?: string }
   | { readonly type: 'extendHold'; readonly act: Act }
-  /** To that status as a whole: a shipment, a delivery or a cancellation of everything. */
+  /** Moves the whole order to a status: ships, delivers or cancels everything. */
   | { readonly type: 'move'; readonly act: Act; readonly to: OrderStatus };
 
 export type OrderCommand =
   | { readonly type: 'place'; readonly content: OrderContent; readonly correlation: string }
   /** Several answers that arrive together are one command. */
   | { readonly type: 'holdsAnswered'; readonly answers: readonly HoldAnswer[] }
-  /** What was short when it was held has come in. */
+  /** Stock has come in for backordered lines. */
   | { readonly type: 'stockArrived'; readonly lines: readonly Line[] }
   | {
       readonly type: 'paymentAnswered';
@@ -105,10 +110,10 @@ export type OrderCommand =
       readonly ref: string;
       readonly outcome: PaymentOutcome;
     }
-  /** The time of the holds that were sent late has come. */
+  /** Now the holds that were kept back are to be sent. */
   | { readonly type: 'sendLate' }
   | { readonly type: 'timeOut' }
-  /** An act under a client's key was refused, or had nothing to do: its key is answered for good. */
+  /** An act under a client's key was refused or had nothing to do. From now on every repeat gets this answer. */
   | { readonly type: 'closeAct'; readonly act: Act; readonly refused?: OrderRefusal }
   | OrderAct;
 
@@ -125,11 +130,11 @@ export type OrderEvent =
       readonly type: 'placed';
       readonly content: OrderContent;
       readonly correlation: string;
-      /** Holds that are sent later, by so many milliseconds: somebody plays gremlin. */
+      /** The gremlin delays the holds of these products. */
       readonly late?: { readonly products: readonly ProductId[]; readonly delayMs: number };
     }
   | { readonly type: 'late_sent' }
-  /** Some lines are answered, others not yet; or, after a failure, an answer came late and what it held is given back. */
+  /** Some lines are answered, others not yet. After a failure: an answer came late, and its hold is given back. */
   | { readonly type: 'answered'; readonly answers: readonly HoldAnswer[] }
   /** The last lines are answered, and every line is held. */
   | {
@@ -139,18 +144,18 @@ export type OrderEvent =
       readonly total: number;
     }
   | { readonly type: 'hold_extended'; readonly act: Act }
-  /** The provider has promised the money; `captured` when it has moved as well. */
+  /** The provider has authorized the charge; `captured` when the money has moved as well. */
   | { readonly type: 'paid'; readonly captured: boolean; readonly captureOn?: 'ship' }
   | { readonly type: 'confirmed' }
   | { readonly type: 'captured' }
-  /** The provider would not move the money that it had promised. */
+  /** The provider did not capture a charge that it had authorized. */
   | { readonly type: 'capture_failed' }
   | {
       readonly type: 'failed';
       readonly reason: FailureReason;
       readonly answers: readonly HoldAnswer[];
       readonly shortages: readonly Shortage[];
-      /** A provider may hold money for it: it must be told to let go. */
+      /** A provider may have authorized the charge: it must be voided. */
       readonly voidOwed: boolean;
     }
   | { readonly type: 'voided' }
@@ -184,21 +189,24 @@ export type OrderEvent =
       readonly id: string;
       readonly minor: number;
       readonly currency: string;
-      /** None where the order itself decided it: a cancellation, or the return that it names. */
+      /** Absent when the order itself decided the refund: by a cancellation, or by the return that `returned` names. */
       readonly act?: Act;
       readonly returned?: string;
       readonly reason?: string;
     }
   | { readonly type: 'refunded'; readonly id: string }
   | { readonly type: 'refund_failed'; readonly id: string }
-  /** An act was refused, or had nothing to do. Nothing changes; only the answer is remembered under its key. */
+  /**
+   * An act was refused or had nothing to do. Nothing changes; the order only remembers the answer under the act's key.
+   */
   | { readonly type: 'act_answered'; readonly act: Act; readonly refused?: OrderRefusal };
 
 /**
  * `other_body`: the same key with another request. `not_yours`: the id belongs to another user's order.
- * `illegal_transition`: not from where the order stands. `more_than_ordered`, `more_than_shipped`, `more_than_paid`:
- * beyond what is left. `backordered`: not in stock yet. `done_otherwise`: what stands has another content.
- * `changed`: it does not stand at the version asked for. `too_many_acts`: the order remembers no more of them.
+ * `illegal_transition`: not allowed from the present status. `more_than_ordered`, `more_than_shipped`,
+ * `more_than_paid`: more than is left. `backordered`: not in stock yet. `done_otherwise`: it was done before with
+ * another content. `changed`: the order does not have the requested version. `too_many_acts`: the order can remember no
+ * more acts.
  */
 export type OrderRefusal =
   | 'other_body'
@@ -220,18 +228,21 @@ export type OrderRefusal =
 export interface ReceiveCommand {
   readonly type: 'receive';
   readonly ref: WriteId;
-  /** Of the whole request, so that the same key with another body is refused. */
+  /** The fingerprint of the whole request, so that the same key with another body is refused. */
   readonly fingerprint: string;
   readonly name: string;
   /** Minor units. */
   readonly unitPrice: number;
   readonly currency: string;
   readonly quantity: number;
-  /** As it stands where it is not said. */
+  /** Absent: the product's setting does not change. */
   readonly backorders?: Backorders;
 }
 
-/** Whether orders may take more than there is, and how much of it at most; no limit but that of stock where none is said. */
+/**
+ * Whether orders may take more than is in stock, and how much at most in sum. Without `limit` only limits.stock bounds
+ * it.
+ */
 export interface Backorders {
   readonly allowed: boolean;
   readonly limit?: number;
@@ -251,11 +262,11 @@ export type ProductCommand =
   | { readonly type: 'hold'; readonly order: OrderId; readonly quantity: number; readonly currency?: string }
   | { readonly type: 'release'; readonly order: OrderId; readonly quantity: number }
   | { readonly type: 'commit'; readonly order: OrderId; readonly quantity: number }
-  /** An order that was committed is cancelled: what it took comes back, what it waits for is forgotten. */
+  /** A committed order is cancelled: its goods come back, and its backorder ends. */
   | { readonly type: 'uncommit'; readonly order: OrderId; readonly quantity: number }
-  /** Sent back by its buyer and put in stock again; `no` counts these within the order. */
+  /** The buyer's goods go into stock again; `no` counts such returns within the order. */
   | { readonly type: 'return'; readonly order: OrderId; readonly quantity: number; readonly no: number }
-  /** There is stock, and orders wait for it: so many of them are given something at once. */
+  /** There is stock, and orders wait for it: gives stock to at most `most` of them. */
   | { readonly type: 'fill'; readonly most?: number };
 
 export type ProductEvent =
@@ -276,14 +287,14 @@ export type ProductEvent =
       readonly delta: number;
       readonly reason: string;
     }
-  /** `no` from 2: what the order had waited for. */
+  /** `no` from 2: stock for which the order had waited. */
   | { readonly type: 'held'; readonly order: OrderId; readonly quantity: number; readonly no?: number }
   | { readonly type: 'released'; readonly order: OrderId; readonly quantity: number }
   | { readonly type: 'committed'; readonly order: OrderId; readonly quantity: number; readonly no?: number }
   | { readonly type: 'returned'; readonly order: OrderId; readonly quantity: number; readonly no: number }
-  /** Promised beyond what is in stock. */
+  /** The order waits for a quantity that is not in stock. */
   | { readonly type: 'backordered'; readonly order: OrderId; readonly quantity: number }
-  /** The order waits for it no more. */
+  /** The order no longer waits for this quantity. */
   | { readonly type: 'unbackordered'; readonly order: OrderId; readonly quantity: number };
 
 /** `currency_fixed`: a product's currency never changes. `below_held`: stock would fall below what is held. */
@@ -299,7 +310,7 @@ export type ActorEvent =
   | { readonly of: Extract<Address, { kind: 'order' }>; readonly event: OrderEvent }
   | { readonly of: Extract<Address, { kind: 'product' }>; readonly event: ProductEvent };
 
-/** What a `decide` answers: what happened and whom to tell, or why not. */
+/** The result of a `decide`: events and letters, or a refusal. */
 export type Decision<Event, Refusal extends string> =
   | { readonly events: readonly Event[]; readonly letters: readonly Letter[] }
   | { readonly refused: Refusal };

@@ -1,15 +1,15 @@
 /**
- * A map that holds no more than it may and forgets what was not used lately.
+ * A map of bounded weight that forgets the entries that were not used lately.
  *
- * Two generations: what is used moves into the young one; when that is half of all there may be, it becomes
- * the old one, and what was still old is forgotten. So each call costs the same, however much is held.
+ * It has two generations. A used entry moves into the young one. When the young one has half of the allowed weight, it
+ * becomes the old one, and the entries of the former old one are forgotten. So each call costs the same at any size.
  */
 export class Recent<Key, Value> {
   private young = new Map<Key, Value>();
   private old = new Map<Key, Value>();
   private youngWeight = 0;
 
-  /** @param most of the weights of everything held; what alone weighs more than half of it is not kept. */
+  /** @param most the allowed sum of weights. A value that alone weighs more than half of it is not kept. */
   constructor(
     private readonly most: number,
     private readonly weigh: (value: Value) => number = () => 1,

@@ -1,34 +1,36 @@
 /**
- * The words of a text, as a search knows them: of what is stored and of what is asked alike, and nowhere else. So
- * both sides agree on every letter, whatever the database's locale knows.
+ * Splits a text into search words. Stored texts and search texts both go through this file alone. So both sides agree on
+ * every letter, whatever the database's locale is.
  *
- * A text is compared without case (Unicode's full case folding: `ß` is `ss`), without diacritics, and in
- * compatibility form (NFKC: `ﬁ` is `fi`), and split at whatever is no letter, digit or mark.
+ * A text is compared without case (Unicode's full case folding: `ß` is `ss`), without diacritics, and in compatibility
+ * form (NFKC: `ﬁ` is `fi`). It is split at every character that is no letter, digit or mark.
  */
 import type { Json } from './protocol.js';
 
-/** A word is cut behind so many characters. */
+/** A longer word is cut to this many characters. */
 const WORD_CHARS = 64;
 
 const ASCII = /^[\0-\x7f]*$/;
 const ASCII_WORDS = /[0-9a-z]+/g;
 const BETWEEN = /[^\p{L}\p{N}\p{M}]+/gu;
-/** What may be left out: diacritics of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones, signs of how to draw. */
+/**
+ * Removed: diacritics of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic letters, variation selectors.
+ */
 const LEFT_OUT =
   /[\u0300-\u036f]|[\u0483-\u0487]|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]|[\u064b-\u065f]|\u0670|[\u1ab0-\u1aff]|[\u1dc0-\u1dff]|[\u20d0-\u20ff]|[\ufe20-\ufe2f]|\p{Variation_Selector}/gu;
-/** Of nothing before them. */
+/** Marks at a word's start, which belong to no letter. */
 const LEADING_MARKS = /^\p{M}+/u;
-/** Letters with a stroke, which Unicode does not take apart, and the sigma that JavaScript puts at a word's end. */
+/** Letters with a stroke, which Unicode does not decompose, and the final sigma that toLowerCase makes. */
 const STROKES = /[øłđħŧς]/g;
 const PLAIN: Readonly<Record<string, string>> = { ø: 'o', ł: 'l', đ: 'd', ħ: 'h', ŧ: 't', ς: 'σ' };
 
-/** In their order, as often as they come. */
+/** The words of the text in their order, with repeats. */
 export function wordsOf(text: string): string[] {
   const words = ASCII.test(text) ? (text.toLowerCase().match(ASCII_WORDS) ?? []) : foldedWords(text);
   return words.some((word) => word.length > WORD_CHARS) ? words.map(cut) : words;
 }
 
-/** What is said of an order in words. */
+/** The texts of an order that a search looks at. */
 interface OrderTexts {
   readonly id: string;
   readonly user: string;
@@ -36,7 +38,7 @@ interface OrderTexts {
   readonly shippingAddress: Json | undefined;
   readonly billingAddress: Json | undefined;
   readonly notes: string | undefined;
-  /** Ids and names. */
+  /** The id and the name of each product. */
   readonly products: readonly (readonly [string, string | undefined])[];
 }
 
@@ -55,8 +57,8 @@ export function orderWords(order: OrderTexts): Set<string> {
 // ---------------------------------------------------------------- machinery
 
 /**
- * A sign that stands for letters (`№`, `™`, `㎏`) is a word of its own. Twice through both cases: a capital may have
- * other small letters than it came from.
+ * A sign that stands for letters (`№`, `™`, `㎏`) is a word of its own. The case is folded twice: a small letter may
+ * change when it is made large and small again.
  */
 function foldedWords(text: string): string[] {
   const apart = text.normalize('NFC').replace(BETWEEN, ' $& ');
@@ -74,7 +76,7 @@ const bothCases = (text: string): string => text.normalize('NFKD').toUpperCase()
 
 const cut = (word: string): string => Array.from(word).slice(0, WORD_CHARS).join('');
 
-/** The values of an address; its fields' names are no words of the order. */
+/** Collects the values of an address. The names of its fields are no words of the order. */
 function valuesIn(json: Json | undefined, texts: string[]): void {
   if (json === undefined || json === null) return;
   if (typeof json !== 'object') texts.push(String(json));

@@ -34,7 +34,10 @@ export interface Flush {
   readonly bytes: number;
 }
 
-/** Takes the changes out of the world. @param everyPartition writes all partition rows, also unchanged ones: once after each claim. */
+/**
+ * Takes the changes out of the world.
+ * @param everyPartition writes all partition rows, also unchanged ones: once after each claim.
+ */
 export function collectFlush(
   world: World,
   journal: JournalId,

@@ -48,7 +48,10 @@ export class LookUps {
     return { number: ++this.number, orders: [...orders], writes: [...writes] };
   }
 
-  /** Takes the items that waited for this answer. None, when it answers another query than the one under way (lookups.L1). */
+  /**
+   * Takes the items that waited for this answer. None, when it answers another query than the one under way
+   * (lookups.L1).
+   */
   take(number: number): readonly Waiting[] {
     if (number !== this.number || this.underWay === undefined) return [];
     const items = this.underWay;

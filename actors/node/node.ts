@@ -393,7 +393,9 @@ export class Node {
     return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
   }
 
-  /** Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true. */
+  /**
+   * Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true.
+   */
   private isKnown(id: OrderId): boolean {
     return this.world.orders.has(id) || !this.storedOrders.mayHave(id);
   }

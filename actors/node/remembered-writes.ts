@@ -35,7 +35,10 @@ export class Writes {
     }
   }
 
-  /** The earlier answer to this write. A request refused for one product is refused for all its products that are not done. */
+  /**
+   * The earlier answer to this write. A request refused for one product is refused for all its products that are not
+   * done.
+   */
   find({ ref, product, fingerprint, oldFingerprint, corrects }: SentWrite, lookedUp: readonly AnsweredWrite[]): Prior {
     let refused: Exclude<Prior, string> | undefined;
     let isDone = false;

@@ -55,7 +55,9 @@ export class StoredOrders {
     return new Map(this.filters);
   }
 
-  /** stored-orders.B1: all ids stored when the reading began have been added. Partitions joined later are not complete. */
+  /**
+   * stored-orders.B1: all ids stored when the reading began have been added. Partitions joined later are not complete.
+   */
   complete(reading: Reading): void {
     for (const [partition, joined] of reading) if (this.filters.get(partition) === joined) joined.isComplete = true;
   }
@@ -141,7 +143,9 @@ function mixed(hash: number, by: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** The first six words take five bits each of one number. The last two take theirs from a mix with the block's place. */
+/**
+ * The first six words take five bits each of one number. The last two take theirs from a mix with the block's place.
+ */
 const bitOf = (bits: number, place: number, i: number): number =>
   i < 6
     ? 1 << ((bits >>> (5 * i)) & 31)

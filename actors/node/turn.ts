@@ -127,7 +127,10 @@ export class Turn {
     return this.cascades.length === 0 && this.seen.size === 0 && this.refused.length === 0;
   }
 
-  /** Decides one command and everything that it leads to. @param arrived the numbered letter that brought it, if any. */
+  /**
+   * Decides one command and everything that it leads to.
+   * @param arrived the numbered letter that brought it, if any.
+   */
   handle(first: Letter, correlation: string, arrived?: NumberedLetter): Handled {
     const before: Before[] = [];
     const applied: Applied[] = [];

@@ -165,7 +165,9 @@ export function evolveOrderBy(state: OrderState, events: readonly OrderEvent[], 
 
 // ---------------------------------------------------------------- machinery
 
-/** Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order. */
+/**
+ * Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order.
+ */
 const copyOf = (order: OrderState): Draft => ({
   id: order.id,
   version: order.version,

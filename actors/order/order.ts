@@ -139,7 +139,9 @@ export interface OrderState {
 
 /** What a decision may know besides the state. It comes in with the turn. */
 export interface OrderContext {
-  /** The answer of a provider that is a pure function of the order. Undefined, or an undefined result: it must be asked. */
+  /**
+   * The answer of a provider that is a pure function of the order. Undefined, or an undefined result: it must be asked.
+   */
   readonly instantPayment?: ((order: OrderId) => 'authorized' | 'declined' | undefined) | undefined;
   readonly captureOn?: Life['captureOn'] | undefined;
   /** The delay of a hold, which the gremlin sets; 0 normally. */

@@ -25,7 +25,9 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
 
-/** `not_charged`: the order costs nothing, or ended before a provider could have been asked. No provider will be asked. */
+/**
+ * `not_charged`: the order costs nothing, or ended before a provider could have been asked. No provider will be asked.
+ */
 export type ShownPaymentStatus = PaymentStatus | 'not_charged';
 
 export const PAYMENT_STATUSES: readonly ShownPaymentStatus[] = [

@@ -1,17 +1,17 @@
-/** API keys, as they are stored. Types alone; what a port promises is held by its contract suite. */
+/** API keys as they are stored. Types only; a contract suite tests each promise. */
 import type { UserId } from '../ids.js';
 import type { Scope } from '../principal.js';
 
-/** What is remembered of an API key: never the key. */
+/** What is stored of an API key: never the key itself. */
 export interface ApiKey {
-  /** Stands in the key itself, for people and for revoking. */
+  /** A part of the key itself, for people and for revoking. */
   readonly id: string;
   readonly hash: string;
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Undefined: a service, which sees all. */
+  /** Undefined for a service, which sees all data. */
   readonly userId: UserId | undefined;
-  /** The id of the first of the keys that replaced one another: to idempotency they are one caller. */
+  /** The id of the first key in a series of replaced keys. All keys of the series are one caller for idempotency. */
   readonly caller: string;
   readonly createdAt: number;
   readonly expiresAt: number | undefined;
@@ -20,14 +20,14 @@ export interface ApiKey {
 }
 
 export interface ApiKeys {
-  /** Rejects when there is one with this id or hash. */
+  /** Rejects when a key with this id or hash exists. */
   create(key: ApiKey): Promise<void>;
-  /** Also one that is expired or revoked. */
+  /** Finds expired and revoked keys too. */
   find(hash: string): Promise<ApiKey | undefined>;
   /** Newest first, at most limits.listedKeys. */
   list(): Promise<readonly ApiKey[]>;
-  /** Answers the key as it then is; the first revocation stands. Undefined: there is none. */
+  /** Returns the key after the call; the first revocation keeps its time. Undefined when there is no such key. */
   revoke(id: string, at: number): Promise<ApiKey | undefined>;
-  /** It was used; an earlier time changes nothing. */
+  /** Stores the time of the key's use; an earlier time changes nothing. */
   touch(id: string, at: number): Promise<void>;
 }

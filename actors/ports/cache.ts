@@ -1,8 +1,8 @@
-/** A cache that may forget. Types alone; what a port promises is held by its contract suite. */
+/** A cache that may forget. Types only; a contract suite tests each promise. */
 
 /**
- * Remembers texts for a while, or does not: whoever asks can do without, and checks what it gets, since
- * others may have written there. Never rejects; each call ends within limits.cacheCallMs.
+ * Keeps texts for a while, or loses them. A caller must manage without the cache, and must check each text, since others
+ * may have written it. Never rejects; each call ends within limits.cacheCallMs.
  */
 export interface Cache {
   get(key: string): Promise<string | undefined>;

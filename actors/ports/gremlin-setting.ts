@@ -1,7 +1,6 @@
 /**
- * What the gremlin can be told: whom to trouble, how, and how often. It is there to show that nothing is
- * lost, doubled or wrong while a part of the system misbehaves; it changes how and when things are carried,
- * never what is decided.
+ * The settings of the gremlin: which part of the system it troubles, how, and how often. It shows that nothing is lost,
+ * doubled or wrong while a part misbehaves. It changes how and when messages are carried, never what is decided.
  */
 
 export const GREMLIN_TARGETS = ['inventory', 'order', 'payment', 'storage', 'bus'] as const;
@@ -13,41 +12,41 @@ export type GremlinKind = (typeof GREMLIN_KINDS)[number];
 export interface GremlinRule {
   readonly target: GremlinTarget;
   readonly kind: GremlinKind;
-  /** Every n-th that is asked, exactly, ... */
+  /** Troubles exactly every n-th call. Either `every` or `probability` is set. */
   readonly every?: number;
-  /** ... or each with this chance. One of the two is there. */
+  /** Troubles each call with this probability. */
   readonly probability?: number;
   readonly delayMs: number;
-  /** Up to so much is added to the delay. */
+  /** A random addition to the delay, up to this. */
   readonly jitterMs: number;
 }
 
 export interface GremlinSetting {
-  /** The first that hits decides. */
+  /** The first rule that hits decides. */
   readonly rules: readonly GremlinRule[];
   /** The same seed makes the same decisions, node by node. */
   readonly seed: number;
 }
 
-/** A setting as the one switch has it: times by the switch's clock. */
+/** A setting as it is stored in the switch. Times are by the switch's clock. */
 export interface GremlinStanding {
-  /** Of this switching on. */
+  /** Identifies this activation. */
   readonly id: string;
   readonly setting: GremlinSetting;
   /** Wall clock, milliseconds. */
   readonly since: number;
   readonly until: number;
-  /** What was left of it when it was read. */
+  /** The time left when the setting was read. */
   readonly restMs: number;
 }
 
-/** What is done to one call. */
+/** The trouble for one call. */
 export interface Bite {
   readonly kind: GremlinKind;
   readonly delayMs: number;
 }
 
-/** What one node's gremlin did under the setting it has, or had last. */
+/** What one node's gremlin did under its present setting, or its last one. */
 export interface GremlinStatus {
   readonly enabled: boolean;
   readonly standing: GremlinStanding | undefined;

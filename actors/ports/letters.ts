@@ -1,7 +1,7 @@
-/** How letters travel between partitions. Types alone; what a port promises is held by its contract suite. */
+/** How letters travel between partitions. Types only; a contract suite tests each promise. */
 import type { Letter } from '../protocol.js';
 
-/** A letter that crosses from one partition to another under a number of its channel. */
+/** A letter from one partition to another, with a number in its channel. */
 export interface NumberedLetter {
   readonly from: number;
   readonly to: number;
@@ -18,7 +18,7 @@ export interface Confirmation {
   readonly upTo: number;
 }
 
-/** Carries letters and their confirmations between partitions; may lose, repeat and reorder them. */
+/** Carries letters and confirmations between partitions. It may lose, repeat and reorder them. */
 export interface Post {
   send(letters: readonly NumberedLetter[]): void;
   confirm(confirmation: Confirmation): void;

@@ -1,6 +1,6 @@
-/** The commit point: a log that grows by compare-and-set. Types alone; what a port promises is held by its contract suite. */
+/** The commit point: a log that grows by compare-and-set. Types only; a contract suite tests each promise. */
 
-/** Grows within a log, with gaps; 0 stands before the first record. */
+/** Positions of a log grow, with gaps; 0 is before the first record. */
 export type Position = number;
 
 export interface Entry {
@@ -12,14 +12,17 @@ export type Appended =
   | { readonly kind: 'appended'; readonly position: Position }
   /** `after` is not the log's highest position ever. Nothing was stored by this call. */
   | { readonly kind: 'conflict' }
-  /** No room. Nothing was stored. */
+  /** The log has no room. Nothing was stored. */
   | { readonly kind: 'full' };
 
-/** The one commit point. */
+/** The only commit point: an appended record is true. */
 export interface Log {
-  /** Stores the record if `after` is the log's highest position ever, also after a trim. `urgent` records (seals, claims) may use the room kept free for them. */
+  /**
+   * Stores the record if `after` is the log's highest position ever, also after a trim. `urgent` records (seals, claims)
+   * may use the reserved room.
+   */
   append(log: string, after: Position, record: string, options?: { readonly urgent?: boolean }): Promise<Appended>;
-  /** The next records after a position, in order, at most a page; empty at the end. */
+  /** The next records after a position, in order, at most one page; empty at the end. */
   read(log: string, after: Position): Promise<readonly Entry[]>;
   /** Removes records up to and including the position, but never the last one. */
   trim(log: string, upTo: Position): Promise<void>;

@@ -1,4 +1,4 @@
-/** What the edge asks of the owners of orders and products. Types alone; what a port promises is held by its contract suite. */
+/** The requests of the edge to the owners of orders and products. Types only; a contract suite tests each promise. */
 import type { OrderId, ProductId, UserId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
@@ -11,11 +11,11 @@ import type {
   ReceiveCommand,
 } from '../protocol.js';
 
-/** Not a no: what was asked may still come to be, unless nobody was asked. */
+/** No refusal: the request may still have its effect, unless no owner got it. */
 export interface NoAnswer {
   readonly kind: 'unavailable';
   readonly why: string;
-  /** Nobody was there to be asked: nothing was done, and `why` is a sentence that a client may read. */
+  /** No owner got the request: nothing was done, and `why` is a sentence that a client may read. */
   readonly absent?: boolean;
 }
 
@@ -23,18 +23,18 @@ export interface PlaceRequest {
   readonly order: OrderId;
   readonly content: OrderContent;
   readonly correlation: string;
-  /** Drawn at random by this process just now: no look-up is needed. */
+  /** This process has just drawn the id at random: no look-up is needed. */
   readonly fresh: boolean;
-  /** Answered as soon as it is durable, decided or not. */
+  /** The client wants a reply as soon as the order is durable, decided or not. */
   readonly impatient?: boolean | undefined;
-  /** The client's key, where it may be the id of one of the caller's imported orders. */
+  /** The client's key, when it may be the id of one of the caller's imported orders. */
   readonly alias?: OrderId | undefined;
 }
 
 export type PlaceReply =
-  /** The order as it was decided, in every repeat as well. `repeat`: it stood already when it was asked for. */
+  /** The order as it was decided, for every repeat too. `repeat`: the order existed before this request. */
   | { readonly kind: 'outcome'; readonly state: OrderState; readonly repeat: boolean }
-  /** The wait is over, the order is durable and goes on. */
+  /** The wait is over; the order is durable and its work continues. */
   | { readonly kind: 'pending'; readonly state: OrderState }
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' }
   | NoAnswer;
@@ -43,27 +43,27 @@ export interface ActRequest {
   readonly order: OrderId;
   readonly command: OrderAct;
   readonly correlation: string;
-  /** Only an order at one of these versions is changed. */
+  /** Change the order only if it has one of these versions. */
   readonly ifVersions?: readonly number[];
-  /** An order at one of these versions is not changed. */
+  /** Do not change the order if it has one of these versions. */
   readonly unlessVersions?: 'any' | readonly number[];
-  /** Whose orders are seen: another's is as if there were none. */
+  /** Only orders of this user exist for the request. */
   readonly user?: UserId;
-  /** It bears no key of a client's: nobody can repeat it, and a no needs no memory. */
+  /** The request has no client's key: nobody can repeat it, so a refusal need not be remembered. */
   readonly fresh?: boolean;
-  /** What an older version made of the same request where it has another fingerprint today. */
+  /** The fingerprint that an older version gave to the same request, when it differs from today's. */
   readonly oldFingerprint?: string | undefined;
 }
 
 export type ActReply =
-  /** `repeat`: this very request had its effect before. */
+  /** `repeat`: this same request had its effect before. */
   | { readonly kind: 'done'; readonly state: OrderState; readonly repeat: boolean }
   | {
       readonly kind: 'refused';
       readonly refusal: OrderRefusal | 'too_large' | 'broken';
-      /** As it stands; undefined where there is none to be seen. */
+      /** The present state; undefined when the caller can see no such order. */
       readonly state: OrderState | undefined;
-      /** This very request was refused so before. */
+      /** This same request got this refusal before. */
       readonly repeat?: boolean;
     }
   | NoAnswer;
@@ -74,7 +74,7 @@ export interface StockRequest {
   readonly correlation: string;
   readonly fresh: boolean;
   readonly oldFingerprint?: string | undefined;
-  /** May put right what was refused under the same name: another content is then no other request. */
+  /** The write may correct a refused one: under the same ref, another content is then not refused as `other_body`. */
   readonly corrects?: boolean;
 }
 
@@ -84,20 +84,20 @@ export type StockReply =
       readonly kind: 'refused';
       readonly refusal: ProductRefusal | 'too_large' | 'broken';
       readonly state: ProductState;
-      /** This very request was refused so before, for this product of it. */
+      /** The product for which this same request got this refusal before. */
       readonly repeatOf?: ProductId;
     }
   | NoAnswer;
 
-/** The owners' counter: what the edge asks, answered from what is appended. Rejects with Unavailable (unavailable.ts). */
+/** The owners as the edge sees them. Replies show only appended state. Rejects with Unavailable (unavailable.ts). */
 export interface Owners {
   place(request: PlaceRequest, waitMs: number): Promise<PlaceReply>;
   act(request: ActRequest, waitMs: number): Promise<ActReply>;
   stock(request: StockRequest, waitMs: number): Promise<StockReply>;
   order(id: OrderId): Promise<OrderState | undefined>;
   product(id: ProductId): Promise<ProductState | undefined>;
-  /** Resolves once everything appended so far about this order can be read from Queries. */
+  /** Resolves once Queries can read every change of this order that is appended by now. */
   flushed(id: OrderId): Promise<void>;
-  /** What keeps this node from serving; undefined when nothing does. A real write with a deadline. */
+  /** The reason why this node cannot serve; undefined when it can. Makes a real write with a deadline. */
   notReady(): Promise<string | undefined>;
 }

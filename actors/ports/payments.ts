@@ -1,4 +1,4 @@
-/** The payment provider. Types alone; what a port promises is held by its contract suite. */
+/** The payment provider. Types only; a contract suite tests each promise. */
 import type { OrderId } from '../ids.js';
 import type { PaymentOperation, PaymentOutcome } from '../protocol.js';
 
@@ -12,13 +12,13 @@ export interface PaymentRequest {
 }
 
 /**
- * Whoever moves the money.
+ * The payment provider: it moves the money.
  *
- *  M1. Each operation has at most one effect, by its ref, however often it is asked; a repeat is told what stands.
- *  M2. A void is final: an authorize that comes after it is `declined`, a capture is told `voided`.
- *  M3. A void that meets a capture is told `captured`: the money has moved, and only a refund brings it back.
+ *  M1. An operation has at most one effect, by its ref, however often it is requested. A repeat gets the first outcome.
+ *  M2. A void is final: a later authorize is `declined`, a later capture gets `voided`.
+ *  M3. A void after a capture gets `captured`: the money has moved, and only a refund brings it back.
  *  M4. A capture without an authorization is `declined`, for good.
- *  M5. Refunds are, in sum, at most what was captured, in its currency; one beyond that is `declined`, for good.
+ *  M5. The sum of refunds is at most the captured amount, in its currency. A refund beyond it is `declined`, for good.
  */
 export interface Payments {
   perform(request: PaymentRequest): Promise<PaymentOutcome>;
@@ -26,6 +26,6 @@ export interface Payments {
 
 /** The mock provider's own memory, which keeps payments.M1 to payments.M5; a real provider has its own. */
 export interface PaymentLedger {
-  /** @param decision what an authorization is told, if nothing stands against it. */
+  /** @param decision the outcome of an authorization, unless an earlier operation rules it out. */
   record(request: PaymentRequest, decision: 'authorized' | 'declined'): Promise<PaymentOutcome>;
 }

@@ -1,15 +1,18 @@
-/** What the edge reads: lists, searches, histories, ledgers. Types alone; what a port promises is held by its contract suite. */
+/**
+ * The reads of the edge from Postgres: lists, searches, histories, ledgers. Types only; a contract suite tests each
+ * promise.
+ */
 import type { OrderId, ProductId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
 import type { HistoryRow, OperationRow } from './snapshot-rows.js';
 
-/** Lists and searches, for the edge. May lag what the owner answers by the flush; words lag by the search index as well. */
+/** Reads may be behind the owner's answers by one flush. Searches are also behind by the search index. */
 export interface Queries {
   order(id: OrderId): Promise<OrderState | undefined>;
   /** A page by its number, newest first. */
   orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[] } & Counted>;
-  /** What comes after an order of the same list, newest first: as fast at its end as at its beginning. */
+  /** The orders after an order of the same list, newest first. As fast at the end as at the beginning. */
   ordersAfter(
     filter: OrderFilter,
     after: OrderKey | undefined,
@@ -17,7 +20,7 @@ export interface Queries {
   ): Promise<{ readonly orders: readonly OrderState[]; readonly more: boolean }>;
   countOrders(filter: OrderFilter): Promise<Counted>;
   products(page: Page): Promise<{ readonly products: readonly ProductState[] } & Counted>;
-  /** What comes after a product, by their ids: as fast at the end as at the beginning. */
+  /** The products after a product, by id. As fast at the end as at the beginning. */
   productsAfter(
     after: ProductId | undefined,
     limit: number,
@@ -25,33 +28,33 @@ export interface Queries {
   countProducts(): Promise<Counted>;
   /** Empty when there is no such order. */
   history(order: OrderId): Promise<readonly HistoryRow[]>;
-  /** Product by product, each one's newest first; of one product the total is its version. */
+  /** Operations by product, newest first within each. For one product the total is its version. */
   operations(
     product: ProductId | undefined,
     page: Page,
   ): Promise<{ readonly operations: readonly OperationRow[] } & Counted>;
-  /** A product's operations, newest first. @param before only those with a lower version. */
+  /** A product's operations, newest first. @param before only operations with a lower version. */
   ledger(
     product: ProductId,
     before: number | undefined,
     limit: number,
   ): Promise<{ readonly operations: readonly OperationRow[]; readonly more: boolean }>;
-  /** Whether any of these writes to stock is stored. */
+  /** Whether any of these stock writes is stored. */
   hasWrite(refs: readonly WriteId[]): Promise<boolean>;
-  /** The last operation up to a moment, whose balances stood then, as of a version. Times of one product do not go back. */
+  /** The last operation up to a time, which has the balances of that time, and the product's version now. */
   stockAt(
     product: ProductId,
     at: number,
   ): Promise<{ readonly operation: OperationRow | undefined; readonly version: number }>;
 }
 
-/** Exact up to limits.exactCount: an estimate means that there are more, or that counting took too long. */
+/** Exact up to limits.exactCount. An estimate means that there are more, or that counting took too long. */
 export interface Counted {
   readonly total: number;
   readonly isEstimate: boolean;
 }
 
-/** What holds of every order that is listed; what is absent is not asked. */
+/** Conditions that every listed order meets; an absent field is no condition. */
 export interface OrderFilter {
   readonly user?: string;
   readonly status?: 'pending' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled' | 'failed';
@@ -66,11 +69,11 @@ export interface OrderFilter {
   /** A decimal in the order's own currency, as text: a double would round it. */
   readonly minTotal?: string;
   readonly maxTotal?: string;
-  /** Every word of it stands in the order; the last one may go on there. */
+  /** The order has every one of these words; the last one may be the start of a word. */
   readonly words?: string;
 }
 
-/** Where an order stands in a list. */
+/** The place of an order in a list. */
 export interface OrderKey {
   readonly at: number;
   readonly id: OrderId;
@@ -82,10 +85,10 @@ export interface Page {
   readonly pageSize: number;
 }
 
-/** The words of orders, which a search looks up: made in the background, a bounded piece of work a call. */
+/** The words of orders, for searches. They are added in the background, a bounded piece of work per call. */
 export interface SearchIndex {
   /**
-   * Adds orders that were stored since. `lateMs`: how long ago the oldest of them was. `queued` grows by one
+   * Adds orders that were stored since the last call. `lateMs`: the age of the oldest of them. `queued` grows by one
    * with each flush statement.
    */
   work(): Promise<{
@@ -94,6 +97,9 @@ export interface SearchIndex {
     readonly lateMs: number;
     readonly queued: number;
   }>;
-  /** Looks for orders that it does not know, a stretch of ids a call. Returns where to go on; undefined at the end. */
+  /**
+   * Looks for orders that the index lacks, one range of ids per call. Returns where the next call begins; undefined at
+   * the end.
+   */
   sweep(after: string): Promise<string | undefined>;
 }

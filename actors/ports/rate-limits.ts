@@ -1,16 +1,16 @@
-/** How often a caller may ask. Types alone; what a port promises is held by its contract suite. */
+/** How many requests a caller may make. Types only; a contract suite tests each promise. */
 
 export interface Allowance {
   readonly isAllowed: boolean;
-  /** Of so many within each window. */
+  /** Requests allowed within each window. */
   readonly limit: number;
   readonly remaining: number;
-  /** Until the window ends. */
+  /** Time until the window ends. */
   readonly resetMs: number;
 }
 
-/** Counts what each caller asks for, everywhere together where there is a store for it. */
+/** Counts each caller's requests, across all processes if there is a shared store. */
 export interface RateLimits {
-  /** Never rejects, and ends within limits.cacheCallMs: what cannot be counted together is counted here. */
+  /** Never rejects; ends within limits.cacheCallMs. Without an answer of the shared store this process counts alone. */
   take(caller: string): Promise<Allowance>;
 }

@@ -1,13 +1,13 @@
-/** Time, chance, and a log for people. Types alone; what a port promises is held by its contract suite. */
+/** Time, randomness, and a log for people. Types only; a contract suite tests each promise. */
 
 export interface Clock {
   /** Wall clock, milliseconds. */
   now(): number;
   /** Never goes back, milliseconds. */
   monotonic(): number;
-  /** Calls back once; the returned function takes it back. */
+  /** Calls `run` once after the delay; the returned function cancels it. */
   after(delayMs: number, run: () => void): () => void;
-  /** Calls back when the work at hand is done. */
+  /** Calls `run` when the present work is done. */
   soon(run: () => void): void;
   /** 128 random bits as 26 characters. */
   id(): string;
@@ -15,7 +15,7 @@ export interface Clock {
   random(): number;
 }
 
-/** Where a room's own words go: one line each, fields beside it. */
+/** Writes log lines, each with fields. */
 export interface Logger {
   debug(fields: object, line: string): void;
   info(fields: object, line: string): void;

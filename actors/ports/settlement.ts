@@ -1,4 +1,6 @@
-/** What this system is: settled by the first start, a copy kept in the broker, compared at every later start. */
+/**
+ * A system's fixed settings. The first start settles them; the broker keeps a copy; every later start compares them.
+ */
 import { RECORD_VERSION, SYSTEM_LOG, UnreadableRecord } from '../node/record.js';
 
 export interface Settlement {

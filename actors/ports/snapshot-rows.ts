@@ -1,12 +1,12 @@
 /**
- * What is remembered: the rows that a flush writes and a start loads.
+ * The rows that a flush writes and a start loads.
  *
  * Invariants:
- *  R1. Rows carry only what is appended, and the (epoch, n) up to which they contain it: an older
- *      row never overwrites a newer one, a replay skips what a row already has.
- *  R2. An actor's row goes with its items, history and operations in ONE statement; partition rows go
+ *  R1. A row has only appended changes, and the (epoch, n) up to which it has them. So an older row never overwrites a
+ *      newer one, and a replay skips the events that a row already has.
+ *  R2. An actor's row is written with its items, history and operations in ONE statement. Partition rows are written
  *      with the journal's row in the last statement, after every earlier one is acknowledged.
- *  R3. A statement whose journal's row is closed writes nothing.
+ *  R3. A statement of a journal whose row is closed writes nothing.
  */
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
@@ -14,7 +14,7 @@ import type { ProductState } from '../product/inventory.js';
 import type { OrderEvent, ProductRefusal } from '../protocol.js';
 import type { NumberedLetter } from './letters.js';
 
-/** Up to where a row contains its partition's journal: a later epoch beats any n. */
+/** Up to where a row contains its partition's records. A later epoch is later than any n of an earlier one. */
 export interface Mark {
   readonly epoch: number;
   readonly n: number;
@@ -41,20 +41,20 @@ export interface HistoryRow {
 }
 
 /**
- * What one turn did to one order, as it is stored. By turn and correlation and nothing else, so that whatever else is
- * flushed along, the same turn is the same row again: a repeated one must meet it by its key.
+ * The events of one order in one turn under one correlation, as one row. Nothing else divides rows: whatever is flushed
+ * together, a turn makes the same row again, and a repeated statement finds the row by its key.
  */
 export interface TurnRow {
   readonly order: OrderId;
-  /** Of its first event; the others follow without a gap. */
+  /** The version of the first event; the others follow without a gap. */
   readonly version: number;
   /** Wall clock, milliseconds. */
   readonly at: number;
   readonly correlation: string;
-  /** The record it came with. */
+  /** The n of the record with these events. */
   readonly n: number;
   readonly count: number;
-  /** The events as JSON with commas between: text is what is kept and written, the events themselves are let go. */
+  /** The events as JSON with commas between. Only this text is kept until the flush, not the events themselves. */
   readonly events: string;
 }
 
@@ -74,28 +74,28 @@ export type OperationType =
   | 'unbackorder';
 
 export interface OperationRow {
-  /** The order's id, or the write's. */
+  /** The id of the order, or of the write. */
   readonly ref: OrderId | WriteId;
   readonly order: OrderId | null;
   readonly product: ProductId;
-  /** The product's version after it: dense, so a missing one shows. */
+  /** The product's version after the operation. Versions are dense, so a missing one is visible. */
   readonly version: number;
   readonly type: OperationType;
   readonly no: number;
-  /** Signed for `adjust`, else as it moved. */
+  /** Signed for `adjust`; else the quantity that moved. */
   readonly quantity: number;
   readonly onHandAfter: number;
   readonly heldAfter: number;
   readonly backorderedAfter: number;
   readonly reason: string | null;
-  /** Of the write's whole request; null where there is an order. */
+  /** The fingerprint of the write's whole request; null for an operation of an order. */
   readonly fingerprint: string | null;
   readonly correlation: string;
   readonly at: number;
 }
 
 export interface OrderChange extends StoredOrder {
-  /** Known to have no row yet: a plain insert will do. */
+  /** There is certainly no row yet: a plain insert is enough. */
   readonly isNew: boolean;
   readonly history: readonly TurnRow[];
 }
@@ -111,11 +111,11 @@ export interface PartitionRow {
   readonly journal: JournalId;
   /** The highest letter handled, by sending partition. */
   readonly seen: { readonly [from: number]: number };
-  /** By receiving partition: the highest number given, and what is not confirmed. */
+  /** By receiving partition: the highest number given, and the letters without a confirmation. */
   readonly sent: { readonly [to: number]: { readonly last: number; readonly unconfirmed: readonly NumberedLetter[] } };
 }
 
-/** A stock write that was refused under a client's key: whoever sends it again is refused so too. */
+/** A stock write that was refused under a client's key: every repeat gets the same refusal. */
 export interface RefusedWriteRow {
   readonly ref: WriteId;
   readonly product: ProductId;
@@ -125,7 +125,7 @@ export interface RefusedWriteRow {
   readonly at: number;
 }
 
-/** A place in a log that someone remembers: compared with the record's id, not by number alone. */
+/** A stored place in a log. It is compared by the record's id too, not by number alone. */
 export interface Place {
   readonly n: number;
   readonly position: number;
@@ -138,9 +138,9 @@ export interface JournalRow {
   readonly journal: JournalId;
   readonly node: NodeId;
   readonly closed: boolean;
-  /** Everything up to here is folded into the rows. */
+  /** The rows contain everything up to here. */
   readonly folded: Place;
-  /** Everything up to this n is on EVENTS. */
+  /** EVENTS has everything up to this n. */
   readonly publishedN: number;
 }
 
@@ -148,7 +148,7 @@ export interface JournalRow {
 export type Statement =
   | { readonly kind: 'orders'; readonly rows: readonly OrderChange[]; readonly certain: boolean }
   | { readonly kind: 'products'; readonly rows: readonly ProductChange[]; readonly certain: boolean }
-  /** Those that have a row already are passed over. */
+  /** Refusals that have a row already are skipped. */
   | { readonly kind: 'refusals'; readonly rows: readonly RefusedWriteRow[] }
   | {
       readonly kind: 'last';

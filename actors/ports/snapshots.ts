@@ -1,4 +1,7 @@
-/** What is remembered between incarnations: snapshots, and what was settled. Types alone; what a port promises is held by its contract suite. */
+/**
+ * The storage that outlives an incarnation: snapshots and the settlement. Types only; a contract suite tests each
+ * promise.
+ */
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
 import type { ProductRefusal } from '../protocol.js';
 import type { Settlement } from './settlement.js';
@@ -6,7 +9,7 @@ import type { JournalRow, PartitionRow, Statement, StoredOrder, StoredProduct } 
 
 export interface LookedUp {
   readonly orders: readonly StoredOrder[];
-  /** Writes that have had their effect or were refused, with the fingerprint of their request. */
+  /** Writes that had their effect or were refused, with the fingerprint of their request. */
   readonly writes: readonly {
     readonly ref: WriteId;
     readonly product: ProductId;
@@ -18,42 +21,42 @@ export interface LookedUp {
 export interface Loaded {
   readonly journals: readonly JournalRow[];
   readonly partitions: readonly PartitionRow[];
-  /** Those that are not settled, and those asked for by id. */
+  /** The orders that are not settled, and those requested by id. */
   readonly orders: readonly StoredOrder[];
   readonly products: readonly StoredProduct[];
-  /** When the latest of all stored orders was placed, these or others; 0 when there is none. */
+  /** When the latest of all stored orders was placed, loaded or not; 0 when there is none. */
   readonly lastPlacedAt: number;
 }
 
-/** Snapshots, which are the read model: written by flushes, read at a start. */
+/** The snapshots, which are also the read model. Flushes write them, a start loads them. */
 export interface Snapshots {
   /** Makes the journal's row, before its first claim. */
   openJournal(journal: JournalId, node: NodeId): Promise<void>;
-  /** From its return on no statement of these journals passes; a missing row is made, closed. */
+  /** After it returns, no statement of these journals writes anything. A missing row is made, closed. */
   closeJournals(journals: readonly JournalId[]): Promise<void>;
-  /** One database snapshot of everything these partitions remember. */
+  /** Everything stored of these partitions, from one database snapshot. */
   load(partitions: readonly number[], partitionCount: number, orders: readonly OrderId[]): Promise<Loaded>;
-  /** `closed`: nothing was written, the journal's row is closed or was moved by someone else. */
+  /** `closed`: nothing was written, because the journal's row is closed or another node moved it. */
   write(journal: JournalId, statement: Statement): Promise<'written' | 'closed'>;
   /** One query for the whole batch. */
   lookUp(orders: readonly OrderId[], writes: readonly WriteId[]): Promise<LookedUp>;
-  /** Ids of all stored orders that come after this one, in their order, no more than `most`. */
+  /** Ids of stored orders after this id, in their sort order, at most `most`. */
   orderIdsAfter(after: string, most: number): Promise<readonly OrderId[]>;
-  /** Every journal's row, for trimming and publishing. */
+  /** The rows of all journals, for trimming and publishing. */
   journals(): Promise<readonly JournalRow[]>;
-  /** Partition rows without their letters: who has been flushed since which claim. */
+  /** Partition rows without their letters: up to which claim each partition is flushed. */
   partitionMarks(): Promise<readonly { readonly partition: number; readonly epoch: number }[]>;
-  /** How far EVENTS has a sealed journal. */
+  /** Stores up to which n EVENTS has a sealed journal. */
   published(journal: JournalId, n: number): Promise<void>;
-  /** Forgets a journal of which nothing is left to read. */
+  /** Deletes the row of a journal that nobody has to read any more. */
   forgetJournal(journal: JournalId): Promise<void>;
   /** A real write with a short deadline, for readiness. */
   probe(): Promise<void>;
 }
 
 export interface Settlements {
-  /** The first insert wins; returns what stands. */
+  /** The first insert wins. Returns the stored settlement. */
   settle(mine: Settlement): Promise<Settlement>;
-  /** What stands, if anything does. */
+  /** The stored settlement, if there is one. */
   settled(): Promise<Settlement | undefined>;
 }

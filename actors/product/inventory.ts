@@ -251,7 +251,9 @@ export function evolveProduct(state: ProductState, event: ProductEvent, at: numb
 
 // ---------------------------------------------------------------- machinery
 
-/** Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order. */
+/**
+ * Field by field: a spread whose fields are then replaced costs fifteen times as much, for every event of every order.
+ */
 const copyOf = (product: ProductState): Draft => ({
   id: product.id,
   version: product.version,
