@@ -16,7 +16,8 @@ import type { Writes } from './remembered-writes.js';
 import type { Handled, Turn } from './turn.js';
 import type { OrderEntry, World } from './world.js';
 
-type Tell = () => void;
+/** Sends the reply to an item. */
+type Reply = () => void;
 
 type ActRefusal = Extract<ActReply, { kind: 'refused' }>['refusal'];
 
@@ -34,7 +35,7 @@ export class Handlers {
   ) {}
 
   /** @returns the reply for when the turn is appended, or 'full' when the item must wait for the next turn. */
-  handle(turn: Turn, item: InboxItem): Tell | 'full' | undefined {
+  handle(turn: Turn, item: InboxItem): Reply | 'full' | undefined {
     switch (item.kind) {
       case 'probe':
         return () => this.emit({ kind: 'replyProbe', request: item.request });
@@ -63,7 +64,7 @@ export class Handlers {
     return () => {
       const entry = this.world.orders.get(order);
       if (entry === undefined) throw new Error(`order ${order} left memory before its reply`);
-      if (hasOutcome(entry.state)) this.tellOutcome(entry, request, isRepeat);
+      if (hasOutcome(entry.state)) this.replyOutcome(entry, request, isRepeat);
       else {
         entry.waiting ??= new Map();
         entry.waiting.set(request, isRepeat);
@@ -73,7 +74,7 @@ export class Handlers {
   }
 
   /** Replies with the order as it was decided, whatever followed: a repeat gets the reply of the first request. */
-  tellOutcome({ state: { id }, decided }: OrderEntry, request: Request, repeat: boolean): void {
+  replyOutcome({ state: { id }, decided }: OrderEntry, request: Request, repeat: boolean): void {
     if (decided === undefined) this.emit({ kind: 'replyDecided', request, order: id, repeat });
     else this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: decided, repeat } });
   }
@@ -186,7 +187,7 @@ export class Handlers {
     return undefined;
   }
 
-  private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>): Tell | 'full' | undefined {
+  private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>): Reply | 'full' | undefined {
     const { letter, correlation } = item;
     const entry = letter.to.kind === 'order' ? this.world.orders.get(letter.to.id) : undefined;
     if (letter.to.kind === 'order' && entry === undefined) return undefined;

@@ -13,17 +13,19 @@
  */
 import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
 import { limits } from '../limits.js';
-import { hasOutcome, isSettled, paymentOwed } from '../order/order.js';
+import { hasOutcome, paymentOwed } from '../order/order.js';
 import type { Confirmation, NumberedLetter } from '../ports/letters.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports/owners.js';
 import { NOWHERE, type Place } from '../ports/snapshot-rows.js';
 import { fillOwed } from '../product/inventory.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
+import { EdgeCommands, notNow } from './edge-commands.js';
 import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
 import { Flushing } from './flushing.js';
 import { Handlers } from './handlers.js';
 import { Inbox } from './inbox.js';
+import { Leaving } from './leaving.js';
 import { type FoundIds, LookUps } from './lookups.js';
 import { encodeTurn } from './record.js';
 import { Writes } from './remembered-writes.js';
@@ -51,7 +53,7 @@ interface UnderWay {
 /** The reply to an item. The node calls it once the turn that handled the item is appended (node.N2). */
 interface Answer {
   readonly item: InboxItem;
-  readonly tell: () => void;
+  readonly reply: () => void;
 }
 
 export class Node {
@@ -72,7 +74,8 @@ export class Node {
   private nowMs = 0;
   /** Letters without a confirmation at the last count. */
   private unconfirmed = 0;
-  private readonly leaving = new Set<OrderEntry>();
+  private readonly leaving: Leaving;
+  private readonly edgeCommands: EdgeCommands;
   private readonly handlers: Handlers;
 
   constructor(
@@ -86,10 +89,15 @@ export class Node {
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
+    const { inbox, lookUps, storedOrders } = this;
+    const { epochOf, onLeft } = settings;
+    this.leaving = new Leaving(world, lookUps, storedOrders, onLeft);
+    const { leaving } = this;
+    this.edgeCommands = new EdgeCommands({ world, inbox, lookUps, storedOrders, leaving, epochOf, emit });
     this.handlers = new Handlers(world, this.writes, emit, (entry) => this.follow(entry));
     for (const entry of world.orders.values()) {
       this.follow(entry);
-      this.leaving.add(entry);
+      this.leaving.consider(entry);
     }
     for (const { refusal: refused, at: _, ...write } of world.refusedWrites) {
       this.writes.add({ ...write, refused }, this.appendedTo.n);
@@ -107,36 +115,20 @@ export class Node {
 
   place(request: Request, ask: PlaceRequest): void {
     const full = this.fullness();
-    if (full !== undefined) return this.notNow(request, 'place', full);
-    const item: InboxItem = { kind: 'place', request, ask };
-    if (ask.fresh) return this.inbox.put(item); // Nobody else knows a fresh id: no look-up, no pin.
-    const { order, alias } = ask;
-    this.lookUps.pin(order);
-    if (alias !== undefined) this.lookUps.pin(alias);
-    if (this.world.orders.has(order)) this.inbox.put(item);
-    else if (!this.isKnown(order) || (alias !== undefined && !this.isKnown(alias))) this.lookUpFirst(item);
-    else
-      this.inbox.put(
-        alias !== undefined && this.world.orders.has(alias) ? { ...item, ask: this.withAlias(ask) } : item,
-      );
+    if (full !== undefined) this.effects.push(notNow(request, 'place', full));
+    else this.edgeCommands.place(request, ask);
   }
 
   act(request: Request, ask: ActRequest): void {
     const backlog = this.backlog();
-    if (backlog !== undefined) return this.notNow(request, 'act', backlog);
-    const item: InboxItem = { kind: 'act', request, ask };
-    this.lookUps.pin(ask.order);
-    if (this.world.orders.has(ask.order)) this.inbox.put(item);
-    else this.lookUpFirst(item);
+    if (backlog !== undefined) this.effects.push(notNow(request, 'act', backlog));
+    else this.edgeCommands.act(request, ask);
   }
 
   stock(request: Request, ask: StockRequest): void {
     const backlog = this.backlog();
-    if (backlog !== undefined) return this.notNow(request, 'stock', backlog);
-    const item: InboxItem = { kind: 'stock', request, ask, answered: [] };
-    this.lookUps.pin(ask.command.ref);
-    if (ask.fresh) this.inbox.put(item);
-    else this.lookUpFirst(item);
+    if (backlog !== undefined) this.effects.push(notNow(request, 'stock', backlog));
+    else this.edgeCommands.stock(request, ask);
   }
 
   /** Whether the order still needs this payment operation. */
@@ -180,41 +172,17 @@ export class Node {
     const entry = this.world.orders.get(id);
     if (entry?.waiting?.delete(request) !== true) return;
     if (entry.waiting.size === 0) entry.waiting = undefined;
-    this.leaving.add(entry);
+    this.leaving.consider(entry);
   }
 
   // -------------------------------------------------------------- answers from outside
 
   lookedUp(number: number, found: FoundIds): void {
-    const items = this.lookUps.take(number);
-    if (items.length === 0) return;
-    const lost = new Set<OrderId>();
-    for (const order of found.orders) {
-      const { id } = order.state;
-      if (this.world.orders.has(id)) continue;
-      const partition = this.world.partitionOf({ kind: 'order', id });
-      // A later owner wrote this row: this node has lost the partition and does not know the changes since.
-      if (order.epoch > (this.settings.epochOf(partition) ?? 0)) lost.add(id);
-      else this.leaving.add(this.world.loadOrder(order));
-    }
-    for (const item of items) {
-      if (item.kind === 'stock') this.inbox.put({ ...item, answered: found.writes });
-      else if (lost.has(item.ask.order)) {
-        this.unpin(item);
-        this.notNow(item.request, item.kind, 'another node owns this order by now');
-      } else if (item.kind === 'place') this.inbox.put({ ...item, ask: this.withAlias(item.ask) });
-      else this.inbox.put(item);
-    }
-    this.askNextLookUp();
+    this.edgeCommands.lookedUp(number, found);
   }
 
-  /** Postgres did not answer. The node refuses the waiting commands rather than guess. */
   lookUpFailed(number: number): void {
-    for (const item of this.lookUps.take(number)) {
-      this.unpin(item);
-      this.notNow(item.request, item.kind, 'Postgres does not answer, and whether this is a repeat is not known');
-    }
-    this.askNextLookUp();
+    this.edgeCommands.lookUpFailed(number);
   }
 
   letter(letter: NumberedLetter): void {
@@ -264,10 +232,10 @@ export class Node {
       const entry = this.world.orders.get(state.id);
       if (entry === undefined) continue;
       entry.flushedVersion = Math.max(entry.flushedVersion, version);
-      this.leaving.add(entry);
+      this.leaving.consider(entry);
     }
     if (flush.isWhole) this.writes.flushed(flush.to.n, (ref) => this.lookUps.isPinned(ref));
-    this.letLeave();
+    this.leaving.letLeave();
     this.flushIfDue();
   }
 
@@ -285,7 +253,7 @@ export class Node {
         if (letters.length > 0) this.effects.push({ kind: 'send', letters });
       }
     }
-    this.letLeave();
+    this.leaving.letLeave();
     this.flushIfDue();
   }
 
@@ -309,10 +277,10 @@ export class Node {
       const item = this.inbox.peek();
       if (item === undefined) break;
       if (item.kind === 'probe') probed = true;
-      const tell = this.handlers.handle(turn, item);
-      if (tell === 'full') break;
+      const reply = this.handlers.handle(turn, item);
+      if (reply === 'full') break;
       this.inbox.shift();
-      if (tell !== undefined) answers.push({ item, tell });
+      if (reply !== undefined) answers.push({ item, reply });
     }
     if (turn.isEmpty && !probed) return this.answer(answers);
     const recordId = this.settings.newId();
@@ -362,7 +330,7 @@ export class Node {
     }
     entry.paying = owed?.ref;
     if (entry.waiting === undefined || !hasOutcome(state)) return;
-    for (const [request, repeat] of entry.waiting) this.handlers.tellOutcome(entry, request, repeat);
+    for (const [request, repeat] of entry.waiting) this.handlers.replyOutcome(entry, request, repeat);
     entry.waiting = undefined;
   }
 
@@ -384,51 +352,11 @@ export class Node {
     });
   }
 
-  /** A client's key may be the id of one of its own orders. Then the request is for that order. */
-  private withAlias(ask: PlaceRequest): PlaceRequest {
-    const { alias } = ask;
-    if (alias === undefined || this.world.orders.has(ask.order)) return ask;
-    const entry = this.world.orders.get(alias);
-    if (entry === undefined || entry.state.content.user !== ask.content.user) return ask;
-    return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
-  }
-
-  /**
-   * Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true.
-   */
-  private isKnown(id: OrderId): boolean {
-    return this.world.orders.has(id) || !this.storedOrders.mayHave(id);
-  }
-
-  private lookUpFirst(item: Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>): void {
-    this.lookUps.add(item);
-    this.askNextLookUp();
-  }
-
-  private askNextLookUp(): void {
-    const question = this.lookUps.next(limits.lookUpIds);
-    if (question !== undefined) this.effects.push({ kind: 'lookUp', ...question });
-  }
-
-  /** lookups.L2: a command's ids stay pinned until its answer. */
   private answer(answers: readonly Answer[]): void {
-    for (const { item, tell } of answers) {
-      tell();
-      this.unpin(item);
+    for (const { item, reply } of answers) {
+      reply();
+      this.edgeCommands.unpin(item);
     }
-  }
-
-  private unpin(item: InboxItem): void {
-    if (item.kind === 'stock') this.lookUps.unpin(item.ask.command.ref);
-    if (item.kind !== 'act' && (item.kind !== 'place' || item.ask.fresh)) return;
-    this.unpinOrder(item.ask.order);
-    if (item.kind === 'place' && item.ask.alias !== undefined) this.unpinOrder(item.ask.alias);
-  }
-
-  private unpinOrder(id: OrderId): void {
-    this.lookUps.unpin(id);
-    const entry = this.world.orders.get(id);
-    if (entry !== undefined && entry.flushedVersion === entry.version) this.leaving.add(entry);
   }
 
   /** node.N7, for all commands: also those that bring orders to their end, and so free memory. */
@@ -439,33 +367,9 @@ export class Node {
     return this.flushing.isBehind ? 'too much waits to be remembered: Postgres has not caught up' : undefined;
   }
 
-  private notNow(request: Request, kind: 'place' | 'act' | 'stock', why: string): void {
-    const reply = { kind: 'unavailable', why } as const;
-    if (kind === 'place') this.effects.push({ kind: 'replyPlace', request, reply });
-    else if (kind === 'act') this.effects.push({ kind: 'replyAct', request, reply });
-    else this.effects.push({ kind: 'replyStock', request, reply });
-  }
-
   /** world.W1: whether the turn under way has not changed the actor. */
   private isAppended({ n, epoch, partition }: OrderEntry | ProductEntry): boolean {
     return n !== this.underWay?.turn.n || epoch !== this.settings.epochOf(partition);
-  }
-
-  /** world.W2: removes settled and flushed orders from memory. */
-  private letLeave(): void {
-    for (const entry of this.leaving) {
-      const { state } = entry;
-      if (!isSettled(state) || entry.waiting !== undefined || entry.paying !== undefined) {
-        this.leaving.delete(entry);
-        continue;
-      }
-      if (entry.flushedVersion !== entry.version || entry.rows.length > 0 || this.lookUps.isPinned(state.id)) continue;
-      this.leaving.delete(entry);
-      if (this.world.orders.get(state.id) !== entry) continue;
-      this.world.orders.delete(state.id);
-      this.storedOrders.left(state.id);
-      this.settings.onLeft(state.id);
-    }
   }
 
   /** node.N5: a flush is collected only between turns. */

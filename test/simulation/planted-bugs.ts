@@ -4,6 +4,7 @@
  */
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { Channels } from '../../actors/node/channels.js';
+import { Leaving } from '../../actors/node/leaving.js';
 import { LookUps } from '../../actors/node/lookups.js';
 import { Node } from '../../actors/node/node.js';
 import { encodeSeal, journalLog } from '../../actors/node/record.js';
@@ -30,11 +31,14 @@ interface NodeParts {
   underWay:
     | {
         readonly turn: { letters: NumberedLetter[]; seen: Map<number, Map<number, number>> };
-        answers: readonly { tell(): void }[];
+        answers: readonly { reply(): void }[];
       }
     | undefined;
   readonly effects: object[];
-  readonly leaving: Set<{ readonly state: OrderState }>;
+}
+
+interface LeavingParts {
+  readonly candidates: Set<{ readonly state: OrderState }>;
   readonly world: { readonly orders: Map<OrderId, unknown> };
 }
 
@@ -63,7 +67,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a reply before its append',
     breaks: 'N2',
     patch: afterDeciding((_, underWay) => {
-      for (const answer of underWay.answers) answer.tell();
+      for (const answer of underWay.answers) answer.reply();
       underWay.answers = [];
     }),
   },
@@ -204,11 +208,11 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an order leaves memory before it is flushed',
     breaks: 'W2',
-    patch: over<[], void>(Node, 'letLeave', () => {
+    patch: over<[], void>(Leaving, 'letLeave', () => {
       return function () {
-        const { leaving, world } = this as NodeParts;
-        for (const { state } of leaving) if (isSettled(state)) world.orders.delete(state.id);
-        leaving.clear();
+        const { candidates, world } = this as LeavingParts;
+        for (const { state } of candidates) if (isSettled(state)) world.orders.delete(state.id);
+        candidates.clear();
       };
     }),
   },

@@ -72,7 +72,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
   {
     name: 'the first to ask is told the order as the turn left it',
     breaks: 'promise 4',
-    patch: over<[OrderEntry, number, boolean], void>(Handlers, 'tellOutcome', (original) => {
+    patch: over<[OrderEntry, number, boolean], void>(Handlers, 'replyOutcome', (original) => {
       return function (entry, ...asked) {
         return original.call(this, Object.assign(Object.create(entry), { decided: entry.state }), ...asked);
       };
