@@ -1,4 +1,4 @@
-// What a store of API keys promises, whatever stores them.
+// The contract of a store of API keys, for every implementation.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { userId } from '../../actors/ids.js';
@@ -35,7 +35,7 @@ export function apiKeysContract(name: string, keys: ApiKeys, after: () => Promis
     assert.ok(refused, why);
   };
 
-  test('a key comes back by its hash exactly as it was, and by nothing else', async () => {
+  test('a key is found by its hash exactly as it was stored, and by nothing else', async () => {
     const samples = [
       a(),
       a({ scopes: ['orders:read', 'orders:write', 'inventory:write'], userId: userId('ada "x"'), expiresAt: AT + 1 }),
@@ -49,7 +49,7 @@ export function apiKeysContract(name: string, keys: ApiKeys, after: () => Promis
     assert.is(await keys.find("' or true --"), undefined);
   });
 
-  test('no second key of an id or a hash, and no customer that is admin', async () => {
+  test('no second key with the same id or hash, and no customer with the admin scope', async () => {
     const first = a();
     await keys.create(first);
     await rejects(keys.create(a({ id: first.id })), 'the same id');
@@ -58,7 +58,7 @@ export function apiKeysContract(name: string, keys: ApiKeys, after: () => Promis
     assert.equal(await keys.find(first.hash), first);
   });
 
-  test('they are listed newest first', async () => {
+  test('keys are listed newest first', async () => {
     const [old, young] = [a({ createdAt: AT + 10_000 }), a({ createdAt: AT + 20_000 })];
     await keys.create(young);
     await keys.create(old);
@@ -66,7 +66,7 @@ export function apiKeysContract(name: string, keys: ApiKeys, after: () => Promis
     assert.equal(listed.slice(0, 2), [young, old]);
   });
 
-  test('a revocation stands: the first time is kept, the key remains to be seen', async () => {
+  test('a second revocation keeps the time of the first, and a revoked key is still listed', async () => {
     const key = a();
     await keys.create(key);
     assert.equal(await keys.revoke(key.id, AT + 5), { ...key, revokedAt: AT + 5 });
@@ -75,7 +75,7 @@ export function apiKeysContract(name: string, keys: ApiKeys, after: () => Promis
     assert.is(await keys.revoke('nobody', AT), undefined);
   });
 
-  test('the last use never goes back', async () => {
+  test('the time of the last use never goes back', async () => {
     const key = a();
     await keys.create(key);
     await keys.touch(key.id, AT + 7);

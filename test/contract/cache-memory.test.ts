@@ -1,4 +1,4 @@
-// The cache in this process: the contract, and that it stays within its bytes.
+// The cache in this process: the contract, and its limit in bytes.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryCache } from '../../storage/memory/memory-cache.js';
@@ -9,7 +9,7 @@ cacheContract('in this process', memoryCache(clock));
 
 const test = suite('the bytes of the cache in this process');
 
-test('what was not used lately goes first, and no more is held than may be', async () => {
+test('the least recently used entry goes first, and the cache never exceeds its limit', async () => {
   const cache = memoryCache(clock, 100_000);
   const held = async () => {
     let bytes = 0;
@@ -27,7 +27,7 @@ test('what was not used lately goes first, and no more is held than may be', asy
   assert.ok(bytes > 10_000 && 2 * bytes <= 100_000, `${bytes} characters are held`);
 });
 
-test('what is put there again is counted once, and what is forgotten not at all', async () => {
+test('an entry that is set again counts once, and a deleted one not at all', async () => {
   const cache = memoryCache(clock, 100_000);
   await cache.set('first', 'f', 60_000);
   for (let i = 0; i < 500; i++) await cache.set('same', 'x'.repeat(1_000), 60_000);

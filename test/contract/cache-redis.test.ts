@@ -1,5 +1,5 @@
-// The cache in a real Redis: the contract, and what it does when Redis is killed, stopped, emptied, or holds what is
-// none of ours. It answers in any case, in its time, and finds Redis again by itself.
+// The cache in a real Redis: the contract, and its behaviour when Redis is killed, stopped, emptied, or holds foreign
+// entries. The cache answers in any case, within its time, and reconnects by itself.
 import { createServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,13 +13,13 @@ import { cacheContract } from './cache.suite.js';
 
 const HOUR_MS = 3_600_000;
 const BACK_MS = 15_000;
-/** Of a call, on a machine that does other things too. */
+/** The longest time of one call, on a busy machine. */
 const GENEROUS_MS = 2_000;
 const lines: string[] = [];
 const note = (fields: object, line: string) => void lines.push(`${line} ${JSON.stringify(fields)}`);
 const logger = { debug: note, info: note, warn: note, error: note };
 
-// uvu begins with the first `run` that is followed by an await: so everything is started before.
+// uvu starts at the first `run` that is followed by an await, so all servers are started before it.
 const server = await realRedis(['--requirepass', 'se:cr@t']);
 if ('skipped' in server) console.log(`SKIP the cache in Redis: ${server.skipped}`);
 else {
@@ -42,7 +42,7 @@ else {
 
   const test = suite('the cache in Redis, and what becomes of Redis');
 
-  /** Asks until it is so; each answer in its time, and nothing but a miss. */
+  /** Repeats the read until it matches; each answer is in time and at worst a miss. */
   const missesUntil = async (holds: () => boolean) => {
     let slowest = 0;
     const held = await until(async () => {
@@ -61,7 +61,7 @@ else {
       return (await cache.get('kept')) === 'again' && redis.breaker === 'closed';
     }, BACK_MS);
 
-  test('a value of another kind, and one that is far too large, are a miss and no failure', async () => {
+  test('a value of another type and an oversized value are a miss and no failure', async () => {
     await as('RPUSH', 'a list', 'x');
     for (let i = 0; i < 20; i++) assert.is(await cache.get('a list'), undefined);
     await as('SET', 'huge', 'x'.repeat(5_000_000));
@@ -69,14 +69,14 @@ else {
     assert.is(redis.breaker, 'closed');
   });
 
-  test('emptied, it has nothing', async () => {
+  test('an emptied Redis gives misses', async () => {
     await cache.set('kept', 'text', HOUR_MS);
     await as('FLUSHALL');
     assert.is(await cache.get('kept'), undefined);
     assert.is(redis.breaker, 'closed');
   });
 
-  test('stopped, it costs a deadline a few times, then nothing; going on, it is found again', async () => {
+  test('a stopped Redis costs a few timeouts, then none, and is used again when it continues', async () => {
     await cache.set('kept', 'text', HOUR_MS);
     process.kill(server.pid, 'SIGSTOP');
     try {
@@ -90,7 +90,7 @@ else {
     assert.ok(await isBack(), 'not found again');
   });
 
-  test('killed, and started again, empty', async () => {
+  test('Redis is killed and started again, empty', async () => {
     lines.length = 0;
     await server.kill();
     await missesUntil(isOpen);
@@ -101,21 +101,21 @@ else {
     assert.not.match(lines.join(), /cr@t/);
   });
 
-  test('one that never was there is the same as one that is away', async () => {
+  test('a Redis that was never reachable behaves like one that has gone', async () => {
     const none = connectRedis('redis://127.0.0.1:1/3?enableOfflineQueue=true', logger);
     open.push(none);
     for (let i = 0; i < 20; i++) assert.is(await redisCache(none).get('x'), undefined);
     assert.is(none.breaker, 'open');
   });
 
-  test('a wrong password is a Redis that does not answer', async () => {
+  test('a wrong password behaves like a Redis that does not answer', async () => {
     const wrong = connectRedis(server.url.replace('//', '//:wrong@'), logger);
     open.push(wrong);
     assert.is(await redisCache(wrong).get('x'), undefined);
     assert.ok(await fails(wrong.ping()));
   });
 
-  test('over TLS a server is told which name is meant', async () => {
+  test('over TLS the server name is sent', async () => {
     const asked: string[] = [];
     const many = createServer({
       SNICallback(name, answer) {
@@ -133,7 +133,7 @@ else {
     assert.equal([...new Set(asked)], ['localhost']);
   });
 
-  test('a number in the path is the database', async () => {
+  test('a number in the path selects the database', async () => {
     const { cache: third } = await connected(`${url}/3`);
     await third.set('in the third', 'x', HOUR_MS);
     assert.is(await third.get('in the third'), 'x');

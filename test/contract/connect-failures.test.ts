@@ -1,4 +1,4 @@
-// A store that lets nobody in: what is wrong with it is said in words, with the variable, and never with the password.
+// A store that refuses the connection: the error says what is wrong and names the variable, never the password.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -73,7 +73,7 @@ test('NATS', async () => {
   }
 });
 
-test('Redis: it is done without, and one line says why and where it is set', async () => {
+test('Redis: the node runs without it, and one log line names the reason and the variable', async () => {
   const server = await realRedis(['--requirepass', 'right']);
   if ('skipped' in server) return console.log(`SKIP Redis that lets nobody in: ${server.skipped}`);
   const said: string[] = [];

@@ -25,11 +25,11 @@ function everyEventLog(name: string, make: () => Promise<EventLog>): void {
     events = await make();
   });
 
-  test('an event log that has nothing has no last message', async () => {
+  test('an empty event log has no last message', async () => {
     assert.is(await events.last(fresh()), undefined);
   });
 
-  test('the last message tells its place and the turn it was made of', async () => {
+  test('the last message has its position and its turn', async () => {
     const journal = fresh();
     const first = await publish(journal, 0, 3, '[{"id":"ü😀"}]');
     assert.equal(await events.last(journal), { position: first, n: 3, sealed: false });
@@ -37,7 +37,7 @@ function everyEventLog(name: string, make: () => Promise<EventLog>): void {
     assert.equal(await events.last(journal), { position: second, n: 9, sealed: false });
   });
 
-  test('a message goes only to the end, so a zombie repeats nothing', async () => {
+  test('a message is appended only at the end, so a zombie repeats nothing', async () => {
     const journal = fresh();
     const first = await publish(journal, 0, 1, '[1]');
     assert.equal(await events.publish(journal, 0, 1, '[1]'), { kind: 'conflict' });
@@ -47,13 +47,13 @@ function everyEventLog(name: string, make: () => Promise<EventLog>): void {
     await publish(journal, first, 2, '[2]');
   });
 
-  test('of many at one place one wins', async () => {
+  test('of many messages for one position, one wins', async () => {
     const journal = fresh();
     const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => events.publish(journal, 0, 1, `[${i}]`)));
     assert.is(answers.filter(({ kind }) => kind === 'appended').length, 1);
   });
 
-  test('an empty array is its seal', async () => {
+  test('an empty array is the seal', async () => {
     const journal = fresh();
     const first = await publish(journal, 0, 1, '[1]');
     const seal = await publish(journal, first, 1, '[]');
@@ -64,7 +64,7 @@ function everyEventLog(name: string, make: () => Promise<EventLog>): void {
   test.run();
 }
 
-// uvu begins with the first `run` that is followed by an await: so everything is started before.
+// uvu starts at the first `run` that is followed by an await, so all servers are started before it.
 const ends: (() => Promise<void>)[] = [];
 const brokers: { version: string; nats: Nats }[] = [];
 const own = process.env.TEST_NATS_URL;
@@ -85,11 +85,11 @@ for (const { version, nats } of brokers) {
   everyEventLog(`jetstream ${version}`, () => jetstreamEvents(nats, { replicas: 1 }));
 
   const test = suite(`events: jetstream ${version}, the stream`);
-  test('is acknowledged before it is written only where the broker says so', async () => {
+  test('it acknowledges before it writes only where the broker offers that', async () => {
     const events = await jetstreamEvents(nats, { replicas: 1 });
     assert.is(events.acknowledgesBeforeWriting, nats.version.startsWith('2.15'));
   });
-  test('tells any client what a message is', async () => {
+  test('its messages have headers that any client can read', async () => {
     const events = await jetstreamEvents(nats, { replicas: 1 });
     await events.publish(journalId('H'), 0, 7, '[{}]');
     const message = await lastMessage(nats, 'EVENTS', 'events.H');
@@ -97,7 +97,7 @@ for (const { version, nats } of brokers) {
     assert.match(message?.headers ?? '', 'Holdfast-Turn: 7\r\n');
     assert.is(message?.text, '[{}]');
   });
-  test('emptied by its retention it takes 0 as its position (hazard 11)', async () => {
+  test('emptied by its retention, it accepts 0 as its position (hazard 11)', async () => {
     const events = await jetstreamEvents(nats, { replicas: 1 });
     const journal = journalId('R');
     const first = await events.publish(journal, 0, 1, '[1]');
@@ -109,7 +109,7 @@ for (const { version, nats } of brokers) {
     }
     assert.is((await events.publish(journal, 0, 2, '[2]')).kind, 'appended');
   });
-  test('emptied by its retention it also goes on where it ended, while nobody else publishes', async () => {
+  test('emptied by its retention, it continues at its old end while nobody else publishes', async () => {
     const events = await jetstreamEvents(nats, { replicas: 1 });
     const journal = journalId('T');
     const first = await events.publish(journal, 0, 1, '[1]');
@@ -118,7 +118,7 @@ for (const { version, nats } of brokers) {
     assert.equal(await events.publish(journal, after, 2, '[2]'), { kind: 'appended', position: after + 1 });
     assert.equal(await events.publish(journal, 0, 2, '[2]'), { kind: 'conflict' });
   });
-  test('who publishes here together with others meets every message of theirs', async () => {
+  test('beside other publishers it appends at the right position, and finds a seal of theirs', async () => {
     const [ours, theirs] = [await jetstreamEvents(nats, { replicas: 1 }), await jetstreamEvents(nats, { replicas: 1 })];
     const [journal, other] = [journalId('M'), journalId('N')];
     let at = await ours.publish(journal, 0, 1, '[1]');
@@ -133,7 +133,7 @@ for (const { version, nats } of brokers) {
     assert.is(seal.kind, 'appended');
     assert.equal(await ours.publish(journal, last?.position ?? 0, 6, '[6]'), { kind: 'conflict' });
   });
-  test('a zombie is refused also where it believes to be alone', async () => {
+  test('a zombie is refused even if it believes that it is alone', async () => {
     const [ours, theirs] = [await jetstreamEvents(nats, { replicas: 1 }), await jetstreamEvents(nats, { replicas: 1 })];
     const journal = journalId('Z');
     const first = await ours.publish(journal, 0, 1, '[1]');
@@ -141,7 +141,7 @@ for (const { version, nats } of brokers) {
     assert.is((await theirs.publish(journal, after, 1, '[]')).kind, 'appended');
     assert.equal(await ours.publish(journal, after, 2, '[2]'), { kind: 'conflict' });
   });
-  test('is refused by name when it would keep events out', async () => {
+  test('a configuration that would lose events is refused by name', async () => {
     await nats.api('STREAM.DELETE.EVENTS');
     await ensureStream(nats, { name: 'EVENTS', subjects: ['events.>'], discard: 'new', num_replicas: 1 }, []);
     assert.match(

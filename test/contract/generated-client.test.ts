@@ -1,8 +1,8 @@
-// Clients that know nothing but the document that a running edge serves. openapi-typescript generates types: a program
-// written against them must compile, a wrong one must not, and the right one drives an order. openapi-typescript-codegen
-// generates a whole client, which sends every default of the document: it reads a list page by page and by cursor.
+// Clients generated from the document that a running edge serves. openapi-typescript generates types: a correct program
+// compiles against them and drives an order; a wrong program does not compile. openapi-typescript-codegen generates a
+// whole client, which sends every default of the document; it reads a list page by page and by cursor.
 //
-// openapi-typescript 6, as 7 needs the programming interface of TypeScript 5, which TypeScript 7 does not have.
+// openapi-typescript 6, because 7 needs the API of TypeScript 5, which TypeScript 7 does not have.
 
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,12 +18,12 @@ import { type Fixture, startFixture } from '../unit/edge/edge-fixture.js';
 const run = promisify(execFile);
 const HERE = dirname(fileURLToPath(import.meta.url));
 const CHECKOUT = join(HERE, '..', '..', '..');
-/** In dist/, where Node's own types are found, and what is left behind by a crash harms nobody. */
+/** In dist/, where Node's own types are found, and where leftovers of a crash harm nothing. */
 const SCRATCH = join(HERE, '..', '..', 'generated-client');
 const TSC = join(CHECKOUT, 'node_modules', 'typescript', 'bin', 'tsc');
 const DEADLINE_MS = 60_000;
 
-/** Calls an operation by its name; whatever it sends and gets is typed by the document. */
+/** Calls an operation by its name; the document types its request and its reply. */
 const CLIENT = `
 import type { operations, paths } from './types.js';
 
@@ -94,7 +94,7 @@ console.log(JSON.stringify({
 }));
 `;
 
-/** Of the whole client: each list to its end. */
+/** With the whole client: reads each list to its end. */
 const PAGER = `
 import { ApiError, InventoryService, OpenAPI, OrdersService } from './whole';
 import type { Error as Refusal, ErrorCode } from './whole';
@@ -166,7 +166,7 @@ const OPTIONS = [
   'node',
 ];
 
-/** @returns what the compiler has to say, nothing if all compile. */
+/** @returns the compiler's errors; empty if all files compile. */
 async function complaints(
   folder: string,
   programs: Readonly<Record<string, string>>,
@@ -181,7 +181,7 @@ async function complaints(
   );
 }
 
-test('it compiles, and drives an order through its whole life', async ({ f, folder }) => {
+test('a correct program compiles, and drives an order through its whole life', async ({ f, folder }) => {
   assert.is(await complaints(folder, { 'program.ts': PROGRAM }), '');
   const { stdout } = await run(process.execPath, [join(folder, 'program.js'), f.base], { timeout: DEADLINE_MS });
   assert.equal(JSON.parse(stdout), {
@@ -201,13 +201,13 @@ test('it compiles, and drives an order through its whole life', async ({ f, fold
   });
 });
 
-test('a whole client reads a list page by page and by cursor, and finds every error in one type', async (context) => {
+test('a whole client reads lists by page and by cursor, and gets every error in one type', async (context) => {
   const { f } = context;
   const folder = await mkdtemp(join(SCRATCH, 'run-'));
   try {
     const input = JSON.parse((await f.get('/openapi.json')).text) as Record<string, unknown>;
     await generate({ input, output: join(folder, 'whole'), httpClient: 'fetch', useOptions: true });
-    // What it generates imports without extensions, as CommonJS may.
+    // The generated code imports without file extensions, which CommonJS allows.
     assert.is(await complaints(folder, { 'pager.ts': PAGER }, 'commonjs'), '');
     const { stdout } = await run(process.execPath, [join(folder, 'pager.js'), f.base], { timeout: DEADLINE_MS });
     const { byNumber, byCursor, ...refused } = JSON.parse(stdout) as Record<string, readonly string[]>;
@@ -222,7 +222,7 @@ test('a whole client reads a list page by page and by cursor, and finds every er
   }
 });
 
-test('what the document forbids does not compile', async ({ folder }) => {
+test('a program that breaks the document does not compile', async ({ folder }) => {
   const program = (input: string) =>
     `import { call } from './client.js';\nawait call('', 'post', '/api/orders', ${input});\n`;
   const said = await complaints(

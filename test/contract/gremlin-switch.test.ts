@@ -1,4 +1,4 @@
-// What the gremlin's switch promises, whatever keeps it.
+// The contract of the gremlin's switch, for every store of it.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
@@ -23,7 +23,7 @@ const CHANCE: GremlinSetting = {
 function contract(name: string, one: GremlinSwitch, other: GremlinSwitch, after = async () => {}): void {
   const test = suite(`gremlin switch: ${name}`);
 
-  test('off at first; on, it is on for everyone, as it was said; off, it is off for everyone', async () => {
+  test('off at first; switched on, every node sees the same rules; switched off, it is off for every node', async () => {
     assert.is(await one.standing(), undefined);
     const told = await one.enable('first', LATE, 60_000);
     assert.equal(told.setting, LATE);
@@ -37,7 +37,7 @@ function contract(name: string, one: GremlinSwitch, other: GremlinSwitch, after 
     await other.disable();
   });
 
-  test('what is switched on replaces what stands', async () => {
+  test('switching on replaces the rules that are on', async () => {
     await one.enable('second', LATE, 60_000);
     await other.enable('third', CHANCE, 30_000);
     const seen = await one.standing();
@@ -46,7 +46,7 @@ function contract(name: string, one: GremlinSwitch, other: GremlinSwitch, after 
     await one.disable();
   });
 
-  test('it is over by itself, and can be switched on again', async () => {
+  test('the switch ends by itself, and can be switched on again', async () => {
     await one.enable('short', LATE, 250);
     assert.ok(await until(async () => (await other.standing()) === undefined, 5_000, 20));
     await one.enable('again', LATE, 60_000);

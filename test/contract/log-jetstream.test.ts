@@ -1,6 +1,6 @@
 /**
- * The log on a real JetStream, the newest and the oldest supported: the contract, and what only
- * a broker can do: stop, come back, be full, be set up wrongly, be told twice at once.
+ * The log on a real JetStream, the newest and the oldest supported. Beyond the contract: a broker that stops,
+ * comes back, is full, has a wrong stream, or gets one stream from two clients at once.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -41,7 +41,7 @@ async function readAll(from: Log, name: string): Promise<string[]> {
   }
 }
 
-/** The contract's names as journals'. */
+/** The names of the contract as journals' logs. */
 const asJournals = (made: Log): Log => ({
   append: (name, ...rest) => made.append(`journal.${name}`, ...rest),
   read: (name, after) => made.read(`journal.${name}`, after),
@@ -51,7 +51,7 @@ const asJournals = (made: Log): Log => ({
 function longLogs(version: string, made: Log): void {
   const test = suite(`log: jetstream ${version}`);
 
-  test('reads a long log in pages without a gap, beside another', async () => {
+  test('a long log is read in pages without a gap, beside another log', async () => {
     let [at, otherAt] = [0, 0];
     const records = Array.from({ length: 1_300 }, (_, i) => `${i}:${'x'.repeat(i % 97)}ü😀`);
     for (const [i, record] of records.entries()) {
@@ -72,7 +72,7 @@ function longLogs(version: string, made: Log): void {
     assert.equal(await readAll(made, 'claims'), ['map', 'map 2']);
   });
 
-  test('an append that no stream takes is no answer', async () => {
+  test('an append to a subject without a stream gives no answer', async () => {
     const error = await made.append('elsewhere', 0, 'x').catch((e: unknown) => e);
     assert.match(String(error), /Nobody answers elsewhere/);
   });
@@ -80,9 +80,9 @@ function longLogs(version: string, made: Log): void {
   test.run();
 }
 
-// ---------------------------------------------------------------- the real ones
+// ---------------------------------------------------------------- real brokers
 
-// uvu begins with the first `run` that is followed by an await: so everything is started before.
+// uvu starts at the first `run` that is followed by an await, so all servers are started before it.
 const ends: (() => Promise<void>)[] = [];
 const end = suite('log: the end');
 const brokers: { version: string; nats: Nats; made: Log; connection: () => Promise<Nats> }[] = [];
@@ -116,7 +116,7 @@ function setUp(version: string, nats: Nats, connection: () => Promise<Nats>): vo
   const test = suite(`log: jetstream ${version}, set up`);
   test.before.each(() => forget(nats));
 
-  test('two that start at once get one stream', async () => {
+  test('two clients that start at once create one stream', async () => {
     const other = await connection();
     const [a, b] = await Promise.all([jetstreamLog(nats, { replicas: 1 }), jetstreamLog(other, { replicas: 1 })]);
     const at = await appended(a.append('journal.S', 0, 'a'));
@@ -146,7 +146,7 @@ function setUp(version: string, nats: Nats, connection: () => Promise<Nats>): vo
     assert.match(String(error), version === '2.9' ? /2\.10\.19/ : /num_replicas is 1, must be at least 3/);
   });
 
-  test('when it is nearly full only urgent records get in, when it is full none; a trim makes room', async () => {
+  test('a nearly full log takes urgent records only, a full one none; a trim makes room', async () => {
     const small = await jetstreamLog(nats, { replicas: 1, bytes: 1_000_000, reserveBytes: 300_000 });
     const record = 'x'.repeat(50_000);
     let at = 0;
@@ -170,7 +170,7 @@ function setUp(version: string, nats: Nats, connection: () => Promise<Nats>): vo
     await appended(small.append('journal.F', at, record));
   });
 
-  test('a record that is too large is said to be so', async () => {
+  test('an oversized record is refused as such', async () => {
     const made = await jetstreamLog(nats, { replicas: 1 });
     const error = await made.append('journal.L', 0, 'x'.repeat(2_000_000)).catch((e: unknown) => e);
     assert.match(String(error), /cannot be sent.*max_payload/);
@@ -185,7 +185,7 @@ else {
   const test = suite('log: a broker that stops');
   const { command } = binary;
 
-  test('stopped it gives no answer in time, killed none at once, and back it goes on', async () => {
+  test('a stopped broker gives no answer in time, a killed one fails at once, and each is used again', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-broker-'));
     const port = await freePort();
     let broker = await startBroker(command, port, folder);
@@ -195,7 +195,7 @@ else {
       let at = await appended(made.append('journal.A', 0, 'one'));
 
       broker.kill('SIGSTOP');
-      // The signal arrives when it arrives: some appends may get through before.
+      // SIGSTOP takes effect with a delay: some appends may succeed before.
       let since: number;
       let last: Appended | Error;
       do {
@@ -212,7 +212,7 @@ else {
       );
       broker.kill('SIGCONT');
       await becomes(nats, 'connected', 6_000);
-      // What had no answer is there or not; the same record brings it to one place either way.
+      // An append without an answer is stored or not; a retry gives it one position either way.
       const found = await made.read('journal.A', at);
       const second = found[0]?.position ?? (await appended(made.append('journal.A', at, 'filler')));
 
@@ -274,7 +274,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** Resolves once it says that it is ready. */
+/** Resolves once the broker says that it is ready. */
 function startBroker(command: string, port: number, folder: string): Promise<ChildProcess> {
   const broker = spawn(command, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder]);
   return new Promise((resolve, reject) => {

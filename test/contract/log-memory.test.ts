@@ -8,7 +8,7 @@ logContract('memory, small pages', () => memoryLog({ pageRecords: 1 }));
 
 const test = suite('memory log');
 
-test('a full log takes urgent records only, and others again after a trim', async () => {
+test('a full log takes urgent records only, and all records again after a trim', async () => {
   const log = memoryLog({ bytes: 30, reserveBytes: 10 });
   assert.is((await log.append('a', 0, 'x'.repeat(15))).kind, 'appended');
   assert.is((await log.append('a', 1, 'y'.repeat(10))).kind, 'full');

@@ -1,4 +1,4 @@
-// What every log promises, whatever stores it.
+// The contract of a log, for every implementation.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Appended, Entry, Log } from '../../actors/ports/log.js';
@@ -30,7 +30,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     return () => `log-${process.pid}-${++count}`;
   })();
 
-  test('records are read in the order they were appended, from any position', async () => {
+  test('records are read in append order, from any position', async () => {
     const log = make();
     const id = nameOf();
     const records = ['one', '{"two":"\\"\\\\ \u{1f600} {},NULL"}', 'three\nlines'];
@@ -46,7 +46,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.equal(await log.read(nameOf(), 0), []);
   });
 
-  test('only who names the highest position ever gets in', async () => {
+  test('an append must name the highest position so far', async () => {
     const log = make();
     const id = nameOf();
     const first = positionOf(await log.append(id, 0, 'a'));
@@ -57,7 +57,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.equal(await readAll(log, id), ['a', 'b']);
   });
 
-  test('of many at once one wins, also the very first', async () => {
+  test('of many appends at once one wins, also of the very first', async () => {
     const log = make();
     const id = nameOf();
     let after = 0;
@@ -71,7 +71,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.is((await readAll(log, id)).length, 3);
   });
 
-  test('a trim never takes the last record, and lets no sleeper back in (hazard 1)', async () => {
+  test('a trim never removes the last record, and admits no late append (hazard 1)', async () => {
     const log = make();
     const id = nameOf();
     const positions: number[] = [];
@@ -91,7 +91,7 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.equal(await readAll(log, id, second), ['c', 'd']);
   });
 
-  test('pages are bounded, and a large record goes through', async () => {
+  test('pages are bounded, and a large record is read whole', async () => {
     const log = make();
     const id = nameOf();
     const records = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(1_000_000, 'x'));

@@ -1,4 +1,4 @@
-// What a start does to the tables it finds: nothing twice, and nothing to those of a later version.
+// Migrations at a start: none runs twice, and none touches tables of a later version.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { migrate } from '../../storage/postgres/migrate.js';
@@ -11,12 +11,12 @@ if (database !== undefined) migrations(database);
 function migrations({ url, client, stop }: NonNullable<typeof database>): void {
   const test = suite('migrations');
 
-  test('what has been run is not run again', async () => {
+  test('a migration that has run does not run again', async () => {
     assert.equal(await migrate(url), []);
   });
 
-  test('tables that a later version made are refused by name, and left as they are', async () => {
-    // The first one is to be run again, if anything is.
+  test('tables of a later version are refused by name and left unchanged', async () => {
+    // Makes the first migration due again, if any were run.
     const [first] = await client.query<{ name: string }>(
       'take the last one out',
       'delete from holdfast_migrations where id = (select max(id) from holdfast_migrations) returning name',

@@ -1,4 +1,4 @@
-// The provider over HTTP: the same contract, and each effect once with one that answers late, twice, wrong or not at all.
+// The payment provider over HTTP: the contract, and each effect once with a provider that is late, wrong or silent.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../actors/ids.js';
@@ -38,7 +38,7 @@ const whyNot = (promise: Promise<PaymentOutcome>): Promise<string> =>
     (error: unknown) => String(error),
   );
 
-test('what is sent, word for word', async () => {
+test('the request is sent word for word as documented', async () => {
   const { provider, payments } = await rig(() => 'good');
   const order = anOrderThatIs('authorized');
   await payments.perform(ask(order, 'authorize', { minor: 1_999 }));
@@ -52,7 +52,7 @@ test('what is sent, word for word', async () => {
   assert.match(second?.body ?? '', '"amount":0.007,"currency":"KWD"');
 });
 
-test('whatever is no answer is a sentence without the key, and never an outcome', async () => {
+test('a reply that is not an answer is an error without the key, and never an outcome', async () => {
   let today: Mood = 'good';
   const { provider, payments } = await rig(() => today);
   const order = anOrderThatIs('authorized');
@@ -70,9 +70,9 @@ test('whatever is no answer is a sentence without the key, and never an outcome'
   assert.match(await whyNot(away.perform(ask(order, 'capture'))), 'could not be asked');
 });
 
-test('each effect once, with a provider in every mood', async () => {
+test('each effect happens once, with every kind of faulty provider', async () => {
   let turn = 0;
-  // Every other time it is good, in between one mood after the other.
+  // Every second reply is good; the others go through all kinds of fault.
   const { provider, payments } = await rig(
     () => (turn++ % 2 === 0 ? MOODS[(turn >> 1) % MOODS.length] : 'good') ?? 'good',
   );
@@ -127,7 +127,7 @@ test('each effect once, with a provider in every mood', async () => {
   assert.ok(lines.length > 0 && !lines.join().includes(KEY));
 });
 
-test('no more at once than the limit, and what pauses takes no place', async () => {
+test('never more requests at once than the limit; a waiting retry takes no slot', async () => {
   let open = 0;
   let most = 0;
   const { payments } = await rig(() => 'good');

@@ -1,4 +1,4 @@
-// The mock's memory in Postgres; and that Postgres itself keeps its keys, whoever writes.
+// The mock provider's memory in Postgres; its constraints hold for any writer.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { mockPayments } from '../../bus/payments/mock-provider.js';
@@ -18,7 +18,7 @@ if (database !== undefined) {
   const payments = mockPayments({ successRate: SUCCESS_RATE, latencyMs: 2, ledger, clock: systemClock() });
 
   const test = suite('payment effects in Postgres');
-  test('no second decision, no second end, no second refund, no more back than was captured', async () => {
+  test('no second decision, no second end, no second refund, and no refund beyond the capture', async () => {
     const order = anOrderThatIs('authorized');
     await payments.perform(ask(order, 'authorize'));
     await payments.perform(ask(order, 'capture'));

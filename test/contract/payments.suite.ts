@@ -7,7 +7,7 @@ import type { PaymentOperation, PaymentOutcome } from '../../actors/protocol.js'
 import { instantPayments } from '../../bus/payments/mock-provider.js';
 import { uniqueName } from './rig/storage-samples.js';
 
-/** Of the provider under test. */
+/** The provider under test. */
 export const SUCCESS_RATE = 0.5;
 const AT_ONCE = 50;
 const RACES = 20;
@@ -55,18 +55,18 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     return order;
   };
 
-  test('authorized, captured; and whatever is repeated is told the same', async () => {
+  test('authorized, then captured; a repeat gets the same answer', async () => {
     const order = await captured();
     assert.equal(await inTurn(order, 'capture', 'authorize', 'capture'), ['captured', 'authorized', 'captured']);
   });
 
-  test('declined once is declined for good, and is not captured', async () => {
+  test('a declined order stays declined and is not captured', async () => {
     const order = anOrderThatIs('declined');
     assert.equal(await inTurn(order, 'authorize', 'authorize', 'capture'), ['declined', 'declined', 'declined']);
     assert.equal(await inTurn(order, 'void', 'void', 'capture'), ['voided', 'voided', 'voided']);
   });
 
-  test('a void is final, whether it comes after the authorization or before', async () => {
+  test('a void is final, after the authorization or before it', async () => {
     const [late, first] = [anOrderThatIs('authorized'), anOrderThatIs('authorized')];
     assert.equal(await inTurn(late, 'authorize', 'void', 'void'), ['authorized', 'voided', 'voided']);
     assert.equal(await inTurn(late, 'authorize', 'capture', 'void'), ['declined', 'voided', 'voided']);
@@ -74,14 +74,14 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     assert.is(await refund(first, uniqueName('R'), 1), 'declined');
   });
 
-  test('a void that meets a capture is told so, and changes nothing', async () => {
+  test('a void after a capture says so and changes nothing', async () => {
     const order = await captured();
     assert.equal(await inTurn(order, 'void', 'capture', 'void'), ['captured', 'captured', 'captured']);
     assert.is(await refund(order, uniqueName('R'), TOTAL), 'refunded');
     assert.is(await perform(order, 'void'), 'captured');
   });
 
-  test('a capture without an authorization is declined, also when that comes later', async () => {
+  test('a capture without an authorization is declined, also once an authorization comes', async () => {
     const order = anOrderThatIs('authorized');
     assert.equal(await inTurn(order, 'capture', 'authorize', 'capture'), ['declined', 'authorized', 'declined']);
     assert.is(await perform(order, 'void'), 'voided');
@@ -98,7 +98,7 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     assert.is(await refund(order, b, 4_001), 'declined', 'a repeat');
   });
 
-  test('a refund in another currency, or of what was not captured, is declined for good', async () => {
+  test('a refund in another currency, or without a capture, is declined for good', async () => {
     const order = anOrderThatIs('authorized');
     const [early, other] = [uniqueName('R'), uniqueName('R')];
     assert.is(await refund(order, early, 1), 'declined');
@@ -108,7 +108,7 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     assert.is(await refund(order, uniqueName('R'), TOTAL), 'refunded');
   });
 
-  test('two orders may name a refund alike', async () => {
+  test('two orders may use the same name for a refund', async () => {
     const ref = uniqueName('R');
     for (const order of [await captured(), await captured()]) {
       const own = `${order}/${ref}`;
@@ -116,7 +116,7 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     }
   });
 
-  test('ids that are no plain text travel whole', async () => {
+  test('ids with special characters arrive unchanged', async () => {
     for (let i = 0; ; i++) {
       const order = orderId(`Bestellung ${i} für "Zoë" %3A\u{1f600}/${uniqueName('')}`);
       if (decide(order) !== 'authorized') continue;
@@ -125,7 +125,7 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     }
   });
 
-  test('amounts to the last cent', async () => {
+  test('amounts are exact to the last cent', async () => {
     const order = anOrderThatIs('authorized');
     const minor = Number.MAX_SAFE_INTEGER;
     await perform(order, 'authorize', { minor });
@@ -144,7 +144,7 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
   const count = (answers: readonly PaymentOutcome[], outcome: PaymentOutcome) =>
     answers.filter((answer) => answer === outcome).length;
 
-  test(`${AT_ONCE} times the same at once is once`, async () => {
+  test(`${AT_ONCE} equal requests at once have one effect`, async () => {
     const order = anOrderThatIs('authorized');
     only(await times(AT_ONCE, () => perform(order, 'authorize')), 'authorized');
     only(await times(AT_ONCE, () => perform(order, 'capture')), 'captured');
@@ -153,13 +153,13 @@ export function paymentsContract(name: string, payments: Payments, after: () => 
     assert.is(await refund(order, uniqueName('R'), 1), 'declined');
   });
 
-  test(`${AT_ONCE} refunds at once give back what was captured, and no more`, async () => {
+  test(`${AT_ONCE} refunds at once return what was captured and no more`, async () => {
     const order = await captured();
     const answers = await times(AT_ONCE, () => refund(order, uniqueName('R'), 1_000));
     assert.equal([count(answers, 'refunded'), count(answers, 'declined')], [10, AT_ONCE - 10]);
   });
 
-  test('a void and a capture at once: one of them, and both are told which', async () => {
+  test('a void and a capture at once: one wins, and both answers name the winner', async () => {
     await times(RACES, async () => {
       const order = anOrderThatIs('authorized');
       await perform(order, 'authorize');

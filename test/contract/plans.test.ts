@@ -1,6 +1,6 @@
-// No statement's plan depends on when it was made: from an empty table, one that was small when the plan was made and has
-// grown since, and a large one, every row that is asked for by name is found by an index.
-// PLAN_ROWS is how many rows a large table has, and shows every plan; `npm run bench:plans` is this with a million.
+// No query plan depends on the time it was made: on an empty table, on a small table that has grown since, or on a
+// large table, an index finds every row that is looked up by name.
+// PLAN_ROWS sets the rows of a large table, and prints every plan; `npm run bench:plans` runs this with a million.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId } from '../../actors/ids.js';
@@ -39,7 +39,7 @@ if (database !== undefined) {
     assert.equal(faults(planned), [], title);
   }
 
-  test('every statement of the product is among those that are judged', () => {
+  test('every statement of the product is checked', () => {
     assert.equal(missing, []);
     for (const kind of KINDS) assert.ok(of(kind).length > 20, `${of(kind).length} statements on ${kind}`);
   });
@@ -47,7 +47,7 @@ if (database !== undefined) {
   for (const kind of KINDS) {
     const session = kind === 'lists' ? lists.session : client.session;
 
-    test(`${kind}: no plan that was made on an empty or a small table reads it whole when it has grown`, async () => {
+    test(`${kind}: no plan made on an empty or a small table reads it whole once it has grown`, async () => {
       await emptied();
       await session(async (first) => {
         const empty = await prepared(first, of(kind));
@@ -64,7 +64,7 @@ if (database !== undefined) {
       });
     });
 
-    test(`${kind}: nor one that is made on large tables, before and after their statistics are gathered`, async () => {
+    test(`${kind}: no plan made on large tables does, before and after statistics are gathered`, async () => {
       await session(async (now) =>
         judge(`${kind}: ${LARGE} rows, no statistics`, await (await prepared(now, of(kind))).look()),
       );
@@ -73,7 +73,7 @@ if (database !== undefined) {
     });
   }
 
-  test('nor what the database does by itself: foreign keys of a user who cannot pass over them, and functions', async () => {
+  test('nor do foreign keys and functions, for a user without special rights', async () => {
     await emptied();
     const role = uniqueName('planner').replaceAll('-', '_');
     await client.query('make a user', `create role ${role} login password 'planner'`);
@@ -110,7 +110,7 @@ if (database !== undefined) {
       await client.query('take it out', `drop role ${role}`);
     }
 
-    /** How often each table was read whole, as that connection has told by now. */
+    /** How often each table was read whole, as that connection has counted so far. */
     async function scans() {
       await user.query('tell', 'select pg_stat_force_next_flush()').catch(() => {});
       await user.query('tell', 'select 1');

@@ -28,7 +28,7 @@ if (database !== undefined) {
     await snapshots.write(journal, { kind: 'orders', rows, certain });
     return rows.map(({ state }) => state.id);
   };
-  /** By all its words: another order may have them too. */
+  /** Searches for all words of the text; other orders may match too. */
   const isFound = async (id: string) => {
     const { orders } = await queries.ordersAfter({ words: id }, undefined, 100);
     return orders.some((order) => order.id === id);
@@ -43,7 +43,7 @@ if (database !== undefined) {
     return added;
   };
 
-  test('a flush queues its orders, and one that passes no closed journal none', async () => {
+  test('a flush queues its orders for the index; a flush to a closed journal queues none', async () => {
     const ids = [...(await write(true)), ...(await write(false))];
     assert.is(await workAll(), ids.length);
     for (const id of ids) assert.ok(await isFound(id), id);
@@ -55,7 +55,7 @@ if (database !== undefined) {
     assert.equal(await client.query('look', 'select from order_search_queue'), []);
   });
 
-  test('what happens to an order later queues nothing: its words are of what never changes', async () => {
+  test('later events of an order queue nothing: its words never change', async () => {
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
     const states = lived();
@@ -74,7 +74,7 @@ if (database !== undefined) {
     assert.is(await queued(), states.length);
     for (let act = 2; act < 8; act++) await flush(act, false, act % 2 === 0);
     assert.is(await queued(), states.length, 'six more flushes');
-    // Side by side with new ones, and those that a replay knows and nobody has written yet.
+    // Beside new orders, and beside orders that a replay knows and that nobody has written yet.
     const others = lived();
     const rows = [...states.slice(0, 2), ...others].map((state, i) => {
       const order = anOrder(state, { epoch: 1, n: 8 });
@@ -86,7 +86,7 @@ if (database !== undefined) {
     for (const { id } of [...states, ...others]) assert.ok(await isFound(id), id);
   });
 
-  test('what an earlier version indexed is found by its new words once the sweep has passed', async () => {
+  test('orders that an earlier version indexed are found by their new words after the sweep', async () => {
     const ids = await write(true);
     await workAll();
     const text = `update order_search set folding = 0, words = 'old' where order_id = any($1::text[])`;
@@ -99,7 +99,7 @@ if (database !== undefined) {
     assert.is((await queries.orders({ words: 'old' }, { page: 1, pageSize: 100 })).total, 0);
   });
 
-  test('a batch whose node has died is made by another one once its lease is over', async () => {
+  test("another node takes over a dead node's batch once its lease is over", async () => {
     const ids = await write(true);
     const lease = (seconds: number) =>
       client.query('lease', `update order_search_queue set leased_until = now() + interval '1 second' * $1::float8`, [
@@ -112,7 +112,7 @@ if (database !== undefined) {
     for (const id of ids) assert.ok(await isFound(id), id);
   });
 
-  test('an order without any text costs the index nothing but the words of a new user', async () => {
+  test('an order without any text adds only the words of a new user to the index', async () => {
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
     const [sample] = lived();
@@ -144,7 +144,7 @@ if (database !== undefined) {
     assert.ok(await isFound(noted));
   });
 
-  test('the sweep drops rows of before that are needless, and finds users and products without words', async () => {
+  test('the sweep deletes needless rows of earlier versions, and finds users and products without words', async () => {
     const text = `insert into order_search (order_id, created_at, words) select order_id, created_at, 'old' from orders
       where user_email is null and order_id like 'ORD-0000%' on conflict do nothing returning order_id`;
     const dropped = await client.query<{ order_id: string }>('index as before', text);
@@ -167,7 +167,7 @@ if (database !== undefined) {
     let expected = 0;
     for (let i = 0; i < 20; i++) expected += (await write(true)).length;
     const added = await Promise.all([workAll(), workAll()]);
-    // One may have found the other's rows locked, and gone home.
+    // One node may have found the rows locked by the other, and left them.
     assert.is((added[0] ?? 0) + (added[1] ?? 0) + (await workAll()), expected);
   });
 
@@ -181,7 +181,7 @@ if (database !== undefined) {
     for (const id of ids) assert.ok(await isFound(id), id);
   });
 
-  test('what a client sent never breaks the index', async () => {
+  test('no text of a client breaks the index', async () => {
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
     const journal = journalId(uniqueName('journal'));
@@ -209,7 +209,7 @@ if (database !== undefined) {
     assert.is(await workAll(), rows.length);
   });
 
-  test('what takes too long to count is an estimate, and says so', async () => {
+  test('a count that takes too long is an estimate and is marked as one', async () => {
     const hasty = connectPostgres(database.url, { max: 1, planAnew: true, statementMs: 100, waitMs: 5_000 });
     const from = 'from generate_series(1, 3) slowly where pg_sleep($1::float8) is not null';
     assert.equal(await countCapped(hasty, 'count', { from, parameters: [0] }), { total: 3, isEstimate: false });

@@ -1,5 +1,5 @@
-// What lists, filters, searches and ledgers promise, whatever stores them: the answers of plain code over the
-// same orders, for any filters together.
+// The contract of lists, filters, searches and ledgers, for every store: their answers equal those of plain code
+// over the same orders, for any combination of filters.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -17,9 +17,9 @@ import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage
 interface QueryStores {
   readonly snapshots: Snapshots;
   readonly queries: Queries;
-  /** Absent where nothing lags. */
+  /** Waits until the read model is complete; absent if it never lags. */
   readonly index?: SearchIndex;
-  /** Absent where no count is an estimate: the same, whose counts are exact up to `exact` only. */
+  /** The same queries with counts exact up to `exact` only; absent if no count is an estimate. */
   readonly capped?: { readonly queries: Queries; readonly exact: number };
 }
 
@@ -59,7 +59,7 @@ export function queriesContract(
     });
   }
 
-  /** Everything of the list, by keys. */
+  /** The whole list, read by cursor. */
   async function walked(filter: OrderFilter, limit: number): Promise<string[]> {
     const ids: string[] = [];
     let key: OrderKey | undefined;
@@ -159,7 +159,7 @@ export function queriesContract(
       })
       .map(({ id }) => id);
 
-  test('any filters together list what they say, by number and by key, and count it', async () => {
+  test('any filters together list the matching orders, by page and by cursor, and count them', async () => {
     const mine = new Set<string>(states.map(({ id }) => id));
     await fc.assert(
       fc.asyncProperty(filters, fc.integer({ min: 1, max: 40 }), async (filter, limit) => {
@@ -190,7 +190,7 @@ export function queriesContract(
     );
   });
 
-  /** An estimate is told exactly where there are more than are counted, and is no less than that. */
+  /** A total is an estimate exactly when there are more rows than are counted, and is never below that limit. */
   async function stopsAtItsCap(filter: OrderFilter, want: readonly string[]): Promise<void> {
     if (capped === undefined) return;
     const page = await capped.queries.orders(filter, { page: 1, pageSize: 5 });
@@ -204,7 +204,7 @@ export function queriesContract(
     }
   }
 
-  test('the total of every two filters together is exact', async () => {
+  test('the total of every pair of filters is exact', async () => {
     const values: { readonly [name in keyof OrderFilter]: readonly OrderFilter[name][] } = {
       user: [user, other],
       status: ['confirmed', 'failed'],
@@ -238,7 +238,7 @@ export function queriesContract(
     assert.ok(checked > 100);
   });
 
-  test('a search finds an order by each of its words, and by the beginning of the last', async () => {
+  test('a search finds an order by each of its words, and by a prefix of the last', async () => {
     const [state] = newest;
     if (state === undefined) throw new Error('no samples');
     const found = async (words: string) => (await walked({ words, user: state.content.user }, 100)).includes(state.id);
@@ -256,7 +256,7 @@ export function queriesContract(
     assert.not(await found('city'), 'the name of a field is no word of the order');
   });
 
-  test('a search takes no notice of how a letter is written, nor of which sign stands between words', async () => {
+  test('a search ignores case, accents and the separators between words', async () => {
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
     const notes = [
@@ -286,7 +286,7 @@ export function queriesContract(
     assert.not((await walked({ words: 'bergama' }, 100)).includes(rows.at(-1)?.state.id ?? ''));
   });
 
-  test('of any texts an order is found by each of its words and by each beginning, and by no other', async () => {
+  test('for any texts, an order is found by each of its words and each prefix, and by no other word', async () => {
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
     const letters = fc.constantFrom(
@@ -324,7 +324,7 @@ export function queriesContract(
     );
   });
 
-  test('orders without any text are found by id, user and products, beside those that have one, in any words together', async () => {
+  test('orders without text are found by id, user and products, beside orders with text, in any combination', async () => {
     const sample = lived().find(({ phase }) => phase === 'confirmed');
     if (sample === undefined) throw new Error('no samples');
     const mark = uniqueName('plain')
@@ -342,7 +342,7 @@ export function queriesContract(
         .toUpperCase()
         .replace(/[ILOU]/g, 'X');
       const drawn = `ORD-${i % 2 === 0 ? '0' : '5'}${`${time}${i}`.padStart(25, i % 4 === 0 ? '7' : 'B')}`;
-      // Ids that we did not draw are texts like others.
+      // Ids that Holdfast did not draw are indexed as text.
       const id = orderId(i % 11 === 0 ? `X-${mark}-${i}` : i % 13 === 0 ? `${drawn}${i}-odd` : drawn);
       const products = stock.filter((_, at) => at === i % 3 || at === i % 4);
       const [line] = sample.lines;
@@ -356,7 +356,7 @@ export function queriesContract(
         { epoch: 1, n: 2_100 + i },
       );
     });
-    // The users of the second half are known by then.
+    // By then the users of the second half are known.
     for (const half of [rows.slice(0, 30), rows.slice(30)])
       await snapshots.write(journal, { kind: 'orders', rows: half, certain: true });
     await indexed();
@@ -449,7 +449,7 @@ export function queriesContract(
     );
   });
 
-  test('any text may be searched for', async () => {
+  test('any text is a valid search', async () => {
     const nasty = fc.oneof(
       fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }),
       fc.constantFrom(
@@ -480,13 +480,13 @@ export function queriesContract(
     );
   });
 
-  test('orders of one moment come in one order, page after page', async () => {
+  test('orders of one moment have one order, page after page', async () => {
     const of = { user, product: products[1] ?? '' };
     assert.equal(await walked(of, 1), expected(of));
     assert.ok(expected(of).length > 20);
   });
 
-  test('products are listed by their ids, by number and by key, and counted', async () => {
+  test('products are listed by id, by page and by cursor, and counted', async () => {
     const before = await queries.countProducts();
     const stock = Array.from({ length: 25 }, (_, i) =>
       productId(`${uniqueName('list')}-${i % 2 === 0 ? 'É' : 'z'}${i}`),
@@ -523,7 +523,7 @@ export function queriesContract(
     assert.equal(await queries.productsAfter(productId('\u{10ffff}'), 5), { products: [], more: false });
   });
 
-  test('a ledger and an audit tell every movement, and any past balance', async () => {
+  test('a ledger and an audit have every movement and any past balance', async () => {
     const product = productId(uniqueName('P'));
     const operations = Array.from({ length: 30 }, (_, i): OperationRow => {
       const row = anOperation(product, i + 1);

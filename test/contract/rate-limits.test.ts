@@ -1,5 +1,5 @@
-// How often a caller may ask: the same in this process and in a real Redis, one budget for all edges there, and
-// what it does when Redis goes.
+// The rate limit of a caller: the same in this process and in a real Redis. All edges share one budget in Redis, and
+// each counts by itself while Redis is gone.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../actors/limits.js';
@@ -14,11 +14,11 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { monotonic: () => performance.now() };
 const LONG = { requests: 3, seconds: 600 };
 
-/** @param make edges that count together, each time with a name of their own */
+/** @param make creates edges that count together, each time under a new name */
 function everyRateLimit(name: string, make: (rules: { requests: number; seconds: number }) => RateLimits): void {
   const test = suite(`rate limits: ${name}`);
 
-  test('so many are allowed, and each is told what is left', async () => {
+  test('the limit allows its number of requests, and each reply has the rest', async () => {
     const { take } = make(LONG);
     const all = [await take('a'), await take('a'), await take('a'), await take('a'), await take('a')];
     assert.equal(
@@ -34,20 +34,20 @@ function everyRateLimit(name: string, make: (rules: { requests: number; seconds:
     for (const { resetMs } of all) assert.ok(resetMs > 500_000 && resetMs <= 600_000, `${resetMs}`);
   });
 
-  test('each caller has its own', async () => {
+  test('each caller has its own budget', async () => {
     const { take } = make(LONG);
     for (let i = 0; i < 4; i++) await take('a');
     assert.is((await take('b')).remaining, 2);
     assert.is((await take('ü 😀 \r\n*')).remaining, 2);
   });
 
-  test('of many at once exactly so many are allowed', async () => {
+  test('of many requests at once exactly the limit is allowed', async () => {
     const { take } = make({ requests: 20, seconds: 600 });
     const all = await Promise.all(Array.from({ length: 100 }, () => take('a')));
     assert.is(all.filter(({ isAllowed }) => isAllowed).length, 20);
   });
 
-  test('when the window is over the next one begins', async () => {
+  test('the next window begins when one is over', async () => {
     const { take } = make({ requests: 1, seconds: 1 });
     await take('a');
     assert.not((await take('a')).isAllowed);
@@ -57,7 +57,7 @@ function everyRateLimit(name: string, make: (rules: { requests: number; seconds:
   test.run();
 }
 
-// uvu begins with the first `run` that is followed by an await: so everything is started before.
+// uvu starts at the first `run` that is followed by an await, so all servers are started before it.
 const server = await realRedis();
 const open: Redis[] = [];
 let names = 0;
@@ -87,7 +87,7 @@ if ('skipped' in server || one === undefined || other === undefined) {
 
   const test = suite('rate limits: two edges and one Redis');
 
-  test('they share one budget, under one name', async () => {
+  test('edges share one budget under one name', async () => {
     const [a, b] = [one, other].map((redis) => rateLimits({ ...LONG, name: 'shared' }, clock, redis));
     const elsewhere = rateLimits({ ...LONG, name: 'another' }, clock, other);
     const taken = [await a?.take('x'), await b?.take('x'), await a?.take('x'), await b?.take('x')];
@@ -103,7 +103,7 @@ if ('skipped' in server || one === undefined || other === undefined) {
     assert.is((await elsewhere.take('x')).remaining, 2);
   });
 
-  test('without Redis each counts by itself, and together again when it is back', async () => {
+  test('without Redis each edge counts by itself, and they share again when it is back', async () => {
     const [a, b] = [one, other].map((redis) => rateLimits({ ...LONG, name: 'alone' }, clock, redis));
     for (let i = 0; i < 4; i++) await a?.take('x');
     await server.kill();
@@ -119,7 +119,7 @@ if ('skipped' in server || one === undefined || other === undefined) {
     assert.ok(await until(isTogether, WITHIN_MS, 100));
   });
 
-  test('a Redis that is stopped holds nobody up', async () => {
+  test('a stopped Redis delays nobody', async () => {
     const limited = rateLimits({ requests: 1_000_000, seconds: 600, name: 'stopped' }, clock, one);
     process.kill(server.pid, 'SIGSTOP');
     try {

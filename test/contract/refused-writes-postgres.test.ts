@@ -1,4 +1,4 @@
-/** Refused writes in Postgres: the latest are kept, and the oldest let go, however many there are. */
+/** Refused writes in Postgres: the latest are kept, and older ones are deleted. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, productId, writeId } from '../../actors/ids.js';
@@ -28,7 +28,7 @@ if (database !== undefined) {
   const kept = async (): Promise<string[]> =>
     (await client.query<{ ref: string }>('read', 'select ref from refused_writes order by no')).map(({ ref }) => ref);
 
-  test('the table has no more than are kept, and those of one statement', async () => {
+  test('the table has at most the limit, plus the rows of one statement', async () => {
     await postgresSnapshots(client).openJournal(journal, nodeId('node'));
     await write(refused(1, 4));
     assert.equal(await kept(), ['W1', 'W2', 'W3', 'W4']);

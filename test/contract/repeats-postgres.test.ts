@@ -1,5 +1,5 @@
-// Repeats of placings over Postgres: an order that has left memory comes back from its row and its history, also after
-// a crash, and its answer is the first one, byte for byte, whatever text it holds.
+// Repeated placings over Postgres. An order that has left memory is read from its row and its history, also after a
+// crash. Its answer is the first one, byte for byte, for any text.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, type OrderId, orderId, productId, userId, writeId } from '../../actors/ids.js';
@@ -28,7 +28,7 @@ if (database !== undefined) {
   const log = memoryLog();
   const payments = mockPayments({ successRate: 1, latencyMs: 2, ledger: memoryPaymentLedger(), clock });
 
-  /** A test that fails leaves its own running: that would hold the process. */
+  /** A failed test leaves its node running, which would keep the process alive. */
   const running: Supervisor[] = [];
 
   const start = async (isInstant: boolean): Promise<Supervisor> => {
@@ -62,7 +62,7 @@ if (database !== undefined) {
     return `${status} ${body}`;
   };
 
-  test('from memory, from the row, from the history, after a crash', async () => {
+  test('a repeat is answered from memory, from the row, from the history, and after a crash', async () => {
     let supervisor = await start(true);
     const named = { ref: writeId('r1'), fingerprint: 'f', name: 'P', unitPrice: 250, currency: 'USD' } as const;
     const command = { type: 'receive', ...named, quantity: 1_000 } as const;

@@ -1,4 +1,4 @@
-// The child servers on real parts: the lock, the identity, what outlives a kill -9, what was settled.
+// The child servers with real binaries: the lock, the identity, a kill -9, and the settings of the first start.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -34,7 +34,7 @@ const quiet = () => {};
 const test = suite('servers');
 let folder = '';
 let binPath = '';
-/** Where no nats-server is, and every Postgres. */
+/** PATH without any nats-server; every Postgres stays on it. */
 const noPath = (process.env.PATH ?? '')
   .split(delimiter)
   .filter((entry) => !existsSync(join(entry, 'nats-server')))
@@ -108,7 +108,7 @@ test('of 60 simultaneous starts exactly one holds DATA_DIR; kill -9 frees it; th
   assert.is(await end(next.child, 'SIGTERM'), 0);
 });
 
-test('the same process is refused as well, and may come again after a release', async () => {
+test('the same process is refused as well, and may open the folder again after a release', async () => {
   const first = await openDataDir(join(folder, 'twice'));
   const second = await openDataDir(join(folder, 'twice')).then(
     () => undefined,
@@ -119,7 +119,7 @@ test('the same process is refused as well, and may come again after a release', 
   await (await openDataDir(join(folder, 'twice'))).release();
 });
 
-test('a child that dies is started again; one that outlived us is ended by the next start', async () => {
+test('a child that dies is restarted; one that survived its node is ended by the next start', async () => {
   const dataDir = join(folder, 'child');
   await mkdir(dataDir);
   const lines: string[] = [];
@@ -145,13 +145,13 @@ test('a child that dies is started again; one that outlived us is ended by the n
   assert.ok(second && second !== first);
   const mark = markOf(second);
   assert.ok(mark);
-  await endOrphan(dataDir, 'sleeper', spec.stopSteps, quiet); // as the next holder of the folder would
+  await endOrphan(dataDir, 'sleeper', spec.stopSteps, quiet); // As the next holder of the folder does.
   assert.not(isAlive(mark));
   await child.stop();
   assert.is(await recall(join(dataDir, 'children', 'sleeper.json')), undefined);
 });
 
-test('a pid that was given to another process is not signalled', async () => {
+test('a process that reused a pid is not signalled', async () => {
   const dataDir = join(folder, 'recycled');
   await mkdir(join(dataDir, 'children'), { recursive: true });
   const other = spawn('/bin/sleep', ['600']);
@@ -168,7 +168,7 @@ test('a pid that was given to another process is not signalled', async () => {
   await end(other, 'SIGKILL');
 });
 
-test('both servers start, outlive a kill -9, are ended by the next start, and stop', async () => {
+test('both servers start, survive a kill -9 of the node, are ended by the next start, and stop', async () => {
   if (noNats !== undefined) console.log(`SKIP both servers: ${noNats}`);
   if (noNats !== undefined) return;
   const dataDir = join(folder, 'both');
@@ -244,7 +244,7 @@ async function startAndStop(dataDir: DataDir, env: NodeJS.ProcessEnv, answered =
   }
 }
 
-test('what the first start settled holds for the later ones', async () => {
+test('the settings of the first start hold for later ones', async () => {
   const database = { DATABASE_URL: 'postgres://me:s3cr3t@db.example:5432/shop' };
   const settled = await openDataDir(join(folder, 'settled'));
   const mistyped = await startAndStop(
@@ -268,7 +268,7 @@ test('what the first start settled holds for the later ones', async () => {
   await none.release();
 });
 
-/** Postgres alone: started once, so that there is something to be lost. */
+/** Postgres alone, started once, so that there is data to lose. */
 async function onceStarted(path: string): Promise<void> {
   const dataDir = await openDataDir(path);
   assert.match(await withPath(noPath, () => startAndStop(dataDir, {})), /postgres: .*, files in /);
@@ -299,7 +299,7 @@ test('a DATA_DIR without its database is refused by name, and no empty one is ma
   assert.match(await startAgain(moved), /files in /);
 });
 
-test('as root in a private home the database is elsewhere, and neither a copy nor a loss of it makes a second one', async () => {
+test('as root in a private home the database lies elsewhere, and a copy or a loss of it makes no second one', async () => {
   if (process.getuid?.() !== 0) return console.log('SKIP a database elsewhere: this is not root');
   const home = await mkdtemp(join(tmpdir(), 'holdfast-private-')); // 0700
   try {
@@ -324,7 +324,7 @@ test('as root in a private home the database is elsewhere, and neither a copy no
   }
 });
 
-test('our own Postgres keeps pages in an eighth of the memory, neither too few nor too many', () => {
+test('our own Postgres uses an eighth of the memory for pages, within its bounds', () => {
   const given = [0.5, 2, 4, 64].map((gibibytes) => sharedBuffersMb(gibibytes * 2 ** 30));
   assert.equal(given, [128, 256, 512, 1_024]);
 });
@@ -344,7 +344,7 @@ test('Postgres is found in the npm package as well, with its links, for the user
   assert.match(said.output, /18\./);
 });
 
-test('secrets are readable by their owner alone', async () => {
+test('only the owner can read secrets', async () => {
   if (noNats !== undefined) console.log(`SKIP modes of secrets: ${noNats}`);
   if (noNats !== undefined) return;
   for (const name of ['postgres.json', 'nats.json', 'nats-server.conf']) {

@@ -1,4 +1,4 @@
-// What the Postgres adapters do when a backend freezes, a session sleeps on a lock, or nobody is there.
+// The Postgres adapters when a backend freezes, a session holds a lock, or no server is reachable.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -21,7 +21,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     return answer as Error;
   };
 
-  test('a frozen backend makes a call reject in time, and is given up for another', async () => {
+  test('a call to a frozen backend rejects in time, and the next call gets another backend', async () => {
     const one = connectPostgres(url, { max: 1, statementMs: 500 });
     const [row] = await one.query<{ pid: number }>('who', 'select pg_backend_pid() as pid');
     const pid = row?.pid ?? 0;
@@ -46,7 +46,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     }
   });
 
-  test('a statement that runs too long is ended, its connection lives on', async () => {
+  test('a statement that runs too long is cancelled, and its connection is used again', async () => {
     const one = connectPostgres(url, { max: 1, statementMs: 300 });
     await rejection(one.query('sleep', 'select pg_sleep(5)'));
     await sleep(100);
@@ -54,7 +54,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await one.end();
   });
 
-  test('a killed backend costs its calls and no more, time and again', async () => {
+  test('a killed backend fails its own calls and no more, repeatedly', async () => {
     const one = connectPostgres(url, { max: 1 });
     for (let round = 0; round < 20; round++) {
       const [row] = await one.query<{ pid: number }>('who', 'select pg_backend_pid() as pid');
@@ -62,7 +62,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
       await sleep(5);
       await client.query('end it', 'select pg_terminate_backend($1)', [row?.pid ?? 0]);
       await lost;
-      // What is sent before the end is noticed is lost as well.
+      // Calls sent before the loss is noticed fail as well.
       const answers = await Promise.allSettled([1, 2, 3].map((no) => one.query('ask', 'select $1::int as no', [no])));
       if (answers.some(({ status }) => status === 'rejected')) await sleep(5);
       assert.equal(await one.query('ask', 'select 1 as one'), [{ one: 1 }]);
@@ -70,7 +70,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await one.end();
   });
 
-  test('nobody there: every call rejects in time, with a sentence that names the place, and again later', async () => {
+  test('without a server every call rejects in time with a sentence that names the address, and again later', async () => {
     const nobody = connectPostgres('postgres://x@127.0.0.1:9/x', { max: 2 });
     for (let i = 0; i < 6; i++) {
       const error = await rejection(nobody.query('ask nobody', 'select 1 as one', [], 2_000));
@@ -79,7 +79,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await nobody.end();
   });
 
-  test('the closer ends a session that sleeps on the row, and only that (hazard 3)', async () => {
+  test('the closer ends a session that holds the row, and no other (hazard 3)', async () => {
     const snapshots = postgresSnapshots(client);
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
@@ -92,7 +92,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     assert.ok(performance.now() - since < 2_000);
     await rejection(
       sleeper.query('commit', 'select 1 from journals where journal = $1 for share', [journal]).then((rows) => {
-        // A new connection may answer by then; it has no transaction any more.
+        // By then a new connection may answer; it has no transaction.
         if (rows.length === 1) throw new Error('reconnected');
       }),
     );
@@ -110,7 +110,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await Promise.all([sleeper.end(), bystander.end()]);
   });
 
-  test('a closer that has the row is not ended by another that waits for it', async () => {
+  test('a closer that holds the row is not ended by another that waits for it', async () => {
     const snapshots = postgresSnapshots(client);
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
@@ -131,7 +131,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     }
   });
 
-  test('an append that is not answered in time rejects, and is found or not, never twice', async () => {
+  test('an append without an answer in time rejects, and is stored at most once', async () => {
     const holder = connectPostgres(url, { max: 1 });
     const log = postgresLog(client);
     const name = uniqueName('log');

@@ -1,4 +1,4 @@
-// libpq URLs, as people have them in DATABASE_URL, and amounts on their way to decimals and back.
+// libpq URLs as they occur in DATABASE_URL, and amounts converted to decimals and back.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -39,7 +39,7 @@ test('every sslmode', () => {
   assert.throws(() => tls('maybe'), /unknown sslmode 'maybe'/);
 });
 
-test('what is wrong is said without the password', () => {
+test('an error names what is wrong without the password', () => {
   for (const bad of ['mysql://u:secret@h/d', 'postgres://u:secret@h:99999/d', 'postgres://u:secret%zz@h/d']) {
     try {
       parse(bad);
@@ -51,7 +51,7 @@ test('what is wrong is said without the password', () => {
   }
 });
 
-test('an amount comes back to the last digit, also where Postgres pads or shortens it', () => {
+test('an amount comes back to the last digit, also if Postgres pads or shortens it', () => {
   assert.equal(
     [decimalText(5, 'USD'), decimalText(1_999, 'JPY'), decimalText(1, 'KWD'), decimalText(123_456, 'CLF')],
     ['0.05', '1999', '0.001', '12.3456'],

@@ -1,4 +1,4 @@
-// What snapshots, lists and settlement promise, whatever stores them.
+// The contract of snapshots, lists and settlement, for every store.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -59,7 +59,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.ok(refused, why);
   };
 
-  test('an order comes back exactly as it was, in every phase, from a look-up, a load and a read', async () => {
+  test('an order comes back unchanged, in every phase, from a look-up, a load and a read', async () => {
     const journal = await open();
     const rows = lived().map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
     assert.is(await snapshots.write(journal, orders(rows)), 'written');
@@ -80,7 +80,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     }
   });
 
-  test('whatever a client may send comes back', async () => {
+  test('any text that a client may send comes back', async () => {
     const journal = await open();
     const text = fc.string({ unit: 'binary', maxLength: 40 }).map((any) => any.replaceAll('\0', ''));
     const address = fc.jsonValue({ maxDepth: 2 }).map((any) => JSON.parse(JSON.stringify(any)) as Json);
@@ -119,7 +119,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     );
   });
 
-  test('a load says when the last order was placed, also where that one is settled and not loaded', async () => {
+  test('a load has the time of the last placing, also if that order is settled and not loaded', async () => {
     const journal = await open();
     const placedAt = (at: number) => {
       const [state] = lived().filter(isSettled);
@@ -133,7 +133,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.not(loaded.some(({ state }) => rows.some((row) => row.state.id === state.id)));
   });
 
-  test('a load has what is not settled and what is named, of the asked partitions', async () => {
+  test('a load has the unsettled and the named orders of the requested partitions', async () => {
     const journal = await open();
     const rows = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
     const stock = Array.from({ length: 20 }, () => aProduct(productId(uniqueName('P')), { epoch: 1, n: 1 }));
@@ -155,7 +155,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     }
   });
 
-  test('a closed or missing journal writes nothing', async () => {
+  test('a flush to a closed or missing journal writes nothing', async () => {
     const journal = await open();
     const missing = journalId(uniqueName('missing'));
     await snapshots.closeJournals([journal, missing]);
@@ -219,7 +219,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.is(found?.state.onHand, 10);
   });
 
-  test('a flush that was not answered and is repeated leaves the same rows', async () => {
+  test('a repeated flush without an answer leaves the same rows', async () => {
     const journal = await open();
     const rows = lived().map((state, i) => anOrder(state, { epoch: 1, n: i + 1 }));
     const product = productId(uniqueName('P'));
@@ -264,7 +264,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     );
   });
 
-  test('a plain insert of what stands already throws and changes nothing', async () => {
+  test('a plain insert of an existing row throws and changes nothing', async () => {
     const journal = await open();
     const [a, b] = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
     if (a === undefined || b === undefined) throw new Error('no samples');
@@ -299,7 +299,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     for (const { isNew: _, history: __, ...row } of [changed, ...fresh]) assert.equal(await stored(row.state.id), row);
   });
 
-  test('nasty text survives', async () => {
+  test('text with special characters is stored unchanged', async () => {
     const journal = await open();
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
@@ -334,7 +334,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     for (const { state } of stock) assert.equal(loaded.get(state.id), state);
   });
 
-  test('orders that are alike in everything but their ids survive', async () => {
+  test('orders that differ only in their ids are stored', async () => {
     const journal = await open();
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
@@ -351,7 +351,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     }
   });
 
-  test('a JSON null address is not the same as none', async () => {
+  test('a JSON null address differs from no address', async () => {
     const journal = await open();
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
@@ -396,7 +396,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.not((await snapshots.journals()).some((found) => found.journal === journal));
   });
 
-  test('a write is found by its reference, an order is no write', async () => {
+  test('a write is found by its reference; an order is not a write', async () => {
     const journal = await open();
     const product = productId(uniqueName('P'));
     const [written, held] = [
@@ -417,7 +417,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.equal(await snapshots.lookUp([], []), { orders: [], writes: [] });
   });
 
-  test('a write that was refused is found by its reference, with why; a repeated statement changes nothing', async () => {
+  test('a refused write is found by its reference, with the reason; a repeated statement changes nothing', async () => {
     const journal = await open();
     const [product, other] = [productId(uniqueName('P')), productId(uniqueName('P'))];
     const ref = writeId(uniqueName('W'));
@@ -438,7 +438,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.equal((await snapshots.lookUp([], [late.ref])).writes, []);
   });
 
-  test('lists are newest first, stable, and their totals exact', async () => {
+  test('lists are newest first and stable, and their totals are exact', async () => {
     const journal = await open();
     const [sample] = lived();
     if (sample === undefined) throw new Error('no samples');
@@ -489,7 +489,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     assert.equal(await settlements.settle(mine('d')), all[0]);
   });
 
-  test('the probe gets through', () => snapshots.probe());
+  test('the probe succeeds', () => snapshots.probe());
 
   test.after(after);
   test.run();

@@ -1,6 +1,6 @@
-// What `verify` says of data that the product itself has stored: clean beside a running system, after a
-// stop and after a crash; and one sentence about the right thing for each way of tampering with psql, while the
-// journal stands and after its trim.
+// `verify` on data that the product itself has stored. It is clean beside a running system, after a stop and after a
+// crash. It reports one sentence about the right row for each tampering with psql, with the journal and after
+// its trim.
 import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -52,7 +52,7 @@ if (database !== undefined) {
 
   // -------------------------------------------------------------- a running system
 
-  /** A test that fails leaves its own running: that would hold the process. */
+  /** A failed test leaves its node running, which would keep the process alive. */
   const running: Incarnation[] = [];
 
   interface Way {
@@ -145,7 +145,7 @@ if (database !== undefined) {
     assert.is(reply.kind === 'refused' && reply.refusal, 'below_held');
   }
 
-  /** What comes after the outcome, on orders of each kind: every event of an order's life, and stock that is waited for. */
+  /** Life after the outcome: every event of an order's life, on orders of each kind, and backordered stock. */
   async function someLives(incarnation: Incarnation): Promise<void> {
     const { owners } = incarnation;
     const act = async (order: OrderId, command: Bare) => {
@@ -153,7 +153,7 @@ if (database !== undefined) {
       const reply = await owners.act({ order, command: named, correlation: 'life' }, 10_000);
       return reply;
     };
-    /** The provider declines every other one. */
+    /** The provider declines every second order. */
     const confirmed = async (lines: readonly [string, number][]): Promise<OrderId> => {
       for (;;) {
         const reply = await place(incarnation, lines);
@@ -185,7 +185,7 @@ if (database !== undefined) {
     await confirmed([['promised', 1]]);
   }
 
-  /** Confirmed ones of one and of two lines, short, unknown and declined ones, and of two currencies. */
+  /** Confirmed orders of one and two lines, and orders that are short, unknown, declined, or of two currencies. */
   async function someOrders(incarnation: Incarnation, count: number): Promise<void> {
     const kinds: [string, number][][] = [
       [['many', 1]],
@@ -217,7 +217,7 @@ if (database !== undefined) {
     await Promise.all(Array.from({ length: count }, (_, i) => place(incarnation, kinds[i % kinds.length] ?? [])));
   }
 
-  // -------------------------------------------------------------- what is tampered with
+  // -------------------------------------------------------------- tampering
 
   const one = async (text: string): Promise<string> => {
     const [row] = await client.query<{ id: string }>('pick', text);
@@ -283,7 +283,7 @@ if (database !== undefined) {
 
   const clean = (verdict: Verdict): void => assert.is(verdict.total, 0, reportOf(verdict).join('\n'));
 
-  /** As far as the rules allow: up to what the rows have passed. */
+  /** Trims as far as the rules allow: up to the records that the rows include. */
   async function trimAll(): Promise<void> {
     const rows = await client.query<{ journal: JournalId; position: number }>(
       'journals',
@@ -298,7 +298,7 @@ if (database !== undefined) {
   test.after.each(() => {
     for (const { driver } of running.splice(0)) driver.finish({ kind: 'stopped' });
   });
-  test('an empty database is clean; one without tables, or of other partitions, cannot be looked at', async () => {
+  test('an empty database is clean; one without tables, or with other partitions, cannot be checked', async () => {
     clean(await look());
     const elsewhere = connectPostgres(database.url.replace(/\/[^/?]*(\?|$)/, '/postgres$1'), { max: 1 });
     const refused = await verify({ client: elsewhere, log, partitions: PARTITIONS }).catch((error: unknown) => error);
@@ -310,7 +310,7 @@ if (database !== undefined) {
     await nowhere.end();
   });
 
-  test('clean beside a running system and after its stop, orders settled at home', async () => {
+  test('clean beside a running system and after its stop, with letters delivered in the process', async () => {
     const incarnation = await start({ atHome: true });
     for (const [product, quantity] of [
       ['many', 500],
@@ -339,7 +339,7 @@ if (database !== undefined) {
     );
   });
 
-  test('rows of before there was a word for what is never charged are clean, and are brought up to it', async () => {
+  test('rows from before orders could be marked as never charged are clean, and are updated', async () => {
     await keep();
     const words = async () => {
       const text =
@@ -362,9 +362,9 @@ if (database !== undefined) {
     await restore();
   });
 
-  test('tampering is found while the journal stands', tamperWithEverything);
+  test('tampering is found while the journal exists', tamperWithEverything);
 
-  test('tampering that the rows cannot show is found while the journal stands', async () => {
+  test('tampering that the rows cannot show is found while the journal exists', async () => {
     await keep();
     const id = await one(CONFIRMED);
     const tamper = (text: string) => client.query('tamper', text);
@@ -382,7 +382,7 @@ if (database !== undefined) {
     clean(await look());
   });
 
-  test('a refusal that the rows have lost, or have otherwise, is found while the journal stands', async () => {
+  test('a refusal that the rows have lost or changed is found while the journal exists', async () => {
     await keep();
     for (const [tampered, words] of [
       [`delete from refused_writes where ref = '${REFUSED}'`, /is missing, expected below_held/],
@@ -395,7 +395,7 @@ if (database !== undefined) {
     clean(await look());
   });
 
-  test('times that went back before they were kept from it are no violation', async () => {
+  test('times that went back in older versions are no violation', async () => {
     await keep();
     await client.query(
       'settled',
@@ -413,13 +413,13 @@ if (database !== undefined) {
     await restore();
   });
 
-  test('clean beside letters, a provider that takes its time, and a crash; a lost record is named', async () => {
+  test('clean with remote letters, a slow provider and a crash; a lost record is named', async () => {
     const payments = mockPayments({ successRate: 0.8, latencyMs: 3, ledger: postgresPaymentLedger(client), clock });
     const incarnation = await start({ atHome: false, payments });
     const burst = Promise.all([someOrders(incarnation, 140), someLives(incarnation)]);
     for (let i = 0; i < 5; i++) clean(await look());
-    // What was just answered is appended; the flush of it ends with this incarnation. The last record alone could be
-    // lost unseen: one that another one follows is looked for.
+    // The last answers are appended; their flush ends with this incarnation. A loss of the last record alone could
+    // go unseen, so the test removes a record with a successor.
     const beyond = `select r.position, r.record from log_records r join journals j on r.log = $1 and j.journal = $2 and r.position > j.position`;
     const isAhead = async () => {
       await place(incarnation, [['many', 1]]);
@@ -464,13 +464,13 @@ if (database !== undefined) {
     clean(await look());
   });
 
-  test('no false alarm in 20 looks beside load, flushes and trims', async () => {
+  test('no false alarm in 20 checks beside load, flushes and trims', async () => {
     const incarnation = await start({ atHome: true });
     await receive(incarnation, 'many', 100_000);
     let isOver = false;
     const moment = () => new Promise((resolve) => clock.after(100, () => resolve(undefined)));
     const load = Array.from({ length: 2 }, async () => {
-      // Paced: it is the flushes and trims that matter, not the size.
+      // Paced, because flushes and trims matter here, and not the size.
       for (; !isOver; await moment()) await someOrders(incarnation, 7);
     });
     const trims = (async () => {
@@ -500,7 +500,7 @@ if (database !== undefined) {
     await tamperWithEverything();
   });
 
-  test('a record of an unknown version is no violation: nothing can be said', async () => {
+  test('a record of an unknown version is no violation: it cannot be judged', async () => {
     await client.query('tamper', `update log_records set record = '{"v":99}' where log = 'claims'`);
     const refused = await look().catch((error: unknown) => error);
     assert.instance(refused, CouldNotLook);

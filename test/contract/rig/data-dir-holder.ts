@@ -1,5 +1,5 @@
-// Not a test: a process for servers.test.ts to start, stop and kill. It opens the DATA_DIR named by its
-// environment, with `servers` starts both servers, prints one JSON line and stays until SIGTERM.
+// Not a test: a process that servers.test.ts starts, stops and kills. It opens the DATA_DIR of its environment,
+// starts both servers if told `servers`, prints one JSON line and stays until SIGTERM.
 
 import { readConfig } from '../../../deploy/config/config.js';
 import { openDataDir } from '../../../deploy/servers/data-dir.js';

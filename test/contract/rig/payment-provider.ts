@@ -1,10 +1,10 @@
-// A payment provider on a port of its own, as bad as a test wants it. It knows a repeat by its
-// Idempotency-Key alone, and moves money for every new one: who changes the key pays twice.
+// A payment provider on its own port, with the faults that a test asks for. It recognizes a repeat only by its
+// Idempotency-Key, and moves money for every new key: a client that changes the key pays twice.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What becomes of one request. Those of the second line have their effect, and nobody hears of it. */
+/** The fate of one request. Those of the second line have their effect, but no answer arrives. */
 export type Mood =
   | 'good'
   | 'deaf'
@@ -49,7 +49,7 @@ interface ProviderCall {
 export interface Provider {
   readonly url: string;
   readonly asked: ProviderCall[];
-  /** What it did, in order: `capture ORD-1 19.99 EUR`. */
+  /** The effects in order, such as `capture ORD-1 19.99 EUR`. */
   readonly effects: string[];
   stop(): Promise<void>;
 }
@@ -192,7 +192,7 @@ export async function startProvider(options: {
 
 const repeated = ({ code }: Answer): number => (code === 201 ? 200 : code);
 
-/** Until the other side has had enough. */
+/** Sends until the client gives up. */
 function pour(response: ServerResponse): void {
   const more = () => {
     if (!response.destroyed && response.write(' '.repeat(4_096))) setImmediate(more);

@@ -1,6 +1,6 @@
-// Every statement that the product sends, as it is really sent: the adapters run over clients that note what passes.
-// Law: whatever could be left out is named. A port's method that nobody called, or a call of `query` in storage/ whose
-// name never came, fails, so that a new statement is either among these or the test says which one is not.
+// Every statement that the product sends, recorded as it is sent: the adapters run over clients that note each one.
+// Law: nothing is left out silently. A port's method that was never called, or a `query` in storage/ whose name was
+// never seen, fails the test. So a new statement is either among these, or the test names it.
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
 import { verify } from '../../../storage/verify/verify.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
 
-/** Whose connection: that of rows by name, of lists, or the transaction of a `verify`. */
+/** The connection: for rows by name, for lists, or the transaction of a `verify`. */
 export type On = 'rows' | 'lists' | 'verify';
 
 export interface SentStatement {
@@ -35,7 +35,7 @@ export interface SentStatement {
 
 interface Sent {
   readonly statements: readonly SentStatement[];
-  /** What was left out, in words. */
+  /** The methods and statements that were never used. */
   readonly missing: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     return { ...client, ...over(client), session: (run) => client.session((session) => run(over(session))) };
   }
 
-  /** The same object; its methods are crossed off when they are called. */
+  /** The same object, which checks off each method that is called. */
   function watched<T extends object>(name: string, adapter: T): T {
     for (const method of Object.keys(adapter)) uncalled.add(`${name}.${method}`);
     return new Proxy(adapter, {
@@ -83,7 +83,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   const missing = [...uncalled, ...(await unheard([...statements.values()]))];
   return { statements: [...statements.values()], missing };
 
-  // -------------------------------------------------------------- what is run
+  // -------------------------------------------------------------- the run
 
   async function aNodeAndItsSuccessor(): Promise<void> {
     const first = await started();
@@ -91,7 +91,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     while (first.node.flushedTo.n < first.node.appendedTo.n) await new Promise((resolve) => setTimeout(resolve, 10));
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
     await ordered(first);
-    // At once: what is not flushed yet is looked at as well.
+    // At once, so that `verify` also sees records that are not flushed yet.
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
     first.driver.finish({ kind: 'stopped' });
     const second = await started();
@@ -152,7 +152,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     }
   }
 
-  /** Each way a flush statement can be: of new rows, of changed ones, of both, and after no answer. */
+  /** Each form of the flush statement: new rows, changed rows, both, and a retry without an answer. */
   async function everyFlush(): Promise<void> {
     const journal = uniqueName('J') as Incarnation['journal'];
     await snapshots.openJournal(journal, nodeId('planned'));
@@ -182,7 +182,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await snapshots.load([0], PARTITIONS, [orders[0]?.state.id ?? orderId('x')]);
   }
 
-  /** While a session that sleeps holds the row: it is ended. */
+  /** While an idle session holds the row: the adapter ends that session. */
   async function closedOver(journal: Incarnation['journal']): Promise<void> {
     await rows.session(async (holder) => {
       await holder.query('hold a journal', 'begin');
@@ -260,12 +260,12 @@ const FILTERS: readonly OrderFilter[] = [
   { status: 'failed', words: 'main' },
 ];
 
-/** Calls of `query` whose name was never heard. */
+/** Calls of `query` whose name was never seen. */
 async function unheard(statements: readonly SentStatement[]): Promise<string[]> {
   const root = join(import.meta.dirname ?? '', '..', '..', '..', '..', 'storage');
   const heard = [...new Set(statements.map(({ what }) => what))];
   const missing: string[] = [];
-  // A migrator is another driver, once a start.
+  // The migrator uses its own driver, once a start.
   const files = (await readdir(root, { recursive: true })).filter((name) => /(?<!migrate)\.ts$/.test(name));
   for (const file of files) {
     const source = await readFile(join(root, file), 'utf8');

@@ -1,15 +1,15 @@
-// How Postgres carries statements out while their tables grow beside them: each one is prepared and planned on a small
-// table, on a connection that stays, and looked at again when there are many rows.
+// How Postgres executes statements while their tables grow: each statement is prepared and planned on a small table,
+// on a connection that stays open, and its plan is read again when there are many rows.
 //
-// Law: no table that grows is read whole, nor walked from end to end by an index, unless the statement is declared to.
+// Law: no growing table is read whole, or scanned from end to end by an index, unless the statement is declared to.
 
 import type { PostgresClient, Session } from '../../../storage/postgres/postgres.js';
 import type { SentStatement } from './sent-statements.js';
 
-/** A row a node, a partition, a log, or one at all: read whole, that is a page. */
+/** Tables with a row per node, partition or log, or one row: read whole, they are one page. */
 const SMALL = new Set(['journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys']);
 
-/** Statements that are meant to read all, and why. */
+/** Statements that are meant to read a whole table, and why. */
 const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['verify', /^verify /, 'a law judges every row'],
   ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
@@ -20,7 +20,7 @@ const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['lists', /^(count orders|list products|list operations)$/, 'most rows match, and counting stops at 10,001'],
 ];
 
-/** After so many executions Postgres may keep a plan (five with the parameters' own). */
+/** After so many executions Postgres may keep a generic plan (it makes five custom plans first). */
 const EXECUTIONS = 7;
 const LONG_MS = 600_000;
 
@@ -37,17 +37,17 @@ export interface Planned {
   readonly on: SentStatement['on'];
   /** What it reads, by table. */
   readonly reads: string;
-  /** Tables that it reads whole, in words; declared ones are none. */
+  /** Tables that it reads whole, in words; without those that are declared. */
   readonly whole: readonly string[];
   readonly why: string | undefined;
 }
 
 interface Prepared {
-  /** The plans of now. */
+  /** The plans as they are now. */
   look(): Promise<Planned[]>;
 }
 
-/** Prepares all of these as their connection would, and has each planned as often as it takes to be kept. */
+/** Prepares all statements as their connection would, and executes each until Postgres may keep its plan. */
 export async function prepared(session: Session, statements: readonly SentStatement[]): Promise<Prepared> {
   const names = new Map<SentStatement, string>();
   const settings = statements.find(({ on, text }) => on === 'verify' && text.includes('set_config'));
@@ -55,7 +55,7 @@ export async function prepared(session: Session, statements: readonly SentStatem
     await session.query('begin', 'begin');
     await session.query('set', settings.text);
   }
-  // Nothing is prepared there: each is planned for its parameters, as a custom plan is.
+  // No statement is prepared there: each is planned for its parameters, as a custom plan is.
   if (statements.some(({ on }) => on === 'lists'))
     await session.query('set', 'set plan_cache_mode = force_custom_plan');
   for (const [i, statement] of statements.entries()) {
@@ -113,7 +113,7 @@ export const GROWN = [
   ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
 ];
 
-/** Rows from..to of every table that grows, made by Postgres: more like a load than like a shop. */
+/** Rows from..to of every growing table, made by Postgres: more like a load test than like a shop. */
 export async function grow(client: PostgresClient, from: number, to: number): Promise<void> {
   await client.session(async (session) => {
     await session.query(
@@ -159,7 +159,7 @@ const GROWTH = [
    select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,
 ];
 
-// ---------------------------------------------------------------- as a table
+// ---------------------------------------------------------------- printing
 
 export function tableOf(planned: readonly Planned[]): string {
   const lines = planned.map(({ what, on, reads, whole, why }) => {

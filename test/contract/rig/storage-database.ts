@@ -1,5 +1,5 @@
-// A database of its own for a test file, with our tables in it: on a real Postgres of its own, or on the
-// one that TEST_DATABASE_URL names.
+// A database for a test file, with Holdfast's tables: on a real Postgres of its own, or on the one of
+// TEST_DATABASE_URL.
 
 import { migrate } from '../../../storage/postgres/migrate.js';
 import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
@@ -8,12 +8,12 @@ import { realPostgres } from '../../servers/real-servers.js';
 interface TestDatabase {
   readonly url: string;
   readonly client: PostgresClient;
-  /** As the house has it for lists. */
+  /** The client for lists, configured as in the product. */
   readonly lists: PostgresClient;
   stop(): Promise<void>;
 }
 
-/** Says SKIP and why, and answers undefined, where no Postgres is to be had. */
+/** Prints SKIP and why, and returns undefined, if there is no Postgres. */
 export async function testDatabase(): Promise<TestDatabase | undefined> {
   const given = process.env.TEST_DATABASE_URL;
   const server = given === undefined ? await realPostgres() : { url: given, stop: async () => {} };
@@ -26,7 +26,7 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
   await admin.query('make the test database', `create database ${name}`, [], 20_000);
   const url = server.url.replace(/\/[^/?]*(\?|$)/, `/${name}$1`);
   const ran = await Promise.all([migrate(url), migrate(url)]);
-  // Each migration once, whoever of the two ran it.
+  // Each migration runs once, whichever of the two starts it.
   if (ran.flat().length === 0 || new Set(ran.flat()).size !== ran.flat().length)
     throw new Error(`two migrators at once ran ${JSON.stringify(ran)}`);
   const client = connectPostgres(url, { max: 4 });
@@ -36,7 +36,7 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
     client,
     lists,
     async stop() {
-      // A child server's exit does not keep this process waiting by itself.
+      // A child server does not keep this process alive.
       const awake = setInterval(() => {}, 1_000);
       await Promise.all([client.end(), lists.end()]);
       await admin.query('drop the test database', `drop database ${name} with (force)`, [], 20_000);

@@ -18,7 +18,7 @@ import type { HoldAnswer, OrderCommand, OrderContent, OrderEvent } from '../../.
 let count = 0;
 export const uniqueName = (what: string): string => `${what}-${process.pid}-${Date.now().toString(36)}-${++count}`;
 
-/** Text that goes wrong where someone quotes by hand. */
+/** Text that breaks hand-written quoting. */
 export const NASTY = [
   '',
   ' ',
@@ -93,7 +93,7 @@ const paid = (outcome: keyof typeof OPERATION): OrderCommand => ({
   operation: OPERATION[outcome],
 });
 
-/** New orders each time, in every phase an order can be found in. */
+/** New orders each time, one for every phase of an order. */
 export function lived(): OrderState[] {
   const all = (currency: string, price?: number) => answered(held(P1, currency, price), held(P2, currency, price));
   const many = {

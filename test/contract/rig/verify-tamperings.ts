@@ -1,4 +1,4 @@
-// Ways of tampering with what is stored, as someone with psql would, and what `verify` must say of each.
+// Ways to tamper with the stored data with psql, and the violation that `verify` must report for each.
 
 export const CONFIRMED = `select order_id as id from orders where status = 'confirmed' and currency = 'USD' order by order_id limit 1`;
 const TWO_LINES = `select o.order_id as id from orders o join order_items i using (order_id)
@@ -6,17 +6,17 @@ const TWO_LINES = `select o.order_id as id from orders o join order_items i usin
 
 interface Tampering {
   readonly name: string;
-  /** Whose id is put in for `$`. */
+  /** The kind of actor whose id replaces `$`. */
   readonly of: 'product' | 'order';
   readonly pick?: string;
   readonly statements: readonly string[];
   readonly promise: RegExp;
   readonly words: RegExp;
-  /** What else may be named: an order's operation is a product's as well. */
+  /** Another actor that may be named: an order's operation belongs to a product as well. */
   readonly others?: boolean;
 }
 
-/** Each turn's events put anew. @param events an aggregate over `event` and `place`. */
+/** Rewrites the events of each turn. @param events an aggregate over `event` and `place`. */
 const rewritten = (events: string): string =>
   `update order_turns t set events = coalesce((select ${events} from json_array_elements(t.events) with ordinality as e(event, place)), '[]') where order_id = '$'`;
 
@@ -26,7 +26,7 @@ const PROMISED = `select 'promised' as id`;
 const inLife = (from: string, to: string): string =>
   `update orders set life = replace(life::text, '${from}', '${to}')::json where order_id = '$'`;
 
-/** Each event in a row of its own, which says the same. */
+/** Each event in its own row, with the same content. */
 const SPLIT = [
   `insert into order_turns select order_id, version, at, correlation_id, json_build_array(data) from order_history
     where order_id = '$' on conflict (order_id, version) do update set events = excluded.events`,

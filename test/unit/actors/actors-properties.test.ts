@@ -1,7 +1,7 @@
 /**
- * Orders and products under any interleaving: letters wait in a queue each way between two actors, and
- * a script picks which queue moves, who is paid, who ships, cancels and returns, whose holds are late, who
- * runs out of time. The promises hold at every step, and every order can still reach its end.
+ * Orders and products under any interleaving. Letters wait in a queue each way between two actors, and a script
+ * picks the next step: a letter, a payment, a shipment, a cancellation, a return, a late hold, a timeout.
+ * The laws hold at every step, and every order can still reach its end.
  */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
@@ -10,18 +10,18 @@ import { orderId, productId, writeId } from '../../../actors/ids.js';
 import type { OrderContext } from '../../../actors/order/order.js';
 import { STATUSES, TRANSITIONS } from '../../../actors/order/transitions.js';
 import type { Line, OrderAct, OrderStatus } from '../../../actors/protocol.js';
-import { Town } from './actors-world.js';
+import { World } from './actors-world.js';
 import { contentOf } from './samples.js';
 
 const test = suite('actors, any interleaving');
 const ORDERS = [0, 1, 2, 3].map((i) => orderId(`O${i}`));
 const PRODUCTS = [0, 1, 2].map((i) => productId(`P${i}`));
 
-// ---------------------------------------------------------------- what may happen
+// ---------------------------------------------------------------- steps
 
-type Step = (town: Town) => unknown;
-const step = <T>(arbitrary: fc.Arbitrary<T>, run: (town: Town, drawn: T) => unknown): fc.Arbitrary<Step> =>
-  arbitrary.map((drawn) => (town) => run(town, drawn));
+type Step = (world: World) => unknown;
+const step = <T>(arbitrary: fc.Arbitrary<T>, run: (world: World, drawn: T) => unknown): fc.Arbitrary<Step> =>
+  arbitrary.map((drawn) => (world) => run(world, drawn));
 
 const anOrder = fc.constantFrom(...ORDERS);
 const aProduct = fc.constantFrom(...PRODUCTS);
@@ -33,8 +33,8 @@ const lines: fc.Arbitrary<Line[]> = fc.uniqueArray(fc.record({ product: aProduct
 });
 const currency = fc.constantFrom(undefined, undefined, undefined, 'USD', 'EUR');
 
-const place = step(fc.tuple(anOrder, lines, currency), (town, [id, asked, currency]) =>
-  town.tellOrder(id, {
+const place = step(fc.tuple(anOrder, lines, currency), (world, [id, asked, currency]) =>
+  world.commandOrder(id, {
     type: 'place',
     content: contentOf({ lines: asked, ...(currency === undefined ? {} : { currency }) }),
     correlation: 'c',
@@ -49,54 +49,54 @@ const backorders = fc.constantFrom(
 );
 const receive = step(
   fc.tuple(aProduct, quantity, fc.constantFrom('USD', 'USD', 'USD', 'EUR'), backorders, fc.constantFrom(100, 100, 0)),
-  (town, [id, quantity, currency, backorders, unitPrice]) =>
-    town.tellProduct(id, {
+  (world, [id, quantity, currency, backorders, unitPrice]) =>
+    world.commandProduct(id, {
       ...{ type: 'receive', ref: writeId('w'), fingerprint: '', name: '', unitPrice, currency, quantity },
       ...(backorders !== undefined && { backorders }),
     }),
 );
-const adjust = step(fc.tuple(aProduct, fc.integer({ min: -4, max: 4 })), (town, [id, delta]) =>
-  town.tellProduct(id, { type: 'adjust', ref: writeId('w'), fingerprint: '', delta, reason: '' }),
+const adjust = step(fc.tuple(aProduct, fc.integer({ min: -4, max: 4 })), (world, [id, delta]) =>
+  world.commandProduct(id, { type: 'adjust', ref: writeId('w'), fingerprint: '', delta, reason: '' }),
 );
-const timeOut = step(anOrder, (town, id) => town.tellOrder(id, { type: 'timeOut' }));
-const sendLate = step(anOrder, (town, id) => town.tellOrder(id, { type: 'sendLate' }));
-const fill = step(aProduct, (town, id) => town.fill(id));
-const charge = step(fc.tuple(anOrder, fc.integer({ min: 0, max: 3 })), (town, [id, no]) => town.charge(id, no > 0));
-const hearProvider = step(fc.tuple(anOrder, fc.nat(7)), (town, [id, pick]) => town.hearProvider(id, pick));
-const deliver = step(fc.nat(20), (town, pick) => town.deliver(pick));
+const timeOut = step(anOrder, (world, id) => world.commandOrder(id, { type: 'timeOut' }));
+const sendLate = step(anOrder, (world, id) => world.commandOrder(id, { type: 'sendLate' }));
+const fill = step(aProduct, (world, id) => world.fill(id));
+const charge = step(fc.tuple(anOrder, fc.integer({ min: 0, max: 3 })), (world, [id, no]) => world.charge(id, no > 0));
+const deliverPayment = step(fc.tuple(anOrder, fc.nat(7)), (world, [id, pick]) => world.deliverPayment(id, pick));
+const deliver = step(fc.nat(20), (world, pick) => world.deliver(pick));
 
-/** As a client says it, before it has a name. */
-type Wish = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
+/** An act as a client requests it, before it has a reference. */
+type UnnamedAct = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
 const some = fc.option(lines, { nil: undefined });
-const wish = fc.oneof<fc.Arbitrary<Wish>[]>(
-  fc.constant<Wish>({ type: 'cancel' }),
-  some.map((lines): Wish => (lines === undefined ? { type: 'ship' } : { type: 'ship', lines })),
-  fc.constant<Wish>({ type: 'ship' }),
-  fc.constant<Wish>({ type: 'deliver' }),
-  some.map((lines): Wish => (lines === undefined ? { type: 'requestReturn' } : { type: 'requestReturn', lines })),
+const anAct = fc.oneof<fc.Arbitrary<UnnamedAct>[]>(
+  fc.constant<UnnamedAct>({ type: 'cancel' }),
+  some.map((lines): UnnamedAct => (lines === undefined ? { type: 'ship' } : { type: 'ship', lines })),
+  fc.constant<UnnamedAct>({ type: 'ship' }),
+  fc.constant<UnnamedAct>({ type: 'deliver' }),
+  some.map((lines): UnnamedAct => (lines === undefined ? { type: 'requestReturn' } : { type: 'requestReturn', lines })),
   fc
     .tuple(fc.constantFrom(1, 2), fc.boolean())
-    .map(([no, restock]): Wish => ({ type: 'receiveReturn', returned: `R${no}`, restock })),
+    .map(([no, restock]): UnnamedAct => ({ type: 'receiveReturn', returned: `R${no}`, restock })),
   fc
     .constantFrom(undefined, 50, 100, 250)
-    .map((minor): Wish => (minor === undefined ? { type: 'refund' } : { type: 'refund', minor })),
-  fc.constant<Wish>({ type: 'extendHold' }),
-  fc.constantFrom(...STATUSES).map((to: OrderStatus): Wish => ({ type: 'move', to })),
+    .map((minor): UnnamedAct => (minor === undefined ? { type: 'refund' } : { type: 'refund', minor })),
+  fc.constant<UnnamedAct>({ type: 'extendHold' }),
+  fc.constantFrom(...STATUSES).map((to: OrderStatus): UnnamedAct => ({ type: 'move', to })),
 );
 let acts = 0;
-const act = step(fc.tuple(anOrder, wish), (town, [id, wanted]) => {
+const act = step(fc.tuple(anOrder, anAct), (world, [id, wanted]) => {
   const named = wanted.type === 'receiveReturn' ? { ...wanted, returned: `${id}-${wanted.returned}` } : wanted;
-  town.tellOrder(id, { ...named, act: { ref: writeId(`act ${++acts}`), fingerprint: 'f' } } as OrderAct);
+  world.commandOrder(id, { ...named, act: { ref: writeId(`act ${++acts}`), fingerprint: 'f' } } as OrderAct);
 });
-/** What had its effect is asked again, and once under its name with other content. */
-const again = step(fc.nat(50), (town, pick) => {
-  const done = town.acts[pick % Math.max(1, town.acts.length)];
+/** Repeats an act that had its effect, then sends other content under its reference. */
+const again = step(fc.nat(50), (world, pick) => {
+  const done = world.acts[pick % Math.max(1, world.acts.length)];
   if (done === undefined) return;
   const { order, command } = done;
-  const before = town.order(order);
-  town.tellOrder(order, command);
-  town.tellOrder(order, { ...command, act: { ...command.act, fingerprint: 'other' } });
-  assert.is(town.order(order), before, `${order}: ${command.type} had a second effect (O4)`);
+  const before = world.order(order);
+  world.commandOrder(order, command);
+  world.commandOrder(order, { ...command, act: { ...command.act, fingerprint: 'other' } });
+  assert.is(world.order(order), before, `${order}: ${command.type} had a second effect (O4)`);
 });
 
 const steps = fc.array(
@@ -105,7 +105,7 @@ const steps = fc.array(
     { arbitrary: place, weight: 4 },
     { arbitrary: receive, weight: 3 },
     { arbitrary: charge, weight: 4 },
-    { arbitrary: hearProvider, weight: 4 },
+    { arbitrary: deliverPayment, weight: 4 },
     { arbitrary: act, weight: 6 },
     { arbitrary: again, weight: 1 },
     { arbitrary: fill, weight: 2 },
@@ -116,7 +116,7 @@ const steps = fc.array(
   { maxLength: 150, size: 'max' },
 );
 
-/** How the provider is, when money moves, and whom the gremlin makes late. */
+/** The provider's answers, the time of the capture, and the holds that the gremlin delays. */
 const context = fc
   .tuple(
     fc.constantFrom<'authorized' | 'declined' | undefined>('authorized', 'declined', undefined, undefined),
@@ -132,41 +132,41 @@ const context = fc
     };
   });
 
-/** Whatever happened: stock comes for all who wait, then each order that stands is shipped, or cancelled. */
-function end(town: Town): void {
-  town.drain();
-  for (const [id, { currency, backordered }] of town.products) {
+/** Ends the story: stock for all backorders, then each order that still stands is shipped or cancelled. */
+function end(world: World): void {
+  world.drain();
+  for (const [id, { currency, backordered }] of world.products) {
     if (backordered === 0) continue;
     const receipt = { ref: writeId('w'), fingerprint: '', name: '', unitPrice: 100, currency, quantity: backordered };
-    town.tellProduct(id, { type: 'receive', ...receipt });
+    world.commandProduct(id, { type: 'receive', ...receipt });
   }
-  town.drain();
-  for (const [id, { phase, payment }] of town.orders) {
+  world.drain();
+  for (const [id, { phase, payment }] of world.orders) {
     const ask = (type: 'cancel' | 'ship' | 'deliver') =>
-      town.tellOrder(id, { type, act: { ref: writeId(type), fingerprint: 'f' } });
+      world.commandOrder(id, { type, act: { ref: writeId(type), fingerprint: 'f' } });
     if (phase === 'confirmed' && (payment === 'failed' || payment === 'refunded')) ask('cancel');
     ask('ship');
     ask('deliver');
   }
-  town.drain();
+  world.drain();
 }
 
 const moves = TRANSITIONS.map(({ from, to, event }) => `${from} ${to} ${event}`);
 
-test('promises hold at every step, and every order can still reach its end', () => {
+test('the laws hold at every step, and every order can still reach its end', () => {
   const ends = new Set<string>();
   const seen = new Set<string>();
   fc.assert(
     fc.property(context, steps, (context, script) => {
-      const town = new Town(context);
+      const world = new World(context);
       for (const step of script) {
-        step(town);
-        town.check();
+        step(world);
+        world.check();
       }
-      end(town);
-      town.checkTheEnd();
-      for (const { phase, reason } of town.orders.values()) ends.add(reason ?? phase);
-      for (const move of town.moves) seen.add(move);
+      end(world);
+      world.checkTheEnd();
+      for (const { phase, reason } of world.orders.values()) ends.add(reason ?? phase);
+      for (const move of world.moves) seen.add(move);
     }),
     { numRuns: 3_000 },
   );

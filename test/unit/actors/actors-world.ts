@@ -1,7 +1,7 @@
 /**
- * Orders, products and a payment provider in one small world. Letters wait in a queue each way between two
- * actors, the provider's answers wait for ever and may come again: a test picks what moves. After each step
- * `check` holds the invariants of order.ts (O) and inventory.ts (I) against what really happened.
+ * Orders, products and a payment provider in one small world. Letters wait in a queue each way between two actors,
+ * and the provider's answers may be repeated at any time: a test picks the next step. After each step `check`
+ * compares the invariants of order.ts (O) and inventory.ts (I) with the events so far.
  */
 import * as assert from 'uvu/assert';
 import type { OrderId, ProductId } from '../../../actors/ids.js';
@@ -39,18 +39,18 @@ import { FickleProvider } from './fickle-provider.js';
 
 const NOTHING_MOVED = { received: 0, adjusted: 0, committed: 0, returned: 0 };
 
-export class Town {
+export class World {
   readonly orders = new Map<OrderId, OrderState>();
   readonly products = new Map<ProductId, ProductState>();
   readonly provider = new FickleProvider();
-  /** Every change of a status there was: `from to event`. */
+  /** Every change of a status so far: `from to event`. */
   readonly moves = new Set<string>();
-  /** What has had its effect, to be asked again. */
+  /** Acts that had their effect, to be repeated. */
   readonly acts: { readonly order: OrderId; readonly command: OrderAct }[] = [];
-  /** Each order as it stood at its outcome. */
+  /** The state of each order at its outcome. */
   private readonly decided = new Map<OrderId, OrderState>();
   private readonly queues = new Map<string, Letter[]>();
-  /** Of each product, from its events alone. */
+  /** Sums for each product, from its events alone. */
   private readonly ledger = new Map<ProductId, typeof NOTHING_MOVED>();
 
   constructor(private readonly context: OrderContext) {}
@@ -58,9 +58,9 @@ export class Town {
   order = (id: OrderId) => this.orders.get(id) ?? absentOrder(id);
   product = (id: ProductId) => this.products.get(id) ?? unknownProduct(id);
 
-  // -------------------------------------------------------------- what moves
+  // -------------------------------------------------------------- steps
 
-  tellOrder(id: OrderId, command: OrderCommand): void {
+  commandOrder(id: OrderId, command: OrderCommand): void {
     const decided = decideOrder(this.order(id), command, this.context);
     if ('refused' in decided) return;
     for (const event of decided.events) {
@@ -76,7 +76,7 @@ export class Town {
     this.send(id, decided.letters);
   }
 
-  tellProduct(id: ProductId, command: ProductCommand): void {
+  commandProduct(id: ProductId, command: ProductCommand): void {
     const decided = decideProduct(this.product(id), command);
     if ('refused' in decided) return;
     for (const event of decided.events) {
@@ -87,18 +87,18 @@ export class Town {
     this.send(id, decided.letters);
   }
 
-  /** Delivers the oldest letter of one of the queues that have any. */
+  /** Delivers the oldest letter of one queue. */
   deliver(pick: number): boolean {
     const full = [...this.queues.values()].filter((queue) => queue.length > 0);
     const letter = full[pick % Math.max(1, full.length)]?.shift();
     if (letter === undefined) return false;
     const { to, command } = letter;
-    if (to.kind === 'order') this.tellOrder(to.id, command as OrderCommand);
-    else this.tellProduct(to.id, command as ProductCommand);
+    if (to.kind === 'order') this.commandOrder(to.id, command as OrderCommand);
+    else this.commandProduct(to.id, command as ProductCommand);
     return true;
   }
 
-  /** The provider hears what the order owes it now, and has done it; nobody has heard its answer yet. */
+  /** The provider performs the operation that the order owes now; its answer is not delivered yet. */
   charge(id: OrderId, willing: boolean): PaymentOwed | undefined {
     const order = this.order(id);
     const owed = paymentOwed(order);
@@ -106,20 +106,20 @@ export class Town {
     return owed;
   }
 
-  /** One of all answers the provider ever gave to this order. */
-  hearProvider(id: OrderId, pick: number): void {
+  /** Delivers one of the answers that the provider ever gave to this order. */
+  deliverPayment(id: OrderId, pick: number): void {
     const answers = this.provider.answersTo(id);
     const answer = answers[pick % Math.max(1, answers.length)];
-    if (answer !== undefined) this.tellOrder(id, { type: 'paymentAnswered', ...answer });
+    if (answer !== undefined) this.commandOrder(id, { type: 'paymentAnswered', ...answer });
   }
 
   fill(id: ProductId): boolean {
     const isOwed = fillOwed(this.product(id));
-    if (isOwed) this.tellProduct(id, { type: 'fill' });
+    if (isOwed) this.commandProduct(id, { type: 'fill' });
     return isOwed;
   }
 
-  /** Everything that is under way arrives, everything that is owed is done. */
+  /** Delivers every letter and performs everything that is owed. */
   drain(): void {
     for (let goesOn = true; goesOn; ) {
       goesOn = false;
@@ -127,14 +127,14 @@ export class Town {
       for (const id of this.products.keys()) goesOn = this.fill(id) || goesOn;
       for (const [id, { phase, lateMs }] of this.orders) {
         if (phase === 'holding' && lateMs > 0) {
-          this.tellOrder(id, { type: 'sendLate' });
+          this.commandOrder(id, { type: 'sendLate' });
           goesOn = true;
         }
         const owed = this.charge(id, true);
         if (owed === undefined) continue;
         const answer = this.provider.answersTo(id).find(({ ref }) => ref === owed.ref);
         assert.ok(answer, `${id}: ${owed.operation} has an answer`);
-        this.tellOrder(id, { type: 'paymentAnswered', ...answer });
+        this.commandOrder(id, { type: 'paymentAnswered', ...answer });
         assert.is.not(paymentOwed(this.order(id))?.ref, owed.ref, `${id}: ${owed.operation} is owed for ever`);
         goesOn = true;
       }
@@ -142,9 +142,9 @@ export class Town {
     }
   }
 
-  // -------------------------------------------------------------- what holds
+  // -------------------------------------------------------------- invariants
 
-  /** After every step. */
+  /** Runs after every step. */
   check(): void {
     for (const [id, { onHand, held, backordered, waiting, version }] of this.products) {
       assert.ok(0 <= held && held <= onHand, `${id}: held ${held} of ${onHand} (I1)`);
@@ -158,7 +158,7 @@ export class Town {
     if ([...this.queues.values()].every((queue) => queue.length === 0)) this.checkSums();
   }
 
-  /** With every letter delivered, orders and products say the same. */
+  /** Once every letter is delivered, the sums of orders and products agree. */
   private checkSums(): void {
     for (const [id, product] of this.products) {
       const sums = { held: 0, backordered: 0, sold: 0 };
@@ -176,7 +176,7 @@ export class Town {
     }
   }
 
-  /** Once all is drained: nothing is owed, nothing is held, nobody waits. */
+  /** At the end nothing is owed, nothing is held, and no order waits. */
   checkTheEnd(): void {
     for (const order of this.orders.values()) {
       assert.ok(isSettled(order), `${order.id} is not settled: ${order.phase}`);
@@ -186,7 +186,7 @@ export class Town {
         order.lines.some(({ hold }) => hold === 'held'),
         `${order.id} is ${order.phase} and holds`,
       );
-      if (order.life.refunds.some(({ status }) => status === 'failed')) continue; // The provider keeps it: told so.
+      if (order.life.refunds.some(({ status }) => status === 'failed')) continue; // Declined, and the order says so.
       assert.is(this.provider.kept(order.id), 0, `${order.id} is ${order.phase} and has cost money (O3)`);
     }
     for (const [id, { held, backordered }] of this.products) {

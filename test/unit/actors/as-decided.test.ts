@@ -1,4 +1,4 @@
-/** An order as it was decided: from a decision, from its history, and told from the state alone. */
+/** An order as it was decided: from its decision, from its history, and from its state alone. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decidedBy, decidedIn, isJustDecided } from '../../../actors/order/as-decided.js';
@@ -13,14 +13,14 @@ const ACT = { ref: 'w', fingerprint: 'f' } as Extract<OrderEvent, { type: 'cance
 const CANCELLED: OrderEvent = { type: 'cancelled', act: ACT, was: 'pending', voidOwed: true };
 const history = (events: readonly OrderEvent[]) => events.map((event) => ({ event, at: 1 }));
 
-test('what follows at the same time is no part of it', () => {
+test('later events of the same moment are no part of it', () => {
   const events = [placed(oneLine(A, 1)), HELD, ...OUTCOME, { type: 'captured' } as const];
   const state = decidedIn(O1, history(events));
   assert.equal([state?.version, state?.payment], [4, 'authorized']);
   assert.is(decidedIn(O1, history(events.slice(0, 3))), undefined);
 });
 
-test('a decision that goes on past the outcome: up to the outcome, as its history says', () => {
+test('a decision that goes on past the outcome counts up to the outcome, as in its history', () => {
   const before = orderAfter([placed(oneLine(A, 1)), HELD]);
   const events: OrderEvent[] = [CANCELLED, { type: 'voided' }];
   const at = before.updatedAt;
@@ -29,7 +29,7 @@ test('a decision that goes on past the outcome: up to the outcome, as its histor
   assert.is(decidedBy(decided ?? before, [{ type: 'voided' }], evolveOrderBy(before, events, at), at), undefined);
 });
 
-test('told from the state alone, where nothing can have followed, and the text is what was sent', () => {
+test('the state alone is enough if nothing can have followed, and its text equals the answer', () => {
   const after = (notes: string, ...more: OrderEvent[]) =>
     orderAfter([placed({ ...oneLine(A, 1), notes }), HELD, ...OUTCOME, ...more]);
   assert.ok(isJustDecided(after('')));

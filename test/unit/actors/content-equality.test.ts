@@ -1,4 +1,4 @@
-/** When a repeat asks for the same order, and when it is another one. */
+/** Whether a repeat has the same content as its order, or other content. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { userId } from '../../../actors/ids.js';
@@ -21,11 +21,11 @@ const same = (again: OrderContent, content = FULL, currency?: string) =>
   sameContent({ content, ...(currency === undefined ? {} : { currency }) }, again);
 const withoutCurrency = ({ currency: _, ...rest }: OrderContent): OrderContent => rest;
 
-test('the same again is the same', () => {
+test('the same content is equal', () => {
   assert.ok(same(structuredClone(FULL)));
 });
 
-test('a NUL is the same as what Postgres keeps in its place', () => {
+test('a NUL equals the character that Postgres stores for it', () => {
   const stored = { ...FULL, notes: 'a\ufffdb' };
   assert.ok(same({ ...FULL, notes: 'a\u0000b' }, stored));
   assert.not(same({ ...FULL, notes: 'a b' }, stored));
@@ -39,7 +39,7 @@ test("the order of an address's fields does not matter", () => {
   assert.ok(same({ ...FULL, shippingAddress: { geo: { lon: [2, 3], lat: 1 }, street: 'Main St 1' } }));
 });
 
-test('a user is the same as number and as text', () => {
+test('a user is equal as a number and as text', () => {
   assert.ok(same({ ...FULL, userIsNumber: true }));
 });
 
@@ -47,7 +47,7 @@ test('the currency may be left out in the repeat', () => {
   assert.ok(same(withoutCurrency(FULL)));
 });
 
-test('the currency may be said in the repeat, if it is the one the order got', () => {
+test('the repeat may name the currency that the order got', () => {
   assert.ok(same({ ...FULL, currency: 'USD' }, withoutCurrency(FULL), 'USD'));
   assert.not(same({ ...FULL, currency: 'EUR' }, withoutCurrency(FULL), 'USD'));
   assert.not(same({ ...FULL, currency: 'EUR' }));

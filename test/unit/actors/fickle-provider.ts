@@ -1,4 +1,4 @@
-/** A payment provider for tests: it does each request once, says no as it is told, and never forgets an answer. */
+/** A payment provider for tests: it performs each request once, declines if told, and keeps every answer. */
 import * as assert from 'uvu/assert';
 import type { OrderId } from '../../../actors/ids.js';
 import type { PaymentOwed } from '../../../actors/order/order.js';
@@ -21,7 +21,7 @@ interface Account {
 export class FickleProvider {
   private readonly accounts = new Map<OrderId, Account>();
 
-  /** The same request again is the same answer. */
+  /** A repeated request gets the same answer. */
   perform(order: OrderId, { operation, ref, minor }: PaymentOwed, willing: boolean): void {
     const account = this.accountOf(order);
     if (account.answers.some((answer) => answer.ref === ref)) return;
@@ -32,7 +32,7 @@ export class FickleProvider {
     return this.accountOf(order).answers;
   }
 
-  /** Of the buyer's money. */
+  /** The buyer's money that the provider keeps. */
   kept(order: OrderId): number {
     const { captured, refunded } = this.accountOf(order);
     return captured - refunded;
@@ -68,7 +68,7 @@ function decide(account: Account, operation: PaymentOperation, minor: number, wi
       account.isVoided = true;
       return 'voided';
     case 'refund':
-      // Refused here would be forgotten there: what the product asks beyond what was paid must show.
+      // Not refused here, so that a refund beyond the payment shows in the sums.
       if (!willing) return 'declined';
       account.refunded += minor;
       return 'refunded';

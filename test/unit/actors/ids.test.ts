@@ -1,4 +1,4 @@
-/** Names of things: their form, and which partition an actor lives in. */
+/** Ids: their form, and the partition of an actor. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,12 +12,12 @@ test('FNV-1a gives the published values', () => {
   assert.is(fnv1a32('foobar'), 0xbf9cf968);
 });
 
-test('a unit beyond a byte counts with both its bytes', () => {
+test('a code unit above one byte counts with both its bytes', () => {
   assert.is(fnv1a32('\u3661'), fnv1a32('a6'));
   assert.is.not(fnv1a32('\u3661'), fnv1a32('a'));
 });
 
-test('actors stay where they were born: the partitions of known ids never change', () => {
+test('the partitions of known ids never change', () => {
   const where = (kind: 'order' | 'product', id: string) => partitionOf(kind, id, 16);
   assert.equal(
     ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004', 'PROD-005'].map((id) => where('product', id)),
@@ -26,11 +26,11 @@ test('actors stay where they were born: the partitions of known ids never change
   assert.equal([where('order', 'ORD-1'), where('order', 'é😀'), where('order', '')], [1, 4, 8]);
 });
 
-test('an order and a product of the same name are two actors', () => {
+test('an order and a product with the same name are two actors', () => {
   assert.is.not(fnv1a32('order/X'), fnv1a32('product/X'));
 });
 
-test('every id has a partition of the system, whatever is in it', () => {
+test('every id has a partition of the system, with any content', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 256 }), (id, partitions) => {
       const partition = partitionOf('order', id, partitions);
@@ -56,7 +56,7 @@ test('128 bits are written as a ULID writes them', () => {
 
 const bytes = fc.uint8Array({ minLength: 16, maxLength: 16 });
 
-test('texts of 128 bits sort as the bytes do, and say them all', () => {
+test('texts of 128 bits sort like their bytes and lose none', () => {
   fc.assert(
     fc.property(bytes, bytes, (a, b) => {
       const order = Math.sign(Buffer.compare(a, b));
@@ -66,7 +66,7 @@ test('texts of 128 bits sort as the bytes do, and say them all', () => {
   );
 });
 
-test('an id we made is known by its form', () => {
+test('an id that Holdfast drew is recognized by its form', () => {
   fc.assert(fc.property(bytes, (b) => isOurOrderId(`ORD-${crockford128(b)}`)));
   for (const text of ['', 'ORD-1', `ORD-8${'0'.repeat(25)}`, `ORD-${'U'.repeat(26)}`, `ord-${'0'.repeat(26)}`])
     assert.not(isOurOrderId(text), text);

@@ -1,4 +1,4 @@
-/** Stock that is promised before it is there: who waits, who is served first, and what a cancellation undoes. */
+/** Backordered stock: which order waits, which is filled first, and what a cancellation undoes. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -67,16 +67,16 @@ const QUEUE = [
   moved('backordered', SECOND, 1),
 ] as const;
 
-// ---------------------------------------------------------------- promised
+// ---------------------------------------------------------------- backordered
 
-test('more than there is: held as far as it goes, the rest backordered, and the order is told', () => {
+test('more than the stock: all of it is held, the rest backordered, and the order gets both numbers', () => {
   const state = given(LIMITLESS)
     .when(ask('hold', FIRST, 5))
     .follows([moved('held', FIRST, 2), moved('backordered', FIRST, 3)], [promised(FIRST, 3)]);
   assert.equal(numbers(state), [2, 2, 3]);
 });
 
-test('nothing there at all: everything is backordered', () => {
+test('no stock at all: everything is backordered', () => {
   given(received(0, { allowed: true }))
     .when(ask('hold', FIRST, 5))
     .follows([moved('backordered', FIRST, 5)], [promised(FIRST, 5)]);
@@ -94,7 +94,7 @@ test('up to the limit of the product, all of it or nothing', () => {
     .follows([], [told(SECOND, short(A, 0))]);
 });
 
-test('where nobody allowed it, or it is forbidden again: short', () => {
+test('backorders not allowed, or forbidden again: short', () => {
   given(received(2))
     .when(ask('hold', FIRST, 3))
     .follows([], [told(FIRST, short(A, 2))]);
@@ -103,25 +103,25 @@ test('where nobody allowed it, or it is forbidden again: short', () => {
     .follows([], [told(FIRST, short(A, 2))]);
 });
 
-test('a receipt that does not speak of backorders leaves them as they stand', () => {
+test('a receipt without backorders leaves the rule unchanged', () => {
   assert.equal(productAfter([LIMITED, received(1)]).backorders, { allowed: true, limit: 5 });
 });
 
-test('a queue has an end', () => {
+test('the queue of waiting orders is bounded', () => {
   const waiting = Array.from({ length: limits.waitingOrders }, (_, i) => moved('backordered', orderId(`${i}`), 1));
   given(received(0, { allowed: true }), ...waiting)
     .when(ask('hold', FIRST, 1))
     .follows([], [told(FIRST, short(A, 0))]);
 });
 
-test('where memory has no room for another order that waits: short', () => {
+test('memory without room for another waiting order: short', () => {
   const state = productAfter([LIMITLESS]);
   const hold = ask('hold', FIRST, 5);
   assert.equal(decideProduct(state, hold, { mayWait: false }), { events: [], letters: [told(FIRST, short(A, 2))] });
   assert.ok('events' in decideProduct(state, ask('hold', FIRST, 2), { mayWait: false }), 'what is there is held');
 });
 
-test('while one waits, what has come in is not for others (I5)', () => {
+test('while one order waits, new stock is not held for others (I5)', () => {
   const state = productAfter([...QUEUE, received(9)]);
   assert.ok(fillOwed(state));
   given(...QUEUE, received(9))
@@ -129,7 +129,7 @@ test('while one waits, what has come in is not for others (I5)', () => {
     .follows([moved('backordered', THIRD, 1)], [promised(THIRD, 1)]);
 });
 
-test('what an order would be told is what it is told, whoever waits', () => {
+test('the preview of an answer is the answer, for any waiting orders', () => {
   const stock = fc.record({ onHand: fc.nat(9), held: fc.nat(9), waits: fc.nat(3), limit: fc.option(fc.nat(6)) });
   fc.assert(
     fc.property(
@@ -153,7 +153,7 @@ test('what an order would be told is what it is told, whoever waits', () => {
   );
 });
 
-test('what is held is not taken away by an adjustment, nor what is backordered counted as held', () => {
+test('an adjustment takes no held stock, and backordered stock does not count as held', () => {
   const some = productAfter([...QUEUE, received(3)]);
   assert.is(available(some), 0, 'all of it is promised to those who wait');
   assert.equal(decideProduct(some, adjustOf(-1)), { refused: 'below_held' });
@@ -164,7 +164,7 @@ test('what is held is not taken away by an adjustment, nor what is backordered c
 
 // ---------------------------------------------------------------- filled
 
-test('what comes in goes to who waits longest; the rest waits on (I5)', () => {
+test('new stock goes to the order that waits longest; the rest waits on (I5)', () => {
   const state = given(...QUEUE, received(2))
     .when(FILL)
     .follows([moved('held', FIRST, 2, 2)], [arrived(FIRST, 2)]);
@@ -175,28 +175,28 @@ test('what comes in goes to who waits longest; the rest waits on (I5)', () => {
   );
 });
 
-test('the next fill is numbered on, and reaches the next in the queue', () => {
+test('the next fill has the next number, and reaches the next order in the queue', () => {
   const state = given(...QUEUE, received(2), moved('held', FIRST, 2, 2), received(5))
     .when(FILL)
     .follows([moved('held', FIRST, 1, 3), moved('held', SECOND, 1, 2)], [arrived(FIRST, 1), arrived(SECOND, 1)]);
   assert.equal([numbers(state), state.waiting, fillOwed(state)], [[9, 6, 0], [], false]);
 });
 
-test('an order that is confirmed meanwhile: what comes in for it is committed at once', () => {
+test('an order confirmed meanwhile: its filled stock is committed at once', () => {
   const state = given(...QUEUE, moved('committed', FIRST, 2), received(3))
     .when(FILL)
     .follows([moved('held', FIRST, 3, 2), moved('committed', FIRST, 3, 2)], [arrived(FIRST, 3)]);
   assert.equal(numbers(state), [0, 0, 1]);
 });
 
-test('nobody waits, or nothing is there: a fill does nothing', () => {
+test('without a waiting order, or without stock, a fill does nothing', () => {
   given(LIMITLESS).when(FILL).follows([]);
   given(...QUEUE)
     .when(FILL)
     .follows([]);
 });
 
-test('more who wait than one command serves: the next goes on where it stopped', () => {
+test('more waiting orders than one command fills: the next fill continues', () => {
   const orders = Array.from({ length: limits.fillsPerTurn * 2 + 1 }, (_, i) => orderId(`${i}`));
   let state = productAfter([
     received(0, { allowed: true }),
@@ -216,50 +216,50 @@ test('more who wait than one command serves: the next goes on where it stopped',
   assert.equal(order, orders);
 });
 
-// ---------------------------------------------------------------- given back, with parts waiting
+// ---------------------------------------------------------------- released or committed with backorders
 
-test('committed with a part waiting: what is held goes, the order waits on', () => {
+test('committed in part: the held stock leaves, the order waits on for the rest', () => {
   const state = given(...QUEUE)
     .when(ask('commit', FIRST, 5))
     .follows([moved('committed', FIRST, 2)]);
   assert.equal([numbers(state), state.waiting[0]?.committed], [[0, 0, 4], true]);
 });
 
-test('committed with everything waiting: nothing goes, and it is remembered as committed', () => {
+test('committed with everything backordered: nothing leaves, and the order counts as committed', () => {
   const state = given(...QUEUE)
     .when(ask('commit', SECOND, 1))
     .follows([moved('committed', SECOND, 0)]);
   assert.equal([numbers(state), state.waiting[1]?.committed], [[2, 2, 4], true]);
 });
 
-test('released with a part waiting: what is held is free, the order waits no more', () => {
+test('released in part: the held stock is free, and the order waits no more', () => {
   const state = given(...QUEUE)
     .when(ask('release', FIRST, 5))
     .follows([moved('released', FIRST, 2), moved('unbackordered', FIRST, 3)]);
   assert.equal([numbers(state), fillOwed(state)], [[2, 0, 1], true], 'the second is next');
 });
 
-test('released with everything waiting: only the place in the queue is given up', () => {
+test('released with everything backordered: only its place in the queue is given up', () => {
   given(...QUEUE)
     .when(ask('release', SECOND, 1))
     .follows([moved('unbackordered', SECOND, 1)]);
 });
 
-test('uncommitted: what it took is on hand again, what it waits for is forgotten', () => {
+test('uncommitted: the committed stock is on hand again, and the backorder is dropped', () => {
   const state = given(...QUEUE, moved('committed', FIRST, 2))
     .when(ask('uncommit', FIRST, 5))
     .follows([returned(FIRST, 2, 1), moved('unbackordered', FIRST, 3)]);
   assert.equal([numbers(state), state.waiting.length], [[2, 0, 1], 1]);
 });
 
-test('uncommitted after a fill: what was filled comes back as well', () => {
+test('uncommitted after a fill: the filled stock comes back as well', () => {
   const filled = [received(1), moved('held', FIRST, 1, 2), moved('committed', FIRST, 1, 2)];
   given(...QUEUE, moved('committed', FIRST, 2), ...filled)
     .when(ask('uncommit', FIRST, 5))
     .follows([returned(FIRST, 3, 1), moved('unbackordered', FIRST, 2)]);
 });
 
-test('uncommitted with nobody waiting: all of it comes back', () => {
+test('uncommitted without backorders: all of it comes back', () => {
   given(received(5), moved('held', FIRST, 3), moved('committed', FIRST, 3))
     .when(ask('uncommit', FIRST, 3))
     .follows([returned(FIRST, 3, 1)]);
@@ -273,7 +273,7 @@ test('restocked by a return: on hand again, under the number of the return', () 
   assert.equal(numbers(state), [4, 0, 0]);
 });
 
-test('more given back than is held, also beside what waits, is broken code: it throws (I3)', () => {
+test('a release beyond the held stock, also beside a backorder, is broken code: it throws (I3)', () => {
   given(...QUEUE)
     .when(ask('release', FIRST, 6))
     .throws(/holds 2, order first gives back or takes 3/);
@@ -285,9 +285,9 @@ test('more given back than is held, also beside what waits, is broken code: it t
     .throws(/gives back or takes -1/);
 });
 
-// ---------------------------------------------------------------- any order of all that
+// ---------------------------------------------------------------- any order of commands
 
-test('I1 and the limit hold whatever comes, and the ledger names no movement twice', () => {
+test('I1 and the limit hold for any commands, and the ledger names no movement twice', () => {
   const ORDERS = [FIRST, SECOND, THIRD, orderId('fourth'), orderId('fifth')];
   const step = fc.record({
     what: fc.constantFrom('receive', 'adjust', 'hold', 'end', 'end', 'fill'),

@@ -1,4 +1,4 @@
-/** A product's keeper: what it hands out, what it refuses, and that no event moves more than it names. */
+/** A product: what it holds, what it refuses, and that no event moves more than it names. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
@@ -54,7 +54,7 @@ test('a further receipt adds stock, and brings a new name and price', () => {
   assert.equal([state.onHand, state.name, state.unitPrice], [15, 'Headset 2', 600]);
 });
 
-test('a receipt of nothing may change name and price alone', () => {
+test('a receipt of zero may change name and price', () => {
   given(received())
     .when(receiveOf({ quantity: 0, name: 'New' }))
     .follows([received({ quantity: 0, name: 'New' })]);
@@ -66,7 +66,7 @@ test('a receipt in another currency is refused (I4)', () => {
     .refused('currency_fixed');
 });
 
-test('more stock than can be counted is refused, by receipt and by adjustment', () => {
+test('more stock than a number can count is refused, by receipt and by adjustment', () => {
   given(received())
     .when(receiveOf({ quantity: limits.stock - 9 }))
     .refused('too_much_stock');
@@ -82,7 +82,7 @@ test('an adjustment of an unknown product is refused', () => {
   given().when(adjustOf(1)).refused('unknown_product');
 });
 
-test('an adjustment down to what is held is done, below it is refused (I1)', () => {
+test('an adjustment down to the held stock is applied, below it is refused (I1)', () => {
   const state = given(received(), moved('held', 4))
     .when(adjustOf(-6))
     .follows([{ ...adjustOf(-6), type: 'adjusted' }]);
@@ -99,7 +99,7 @@ test('enough: held, answered with the price', () => {
   assert.equal(counts(state), { onHand: 10, held: 10 });
 });
 
-test('too little: nothing is held, answered with what there is (I1)', () => {
+test('too little: nothing is held, and the answer has the available stock (I1)', () => {
   given(received(), moved('held', 4)).when(ask('hold', 7)).follows([], short(A, 6));
 });
 
@@ -107,7 +107,7 @@ test('unknown: nothing is held', () => {
   given().when(ask('hold', 1)).follows([], unknown(A));
 });
 
-test('asked for in another currency: as good as unknown, in the same one: held', () => {
+test('a hold in another currency is unknown, in the same one it is held', () => {
   given(received()).when({ type: 'hold', order: O1, quantity: 1, currency: 'EUR' }).follows([], unknown(A));
   given(received())
     .when({ type: 'hold', order: O1, quantity: 1, currency: 'USD' })
@@ -137,7 +137,7 @@ test('a release or commit without its hold is broken code: it throws (I3)', () =
     .throws(/holds 0/);
 });
 
-test('time comes in with the event', () => {
+test('the time comes with the event', () => {
   assert.is(productAfter([received(), moved('held', 1)]).updatedAt, 1_001);
 });
 

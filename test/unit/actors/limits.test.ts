@@ -7,7 +7,7 @@ const test = suite('limits');
 type Limits = { [K in keyof typeof limits]: number };
 const planted = (over: Partial<Limits>) => () => assertLimits({ ...limits, ...over } as unknown as typeof limits);
 
-test('as they are, they agree', () => {
+test('the limits agree', () => {
   assert.not.throws(() => assertLimits());
 });
 
@@ -41,7 +41,7 @@ for (const [over, ...named] of contradictions) {
 }
 
 test('the largest order that the edge takes fits into a record, with its events and letters', () => {
-  const line = limits.idChars * 3 * 2 + 400; // UTF-8 of an id, twice, and what is said about it
+  const line = limits.idChars * 3 * 2 + 400; // UTF-8 of an id, twice, plus the rest of the line
   const texts = 3 * (2 * limits.addressJsonChars + 4 * limits.textChars + 2 * limits.idChars);
   assert.ok(4 * limits.linesPerOrder * line + texts < limits.recordBytes);
 });

@@ -1,4 +1,4 @@
-/** Money is whole minor units: what comes in as a decimal goes out as the same one, or is refused. */
+/** Money is whole minor units: a decimal is printed as it was read, or refused. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -15,10 +15,10 @@ import {
 
 const test = suite('money');
 
-/** One of 2, 0, 3 and 4 digits each. */
+/** One each with 2, 0, 3 and 4 digits. */
 const CURRENCIES = ['USD', 'JPY', 'KWD', 'CLF'] as const;
 const currency = fc.constantFrom(...CURRENCIES);
-/** Small ones, and the largest that there are. */
+/** Small amounts, and the largest possible ones. */
 const anyMinor = fc.oneof(
   fc.nat({ max: 100_000 }),
   fc.maxSafeInteger().map(Math.abs),
@@ -33,7 +33,7 @@ test('cents, yen, fils', () => {
   assert.is(toMinor(0, 'USD'), 0);
 });
 
-test('a currency that is not in the table has hundredths', () => {
+test('a currency that is not in the table has two digits', () => {
   assert.is(minorDigits('XYZ'), 2);
 });
 
@@ -58,7 +58,7 @@ test('large amounts are printed to the last digit', () => {
   assert.is(amountText(Number.MAX_SAFE_INTEGER, 'JPY'), '9007199254740991');
 });
 
-test('in every currency, over the whole range, an amount goes out and comes in again as the same', () => {
+test('in every currency, over the whole range, a printed amount is read as the same amount', () => {
   fc.assert(
     fc.property(anyMinor, currency, (minor, of) => {
       assert.is(minorOfText(amountText(minor, of), of), minor);
@@ -92,7 +92,7 @@ test('a JSON number is taken exactly, or not at all', () => {
   );
 });
 
-test('more digits than the currency has are refused, also when they are small', () => {
+test('more digits than the currency has are refused, also tiny ones', () => {
   for (const decimal of [0.005, 19.999, 10.000001, 10.000000001, 1e-9, 5e-324, 5_700_000_000_000.005])
     assert.is(toMinor(decimal, 'USD'), undefined, String(decimal));
   assert.is(toMinor(0.5, 'JPY'), undefined);
@@ -101,19 +101,19 @@ test('more digits than the currency has are refused, also when they are small', 
   assert.equal([minorOfText('19.990', 'USD'), minorOfText('5.000', 'JPY')], [1999, 5], 'zeros are none');
 });
 
-test('the last bits that arithmetic leaves behind are no digits', () => {
+test('rounding errors of arithmetic are not digits', () => {
   assert.is(toMinor(0.1 + 0.2, 'USD'), 30);
   assert.is(toMinor(19.99 * 3, 'USD'), 5997);
 });
 
-test('what is no amount, or leaves the safe range, is refused', () => {
+test('text that is no amount, and amounts beyond the safe range, are refused', () => {
   for (const decimal of [Number.NaN, Number.POSITIVE_INFINITY, 1e15, 2 ** 53, -1e300])
     assert.is(toMinor(decimal, 'USD'), undefined, String(decimal));
   for (const text of ['', '.', '1.', '.5', '1e3', '0x1', ' 1', '90071992547409.92', '1,5'])
     assert.is(minorOfText(text, 'USD'), undefined, text);
 });
 
-test('a decimal as a person writes it is taken at its word', () => {
+test('a decimal as text is read exactly', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 1e9 }), fc.integer({ min: 0, max: 99 }), (whole, cents) => {
       const written = `${whole}.${String(cents).padStart(2, '0')}`;

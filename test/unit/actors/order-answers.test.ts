@@ -1,4 +1,4 @@
-/** What an order remembers of acts that had no effect, and what contradicts what stands. Given, when, then. */
+/** What an order remembers of acts without effect, and which acts contradict its state. Given, when, then. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lastAt, revision } from '../../../actors/order/order.js';
@@ -13,7 +13,7 @@ const test = suite('order answers');
 const answered = (refused?: OrderRefusal, by = act): OrderEvent =>
   refused === undefined ? { type: 'act_answered', act: by } : { type: 'act_answered', act: by, refused };
 
-test('an act that was refused is refused so for good, also where it would be done today (O4)', () => {
+test('a refused act stays refused, even if it were possible today (O4)', () => {
   given(placed(), answered('illegal_transition')).when({ type: 'ship', act }).refused('illegal_transition');
   given(placed(), answered('backordered')).when(CANCEL).refused('backordered');
   given(placed(), answered('backordered'))
@@ -21,14 +21,14 @@ test('an act that was refused is refused so for good, also where it would be don
     .refused('other_body');
 });
 
-test('an act that had nothing to do has nothing to do for good: a late repeat does no other thing', () => {
+test('an act with nothing to do stays without effect: a late repeat does nothing else', () => {
   const story = [...PAID, shipped(1, [line(A, 1)], before), answered()];
   given(...story, shipped(2, [line(A, 1)], actOf('LATER')))
     .when(DELIVER)
     .follows([]);
 });
 
-test('what was only answered changes nothing that is seen: no time, no revision', () => {
+test('an act without effect changes no time and no revision', () => {
   const state = orderAfter([...PAID]);
   const after = evolveOrder(state, answered('backordered'), 9_999);
   assert.equal([after.version, after.updatedAt], [state.version + 1, state.updatedAt]);
@@ -37,7 +37,7 @@ test('what was only answered changes nothing that is seen: no time, no revision'
   assert.equal({ ...after, version: state.version, life: state.life }, state);
 });
 
-test('an act says how many events were decided with it', () => {
+test('an act has the number of events decided with it', () => {
   for (const [command, count] of [
     [CANCEL, 3],
     [SHIP, undefined],
@@ -49,7 +49,7 @@ test('an act says how many events were decided with it', () => {
   }
 });
 
-test('shipped already: what repeats a shipment is so, another tracking id or carrier contradicts it', () => {
+test('shipped already: a repeat of the shipment is 200, another tracking id or carrier contradicts it', () => {
   const first: OrderEvent = { ...shipped(1, [line(A, 2)], before), tracking: 'T1', carrier: 'C' } as OrderEvent;
   const rest = { ...shipped(2, [line('B' as never, 1)], actOf('B2')), tracking: 'T2' } as OrderEvent;
   const story = given(...PAID, first, rest);
@@ -60,7 +60,7 @@ test('shipped already: what repeats a shipment is so, another tracking id or car
     story.when(again(said)).refused('done_otherwise');
 });
 
-test('cancelled already: the same reason or none is so, another contradicts it', () => {
+test('cancelled already: the same reason or none is 200, another reason contradicts it', () => {
   const cancelled: OrderEvent = { type: 'cancelled', act: before, was: 'pending', reason: 'late', voidOwed: false };
   const story = given(placed(), cancelled);
   for (const said of [{}, { reason: 'late' }]) story.when({ type: 'cancel', act, ...said }).follows([]);

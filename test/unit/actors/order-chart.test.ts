@@ -1,4 +1,4 @@
-/** Every cell of the order's state chart: which command is heard in which phase, and where it leads. */
+/** Every cell of the order's state chart: each command in each phase, and the next phase. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeId } from '../../../actors/ids.js';
@@ -34,7 +34,7 @@ const cancelled = (was: 'pending' | 'confirmed', voidOwed = false): OrderEvent =
 });
 const REFUND: OrderEvent = { type: 'refund_requested', id: `${O1}-P1`, minor: 1000, currency: 'USD' };
 
-/** Where it makes a difference, a phase has several states; a cell has an entry for each, in this order. */
+/** A phase with several states that differ has an entry for each of them, in this order. */
 const states: { readonly [P in Phase]: readonly OrderState[] } = {
   absent: [orderAfter([])],
   holding: [orderAfter([placed(LINE)])],
@@ -96,16 +96,16 @@ const commands = {
 
 type Cells = { readonly [P in Phase]: readonly string[] };
 const each = <T extends object>(record: T) => Object.keys(record) as (keyof T)[];
-/** The same in all states, but for those that are named. */
+/** The same in all states, except those that are named. */
 const all = (cell: string, over: Partial<Cells> = {}): Cells => {
   const same = Object.fromEntries(each(states).map((phase) => [phase, states[phase].map(() => cell)]));
   return { ...(same as unknown as Cells), ...over };
 };
 const NO = 'illegal_transition';
-/** What a person asks. */
+/** Commands of a client. */
 const asked = (over: Partial<Cells>): Cells => all(NO, { absent: ['unknown_order'], ...over });
 
-/** Events, or a refusal. `-`: heard, and nothing happens. */
+/** Events, or a refusal. `-`: accepted without effect. */
 const chart: { readonly [C in keyof typeof commands]: Cells } = {
   place: all('-', { absent: ['placed'] }),
   'place another': all('other_body', { absent: ['placed'] }),
@@ -199,7 +199,7 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
   'move to failed': asked({ failed: ['-', '-'] }),
 };
 
-/** Where each phase may lead (order.O2). */
+/** order.O2: the phases that each phase may lead to. */
 const ways: { readonly [P in Phase]: readonly Phase[] } = {
   absent: ['holding'],
   holding: ['holding', 'charging', 'confirmed', 'failed', 'cancelled'],
@@ -226,7 +226,7 @@ for (const name of each(commands)) {
   }
 }
 
-test('no command leads where the chart has no arrow, and none asks for two outcomes', () => {
+test('no command leads where the chart has no arrow, and none makes two outcomes', () => {
   for (const phase of each(states)) {
     for (const state of states[phase]) {
       for (const name of each(commands)) {
@@ -241,7 +241,7 @@ test('no command leads where the chart has no arrow, and none asks for two outco
   }
 });
 
-test('a decision does not touch the state it is made from', () => {
+test('a decision does not change its state', () => {
   const state = orderAfter([placed(LINE)]);
   const then = structuredClone(state);
   decideOrder(state, commands.held, { instantPayment: () => 'authorized' });
@@ -249,7 +249,7 @@ test('a decision does not touch the state it is made from', () => {
   assert.equal(state, then);
 });
 
-test('time comes in with the event', () => {
+test('the time comes with the event', () => {
   const state = evolveOrder(orderAfter([]), placed(LINE), 77);
   assert.equal([state.id, state.createdAt, state.updatedAt], [O1, 77, 77]);
   const later = evolveOrder(state, HELD, 99);

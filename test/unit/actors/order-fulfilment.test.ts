@@ -1,4 +1,4 @@
-/** An order's life after it was placed: cancelled, captured, shipped, delivered. Given, when, then. */
+/** An order's life after its placing: cancelled, captured, shipped, delivered. Given, when, then. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ProductId } from '../../../actors/ids.js';
@@ -41,14 +41,14 @@ const test = suite('order life');
 
 // ---------------------------------------------------------------- cancelled while pending
 
-test('cancelled before any answer: nothing to give back yet, not settled while answers are expected (O1)', () => {
+test('cancelled before any answer: nothing to release yet, not settled while answers are expected (O1)', () => {
   const state = given(placed())
     .when(CANCEL)
     .follows([cancelled('pending')]);
   assert.equal([state.phase, isSettled(state)], ['cancelled', false]);
 });
 
-test('cancelled half held: what is held goes back, the other when its answer comes (O1)', () => {
+test('cancelled half held: the held line is released, the other one when its answer comes (O1)', () => {
   const half: OrderEvent[] = [placed(), { type: 'answered', answers: [held(A)] }];
   given(...half)
     .when(CANCEL)
@@ -60,7 +60,7 @@ test('cancelled half held: what is held goes back, the other when its answer com
   assert.ok(isSettled(state));
 });
 
-test('a shortage that is answered after it was cancelled gives nothing back, and settles it', () => {
+test('a shortage answered after the cancellation releases nothing, and settles the order', () => {
   const late = [short(A), short(B)];
   const state = given(placed(), cancelled('pending'))
     .when({ type: 'holdsAnswered', answers: late })
@@ -68,14 +68,14 @@ test('a shortage that is answered after it was cancelled gives nothing back, and
   assert.ok(isSettled(state));
 });
 
-test('cancelled while charging: all goes back, and whatever the provider did is voided (O3)', () => {
+test('cancelled while charging: all lines are released, and the payment is voided (O3)', () => {
   const state = given(...HELD)
     .when(CANCEL)
     .follows([cancelled('pending', true)], [release(A, 2), release(B, 1)]);
   assert.equal([owes(state), isSettled(state)], [`${O1}:void`, false]);
 });
 
-test('voided: settled, and an authorization that comes later changes nothing', () => {
+test('voided: settled, and a late authorization changes nothing', () => {
   const story = [...HELD, cancelled('pending', true)];
   const state = given(...story)
     .when(paymentTold('voided'))
@@ -86,7 +86,7 @@ test('voided: settled, and an authorization that comes later changes nothing', (
     .follows([]);
 });
 
-test('an order that ended uncharged says so, one whose void is under way not yet', () => {
+test('an order that ended uncharged says so; while its void is under way it does not', () => {
   const shown = (...story: readonly OrderEvent[]) => paymentStatusOf(orderAfter(story));
   const failed = (voidOwed: boolean): OrderEvent => ({
     type: 'failed',
@@ -105,7 +105,7 @@ test('an order that ended uncharged says so, one whose void is under way not yet
   }
 });
 
-test('a cancellation remembers its reason and where it stood', () => {
+test('a cancellation keeps its reason and the phase before it', () => {
   const state = given(placed())
     .when({ type: 'cancel', act, reason: 'changed my mind' })
     .follows([{ type: 'cancelled', act, was: 'pending', reason: 'changed my mind', voidOwed: false }]);
@@ -114,14 +114,14 @@ test('a cancellation remembers its reason and where it stood', () => {
 
 // ---------------------------------------------------------------- cancelled once confirmed
 
-test('cancelled when paid: refunded in whole, the goods come back', () => {
+test('cancelled when paid: refunded in full, and the stock comes back', () => {
   const state = given(...PAID)
     .when(CANCEL)
     .follows([cancelled('confirmed'), owed(1, 1500)], [toProduct('uncommit', A, 2), toProduct('uncommit', B, 1)]);
   assert.equal([state.phase, owes(state), isSettled(state)], ['cancelled', `${O1}-P1`, false]);
 });
 
-test('the refund of a cancelled order is heard once', () => {
+test('the refund of a cancelled order counts once', () => {
   const story = [...PAID, cancelled('confirmed'), owed(1, 1500)];
   const told = paymentTold('refunded', 'refund', `${O1}-P1`);
   const state = given(...story)
@@ -140,7 +140,7 @@ test('cancelled when only authorized: voided, and no refund beside it', () => {
   assert.equal([owes(state), state.life.refunds], [`${O1}:void`, []]);
 });
 
-test('cancelled while a refund waits for the capture: it is given up, and the void decides', () => {
+test('cancelled while a refund waits for the capture: the refund is dropped, and the void decides', () => {
   const story = [...AUTHORIZED, owed(1, 400, { act: before })];
   const state = given(...story)
     .when(CANCEL)
@@ -151,11 +151,11 @@ test('cancelled while a refund waits for the capture: it is given up, and the vo
   assert.is(owes(state), `${O1}:void`);
 });
 
-test('a void that meets a capture: the money has moved, and is refunded once', () => {
+test('a void after a capture: the money has moved, and is refunded once', () => {
   const story = [...AUTHORIZED, cancelled('confirmed', true)];
   given(...story)
     .when(paymentTold('captured'))
-    .follows([]); // The capture's own answer: the void is still asked.
+    .follows([]); // The capture's own answer: the void is still under way.
   const told = paymentTold('captured', 'void');
   const state = given(...story)
     .when(told)
@@ -166,7 +166,7 @@ test('a void that meets a capture: the money has moved, and is refunded once', (
     .follows([]);
 });
 
-test('cancelled after a refund in part: the rest is refunded', () => {
+test('cancelled after a partial refund: the rest is refunded', () => {
   const story = [...PAID, owed(1, 400, { act: before }), refunded(1)];
   const state = given(...story)
     .when(CANCEL)
@@ -186,14 +186,14 @@ test('cancelled with a provider that answers at once: refunded, or voided, in th
   assert.equal([voided.payment, isSettled(voided)], ['voided', true]);
 });
 
-test('cancelled after its capture was declined: no money to give back', () => {
+test('cancelled after a declined capture: no money to refund', () => {
   const state = given(...AUTHORIZED, { type: 'capture_failed' })
     .when(CANCEL)
     .follows([cancelled('confirmed')], [toProduct('uncommit', A, 2), toProduct('uncommit', B, 1)]);
   assert.equal([state.payment, isSettled(state)], ['failed', true]);
 });
 
-test('after a shipment, also of a part, it cannot be cancelled', () => {
+test('after a shipment, even of a part, it cannot be cancelled', () => {
   given(...PAID, shipped(1, [line(A, 1)], before))
     .when(CANCEL)
     .refused('illegal_transition');
@@ -204,7 +204,7 @@ test('after a shipment, also of a part, it cannot be cancelled', () => {
 
 // ---------------------------------------------------------------- shipping and delivering
 
-test('shipped as a whole, with what was said of it', () => {
+test('shipped as a whole, with carrier and tracking id', () => {
   const state = given(...PAID)
     .when({ type: 'ship', act, tracking: 'T', carrier: 'C' })
     .follows([{ type: 'shipped', act, id: `${O1}-F1`, lines: ALL, tracking: 'T', carrier: 'C' }]);
@@ -214,7 +214,7 @@ test('shipped as a whole, with what was said of it', () => {
   ]);
 });
 
-test('shipped in parts: shipped once all of it is', () => {
+test('shipped in parts: shipped once every part is', () => {
   const state = given(...PAID)
     .when(ship(line(A, 1)))
     .follows([shipped(1, [line(A, 1)])]);
@@ -226,7 +226,7 @@ test('shipped in parts: shipped once all of it is', () => {
   assert.is(whole.phase, 'shipped');
 });
 
-test('more than was ordered is not shipped, nor another product, nor what has been shipped (O5)', () => {
+test('not shipped: more than was ordered, another product, or shipped stock again (O5)', () => {
   given(...PAID)
     .when(ship(line(A, 3)))
     .refused('more_than_ordered');
@@ -241,7 +241,7 @@ test('more than was ordered is not shipped, nor another product, nor what has be
     .refused('more_than_ordered');
 });
 
-test('what is backordered cannot ship until it has come in', () => {
+test('backordered stock cannot ship before it comes in', () => {
   given(...WAITING)
     .when(SHIP)
     .refused('backordered');
@@ -260,7 +260,7 @@ test('what is backordered cannot ship until it has come in', () => {
     .follows([shipped(1, [line(A, 1)])]);
 });
 
-test('an order that waits for stock is not settled; when it has come in, it is', () => {
+test('an order with a backorder is not settled; it is once the stock has come in', () => {
   assert.not(isSettled(orderAfter(WAITING)));
   const lines = [line(A, 2)];
   const state = given(...WAITING)
@@ -269,7 +269,7 @@ test('an order that waits for stock is not settled; when it has come in, it is',
   assert.ok(isSettled(state));
 });
 
-test('delivered: shipment by shipment, the order once all of it is', () => {
+test('delivered shipment by shipment; the order is delivered with the last one', () => {
   const parts = [...PAID, shipped(1, [line(A, 2)], before)];
   const state = given(...parts)
     .when(DELIVER)
@@ -286,7 +286,7 @@ test('delivered: shipment by shipment, the order once all of it is', () => {
   assert.equal([all.phase, fulfillmentStatusOf(all)], ['delivered', 'delivered']);
 });
 
-test('a shipment that there is not cannot be delivered, one that is delivered changes nothing', () => {
+test('an unknown shipment cannot be delivered; a delivered one changes nothing', () => {
   given(...PAID)
     .when(DELIVER)
     .refused('illegal_transition');
@@ -300,7 +300,7 @@ test('a shipment that there is not cannot be delivered, one that is delivered ch
 
 // ---------------------------------------------------------------- captured when it ships
 
-test('to be captured when it ships: confirmed it owes nothing, shipped in part it owes the capture', () => {
+test('capture at shipment: the confirmed order owes nothing, a partial shipment owes the capture', () => {
   const held = given(...HELD)
     .when(paymentTold('authorized'), { captureOn: 'ship' })
     .follows(
@@ -317,14 +317,14 @@ test('to be captured when it ships: confirmed it owes nothing, shipped in part i
   assert.is(owes(state), `${O1}:capture`);
 });
 
-test('to be captured when it ships, by a provider that answers at once: in the same turn', () => {
+test('capture at shipment with an instant provider: in the same turn', () => {
   const state = given(...HELD, paid(false, 'ship'), CONFIRMED)
     .when(SHIP, AT_ONCE)
     .follows([shipped(1), CAPTURED]);
   assert.equal([state.phase, state.payment], ['shipped', 'paid']);
 });
 
-test('a capture that is declined: the payment failed, and nothing is shipped any more', () => {
+test('a declined capture: the payment failed, and nothing ships any more', () => {
   const state = given(...AUTHORIZED)
     .when(paymentTold('declined', 'capture'))
     .follows([{ type: 'capture_failed' }]);
@@ -334,7 +334,7 @@ test('a capture that is declined: the payment failed, and nothing is shipped any
     .refused('illegal_transition');
 });
 
-test('a capture that is declined after a part has shipped: the rest may go, so that the order can end', () => {
+test('a capture declined after a partial shipment: the rest may ship, so that the order can end', () => {
   const story = [
     ...HELD,
     paid(false, 'ship'),
@@ -348,7 +348,7 @@ test('a capture that is declined after a part has shipped: the rest may go, so t
   assert.equal([state.phase, state.payment], ['shipped', 'failed']);
 });
 
-test('what was to be refunded of money that never came is given up', () => {
+test('a refund of money that never came is dropped', () => {
   const story = [...HELD, paid(false, 'ship'), CONFIRMED, shipped(1, ALL, before), sentBack(1, ALL, actOf('B2'))];
   const state = given(...story, returned(1, false), owed(1, 1500))
     .when(paymentTold('declined', 'capture'))

@@ -1,4 +1,4 @@
-/** An order's way to its outcome: given what happened, when it is told, then what follows. */
+/** An order's way to its outcome: given its events, when it gets a command, then its decision. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasOutcome, isSettled, type OrderContext, paymentOwed, timerRuns } from '../../../actors/order/order.js';
@@ -84,13 +84,13 @@ test('placed in a currency: asks for holds in that currency', () => {
     .follows([placed(content)], [letter]);
 });
 
-test('some lines answered: waits for the others', () => {
+test('some lines answered: it waits for the others', () => {
   given(placed())
     .when(answers(held(A)))
     .follows([{ type: 'answered', answers: [held(A)] }]);
 });
 
-test('all held: the total is that of the lines, and the money is owed (O3)', () => {
+test('all held: the total is the sum of the lines, and the payment is owed (O3)', () => {
   const state = given(placed())
     .when(answers(...bothAnswers))
     .follows([allHeld(bothAnswers)]);
@@ -99,13 +99,13 @@ test('all held: the total is that of the lines, and the money is owed (O3)', () 
   assert.is(paymentOwed(state)?.operation, 'authorize');
 });
 
-test('the last answer counts with the earlier ones', () => {
+test('the last answer counts together with the earlier ones', () => {
   given(placed(), { type: 'answered', answers: [held(A, 300)] })
     .when(answers(held(B, 400)))
     .follows([allHeld([held(B, 400)], 2 * 300 + 400)]);
 });
 
-test('short of one: fails, gives the other back, and says what was missing (O1)', () => {
+test('short of one: fails, releases the other, and names the short line (O1)', () => {
   given(placed())
     .when(answers(held(A), short(B, 0)))
     .follows(
@@ -114,7 +114,7 @@ test('short of one: fails, gives the other back, and says what was missing (O1)'
     );
 });
 
-test('short of one after another was held: that one goes back (O1)', () => {
+test('short of one after another was held: the held one is released (O1)', () => {
   given(placed(), { type: 'answered', answers: [held(A)] })
     .when(answers(short(B)))
     .follows([failed({ answers: [short(B)], shortages: [{ product: B, asked: 1, available: 0 }] })], [release(A, 2)]);
@@ -128,7 +128,7 @@ test('a failed order has the currency of its products, and their prices', () => 
   assert.equal([state.currency, state.lines[0]?.unitPrice, state.total], ['EUR', 700, undefined]);
 });
 
-test('a failed order has no currency where nobody said one, as in older answers', () => {
+test('a failed order has no currency if no answer had one, as in older answers', () => {
   const older = { product: A, answer: 'short', available: 0 } as const;
   const state = given(placed(oneLine(A, 2)))
     .when(answers(older))
@@ -136,20 +136,20 @@ test('a failed order has no currency where nobody said one, as in older answers'
   assert.equal([state.currency, state.lines[0]?.unitPrice], [undefined, undefined]);
 });
 
-test('a price in another currency is none of the order', () => {
+test('a price in another currency is not taken', () => {
   for (const foreign of [held(B, 500, 'JPY'), short(B, 0, 500, 'JPY')]) {
     const after = orderAfter([placed(), failed({ answers: [held(A), foreign] })]);
     assert.equal([after.currency, after.lines.map(({ unitPrice }) => unitPrice)], ['USD', [500, undefined]]);
   }
 });
 
-test('an unknown product: fails, whatever else is short', () => {
+test('an unknown product: fails as unknown, even if other lines are short', () => {
   given(placed())
     .when(answers(short(A), unknown(B)))
     .follows([failed({ reason: 'unknown_product', answers: [short(A), unknown(B)] })]);
 });
 
-test('products of two currencies: fails and gives both back', () => {
+test('products of two currencies: fails and releases both', () => {
   const mixed = [held(A), held(B, 500, 'EUR')];
   given(placed())
     .when(answers(...mixed))
@@ -162,7 +162,7 @@ test('a later answer in another currency than the first: fails', () => {
     .follows([failed({ reason: 'unknown_product', answers: [held(B)] })], [release(A, 2), release(B, 1)]);
 });
 
-test('a total beyond what a number can say exactly: fails, never rounded', () => {
+test('a total beyond the safe integers fails and is never rounded', () => {
   const dear = held(A, Number.MAX_SAFE_INTEGER);
   given(placed(oneLine(A, 2)))
     .when(answers(dear))
@@ -178,7 +178,7 @@ test('paid at once: held, paid and confirmed together, every line committed', ()
   assert.equal([state.phase, state.payment, isSettled(state)], ['confirmed', 'paid', true]);
 });
 
-test('what costs nothing is confirmed without anybody being asked for money (O3)', () => {
+test('an order that costs nothing is confirmed without a payment (O3)', () => {
   const free = [held(A, 0), held(B, 0)];
   for (const context of [{}, PAID_AT_ONCE, DECLINED_AT_ONCE, { captureOn: 'ship' }] as const) {
     const state = given(placed())
@@ -196,7 +196,7 @@ test('declined at once: failed, every line released, nothing to void', () => {
   assert.equal([state.phase, state.payment, isSettled(state)], ['failed', 'declined', true]);
 });
 
-test('a short order asks for no money, even where it would be had at once (O3)', () => {
+test('a short order is not charged, even by an instant provider (O3)', () => {
   const never: OrderContext = { instantPayment: () => assert.unreachable('asked for money') as never };
   given(placed(oneLine(A, 2)))
     .when(answers(short(A)), never)
@@ -241,34 +241,34 @@ test('timed out with no answer: failed, but not settled while answers are expect
   assert.equal([hasOutcome(state), isSettled(state), timerRuns(state)], [true, false, false]);
 });
 
-test('timed out half answered: what was held goes back', () => {
+test('timed out half answered: the held lines are released', () => {
   given(placed(), { type: 'answered', answers: [held(A)] })
     .when(TIME_OUT)
     .follows([failed({ reason: 'timed_out' })], [release(A, 2)]);
 });
 
-test('timed out while charging: all goes back, and whatever the provider did is voided (O3)', () => {
+test('timed out while charging: all lines are released, and the payment is voided (O3)', () => {
   const state = given(...HELD)
     .when(TIME_OUT)
     .follows([failed({ reason: 'timed_out', voidOwed: true })], [release(A, 2), release(B, 1)]);
   assert.is(paymentOwed(state)?.operation, 'void');
 });
 
-test('a hold that is answered after the failure goes back at once (O1)', () => {
+test('a hold answered after the failure is released at once (O1)', () => {
   const state = given(placed(), failed({ reason: 'timed_out' }))
     .when(answers(held(A)))
     .follows([{ type: 'answered', answers: [held(A)] }], [release(A, 2)]);
   assert.not(isSettled(state), 'B has not answered');
 });
 
-test('a shortage that is answered after the failure gives nothing back, and settles the order', () => {
+test('a shortage answered after the failure releases nothing, and settles the order', () => {
   const state = given(placed(oneLine(A, 2)), failed({ reason: 'timed_out' }))
     .when(answers(short(A)))
     .follows([{ type: 'answered', answers: [short(A)] }]);
   assert.ok(isSettled(state));
 });
 
-test('an authorization that comes after the time-out changes nothing: the void stands (O2)', () => {
+test('an authorization after the timeout changes nothing: the void stays owed (O2)', () => {
   given(...HELD, failed({ reason: 'timed_out', voidOwed: true }))
     .when(paymentTold('authorized'))
     .follows([]);
@@ -276,7 +276,7 @@ test('an authorization that comes after the time-out changes nothing: the void s
 
 // ---------------------------------------------------------------- repeats (order.O4)
 
-test('the same order again changes nothing, before and after its outcome', () => {
+test('the same order repeated changes nothing, before and after its outcome', () => {
   for (const story of [[placed()], HELD, [...HELD, paid(true), CONFIRMED], [placed(), failed({})]]) {
     given(...story)
       .when(place())
@@ -284,13 +284,13 @@ test('the same order again changes nothing, before and after its outcome', () =>
   }
 });
 
-test('the same id with another order is refused', () => {
+test('other content under the same id is refused', () => {
   given(placed())
     .when(place(oneLine(A, 3)))
     .refused('other_body');
 });
 
-test('the same id by another user is refused as not his, even with the same lines', () => {
+test("the same id from another user is refused as another user's, even with the same lines", () => {
   given(placed())
     .when(place(contentOf({ user: `${ANN}a` as typeof ANN })))
     .refused('not_yours');

@@ -1,4 +1,4 @@
-/** What comes back of an order, goods and money; acts that are repeated; holds that are late. Given, when, then. */
+/** Returns and refunds of an order, repeated acts, and late holds. Given, when, then. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
@@ -42,7 +42,7 @@ const test = suite('order returns');
 
 // ---------------------------------------------------------------- returns
 
-test('sent back in part; more than was shipped is refused (O5)', () => {
+test('returned in part; more than was shipped is refused (O5)', () => {
   given(...DELIVERED)
     .when(back(line(A, 1)))
     .follows([sentBack(1, [line(A, 1)])]);
@@ -64,7 +64,7 @@ test('sent back in part; more than was shipped is refused (O5)', () => {
     .refused('more_than_shipped');
 });
 
-test('received and restocked: the product is told, numbered within the order; its price is refunded', () => {
+test('received and restocked: the product gets a numbered letter, and the price is refunded', () => {
   const first = [...DELIVERED, sentBack(1, [line(A, 1)], actOf('B3')), sentBack(2, [line(A, 1)], actOf('B4'))];
   const refundOf = (no: number) => owed(no, 500, { returned: `${O1}-R${no}` });
   const state = given(...first)
@@ -76,7 +76,7 @@ test('received and restocked: the product is told, numbered within the order; it
     .follows([returned(2, true), refundOf(2)], [toProduct('return', A, 1, 2)]);
 });
 
-test('written off: refunded, and the product is told nothing', () => {
+test('written off: refunded, and the product gets no letter', () => {
   const story = [...DELIVERED, sentBack(1, ALL, actOf('B3'))];
   const state = given(...story)
     .when(received(1, false), AT_ONCE)
@@ -85,7 +85,7 @@ test('written off: refunded, and the product is told nothing', () => {
   assert.equal(state.life.returns[0]?.status, 'refunded');
 });
 
-test('a return that there is not is refused, one that was received changes nothing', () => {
+test('an unknown return is refused; a received one changes nothing', () => {
   given(...DELIVERED)
     .when(received(1, true))
     .refused('unknown_return');
@@ -128,7 +128,7 @@ test('refunded in parts, never above what was paid (O3)', () => {
   assert.is(owes(early), `${O1}:capture`, 'the money first, then the refund of it');
 });
 
-test('partly refunded, then refunded; more of it is refused', () => {
+test('partly refunded, then refunded; a further refund is refused', () => {
   const part = given(...PAID, owed(1, 400, { act: before }))
     .when(paymentTold('refunded', 'refund', `${O1}-P1`))
     .follows([refunded(1)]);
@@ -143,7 +143,7 @@ test('partly refunded, then refunded; more of it is refused', () => {
     .refused('more_than_paid');
 });
 
-test('a return that comes after a refund is refunded with what is left, or with nothing (O3)', () => {
+test('a return after a refund is refunded with the rest, or with nothing (O3)', () => {
   const most = [...DELIVERED, owed(1, 1300, { act: actOf('B3') }), sentBack(1, ALL, actOf('B4'))];
   given(...most)
     .when(received(1, false))
@@ -154,7 +154,7 @@ test('a return that comes after a refund is refunded with what is left, or with 
     .follows([returned(1, false)]);
 });
 
-test('a declined refund may be asked again, under another name', () => {
+test('a declined refund may be requested again under another reference', () => {
   const declined = paymentTold('declined', 'refund', `${O1}-P1`);
   const story = [...PAID, owed(1, 1500, { act: before })];
   const state = given(...story)
@@ -168,7 +168,7 @@ test('a declined refund may be asked again, under another name', () => {
 
 // ---------------------------------------------------------------- acts (order.O4)
 
-test('a declined refund of a cancelled order may be asked again as well', () => {
+test('a declined refund of a cancelled order may be requested again as well', () => {
   const story = [...PAID, cancelled('confirmed', false, before), owed(1, 1500)];
   given(...story, { type: 'refund_failed', id: `${O1}-P1` })
     .when(refund())
@@ -178,7 +178,7 @@ test('a declined refund of a cancelled order may be asked again as well', () => 
     .refused('more_than_paid');
 });
 
-test('an act has its effect once; its name with other content is refused', () => {
+test('an act has its effect once; other content under its reference is refused', () => {
   const cases: [OrderEvent[], OrderAct][] = [
     [[placed()], { type: 'cancel', act }],
     [[placed()], { type: 'extendHold', act }],
@@ -201,13 +201,13 @@ test('an act has its effect once; its name with other content is refused', () =>
   }
 });
 
-test('an order remembers so many acts and no more; a repeat of them is still one', () => {
+test('an order remembers a bounded number of acts; a repeat of them has no second effect', () => {
   const events: OrderEvent[] = [...PAID];
   for (let i = 0; i < limits.actsOfOrder - limits.actsToEnd; i++) events.push(owed(i + 1, 1, { act: actOf(`${i}`) }));
   given(...events)
     .when(refund(1))
     .refused('too_many_acts');
-  // Parts could take the room that the end needs.
+  // Partial shipments could use up the acts that the end needs.
   given(...events)
     .when(ship(line(A, 1)))
     .refused('too_many_acts');
@@ -226,7 +226,7 @@ test('an order remembers so many acts and no more; a repeat of them is still one
 
 const LATE_A: OrderEvent = { ...placed(), late: { products: [A], delayMs: 5_000 } } as OrderEvent;
 
-test('a hold that the gremlin makes late is kept back, and only that one', () => {
+test('a hold that the gremlin delays is kept back, and only that one', () => {
   const state = given()
     .when(
       { type: 'place', content: contentOf(), correlation: 'c' },
@@ -236,7 +236,7 @@ test('a hold that the gremlin makes late is kept back, and only that one', () =>
   assert.equal([state.lateMs, state.lines.map((each) => each.hold)], [5_000, ['late', 'asked']]);
 });
 
-test('it waits for what is late, and asks for it when its time has come, once', () => {
+test('the order waits for the late hold, and sends it once, when its time has come', () => {
   given(LATE_A)
     .when({ type: 'holdsAnswered', answers: [held(B)] })
     .follows([{ type: 'answered', answers: [held(B)] }]);
@@ -247,7 +247,7 @@ test('it waits for what is late, and asks for it when its time has come, once', 
   given(LATE_A, { type: 'late_sent' }).when({ type: 'sendLate' }).follows([]);
 });
 
-test('it ends before its late holds are sent: they never are, and it is settled', () => {
+test('an order that ends before its late holds are sent never sends them, and is settled', () => {
   const answered: OrderEvent = { type: 'answered', answers: [held(B)] };
   const timedOut: OrderEvent = {
     ...{ type: 'failed', reason: 'timed_out', answers: [], shortages: [] },

@@ -1,4 +1,4 @@
-/** What happens to an order of two of A and one of B, to tell its life in: given, when, then. */
+/** The events of an order of two of A and one of B, for tests in the form given, when, then. */
 import * as assert from 'uvu/assert';
 import { type ProductId, writeId } from '../../../actors/ids.js';
 import { type OrderContext, type OrderState, paymentOwed } from '../../../actors/order/order.js';
@@ -22,7 +22,7 @@ export const given = (...events: OrderEvent[]) => ({
   }),
 });
 
-/** What an act led to: its own event says how many there are, where there are more. */
+/** The events of an act: the first one has their number, if there are several. */
 function counted([own, ...others]: readonly OrderEvent[]): OrderEvent[] {
   if (own === undefined) return [];
   if (others.length === 0 || !('act' in own) || own.act === undefined) return [own, ...others];

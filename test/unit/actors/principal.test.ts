@@ -1,4 +1,4 @@
-// Who may do what, as values: every demand against every kind of principal, and callers that never meet.
+// Authorization as values: every demand against every kind of principal, and callers whose keys never collide.
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -46,14 +46,14 @@ test('every demand against every principal', () => {
   assert.equal(lacks(customer('u', 'c', 'orders:write'), 'service:orders:write'), { kind: 'service' });
 });
 
-test('a customer sees what is its own, a service all, nobody nothing', () => {
+test('a customer sees its own data, a service sees all, an unknown caller nothing', () => {
   const [ada, bob] = [userId('ada'), userId('bob')];
   assert.equal([sees(customer('ada', 'k'), ada), sees(customer('ada', 'k'), bob)], [true, false]);
   assert.equal([sees(service('s'), ada), sees(ANYONE, ada), sees(NOBODY, ada)], [true, true, false]);
 });
 
-test('two callers never meet under one key, in orders or in stock', () => {
-  // Few words, so that they meet, and such as break names that are put together.
+test('two callers never share a key, in orders or in stock', () => {
+  // Few words, so that they collide, and separators that could break a joined name.
   const word = fc.constantFrom('a', 'b', 'a:b', 'user:a', 'key:a', ':', '#');
   const asker = fc.record({ isService: fc.boolean(), subject: word, acts: word, key: word });
   const draw = () => '0';
@@ -71,7 +71,7 @@ test('two callers never meet under one key, in orders or in stock', () => {
     const principal = isService ? service(`key:${subject}`) : customer(acts, `key:${subject}`);
     const { order } = targetOf(userId(acts), serviceOf(principal), key, draw);
     const { ref } = writeOf('receive', callerOf(principal), key, {}, draw);
-    // What makes the caller, as the law says it.
+    // The identity of a caller, as the law defines it.
     const caller = isService ? `service ${subject}` : `customer ${acts}`;
     return { order, ref, orderCaller: `${caller} for ${acts} ${key}`, stockCaller: `${caller} ${key}` };
   };
@@ -85,7 +85,7 @@ test('two callers never meet under one key, in orders or in stock', () => {
   );
 });
 
-test('a customer is one caller by key, by token, and as it was while AUTH was off', () => {
+test('a customer is one caller with a key, with a token, and as before while AUTH was off', () => {
   const ids = [customer('ada', 'key:1'), customer('ada', 'token:x#ada'), ANYONE].map(
     (principal) => targetOf(userId('ada'), serviceOf(principal), 'k', () => '0').order,
   );

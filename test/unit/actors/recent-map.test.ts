@@ -1,4 +1,4 @@
-/** The map that forgets: against a plain one, it is never wrong, only forgetful, and never what was just used. */
+/** The bounded map against a plain one: it may forget, but is never wrong, and keeps recently used entries. */
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,7 +7,7 @@ import { Recent } from '../../../actors/recent-map.js';
 const test = suite('recent');
 const MOST = 20;
 
-test('whatever is done to it, it answers what was put there last or nothing, and holds no more than it may', () => {
+test('for any operations, it answers the last value set or nothing, and stays within its limit', () => {
   const key = fc.integer({ min: 0, max: 12 });
   const weight = fc.integer({ min: 1, max: 12 });
   const step = fc.oneof(
@@ -41,7 +41,7 @@ test('whatever is done to it, it answers what was put there last or nothing, and
   );
 });
 
-test('what fits is all held, and the older half goes first', () => {
+test('entries within the limit are all kept, and the older half is dropped first', () => {
   const recent = new Recent<number, string>(10);
   for (let i = 0; i < 10; i++) recent.set(i, `${i}`);
   recent.set(10, '10');

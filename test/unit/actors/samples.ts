@@ -1,4 +1,4 @@
-/** Orders, products and answers to speak about in unit tests. */
+/** Sample orders, products and answers for unit tests. */
 import { type OrderId, orderId, type ProductId, productId, userId, writeId } from '../../../actors/ids.js';
 import { absentOrder, type OrderState } from '../../../actors/order/order.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
@@ -21,7 +21,7 @@ export const B = productId('B');
 export const C = productId('C');
 export const ANN = userId('ann');
 
-/** Two of A and one of B, for Ann, unless said otherwise. */
+/** Two of A and one of B, for Ann, unless overridden. */
 export const contentOf = (over: Partial<OrderContent> = {}): OrderContent => ({
   user: ANN,
   userIsNumber: false,
@@ -72,7 +72,7 @@ const OPERATION: { readonly [O in PaymentOutcome]: PaymentOperation } = {
   refunded: 'refund',
 };
 
-/** What a provider says; of the operation that it mostly is an answer to. */
+/** A provider's answer, with the operation that it usually belongs to. */
 export const paymentTold = (
   outcome: PaymentOutcome,
   operation = OPERATION[outcome],

@@ -1,4 +1,4 @@
-/** The words of a text: one folding, whoever wrote it and however. */
+/** The words of a text: one folding for every way to write it. */
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,7 +11,7 @@ function* everyCharacter(): Generator<string> {
   for (let code = 0; code <= MOST; code++) if (code < 0xd800 || code > 0xdfff) yield String.fromCodePoint(code);
 }
 
-test('a letter is the same small and large, composed and not, whichever of all letters it is', () => {
+test('a letter is equal in upper and lower case, composed and decomposed, for every letter', () => {
   for (const character of everyCharacter()) {
     const words = wordsOf(character);
     for (const other of [
@@ -29,7 +29,7 @@ test('a letter is the same small and large, composed and not, whichever of all l
   }
 });
 
-test('whatever is no letter, digit or mark stands between words', () => {
+test('every character that is no letter, digit or mark separates words', () => {
   const sign = /[^\p{L}\p{N}\p{M}]/u;
   for (const character of everyCharacter()) {
     if (!sign.test(character)) continue;
@@ -38,7 +38,7 @@ test('whatever is no letter, digit or mark stands between words', () => {
   }
 });
 
-test('texts that people take for the same have the same words', () => {
+test('texts that people read as equal have the same words', () => {
   for (const [one, other] of [
     ['Straße', 'STRASSE'],
     ['STRAẞE', 'strasse'],
@@ -70,7 +70,7 @@ test('texts that people take for the same have the same words', () => {
   }
 });
 
-test('any text has the words of its composed and its decomposed form, each short and none empty', () => {
+test('any text has the words of its composed and decomposed form, each short and none empty', () => {
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.string());
   fc.assert(
     fc.property(text, (text) => {
@@ -87,7 +87,7 @@ test('any text has the words of its composed and its decomposed form, each short
   assert.equal(wordsOf(`${'😀'.repeat(9)}${'ß'.repeat(99)}`), ['s'.repeat(64)]);
 });
 
-test('an order has the words of its values, not of their names', () => {
+test('an order has the words of its values, and not of its field names', () => {
   const words = orderWords({
     id: 'ORD-1',
     user: 'ada',

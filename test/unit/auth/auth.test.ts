@@ -1,5 +1,5 @@
-// From a request to a principal: what is remembered and for how long, what happens when nobody answers, and
-// that no credential is ever written down.
+// From a request to a principal: what is cached and for how long, what happens if the database does not answer,
+// and that no credential is ever written down.
 import type { IncomingMessage } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -71,7 +71,7 @@ const stored = async ({ keys, clock }: Context, more: Partial<ApiKey> = {}): Pro
 const bearing = (authorization: string | undefined) => ({ headers: { authorization } }) as IncomingMessage;
 const asking = ({ auth }: Context, authorization: string | undefined): Promise<Principal> =>
   (async () => auth.principal(bearing(authorization)))();
-/** What was begun beside it has ended: all of it is in memory here. */
+/** Waits for background work; here all of it is in memory. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const by = (context: Context, key: string) => asking(context, `Bearer ${key}`);
 
@@ -85,7 +85,7 @@ const refused = async (promise: Promise<unknown>, status: number): Promise<Failu
   return error;
 };
 
-test('a key has a form that scanners know, 256 random bits, and nothing in common with another', () => {
+test('a key has a form that secret scanners know, 256 random bits, and shares nothing with another key', () => {
   const drawn = Array.from({ length: 100 }, drawKey);
   for (const { id, key, hash } of drawn) {
     assert.match(key, new RegExp(`^hf_${id}_[0-9a-f]{64}$`));
@@ -95,7 +95,7 @@ test('a key has a form that scanners know, 256 random bits, and nothing in commo
   assert.is(new Set(drawn.flatMap(({ id, key, hash }) => [id, key, hash])).size, 300);
 });
 
-test('a valid key is its principal: a service, or a customer', async (context) => {
+test('a valid key gives its principal: a service or a customer', async (context) => {
   const service = await stored(context, { scopes: ['orders:read', 'inventory:write'] });
   const principal = await by(context, service.key);
   assert.is(principal.subject, `key:${service.id}`);
@@ -107,7 +107,7 @@ test('a valid key is its principal: a service, or a customer', async (context) =
   assert.equal([...(await by(context, ADMIN_KEY)).scopes], ['admin']);
 });
 
-test('what is no credential is a 401 with its challenge, and none of it is asked of the database', async (context) => {
+test('a malformed credential is a 401 with its challenge, without a query to the database', async (context) => {
   const { key } = await stored(context);
   const wrong = [
     undefined,
@@ -130,7 +130,7 @@ test('what is no credential is a 401 with its challenge, and none of it is asked
   assert.ok(await asking(context, `bearer   ${key} `));
 });
 
-test('unknown, revoked and expired look the same', async (context) => {
+test('unknown, revoked and expired keys get the same answer', async (context) => {
   const { clock } = context;
   const others = [
     drawKey(),
@@ -143,7 +143,7 @@ test('unknown, revoked and expired look the same', async (context) => {
   await refused(by(context, `${key.slice(0, 15)}_${'0'.repeat(64)}`), 401);
 });
 
-test('a key that is verified is not asked for again in its time, and no longer: a revocation takes 5 s at most', async (context) => {
+test('a verified key is cached for its time and no longer: a revocation takes 5 s at most', async (context) => {
   const { keys, clock } = context;
   const { id, key } = await stored(context);
   await Promise.all(Array.from({ length: 50 }, () => by(context, key)));
@@ -157,7 +157,7 @@ test('a key that is verified is not asked for again in its time, and no longer: 
   assert.ok(limits.credentialMs <= 5_000);
 });
 
-test('a key in use is looked up again before its time is over, and nobody waits for it', async (context) => {
+test('a key in use is looked up again before its time is over, and no request waits for it', async (context) => {
   const { keys, clock } = context;
   const { id, key } = await stored(context);
   assert.ok(await by(context, key));
@@ -174,7 +174,7 @@ test('a key in use is looked up again before its time is over, and nobody waits 
   await refused(by(context, key), 401);
 });
 
-test('the life counts from before the look-up', async (context) => {
+test('the time of a cached key counts from before the look-up', async (context) => {
   const { keys, clock } = context;
   const { id, key } = await stored(context);
   const find = keys.find;
@@ -190,7 +190,7 @@ test('the life counts from before the look-up', async (context) => {
   await refused(by(context, key), 401);
 });
 
-test('a key that ends while it is known ends', async (context) => {
+test('a cached key that expires is refused', async (context) => {
   const { clock } = context;
   const { key } = await stored(context, { expiresAt: clock.now() + 1_000 });
   assert.ok(await by(context, key));
@@ -198,7 +198,7 @@ test('a key that ends while it is known ends', async (context) => {
   await refused(by(context, key), 401);
 });
 
-test('a database that is away: known keys go on for their time, unknown ones hear 503, ADMIN_KEY always works', async (context) => {
+test('without the database, cached keys work for their time, unknown ones get 503, ADMIN_KEY always works', async (context) => {
   const { keys, clock } = context;
   const [known, unknown] = [await stored(context), await stored(context)];
   assert.ok(await by(context, known.key));
@@ -219,7 +219,7 @@ test('a database that is away: known keys go on for their time, unknown ones hea
   assert.ok(await by(context, unknown.key));
 });
 
-test('a bad key is remembered as well, and what is remembered is bounded', async (context) => {
+test('a bad key is cached as well, and the cache is bounded', async (context) => {
   const { keys } = context;
   const { key } = drawKey();
   for (let i = 0; i < 10; i++) await refused(by(context, key), 401);
@@ -233,7 +233,7 @@ test('a bad key is remembered as well, and what is remembered is bounded', async
   assert.is(keys.finds, 3, 'the oldest bad one was forgotten');
 });
 
-test('who guesses many keys at once is held back', async (context) => {
+test('a caller that guesses many keys at once is limited', async (context) => {
   const { keys } = context;
   let letGo = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -250,7 +250,7 @@ test('who guesses many keys at once is held back', async (context) => {
   for (const guess of guesses) await refused(guess, 401);
 });
 
-test('the last use is noted rarely, and a failure to do so stops nobody', async (context) => {
+test('the last use is stored rarely, and a failure to store it refuses nobody', async (context) => {
   const { keys, clock } = context;
   const { id, key } = await stored(context);
   for (let i = 0; i < 12; i++) {
@@ -263,7 +263,7 @@ test('the last use is noted rarely, and a failure to do so stops nobody', async 
   assert.equal(keys.touches, [id, id]);
 });
 
-test('no credential is in a log, an error, or what is stored', async (context) => {
+test('no credential is in a log, an error, or a store', async (context) => {
   const { keys, logged, clock } = context;
   const scopes: readonly Scope[] = ['admin'];
   const good = await stored(context, { scopes });

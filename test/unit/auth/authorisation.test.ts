@@ -1,6 +1,6 @@
-// The authorisation matrix: every operation of the table, on every port and under both prefixes, with every
-// kind of credential. What is expected follows from what the operation declares, so a new operation is in it,
-// or this test fails and asks whose it is.
+// The authorisation matrix: every operation of the table, on every port and under both prefixes, with every kind of
+// credential. The expectation follows from the operation's declaration, so a new operation is covered, or this test
+// fails and asks for its owner.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Logger } from '../../../actors/ports/runtime.js';
@@ -21,7 +21,7 @@ interface Context {
   f: Fixture;
   credentials: Credentials;
   logged: string[];
-  /** Of OWN. */
+  /** The owner named in OWN. */
   order: string;
 }
 
@@ -50,17 +50,17 @@ test.after(async ({ f, credentials }) => {
   await credentials.stop();
 });
 
-// ---------------------------------------------------------------- asking
+// ---------------------------------------------------------------- requests
 
 interface Changes {
   readonly base?: string;
   readonly path?: string;
-  /** Of the path, the query or the body. */
+  /** A parameter of the path, the query or the body. */
   readonly user?: string;
   readonly body?: string;
 }
 
-/** The operation's first example, with an order that there is and a key of its own. */
+/** The operation's first example, with an existing order and a new idempotency key. */
 async function ask(
   { f, order }: Context,
   operation: Operation,
@@ -100,10 +100,10 @@ function isRefused(reply: Reply, status: 401 | 403, operation: Operation, what: 
   assert.is(replyFault(operation, seen), undefined, `${operation.id} with ${what}: ${reply.text}`);
 }
 
-/** Let in: a success, or an answer of the operation itself about what it was asked. */
+/** Admitted: a success, or the operation's own answer to the request. */
 function isLetIn(reply: Reply, operation: Operation, what: string): void {
   const isWell = operation.method === 'GET' ? reply.status < 300 : reply.status < 500;
-  // What its order does not have is an answer about the order.
+  // A missing part of the order is an answer about the order.
   const isAboutOrder = reply.text.includes('has no such return');
   const isTurnedAway =
     ['unauthorized', 'forbidden', 'not_found', 'method_not_allowed'].includes(String(codeOf(reply))) && !isAboutOrder;
@@ -118,7 +118,7 @@ const scoped = guarded.filter(({ scope }) => scope !== 'any');
 
 // ---------------------------------------------------------------- the matrix
 
-test('what is open is what the contract says', () => {
+test('the open operations are those of the contract', () => {
   assert.equal(
     operations
       .filter(isOpen)
@@ -132,7 +132,7 @@ test('what is open is what the contract says', () => {
   }
 });
 
-test('who does not say who it is hears 401, everywhere but where nothing is asked', async (context) => {
+test('a request without a credential gets 401, except where none is required', async (context) => {
   const invalid = await context.credentials.invalid();
   for (const operation of operations) {
     for (const [what, authorization] of Object.entries(invalid)) {
@@ -149,7 +149,7 @@ test('who does not say who it is hears 401, everywhere but where nothing is aske
   }
 });
 
-test('another scope than the one that is needed is 403', async (context) => {
+test('a wrong scope gets 403', async (context) => {
   const { credentials } = context;
   for (const operation of scoped) {
     const scopes = without(scopeOf(operation));
@@ -165,7 +165,7 @@ test('another scope than the one that is needed is 403', async (context) => {
   }
 });
 
-test('the right scope is let in; admin everywhere', async (context) => {
+test('the right scope is admitted, and admin everywhere', async (context) => {
   const { credentials } = context;
   const admins = [ADMIN_KEY, await credentials.key(['admin']), await credentials.token('root', ['admin'])];
   for (const operation of guarded) {
@@ -185,7 +185,7 @@ test('the right scope is let in; admin everywhere', async (context) => {
   }
 });
 
-test("another's order does not exist for a customer, and nobody orders for another", async (context) => {
+test("another customer's order does not exist for a customer, and nobody orders for another customer", async (context) => {
   const { credentials, order } = context;
   const all = without('admin');
   for (const text of [await credentials.key(all, OTHER), await credentials.token(OTHER, all)]) {
@@ -210,7 +210,7 @@ test("another's order does not exist for a customer, and nobody orders for anoth
   }
 });
 
-test('a list is of the customer alone, whatever it asks for', async ({ f, credentials }) => {
+test("a list has the customer's own orders only, for any filter", async ({ f, credentials }) => {
   const authorization = `Bearer ${ADMIN_KEY}`;
   const body = { user_id: OWN, product_id: 'PROD-001', quantity: 1 };
   const order = (await f.post('/api/orders', body, { authorization })).at('data.id');
@@ -234,7 +234,7 @@ test('a list is of the customer alone, whatever it asks for', async ({ f, creden
   assert.equal(await listed(own, `&user_id=${OTHER}`), []);
 });
 
-test('401 and 403 come before the request is looked at, and before what there is not', async (context) => {
+test('401 and 403 come before validation, and before 404', async (context) => {
   const { f, credentials } = context;
   const key = await credentials.key([]);
   for (const operation of guarded) {
@@ -266,12 +266,12 @@ test('401 and 403 come before the request is looked at, and before what there is
   }
 });
 
-test('a browser may ask before it sends a key', async ({ f }) => {
+test('a browser may send its preflight without a key', async ({ f }) => {
   const reply = await fetch(`${f.base}/api/orders`, { method: 'OPTIONS' });
   assert.is(reply.status, 204);
 });
 
-test('health tells the status to all and the rest to who is known', async ({ f, credentials }) => {
+test('/health has the status for all callers, and the details for known ones', async ({ f, credentials }) => {
   const known = [ADMIN_KEY, await credentials.key([]), await credentials.token(OWN, [])];
   for (const base of [f.base, f.inventoryBase]) {
     for (const authorization of Object.values(await credentials.invalid())) {
@@ -285,7 +285,7 @@ test('health tells the status to all and the rest to who is known', async ({ f, 
   }
 });
 
-test('a customer is one caller by key and by token; a service under the same key is another', async ({
+test('a customer is one caller by key and by token; a service with the same idempotency key is another', async ({
   f,
   credentials,
 }) => {
@@ -317,7 +317,7 @@ test('a customer is one caller by key and by token; a service under the same key
   assert.is(await place(first), await place(second), 'a key that replaces another is the same caller');
 });
 
-test('no credential was logged or repeated', async (context) => {
+test('no credential was logged or echoed', async (context) => {
   const { f, credentials, logged } = context;
   f.owners.interfere = async () => {
     throw new Error('broken on purpose');

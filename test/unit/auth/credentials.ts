@@ -1,4 +1,4 @@
-// Every kind of credential that a client may come with: keys of all kinds, tokens of one issuer, and forgeries.
+// Every kind of credential that a client may send: keys of all kinds, tokens of one issuer, and forgeries.
 import { SignJWT } from 'jose';
 import { userId } from '../../../actors/ids.js';
 import type { ApiKey, ApiKeys } from '../../../actors/ports/api-keys.js';
@@ -14,7 +14,7 @@ const AUDIENCE = 'holdfast';
 
 export class Credentials {
   readonly keys: ApiKeys = memoryApiKeys();
-  /** Every text that was ever given out: none may be written down anywhere. */
+  /** Every secret that was ever created: none may be written down anywhere. */
   readonly secrets: string[] = [];
   readonly auth: Auth;
 
@@ -36,7 +36,7 @@ export class Credentials {
     return this.issuer.stop();
   }
 
-  /** @param user whose key it is; undefined: a service's. */
+  /** @param user the customer of the key; undefined for a service. */
   async key(scopes: readonly Scope[], user?: string, more: Partial<ApiKey> = {}): Promise<string> {
     const { id, key, hash } = drawKey();
     this.secrets.push(key);
@@ -55,7 +55,7 @@ export class Credentials {
     return token;
   }
 
-  /** By name the whole header, each of which is to be answered with 401; undefined: none. */
+  /** Whole headers by name, each of which must get 401; undefined for no header. */
   async invalid(): Promise<Readonly<Record<string, string | undefined>>> {
     const { issuer } = this;
     const admin = { sub: 'root', aud: AUDIENCE, scope: 'admin', iss: issuer.url };

@@ -1,4 +1,4 @@
-// An issuer of tokens for a test: a small HTTP server with OIDC discovery, its keys, and a pen.
+// A token issuer for a test: a small HTTP server with OIDC discovery, its public keys and its signing keys.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose';
@@ -10,15 +10,15 @@ type Claims = Omit<JWTPayload, 'exp'> & {
 };
 
 export class Issuer {
-  /** How often each address was asked. */
+  /** The requests to each path. */
   readonly asked: string[] = [];
-  /** How often its keys were asked for. */
+  /** The requests for its keys. */
   keysAsked = 0;
-  /** Answers 503 while it is set. */
+  /** While it is set, each request gets 503. */
   isBroken = false;
-  /** Another text than the keys, when set. */
+  /** Sent instead of the keys, if it is set. */
   says: string | undefined;
-  /** What the discovery names as issuer, when it is not the issuer. */
+  /** The issuer that the discovery document names, if it is wrong. */
   names: string | undefined;
   private readonly published: JWK[] = [];
   private readonly private = new Map<string, { readonly key: CryptoKey; readonly alg: string; readonly jwk: JWK }>();
@@ -68,12 +68,12 @@ export class Issuer {
   }
 
   publish(kid: string): void {
-    const pen = this.private.get(kid);
-    if (pen === undefined) throw new Error(`there is no key ${kid}`);
-    this.published.push({ ...pen.jwk, kid, alg: pen.alg, use: 'sig' });
+    const signer = this.private.get(kid);
+    if (signer === undefined) throw new Error(`there is no key ${kid}`);
+    this.published.push({ ...signer.jwk, kid, alg: signer.alg, use: 'sig' });
   }
 
-  /** What is said of the keys from now on arrives when it is released. */
+  /** Holds back every reply about the keys until `release`. */
   holdAnswers(): { readonly isHeld: Promise<void>; release(): void } {
     let release = () => {};
     let tell = () => {};
@@ -101,12 +101,12 @@ export class Issuer {
   }
 
   async token({ lives = 60, ...claims }: Claims, kid = 'ES256'): Promise<string> {
-    const pen = this.private.get(kid);
-    if (pen === undefined) throw new Error(`there is no key ${kid}`);
+    const signer = this.private.get(kid);
+    if (signer === undefined) throw new Error(`there is no key ${kid}`);
     const exp = Math.floor(Date.now() / 1000) + lives;
     return new SignJWT({ iss: this.url, exp, ...claims } as JWTPayload)
-      .setProtectedHeader({ alg: pen.alg, kid })
-      .sign(pen.key);
+      .setProtectedHeader({ alg: signer.alg, kid })
+      .sign(signer.key);
   }
 
   async stop(): Promise<void> {

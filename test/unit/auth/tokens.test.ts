@@ -1,4 +1,4 @@
-// Tokens: whose, for whom, until when, signed how; and an issuer that turns its keys, is away, or lies.
+// Tokens: subject, audience, times and signature; and an issuer that rotates its keys, is away, or is wrong.
 
 import { SignJWT } from 'jose';
 import { suite } from 'uvu';
@@ -41,7 +41,7 @@ const isAway = async (promise: Promise<unknown>) => {
   assert.instance(error, IssuerAway);
 };
 
-test('every algorithm of the list is taken, and the keys are fetched once', async ({ issuer, tokens }) => {
+test('every listed algorithm is accepted, and the keys are fetched once', async ({ issuer, tokens }) => {
   for (const alg of ALLOWED) if (alg !== 'ES256') await issuer.addKey(alg);
   for (const alg of ALLOWED) {
     const verified = await tokens.verify(await issuer.token(ada, alg));
@@ -50,7 +50,10 @@ test('every algorithm of the list is taken, and the keys are fetched once', asyn
   assert.equal(issuer.asked, ['/.well-known/openid-configuration', '/keys']);
 });
 
-test('the subject is a customer, unless it has admin; unknown scopes are nobodyâ€™s', async ({ issuer, tokens }) => {
+test('the subject is a customer unless it has the admin scope; unknown scopes grant nothing', async ({
+  issuer,
+  tokens,
+}) => {
   const principal = async (claims: object) =>
     (await tokens.verify(await issuer.token({ sub: 'ada', aud: AUDIENCE, ...claims })))?.principal;
   const customer = await principal({ scope: 'openid orders:read  orders:write email' });
@@ -66,7 +69,7 @@ test('the subject is a customer, unless it has admin; unknown scopes are nobodyâ
   }
 });
 
-test('what is not right is not valid', async ({ issuer, tokens }) => {
+test('a token with a wrong claim is not valid', async ({ issuer, tokens }) => {
   await issuer.addKey('ES256', 'stranger', false);
   const good = await issuer.token(ada);
   const [header = '', payload = '', signature = ''] = good.split('.');
@@ -109,18 +112,18 @@ test('clocks may differ by the leeway', async ({ issuer, tokens }) => {
   assert.is(await tokens.verify(await issuer.token({ ...ada, lives: -leeway - 3 })), undefined);
 });
 
-test('a new key of the issuer counts from the moment he publishes it', async ({ issuer, tokens }) => {
+test('a new key of the issuer works from the moment of its publication', async ({ issuer, tokens }) => {
   assert.ok(await tokens.verify(await issuer.token(ada)));
   for (const kid of ['second', 'third']) {
     await issuer.addKey('ES256', kid);
     const fresh = await issuer.token(ada, kid);
-    // At once with the last question, and with one another: who is there too early waits, and nobody hears no.
+    // Together with the last request and with one another: an early one waits, and none is refused.
     await Promise.all(Array.from({ length: 10 }, async () => assert.ok(await tokens.verify(fresh), kid)));
   }
   assert.is(issuer.keysAsked, 3, 'one question for all that wait');
 });
 
-test('a key that takes the place and the name of another counts as well; forged ones stay refused', async (context) => {
+test('a key that replaces another under the same id works as well; forged ones stay refused', async (context) => {
   const { issuer, tokens } = context;
   const old = await issuer.token(ada);
   assert.ok(await tokens.verify(old));
@@ -135,14 +138,14 @@ test('a key that takes the place and the name of another counts as well; forged 
   assert.ok(await tokens.verify(fresh));
 });
 
-test('a key that the issuer publishes while he is being asked counts as well', async ({ issuer, tokens, clock }) => {
+test('a key that the issuer publishes during a fetch works as well', async ({ issuer, tokens, clock }) => {
   assert.ok(await tokens.verify(await issuer.token(ada)));
   clock.passed += limits.issuerCooldownMs;
   await issuer.addKey('ES256', 'late', false);
   await issuer.addKey('ES256', 'hidden', false);
   const answer = issuer.holdAnswers();
   const no = tokens.verify(await issuer.token(ada, 'hidden'));
-  await answer.isHeld; // What it says was settled before the key was there.
+  await answer.isHeld; // The reply was fixed before the key was published.
   issuer.publish('late');
   const yes = tokens.verify(await issuer.token(ada, 'late'));
   answer.release();
@@ -151,7 +154,7 @@ test('a key that the issuer publishes while he is being asked counts as well', a
   assert.is(issuer.keysAsked, 3);
 });
 
-test('a flood of keys that nobody knows asks the issuer once a cooldown, and hinders no token that is known', async (context) => {
+test('a flood of unknown keys makes one fetch a cooldown, and delays no known token', async (context) => {
   const { issuer, tokens } = context;
   const known = await issuer.token(ada);
   assert.ok(await tokens.verify(known));
@@ -189,12 +192,12 @@ test('a flood of keys that nobody knows asks the issuer once a cooldown, and hin
   assert.ok(issuer.keysAsked <= most, `${issuer.keysAsked} times, ${most} at most`);
 });
 
-test('a key that is withdrawn is forgotten at the next fetch', async ({ issuer, tokens, clock }) => {
+test('a withdrawn key is dropped at the next fetch', async ({ issuer, tokens, clock }) => {
   const token = await issuer.token(ada);
   assert.ok(await tokens.verify(token));
   issuer.unpublish('ES256');
   clock.passed += limits.issuerKeysMs + 1;
-  await tokens.verify(token); // Goes on with what is known, and has it fetched meanwhile.
+  await tokens.verify(token); // Uses the known keys, and fetches them in the background.
   const until = performance.now() + 5_000;
   while ((await tokens.verify(token)) !== undefined && performance.now() < until) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -202,7 +205,7 @@ test('a key that is withdrawn is forgotten at the next fetch', async ({ issuer, 
   assert.is(await tokens.verify(token), undefined);
 });
 
-test('an issuer that is away: known keys go on, for others there is no answer, and it is not asked in a storm', async (context) => {
+test('issuer away: known keys work, others get no answer, and the issuer is not flooded', async (context) => {
   const { issuer, tokens, clock } = context;
   const known = await issuer.token(ada);
   assert.ok(await tokens.verify(known));
@@ -221,7 +224,7 @@ test('an issuer that is away: known keys go on, for others there is no answer, a
   assert.ok(await tokens.verify(fresh));
 });
 
-test('an issuer that was never there, or says nonsense, is no reason to say no', async (context) => {
+test('an issuer that was never reachable, or sends nonsense, refuses no token', async (context) => {
   const { issuer, clock } = context;
   const token = await issuer.token(ada);
   for (const says of ['', '{', '[]', '{"keys":7}', 'x'.repeat(2_000_000)]) {
@@ -240,7 +243,7 @@ test('an issuer that was never there, or says nonsense, is no reason to say no',
   assert.ok(await tokens.verify(token));
 });
 
-test('the keys may have an address of their own', async (context) => {
+test('the keys may have their own address', async (context) => {
   const { issuer } = context;
   const tokens = tokensOf(context, { jwksUrl: `${issuer.url}/elsewhere` });
   assert.ok(await tokens.verify(await issuer.token(ada)));

@@ -1,4 +1,4 @@
-/** What is promised of a broker, which journal follows, and the mock payment provider. */
+/** The guarantee of a broker, the journal that follows from it, and the mock payment provider. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
@@ -11,20 +11,20 @@ import { systemClock } from '../../../bus/system-clock.js';
 const test = suite('broker and payments');
 const facts = (more: object) => ({ version: '2.15.1', syncAlways: undefined, replicas: 1, ours: false, ...more });
 
-test('a broker that syncs is fit; unknown means no', () => {
+test('a broker that syncs is fit; an unknown one is not', () => {
   assert.is(brokerGuarantee(facts({ syncAlways: true })).journalFit, true);
   assert.is(brokerGuarantee(facts({ syncAlways: false })).journalFit, false);
   assert.is(brokerGuarantee(facts({})).journalFit, false);
   assert.match(brokerGuarantee(facts({})).guarantee, 'not a power cut');
 });
 
-test('three replicas promise the loss of a minority, not a common power cut', () => {
+test('three replicas survive the loss of a minority, but no common power cut', () => {
   const { journalFit, guarantee } = brokerGuarantee(facts({ replicas: 3 }));
   assert.ok(journalFit);
   assert.match(guarantee, 'loss of 1 of 3 boxes, not a common power cut');
 });
 
-test('auto takes what holds, and says why', () => {
+test('auto picks a journal that holds, and says why', () => {
   assert.is(chooseJournal('auto', undefined).kind, 'postgres');
   assert.is(chooseJournal('auto', facts({})).kind, 'postgres');
   assert.is(chooseJournal('auto', facts({ syncAlways: true })).kind, 'jetstream');
@@ -34,7 +34,7 @@ test('auto takes what holds, and says why', () => {
   assert.is(chooseJournal('auto', facts({ replicas: 3, version: '2.11.0-RC.1' })).kind, 'jetstream');
 });
 
-test('what was asked for is taken or refused by a sentence', () => {
+test('a requested journal is taken, or refused with a sentence', () => {
   assert.is(chooseJournal('postgres', facts({ syncAlways: true })).kind, 'postgres');
   assert.match(chooseJournal('jetstream', facts({})).guarantee, 'not a power cut');
   assert.throws(() => chooseJournal('jetstream', undefined), /NATS_URL/);
@@ -47,7 +47,7 @@ test('a NATS URL is a list, with user, password, token and TLS', () => {
   assert.equal(readUrl('tls://a'), { servers: ['a:4222'], tls: {} });
 });
 
-test('the provider answers by the order alone, as often as it was told', () => {
+test('the provider answers by the order alone, at the configured rate', () => {
   const orders = Array.from({ length: 10_000 }, (_, i) => orderId(`ORD-${i}`));
   const share = (rate: number) => orders.filter((order) => instantPayments(rate)(order) === 'authorized').length;
   assert.is(share(1), 10_000);
@@ -55,7 +55,7 @@ test('the provider answers by the order alone, as often as it was told', () => {
   assert.ok(Math.abs(share(0.7) - 7_000) < 300, `${share(0.7)}`);
 });
 
-test('without latency it answers what an order asks, and remembers nothing', async () => {
+test('without latency the provider answers inside the turn, and stores nothing', async () => {
   const payments = forgetfulPayments(0);
   const ask = (operation: PaymentOperation) =>
     payments.perform({ operation, order: orderId('a'), ref: operation, minor: 1, currency: 'USD' });

@@ -1,4 +1,4 @@
-/** The machine's clock is set back by 30 seconds: what people read of orders and stock stays in its order. */
+/** The machine's clock is set back by 30 seconds: orders and stock stay in order for every reader. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, type OrderId, orderId, productId, userId, writeId } from '../../../actors/ids.js';
@@ -15,7 +15,7 @@ const test = suite('a clock set back');
 const BACK_MS = 30_000;
 const P = productId('P');
 
-/** Machines over the same stores, each with a clock that is off by what the test says. */
+/** Machines over the same stores, each with a clock offset that the test sets. */
 function system() {
   const log = memoryLog();
   const { snapshots, queries } = memorySnapshots();
@@ -77,7 +77,7 @@ for (const how of ['while it runs', 'before a restart'] as const) {
     let machine = await start();
     await stock(machine, 'r1', 100);
     const first = await place(machine, 'ORD-8');
-    // The last thing that happens leaves no trace on a product, and is settled.
+    // The last event leaves no trace on a product, and its order is settled.
     moveClock(5_000);
     const unknown = await place(machine, 'ORD-9', productId('nobody knows it'));
     const before = (await machine.order(unknown))?.updatedAt ?? 0;

@@ -1,4 +1,4 @@
-/** Whom the gremlin bites, when it ends, what it counts; and what its bites do to the ports they are at. */
+/** The gremlin: which calls it faults, when it ends, what it counts, and what each fault does to a port. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId, productId, userId } from '../../../actors/ids.js';
@@ -40,7 +40,7 @@ const standing = (rules: readonly GremlinRule[], { seed = 1, restMs = 60_000 } =
   restMs,
 });
 
-/** A clock that stands still until it is told; what is due runs in order. */
+/** A clock that moves only with `pass`; due timers run in order. */
 function handClock() {
   let now = 0;
   let waiting: { readonly at: number; readonly run: () => void }[] = [];
@@ -83,7 +83,7 @@ const bites = (gremlin: Gremlin, count: number, target: GremlinRule['target'] = 
 
 // ---------------------------------------------------------------- deciding
 
-test('every third is bitten, exactly, Holds and requests counted together; the others are not', () => {
+test('every third call is faulted, exactly, Holds and requests counted together; other calls never', () => {
   const { gremlin } = rig([rule()]);
   const delays = [gremlin.holdDelayMs(), gremlin.bite('inventory')?.delayMs ?? 0, gremlin.holdDelayMs()];
   assert.equal(delays, [0, 0, 5_000]);
@@ -102,7 +102,7 @@ test('every third is bitten, exactly, Holds and requests counted together; the o
   );
 });
 
-test('by chance: the same seed decides the same, another one does not, jitter moves no decision', () => {
+test('by chance: one seed always decides the same, another one differs, jitter changes no decision', () => {
   const drawnBy = (seed: number, jitterMs = 0) =>
     bites(rig([rule({ probability: 0.25, jitterMs })], { seed }).gremlin, 4_000);
   const hits = (all: ReturnType<typeof bites>) => all.map((bite) => bite !== undefined);
@@ -116,7 +116,7 @@ test('by chance: the same seed decides the same, another one does not, jitter mo
   assert.ok(new Set(late).size > 20, 'delays differ');
 });
 
-test('it ends by itself; told the same again it goes on counting, told anew it begins anew', async () => {
+test('the gremlin ends by itself; the same rules go on counting, new rules begin anew', async () => {
   const { gremlin, clock } = rig();
   assert.is(gremlin.enabled, false);
   const on = standing([rule()], { restMs: 1_000 });
@@ -135,7 +135,7 @@ test('it ends by itself; told the same again it goes on counting, told anew it b
   assert.is(gremlin.enabled, false);
 });
 
-test('the first rule that hits decides; what cannot be done to a call is not counted for it; a kill kills', () => {
+test('the first matching rule decides; a fault that a call cannot have is not counted; a kill kills', () => {
   const { gremlin, killed } = rig([
     rule({ kind: 'duplicate', every: 2 }),
     rule({ kind: 'drop', every: 1 }),
@@ -151,9 +151,9 @@ test('the first rule that hits decides; what cannot be done to a call is not cou
   assert.equal(killed, ['bus']);
 });
 
-// ---------------------------------------------------------------- the switch, seen by nodes
+// ---------------------------------------------------------------- the switch, seen by two nodes
 
-test('every node does what one was told; a dead switch cannot keep it on, and an older look undoes nothing', async () => {
+test('every node follows the switch; a dead switch cannot keep it on, and an older read undoes nothing', async () => {
   const clock = handClock();
   const store = memoryGremlinSwitch(clock);
   let held: Promise<void> | undefined;
@@ -166,16 +166,16 @@ test('every node does what one was told; a dead switch cannot keep it on, and an
     },
   };
   const [one, two] = [new Gremlin(clock, () => {}), new Gremlin(clock, () => {})];
-  const [desk, other] = [slow, store].map((each, i) => new GremlinControl(i === 0 ? one : two, each, clock, silent));
-  desk?.start();
+  const [here, other] = [slow, store].map((each, i) => new GremlinControl(i === 0 ? one : two, each, clock, silent));
+  here?.start();
   other?.start();
   await clock.pass(1);
   let letGo = () => {};
   held = new Promise((resolve) => {
     letGo = resolve;
   });
-  await clock.pass(1_000); // A look is under way that has found it off.
-  const status = await desk?.enable({ rules: [rule()], seed: 4 }, 20_000);
+  await clock.pass(1_000); // A read of the switch is under way that found it off.
+  const status = await here?.enable({ rules: [rule()], seed: 4 }, 20_000);
   assert.is(status?.enabled, true);
   letGo();
   await clock.pass(0);
@@ -187,15 +187,15 @@ test('every node does what one was told; a dead switch cannot keep it on, and an
   assert.is(two.enabled, false);
   await clock.pass(500);
   assert.is(one.enabled, false);
-  await desk?.enable({ rules: [rule()], seed: 4 }, 20_000);
+  await here?.enable({ rules: [rule()], seed: 4 }, 20_000);
   held = new Promise(() => {});
   await clock.pass(20_000);
   assert.is(one.enabled, false);
-  desk?.stop();
+  here?.stop();
   other?.stop();
 });
 
-// ---------------------------------------------------------------- biting
+// ---------------------------------------------------------------- faults
 
 const place: PlaceRequest = {
   order: orderId('O'),
@@ -218,7 +218,7 @@ function underTest(rules: readonly GremlinRule[]) {
 
 const ORDER = { target: 'order', every: 1 } as const;
 
-test('an order that comes too late for its client comes all the same, and not as a fresh one', async () => {
+test('an order delayed past its client still arrives, and not as a fresh one', async () => {
   const { clock, placed, owners } = underTest([rule({ ...ORDER, delayMs: 5_000 })]);
   const reply = owners.place(place, 3_000);
   await clock.pass(3_000);
@@ -228,7 +228,7 @@ test('an order that comes too late for its client comes all the same, and not as
   assert.equal(placed, [{ fresh: false, waitMs: 3_000, at: 5_000 }]);
 });
 
-test('an order that is late within its time has the rest of it', async () => {
+test('an order delayed within its wait has the rest of that time', async () => {
   const { clock, placed, owners } = underTest([rule({ ...ORDER, delayMs: 1_000 })]);
   const reply = owners.place(place, 3_000);
   await clock.pass(1_000);
@@ -236,7 +236,7 @@ test('an order that is late within its time has the rest of it', async () => {
   assert.equal(placed, [{ fresh: true, waitMs: 2_000, at: 1_000 }]);
 });
 
-test('an order that fails never arrives; one whose answer is lost did; one that comes twice is fresh neither time', async () => {
+test('a failed order never arrives, one without its answer does, and a doubled one is never fresh', async () => {
   const fails = underTest([rule({ ...ORDER, kind: 'error' })]);
   assert.is((await fails.owners.place(place, 3_000)).kind, 'unavailable');
   assert.is(fails.placed.length, 0);
@@ -251,7 +251,7 @@ test('an order that fails never arrives; one whose answer is lost did; one that 
   );
 });
 
-test('ports: a call fails before, loses its answer after, happens twice; probes and internal lists are spared', async () => {
+test('ports: a call fails before, loses its answer after, or runs twice; probes and internal lists are spared', async () => {
   const bitten = (changes: Partial<GremlinRule>) => {
     const { clock, gremlin } = rig([rule({ every: 1, ...changes })]);
     const log = memoryLog();
@@ -307,7 +307,7 @@ test('ports: a call fails before, loses its answer after, happens twice; probes 
   await call;
 });
 
-test('letters are lost, doubled, late, or late and in reverse', async () => {
+test('letters are lost, doubled, late, or late and reversed', async () => {
   const letters = [1, 2].map((number) => ({ number }) as NumberedLetter);
   const sent = async (kind: GremlinRule['kind'], ms = 0) => {
     const { clock, gremlin } = rig([rule({ target: 'bus', kind, every: 1, delayMs: 100 })]);
@@ -332,7 +332,7 @@ test('letters are lost, doubled, late, or late and in reverse', async () => {
   assert.equal(await sent('reorder', 100), [[2, 1]]);
 });
 
-test('while payments are troubled, none is decided inside the turn', () => {
+test('while payments are faulted, none is decided inside the turn', () => {
   const pays = (rules?: readonly GremlinRule[]) => unlessTroubled(rig(rules).gremlin, () => 'authorized')();
   assert.is(pays(), 'authorized');
   assert.is(pays([rule({ target: 'storage' })]), 'authorized');

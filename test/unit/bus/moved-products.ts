@@ -1,4 +1,4 @@
-/** Two products that move, a Postgres that lags behind their keepers and may take its time, and a cache that anyone writes to. */
+/** Two products that move, a Postgres that lags behind their owner and may be slow, and a cache that anyone can write. */
 import { journalId, type ProductId, productId, writeId } from '../../../actors/ids.js';
 import type { Cache } from '../../../actors/ports/cache.js';
 import type { Queries } from '../../../actors/ports/queries.js';
@@ -11,7 +11,7 @@ import { anOperation } from '../../contract/rig/storage-samples.js';
 export const A = productId('A');
 export const B = productId('B 20');
 
-/** What may be asked of a product's past. */
+/** The queries about a product's past. */
 export type Question =
   | { readonly kind: 'ledger'; readonly product: ProductId; readonly before?: number; readonly limit: number }
   | { readonly kind: 'at'; readonly product: ProductId; readonly at: number }
@@ -28,7 +28,7 @@ export async function answerOf(queries: Queries, asked: Question): Promise<unkno
   }
 }
 
-/** Two movements happen in each moment. */
+/** Two movements share each moment. */
 export const momentOf = (version: number): number => 1_000 + Math.floor(version / 2);
 
 const movement = (product: ProductId, version: number): OperationRow => ({
@@ -38,7 +38,7 @@ const movement = (product: ProductId, version: number): OperationRow => ({
   at: momentOf(version),
 });
 
-/** The read model where these products stand at these versions. */
+/** The read model with these products at these versions. */
 export function readModel(versions: ReadonlyMap<ProductId, number>): Queries {
   const operations = new Map(
     [...versions].map(([product, version]) => {
@@ -53,14 +53,14 @@ export function readModel(versions: ReadonlyMap<ProductId, number>): Queries {
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class MovedProducts {
-  /** As the keepers have them, and as Postgres has them. */
+  /** The versions at the owner, and in Postgres. */
   readonly kept = new Map<ProductId, number>();
   readonly flushed = new Map<ProductId, number>();
-  /** Products whose last append has had no answer yet. */
+  /** Products whose last append has no answer yet. */
   readonly moving = new Set<ProductId>();
   readonly texts = new Map<string, string>();
   readonly outcomes: string[] = [];
-  /** Statements that have had their snapshot, and no answer yet. */
+  /** Statements that have their snapshot, and no answer yet. */
   readonly waiting: (() => void)[] = [];
   holds = false;
   isAlive = true;
@@ -98,13 +98,13 @@ export class MovedProducts {
     this.flushed.set(product, this.kept.get(product) ?? 0);
   }
 
-  /** Moved, and flushed. */
+  /** Moves a product and flushes it. */
   stands(product: ProductId, version: number): void {
     this.move(product, version - (this.kept.get(product) ?? 0));
     this.flush(product);
   }
 
-  /** Another incarnation. */
+  /** Starts another incarnation. */
   begin(): void {
     const journal = journalId(`J${++this.lives}`);
     const meter = { cached: (_: string, outcome: string) => void this.outcomes.push(outcome) };
@@ -115,7 +115,7 @@ export class MovedProducts {
 
   async release(): Promise<void> {
     this.holds = false;
-    await settle(); // Whoever asks is at Postgres by now.
+    await settle(); // Every query has reached Postgres by now.
     for (const each of this.waiting.splice(0)) each();
   }
 

@@ -1,4 +1,4 @@
-/** What goes over the wire is what NATS' protocol wants, and memory is used again only when it was given back. */
+/** Frames match the NATS protocol, and a buffer is reused only after its release. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -27,7 +27,7 @@ test('every text is framed with its length in bytes, with and without headers', 
   );
 });
 
-test('what is half a character is framed as the sign that stands for it', () => {
+test('a lone surrogate is framed as the replacement character', () => {
   const frames = new Frames();
   for (const payload of ['\ud800', 'a\udc00b', '\ud83d\ud83d\ude00\ude00', '\0']) {
     const { bytes, size } = frames.publish('a', 'b', payload);
@@ -37,7 +37,7 @@ test('what is half a character is framed as the sign that stands for it', () => 
   }
 });
 
-test('a frame under way keeps its bytes; one given back lends its memory', () => {
+test('a frame in use keeps its bytes; a released one is reused', () => {
   const frames = new Frames();
   const first = frames.publish('a', 'b', 'one');
   const second = frames.publish('a', 'b', 'two');
@@ -48,7 +48,7 @@ test('a frame under way keeps its bytes; one given back lends its memory', () =>
   assert.is(Buffer.from(second.bytes).toString(), 'PUB a b 3\r\ntwo\r\n');
 });
 
-test('a text larger than any before it finds room', () => {
+test('a text larger than any before it fits', () => {
   const frames = new Frames();
   frames.giveBack(frames.publish('a', 'b', 'small'));
   const large = '\u{1f600}'.repeat(60_000);

@@ -1,4 +1,4 @@
-/** A product's past out of the cache: at the version that its keeper names, whatever the cache holds and Postgres lags. */
+/** A product's past from the cache, at the version that its owner names, with any cache content and a lagging Postgres. */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ const QUESTIONS: readonly Question[] = [
   { kind: 'audit', product: A, page: 99, pageSize: 4 },
 ];
 
-/** Right, if the product stands at this version. */
+/** The right answer for a product at this version. */
 const truth = (asked: Question, version: number): Promise<unknown> =>
   answerOf(readModel(new Map([[asked.product, version]])), asked);
 
@@ -37,13 +37,13 @@ const keyOf = (at: MovedProducts, has: string): string =>
   [...at.texts.keys()].find((key) => key.includes(has)) ?? assert.unreachable(`no ${has}`) ?? '';
 
 for (const asked of QUESTIONS) {
-  test(`asked of Postgres once, then of the cache, the same: ${JSON.stringify(asked)}`, async () => {
+  test(`read from Postgres once, then from the cache, with the same answer: ${JSON.stringify(asked)}`, async () => {
     const at = standing();
     for (let i = 0; i < 3; i++) assert.equal(await at.ask(asked), await truth(asked, 10));
     assert.equal([at.asked, at.outcomes], [1, ['unknown', 'hit', 'hit']]);
   });
 
-  test(`after a movement never what was before it: ${JSON.stringify(asked)}`, async () => {
+  test(`after a movement, never the answer from before it: ${JSON.stringify(asked)}`, async () => {
     const at = standing();
     await at.ask(asked);
     at.stands(A, 12);
@@ -51,7 +51,7 @@ for (const asked of QUESTIONS) {
   });
 }
 
-test('an entry says its format, version, checksum, question and product', async () => {
+test('an entry has its format, version, checksum, question and product', async () => {
   const at = standing();
   await at.ask(first);
   await at.ask({ kind: 'ledger', product: B, before: 7, limit: 3 });
@@ -59,7 +59,7 @@ test('an entry says its format, version, checksum, question and product', async 
   assert.match(at.texts.get(keyOf(at, 'ledger/7')) ?? '', /^product\/2 6 [\w-]{43} ledger\/7\/3 B 20\n/);
 });
 
-test('while Postgres lags behind the keeper it is asked each time, and its older answer is not kept', async () => {
+test('while Postgres lags behind the owner it is read each time, and its older answer is not cached', async () => {
   const at = standing();
   at.move(A);
   for (let i = 0; i < 3; i++) assert.equal(await at.ask(first), await truth(first, 10));
@@ -69,7 +69,7 @@ test('while Postgres lags behind the keeper it is asked each time, and its older
   assert.is(at.asked, 4);
 });
 
-test('what stands before a version is decided: it is still known when the product has moved on', async () => {
+test('a past before a version is fixed: its entry still counts after the product has moved on', async () => {
   const at = standing();
   const page: Question = { kind: 'ledger', product: A, before: 11, limit: 4 };
   await at.ask(page);
@@ -90,7 +90,7 @@ test('a version that is not appended yet is not named, and Postgres answers', as
   assert.is(at.asked, 3);
 });
 
-test('where no keeper runs Postgres answers; a later life begins without what an earlier one knew', async () => {
+test('without a running owner Postgres answers; a later incarnation ignores earlier knowledge', async () => {
   const at = standing();
   await at.ask(first);
   at.isAlive = false;
@@ -101,9 +101,9 @@ test('where no keeper runs Postgres answers; a later life begins without what an
   assert.equal([at.asked, at.texts.size], [3, 2]);
 });
 
-// ---------------------------------------------------------------- what the cache may hold
+// ---------------------------------------------------------------- entries in the cache
 
-/** As whoever can write there would make it: the checksum fits what stands behind it. */
+/** An entry by a writer who knows the format: the checksum fits its content. */
 function forged(entry: string, change: (body: string) => string): string {
   const [head = '', body = ''] = [entry.split('\n')[0], entry.slice(entry.indexOf('\n') + 1)];
   const [format, version, , ...question] = head.split(' ');
@@ -153,7 +153,7 @@ for (const [what, lie] of LIES) {
   });
 }
 
-test('an older entry of its own does not count, however right it was', async () => {
+test('an older entry under the same key does not count, though it was right once', async () => {
   const at = standing();
   await at.ask(first);
   const older = new Map(at.texts);
@@ -164,7 +164,7 @@ test('an older entry of its own does not count, however right it was', async () 
   assert.is(at.outcomes.at(-1), 'refused');
 });
 
-test('a cache that takes its time is answered from at the version of the question; one that fails is a miss', async () => {
+test('a slow cache answers at the version of the question; a failing one is a miss', async () => {
   let answer = (): void => {};
   const texts = new Map<string, string>();
   const slow = new MovedProducts({
@@ -187,9 +187,9 @@ test('a cache that takes its time is answered from at the version of the questio
   assert.equal(failing.outcomes, ['unknown', 'miss', 'miss']);
 });
 
-// ---------------------------------------------------------------- many at once
+// ---------------------------------------------------------------- concurrent reads
 
-test('many who ask one thing at once are one question, and another one while Postgres lags', async () => {
+test('many equal reads at once are one query, and a further one while Postgres lags', async () => {
   const at = standing();
   at.holds = true;
   const hundred = () => Promise.all(Array.from({ length: 100 }, () => at.ask(first)));
@@ -202,7 +202,7 @@ test('many who ask one thing at once are one question, and another one while Pos
   assert.is(at.asked, 3);
 });
 
-test('who comes after a movement does not take the answer that was begun before it', async () => {
+test('a read after a movement does not join a query from before it', async () => {
   const at = standing();
   at.holds = true;
   const before = at.ask(first);
@@ -216,7 +216,7 @@ test('who comes after a movement does not take the answer that was begun before 
   assert.equal(await at.ask(first), await truth(first, 11));
 });
 
-// ---------------------------------------------------------------- whatever happens in between
+// ---------------------------------------------------------------- any interleaving
 
 const anyProduct = fc.constantFrom(A, A, A, B);
 const anyQuestion: fc.Arbitrary<Question> = fc.constantFrom<Question[]>(
@@ -239,7 +239,7 @@ const anyStep = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'live' as const }) },
 );
 
-test('no answer is older than what Postgres had when it was asked for, and each is true of one version', async () => {
+test('no answer is older than Postgres was at its request, and each is true of one version', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyStep, { maxLength: 60, size: 'max' }), async (steps) => {
       const at = standing(3);
@@ -258,7 +258,7 @@ test('no answer is older than what Postgres had when it was asked for, and each 
       for (const step of steps) {
         if (step.do === 'ask') {
           const answer = check(step.question);
-          answer.catch(() => {}); // Heard at the end.
+          answer.catch(() => {}); // Awaited at the end.
           answers.push(answer);
         } else if (step.do === 'answer') at.waiting.splice(step.which % Math.max(1, at.waiting.length), 1)[0]?.();
         else if (step.do === 'swap') {

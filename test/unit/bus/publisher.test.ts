@@ -1,4 +1,4 @@
-/** Public events: each once, in order, whatever the broker forgets, refuses or never answers. */
+/** Public events: each once and in order, though the broker loses, refuses or never answers. */
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -20,7 +20,7 @@ const source = '/holdfast/test';
 
 // ---------------------------------------------------------------- the rig
 
-/** Pauses pass at once, but let everything else go first. */
+/** Pauses end at once, after all other work. */
 const clock: Clock = {
   now: () => 0,
   monotonic: () => performance.now(),
@@ -83,7 +83,7 @@ const isEmpty = (n: number) => n % 4 === 0;
 const turnsWithEvents = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i).filter((n) => !isEmpty(n));
 
-/** What EVENTS holds must be exactly these turns, in order, each as one batch. */
+/** EVENTS must hold exactly these turns, in order, each as one batch. */
 function holds(events: MemoryEvents, from: number, to: number, seal = false): void {
   const found = events.messages(journal).filter(({ batch }) => batch !== '[]');
   assert.equal(
@@ -101,14 +101,14 @@ function offerAll(publisher: ReturnType<typeof publisherOn>, from: number, to: n
   for (let n = from; n <= to; n++) publisher.offer(n, n * 10, isEmpty(n) ? '' : batchOf(n));
 }
 
-/** A test ends in seconds or has failed. */
+/** A test ends within seconds or fails. */
 const within = <T>(promise: Promise<T>): Promise<T> =>
   Promise.race([
     promise,
     new Promise<never>((_, reject) => setTimeout(() => reject(new Error('no end in time')), patientMs(5_000)).unref()),
   ]);
 
-// ---------------------------------------------------------------- the facts
+// ---------------------------------------------------------------- laws
 
 test('every turn with events is one message, in order', async () => {
   const events = memoryEvents();
@@ -119,7 +119,7 @@ test('every turn with events is one message, in order', async () => {
   assert.is(publisher.publishedN, 20);
 });
 
-test('an empty array offered as a batch is a turn without events, not the end', async () => {
+test('an empty array offered as a batch is a turn without events, and not a seal', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(3));
   publisher.offer(1, 10, '[]');
@@ -131,7 +131,7 @@ test('an empty array offered as a batch is a turn without events, not the end', 
   );
 });
 
-test('acknowledgements that get lost, refusals and rejections repeat nothing and lose nothing', async () => {
+test('lost acknowledgements, refusals and rejections repeat nothing and lose nothing', async () => {
   const memory = memoryEvents();
   let call = 0;
   const events: EventLog = {
@@ -157,7 +157,7 @@ test('acknowledgements that get lost, refusals and rejections repeat nothing and
   holds(memory, 1, 200);
 });
 
-test('past its bound the queue is dropped and the journal is read', async () => {
+test('past its bound the queue is dropped, and the journal is read', async () => {
   const memory = memoryEvents();
   let open = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -174,7 +174,7 @@ test('past its bound the queue is dropped and the journal is read', async () => 
   const publisher = publisherOn(events, log);
   const huge = 'x'.repeat(limits.unpublishedBytes / 4);
   publisher.offer(1, 10, batchOf(1));
-  for (let n = 2; n <= 40; n++) publisher.offer(n, n * 10, huge); // never published: the journal's own text is
+  for (let n = 2; n <= 40; n++) publisher.offer(n, n * 10, huge); // Never published: the journal's own text is.
   open();
   await within(publisher.settled(38));
   assert.ok(log.reads > 0);
@@ -186,7 +186,7 @@ test('past its bound the queue is dropped and the journal is read', async () => 
   for (const { n, batch } of read) assert.is(batch, batchOf(n));
 });
 
-test('a broker that came back shorter is filled up from the journal', async () => {
+test('a broker that has lost its tail is filled up from the journal', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(40));
   offerAll(publisher, 1, 30);
@@ -198,7 +198,7 @@ test('a broker that came back shorter is filled up from the journal', async () =
   holds(events, 1, 40);
 });
 
-test('a broker that came back shorter is found out without anyone saying so', async () => {
+test('a broker that has lost its tail is noticed without a report', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(40));
   offerAll(publisher, 1, 30);
@@ -209,7 +209,7 @@ test('a broker that came back shorter is found out without anyone saying so', as
   holds(events, 1, 40);
 });
 
-test('a broker that lost everything just acknowledged is filled up again', async () => {
+test('a broker that has lost the last acknowledged events is filled up again', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(20));
   offerAll(publisher, 1, 10);
@@ -221,7 +221,7 @@ test('a broker that lost everything just acknowledged is filled up again', async
   holds(events, 1, 20);
 });
 
-test('a subject that its retention has emptied goes on where it was (hazard 11)', async () => {
+test('a subject that its retention has emptied goes on at its old position (hazard 11)', async () => {
   const events = memoryEvents();
   let nowMs = 0;
   const publisher = eventPublisher({
@@ -242,7 +242,7 @@ test('a subject that its retention has emptied goes on where it was (hazard 11)'
   holds(events, 11, 20);
 });
 
-test('what is neither on EVENTS nor in the journal is named, and the rest goes out', async () => {
+test('a turn that is neither on EVENTS nor in the journal is named, and the rest is published', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(20, { from: 8 }));
   offerAll(publisher, 1, 10);
@@ -259,7 +259,7 @@ test('what is neither on EVENTS nor in the journal is named, and the rest goes o
   assert.ok(lines.some((line) => line.includes('neither on EVENTS nor in the journal')));
 });
 
-test('seal ends the event log after everything, once', async () => {
+test('a seal ends the event log after all events, once', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(10));
   offerAll(publisher, 1, 10);
@@ -269,7 +269,7 @@ test('seal ends the event log after everything, once', async () => {
   assert.is(events.messages(journal).at(-1)?.n, 10);
 });
 
-test('a publisher whose event log was sealed by its successor stops, with everything out', async () => {
+test('a publisher whose event log was sealed by its successor stops, and all its events are out', async () => {
   const events = memoryEvents();
   const publisher = publisherOn(events, journalOf(20, { sealed: true }));
   offerAll(publisher, 1, 10);
@@ -295,7 +295,7 @@ test('a successor and a zombie publish the same tail: each event once', async ()
   holds(events, 1, 50, true);
 });
 
-test('the tail goes on after what Postgres remembers when retention has emptied the subject', async () => {
+test('the tail goes on after the position in Postgres when retention has emptied the subject', async () => {
   const events = memoryEvents();
   const log = journalOf(30, { sealed: true });
   const later = { ...clock, now: () => clock.now() + limits.eventsAgeMs };
@@ -303,7 +303,7 @@ test('the tail goes on after what Postgres remembers when retention has emptied 
   holds(events, 13, 30, true);
 });
 
-test('the tail goes out again from the front when the broker has forgotten turns of the last minutes', async () => {
+test('the tail is published again from its start when the broker has lost turns of the last minutes', async () => {
   const events = memoryEvents();
   const log = journalOf(30, { sealed: true });
   await within(publishTail({ log, journal, source, events, clock, logger, publishedN: 12 }));
@@ -316,7 +316,7 @@ test('the tail of a journal without a seal is refused', async () => {
   assert.match(String(error), /shows no seal/);
 });
 
-test('stop rejects who waits and ends the trying', async () => {
+test('stop rejects waiting callers and ends the retries', async () => {
   const events: EventLog = {
     last: async () => undefined,
     publish: async () => {

@@ -1,4 +1,4 @@
-/** What counts of a cache, who joins a read, and what a change in between forbids: on orders past their owner's memory. */
+/** Reads of orders that have left their owner's memory: which entries count, who joins a read, what a change forbids. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, orderId } from '../../../actors/ids.js';
@@ -18,7 +18,7 @@ const orderAt = (id: typeof X, notes: string): OrderState => ({
   content: { ...oneLine(A, 1), notes },
 });
 
-/** A Postgres that answers when it is let, a cache that anyone may write to, and what was counted. */
+/** A Postgres that answers on command, a cache that anyone can write, and counts of both. */
 function rig(journal = 'J1', texts = new Map<string, string>()) {
   const rows = new Map([X, Y].map((id) => [id, orderAt(id, 'first')]));
   const outcomes: string[] = [];
@@ -53,7 +53,7 @@ function rig(journal = 'J1', texts = new Map<string, string>()) {
     outcomes,
     read,
     keyOf: (id: string) => keyOf(id) as string,
-    /** What Postgres has from now on; the order left memory with it. */
+    /** Changes the row in Postgres; the order leaves memory with it. */
     changes(id: typeof X, notes: string) {
       rows.set(id, orderAt(id, notes));
       orderCache.forget(id);
@@ -64,7 +64,7 @@ function rig(journal = 'J1', texts = new Map<string, string>()) {
     },
     async release() {
       holds = false;
-      for (let i = 0; i < 10; i++) await Promise.resolve(); // Whoever asks is at Postgres by now.
+      for (let i = 0; i < 10; i++) await Promise.resolve(); // Every read has reached Postgres by now.
       for (const each of waiting.splice(0)) each();
     },
     get asked() {
@@ -75,7 +75,7 @@ function rig(journal = 'J1', texts = new Map<string, string>()) {
 
 const notesOf = async (reading: Promise<OrderState | undefined>) => (await reading)?.content.notes;
 
-test('the first read asks Postgres and fills the cache, the next ones are answered from there, the same', async () => {
+test('the first read asks Postgres and fills the cache; the next ones get the same from the cache', async () => {
   const at = rig();
   const first = await at.read();
   assert.equal(await at.read(), JSON.parse(JSON.stringify(first)));
@@ -83,7 +83,7 @@ test('the first read asks Postgres and fills the cache, the next ones are answer
   assert.equal([at.asked, at.outcomes], [1, ['unknown', 'hit', 'hit']]);
 });
 
-test('an entry says its format, version, checksum and question', async () => {
+test('an entry has its format, version, checksum and question', async () => {
   const at = rig();
   await at.read();
   assert.match(at.texts.get(at.keyOf(X)) ?? '', /^order\/2 4 [\w-]{43} ORD-X\n\{"id":"ORD-X",/);
@@ -114,7 +114,7 @@ for (const [what, spoil] of [
   });
 }
 
-test('an older entry of its own does not count, however right it is', async () => {
+test('an older entry under the same key does not count, though it is right', async () => {
   const at = rig();
   await at.read();
   const older = at.texts.get(at.keyOf(X)) ?? '';
@@ -125,7 +125,7 @@ test('an older entry of its own does not count, however right it is', async () =
   assert.is(at.outcomes.at(-1), 'refused');
 });
 
-test('what is lost is a miss, and is filled again', async () => {
+test('a lost entry is a miss, and is filled again', async () => {
   const at = rig();
   await at.read();
   at.texts.clear();
@@ -134,7 +134,7 @@ test('what is lost is a miss, and is filled again', async () => {
   assert.equal([at.asked, at.outcomes], [2, ['unknown', 'miss', 'hit']]);
 });
 
-test('an order that does not exist is asked for again each time', async () => {
+test('an absent order is looked up each time', async () => {
   const at = rig();
   at.remove(X);
   assert.is(await at.read(), undefined);
@@ -142,7 +142,7 @@ test('an order that does not exist is asked for again each time', async () => {
   assert.equal([at.asked, at.texts.size], [2, 0]);
 });
 
-test('many who ask for one order at once are one question', async () => {
+test('many reads of one order at once are one query', async () => {
   const at = rig();
   at.hold();
   const all = Array.from({ length: 100 }, () => at.read());
@@ -151,7 +151,7 @@ test('many who ask for one order at once are one question', async () => {
   assert.is(at.asked, 1);
 });
 
-test('a read that began before a change teaches nothing, and nobody joins it after', async () => {
+test('a read that began before a change fills no cache, and no later read joins it', async () => {
   const at = rig();
   at.hold();
   const before = at.read();
@@ -165,7 +165,7 @@ test('a read that began before a change teaches nothing, and nobody joins it aft
   assert.not.match(at.texts.get(at.keyOf(X)) ?? '', /first/);
 });
 
-test('a read that fails fails for all who joined it, and leaves nothing behind', async () => {
+test('a failed read fails for all that joined it, and leaves nothing behind', async () => {
   const at = rig();
   const cache = new ReadCache<OrderState | undefined>(
     'order',
@@ -184,7 +184,7 @@ test('a read that fails fails for all who joined it, and leaves nothing behind',
   assert.is(told.value?.id, X);
 });
 
-test('a later life of the node begins without any of it', async () => {
+test('a later incarnation of the node starts without any of it', async () => {
   const at = rig();
   await at.read();
   const next = rig('J2', at.texts);

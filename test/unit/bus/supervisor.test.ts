@@ -1,4 +1,4 @@
-/** A life that is told to stop while it takes over, and tries that fail before their claim; over the in-memory twins. */
+/** A supervisor that must stop during a take-over, and attempts that fail before their claim, over stores in memory. */
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -61,7 +61,7 @@ const within = <T>(answer: Promise<T>, ms = 3_000): Promise<T> => {
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 };
 
-/** A load that says when it was asked, and answers when it is let. */
+/** A load that reports its call, and answers on command. */
 function heldLoad(snapshots: Snapshots) {
   let asked = () => {};
   let letGo = () => {};
@@ -79,7 +79,7 @@ function heldLoad(snapshots: Snapshots) {
   return { load, isAsked, letGo: () => letGo() };
 }
 
-test('told to stop while it loads: it never runs, lets go of its claim, and another takes over', async () => {
+test('stopped during its load: it never runs, releases its claim, and another node takes over', async () => {
   const { live, snapshots, claims } = system();
   const { load, isAsked, letGo } = heldLoad(snapshots);
   const supervisor = live({ load });
@@ -97,7 +97,7 @@ test('told to stop while it loads: it never runs, lets go of its claim, and anot
   assert.ok((await claims()).every((claim) => claim?.node === 'two' && claim.released !== undefined));
 });
 
-test('told to stop while a load never answers: the stop is over at its deadline', async () => {
+test('stopped while a load never answers: the stop ends at its deadline', async () => {
   const { live, snapshots } = system();
   const { load, isAsked, letGo } = heldLoad(snapshots);
   const supervisor = live({ load });
@@ -110,7 +110,7 @@ test('told to stop while a load never answers: the stop is over at its deadline'
   assert.is(supervisor.incarnation, undefined);
 });
 
-test('given up as broken: it ends at once with the cause, and lets go of nothing', async () => {
+test('given up as broken: it ends at once with the cause, and releases nothing', async () => {
   const { live, claims } = system();
   const supervisor = live();
   await within(supervisor.begun);
@@ -125,7 +125,7 @@ test('given up as broken: it ends at once with the cause, and lets go of nothing
   assert.ok((await claims()).every((claim) => claim !== null && claim.released === undefined));
 });
 
-test('tries that fail before their claim leave one row, and what earlier ones left is forgotten', async () => {
+test('attempts that fail before their claim leave one row, and earlier leftovers are deleted', async () => {
   const { live, snapshots } = system();
   const opened = new Set<string>();
   const dead = live({
@@ -161,7 +161,7 @@ const adjustment = {
   fresh: true,
 } as const;
 
-test('before it is started it says that this node is starting, and that nobody was asked; it stops at once', async () => {
+test('before its start it says that this node is starting and that no owner was asked; it stops at once', async () => {
   const supervisor = new Supervisor(clock, silent);
   const why = 'This node is starting.';
   assert.is(await supervisor.notReady(), why);
@@ -173,7 +173,7 @@ test('before it is started it says that this node is starting, and that nobody w
   await within(supervisor.stop(60_000));
 });
 
-test('one that waits says for whom, by the name that the other gave itself', async () => {
+test('a waiting node names the owner by the name that the owner gave itself', async () => {
   const { live } = system();
   const first = live();
   await within(first.begun);
@@ -184,7 +184,7 @@ test('one that waits says for whom, by the name that the other gave itself', asy
   assert.equal(await second.stock(adjustment, 1_000), { kind: 'unavailable', why, absent: true });
   await within(first.stop(2_000));
   await within(second.begun);
-  // A third waits for the second: the claims have its name too.
+  // A third node waits for the second: the claims have its name too.
   const third = live({}, 'three');
   await within(third.up);
   assert.match(third.absence ?? '', /waits for node shop-two,/);

@@ -5,7 +5,7 @@ import { systemClock } from '../../../bus/system-clock.js';
 
 const test = suite('system clock');
 
-test('ids are ULIDs: none twice, the earlier before the later, random to the last character', async () => {
+test('ids are ULIDs: none twice, in order of time, random to the last character', async () => {
   const clock = systemClock();
   const from = Date.now();
   const ids = Array.from({ length: 5_000 }, () => clock.id());

@@ -1,4 +1,4 @@
-/** A journal is trimmed up to what is flushed and published, also after a trim that found no answer. */
+/** A journal is trimmed up to what is flushed and published, also after a trim without an answer. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId } from '../../../actors/ids.js';
@@ -11,7 +11,7 @@ const test = suite('trimmer');
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-test('a trim without an answer is tried again, though nothing is appended any more', async () => {
+test('a trim without an answer is tried again, even without a new append', async () => {
   let due: (() => void) | undefined;
   const clock: Clock = {
     now: () => 0,

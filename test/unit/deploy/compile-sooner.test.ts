@@ -1,4 +1,4 @@
-/** What a process is told of when to compile: counted in calls, in processes of their own. */
+/** The setting that makes V8 compile sooner, measured in calls, in separate processes. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
@@ -10,7 +10,7 @@ const MOST_CALLS = 1_000_000;
 const DEADLINE_MS = 30_000;
 const test = suite('compiled sooner');
 
-/** V8's own word for it, of which one bit says that the best compiler has had it. */
+/** V8's own status of a function; one bit says that the best compiler has compiled it. */
 const COUNT = `
 const work = (n) => { let sum = 0; for (let i = 0; i < 10; i++) sum += n * i; return sum; };
 const isCompiled = () => (%GetOptimizationStatus(work) & 64) !== 0;
@@ -26,7 +26,7 @@ async function callsUntilCompiled(before: string): Promise<number> {
   return Number(stdout);
 }
 
-test('a function is compiled after fewer calls; a V8 without such a budget is left as it is', async () => {
+test('a function is compiled after fewer calls; a V8 without that setting is left unchanged', async () => {
   const usual = await callsUntilCompiled('');
   const sooner = await callsUntilCompiled(`import ${JSON.stringify(MODULE)};`);
   assert.ok(usual < MOST_CALLS && sooner > 0, `${usual} and ${sooner} calls`);

@@ -1,5 +1,5 @@
-// The images, checked without an engine: every version exact, nothing open to the network, nothing root,
-// and the environment one that the product itself accepts.
+// The images, checked without an engine: every version is exact, nothing is open to the network, nothing runs as
+// root, and the product accepts the environment.
 
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
@@ -14,7 +14,7 @@ const compose = readFileSync('compose.yaml', 'utf8');
 const dockerfile = readFileSync('deploy/Dockerfile', 'utf8');
 const EXACT = /:\d+\.\d+\.\d+(-[a-z0-9.-]+)?$|:\d+\.\d+-bookworm$/;
 
-/** The lines of each service: two blanks in, up to the next one. */
+/** The lines of each service: two blanks in, up to the next service. */
 function services(): Map<string, string> {
   const part = compose.slice(compose.indexOf('\nservices:\n') + 11, compose.indexOf('\nvolumes:\n'));
   const found = new Map<string, string>();
@@ -32,7 +32,7 @@ test('the four services are there, each with a pinned image, a health check, a r
   }
 });
 
-test('every volume that is used is declared, and the other way round', () => {
+test('every volume in use is declared, and every declared one is in use', () => {
   const used = [...compose.matchAll(/^ {6}- ([a-z]+-data):/gm)].map((found) => found[1]);
   const declared = [...compose.slice(compose.indexOf('\nvolumes:\n')).matchAll(/^ {2}([a-z-]+):$/gm)].map(
     (found) => found[1],
@@ -40,13 +40,13 @@ test('every volume that is used is declared, and the other way round', () => {
   assert.equal(used.sort(), declared.sort());
 });
 
-test('every port is for this machine alone', () => {
+test('every port is bound to this machine alone', () => {
   const ports = [...compose.matchAll(/^ {6}- "([^"]*\d+:\d+)"$/gm)].map((found) => found[1] ?? '');
   assert.ok(ports.length >= 2);
   for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
 });
 
-test('the environment of the service is one that the product accepts', () => {
+test('the product accepts the environment of the service', () => {
   const block = /environment:\n((?: {6}[A-Z_]+: .*\n)+)/.exec(services().get('holdfast') ?? '')?.[1] ?? '';
   const env = Object.fromEntries([...block.matchAll(/^ {6}([A-Z_]+): (.*)$/gm)].map((found) => [found[1], found[2]]));
   const config = readConfig({ ...env, DATABASE_URL: env.DATABASE_URL?.replace(/\$\{\w+:-(\w+)\}/g, '$1') });

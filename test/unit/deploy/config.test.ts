@@ -31,14 +31,14 @@ test('an empty environment is the documented default', () => {
   assert.equal([config.partitions, config.journal, config.seed, config.fetchServers], [16, 'auto', 'demo', 'auto']);
 });
 
-test('the gremlin may be switched on where that was not ruled out', () => {
+test('the gremlin may be switched on unless that is forbidden', () => {
   assert.is(readConfig({}).gremlin, true);
   assert.is(readConfig({ GREMLIN: 'off' }).gremlin, false);
   assert.is(readConfig({ GREMLIN: 'ON' }).gremlin, true);
   assert.match(mistakesIn({ GREMLIN: 'yes' }).join(), /^GREMLIN is "yes"; it must be on or off/);
 });
 
-test('empty means unset, but for INVENTORY_PORT, where it means none', () => {
+test('empty means unset, except for INVENTORY_PORT, where it means no port', () => {
   assert.is(readConfig({ PORT: '', INVENTORY_PORT: '' }).inventoryPort, undefined);
   assert.is(readConfig({ PORT: '' }).port, 3000);
   assert.is(readConfig({ PORT: '3001', INVENTORY_PORT: '' }).port, 3001);
@@ -58,7 +58,7 @@ test('lists and schemes', () => {
   assert.is(readConfig({ DATABASE_URL: 'postgresql:///x?host=/run' }).databaseUrl, 'postgresql:///x?host=/run');
 });
 
-test('a payment provider: its URL without a slash at the end, its key, a deadline', () => {
+test('a payment provider: its URL without a trailing slash, its key, a deadline', () => {
   const config = readConfig({ PAYMENT_URL: 'https://pay.example/v1/', PAYMENT_KEY: 'sk_1' });
   assert.equal([config.paymentUrl, config.paymentKey], ['https://pay.example/v1', 'sk_1']);
   const none = readConfig({});
@@ -73,7 +73,7 @@ test('a payment provider: its URL without a slash at the end, its key, a deadlin
   assert.is(mistakes.length, 2);
 });
 
-test('every mistake is reported at once, by name, with what was given and what is allowed', () => {
+test('every mistake is reported at once, by name, with the given value and the allowed ones', () => {
   const mistakes = mistakesIn({
     PORT: '99999',
     ENVIRONMENT: 'production',
@@ -110,17 +110,17 @@ test('every mistake is reported at once, by name, with what was given and what i
   assert.ok(mistakes.includes('PORT is "99999"; it must be a whole number from 0 to 65535.'));
 });
 
-test('what this version does not have is refused, not ignored', () => {
+test('a setting that this version does not have is refused, not ignored', () => {
   assert.match(mistakesIn({ ROLES: 'edge' }).join(), /^ROLES is "edge"/);
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
 });
 
-// ---------------------------------------------------------------- who may do what
+// ---------------------------------------------------------------- production
 
 const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'keys' } as const;
 const LONG_KEY = 'f2a9c07d5b1e4836a0d4c91b7e3f5826';
 
-test('production: AUTH=off is refused by name, keys are taken, and an admin key that nobody knows', () => {
+test('production: AUTH=off is refused by name; keys and a secret admin key are accepted', () => {
   for (const off of [{}, { AUTH: 'off' }])
     assert.match(mistakesIn({ ENVIRONMENT: 'production', ...off }).join(), /^AUTH is .*must be keys/);
   assert.is(readConfig(PRODUCTION).auth, 'keys');
@@ -128,7 +128,7 @@ test('production: AUTH=off is refused by name, keys are taken, and an admin key 
   assert.is(readConfig({}).auth, 'off');
 });
 
-test('production: a password that everybody knows is refused, naming the variable and not the password', () => {
+test('production: a well-known password is refused, naming the variable and not the password', () => {
   const url = (password: string) => `postgres://holdfast:${password}@db:5432/holdfast`;
   for (const password of ['holdfast', 'postgres', 'password', 'changeme', 'secret', 'Secret', 'p%40ssw0rd', '123456']) {
     for (const [name, value] of [
@@ -155,7 +155,7 @@ test('production: a password that everybody knows is refused, naming the variabl
   assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);
 });
 
-test('production: PGPASSWORD is a password as any other, where it is the one that is used', () => {
+test('production: PGPASSWORD counts as the password where it is the one in use', () => {
   const database = (url?: string) => ({ ...PRODUCTION, PGPASSWORD: 'holdfast', ...(url && { DATABASE_URL: url }) });
   for (const url of ['postgres://holdfast@db/shop', 'postgres://a,b:5433/shop?user=u', 'postgresql:///x?host=/run']) {
     const mistakes = mistakesIn(database(url));
@@ -167,11 +167,11 @@ test('production: PGPASSWORD is a password as any other, where it is the one tha
   for (const url of [undefined, 'postgres://u:Zk3-qq81@db/shop', 'postgres://db/shop?password=Zk3-qq81']) {
     assert.equal(mistakesIn(database(url)), [], `${url}: it is not used`);
   }
-  // The URL's own is the one that is used, and it is no better.
+  // The URL's own password is the one in use, and it is no better.
   assert.match(mistakesIn(database('postgres://u@db/x?password=postgres')).join(), /^DATABASE_URL is /);
 });
 
-test('every password in our own examples is known', () => {
+test('every password in our own examples is on the list of well-known ones', () => {
   const examples = ['compose.yaml', '.env.example', 'OPERATING.md']
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n');
@@ -214,7 +214,7 @@ test('tokens need an issuer and an audience, and in production TLS', () => {
   assert.is(mistakesIn({ ...PRODUCTION, ...plain }).length, 2);
 });
 
-test('a rate limit is so many requests in so many seconds', () => {
+test('a rate limit is a number of requests in a number of seconds', () => {
   assert.equal([readConfig({}).rateLimit, readConfig({ RATE_LIMIT: 'OFF' }).rateLimit], [undefined, undefined]);
   assert.equal(readConfig({ RATE_LIMIT: '100/10' }).rateLimit, { requests: 100, seconds: 10 });
   for (const wrong of ['0/10', '100/0', '100/3601', '1000001/1', '100', '1.5/2', '-1/2', '100/10/1']) {

@@ -1,4 +1,4 @@
-// `holdfast keys`: what it understands, what it does, what it prints, and that a key is printed once.
+// `holdfast keys`: its arguments, its effects, its output; a key is printed once.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiKeys } from '../../../actors/ports/api-keys.js';
@@ -28,7 +28,7 @@ test.before.each((context) => {
   };
 });
 
-test('a key is made, printed alone and once, and only its hash is kept', async ({ keys, run }) => {
+test('a key is created and printed alone, once; only its hash is stored', async ({ keys, run }) => {
   const { code, out, said } = await run('create --name shop --scopes orders:read,orders:write --expires 90d');
   assert.is(code, 0);
   assert.is(out.length, 1);
@@ -43,13 +43,13 @@ test('a key is made, printed alone and once, and only its hash is kept', async (
   assert.not.ok((await run('list')).out.join().includes(key));
 });
 
-test("a customer's key, and one that lasts", async ({ keys, run }) => {
+test("a customer's key, and a key without an end", async ({ keys, run }) => {
   const { out } = await run('create --name app --scopes orders:read --user ada');
   const stored = await keys.find(hashOf(out[0] ?? ''));
   assert.equal([stored?.userId, stored?.expiresAt], ['ada', undefined]);
 });
 
-test('a key that replaces another is the same caller, and the old one stays until it is revoked', async ({
+test('a key that replaces another is the same caller, and the old one works until its revocation', async ({
   keys,
   run,
 }) => {
@@ -68,7 +68,7 @@ test('a key that replaces another is the same caller, and the old one stays unti
   assert.is((await run('create --replaces nobody')).code, 1);
 });
 
-test('they are listed with what they may, until when, and whether they are valid', async ({ keys, run }) => {
+test('keys are listed with their scopes, their end, and whether they are valid', async ({ keys, run }) => {
   assert.match((await run('list')).said, /There are no keys/);
   const id = async (options: string) =>
     (await keys.find(hashOf((await run(`create ${options}`)).out[0] ?? '')))?.id ?? '';
@@ -85,7 +85,7 @@ test('they are listed with what they may, until when, and whether they are valid
   assert.match(line(gone), /revoked 2026-11-21T12:00Z/);
 });
 
-test('a key is revoked by its id, or by itself', async ({ keys, run }) => {
+test('a key is revoked by its id or by the key itself', async ({ keys, run }) => {
   const [key = ''] = (await run('create --name shop --scopes admin')).out;
   const { code, said } = await run(`revoke ${key}`);
   assert.is(code, 0);
@@ -95,7 +95,7 @@ test('a key is revoked by its id, or by itself', async ({ keys, run }) => {
   assert.is((await run('revoke nobody')).code, 1);
 });
 
-test('what is not understood is said in a sentence, and nothing is done', async ({ keys, run }) => {
+test('wrong arguments are explained in a sentence, and nothing is done', async ({ keys, run }) => {
   for (const [line, why] of [
     ['', /create, list or revoke/],
     ['destroy', /create, list or revoke/],

@@ -1,4 +1,4 @@
-/** What stands in the log: words for machines and for people. */
+/** The log: fields for machines, sentences for people. */
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -17,7 +17,7 @@ function logged(): { readonly out: PassThrough; readonly lines: () => string[] }
   };
 }
 
-test('levels are words, and a line for people has the words first and a stack below', () => {
+test('levels are words; a line for people has the sentence first and a stack below', () => {
   const { out, lines } = logged();
   const logger = createLogger({ logLevel: 'debug', serviceName: 's', nodeName: 'n' }, out);
   logger.debug({ ms: 1.25 }, 'request');
@@ -36,7 +36,7 @@ test('levels are words, and a line for people has the words first and a stack be
   assert.match(error ?? '', / error broken code\n {4}TypeError: x is no function\n {4} +at /);
 });
 
-test('a start that failed says what is wrong, then each way out, a line each', () => {
+test('a failed start says what is wrong, then each way out on its own line', () => {
   const said = failedStart('Cannot listen on 127.0.0.1:3000: another process listens there. Set PORT to what is free.');
   assert.equal(said.trim().split('\n'), [
     'Holdfast did not start.',

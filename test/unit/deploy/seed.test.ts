@@ -1,4 +1,4 @@
-/** The products of a first start: ready means that they are there, whatever keepers answer meanwhile. */
+/** The demo products of a first start: a ready node has them, whatever its owner answers meanwhile. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { StockReply, StockRequest } from '../../../actors/ports/owners.js';
@@ -26,7 +26,7 @@ function shop(interfere?: (request: StockRequest) => Promise<StockReply | undefi
 
 const onHand = (owners: FakeOwners) => [...owners.productStates.values()].map((state) => state.onHand);
 
-test('what has no answer is asked again until it is there; until then it is not ready, and says how much is missing', async () => {
+test('a write without an answer is repeated; until it succeeds the node is not ready, and counts the missing ones', async () => {
   let asked = 0;
   const { owners, logged, seed } = shop(async ({ product }) => {
     const isMute = product === 'PROD-003' || product === 'PROD-005';
@@ -63,7 +63,7 @@ test('a start that was killed half-way is completed by the next, and nothing is 
   assert.equal(onHand(owners), [100, 75, 50, 200, 150]);
 });
 
-test('a product that is refused is said, and does not keep the node from serving', async () => {
+test('a refused product is reported, and the node serves without it', async () => {
   const { owners, logged, seed } = shop();
   owners.stockUp('PROD-002', 1, 'EUR');
   owners.interfereStock = async ({ product }) =>

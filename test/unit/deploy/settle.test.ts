@@ -1,4 +1,4 @@
-/** What a system is, is settled once: who contradicts it is refused, with ways out that destroy nothing. */
+/** The settlement of a system: a contradiction is refused, with ways out that destroy nothing. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,7 @@ const refusal = (started: Promise<Settlement>): Promise<string> =>
     (error: Error) => error.message,
   );
 
-test('the broker of one system beside an empty database: refused, and its journal is to be left alone', async () => {
+test('the broker of one system with an empty database: refused, and its journal is left alone', async () => {
   const broker = memoryLog();
   await start(database(), broker, 'A');
   const said = await refusal(start(database(), broker, 'B'));
@@ -48,7 +48,7 @@ test('the broker of one system beside an empty database: refused, and its journa
   assert.match(said, /restore it from a backup.*journal may be the only copy.*nothing of it is touched/);
 });
 
-test('an empty broker beside the database of a system: refused; two systems: refused; the same two: they are one', async () => {
+test('an empty broker with a known database: refused; two systems: refused; the same two: accepted', async () => {
   const [one, other] = [database(), database()];
   const broker = memoryLog();
   await start(one, broker, 'A');
@@ -58,7 +58,7 @@ test('an empty broker beside the database of a system: refused; two systems: ref
   assert.is((await start(one, broker, 'E', true)).id, 'A');
 });
 
-test('nothing that is said anywhere tells a person to destroy a stream or a journal', () => {
+test('no message tells a person to destroy a stream or a journal', () => {
   const destroy =
     /\b(clear|delete|purge|remove|wipe|empty|drop)\b[^.;:"'`]{0,60}\b(streams?|journals?|JOURNAL|EVENTS|broker)\b/i;
   const texts = ['deploy', 'bus', 'storage', 'http'].flatMap((room) =>
@@ -68,7 +68,7 @@ test('nothing that is said anywhere tells a person to destroy a stream or a jour
   );
   assert.ok(texts.length > 100);
   for (const name of [...texts, 'README.md', 'API.md']) {
-    // What the program does itself stands in code and comments; what it says stands between quotes.
+    // The program's own statements are in code and comments; its messages are between quotes.
     const text = readFileSync(join(CHECKOUT, name), 'utf8');
     const said = name.endsWith('.md') ? [text] : (text.match(/'[^'\n]*'|`[^`]*`/g) ?? []);
     for (const line of said) if (!/^['`]delete from/.test(line)) assert.not.match(line, destroy, `${name}: ${line}`);

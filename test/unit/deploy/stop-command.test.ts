@@ -1,4 +1,4 @@
-/** `holdfast stop` waits as long as the node itself may take, the delay of its stop included. */
+/** `holdfast stop` waits as long as the node itself may take, including STOP_DELAY_MS. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { patientMs } from '../../deadlines.js';
 
 const test = suite<{ dataDir: string; node: ChildProcess }>('holdfast stop');
 
-/** It ends so long after it is asked to. */
+/** The node exits this long after SIGTERM. */
 const LINGERS_MS = 1_000;
 const DATA_DIR_MODULE = new URL('../../../deploy/servers/data-dir.js', import.meta.url).href;
 const NODE = `
@@ -34,12 +34,12 @@ test.after.each(async ({ dataDir, node }) => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-test('one that takes longer is named, and left to whoever asked', async ({ dataDir, node }) => {
+test('a node that takes longer is named and left running', async ({ dataDir, node }) => {
   assert.is(await stop({ dataDir, stopDelayMs: LINGERS_MS / 10 }, 10), 1);
   assert.is(node.exitCode, null);
 });
 
-test('the delay is added to the time that a stop takes', async ({ dataDir }) => {
+test('STOP_DELAY_MS is added to the time that a stop takes', async ({ dataDir }) => {
   assert.is(await stop({ dataDir, stopDelayMs: patientMs(5 * LINGERS_MS) }, 10), 0);
 });
 

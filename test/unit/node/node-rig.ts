@@ -22,7 +22,11 @@ type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
 
 /** An act; one that is not named gets a name of its own. */
-type Wish = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> & { readonly act?: Act } : never) : never;
+type UnnamedAct = OrderAct extends infer A
+  ? A extends OrderAct
+    ? Omit<A, 'act'> & { readonly act?: Act }
+    : never
+  : never;
 
 export const ownedWorld = (partitions = 16): World => {
   const world = new World(partitions);
@@ -78,7 +82,7 @@ export class Rig {
     return request;
   }
 
-  act(id: string, command: Wish, over: Partial<ActRequest> = {}): number {
+  act(id: string, command: UnnamedAct, over: Partial<ActRequest> = {}): number {
     const request = ++this.request;
     const act = { ref: writeId(`act-${request}`), fingerprint: 'f' };
     this.node.act(request, {

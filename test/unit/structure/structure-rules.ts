@@ -1,8 +1,8 @@
-/** The rules of the house (ARCHITECTURE.md), as functions of source text: each names what breaks it. */
+/** The rules of the repository (ARCHITECTURE.md) as functions of source text: each returns the violations. */
 import { posix } from 'node:path';
 
 export interface Source {
-  /** From the root of the repository, with slashes. */
+  /** The path from the root of the repository, with slashes. */
   readonly path: string;
   readonly text: string;
 }
@@ -19,13 +19,13 @@ export const MANY_LINES = 200;
 
 // ---------------------------------------------------------------- reading
 
-/** Only code: without comments and texts in quotes; templates as asked. */
+/** The code alone, without comments and strings; templates on request. */
 function codeOf(text: string, { templates }: { readonly templates: 'kept' | 'dropped' }): string {
   const pieces = /`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
   return text.replace(pieces, (piece) => (piece.startsWith('`') && templates === 'kept' ? piece : ' '));
 }
 
-/** What a file imports; a package that is only resolved, for its files, counts as well. */
+/** The imports of a file, including packages that are only resolved for their files. */
 const importsOf = ({ text }: Source): string[] =>
   [...text.matchAll(/\bfrom '([^']+)'|\bimport(?:\(\s*|\s+)'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
     (found) => found[1] ?? found[2] ?? found[3] ?? '',
@@ -42,7 +42,7 @@ const packageOf = (imported: string) =>
     .join('/');
 const outside = (source: Source) => importsOf(source).filter((i) => !isInside(i) && !isBuiltIn(i));
 
-// ---------------------------------------------------------------- who may import whom
+// ---------------------------------------------------------------- imports
 
 export function importFaults(sources: readonly Source[]): string[] {
   return sources.flatMap((source) => {
@@ -56,7 +56,7 @@ export function importFaults(sources: readonly Source[]): string[] {
   });
 }
 
-/** Drivers of other systems, each in one file; what is listed together belongs to one. */
+/** Drivers of other systems, each used in one file; drivers listed together belong to one system. */
 const DRIVERS = [
   /^@nats-io\//,
   /^postgres$/,
@@ -67,7 +67,7 @@ const DRIVERS = [
   /^(kafkajs|@platformatic\/kafka)$/,
 ];
 
-/** A library stays in one room, beside deploy/, which may enter all of them; a driver in one file. */
+/** A library is used in one room, and in deploy/, which may import all; a driver in one file. */
 export function libraryFaults(sources: readonly Source[]): string[] {
   const users = new Map<string, Set<string>>();
   for (const source of sources) {
@@ -84,7 +84,7 @@ export function libraryFaults(sources: readonly Source[]): string[] {
   return [...inTwoRooms, ...inTwoFiles];
 }
 
-/** Every dependency in use, none undeclared. */
+/** Every dependency is in use, and none is undeclared. */
 export function dependencyFaults(pkg: Package, product: readonly Source[], tests: readonly Source[]): string[] {
   const used = (sources: readonly Source[]) => new Set(sources.flatMap(outside).map(packageOf));
   const [byProduct, byTests, scripts] = [used(product), used(tests), Object.values(pkg.scripts).join(' ')];
@@ -107,12 +107,12 @@ export function dependencyFaults(pkg: Package, product: readonly Source[], tests
   ];
 }
 
-// ---------------------------------------------------------------- what may stand in a file
+// ---------------------------------------------------------------- content of a file
 
 const IMPURE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|performance|process|Buffer|console|globalThis|fetch|require)\b|\b(?:async|await)\b|\bnew Promise\b|\bPromise\./g;
 
-/** actors/ is pure: no clock, no chance, no waiting, no Node. */
+/** actors/ is pure: no clock, no random, no await, no Node. */
 export const purityFaults = (sources: readonly Source[]): string[] =>
   sources
     .filter(({ path }) => roomOf(path) === 'actors')
@@ -120,7 +120,7 @@ export const purityFaults = (sources: readonly Source[]): string[] =>
       [...codeOf(text, { templates: 'kept' }).matchAll(IMPURE)].map((f) => `${path}: ${f[0]}`),
     );
 
-/** Types are told, never waved through. */
+/** No `any`, and no comment that silences a checker. */
 export const typeFaults = (sources: readonly Source[]): string[] =>
   sources.flatMap(({ path, text }) => [
     ...[...codeOf(text, { templates: 'dropped' }).matchAll(/(?<![.\w])any\b(?!\()/g)].map((f) => `${path}: ${f[0]}`),
@@ -129,7 +129,7 @@ export const typeFaults = (sources: readonly Source[]): string[] =>
     ),
   ]);
 
-/** The ports are types alone: nothing of them runs. */
+/** Ports are types alone: they have no code to run. */
 export const portFaults = ({ path, text }: Source): string[] =>
   codeOf(text, { templates: 'dropped' })
     .split('\n')
@@ -140,7 +140,7 @@ const EXPORTED = /^export (?:async |abstract )*(?:const|let|function\*?|class|in
 const NAMES_FROM = /\b(?:import|export)(?: type)? \{([^}]*)\} from '(\.[^']+)\.js'/g;
 const WHOLE_FROM = /\bimport\('(\.[^']+)\.js'\)|\bimport \* as \w+ from '(\.[^']+)\.js'/g;
 
-/** What is exported is imported by some other file. */
+/** Every export is imported by some other file. */
 export function exportFaults(sources: readonly Source[]): string[] {
   const imported = new Set<string>();
   for (const { path, text } of sources) {
@@ -164,7 +164,7 @@ export function exportFaults(sources: readonly Source[]): string[] {
 
 // ---------------------------------------------------------------- laws
 
-/** A law in the header of the file that keeps it: its letter and number. */
+/** A law in the header of its file: a letter and a number. */
 const LAW = /^ \* {2}([A-Z]\d{1,2})\. /gm;
 const COMMENT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
 /** As `order.O4` or, wrongly, as `O4` alone. Other words with a digit, such as UTF8 or V8, are no citations of a law that exists. */

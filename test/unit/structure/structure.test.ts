@@ -1,4 +1,4 @@
-/** The house as it stands, read from its source: who may import whom, what is pure, what is in use. */
+/** The rules of the repository, checked on its source: imports, purity, dependencies, exports, laws, names. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -22,7 +22,7 @@ import {
 
 const test = suite('structure');
 
-/** What stands beside the ports and does run: values that the rooms share. */
+/** Files beside the ports that do run: values that the rooms share. */
 const RUN = ['gremlin-setting', 'settlement', 'snapshot-rows'].map((name) => `actors/ports/${name}.ts`);
 
 const filesIn = (folder: string): string[] =>
@@ -35,12 +35,12 @@ const sourcesIn = (folder: string): Source[] =>
     .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 
 const product = ROOMS.flatMap(sourcesIn);
-/** But for these two, whose text is full of planted imports. */
+/** Except these two, whose text is full of planted imports. */
 const tests = sourcesIn('test').filter(({ path }) => !path.startsWith('test/unit/structure/'));
 const pkg: Package = JSON.parse(readFileSync('package.json', 'utf8'));
 const none = (faults: readonly string[]) => assert.equal(faults, []);
 
-// ---------------------------------------------------------------- as it stands
+// ---------------------------------------------------------------- the source
 
 test('the rooms are those of the plan, and there is no other', () => {
   const folders = readdirSync('.', { withFileTypes: true })
@@ -51,22 +51,22 @@ test('the rooms are those of the plan, and there is no other', () => {
   assert.ok(product.length > 50 && tests.length > 20, 'the sources were found');
 });
 
-test('actors/ points at nothing; bus/, storage/ and http/ at actors/ alone; deploy/ enters every room', () => {
+test('actors/ imports nothing; bus/, storage/ and http/ import actors/ alone; deploy/ may import every room', () => {
   none(importFaults([...product, ...tests]));
 });
 
-test('actors/ is pure: no clock, no chance, no waiting, no Node', () => none(purityFaults(product)));
+test('actors/ is pure: no clock, no random, no await, no Node', () => none(purityFaults(product)));
 test('the ports are types alone', () =>
   none(product.filter((s) => s.path.startsWith('actors/ports/') && !RUN.includes(s.path)).flatMap(portFaults)));
-test('an outside library stays in one room, a driver in one file', () => none(libraryFaults(product)));
+test('a library is used in one room, a driver in one file', () => none(libraryFaults(product)));
 test('every dependency is in use, and none is undeclared', () => none(dependencyFaults(pkg, product, tests)));
-test('what is exported is imported somewhere', () => {
-  // The program inside this one's text is compiled by itself.
+test('every export is imported somewhere', () => {
+  // The program inside that file's text is compiled by itself.
   none(exportFaults([...product, ...tests].filter(({ path }) => path !== 'test/contract/generated-client.test.ts')));
 });
 test('a law is cited with the name of its file, and exists there', () => none(lawFaults([...product, ...tests])));
-test('no type is waved through', () => none(typeFaults(product)));
-test('every file says by its name what it is', () => none(nameFaults([...ROOMS, 'test'].flatMap(filesIn))));
+test('no type check is silenced', () => none(typeFaults(product)));
+test('every file has a name that says its purpose', () => none(nameFaults([...ROOMS, 'test'].flatMap(filesIn))));
 
 test('no product file is longer than 500 lines', () => {
   none(sizeFaults(product));
@@ -75,7 +75,7 @@ test('no product file is longer than 500 lines', () => {
   for (const source of long) console.log(`  ${String(linesOf(source)).padStart(5)}  ${source.path}`);
 });
 
-// ---------------------------------------------------------------- the rules catch what they are for
+// ---------------------------------------------------------------- planted violations
 
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 const catches = (faults: readonly string[], what: string) => assert.match(faults.join('\n') || 'nothing', what);
