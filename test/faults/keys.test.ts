@@ -75,7 +75,8 @@ function scenarios(system: RealSystem): void {
     assert.is(await status('/metrics', key), 403);
     assert.is((await keys('revoke', idOf(key))).code, 0);
     const since = performance.now();
-    while ((await status('/api/orders', key)) !== 401) assert.ok(performance.now() - since < REVOKED_WITHIN_MS + 1_000);
+    while ((await status('/api/orders', key)) !== 401)
+      assert.ok(performance.now() - since < patientMs(REVOKED_WITHIN_MS + 1_000));
     assert.is(await status('/api/orders', key, order), 401);
   });
 

@@ -21,7 +21,10 @@ import { postgresPaymentLedger } from '../../../storage/postgres/postgres-paymen
 import { postgresSettlements } from '../../../storage/postgres/postgres-settlement.js';
 import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
 import { verify } from '../../../storage/verify/verify.js';
+import { until } from '../../deadlines.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
+
+const FLUSHED_MS = 20_000;
 
 /** The connection: for rows by name, for lists, or the transaction of a `verify`. */
 export type On = 'rows' | 'lists' | 'verify';
@@ -88,7 +91,8 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   async function aNodeAndItsSuccessor(): Promise<void> {
     const first = await started();
     await refused(first);
-    while (first.node.flushedTo.n < first.node.appendedTo.n) await new Promise((resolve) => setTimeout(resolve, 10));
+    const isFlushed = () => first.node.flushedTo.n === first.node.appendedTo.n;
+    if (!(await until(isFlushed, FLUSHED_MS))) throw new Error('the node did not flush its orders');
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
     await ordered(first);
     // At once, so that `verify` also sees records that are not flushed yet.

@@ -14,7 +14,7 @@ import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-p
 import { systemClock } from '../../../bus/system-clock.js';
 import { memoryCache } from '../../../storage/memory/memory-cache.js';
 import { memorySnapshots } from '../../../storage/memory/memory-snapshots.js';
-import { patientMs } from '../../deadlines.js';
+import { patientMs, until } from '../../deadlines.js';
 
 const PARTITIONS = 4;
 const test = suite('a life');
@@ -128,18 +128,16 @@ test('given up as broken: it ends at once with the cause, and releases nothing',
 test('attempts that fail before their claim leave one row, and earlier leftovers are deleted', async () => {
   const { live, snapshots } = system();
   const opened = new Set<string>();
+  let attempts = 0;
   const dead = live({
     async openJournal(journal, node) {
       await snapshots.openJournal(journal, node);
       opened.add(journal);
+      attempts++;
       throw new Error('no answer');
     },
   });
-  const tried = async (): Promise<void> => {
-    while (opened.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  };
-  await within(tried());
+  assert.ok(await until(() => attempts >= 2, 3_000, 5), 'a failed attempt is repeated');
   await within(dead.stop(2_000));
   assert.is(opened.size, 1);
   assert.is((await snapshots.journals()).length, 1);

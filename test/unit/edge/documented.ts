@@ -1,6 +1,6 @@
 /**
- * Holds a reply against the table of operations: its status must be documented there, its body must be
- * what the schema of that status says, without a member that the schema does not know.
+ * Checks a reply against the table of operations: the status must be documented, and the body must match the
+ * schema of that status, without undocumented members.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
@@ -14,7 +14,7 @@ export interface Seen {
   readonly text: string;
 }
 
-/** @returns what is not as documented. */
+/** @returns the differences from the documentation. */
 export function replyFault(operation: Operation, { status, contentType, text }: Seen): string | undefined {
   const codes = codesOf(operation).filter((code) => ERRORS[code].status === status);
   const success = operation.success[status];
@@ -32,7 +32,7 @@ export function replyFault(operation: Operation, { status, contentType, text }: 
       : schemaFault(success.schema, value);
 }
 
-/** The schema knows every code there is; this operation may answer these. */
+/** The schema knows every code; this operation may answer these only. */
 function errorFault(schema: z.ZodType, codes: readonly ErrorCode[], value: unknown): string | undefined {
   const { code } = Object(value) as { readonly code?: ErrorCode };
   return code !== undefined && !codes.includes(code) ? `${code} is not documented` : schemaFault(schema, value);

@@ -1,4 +1,4 @@
-/** Nobody is there to be asked: every kind of request says so in the node's own sentence, and the log says why it was 503. */
+/** No owner is reachable: every kind of request gets a 503 with the reason of the node, and the log has the cause. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Unavailable } from '../../../actors/unavailable.js';
@@ -26,7 +26,7 @@ const requests: Readonly<Record<string, (f: Fixture) => Promise<Shown>>> = {
 const test = suite('absence');
 
 for (const [what, ask] of Object.entries(requests)) {
-  test(`${what}: 503 says who serves instead, and the line in the log has the cause`, async () => {
+  test(`${what}: 503 names the owner, and the log line has the cause`, async () => {
     const f = await startFixture();
     try {
       const nobody = () => Promise.reject(new Unavailable(WAITS, true));
@@ -44,7 +44,7 @@ for (const [what, ask] of Object.entries(requests)) {
   });
 }
 
-test('where somebody was asked, the client is told no more than before, and the log has the cause', async () => {
+test('where an owner was asked, the client gets no more details than before, and the log has the cause', async () => {
   const f = await startFixture();
   try {
     f.owners.interfere = async () => ({ kind: 'unavailable', why: 'the journal is full' });

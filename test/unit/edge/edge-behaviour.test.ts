@@ -1,4 +1,4 @@
-/** What HTTP itself promises: methods, types, versions, compression, other origins, safe headers, the reference page. */
+/** HTTP itself: methods, types, versions, compression, other origins, security headers, the reference page. */
 
 import { request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
@@ -24,7 +24,7 @@ test.after.each(({ f }) => f.stop());
 
 const good = { user_id: 'u', product_id: 'p1', quantity: 1 };
 
-test('what is said on every reply', async ({ f }) => {
+test('every reply has the common headers', async ({ f }) => {
   for (const path of ['/api/orders', '/api/nope', '/livez', '/docs']) {
     const { headers } = await f.get(path);
     assert.is(headers.get('x-content-type-options'), 'nosniff', path);
@@ -35,14 +35,14 @@ test('what is said on every reply', async ({ f }) => {
   }
 });
 
-test('a stop that is announced: not ready, and everything else is served as before', async ({ f }) => {
+test('an announced stop: not ready, and everything else is served as before', async ({ f }) => {
   f.edge.announceStop();
   for (const [base, path] of [
     [f.base, '/readyz'],
     [f.base, '/ready'],
     [f.inventoryBase, '/readyz'],
   ] as const) {
-    const wire = new Wire(Number(new URL(base).port)); // A new connection each.
+    const wire = new Wire(Number(new URL(base).port)); // A new connection for each.
     const get = (what: string) => wire.send(Buffer.from(`GET ${what} HTTP/1.1\r\nHost: x\r\n\r\n`));
     const reply = await get(path);
     assert.ok('status' in reply);
@@ -68,7 +68,7 @@ test('HEAD is GET without a body, on every GET', async ({ f }) => {
   assert.is((await fetch(`${f.base}/api/inventory/check`, { method: 'HEAD' })).status, 404, 'a product of that name');
 });
 
-test('a reply that is one text has the headers that node would write', async ({ f }) => {
+test('a reply with one text has the headers that Node would write', async ({ f }) => {
   const headers = (method: string, path: string) =>
     new Promise<string[]>((resolve, reject) => {
       const asked = request(f.base + path, { method, headers: { 'x-request-id': 'r', origin: 'https://x' } }, (res) => {
@@ -86,7 +86,7 @@ test('a reply that is one text has the headers that node would write', async ({ 
   }
 });
 
-test('only JSON is read as JSON', async ({ f }) => {
+test('only JSON types are read as JSON', async ({ f }) => {
   const status = async (type: string | undefined) => {
     const body = Buffer.from(JSON.stringify(good));
     const headers = type === undefined ? {} : { 'content-type': type };
@@ -106,7 +106,7 @@ test('only JSON is read as JSON', async ({ f }) => {
   }
 });
 
-test('problem details point to where the reference explains them', async ({ f }) => {
+test('problem details link to their explanation in the reference', async ({ f }) => {
   const accept = 'application/problem+json';
   const page = (await f.get('/docs')).text;
   for (const [code, kind] of Object.entries(ERRORS)) assert.match(page, `id="error-${code}"`, kind.title);
@@ -125,7 +125,7 @@ test('problem details point to where the reference explains them', async ({ f })
   });
 });
 
-test('the health of a node that is down is no problem document', async ({ f }) => {
+test('the health of a node that is down is not a problem document', async ({ f }) => {
   const report = { status: 'down', version: '1', journal: { kind: 'x', guarantee: 'y' }, dependencies: {} } as const;
   const down = await startFixture({ health: async () => report });
   const reply = await down.get('/health', { accept: 'application/problem+json' });
@@ -135,7 +135,7 @@ test('the health of a node that is down is no problem document', async ({ f }) =
   assert.is((await f.get('/health')).status, 200);
 });
 
-test('large replies are compressed for who takes it, small ones for nobody', async ({ f }) => {
+test('large replies are compressed for clients that accept it, small ones never', async ({ f }) => {
   const plain = await raw(f, '/api/inventory?page_size=100', {});
   assert.is(plain.headers['content-encoding'], undefined);
   assert.match(String(plain.headers.vary), 'Accept-Encoding');
@@ -153,7 +153,7 @@ test('large replies are compressed for who takes it, small ones for nobody', asy
   assert.is((await raw(f, '/livez', { 'accept-encoding': 'gzip' })).headers['content-encoding'], undefined);
 });
 
-test('document and page are compressed once, and each form has an etag of its bytes', async ({ f }) => {
+test('document and page are compressed once, and each encoding has its own etag', async ({ f }) => {
   const reference = new Reference(operations, 'test');
   const { host } = new URL(f.base);
   const request = { req: { headers: { host } } } as ApiRequest;
@@ -185,7 +185,7 @@ test('document and page are compressed once, and each form has an etag of its by
   }
 });
 
-test('who has a version already hears 304', async ({ f }) => {
+test('a client that has the current version gets 304', async ({ f }) => {
   const first = await f.get('/openapi.json');
   const etag = String(first.headers.get('etag'));
   for (const known of [etag, `"other", ${etag}`, '*', `W/${etag}`]) {
@@ -197,7 +197,7 @@ test('who has a version already hears 304', async ({ f }) => {
   assert.is((await f.get('/openapi.json', { 'if-none-match': '"other"' })).status, 200);
 });
 
-test('an answer with an etag is a version, with 200 alone', async () => {
+test('an answer has an etag of its version only with 200', async () => {
   const shown = (answer: Answer, headers: Record<string, string>) => {
     const wrote: { status?: number; raw?: readonly string[]; body?: unknown } = {};
     const res = {
@@ -223,7 +223,7 @@ test('an answer with an etag is a version, with 200 alone', async () => {
   assert.ok(pays(takes, { ...large, etag: 'W/"7"' }));
 });
 
-test('an order has the same bytes and the same etag whoever changed it, however large it is', async ({ f }) => {
+test('an order has the same bytes and the same etag after any change, at any size', async ({ f }) => {
   const notes = 'n'.repeat(1_500);
   const id = (await f.post('/api/orders', { ...good, notes })).at('data.id');
   const gzip = { 'accept-encoding': 'gzip' };
@@ -232,7 +232,7 @@ test('an order has the same bytes and the same etag whoever changed it, however 
   assert.is(changed.headers.get('etag'), (await f.get(`/api/orders/${id}`, gzip)).headers.get('etag'));
 });
 
-test('pages of other origins: those that are named, and nobody else', async ({ f }) => {
+test('CORS: the named origins and no others', async ({ f }) => {
   const preflight = (origin: string) =>
     fetch(`${f.base}/api/orders`, {
       method: 'OPTIONS',
@@ -268,7 +268,7 @@ test('pages of other origins: those that are named, and nobody else', async ({ f
   assert.is((await f.get('/livez', { origin: 'null' })).headers.get('access-control-allow-origin'), null);
 });
 
-test('CORS for all, and for none', async ({ f }) => {
+test('CORS for all origins, and for none', async ({ f }) => {
   const all = await startFixture({ corsOrigins: ['*'] });
   assert.is(
     (await all.get('/livez', { origin: 'https://any.example' })).headers.get('access-control-allow-origin'),
@@ -283,7 +283,7 @@ test('CORS for all, and for none', async ({ f }) => {
   assert.is((await f.get('/livez')).status, 200);
 });
 
-test('the page loads nothing, runs nothing, and leads somewhere with every link', async ({ f }) => {
+test('the page loads nothing, runs nothing, and has no dead link', async ({ f }) => {
   const { text, headers } = await f.get('/docs');
   assert.match(String(headers.get('content-type')), /^text\/html/);
   const policy = String(headers.get('content-security-policy'));
@@ -301,7 +301,7 @@ test('the page loads nothing, runs nothing, and leads somewhere with every link'
   }
 });
 
-test('the page shows requests to where it was read', async ({ f }) => {
+test('the page shows requests with its own address', async ({ f }) => {
   const shown = async (headers: Record<string, string>, base = f.base) => {
     const page = (await raw(f, '/docs', headers, base)).body.toString();
     const origins = [...page.matchAll(/https?:\/\/[^/\s'<]+(?=\/api)/g)].map(([origin]) => origin);
@@ -324,7 +324,7 @@ test('the page shows requests to where it was read', async ({ f }) => {
   );
 });
 
-test('each port documents what it serves', async ({ f }) => {
+test('each port documents the operations it serves', async ({ f }) => {
   const document = async (base: string) => (await (await fetch(`${base}/openapi.json`)).json()) as { paths: object };
   const [main, second] = [
     Object.keys((await document(f.base)).paths),
@@ -334,7 +334,7 @@ test('each port documents what it serves', async ({ f }) => {
   assert.ok(second.includes('/api/inventory') && !second.includes('/api/orders'));
 });
 
-test('the first port leads a browser to the reference, and tells others where it is', async ({ f }) => {
+test('the first port redirects a browser to the reference, and tells other clients its address', async ({ f }) => {
   const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
   const browser = await fetch(`${f.base}/`, { headers: { accept }, redirect: 'manual' });
   assert.equal(
@@ -349,9 +349,7 @@ test('the first port leads a browser to the reference, and tells others where it
   assert.is((await fetch(`${f.inventoryBase}/`, { headers: { accept }, redirect: 'manual' })).status, 404);
 });
 
-test('whoever wants another protocol, with a body that nobody reads, is not left waiting on its connection', async ({
-  f,
-}) => {
+test('an upgrade with a body that nobody reads does not block its connection', async ({ f }) => {
   const wire = new Wire(f.edge.ports.main);
   const unread = 'x'.repeat(1_100_000);
   const upgrade = 'Host: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n';
@@ -372,7 +370,7 @@ interface Raw {
   readonly body: Buffer;
 }
 
-/** As it came: fetch would take it apart. */
+/** The raw reply: fetch would decode it. */
 const raw = (f: Fixture, path: string, headers: Record<string, string>, base = f.base): Promise<Raw> =>
   new Promise((resolve, reject) => {
     request(base + path, { headers }, (res) => {

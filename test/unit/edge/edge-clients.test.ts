@@ -1,4 +1,4 @@
-/** Many clients at once, and those who keep a connection by being slow: they are cut off, the others are served. */
+/** Many clients at once, and slow clients that occupy a connection: they are cut off, the others are served. */
 
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
@@ -11,7 +11,7 @@ import { type Fixture, startFixture } from './edge-fixture.js';
 const CLIENTS = 1_000;
 const IMPATIENT = { headersMs: 1_000, requestMs: 2_000 };
 const SILENCE = { silenceMs: 2_000 };
-/** Patience, the look that comes every second, and a machine that is busy with others. */
+/** The patience, the check that runs every second, and the time of a busy machine. */
 const CUT_OFF_MS = patientMs(30_000);
 
 const test = suite<{ f: Fixture; open: Socket[] }>('the edge: many and slow clients');
@@ -51,7 +51,7 @@ test(`${CLIENTS} connections at once, each gets every answer`, async (context) =
   assert.is(clients.filter((one) => one.isOpen()).length, CLIENTS, 'all are kept');
 });
 
-test('slow headers and slow bodies hear 408 and are cut off, others are served', async (context) => {
+test('slow headers and slow bodies get 408 and are cut off, others are served', async (context) => {
   const f = await edge(IMPATIENT);
   context.f = f;
   const { open } = context;
@@ -63,7 +63,7 @@ test('slow headers and slow bodies hear 408 and are cut off, others are served',
   const cut = await Promise.all(
     Array.from({ length: 90 }, async (_, i) => {
       const one = await client(f, open);
-      // A byte now and then is no reason to wait longer.
+      // Single bytes do not extend the deadline.
       const drip = setInterval(() => one.write(i % 3 === 2 ? '' : 'x'), 300);
       const healthy = f.post('/api/orders', order);
       const reply = await one.ask(slow[i % 3] ?? '').finally(() => clearInterval(drip));
@@ -80,7 +80,7 @@ test('slow headers and slow bodies hear 408 and are cut off, others are served',
   assert.is(f.owners.placed, 90, 'the healthy ones');
 });
 
-test('whoever takes nothing of its replies is cut off, others are served', async (context) => {
+test('a client that reads none of its replies is cut off, others are served', async (context) => {
   const f = await edge(SILENCE);
   context.f = f;
   const { open } = context;
@@ -89,7 +89,7 @@ test('whoever takes nothing of its replies is cut off, others are served', async
   let cut = 0;
   const ends = deaf.map((one) => one.closed().then(() => cut++));
   while (cut < deaf.length) {
-    for (const one of deaf) one.write('G'); // What it writes to a connection that is no more breaks.
+    for (const one of deaf) one.write('G'); // A write to a closed connection shows that it is closed.
     assert.is((await f.post('/api/orders', order)).status, 201);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -97,10 +97,10 @@ test('whoever takes nothing of its replies is cut off, others are served', async
 });
 
 interface Client {
-  /** @returns one whole reply, or what came before the end. */
+  /** @returns one whole reply, or the bytes before the end. */
   ask(bytes: string): Promise<string>;
   write(bytes: string): void;
-  /** Sends and never reads. */
+  /** Sends requests and never reads. */
   deafen(bytes: string): void;
   isOpen(): boolean;
   closed(): Promise<void>;

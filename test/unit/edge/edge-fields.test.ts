@@ -1,4 +1,4 @@
-/** Header fields as RFC 9110 and RFC 9112 have them: types with parameters, hosts, wishes with weights, conditions. */
+/** Header fields as in RFC 9110 and RFC 9112: types with parameters, hosts, weights, conditions. */
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -16,7 +16,7 @@ test.after.each(({ f }) => f.stop());
 
 const good = { user_id: 'u', product_id: 'p1', quantity: 1 };
 
-/** The lines of a head as they are, each without its end. */
+/** The lines of a raw head, without their line ends. */
 async function ask(f: Fixture, lines: readonly string[], body = ''): Promise<WireReply> {
   const wire = new Wire(f.edge.ports.main);
   const head = [...lines, `Content-Length: ${Buffer.byteLength(body)}`, '', ''].join('\r\n');
@@ -58,7 +58,7 @@ test('a Content-Type is read with its parameters, quoted or not, in any case', a
   assert.is((await f.post('/api/inventory/import', csv, { 'content-type': 'text/csv;charset="latin1"' })).status, 415);
 });
 
-test('one Host, and one that is a name or an address', async ({ f }) => {
+test('exactly one Host, which is a name or an address', async ({ f }) => {
   for (const host of ['x', 'shop.example:3000', '[::1]:3000', '127.0.0.1', '']) {
     assert.is((await ask(f, ['GET /livez HTTP/1.1', `Host: ${host}`])).status, 200, host);
   }
@@ -82,7 +82,7 @@ test('one Host, and one that is a name or an address', async ({ f }) => {
   assert.is(f.owners.placed, 0);
 });
 
-test('two Hosts and a transfer coding that nobody knows: answered all the same', async ({ f }) => {
+test('two Hosts, or an unknown transfer coding, get an answer all the same', async ({ f }) => {
   const wire = new Wire(f.edge.ports.main);
   const head = 'GET /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\nHost: b\r\n\r\n';
   const reply = await wire.send(Buffer.from(head));
@@ -91,7 +91,7 @@ test('two Hosts and a transfer coding that nobody knows: answered all the same',
   assert.equal([reply.status, reply.headers.get('connection')], [400, 'close']);
 });
 
-test('what may stand there once is not given twice', async ({ f }) => {
+test('a single-valued field is not given twice', async ({ f }) => {
   for (const [field, other] of [
     ['Content-Type', 'content-type'],
     ['Authorization', 'AUTHORIZATION'],
@@ -112,7 +112,7 @@ test('what may stand there once is not given twice', async ({ f }) => {
   assert.is((await ask(f, lines, JSON.stringify(good))).status, 201);
 });
 
-test('a coding is named in any case', async ({ f }) => {
+test('a coding may be named in any case', async ({ f }) => {
   for (const [coding, status] of [
     ['identity', 201],
     ['Identity', 201],
@@ -122,7 +122,7 @@ test('a coding is named in any case', async ({ f }) => {
   }
 });
 
-test('Prefer: what stands in the quotes of another preference is none', async ({ f }) => {
+test('Prefer: text inside the quotes of another preference does not count', async ({ f }) => {
   for (const [prefer, applied] of [
     ['foo="x, wait=5"', null],
     ['foo="x, respond-async, y"', null],
@@ -147,7 +147,7 @@ test('OPTIONS * is about the server', async ({ f }) => {
   assert.equal([...methods].sort(), ['GET', 'PATCH', 'POST']);
 });
 
-test('an error has the type that is wished for most', async ({ f }) => {
+test('an error has the type with the highest weight', async ({ f }) => {
   const json = 'application/json; charset=utf-8';
   const problem = 'application/problem+json; charset=utf-8';
   for (const [accept, type] of [
@@ -180,7 +180,7 @@ test('an error has the type that is wished for most', async ({ f }) => {
   }
 });
 
-test('a reply is compressed for who wishes for that most', async ({ f }) => {
+test('a reply is compressed for a client that prefers it', async ({ f }) => {
   const path = '/api/inventory?page_size=100';
   for (const [accepted, coding] of [
     ['gzip', 'gzip'],
@@ -200,7 +200,7 @@ test('a reply is compressed for who wishes for that most', async ({ f }) => {
   }
 });
 
-test('If-Match: only what is equal as it stands, strong and to the letter; any of several', async ({ f }) => {
+test('If-Match: strong comparison, to the letter; any of several', async ({ f }) => {
   const failing = [
     'W/"4"',
     '"04"',
@@ -239,9 +239,7 @@ test('If-Match: only what is equal as it stands, strong and to the letter; any o
   }
 });
 
-test('If-None-Match: 304 for who has it, 412 for who would change it; weak or strong, any of several', async ({
-  f,
-}) => {
+test('If-None-Match: 304 for a read, 412 for a change; weak or strong, any of several', async ({ f }) => {
   for (const [tags, isKnown] of [
     ['"4"', true],
     ['W/"4"', true],

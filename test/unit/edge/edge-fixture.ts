@@ -1,5 +1,5 @@
 /**
- * An edge on free ports in front of owners in memory, and a client that shows a reply whole.
+ * An edge on free ports in front of owners in memory, and a client that shows a whole reply.
  */
 import type { Logger } from '../../../actors/ports/runtime.js';
 import { type Edge, type EdgeOptions, startEdge } from '../../../http/edge.js';
@@ -10,7 +10,7 @@ export interface Shown {
   readonly status: number;
   readonly text: string;
   readonly headers: Headers;
-  /** What stands at a path such as `data.order_items.0.quantity`; undefined when nothing does. */
+  /** The value at a path such as `data.order_items.0.quantity`; undefined if it is absent. */
   at(path: string): unknown;
 }
 
@@ -21,7 +21,7 @@ export interface Fixture {
   readonly inventoryBase: string;
   readonly logged: string[];
   get(path: string, headers?: Record<string, string>): Promise<Shown>;
-  /** A text is sent as it is. */
+  /** A text is sent unchanged. */
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Shown>;
   stop(): Promise<void>;
 }

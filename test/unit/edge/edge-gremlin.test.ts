@@ -1,4 +1,4 @@
-/** The gremlin over HTTP: its switch on both ports, what is refused and why, and its bites at requests about stock. */
+/** The gremlin over HTTP: its switch on both ports, refusals with reasons, and faults of stock requests. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Clock } from '../../../actors/ports/runtime.js';
@@ -11,7 +11,7 @@ import { realClock } from './fake-owners.js';
 const test = suite('edge: the gremlin');
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const fixtures: Fixture[] = [];
-/** Waits that the gremlin makes are noted, and over at once. */
+/** Delays of the gremlin are recorded, and end at once. */
 const waited: number[] = [];
 const clock: Clock = {
   ...realClock,
@@ -49,7 +49,7 @@ test.after(async () => {
   for (const fixture of fixtures) await fixture.stop();
 });
 
-test('without a body every third inventory request is 5 s late; health, internal and order requests are never', async () => {
+test('by default every third inventory request is 5 s late; health, internal and order requests never', async () => {
   const f = await start();
   assert.is((await f.get(STATUS)).at('data.enabled'), false);
   const on = await fetch(f.base + ON, { method: 'POST' });
@@ -83,7 +83,7 @@ test('without a body every third inventory request is 5 s late; health, internal
   assert.equal([status.at('data.asked'), status.at('data.hits')], [{ inventory: 12 }, { inventory: { latency: 4 } }]);
   const lastsMs = Date.parse(String(status.at('data.until'))) - Date.parse(String(status.at('data.since')));
   assert.is(lastsMs, 600_000);
-  const form = { 'content-type': 'application/x-www-form-urlencoded' }; // As curl -d '' has it.
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }; // As `curl -d ''` sends it.
   assert.equal((await f.post(ON, '', form)).at('data.rules'), status.at('data.rules'));
   const off = await f.post(OFF, '');
   assert.equal([off.status, off.at('data.enabled'), off.at('message')], [200, false, 'The gremlin is off']);
@@ -91,7 +91,7 @@ test('without a body every third inventory request is 5 s late; health, internal
   assert.is(waited.length, 4);
 });
 
-test('both ports have one switch; one rule or several, as they were said; the seed is told where none was', async () => {
+test('both ports have one switch; rules are shown as given; a drawn seed is shown', async () => {
   const f = await start();
   const rule = { target: 'order', kind: 'error', probability: 0.5, delay_ms: 100, jitter_ms: 5 };
   const one = await f.post(f.inventoryBase + ON, { ...rule, for_s: 2, seed: 7 });
@@ -113,7 +113,7 @@ test('both ports have one switch; one rule or several, as they were said; the se
   assert.is((await f.get(`${f.inventoryBase}${STATUS}`)).at('data.enabled'), false);
 });
 
-test('what is wrong is named', async () => {
+test('a wrong rule is refused by name', async () => {
   const f = await start();
   for (const [body, field] of [
     [{ target: 'moon' }, 'target'],
@@ -143,7 +143,7 @@ test('what is wrong is named', async () => {
   assert.is((await f.get(STATUS)).at('data.enabled'), false);
 });
 
-test('where it is not allowed it is refused with a sentence, and bites nobody', async () => {
+test('where the gremlin is not allowed it is refused with a sentence, and faults nothing', async () => {
   const f = await startFixture();
   fixtures.push(f);
   for (const path of [ON, OFF]) {
@@ -154,7 +154,7 @@ test('where it is not allowed it is refused with a sentence, and bites nobody', 
   assert.equal((await f.get(STATUS)).at('data'), { enabled: false, asked: {}, hits: {} });
 });
 
-test('a request that fails was not handled; one whose answer is lost was, and its key completes it once', async () => {
+test('a failed request was not handled; one without its answer was, and its key completes it once', async () => {
   const f = await start();
   await f.post(ON, { kind: 'error', every: 1 });
   const failed = await stock(f, 'A', 5);
@@ -173,7 +173,7 @@ test('a request that fails was not handled; one whose answer is lost was, and it
   assert.is(await onHand(f, 'A'), 15);
 });
 
-test('a request that comes twice has one effect and one answer', async () => {
+test('a doubled request has one effect and one answer', async () => {
   const f = await start();
   await f.post(ON, { kind: 'duplicate', every: 1 });
   const twice = await stock(f, 'A', 5);

@@ -1,4 +1,4 @@
-/** What comes in wrong is refused by name, nothing is stored, nothing breaks, others are served. */
+/** Wrong input is refused by name; nothing is stored, nothing breaks, and other clients are served. */
 
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
@@ -76,7 +76,7 @@ const bad: readonly (readonly [body: unknown, field: string])[] = [
   [{ ...good, constructor: 1 }, 'constructor'],
 ];
 
-test('bad bodies are 400 with the field, and nothing is asked of an owner', async ({ f }) => {
+test('bad bodies are 400 with the field, and no owner is asked', async ({ f }) => {
   for (const [body, field] of bad) {
     const reply = await f.post('/api/orders', body);
     const shown = `${(typeof body === 'string' ? body : JSON.stringify(body)).slice(0, 100)} -> ${reply.text.slice(0, 300)}`;
@@ -89,7 +89,7 @@ test('bad bodies are 400 with the field, and nothing is asked of an owner', asyn
   assert.is((await f.post('/api/orders', good)).status, 201);
 });
 
-test('what is just allowed is served', async ({ f }) => {
+test('values at the limits are accepted', async ({ f }) => {
   for (const body of [
     { ...good, user_id: '😀'.repeat(255) },
     { ...good, user_id: 'Zoë O’Neil; DROP TABLE orders' },
@@ -106,7 +106,7 @@ test('what is just allowed is served', async ({ f }) => {
   assert.is((await f.post('/api/orders', good, { 'content-type': 'application/json; charset=utf-8' })).status, 201);
 });
 
-test('bodies that are no JSON, keys that are no keys', async ({ f }) => {
+test('bodies that are not JSON, and invalid idempotency keys', async ({ f }) => {
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/json; charset=utf-16', 'x']) {
     assert.is((await f.post('/api/orders', good, { 'content-type': type })).status, 415, type);
   }
@@ -144,12 +144,12 @@ test('addresses: broken escapes 400, unknown routes 404, other methods 405', asy
   assert.is((await ask('GET', '/api/orders/x/status')).status, 405);
 });
 
-test('a body that is too large is refused early, announced or not', async ({ f }) => {
+test('an oversized body is refused early, announced or not', async ({ f }) => {
   const large = JSON.stringify({ ...good, notes: 'x'.repeat(2_000_000) });
   const whole = await f.post('/api/orders', large);
   assert.is(whole.status, 413);
   assert.is(whole.at('errors.0.field'), 'body');
-  // Announced: the answer is there before a byte of the body is.
+  // Announced: the answer comes before any byte of the body.
   const announced = await exchange(
     f,
     'POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n',
@@ -179,7 +179,7 @@ test('a body that is too large is refused early, announced or not', async ({ f }
   assert.is((await f.post('/api/orders', good)).status, 201);
 });
 
-test('headers that are too large are 431, no HTTP at all is 400', async ({ f }) => {
+test('oversized headers are 431, bytes that are not HTTP are 400', async ({ f }) => {
   const large = await exchange(f, `GET /livez HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`);
   assert.match(large, /^HTTP\/1\.1 431/);
   assert.match(large, '"code":"headers_too_large"');
@@ -189,7 +189,7 @@ test('headers that are too large are 431, no HTTP at all is 400', async ({ f }) 
   for (const reply of [large, none]) assert.match(reply, /\r\nX-Request-ID: [\w-]{10,40}\r\n/);
 });
 
-test('nonsense behind an order is not the answer to the order', async ({ f }) => {
+test('garbage after an order does not change the answer to the order', async ({ f }) => {
   let letGo = () => {};
   const held = new Promise<void>((resolve) => {
     letGo = resolve;
@@ -207,7 +207,7 @@ test('nonsense behind an order is not the answer to the order', async ({ f }) =>
   letGo();
 });
 
-test('200 half-sent requests harm nobody', async ({ f }) => {
+test('200 half-sent requests harm no other client', async ({ f }) => {
   const halves = [
     'POST /api/orders HT',
     'POST /api/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"user_id"',
@@ -233,7 +233,7 @@ test('200 half-sent requests harm nobody', async ({ f }) => {
   assert.is(f.owners.placed, 101);
 });
 
-/** Sends bytes and answers what comes back, until the connection ends or a text has come. */
+/** Sends bytes, and returns the reply once the connection has ended or a text has come. */
 function exchange(f: Fixture, bytes: string, until?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let came = '';

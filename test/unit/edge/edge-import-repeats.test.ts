@@ -1,6 +1,6 @@
 /**
- * A CSV file that is sent again under its key: saved by a spreadsheet, corrected, put in another order. What was
- * received is never received again, and what was not is.
+ * A CSV file that is sent again under its key: saved by a spreadsheet, corrected, or reordered. A received row is
+ * never received again, and every other row is.
  */
 import fc from 'fast-check';
 import { suite } from 'uvu';
@@ -40,7 +40,7 @@ test('a file that a spreadsheet has saved again is the same file', async ({ f })
   }
 });
 
-test('a failed row may be taken out or corrected, and the others stand', async ({ f }) => {
+test('a failed row may be removed or corrected, and the others stand', async ({ f }) => {
   const first = await send(f, [HEADER, 'A,Chair,89.90,many', 'B,Desk,499,12', 'A,Chair,89.90,4'], 'k');
   assert.equal([first.imported, first.failed], [2, [[2, 'invalid']]]);
   assert.equal((await send(f, [HEADER, 'B,Desk,499,12', 'A,Chair,89.90,4'], 'k')).imported, 2);
@@ -50,7 +50,7 @@ test('a failed row may be taken out or corrected, and the others stand', async (
   assert.equal(stockOf(f), { A: 11, B: 12 });
 });
 
-test('a row that its keeper refused is received once it is corrected', async ({ f }) => {
+test('a row that its product refused is received once it is corrected', async ({ f }) => {
   await send(f, [HEADER, 'A,Chair,1,1'], 'before');
   const refused = await send(f, [HEADER, `A,Chair,1,${limits.stock}`, 'B,Desk,1,2'], 'k');
   assert.equal(refused.failed, [[2, 'too_much_stock']]);
@@ -58,7 +58,7 @@ test('a row that its keeper refused is received once it is corrected', async ({ 
   assert.equal(stockOf(f), { A: 6, B: 2 });
 });
 
-test('a row that was received and then changed is refused, wherever it stands, and nothing is added', async ({ f }) => {
+test('a received row that was changed later is refused anywhere in the file, and nothing is added', async ({ f }) => {
   await send(f, [HEADER, 'A,Chair,1,4', 'B,Desk,1,2', 'B,Desk,1,3'], 'k');
   const changed = await send(f, [HEADER, 'B,Desk,1,2', 'B,Desk,1,3', 'A,Chair,1,5'], 'k');
   assert.equal([changed.imported, changed.failed], [2, [[4, 'idempotency_mismatch']]]);
@@ -71,7 +71,7 @@ test('a row that was received and then changed is refused, wherever it stands, a
   assert.equal(stockOf(f), { A: 4, B: 5 });
 });
 
-test('a key that an earlier version used, which named rows by lines, receives nothing', async ({ f }) => {
+test('a key that an earlier version used, which named rows by line, receives nothing', async ({ f }) => {
   const write = writeOf('import/900', '', 'old', {}, () => '');
   const { ref, fingerprint } = write;
   const command = { type: 'receive', ref, fingerprint, name: 'A', unitPrice: 1, currency: 'USD', quantity: 1 } as const;
@@ -81,14 +81,14 @@ test('a key that an earlier version used, which named rows by lines, receives no
   assert.is((await send(f, [HEADER, 'B,B,1,1'], 'new')).imported, 1);
 });
 
-// A row: its product, what it adds, and how it fares at first.
+// A row: its product, its quantity, and its first result.
 interface Line {
   readonly product: string;
   readonly stock: number;
   readonly fate: 'good' | 'wrong' | 'late' | 'late but done';
 }
 
-test('whatever fails at first, and however the file is put right, each row is received once', async (context) => {
+test('for any failures and any corrections, each row is received once', async (context) => {
   const line = fc.record<Line>({
     product: fc.constantFrom('A', 'B', 'C'),
     stock: fc.integer({ min: 1, max: 3 }),
@@ -119,7 +119,7 @@ test('whatever fails at first, and however the file is put right, each row is re
       const cell = ({ product, stock, fate }: Line) => `${product},N,1,${fate === 'wrong' ? 'many' : stock}`;
       await send(f, [HEADER, ...lines.map(cell)], key);
       f.owners.interfereStock = undefined;
-      // Wrong rows are corrected or taken out, all are shuffled.
+      // Wrong rows are corrected or removed, and all rows are shuffled.
       const right = lines
         .filter(({ fate }) => fate !== 'wrong' || draw() < 0.5)
         .map((each) => ({ each: { ...each, fate: 'good' } as const, at: draw() }))

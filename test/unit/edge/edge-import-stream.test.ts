@@ -45,7 +45,7 @@ function upload(f: Fixture, headers: Record<string, string> = {}): Upload {
         });
     });
   });
-  reply.catch(() => {}); // Whoever cuts it off does not wait for it.
+  reply.catch(() => {}); // A test that cuts the request does not wait for its reply.
   return { sent, reply };
 }
 
@@ -65,7 +65,7 @@ async function until(holds: () => boolean | Promise<boolean>, what: string): Pro
 const isThere = (f: Fixture, id: string) => async () => (await f.get(`/api/inventory/${id}`)).status === 200;
 const stocksOf = (f: Fixture) => [...f.owners.productStates.values()].map(({ onHand }) => onHand);
 
-test('rows show while the rest of their file has not been sent', async ({ f }) => {
+test('rows show before the rest of their file has been sent', async ({ f }) => {
   const { sent, reply } = upload(f);
   sent.write(HEADER + rows(0, 500));
   await until(isThere(f, 'n499'), 'the last row of the first half');
@@ -76,7 +76,7 @@ test('rows show while the rest of their file has not been sent', async ({ f }) =
   assert.ok(stocksOf(f).length === 1_000 && stocksOf(f).every((stock) => stock === 2));
 });
 
-test('a file that was cut off is completed by the whole one under its key, each row once', async ({ f }) => {
+test('a file that was cut off is completed by the whole file under its key, each row once', async ({ f }) => {
   const key = { 'idempotency-key': 'cut-1' };
   const { sent } = upload(f, key);
   sent.write(HEADER + rows(0, 700) + rows(700, 701).slice(0, 8));
@@ -89,7 +89,7 @@ test('a file that was cut off is completed by the whole one under its key, each 
   }
 });
 
-test('a client that closes its side only hears how far it came', async ({ f }) => {
+test('a client that closes only its sending side gets the count of rows so far', async ({ f }) => {
   const socket = connect(f.edge.ports.main, '127.0.0.1');
   const heard = new Promise<string>((resolve) => {
     let text = '';
@@ -105,7 +105,7 @@ test('a client that closes its side only hears how far it came', async ({ f }) =
   );
 });
 
-test('what is no text halfway is told with the rows before it; put right, it is completed', async ({ f }) => {
+test('invalid text halfway is reported with the rows before it; the corrected file completes it', async ({ f }) => {
   const bad = Buffer.from(HEADER + rows(0, 2_000));
   bad[bad.indexOf('n1500,') + 8] = 0xff;
   const { status, body } = await whole(f, bad);
@@ -117,7 +117,7 @@ test('what is no text halfway is told with the rows before it; put right, it is 
   assert.ok(stocksOf(f).length === 2_000 && stocksOf(f).every((stock) => stock === 2));
 });
 
-test('a file that breaks off says in words what was before, be it one row or none', async ({ f }) => {
+test('a file that breaks off reports the rows before it, be it one or none', async ({ f }) => {
   const said: string[] = [];
   for (const before of ['n0,N,1,1\n', 'n0,N,1,many\n', ''])
     said.push(String((await whole(f, Buffer.from(`${HEADER}${before}\xff`, 'latin1'))).body.message));
@@ -126,7 +126,7 @@ test('a file that breaks off says in words what was before, be it one row or non
   assert.is(said[2], 'body is no text in UTF-8 on line 2.');
 });
 
-test('where something is broken nobody waits for the rest of the file', async ({ f }) => {
+test('after an internal error the server does not wait for the rest of the file', async ({ f }) => {
   f.owners.interfereStock = async () => {
     throw new Error('broken');
   };
@@ -138,12 +138,12 @@ test('where something is broken nobody waits for the rest of the file', async ({
   assert.is(await Promise.race([closed, late]), 'closed');
 });
 
-test('too many rows end the file, with what was before', async ({ f }) => {
+test('too many rows end the file, and the rows before them count', async ({ f }) => {
   const many = await whole(f, `${HEADER}${'p,P,1,1\n'.repeat(limits.importRows + 1)}`);
   assert.equal([many.status, many.body.code, many.body.imported], [413, 'too_large', limits.importRows]);
 });
 
-test('a file that says that it is too large is refused before any of it is received', async ({ f }) => {
+test('a file that announces too many bytes is refused before any row is received', async ({ f }) => {
   const { sent, reply } = upload(f, { 'content-length': String(limits.importBytes + 1) });
   sent.write(HEADER + rows(0, 10));
   assert.is((await reply).status, 413);
@@ -151,7 +151,7 @@ test('a file that says that it is too large is refused before any of it is recei
   assert.is(f.owners.productStates.size, 0);
 });
 
-test('a line with other content under the same key is told so, and the others are received', async ({ f }) => {
+test('a line with other content under the same key is reported, and the others are received', async ({ f }) => {
   const key = { 'idempotency-key': 'mine' };
   await whole(f, HEADER + rows(0, 3), key);
   const { status, body } = await whole(f, HEADER + rows(0, 5).replace('n1,"Näme, 1",1.5,2', 'n1,One,1.5,9'), key);
@@ -162,7 +162,7 @@ test('a line with other content under the same key is told so, and the others ar
   assert.ok(stocksOf(f).every((stock) => stock === 2));
 });
 
-test('rows of one product are received in their order, those of others meanwhile', async ({ f }) => {
+test('rows of one product are received in order, those of others in parallel', async ({ f }) => {
   const begun: string[] = [];
   let slow = true;
   f.owners.interfereStock = async ({ product, command }) => {
@@ -186,7 +186,7 @@ test('rows of one product are received in their order, those of others meanwhile
   assert.equal([(await f.get('/api/inventory/same')).at('data.name'), stocksOf(f).sort()], ['22', [2, 21]]);
 });
 
-test('a file for which there is no time left says how far it came', async (context) => {
+test('a file that runs out of time reports how far it came', async (context) => {
   let passedMs = 0;
   await context.f.stop();
   const f = await startFixture({ clock: { ...realClock, monotonic: () => performance.now() + passedMs } });
@@ -203,7 +203,7 @@ test('a file for which there is no time left says how far it came', async (conte
   assert.ok(stocksOf(f).every((stock) => stock === 2));
 });
 
-test('a node that keeps no stock says so once, not of every row', async ({ f }) => {
+test('a node that owns no stock says so once, not for every row', async ({ f }) => {
   let asked = 0;
   f.owners.interfereProduct = async () => {
     if (++asked > 60) throw new Unavailable('another node keeps it');
@@ -216,7 +216,7 @@ test('a node that keeps no stock says so once, not of every row', async ({ f }) 
   assert.ok(stocksOf(f).every((stock) => stock === 2));
 });
 
-test('a file of wrong rows leaves others their turn', async ({ f }) => {
+test('a file of wrong rows does not starve other requests', async ({ f }) => {
   let done = false;
   const reply = whole(f, HEADER + 'W,x,nope,1\n'.repeat(20_000)).finally(() => (done = true));
   let turns = 0;
@@ -228,7 +228,7 @@ test('a file of wrong rows leaves others their turn', async ({ f }) => {
   assert.ok(turns >= 20_000 / limits.receiveAtOnce, `${turns} turns`);
 });
 
-test('a client that is slow hears so, one that is held back has all the time that takes', async (context) => {
+test('a slow client gets 408; a client that the server holds back has all the time that takes', async (context) => {
   await context.f.stop();
   const f = await startFixture({ patience: { ...limits, headersMs: 500, requestMs: 1_000 } });
   context.f = f;
@@ -243,13 +243,13 @@ test('a client that is slow hears so, one that is held back has all the time tha
     if (command.ref.length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
     return undefined;
   };
-  // More than the buffers of a connection take: the last of it is sent when most is received.
+  // More than the buffers of a connection hold: its end is sent when most rows are received.
   const long = await whole(f, HEADER + rows(0, 12_000).replaceAll('Näme', 'N'.repeat(900)));
   assert.equal([long.status, long.body.imported], [200, 12_000]);
   assert.ok(performance.now() - beganAt > 2_000, 'it took longer than a client may');
 });
 
-test('no more is read of a file than is received', async () => {
+test('the server reads no more of a file than it can receive', async () => {
   const text = `${HEADER}${rows(0, 50_000)}`;
   let sentRows = 0;
   async function* body() {
@@ -277,7 +277,7 @@ test('no more is read of a file than is received', async () => {
 
 const COLUMNS = { required: ['product_id', 'name', 'unit_price', 'stock'], optional: [] };
 
-/** What is read of a file that arrives in pieces of so many bytes; after each the rows that have been read. */
+/** The rows of a file that arrives in pieces of `size` bytes; after each piece, the rows read so far. */
 async function readIn(file: Buffer, size: number) {
   const records: CsvRecord[] = [];
   const after: number[] = [];
@@ -291,7 +291,7 @@ async function readIn(file: Buffer, size: number) {
   return { records, after };
 }
 
-test('however it is cut into pieces, a file has the same rows', async () => {
+test('cut into any pieces, a file has the same rows', async () => {
   const value = fc.constantFrom(
     'a',
     '1',
@@ -321,7 +321,7 @@ test('however it is cut into pieces, a file has the same rows', async () => {
   );
 });
 
-test('where a file ceases to be text is the same too, and so are the rows before', async () => {
+test('cut into any pieces, invalid text is found at the same place, with the same rows before it', async () => {
   const rows = ['a,é,1,1', 'b,東京,1,1', 'c,\ufeff\ufffd,1,1', 'd,😀,1,1', 'e,E,1,1'];
   const file = Buffer.from(`\ufeff${HEADER}${rows.join('\n')}\n`);
   const bad = [[0xff], [0x80], [0xc3, 0x28], [0xf0, 0x80, 0x80], [0xed, 0xa0, 0x80], [0xc0, 0xaf]];
@@ -361,7 +361,7 @@ test('a row is read as soon as its line has ended', async () => {
   }
 });
 
-test('a row that cannot be read takes no other with it', async () => {
+test('an unreadable row does not affect other rows', async () => {
   const bad = ['b,"B" x,1,1', 'b,"B"x,1,1', 'b,B"B,1,1', 'b,B,1', 'b,B,1,1,1', '""x', `b,${'B'.repeat(20_000)},1,1`];
   for (const row of bad) {
     const { records } = await readIn(Buffer.from(`${HEADER}a,A,1,1\n${row}\n\n \nc,"C\r\n""C""",1,\n`), 7);
@@ -378,7 +378,7 @@ test('a row that cannot be read takes no other with it', async () => {
   }
 });
 
-test('once the work on one has failed no more is begun, and what has begun is waited for', async () => {
+test('after a failure no further work begins, and work under way is awaited', async () => {
   let begun = 0;
   let ended = 0;
   let release = () => {};

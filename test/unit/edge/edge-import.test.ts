@@ -1,4 +1,4 @@
-/** Stock from a CSV file over real HTTP: every row is received or reported, whatever stands beside it. */
+/** Stock from a CSV file over real HTTP: every row is received or reported, independently of the others. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
@@ -17,7 +17,7 @@ const linesOf = (failed: unknown) => (failed as { line: number }[]).map(({ line 
 const rows = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `n${from + i},"Name, ${from + i}",1.5,2`);
 
-test('rows that are wrong are reported with their line and field, the others received', async ({ f }) => {
+test('wrong rows are reported with line and field, the others are received', async ({ f }) => {
   const reply = await send(f, [HEADER, ...rows(0, 3), 'n3,,1,1', 'n4,A', 'n5,A,1.234,1', 'n6,A,1,-1', ...rows(7, 9)]);
   assert.equal([reply.status, reply.at('data.rows'), reply.at('data.imported')], [200, 9, 5]);
   assert.equal(linesOf(reply.at('data.failed_rows')), [5, 6, 7, 8]);
@@ -26,26 +26,26 @@ test('rows that are wrong are reported with their line and field, the others rec
   assert.is((await f.get('/api/inventory/n8')).at('data.on_hand'), 2);
 });
 
-test('a row that is too long takes no other with it', async ({ f }) => {
+test('an oversized row does not affect other rows', async ({ f }) => {
   const long = `long,${'x'.repeat(limits.importRecordChars)},1,1`;
   const reply = await send(f, [HEADER, ...rows(0, 500), long, ...rows(501, 3_000)]);
   assert.equal([reply.at('data.rows'), reply.at('data.imported')], [3_000, 2_999]);
   assert.equal(linesOf(reply.at('data.failed_rows')), [502]);
 });
 
-test('what is no id of a product is named no longer than one may be', async ({ f }) => {
+test('an invalid product id is shown no longer than an id may be', async ({ f }) => {
   const reply = await send(f, [HEADER, `${'😀'.repeat(3_000)},A,1,1`]);
   assert.equal([reply.at('data.imported'), reply.at('data.failed_rows.0.line')], [0, 2]);
   assert.is(reply.at('data.failed_rows.0.product_id'), '😀'.repeat(limits.idChars));
 });
 
-test('a quotation mark that is not closed tells where it began', async ({ f }) => {
+test('an unclosed quotation mark is reported with its start', async ({ f }) => {
   const reply = await send(f, [HEADER, ...rows(0, 2), 'n2,"open,1,1', 'n3,B,1,1']);
   assert.is(reply.at('data.imported'), 2);
   assert.match(String(reply.at('data.failed_rows.0.errors.0.message')), /begins on line 4/);
 });
 
-test('the same file under its key completes and adds nothing twice; the key is told', async ({ f }) => {
+test('the same file under its key completes and adds nothing twice; the key is in the reply', async ({ f }) => {
   const key = { 'idempotency-key': 'note-1' };
   for (const _ of [1, 2]) assert.is((await send(f, [HEADER, ...rows(0, 3)], key)).at('data.imported'), 3);
   assert.is((await f.get('/api/inventory/n1')).at('data.on_hand'), 2);
@@ -55,7 +55,7 @@ test('the same file under its key completes and adds nothing twice; the key is t
   assert.is((await f.get('/api/inventory/n0')).at('data.on_hand'), 4);
 });
 
-test('what spreadsheets write is read: capitals, rows of empty cells, columns without a name', async ({ f }) => {
+test('files of spreadsheets are read: capitals, rows of empty cells, columns without a name', async ({ f }) => {
   const reply = await send(f, [
     ',,,,,,',
     `${HEADER},allow_backorder,,`,

@@ -1,4 +1,4 @@
-/** Lists over HTTP: what may be asked, pages by number and by cursor, and a product's ledger. */
+/** Lists over HTTP: filters, pages by number and by cursor, and a product's ledger. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { productId } from '../../../actors/ids.js';
@@ -27,7 +27,7 @@ const documented = (reply: Shown, id: string) => {
 const linked = (reply: Shown, rel: string): string | undefined =>
   new RegExp(`<([^>]*)>; rel="${rel}"`).exec(reply.headers.get('link') ?? '')?.[1];
 
-test('every filter reaches the queries as it was meant', async ({ f }) => {
+test('every filter reaches the queries with its meaning', async ({ f }) => {
   const query =
     'user_id=ada&status=confirmed&payment_status=paid&fulfillment_status=unfulfilled&product_id=p&currency=USD' +
     '&from=2026-01-01&to=2026-02-01T10:00:00.5%2B02:00&min_total=1.5&max_total=20&q=a%20b';
@@ -51,7 +51,7 @@ test('every filter reaches the queries as it was meant', async ({ f }) => {
   assert.is((await f.get('/api/orders?from=2026-02-01T10:00:00+02:00')).status, 200, 'a plus that nobody escaped');
 });
 
-test('times finer than what is stored are compared, not cut', async ({ f }) => {
+test('times finer than the stored ones are compared exactly, not truncated', async ({ f }) => {
   const at = Date.UTC(2026, 1, 1, 8);
   for (const [given, ms] of [
     ['08:00:00.001Z', at + 1],
@@ -61,7 +61,7 @@ test('times finer than what is stored are compared, not cut', async ({ f }) => {
     ['10:00:00.999999999%2B02:00', at + 1_000],
     ['08:00:00.1Z', at + 100],
   ] as const) {
-    // Before it is before the next whole millisecond; from it on is from the next one on.
+    // `before` means before the next whole millisecond; `from` means from the next one on.
     await f.get(`/api/orders?from=2026-02-01T${given}&to=2026-02-01T${given}`);
     assert.equal(f.owners.asked.at(-1), { from: ms, to: ms }, given);
   }
@@ -71,7 +71,7 @@ test('times finer than what is stored are compared, not cut', async ({ f }) => {
   assert.equal([turned.status, turned.at('errors.0.field')], [400, 'from']);
 });
 
-test('an order placed in the millisecond is before what lies behind it', async ({ f }) => {
+test('an order placed within the millisecond is before the time after it', async ({ f }) => {
   const placed = String((await f.get('/api/orders')).at('data.0.created_at'));
   const end = (digits: string) => placed.replace('Z', `${digits}Z`);
   await f.get(`/api/orders?to=${end('5')}`);
@@ -85,9 +85,7 @@ test('an order placed in the millisecond is before what lies behind it', async (
   assert.not.equal(await versionAt(moment('999999', at - 1)), newest, 'a nanosecond before it');
 });
 
-test('a parameter that is not known, or given twice, is refused by name on every operation of the API', async ({
-  f,
-}) => {
+test('an unknown or doubled parameter is refused by name on every operation of the API', async ({ f }) => {
   const placed = (await f.get('/api/orders')).at('data.0.id');
   for (const [path, field] of [
     ['/api/orders?stauts=failed', 'stauts'],
@@ -132,13 +130,13 @@ test('a parameter that is not known, or given twice, is refused by name on every
   }
 });
 
-test('probes and browsers may add what they like to an address', async ({ f }) => {
+test('probes and browsers may add any query', async ({ f }) => {
   for (const { path } of operations.filter(({ path }) => !/^\/(api|internal)\//.test(path))) {
     assert.is((await f.get(`${path}?_=1700000000&_=2&status[]=x`)).status, 200, path);
   }
 });
 
-test('what cannot be asked is refused by name', async ({ f }) => {
+test('an invalid filter is refused by name', async ({ f }) => {
   const wrong: readonly (readonly [string, string])[] = [
     ['status=lost', 'status'],
     ['payment_status=free', 'payment_status'],
@@ -196,7 +194,7 @@ test('a cursor leads through the whole list, and so does the Link header', async
   assert.equal(ids(await f.get(linked(second, 'first') ?? '')), all);
 });
 
-test('a cursor is good for its own list alone', async ({ f }) => {
+test('a cursor is valid for its own list only', async ({ f }) => {
   const cursor = (await f.get('/api/orders?user_id=ada&limit=1')).at('pagination.next_cursor') as string;
   const [sum, at, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [number, number, string];
   const made = (...parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
@@ -262,7 +260,7 @@ test('products by cursor, beside page numbers', async ({ f }) => {
   }
 });
 
-test('a ledger goes on by cursor, and knows a past balance', async ({ f }) => {
+test('a ledger is read on by cursor, and has past balances', async ({ f }) => {
   const all = await f.get('/api/inventory/p/ledger?limit=100');
   documented(all, 'getLedger');
   const versions = (reply: Shown) => (reply.at('data') as { version: number }[]).map(({ version }) => version);

@@ -1,4 +1,4 @@
-/** An order's life over real HTTP: what a client sees of shipping, cancelling, returning, refunding, and of repeats. */
+/** An order's life over real HTTP: shipping, cancelling, returns, refunds and repeats as a client sees them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Fixture, type Shown, startFixture } from './edge-fixture.js';
@@ -28,7 +28,7 @@ test.before.each(async (context) => {
 });
 test.after.each(({ f }) => f.stop());
 
-test('shipped in parts: shipments with their lines, the last number that there is, its id once', async ({ f, id }) => {
+test('shipped in parts: shipments with their lines, the last tracking number, the id once', async ({ f, id }) => {
   const part = { lines: [{ product_id: 'p1', quantity: 1 }], tracking_id: 'T-1', carrier: 'UPS' };
   const first = await f.post(`/api/orders/${id}/ship`, part);
   assert.equal([first.status, first.at('data.status')], [200, 'confirmed']);
@@ -45,7 +45,7 @@ test('shipped in parts: shipments with their lines, the last number that there i
   assert.is((await f.post(`/api/orders/${id}/ship`, {})).status, 200, 'a status it has already');
 });
 
-test('by the word: allowed ones are told, an unknown one is 400, the one it has is 200', async ({ f, id }) => {
+test('by status word: allowed ones are listed, an unknown one is 400, the current one is 200', async ({ f, id }) => {
   assert.is((await patch(f, id, 'confirmed')).status, 200);
   const illegal = await patch(f, id, 'delivered');
   assert.is(illegal.status, 409);
@@ -55,7 +55,7 @@ test('by the word: allowed ones are told, an unknown one is 400, the one it has 
   assert.is((await patch(f, 'nobody', 'shipped')).status, 404);
 });
 
-test('returned by its item, received, refunded in part and never above what was paid', async ({ f, id }) => {
+test('returned by item, received, and refunded in part, never above the payment', async ({ f, id }) => {
   await patch(f, id, 'shipped');
   const wanted = { lines: [{ item_id: `${id}-1`, quantity: 1 }], reason: 'dented' };
   const asked = await f.post(`/api/orders/${id}/returns`, wanted);
@@ -72,7 +72,7 @@ test('returned by its item, received, refunded in part and never above what was 
   assert.is((await f.post(`/api/orders/${id}/returns/nothing/receive`, {})).status, 404);
 });
 
-test('a refund may be as large as what was paid, and is taken to the last digit', async ({ f }) => {
+test('a refund may be as large as the payment, and is exact to the last digit', async ({ f }) => {
   f.owners.stockUp('flat', 10, 'VND', 1_200_000_000);
   f.owners.stockUp('tower', 1_000_000, 'USD', 70_000_000_001);
   const paid = async (product: string, quantity: number) => {
@@ -108,7 +108,7 @@ test('a refund may be as large as what was paid, and is taken to the last digit'
   assert.match(history.text, /"amount":70000000000000.01,"reason"/);
 });
 
-test('an order that costs nothing is not charged, whatever becomes of it', async ({ f }) => {
+test('an order that costs nothing is never charged', async ({ f }) => {
   f.owners.stockUp('gift', 100, 'USD', 0);
   f.owners.payment = 'declined';
   const free = async () => {
@@ -133,7 +133,7 @@ test('an order that costs nothing is not charged, whatever becomes of it', async
   assert.not.match(history.text, /"event":"(paid|captured|voided|refund)/);
 });
 
-test('a key makes it once; its repeat says so; other content under it is refused', async ({ f, id }) => {
+test('a key has one effect; its repeat is marked; other content under it is refused', async ({ f, id }) => {
   const key = { 'idempotency-key': 'k1' };
   const first = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
   const again = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, key);
@@ -142,7 +142,7 @@ test('a key makes it once; its repeat says so; other content under it is refused
   assert.is((await f.post(`/api/orders/${id}/refunds`, { amount: 2 }, key)).status, 422);
 });
 
-test('If-Match: only at the version that was seen', async ({ f, id }) => {
+test('If-Match: only at the version that the client saw', async ({ f, id }) => {
   const tag = String((await f.get(`/api/orders/${id}`)).headers.get('etag'));
   const changed = await f.post(`/api/orders/${id}/refunds`, { amount: 1 }, { 'if-match': tag });
   assert.is(changed.status, 201);
@@ -153,7 +153,7 @@ test('If-Match: only at the version that was seen', async ({ f, id }) => {
   isRefused(await f.post(`/api/orders/${id}/cancel`, {}, { 'if-match': 'x' }), 400, 'invalid', 'If-Match');
 });
 
-test('a repeat of a placed order is answered with the order as it was decided, whatever came after', async ({ f }) => {
+test('a repeat of a placed order gets the order as it was decided, whatever came after', async ({ f }) => {
   const key = { 'idempotency-key': 'first' };
   const first = await placed(f, {}, key);
   const id = String(first.at('data.order_id'));
@@ -164,14 +164,14 @@ test('a repeat of a placed order is answered with the order as it was decided, w
   assert.is((await f.get(`/api/orders/${id}`)).at('data.status'), 'cancelled');
 });
 
-test('an address that has an order_id of its own says the same, and the characters stand once', async ({ f }) => {
+test('an address with its own order_id keeps it, and the order id occurs once', async ({ f }) => {
   const address = { order_id: 'evil', street: 'Main 1' };
   const reply = await placed(f, { shipping_address: address });
   assert.is(times(reply.text, '"order_id":"'), 1);
   assert.equal(reply.at('data.shipping_address'), address);
 });
 
-test('Prefer: the wait that is asked for, or none', async ({ f }) => {
+test('Prefer: the requested wait, or none', async ({ f }) => {
   const waits: [number, boolean | undefined][] = [];
   f.owners.interfere = async ({ impatient }, waitMs) => {
     waits.push([waitMs, impatient]);

@@ -1,4 +1,4 @@
-/** The edge with a rate limit: who is counted, what is told and refused, and what is never counted. */
+/** The edge with a rate limit: the caller that counts, the headers and refusals, and the routes that never count. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { RateLimits } from '../../../actors/ports/rate-limits.js';
@@ -9,7 +9,7 @@ import { startFixture } from './edge-fixture.js';
 const test = suite('edge rate limit');
 const ORDER = { user_id: 'ada', product_id: 'PROD-001', quantity: 1 };
 
-/** So many for each caller, for ever. */
+/** A limit for each caller, without an end of the window. */
 function counting(limit: number) {
   const taken = new Map<string, number>();
   const rateLimits: RateLimits = {
@@ -25,7 +25,7 @@ function counting(limit: number) {
 const told = (headers: Headers) =>
   ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset', 'retry-after'].map((name) => headers.get(name));
 
-test('every reply of the API says what is left, whatever it is, and each request counts once', async () => {
+test('every reply of the API has the remaining requests, and each request counts once', async () => {
   const { taken, rateLimits } = counting(100);
   const at = await startFixture({ rateLimits });
   at.owners.stockUp('PROD-001', 10);
@@ -47,7 +47,7 @@ test('every reply of the API says what is left, whatever it is, and each request
   await at.stop();
 });
 
-test('past the limit it is 429, says when to come back, and nothing is done', async () => {
+test('above the limit: 429 with Retry-After, and no effect', async () => {
   const { rateLimits } = counting(2);
   const at = await startFixture({ rateLimits });
   at.owners.stockUp('PROD-001', 10);
@@ -64,7 +64,7 @@ test('past the limit it is 429, says when to come back, and nothing is done', as
   await at.stop();
 });
 
-test('an address counts however it is written', async () => {
+test('an address counts as one in every notation', async () => {
   const { taken, rateLimits } = counting(100);
   const at = await startFixture({ rateLimits });
   const addresses = ['/api/orders', '/API/orders', `${at.base}/api/orders`, 'HTTP://x/Api/v1/orders', '/api/orders/'];
@@ -92,13 +92,13 @@ test('health, readiness, metrics and internal routes are never counted', async (
   await at.stop();
 });
 
-test('without a limit nobody hears of one', async () => {
+test('without a limit no reply mentions one', async () => {
   const at = await startFixture();
   assert.equal(told((await at.get('/api/orders')).headers), [null, null, null, null]);
   await at.stop();
 });
 
-test('what a client says of itself counts only behind proxies of ours', async () => {
+test('the forwarded address counts only behind our own proxies', async () => {
   const { taken, rateLimits } = counting(100);
   const open = await startFixture({ rateLimits });
   const behind = await startFixture({ rateLimits, trustedProxies: 1 });

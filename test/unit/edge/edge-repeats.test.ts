@@ -1,12 +1,14 @@
 /**
- * Whoever was told no under a key is never done to later, and whoever repeats hears the first answer again: over
- * the real edge and the real node, with a first sending that comes late, also after a crash.
+ * A request refused under a key never takes effect later, and a repeat gets the first answer again: over the real
+ * edge and the real node, with a first request that arrives late, also after a crash.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../../deadlines.js';
 import type { Shown } from './edge-fixture.js';
 import { LATE_MS, type MemorySystem, startMemorySystem } from './memory-system.js';
 
+const SOON_MS = 10_000;
 const test = suite('edge: repeats');
 const systems: MemorySystem[] = [];
 
@@ -43,7 +45,7 @@ const place = async ({ post }: MemorySystem, quantity = 2): Promise<string> => {
 const act = ({ post }: MemorySystem, order: string, what: string, body: object, key?: string) =>
   post(`/api/orders/${order}/${what}`, body, key === undefined ? {} : under(key));
 
-/** The same no, byte for byte, and named as a repeat. */
+/** The same refusal, byte for byte, marked as a repeat. */
 function isSameNo(first: Shown, again: Shown): void {
   assert.equal([again.status, again.text], [first.status, first.text]);
   assert.equal([first.headers.get('idempotency-replayed'), again.headers.get('idempotency-replayed')], [null, 'true']);
@@ -54,7 +56,7 @@ const gremlin = async ({ post }: MemorySystem, target: 'inventory' | 'order' | '
   return post('/internal/gremlin/enable', { target, kind: 'latency', every: 1, delay_ms: LATE_MS, jitter_ms: 0 });
 };
 
-/** The first sending is on its way for long, and its client has given up. */
+/** Sends the first request, which the gremlin delays until its client has given up. */
 async function sentLate(system: MemorySystem, path: string, body: object, key: string): Promise<void> {
   const { base, get } = system;
   await gremlin(system, 'inventory');
@@ -67,7 +69,7 @@ async function sentLate(system: MemorySystem, path: string, body: object, key: s
     body: JSON.stringify(body),
     signal: client.signal,
   }).catch(() => {});
-  while ((await hits()) === undefined) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(await until(async () => (await hits()) !== undefined, SOON_MS, 5), 'the gremlin holds the request');
   client.abort();
   await sent;
   await gremlin(system, 'off');
@@ -84,7 +86,7 @@ for (const [when, between] of [
     },
   ],
 ] as const) {
-  test(`an adjustment was refused under its key: its first sending changes nothing when it comes${when}`, async () => {
+  test(`an adjustment was refused under its key: the late first request changes nothing${when}`, async () => {
     const system = await start();
     await sentLate(system, '/api/inventory/A/adjust', { delta: -30, reason: 'count' }, 'K');
     const no = await adjust(system, 'A', -30, 'K');
@@ -101,7 +103,7 @@ for (const [when, between] of [
   });
 }
 
-test('what was refused is no movement of stock: neither the ledger nor the version shows it', async () => {
+test('a refused write is no movement of stock: neither the ledger nor the version shows it', async () => {
   const system = await start();
   for (const key of ['K1', 'K2']) assert.is((await adjust(system, 'A', -11, key)).status, 409);
   await adjust(system, 'A', -1, 'K3');
@@ -116,7 +118,7 @@ test('what was refused is no movement of stock: neither the ledger nor the versi
   );
 });
 
-test('another request under the key of one that was refused is another request; without a key it is decided anew', async () => {
+test("other content under a refused request's key is a new request; without a key it is decided anew", async () => {
   const system = await start();
   assert.is((await adjust(system, 'A', -30, 'K')).status, 409);
   assert.equal((await adjust(system, 'A', -3, 'K')).at('code'), 'idempotency_mismatch');
@@ -125,7 +127,7 @@ test('another request under the key of one that was refused is another request; 
   assert.is((await adjust(system, 'A', -30)).status, 200);
 });
 
-test('a product that nobody knew is unknown to that key for good; what the edge found wrong may be put right', async () => {
+test('an unknown product stays unknown under that key; a mistake that the edge found may be corrected', async () => {
   const system = await start();
   const no = await adjust(system, 'NEW', -1, 'K');
   assert.equal([no.status, no.at('code')], [404, 'unknown_product']);
@@ -138,7 +140,7 @@ test('a product that nobody knew is unknown to that key for good; what the edge 
 
 const MOST = 1_000_000_000_000;
 
-test('a receipt that was refused for one product is received for none of them later, also after a crash', async () => {
+test('a receipt refused for one product is received for none of them later, also after a crash', async () => {
   const system = await start();
   const lines: [string, number][] = [
     ['B', 1],
@@ -155,7 +157,7 @@ test('a receipt that was refused for one product is received for none of them la
   assert.is((await receive(system, lines, 'another-key')).status, 201);
 });
 
-test('lists in another order, and fields in another order, are the same request', async () => {
+test('a request with its lists or fields in another order is the same request', async () => {
   const system = await start();
   const first = await receive(
     system,
@@ -200,7 +202,7 @@ test('lists in another order, and fields in another order, are the same request'
   }
 });
 
-test('an act that was refused under its key is refused for good, by a sending that comes late, over a crash', async () => {
+test('an act refused under its key stays refused, for a late request and after a crash', async () => {
   const system = await start();
   const order = await place(system);
   await gremlin(system, 'order');
@@ -220,7 +222,7 @@ test('an act that was refused under its key is refused for good, by a sending th
   assert.is((await act(system, order, 'deliver', {}, 'another-key')).at('data.status'), 'delivered');
 });
 
-test('the numbers in a refusal are those of the first, whatever has happened since', async () => {
+test('the numbers in a refusal stay those of the first one', async () => {
   const system = await start();
   const order = await place(system, 3);
   const one = { product_id: 'A', quantity: 1 };
@@ -231,7 +233,7 @@ test('the numbers in a refusal are those of the first, whatever has happened sin
   isSameNo(no, await act(system, order, 'returns', { lines: [one] }, 'K'));
 });
 
-test('a refusal and an act with nothing to do leave the ETag and the times of the order as they are', async () => {
+test('a refusal, and an act with nothing to do, leave the ETag and the times of the order unchanged', async () => {
   const system = await start();
   const order = await place(system);
   const before = await system.get(`/api/orders/${order}`);
@@ -275,7 +277,7 @@ test('a repeat of an act gets the first answer byte for byte, whatever happened 
   await repeatAll();
 });
 
-test('who cancels twice at once under one key hears the same twice', async () => {
+test('two equal cancellations at once under one key get the same answer', async () => {
   const system = await start();
   const order = await place(system);
   const both = await Promise.all([1, 2].map(() => act(system, order, 'cancel', { reason: 'r' }, 'K')));
@@ -286,7 +288,7 @@ test('who cancels twice at once under one key hears the same twice', async () =>
   );
 });
 
-test('what contradicts what was done is 409 and names the field; what repeats it is 200', async () => {
+test('an act that contradicts an earlier one is 409 and names the field; a repeat is 200', async () => {
   const system = await start();
   const order = await place(system);
   await act(system, order, 'ship', { tracking_id: 'T1' });
@@ -311,7 +313,7 @@ test('what contradicts what was done is 409 and names the field; what repeats it
   assert.equal([reason.status, reason.at('code'), reason.at('errors.0.field')], [409, 'done_otherwise', 'reason']);
 });
 
-test('a row of a file that was refused may be put right under the same key; as it was it stays refused', async () => {
+test('a refused row of a file may be corrected under the same key; unchanged it stays refused', async () => {
   const system = await start();
   const send = (stock: number) =>
     system.post('/api/inventory/import', `product_id,name,unit_price,stock\nA,A,5,${stock}\n`, {

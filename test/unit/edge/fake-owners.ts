@@ -1,6 +1,6 @@
 /**
- * Owners and Queries in memory, for tests of the edge: the product's own tables decide, nothing is
- * stored, and a test may say how the next placements end.
+ * Owners and Queries in memory, for tests of the edge: the product's own state charts decide, nothing is stored,
+ * and a test may set how the next placements end.
  */
 import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../../actors/ids.js';
 import { operation } from '../../../actors/node/world.js';
@@ -36,15 +36,15 @@ export class FakeOwners implements Owners, Queries {
   private readonly histories = new Map<OrderId, HistoryRow[]>();
   private readonly stockOperations: OperationRow[] = [];
   private readonly writes = new Map<string, string>();
-  /** Answers the next placements, when set; `undefined` out of it means: as usual. */
+  /** If set, it answers the next placements; `undefined` means the usual answer. */
   interfere: ((request: PlaceRequest, waitMs: number) => Promise<PlaceReply | undefined>) | undefined;
-  /** Comes before each look at a product, when set. */
+  /** If set, it runs before each read of a product. */
   interfereProduct: (() => Promise<void>) | undefined;
   /** The same as `interfere` for writes to stock. */
   interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
   payment: 'authorized' | 'declined' = 'authorized';
   placed = 0;
-  /** The filters of the lists so far. */
+  /** The filters of all list queries so far. */
   readonly asked: OrderFilter[] = [];
 
   stockUp(id: string, quantity: number, currency = 'USD', unitPrice = 1999): void {
@@ -210,7 +210,7 @@ export class FakeOwners implements Owners, Queries {
   }
 }
 
-/** The real clock, which these tests do not play with. */
+/** The real clock: these tests do not control time. */
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -219,7 +219,7 @@ export const realClock: Clock = {
     return () => clearTimeout(timer);
   },
   soon: (run) => void setImmediate(run),
-  // As a ULID, whose time leaves the highest bits 0.
+  // As in a ULID, whose time leaves the highest bits 0.
   id: () => crockford128(crypto.getRandomValues(new Uint8Array(16)).fill(0, 0, 2)),
   random: () => Math.random(),
 };

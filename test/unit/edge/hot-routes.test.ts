@@ -1,4 +1,4 @@
-/** The hot route is its row in the table: whatever is changed there counts for it too, as for any other route. */
+/** A hot route follows its row in the table of operations, like any other route. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
@@ -25,7 +25,7 @@ test('placing an order is hot, and no hot operation has a parameter in its path'
   assert.not(hot.some(({ path }) => path.includes(':')));
 });
 
-test('the scope is that of the row', async () => {
+test('the scope comes from the row', async () => {
   const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const admin = 'an admin key of more than 32 characters'.replaceAll(' ', '-');
   const credentials = await Credentials.start(quiet, admin);
@@ -45,7 +45,7 @@ test('the scope is that of the row', async () => {
   await credentials.stop();
 });
 
-test('path, method, schema and handler are those of the row', async () => {
+test('path, method, schema and handler come from the row', async () => {
   const wish = operation({
     method: 'PUT',
     path: '/api/wishes',

@@ -1,4 +1,4 @@
-/** Who cannot be understood hears why, once, whatever it still sends; then its connection is over. */
+/** An unreadable request gets one answer, whatever follows it; then its connection is closed. */
 import { connect, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,11 +12,11 @@ const PIECES = 20;
 
 interface Context {
   server: HttpServer;
-  /** Statuses that were told of. */
+  /** The statuses that were reported to the meter. */
   told: number[];
-  /** The server's ends of the connections that had a request. */
+  /** The server's sockets of the connections that sent a request. */
   ends: Socket[];
-  /** What is to happen later, in the server's time, which stands still. */
+  /** The server's timers; its time stands still. */
   later: Set<() => void>;
 }
 
@@ -55,10 +55,10 @@ test.after.each(async ({ server, later }) => {
 const seen = async (condition: () => boolean, what: string) =>
   assert.ok(await until(async () => condition(), SOON_MS, 5), what);
 
-/** A client whose first request was served, and the other end of its connection. */
+/** A client whose first request was served, and the server's socket of its connection. */
 async function served({ server, ends }: Context): Promise<{ client: Socket; end: Socket; came: () => string }> {
   const client = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
-  client.on('error', () => {}); // A connection that is cut; what that means is looked at.
+  client.on('error', () => {}); // The server cuts the connection; the test checks the effect.
   let came = '';
   client.on('data', (chunk) => {
     came += chunk.toString();
@@ -82,12 +82,12 @@ const unreadable: readonly [what: string, status: number, bytes: string][] = [
 ];
 
 for (const [what, status, bytes] of unreadable) {
-  test(`${what}: told once, whatever is still sent, and over when its time is`, async (context) => {
+  test(`${what}: one answer, whatever follows, and closed at its deadline`, async (context) => {
     const { client, end, came } = await served(context);
     let sent = end.bytesRead + bytes.length;
     client.write(bytes);
     await seen(() => context.told.length > 0, 'it is told');
-    // Node complains about each of these anew.
+    // Node reports each of these again.
     for (let i = 0; i < PIECES; i++) {
       const piece = `and ${i} more\r\n\r\n`;
       client.write(piece);
@@ -105,7 +105,7 @@ for (const [what, status, bytes] of unreadable) {
   });
 }
 
-test('who is told and goes away is not waited for', async (context) => {
+test('a client that leaves after its answer is not waited for', async (context) => {
   const { client, end } = await served(context);
   client.write('nonsense\r\n\r\n');
   await seen(() => context.told.length > 0, 'it is told');

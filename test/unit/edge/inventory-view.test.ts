@@ -1,4 +1,4 @@
-/** What a product says of its stock, and what its ledger says of the same moment, is the same. */
+/** The stock of a product, its ledger and its availability agree at every moment. */
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -37,14 +37,14 @@ function views(
   });
 }
 
-test('after a receipt for which orders wait, all say what a new order could have', () => {
+test('after a receipt with waiting orders, all views show what a new order could get', () => {
   const found = views([receipt(0, 0), hold(orderId('a'), 2), receipt(3, 1)]);
   assert.equal(found.at(-1), { product: 1, at: 1, ledger: 1, numbers: 1 });
   const fewer = views([receipt(0, 0), hold(orderId('a'), 2), receipt(1, 1)]);
   assert.equal(fewer.at(-1), { product: 0, at: 0, ledger: 0, numbers: 0 }, 'never below 0');
 });
 
-test('after any commands all say the same', () => {
+test('after any commands all views agree', () => {
   const command = fc.oneof(
     fc.nat({ max: 9 }).map((quantity) => ({ quantity })),
     fc.integer({ min: 1, max: 9 }).map((held) => ({ held })),

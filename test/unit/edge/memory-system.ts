@@ -1,6 +1,6 @@
 /**
- * A whole system in one process: the real edge, the real node and its driver, over the twins in memory. It can be
- * killed and started again, and what the gremlin delays comes when the test says so.
+ * A whole system in one process: the real edge, the real node and its driver, over stores in memory. A test can
+ * kill and restart it, and decides when delayed requests arrive.
  */
 import { nodeId, type OrderId, type ProductId } from '../../../actors/ids.js';
 import type { ActRequest, Owners, PlaceRequest, StockRequest } from '../../../actors/ports/owners.js';
@@ -15,20 +15,22 @@ import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-p
 import { memoryCache } from '../../../storage/memory/memory-cache.js';
 import { memorySnapshots } from '../../../storage/memory/memory-snapshots.js';
 import { memoryGremlinSwitch } from '../../../storage/memory/memory-stores.js';
+import { until } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 import { realClock } from './fake-owners.js';
 
-/** Longer than anybody waits in these tests. */
+/** Longer than any wait in these tests. */
 export const LATE_MS = 5_000;
 const WAIT_MS = 1_000;
+const FLUSHED_MS = 10_000;
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface MemorySystem extends Omit<Fixture, 'owners'> {
-  /** What the gremlin has delayed comes now, all of it. @returns how much it was. */
+  /** Lets all delayed requests arrive. @returns their number. */
   letCome(): number;
-  /** Dies without a last word, and is started again over what it has left. */
+  /** Dies without cleaning up, and starts again over its stores. */
   kill(): Promise<void>;
-  /** Everything appended is in the read model. */
+  /** Waits until every append is in the read model. */
   caughtUp(): Promise<void>;
   stopAll(): Promise<void>;
 }
@@ -97,9 +99,8 @@ export async function startMemorySystem(): Promise<MemorySystem> {
     },
     async caughtUp() {
       const node = alive.incarnation?.node;
-      while (node !== undefined && node.flushedTo.n < node.appendedTo.n) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      const isFlushed = () => node === undefined || node.flushedTo.n === node.appendedTo.n;
+      if (!(await until(isFlushed, FLUSHED_MS, 5))) throw new Error('the node did not flush its appends');
     },
     async stopAll() {
       await fixture.stop();

@@ -1,4 +1,4 @@
-/** Routes, schemas, document and examples are one thing: what is in one of them is in all, and replies keep to it. */
+/** Routes, schemas, document and examples agree: each has all operations, and replies match them. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
@@ -25,7 +25,7 @@ test.after.each(({ f }) => f.stop());
 
 const document = openApiDocument(operations, '1.2.3');
 
-test('operations have names of their own and are all in the document', () => {
+test('operations have unique names and are all in the document', () => {
   const described = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { operationId }]) => `${method} ${path} ${operationId}`),
   );
@@ -43,7 +43,7 @@ test('path parameters are declared, and nothing else is', () => {
   }
 });
 
-test('every reference leads somewhere, and no schema is empty', () => {
+test('every reference has its target, and no schema is empty', () => {
   const refs = new Set<string>();
   const look = (value: unknown, path: string) => {
     if (typeof value !== 'object' || value === null) return;
@@ -65,7 +65,7 @@ test('every reference leads somewhere, and no schema is empty', () => {
   }
 });
 
-/** Every schema in the document, with where it stands. */
+/** Every schema of the document with its path. */
 function* schemasIn(value: unknown, path = ''): Generator<readonly [string, Readonly<Record<string, unknown>>]> {
   if (typeof value !== 'object' || value === null) return;
   if (/\/(schema|items|schemas\/\w+)$|\/(properties|anyOf)\/\w+$/.test(path)) yield [path, { ...value }];
@@ -74,7 +74,7 @@ function* schemasIn(value: unknown, path = ''): Generator<readonly [string, Read
   }
 }
 
-test('a model of a generated client has a name, and is one for all operations', () => {
+test('every model of a generated client has a name, and is the same for all operations', () => {
   const names = Object.keys(document.components.schemas);
   for (const [path, { properties, enum: words = [] }] of schemasIn(document)) {
     const needsName = properties !== undefined || (words as readonly unknown[]).length > 1;
@@ -99,13 +99,13 @@ test('a model of a generated client has a name, and is one for all operations', 
   });
 });
 
-test('a client sends no parameter that nobody asked for', () => {
+test('a generated client sends no parameter by itself', () => {
   const parameters = Object.values(document.components.parameters);
   assert.ok(parameters.some(({ name }) => name === 'page') && parameters.some(({ name }) => name === 'limit'));
   for (const { name, schema } of parameters) assert.not.ok('default' in schema, name);
 });
 
-test('a linter has nothing to say about it', async () => {
+test('a linter finds no fault', async () => {
   const config = await createConfig({ extends: ['recommended-strict'] });
   const lint = async (source: object) => {
     const found = await lintFromString({ source: JSON.stringify(source), config, absoluteRef: 'openapi.json' });
@@ -117,7 +117,7 @@ test('a linter has nothing to say about it', async () => {
   assert.match((await lint(twice)).join('\n'), 'operation-operationId-unique');
 });
 
-test('every example is what its schema says', () => {
+test('every example matches its schema', () => {
   for (const operation of operations) {
     for (const [status, { schema, example }] of Object.entries(operation.success)) {
       assert.is(schemaFault(schema, example), undefined, `${operation.id} ${status}`);
@@ -151,7 +151,7 @@ test('every operation is served under both prefixes, and every other method is r
   }
 });
 
-test('what is on both ports is served on both, and nothing else', async ({ f }) => {
+test('operations of both ports are served on both, and no others', async ({ f }) => {
   for (const { method, path, ports } of operations) {
     const reply = await fetch(f.inventoryBase + path.replace(/:\w+/g, 'x'), { method });
     const { message = '' } = (await reply.text().then(asJson)) as { message?: string };
@@ -159,7 +159,7 @@ test('what is on both ports is served on both, and nothing else', async ({ f }) 
   }
 });
 
-test('the requests that the page shows are answered as documented', async ({ f }) => {
+test('the requests shown on the page are answered as documented', async ({ f }) => {
   for (const operation of operations) {
     for (const { label, source } of curlsOf(operation, f.base)) {
       const seen = await inShell(source);

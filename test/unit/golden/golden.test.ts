@@ -1,6 +1,6 @@
 /**
- * Journals as they were stored once, kept for ever: whatever changes in the code, they are read, folded and
- * published as they were on the day they were written.
+ * Stored journals of earlier versions, kept for ever. Every later version must read, fold and publish them
+ * exactly as the version that wrote them.
  *
  *   journal-v1  Two products received and adjusted; orders confirmed, short, unknown, declined, timed out and
  *               voided, captured, still charging; then a take-over, and letters that travel by number, one
@@ -52,7 +52,7 @@ const read = (texts: readonly string[]): StoredRecord[] => texts.map((text) => d
 const isTurn = (record: StoredRecord): record is TurnRecord => record.kind === 'turn';
 const json = <T>(value: T): T => JSON.parse(JSON.stringify(value));
 
-/** As told then, and with it what an actor has had since: nothing of it. */
+/** The state of that time; fields that an actor got since are at their defaults. */
 const today = ({ orders, products, channels }: Folded): Folded => ({
   orders: orders.map((row) => {
     const { state, version } = row;
@@ -66,7 +66,7 @@ const today = ({ orders, products, channels }: Folded): Folded => ({
   channels,
 });
 
-/** What is remembered of a world, in an order of its own. */
+/** The state of a world, in a fixed order. */
 function plain({ orders, products, channels }: World): Folded {
   const stored = <State extends { readonly id: string }>(
     entries: Iterable<{ state: State; version: number; epoch: number; n: number }>,
@@ -123,21 +123,21 @@ for (const [file, types] of Object.entries(STORIES)) {
     );
   };
 
-  test('the story is whole: every event there was, of orders and products', () => {
+  test('the story is complete: every type of event of orders and products', () => {
     const told = turns.flatMap((t) => t.cascades.flatMap((c) => c.events.map((e) => `${e.of.kind} ${e.event.type}`)));
     assert.equal([...new Set(told)].sort(), [...types].sort());
   });
 
-  test('its fold gives the same states as ever', () => {
+  test('its fold gives the same states as when it was written', () => {
     assert.equal(fold(), json(then));
   });
 
-  test('rows that were flushed on the way change nothing, wherever each of them stood', () => {
+  test('rows flushed on the way change nothing, at whatever position each was flushed', () => {
     assert.equal(fold({ orders: then.orders, products: [] }), json(then));
     assert.equal(fold({ orders: then.orders.slice(3), products: then.products }), json(then));
   });
 
-  test('what is written today is what was written then, byte for byte', () => {
+  test('a record written today equals the stored one, byte for byte', () => {
     const again = (record: StoredRecord, text: string): string => {
       const { v: _, ...fields } = JSON.parse(text);
       if (record.kind === 'seal') return encodeSeal(fields);
@@ -155,7 +155,7 @@ for (const [file, types] of Object.entries(STORIES)) {
     }
   });
 
-  test('its public events are the same bytes as ever: ids, types and data', () => {
+  test('its public events are the same bytes as before: ids, types and data', () => {
     assert.equal(
       turns.map((turn) => eventBatch(turn, golden.source)),
       golden.events,

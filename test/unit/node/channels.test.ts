@@ -33,26 +33,26 @@ test('a letter is kept until it is confirmed (C3)', () => {
   assert.equal(channels.unconfirmed(), [letter(5, 3)]);
 });
 
-test('a confirmation that comes late, or of a stranger, changes nothing', () => {
+test('a confirmation that is late, or from another partition, changes nothing', () => {
   const channels = withLetters(letter(5, 1), letter(5, 2));
   channels.confirm(5, 2);
   assert.equal([channels.confirm(5, 1), channels.confirm(9, 1), channels.nextNumber(5)], [0, 0, 3]);
 });
 
-test('a number is never given twice, though all before it are confirmed', () => {
+test('a number is never used twice, even if all before it are confirmed', () => {
   const channels = withLetters(letter(5, 1));
   channels.confirm(5, 1);
   assert.is(channels.nextNumber(5), 2);
 });
 
-test('a channel is busy while a letter in it is not confirmed', () => {
+test('a channel is busy while one of its letters is not confirmed', () => {
   const channels = withLetters(letter(5, 1));
   assert.equal([channels.isBusy(5), channels.isBusy(6)], [true, false]);
   channels.confirm(5, 1);
   assert.not(channels.isBusy(5));
 });
 
-test('a letter that is known already, as a replay brings it, is not added again', () => {
+test('a letter that is known already, as in a replay, is not added again', () => {
   assert.equal(withLetters(letter(5, 1), letter(5, 2), letter(5, 1)).unconfirmed(), [letter(5, 1), letter(5, 2)]);
 });
 
@@ -65,7 +65,7 @@ test('the watermark is 0 until it is moved, and can be set back with a turn that
   assert.is(channels.seen(3), 0);
 });
 
-test('a row brings back all of it: watermarks, numbers, letters', () => {
+test('a row restores watermarks, numbers and letters', () => {
   const channels = withLetters(letter(5, 1), letter(5, 2), letter(6, 1));
   channels.moveSeen(3, 8);
   channels.confirm(5, 1);
@@ -84,7 +84,7 @@ test('a row is a copy: what happens later does not change it', () => {
   assert.equal(row.sent[5], { last: 1, unconfirmed: [letter(5, 1)] });
 });
 
-test('whatever changes a row marks it, and what does not leaves it', () => {
+test('every change marks the row, and a call without a change does not', () => {
   const marks = (change: (channels: Channels) => void) => {
     const channels = withLetters(letter(5, 1));
     channels.dirty = false;

@@ -1,4 +1,4 @@
-/** Who owns what, as the claims log tells it. */
+/** The owners of the partitions, from the claims log. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../../actors/ids.js';
@@ -22,7 +22,7 @@ test('the last record is the map; the chains keep every claim, oldest first', ()
   assert.equal(chains, [[mine(1), theirs(2), mine(3)], [mine(1)]]);
 });
 
-test('a release stands in the chain at the epoch it ends (K2)', () => {
+test('a release is in the chain at the epoch it ends (K2)', () => {
   const released = { ...mine(1), released: 9 };
   assert.equal(foldClaims([record(mine(1)), record(released), record(theirs(2))], 1).chains, [[released, theirs(2)]]);
 });
@@ -39,7 +39,7 @@ test('a claim after a release carries no release of its own', () => {
   assert.equal(withClaims([{ ...theirs(4), released: 3 }], [0], me, J1), [mine(5)]);
 });
 
-test('a release lets go of what the journal still holds, at the same epoch, and of nothing else', () => {
+test('a release gives up what the journal still holds, at the same epoch, and nothing else', () => {
   const gone = { ...mine(1), released: 2 };
   assert.equal(withRelease([mine(3), theirs(4), null, gone], J1, 8), [
     { ...mine(3), released: 8 },
@@ -49,7 +49,7 @@ test('a release lets go of what the journal still holds, at the same epoch, and 
   ]);
 });
 
-test('unclaimed and released are free; mine and others are told apart by node, not by journal', () => {
+test('unclaimed and released partitions are free; own and foreign ones differ by node, not by journal', () => {
   assert.equal(
     [null, { ...theirs(1), released: 0 }, mine(1, J2), theirs(1)].map((claim) => standing(claim, me)),
     ['free', 'free', 'mine', 'others'],
@@ -64,7 +64,7 @@ test('folding does not change the records', () => {
   assert.equal(records, before);
 });
 
-test('names are those of the last record, and of who stands in the map; records of older versions have none', () => {
+test('names come from the last record, for the owners in the map; records of older versions have none', () => {
   const names = { [me]: 'shop-one', [other]: 'shop-two', gone: 'shop-zero' };
   assert.equal(foldClaims([{ ...record(mine(1)), names }], 1).names, names);
   assert.equal(foldClaims([{ ...record(mine(1)), names }, record(theirs(2))], 1).names, {});

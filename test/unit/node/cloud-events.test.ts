@@ -1,4 +1,4 @@
-/** Public events: every type of event as one CloudEvents 1.0 event that parses, whatever is in it. */
+/** Public events: every type of event as one CloudEvents 1.0 event that parses, with any content. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId, productId, userId, writeId } from '../../../actors/ids.js';
@@ -19,7 +19,7 @@ const answers = [
   { product, answer: 'unknown' },
 ] as const;
 
-/** A row a type: a new type does not compile until it has one. */
+/** One row for each type: a new type does not compile without one. */
 const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEvent, { type: T }>, object] } = {
   placed: [
     {
@@ -205,7 +205,7 @@ for (const [type, [event, data]] of Object.entries(productEvents)) {
 }
 
 for (const [kind, text] of Object.entries({ odd: HOSTILE, tiny: 'a' })) {
-  test(`no event takes more room than is judged beforehand: ${kind} texts`, () => {
+  test(`no event is larger than its estimate: ${kind} texts`, () => {
     const frame = eventFrame(at, text);
     const all = [
       ...Object.values(orderEvents).map(([event]) => ({ of: { kind: 'order', id: orderId(text) } as const, event })),

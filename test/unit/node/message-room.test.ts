@@ -1,4 +1,4 @@
-/** A message never grows beyond what the broker takes, and takes all that fits. */
+/** A message never exceeds the limit of the broker, and takes everything that fits. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -9,7 +9,7 @@ const test = suite('message room');
 const START = 10;
 const byteLength = (text: string) => Buffer.byteLength(text);
 
-test('what fits is taken, counted in bytes, and nothing else is', () => {
+test('a text that fits is taken, counted in bytes, and no other is', () => {
   const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.string({ maxLength: 40 }));
   const offers = fc.array(fc.record({ text, beside: fc.nat(20) }), { maxLength: 60 });
   fc.assert(
@@ -27,7 +27,7 @@ test('what fits is taken, counted in bytes, and nothing else is', () => {
   );
 });
 
-test('bytes are counted only near the end', () => {
+test('bytes are counted only near the limit', () => {
   let counted = 0;
   const room = new MessageRoom(0, 3_000, (text) => {
     counted++;

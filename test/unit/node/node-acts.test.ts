@@ -1,4 +1,4 @@
-/** What people ask of an order that stands, by the node: looked up, decided once, answered after the append. */
+/** Acts on a placed order in the node: looked up, decided once, answered after the append. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId, userId, writeId } from '../../../actors/ids.js';
@@ -32,7 +32,7 @@ const stateOf = (rig: Rig, request: number) => {
   return told === undefined || told.kind === 'unavailable' ? undefined : told.state;
 };
 
-test('an act is answered after its append, with the order as it stands then', () => {
+test('an act is answered after its append, with the state of the order at that time', () => {
   const rig = confirmed();
   const request = rig.act('1', { type: 'ship' });
   rig.begin();
@@ -53,7 +53,7 @@ test('a cancelled order is answered, its refund made and its stock returned in o
   );
 });
 
-test('an order that is not in memory is looked up first; what is not found there is unknown', () => {
+test('an order that is not in memory is looked up first; one that is not found is unknown', () => {
   const rig = new Rig().receive(10, A);
   const [known, other] = [rig.act('K', { type: 'ship' }), rig.act('none', { type: 'ship' })];
   rig.turn();
@@ -66,14 +66,14 @@ test('an order that is not in memory is looked up first; what is not found there
   assert.is(stateOf(rig, other), undefined);
 });
 
-test('a look-up that has no answer: refused for now, nothing guessed', () => {
+test('a look-up without an answer: unavailable, and nothing is assumed', () => {
   const rig = new Rig();
   const request = rig.act('K', { type: 'ship' });
   rig.node.lookUpFailed(1);
   assert.is(rig.replyTo(request), 'unavailable');
 });
 
-test("another user's order is as if there were none, to read in the refusal too", () => {
+test("another user's order is unknown, also in the text of the refusal", () => {
   const rig = confirmed();
   const [bob, ann] = [
     rig.act('1', { type: 'cancel' }, { user: userId('bob') }),
@@ -84,7 +84,7 @@ test("another user's order is as if there were none, to read in the refusal too"
   assert.is(rig.replyTo(ann), 'done');
 });
 
-test('only an order at the version asked for is changed; the refusal says how it stands', () => {
+test('only an order at the requested version is changed; the refusal has its version', () => {
   const rig = confirmed();
   const [old, now] = [
     rig.act('1', { type: 'ship' }, { ifVersions: [3] }),
@@ -95,7 +95,7 @@ test('only an order at the version asked for is changed; the refusal says how it
   assert.is(rig.world.orders.get(orderId('1'))?.state.version, 5);
 });
 
-test('versions may be several, or those that must not be changed', () => {
+test('a condition may have several versions, or versions to exclude', () => {
   const rig = confirmed();
   const ask = (condition: object) => rig.act('1', { type: 'ship' }, condition);
   const refused = [
@@ -110,7 +110,7 @@ test('versions may be several, or those that must not be changed', () => {
   assert.is(rig.replyTo(done), 'done');
 });
 
-test('a repeat is one whatever version it asks for, and in the turn of the first one too', () => {
+test('a repeat is recognized with any condition, also in the turn of the first request', () => {
   const rig = confirmed();
   const ship = { type: 'ship', act: named('K') } as const;
   const asked = [rig.act('1', ship, { ifVersions: [4] }), rig.act('1', ship, { ifVersions: [4] })];
@@ -126,7 +126,7 @@ test('a repeat is one whatever version it asks for, and in the turn of the first
   assert.is(rig.replyTo(other), 'other_body');
 });
 
-test('of a cancellation and a shipment at once one wins, and the other is told where the order stands', () => {
+test('of a cancellation and a shipment at once one wins, and the other gets the state of the order', () => {
   for (const [first, second] of [
     ['cancel', 'ship'],
     ['ship', 'cancel'],
@@ -139,7 +139,7 @@ test('of a cancellation and a shipment at once one wins, and the other is told w
   }
 });
 
-test('who waits for a placed order hears that it was cancelled', () => {
+test('a client that waits for its order learns that it was cancelled', () => {
   const rig = new Rig({ context: {} }).receive(10, A);
   const placing = rig.place('1', LINE);
   rig.turn().act('1', { type: 'cancel' });
@@ -148,7 +148,7 @@ test('who waits for a placed order hears that it was cancelled', () => {
   assert.equal(rig.stockOf(A), { onHand: 10, held: 0 });
 });
 
-test('cancelled while the capture is under way: its answer changes nothing, the void finds out', () => {
+test('cancelled while the capture is under way: its answer changes nothing, the void learns of it', () => {
   const rig = confirmed({ context: {} });
   rig.paymentAnswered('1', 'authorized').turn();
   const capture = rig.last('pay');
@@ -166,7 +166,7 @@ test('cancelled while the capture is under way: its answer changes nothing, the 
   );
 });
 
-test('refunds are asked for one after the other, each once', () => {
+test('refunds are sent one after the other, each once', () => {
   const rig = confirmed({ context: {} });
   rig.paymentAnswered('1', 'authorized').turn().paymentAnswered('1', 'captured').turn();
   rig.act('1', { type: 'refund', minor: 300 });
@@ -184,9 +184,9 @@ test('a full inbox says "not now" to an act', () => {
   assert.is(rig.replyTo(rig.act('1', { type: 'ship' })), 'unavailable');
 });
 
-// ---------------------------------------------------------------- stock that comes in
+// ---------------------------------------------------------------- backorders
 
-test('what orders wait for is filled in the turn after its receipt, and they are told', () => {
+test('backorders are filled in the turn after the receipt, and the orders get their letters', () => {
   const rig = new Rig();
   rig.stock(A, receiveOf({ ref: writeId('w1'), quantity: 1, backorders: { allowed: true } }));
   rig.turn().place('1', LINE);
@@ -200,7 +200,7 @@ test('what orders wait for is filled in the turn after its receipt, and they are
   assert.is(rig.turn().replyTo(ship), 'done');
 });
 
-test('an order that waits for stock stays in memory, and leaves once that has come and it is flushed', () => {
+test('an order with a backorder stays in memory, and leaves once it is filled and flushed', () => {
   const rig = new Rig();
   rig.stock(A, receiveOf({ ref: writeId('w1'), quantity: 0, backorders: { allowed: true } }));
   rig.turn().place('1', LINE);
@@ -211,7 +211,7 @@ test('an order that waits for stock stays in memory, and leaves once that has co
   assert.not(rig.has('1'));
 });
 
-test('many who wait are all served, over several commands', () => {
+test('many waiting orders are all filled, over several commands', () => {
   const rig = new Rig();
   rig.stock(A, receiveOf({ ref: writeId('w1'), quantity: 0, backorders: { allowed: true } }));
   rig.turn();
@@ -228,7 +228,7 @@ test('many who wait are all served, over several commands', () => {
   assert.ok([...rig.world.orders.values()].every(({ state }) => state.lines[0]?.backordered === 0));
 });
 
-test('orders that wait for stock may fill the memory: what lets them end is still taken', () => {
+test('waiting orders may fill the memory: commands that let them end are still accepted', () => {
   const rig = new Rig();
   rig.stock(A, receiveOf({ ref: writeId('w1'), quantity: 0, backorders: { allowed: true } }));
   rig.turn().place('1', LINE);

@@ -1,4 +1,4 @@
-/** How long a hold stands, who may make it longer, and holds that are sent late; the heap that counts it all. */
+/** How long a hold lasts, its extension, holds that are sent late, and the heap of deadlines. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const test = suite('node holds');
 const K = orderId('K');
 const stateOf = (rig: Rig) => rig.world.orders.get(K)?.state;
 const phase = (rig: Rig) => stateOf(rig)?.phase;
-/** Time in steps that count. */
+/** Time that passes in counted steps. */
 const pass = (rig: Rig, ms: number) => {
   for (let left = ms; left > 0; left -= 100) rig.pass(Math.min(100, left));
   return rig.turn();
@@ -24,7 +24,7 @@ const charging = (over: Partial<NodeSettings> = {}) => {
   rig.place(K, oneLine(A, 3));
   return rig.turn();
 };
-/** A node that begins with what the journals of these hold. */
+/** A node that starts from the journals of these nodes. */
 const replayed = (over: Partial<NodeSettings>, ...rigs: Rig[]) => {
   const world = ownedWorld();
   for (const { record } of rigs.flatMap((rig) => rig.all('append'))) {
@@ -38,7 +38,7 @@ const replayed = (over: Partial<NodeSettings>, ...rigs: Rig[]) => {
 
 // ---------------------------------------------------------------- the heap
 
-test('the heap gives what a sorted list gives, whatever is set and asked for in between', () => {
+test('the heap equals a sorted list, for any operations', () => {
   const step = fc.record({ setIn: fc.array(fc.nat(300), { maxLength: 20 }), passes: fc.nat(200), most: fc.nat(8) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -68,16 +68,16 @@ test('the heap gives what a sorted list gives, whatever is set and asked for in 
   );
 });
 
-// ---------------------------------------------------------------- how long it stands
+// ---------------------------------------------------------------- how long a hold lasts
 
-test('a hold shorter than the order may take: the order fails when the hold is over', () => {
+test('a hold shorter than the order timeout: the order fails when the hold ends', () => {
   const rig = charging({ holdTtlMs: 300 });
   assert.is(phase(pass(rig, 200)), 'charging');
   assert.equal([phase(pass(rig, 100)), rig.stockOf(A)], ['failed', { onHand: 10, held: 0 }]);
   assert.is(stateOf(rig)?.reason, 'timed_out');
 });
 
-test('a hold counts from when the last line is held, the order from when it was placed', () => {
+test('a hold counts from its last held line, the order from its placing', () => {
   const rig = new Rig({ context: { holdDelayMs: () => 500 }, holdTtlMs: 300 }).receive(10, A);
   rig.place(K, oneLine(A, 3));
   pass(rig.turn(), 500);
@@ -86,13 +86,13 @@ test('a hold counts from when the last line is held, the order from when it was 
   assert.is(phase(pass(rig, 100)), 'failed');
 });
 
-test('a hold longer than the order may take: the order fails in its own time', () => {
+test('a hold longer than the order timeout: the order fails at its own timeout', () => {
   const rig = charging({ holdTtlMs: 5_000 });
   assert.is(phase(pass(rig, 900)), 'charging');
   assert.is(phase(pass(rig, 100)), 'failed');
 });
 
-test('an extended hold stands for its time anew, past that of the order', () => {
+test('an extended hold lasts for its full time again, past the order timeout', () => {
   const rig = charging({ holdTtlMs: 800 });
   pass(rig, 700);
   const request = rig.act(K, { type: 'extendHold' });
@@ -118,7 +118,7 @@ test('extended twice: the later end counts; an extension never makes it shorter'
   assert.is(phase(pass(early, 900)), 'charging', 'the order’s own second stands');
 });
 
-test('an extension stands over a restart: the hold gets its time anew, also past that of the order', () => {
+test('an extension survives a restart: the hold gets its full time again, past the order timeout', () => {
   const rig = charging({ holdTtlMs: 2_000 });
   rig.act(K, { type: 'extendHold' });
   rig.turn();
@@ -133,7 +133,7 @@ test('an extension that comes too late is refused', () => {
   assert.is(rig.turn().replyTo(request), 'illegal_transition');
 });
 
-test('an order that was paid for in time is not timed out by any of its timers', () => {
+test('an order paid in time is not timed out by any of its timers', () => {
   const rig = charging({ holdTtlMs: 300 });
   rig.act(K, { type: 'extendHold' });
   rig.turn().paymentAnswered(K, 'authorized').turn();
@@ -152,7 +152,7 @@ const late = (over: Partial<NodeSettings> = LATE) => {
   return { rig: rig.turn(), request };
 };
 
-test('a hold that is late is sent when its time has come, the others at once; then the order goes on', () => {
+test('a late hold is sent when its time has come, the others at once; then the order goes on', () => {
   const { rig, request } = late();
   assert.equal(
     [rig.stockOf(A)?.held, rig.stockOf(B)?.held, rig.replyTo(request)],
@@ -166,7 +166,7 @@ test('a hold that is late is sent when its time has come, the others at once; th
   assert.equal([rig.stockOf(A)?.onHand, rig.stockOf(B)?.onHand], [8, 9]);
 });
 
-test('only that one is late: what stands behind it goes on', () => {
+test('only that order is late: orders behind it go on', () => {
   let holds = 0;
   const { rig, request } = late({
     context: { instantPayment: () => 'authorized', holdDelayMs: () => (++holds === 1 ? 500 : 0) },
@@ -176,7 +176,7 @@ test('only that one is late: what stands behind it goes on', () => {
   assert.equal([rig.replyTo(request), rig.replyTo(behind)], [undefined, 'confirmed']);
 });
 
-test('what is late is journaled so: after a start it is sent, once, though nobody plays gremlin any more', () => {
+test('a late hold is in the journal: after a start it is sent once, even with the gremlin off', () => {
   const calm: Partial<NodeSettings> = { context: { instantPayment: () => 'authorized' } };
   const { rig } = late();
   const again = replayed(calm, rig);
@@ -187,7 +187,7 @@ test('what is late is journaled so: after a start it is sent, once, though nobod
   assert.not(third.node.wantsTurn());
 });
 
-test('cancelled or timed out before it is sent: it never is, and everything is given back', () => {
+test('cancelled or timed out before it is sent: the hold is never sent, and everything is released', () => {
   const cancelled = late().rig;
   cancelled.act(K, { type: 'cancel' });
   cancelled.turn();
@@ -207,7 +207,7 @@ test('cancelled or timed out before it is sent: it never is, and everything is g
   }
 });
 
-test('short of a line that is on time: it fails at once, and the late one is never sent', () => {
+test('short of a line that is on time: the order fails at once, and the late hold is never sent', () => {
   const rig = new Rig(LATE).receive(10, A);
   const request = rig.place(K, contentOf());
   assert.is(rig.turn().replyTo(request), 'failed');
@@ -217,7 +217,7 @@ test('short of a line that is on time: it fails at once, and the late one is nev
 
 // ---------------------------------------------------------------- over a start
 
-test('what a replay brings back is what was there: when money is captured, and what waits', () => {
+test('a replay restores the time of the capture, and what the order waits for', () => {
   const ship: Partial<NodeSettings> = { context: { captureOn: 'ship' } };
   const rig = new Rig(ship).receive(10, A);
   rig.place(K, oneLine(A, 3));

@@ -1,4 +1,4 @@
-/** Letters between partitions when they do not talk at home: numbered, once, in order, after the append. */
+/** Letters between partitions of different processes: numbered, once, in order, after the append. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { NumberedLetter } from '../../../actors/ports/letters.js';
@@ -38,7 +38,7 @@ test('a letter leaves after the append of the turn that made it, with its number
   assert.equal(rig.lastRecord.letters.map(names), ['1->2 #1 hold'], 'and it stands in the journal');
 });
 
-test('an order whose product lives elsewhere is accepted first and confirmed by the answer', () => {
+test('an order whose product lives in another partition is accepted first, and confirmed by the answer', () => {
   const { rig, product, request } = holdSent();
   assert.is(rig.replyTo(request), undefined);
   assert.is(rig.last('accepted').request, request);
@@ -91,7 +91,7 @@ test('a letter behind a gap is ignored, and not confirmed (C2)', () => {
   assert.equal([rig.stockOf(product), confirms(rig)], [{ onHand: 10, held: 0 }, []]);
 });
 
-test('what is not confirmed is sent again, what is confirmed is not', () => {
+test('an unconfirmed letter is sent again, a confirmed one is not', () => {
   const { rig } = holdSent();
   rig.pass(200);
   assert.equal(sent(rig).map(names), ['1->2 #1 hold', '1->2 #1 hold']);
@@ -113,7 +113,7 @@ test('a letter for a partition that is not ours is left to its owner', () => {
   assert.not(rig.node.wantsTurn());
 });
 
-test('a letter that throws is passed, once, and goes to the dead letters', () => {
+test('a letter whose decision throws is skipped, once, and goes to the dead letters', () => {
   const { rig, product, order } = holdSent();
   const poisoned: NumberedLetter = { ...only(sent(rig)), letter: commit(product, 5, order) };
   rig.node.letter(poisoned);
@@ -124,7 +124,7 @@ test('a letter that throws is passed, once, and goes to the dead letters', () =>
   assert.is(rig.all('deadLetter').length, 1);
 });
 
-test('neighbours talk at home, unless their channel has older letters on the way (T3)', () => {
+test('neighbours exchange letters in the process, unless their channel has older letters under way (T3)', () => {
   const rig = new Rig();
   const [order, product] = [orderIn(rig.world, 1), productIn(rig.world, 2)];
   const older: NumberedLetter = { from: 1, to: 2, number: 1, correlation: 'c', letter: hold(product, 1) };

@@ -1,4 +1,4 @@
-/** What is not in memory is looked up before it is decided: once for all who ask, and only in time. */
+/** An actor that is not in memory is looked up before a decision: once for all requests, and only in time. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId, writeId } from '../../../actors/ids.js';
@@ -42,7 +42,7 @@ test('a keyed order waits for its look-up, and is decided after it', () => {
   assert.is(rig.replyTo(request), 'confirmed');
 });
 
-test('a key that was certainly never seen needs no look-up; once its order has left memory it does', () => {
+test('a key that was certainly never seen needs no look-up; it does once its order has left memory', () => {
   const rig = withStock();
   const { storedOrders } = rig.node;
   storedOrders.complete(storedOrders.begin());
@@ -59,7 +59,7 @@ test('a key that was certainly never seen needs no look-up; once its order has l
   assert.equal(rig.last('lookUp').orders, ['L', 'K']);
 });
 
-test('a key never seen that is the id of an order in memory means that one, without a look-up', () => {
+test('a new key that is the id of an order in memory means that order, without a look-up', () => {
   const rig = withStock();
   const { storedOrders } = rig.node;
   storedOrders.complete(storedOrders.begin());
@@ -72,7 +72,7 @@ test('a key never seen that is the id of an order in memory means that one, with
   assert.is(rig.all('lookUp').length, 0);
 });
 
-test('what is not certain is looked up: an act, and everything until the stored ids are read', () => {
+test('uncertain ids are looked up: an act, and everything until the stored ids are read', () => {
   const rig = withStock();
   rig.place('K', LINE, KEYED);
   assert.is(rig.all('lookUp').length, 1);
@@ -92,7 +92,7 @@ test('fifty repeats of one key at once: one look-up, one order, one answer for a
   assert.is(rig.stockOf(A)?.onHand, 9);
 });
 
-test('repeats that come while a look-up runs share the next one', () => {
+test('repeats that come during a look-up share the next one', () => {
   const rig = withStock();
   for (const id of ['a', 'b', 'c', 'b']) rig.place(id, LINE, KEYED);
   assert.equal(
@@ -116,7 +116,7 @@ test('a look-up asks for no more ids than its limit', () => {
   );
 });
 
-test('an order that was found gives its outcome, and nothing is decided anew', () => {
+test('a found order gives its outcome, and nothing is decided anew', () => {
   const rig = withStock();
   const [same, other] = [rig.place('K', LINE, KEYED), rig.place('K', contentOf(), KEYED)];
   rig
@@ -127,7 +127,7 @@ test('an order that was found gives its outcome, and nothing is decided anew', (
   assert.is(rig.stockOf(A)?.onHand, 10);
 });
 
-test('a write that was found is a repeat, and of another body refused', () => {
+test('a found write is a repeat; with another body it is refused', () => {
   const rig = withStock();
   const ref = writeId('W-2');
   const writes = [{ ref, product: A, fingerprint: 'f' }];
@@ -137,7 +137,7 @@ test('a write that was found is a repeat, and of another body refused', () => {
   assert.is(rig.stockOf(A)?.onHand, 10);
 });
 
-test('a late look-up is not believed: its question was given up (L1)', () => {
+test('the answer of an abandoned look-up is ignored (L1)', () => {
   const rig = withStock();
   const request = rig.place('K', LINE, KEYED);
   rig.node.lookUpFailed(1);
@@ -158,7 +158,7 @@ test('an answer that comes twice counts once', () => {
   assert.is(rig.world.orders.get(orderId('K'))?.state.phase, 'confirmed');
 });
 
-test('a failed look-up refuses what waited for it, guesses nothing, and goes on with the rest', () => {
+test('a failed look-up refuses the requests that waited for it, assumes nothing, and goes on with the rest', () => {
   const rig = withStock();
   const [first, second] = [rig.place('a', LINE, KEYED), rig.place('b', LINE, KEYED)];
   rig.node.lookUpFailed(1);
@@ -167,14 +167,14 @@ test('a failed look-up refuses what waited for it, guesses nothing, and goes on 
   assert.equal([rig.replyTo(first), rig.replyTo(second), rig.has('a')], ['unavailable', 'confirmed', false]);
 });
 
-test('a row that a later owner wrote is not decided on: this node has been taken over', () => {
+test('a row that a later owner wrote stops the decision: this node has been taken over', () => {
   const rig = withStock();
   const request = rig.place('K', LINE, KEYED);
   rig.found(1, { orders: [{ ...stored('K'), epoch: 99 }] }).turn();
   assert.equal([rig.replyTo(request), rig.has('K')], ['unavailable', false]);
 });
 
-test('what memory has is newer than what a look-up brings', () => {
+test('the state in memory is newer than the result of a look-up', () => {
   const rig = withStock({ context: {} });
   rig.place('K', LINE);
   rig.place('other', LINE, { fresh: false, alias: orderId('K') });

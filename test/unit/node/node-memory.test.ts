@@ -1,4 +1,4 @@
-/** What stays in memory, what leaves it, and what a flush carries. */
+/** What stays in memory, what leaves it, and what a flush contains. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeId } from '../../../actors/ids.js';
@@ -18,7 +18,7 @@ const withStock = (over: ConstructorParameters<typeof Rig>[0] = {}) => new Rig(o
 
 // ---------------------------------------------------------------- flushes (node.N5)
 
-test('a flush carries what is appended, and nothing of the turn under way', () => {
+test('a flush contains what is appended, and nothing of the turn under way', () => {
   const rig = withStock();
   rig.place('1', LINE);
   rig.begin().pass(FLUSH);
@@ -46,7 +46,7 @@ test('a flush does not show what the turn under way does to an actor that change
   );
 });
 
-test('one flush is under way at a time; what changes meanwhile goes with the next', () => {
+test('one flush is under way at a time; later changes go with the next', () => {
   const rig = withStock();
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
@@ -62,7 +62,7 @@ test('one flush is under way at a time; what changes meanwhile goes with the nex
   assert.equal([from.n, to.n, orders.map((o) => o.state.id)], [1, 3, ['2']]);
 });
 
-test('a flush carries every event once: history, and operations with what stood after them', () => {
+test('a flush contains every event once: history, and operations with their balances', () => {
   const rig = withStock().pass(WHOLE);
   rig.place('1', LINE);
   rig.turn();
@@ -81,7 +81,7 @@ test('a flush carries every event once: history, and operations with what stood 
   assert.equal([events, rig.world.unflushedEvents], [6, 0]);
 });
 
-test('rows are new once, and upserts ever after', () => {
+test('a row is inserted once, and upserted afterwards', () => {
   const rig = new Rig().receive(10, A).pass(FLUSH);
   assert.is(rig.flushed().products[0]?.isNew, true);
   rig.stock(A, adjustOf(1));
@@ -89,7 +89,7 @@ test('rows are new once, and upserts ever after', () => {
   assert.is(rig.flushed().products[0]?.isNew, false);
 });
 
-test('between two whole flushes orders go alone: the journal stands, products and the rest follow', () => {
+test('between two whole flushes orders are flushed alone; the journal, products and the rest follow', () => {
   const rig = withStock().pass(WHOLE);
   const place = (id: string) => {
     rig.place(id, LINE);
@@ -110,7 +110,7 @@ test('between two whole flushes orders go alone: the journal stands, products an
   assert.equal([rig.node.flushedTo.n, rig.world.unflushedEvents], [3, 0]);
 });
 
-test('a product without a row waits for no whole flush: orders that name it are found by its name', () => {
+test('a product without a row does not wait for a whole flush: lists find its orders by its name', () => {
   const rig = withStock().pass(WHOLE);
   rig.place('0', LINE);
   rig.turn();
@@ -164,7 +164,7 @@ test('an order that is settled and flushed leaves memory; its product stays', ()
   assert.equal([rig.has('1'), rig.stockOf(A)?.onHand], [false, 9]);
 });
 
-test('that an order leaves memory is told once, at that moment', () => {
+test('an order that leaves memory is reported once, at that moment', () => {
   const left: string[] = [];
   const rig = withStock({ onLeft: (order) => void left.push(order) });
   rig.place('1', LINE);
@@ -176,7 +176,7 @@ test('that an order leaves memory is told once, at that moment', () => {
   assert.is(left.length, 1);
 });
 
-test('an order that is still owed something stays, flushed or not', () => {
+test('an order that is owed something stays, flushed or not', () => {
   const rig = withStock({ context: {} });
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
@@ -192,7 +192,7 @@ test('an order that is still owed something stays, flushed or not', () => {
   assert.not(rig.has('1'));
 });
 
-test('what changed again after its flush was collected stays', () => {
+test('an order that changed again after its flush was collected stays', () => {
   const rig = withStock({ context: {} });
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
@@ -204,12 +204,12 @@ test('what changed again after its flush was collected stays', () => {
   assert.ok(rig.has('1'));
 });
 
-test('an order that somebody asks about does not leave before the answer (L2)', () => {
+test('an order with a waiting request does not leave before the answer (L2)', () => {
   const rig = withStock();
   rig.place('1', LINE);
   rig.turn().pass(FLUSH);
   const repeat = rig.place('1', LINE, KEYED);
-  rig.place('2', LINE); // Makes the repeat's turn one with an append.
+  rig.place('2', LINE); // Gives the repeat's turn an append.
   rig.begin();
   rig.flushed();
   rig.pass(1);

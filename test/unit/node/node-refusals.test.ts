@@ -1,4 +1,4 @@
-/** A no under a key: remembered in the journal before it is told, and found by whatever is sent again. */
+/** A refusal under a key: appended to the journal before its answer, and found by every repeat. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type JournalId, orderId, writeId } from '../../../actors/ids.js';
@@ -15,7 +15,7 @@ const K = writeId('K');
 const less = adjustOf(-30, { ref: K });
 const REFUSED = { ref: K, product: A, fingerprint: 'f', refusal: 'below_held' } as const;
 
-/** Asks under a key, and lets Postgres answer that it knows no more. */
+/** Sends a write under a key; Postgres answers that it does not know the key. */
 function asked(rig: Rig, command = less, over: object = {}): number {
   const request = rig.stock(command.type === 'adjust' ? A : B, command, { ...KEYED, ...over });
   rig.found(rig.last('lookUp').number).turn();
@@ -24,7 +24,7 @@ function asked(rig: Rig, command = less, over: object = {}): number {
 const records = (rig: Rig): TurnRecord[] =>
   rig.all('append').map(({ record }) => decodeRecord(record, 'here') as TurnRecord);
 
-test('refused, then there is enough, then the first sending comes: refused, and nothing moves', () => {
+test('refused, then restocked, then the late first request: still refused, and nothing moves', () => {
   const rig = new Rig().receive(10, A);
   assert.is(rig.replyTo(asked(rig)), 'below_held');
   rig.stock(A, receiveOf({ ref: writeId('W'), quantity: 100 }));
@@ -33,7 +33,7 @@ test('refused, then there is enough, then the first sending comes: refused, and 
   assert.equal(rig.stockOf(A), { onHand: 110, held: 0 });
 });
 
-test('it is told once it is appended, and stands in the record beside the events', () => {
+test('a refusal is answered after its append, and is in the record beside the events', () => {
   const rig = new Rig().receive(10, A);
   const request = rig.stock(A, less, KEYED);
   rig.found(1).begin();
@@ -47,7 +47,7 @@ test('it is told once it is appended, and stands in the record beside the events
   assert.is(rig.world.products.get(A)?.version, 1, 'nothing has happened to the product');
 });
 
-test('without a key nobody can repeat it: nothing is appended', () => {
+test('without a key no repeat is possible: nothing is appended', () => {
   const rig = new Rig().receive(10, A);
   const request = rig.stock(A, less);
   rig.turn();
@@ -55,7 +55,7 @@ test('without a key nobody can repeat it: nothing is appended', () => {
   assert.is(rig.all('append').length, 1, 'the receipt');
 });
 
-test('a repeat is refused without another record; what succeeds carries nothing of it', () => {
+test('a repeat is refused without a further record; a success appends no refusal', () => {
   const rig = new Rig().receive(10, A);
   asked(rig);
   const before = rig.all('append').length;
@@ -65,7 +65,7 @@ test('a repeat is refused without another record; what succeeds carries nothing 
   assert.not('refused' in rig.lastRecord);
 });
 
-test('flushed before the journal’s row moves; then it is Postgres that knows it', () => {
+test('a refusal is flushed before the row of the journal moves; then Postgres knows it', () => {
   const rig = new Rig().receive(10, A);
   rig.catchUp();
   asked(rig);
@@ -81,7 +81,7 @@ test('flushed before the journal’s row moves; then it is Postgres that knows i
   assert.is(rig.replyTo(request), 'below_held');
 });
 
-test('a start finds it in the journal, and flushes it', () => {
+test('a start finds the refusal in the journal, and flushes it', () => {
   const rig = new Rig({}, undefined).receive(10, A);
   asked(rig);
   const turns = records(rig);
@@ -104,7 +104,7 @@ test('a start finds it in the journal, and flushes it', () => {
   );
 });
 
-test('a request that was refused for one of its products: what is done stays done, nothing else is', () => {
+test('a request refused for one of its products: finished products stay, no others follow', () => {
   const rig = new Rig().receive(1_000_000_000_000, A);
   const receipt = (product: typeof A) => {
     const request = rig.stock(product, receiveOf({ ref: K, name: product }), KEYED);
@@ -128,7 +128,7 @@ test('a request that was refused for one of its products: what is done stays don
   assert.not(rig.world.products.has('C' as typeof A));
 });
 
-test('another request under its key is another request, unless it puts right what was refused', () => {
+test('other content under its key is a new request, unless it corrects the refused one', () => {
   const rig = new Rig().receive(10, A);
   asked(rig);
   const other = adjustOf(-3, { ref: K, fingerprint: 'other' });
@@ -138,14 +138,14 @@ test('another request under its key is another request, unless it puts right wha
   assert.is(rig.replyTo(asked(rig, { ...other, fingerprint: 'new' }, { oldFingerprint: 'f' })), 'other_body');
 });
 
-test('a request that an older version named otherwise is the same request', () => {
+test('a request that an older version fingerprinted differently is the same request', () => {
   const rig = new Rig().receive(10, A);
   asked(rig, adjustOf(-3, { ref: K, fingerprint: 'as it came' }));
   const sorted = adjustOf(-3, { ref: K, fingerprint: 'sorted' });
   assert.is(rig.replyTo(asked(rig, sorted, { oldFingerprint: 'as it came' })), 'repeat');
 });
 
-test('what does not fit into the record any more is refused in the next one', () => {
+test('a refusal that does not fit into the record goes into the next one', () => {
   const rig = new Rig({ recordBytes: 3_000 }).receive(10, A);
   const count = 20;
   const requests = Array.from({ length: count }, (_, i) =>
@@ -178,7 +178,7 @@ const acted = (rig: Rig, command: Parameters<Rig['act']>[1], over: object = {}):
 const act = { ref: writeId('ACT'), fingerprint: 'f' };
 const version = (rig: Rig) => rig.world.orders.get(orderId('O'))?.version;
 
-test('an act that was refused is refused to its late sending, though it would be done by now', () => {
+test('a refused act stays refused for its late first request, even if it were possible now', () => {
   const rig = withOrder();
   assert.is(acted(rig, { type: 'deliver', act }), 'illegal_transition');
   assert.is(acted(rig, { type: 'ship' }), 'done');
@@ -186,14 +186,14 @@ test('an act that was refused is refused to its late sending, though it would be
   assert.is(rig.world.orders.get(orderId('O'))?.state.phase, 'shipped');
 });
 
-test('an act without a key is not remembered: refused it leaves no record', () => {
+test('an act without a key is not remembered: its refusal leaves no record', () => {
   const rig = withOrder();
   const before = version(rig);
   assert.is(acted(rig, { type: 'deliver', act }, { fresh: true }), 'illegal_transition');
   assert.is(version(rig), before);
 });
 
-test('If-Match sees through what was only answered; a condition that could hold later is refused for good', () => {
+test('If-Match ignores refusals; a condition that could hold later is refused for good', () => {
   const rig = withOrder();
   const seen = version(rig) ?? 0;
   assert.is(acted(rig, { type: 'deliver' }), 'illegal_transition');
@@ -210,7 +210,7 @@ test('If-Match sees through what was only answered; a condition that could hold 
   );
 });
 
-test('an order remembers so many answers: past them nobody is told a no, and what may be done is done', () => {
+test('an order remembers a bounded number of answers: past it nothing is refused from memory', () => {
   const rig = withOrder();
   for (let i = 0; i < limits.answeredActs; i++) rig.act('O', { type: 'deliver' });
   rig.turn();
@@ -223,7 +223,7 @@ test('an order remembers so many answers: past them nobody is told a no, and wha
   assert.ok((version(rig) ?? 0) - (before ?? 0) === 2);
 });
 
-test('an answer shows the order as the act left it, whatever comes in the same turn', () => {
+test('an answer shows the order as the act left it, whatever follows in the same turn', () => {
   const rig = withOrder();
   const first = rig.act('O', { type: 'ship', act });
   rig.act('O', { type: 'deliver' });

@@ -21,7 +21,7 @@ import { receiveOf } from '../actors/samples.js';
 type Kind = Effect['kind'];
 export type Of<K extends Kind> = Extract<Effect, { kind: K }>;
 
-/** An act; one that is not named gets a name of its own. */
+/** An act; without a reference it gets one of its own. */
 type UnnamedAct = OrderAct extends infer A
   ? A extends OrderAct
     ? Omit<A, 'act'> & { readonly act?: Act }
@@ -68,7 +68,7 @@ export class Rig {
     this.hear();
   }
 
-  // -------------------------------------------------------------- asking
+  // -------------------------------------------------------------- requests
 
   place(id: string, content: OrderContent, over: Partial<PlaceRequest> = {}): number {
     const request = ++this.request;
@@ -94,13 +94,13 @@ export class Rig {
     return request;
   }
 
-  /** Appends a receipt of each product, so that there is something to sell. */
+  /** Appends a receipt of each product, so that there is stock. */
   receive(quantity: number, ...products: ProductId[]): this {
     for (const product of products) this.stock(product, receiveOf({ ref: writeId(`given-${product}`), quantity }));
     return this.turn();
   }
 
-  /** The provider's answer to what the order was owed last. */
+  /** The provider's answer to the last payment operation. */
   paymentAnswered(id: string, outcome: PaymentOutcome): this {
     const owed = this.all('pay')
       .filter(({ order }) => order === id)
@@ -110,7 +110,7 @@ export class Rig {
     return this.hear();
   }
 
-  // -------------------------------------------------------------- letting it happen
+  // -------------------------------------------------------------- steps
 
   begin(): this {
     this.node.takeTurn(this.wallMs, this.monotonicMs);
@@ -148,7 +148,7 @@ export class Rig {
     return flush;
   }
 
-  /** Lets Postgres have everything. */
+  /** Flushes everything to Postgres. */
   catchUp(): this {
     while (this.node.isFlushing || this.node.flushedTo.n < this.node.appendedTo.n) {
       if (this.node.isFlushing) this.flushed();
@@ -157,7 +157,7 @@ export class Rig {
     return this.pass(limits.flushEveryMs);
   }
 
-  // -------------------------------------------------------------- what was told
+  // -------------------------------------------------------------- replies
 
   hear(): this {
     this.told.push(...this.node.effects);
@@ -175,7 +175,7 @@ export class Rig {
     return last;
   }
 
-  /** In a word: `confirmed`, a refusal, `unavailable`; undefined while nothing was said. */
+  /** One word: `confirmed`, a refusal, `unavailable`; undefined while there is no reply. */
   replyTo(request: number): string | undefined {
     const replies = this.hear().told.filter(
       (e): e is Of<'replyPlace' | 'replyAct' | 'replyStock'> =>

@@ -1,4 +1,4 @@
-/** Time and money are inputs: what expires, what is owed to a provider, and what is refused for now. */
+/** Time and money are inputs: what expires, what is owed to a provider, and what is unavailable for now. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
@@ -15,7 +15,7 @@ const charging = () => {
   const request = rig.place(K, oneLine(A, 3));
   return { rig: rig.turn(), request };
 };
-/** A node that begins with what this one remembers. */
+/** A node that starts with the state of this one. */
 const restarted = (rig: Rig) => {
   const world = ownedWorld();
   for (const [id, { state, version }] of rig.world.orders)
@@ -26,7 +26,7 @@ const paid = (rig: Rig) => rig.all('pay').map(({ operation, minor, currency }) =
 
 // ---------------------------------------------------------------- timers (node.N6)
 
-test('an order that is not paid in time fails, and gives back what it held', () => {
+test('an order that is not paid in time fails, and releases its holds', () => {
   const { rig, request } = charging();
   rig.pass(400).pass(400).turn();
   assert.is(rig.replyTo(request), undefined);
@@ -60,7 +60,7 @@ test('a clock that goes back takes no time away', () => {
   assert.equal(timers.due(9), [timer]);
 });
 
-test('the soonest is the first due, and no more at once than asked for', () => {
+test('the first due deadlines come first, and no more at once than requested', () => {
   const timers = new Timers();
   timers.advance(0, true);
   for (const dueMs of [30, 10, 101, 20]) timers.set({ order: orderId(`${dueMs}`), what: 'timeOut', dueMs });
@@ -76,7 +76,7 @@ test('an order with an outcome is not timed out any more', () => {
   assert.not(rig.node.wantsTurn());
 });
 
-test('after a start the timers of what is pending run anew', () => {
+test('after a start the timers of pending orders begin again', () => {
   const { rig } = charging();
   const again = restarted(rig).pass(500);
   assert.not(again.node.wantsTurn());
@@ -85,7 +85,7 @@ test('after a start the timers of what is pending run anew', () => {
 
 // ---------------------------------------------------------------- payments
 
-test('the provider is asked only after the hold is appended, and once', () => {
+test('the provider is called only after the hold is appended, and once', () => {
   const rig = new Rig(ASKED).receive(10, A);
   rig.place(K, oneLine(A, 3));
   rig.begin();
@@ -104,14 +104,14 @@ test('authorized, confirmed, captured', () => {
   assert.is(paid(rig).length, 2);
 });
 
-test('declined: failed, and voided, answer or not', () => {
+test('declined: failed, and voided, with or without an answer', () => {
   const { rig, request } = charging();
   rig.paymentAnswered(K, 'declined');
   rig.turn();
   assert.equal([rig.replyTo(request), paid(rig).at(-1)], ['failed', 'void 1500 USD']);
 });
 
-test('timed out while the provider is asked: voided; its late yes changes nothing', () => {
+test('timed out while the provider is called: voided; its late authorization changes nothing', () => {
   const { rig } = charging();
   rig.pass(500).pass(500).turn();
   assert.is(paid(rig).at(-1), 'void 1500 USD');
@@ -123,20 +123,20 @@ test('timed out while the provider is asked: voided; its late yes changes nothin
   assert.is(rig.world.orders.get(K)?.state.payment, 'voided');
 });
 
-test('what was owed to a provider is owed after a start as well', () => {
+test('an operation owed to a provider is still owed after a start', () => {
   const { rig } = charging();
   assert.equal(paid(restarted(rig)), ['authorize 1500 USD']);
 });
 
-test('an answer about an order that is not here is nobody’s', () => {
+test('an answer about an unknown order is ignored', () => {
   const rig = new Rig();
   rig.node.paymentAnswered(K, 'authorize', `${K}:authorize`, 'authorized');
   assert.not(rig.node.wantsTurn());
 });
 
-// ---------------------------------------------------------------- who waits
+// ---------------------------------------------------------------- waiting clients
 
-test('all who ask for an undecided order hear its outcome; who has gone does not', () => {
+test('all waiting clients get the outcome; one that has left does not', () => {
   const { rig, request } = charging();
   const [second, gone] = [rig.place(K, oneLine(A, 3), { fresh: false }), rig.place(K, oneLine(A, 3), { fresh: false })];
   rig.turn();
@@ -151,7 +151,7 @@ test('all who ask for an undecided order hear its outcome; who has gone does not
 
 // ---------------------------------------------------------------- limits (node.N7)
 
-test('a full inbox says "not now", and takes again once it has room', () => {
+test('a full inbox answers "not now", and accepts again once it has room', () => {
   const rig = new Rig().receive(10, A);
   for (let i = 0; i < limits.inboxCommands; i++) rig.node.probe(-1 - i);
   const [order, write] = [rig.place('1', oneLine(A, 1)), rig.stock(A, adjustOf(1))];
@@ -162,7 +162,7 @@ test('a full inbox says "not now", and takes again once it has room', () => {
   assert.is(rig.replyTo(later), 'confirmed');
 });
 
-test('too much that Postgres does not have yet: "not now"', () => {
+test('too much that is not flushed yet: "not now"', () => {
   const rig = new Rig().receive(10, A);
   rig.world.unflushedEvents = limits.unflushedEvents;
   assert.is(rig.replyTo(rig.place('1', oneLine(A, 1))), 'unavailable');

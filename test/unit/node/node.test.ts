@@ -1,4 +1,4 @@
-/** Turns: nothing is told before the append, a cascade is whole or taken back, a record has a size. */
+/** Turns: no reply before the append, a cascade is whole or taken back, a record has a maximum size. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
@@ -10,7 +10,7 @@ const LONG = contentOf({ lines: [{ product: A, quantity: 1 }], notes: 'x'.repeat
 
 // ---------------------------------------------------------------- node.N1, node.N2
 
-test('nothing is told before the append, and then everything at once', () => {
+test('no reply before the append, and then all at once', () => {
   const rig = new Rig().receive(10, A, B);
   const [first, second] = [rig.place('1', contentOf()), rig.place('2', contentOf())];
   rig.begin();
@@ -79,7 +79,7 @@ test('a state that the turn under way has changed is not shown before its append
 
 // ---------------------------------------------------------------- turn.T2: bytes
 
-test('what does not fit any more is taken back and opens the next turn, in order', () => {
+test('a command that does not fit is taken back and opens the next turn, in order', () => {
   const rig = new Rig({ recordBytes: 12_000 }).receive(10, A);
   const requests = ['1', '2', '3', '4'].map((id) => rig.place(id, LONG));
   rig.begin();
@@ -95,7 +95,7 @@ test('what does not fit any more is taken back and opens the next turn, in order
   assert.equal(rig.stockOf(A), { onHand: 6, held: 0 });
 });
 
-test('what cannot fit alone is refused, leaves nothing behind, and holds up nobody', () => {
+test('a command that cannot fit alone is refused, leaves nothing behind, and delays no other', () => {
   const rig = new Rig({ recordBytes: 6_000 }).receive(10, A);
   const large = rig.place('L', { ...LONG, email: 'y'.repeat(6_000) });
   const small = rig.place('S', oneLine(A, 1));
@@ -121,7 +121,7 @@ test('a turn takes no more commands than its limit', () => {
 
 // ---------------------------------------------------------------- turn.T1: a decision that throws
 
-test('a decision that throws takes its cascade back, is broken to its client, and the others go on', () => {
+test('a decision that throws: its cascade is taken back, its client gets an error, the others go on', () => {
   const instantPayment = (order: string) => {
     if (order === 'BAD') throw new Error('planted');
     return 'authorized' as const;
@@ -141,7 +141,7 @@ test('a decision that throws takes its cascade back, is broken to its client, an
   assert.not(rig.last('append').record.includes('BAD'));
 });
 
-test('an actor that a thrown cascade changed after an earlier one stands where the earlier one left it', () => {
+test('an actor that a thrown cascade changed after an earlier one keeps the state of the earlier one', () => {
   let calls = 0;
   const instantPayment = () => {
     if (++calls === 2) throw new Error('planted');
@@ -160,7 +160,7 @@ test('an actor that a thrown cascade changed after an earlier one stands where t
 
 // ---------------------------------------------------------------- writes
 
-test('an adjustment happens once, whatever repeats it: in its turn, behind it, after it', () => {
+test('an adjustment happens once for any repeat: in its turn, behind it, after it', () => {
   const rig = new Rig().receive(10, A);
   const [first, inTurn] = [rig.stock(A, adjustOf(-1)), rig.stock(A, adjustOf(-1))];
   rig.begin();
@@ -189,7 +189,7 @@ test('one write of many products has its effect once on each', () => {
   assert.equal([rig.stockOf(A)?.onHand, rig.stockOf(B)?.onHand], [10, 10]);
 });
 
-test('a refused command leaves nothing, and says the state as it stands', () => {
+test('a refused command changes nothing, and its answer has the current state', () => {
   const rig = new Rig().receive(10, A);
   const request = rig.stock(A, adjustOf(-11));
   rig.turn();

@@ -1,4 +1,4 @@
-/** A turn's message for EVENTS takes all that fits and nothing else, though its text is written late. */
+/** A turn's message for EVENTS takes everything that fits and nothing else, though its text is written late. */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -31,7 +31,7 @@ const cascade: fc.Arbitrary<PublicCascade> = fc
     }),
   }));
 
-test('what fits is taken, and is what the text has', () => {
+test('events that fit are taken, and the text has exactly those', () => {
   fc.assert(
     fc.property(fc.array(cascade, { maxLength: 20 }), fc.integer({ min: 2, max: 12_000 }), (cascades, most) => {
       const batch = new PublicBatch(FRAME, most, byteLength);

@@ -1,4 +1,4 @@
-/** What is stored can be read again, word for word; what cannot is named, with its log. */
+/** A stored record is read word for word; an unreadable one is named, with its log. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId, orderId, productId, userId } from '../../../actors/ids.js';
@@ -61,7 +61,7 @@ const textOf = ({ kind: _, cascades, ...head }: TurnRecord) =>
     head,
     cascades.map(({ correlation, events }) => packCascade(correlation, events.map(packed))),
   );
-/** Without the version, which is for the reader alone. */
+/** Without the version, which only the reader needs. */
 const read = (text: string) => {
   const { v: _, ...record } = decodeRecord(text, 'here') as object as { v: number };
   return record;
@@ -71,7 +71,7 @@ test('a turn is read as it was written', () => {
   assert.equal(read(textOf(turn)), turn);
 });
 
-/** Every field that there is: one that is added has to be added here, and is missed where it is not written. */
+/** Every field of every event: a new field must be added here, and the test fails if it is not written. */
 const CONTENT: Required<OrderContent> = {
   user: userId(HOSTILE),
   userIsNumber: true,
@@ -99,7 +99,7 @@ const placedWith = (more: Partial<OrderContent>): OrderEvent => {
 };
 const ANSWERS: readonly HoldAnswer[] = [HELD, HELD_WHOLE, { product: A, answer: 'short', available: 3 }];
 
-test('an event keeps every field in its text, also those that are mostly absent', () => {
+test('an event keeps every field in its text, also the optional ones', () => {
   const order = orderId(HOSTILE);
   const events: (OrderEvent | ProductEvent)[] = [
     { type: 'confirmed' },
@@ -152,7 +152,7 @@ test('a settlement is read as it was written', () => {
   assert.equal(again, settlement);
 });
 
-// ---------------------------------------------------------------- what cannot be read
+// ---------------------------------------------------------------- unreadable records
 
 const refused = (text: string, sentence: RegExp) =>
   assert.throws(
@@ -160,7 +160,7 @@ const refused = (text: string, sentence: RegExp) =>
     (error: unknown) => error instanceof UnreadableRecord && sentence.test(error.message),
   );
 
-test('a version that is not known is named, with both versions and the place', () => {
+test('an unknown version is named, with both versions and the place', () => {
   const later = textOf(turn).replace(`"v":${RECORD_VERSION}`, '"v":2');
   refused(later, /journal\.J1 at 42 holds a record of version 2; this Holdfast reads version 1/);
 });

@@ -1,7 +1,7 @@
 /**
- * Whoever repeats the placing of an order is told what the first one was told, byte for byte: whatever is asked of the
- * order in the same turn and the same millisecond, whoever asks at once, and whether the order is in memory, comes
- * from its row, or was replayed after a crash. The clock stands still in all of it.
+ * A repeat of a placing gets the first answer, byte for byte: with any acts on the order in the same turn and the same
+ * millisecond, with any callers at once, and whether the order is in memory, is read from its row, or was replayed
+ * after a crash. The clock stands still throughout.
  */
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
@@ -40,7 +40,7 @@ const PAID: OrderContext = { instantPayment: () => 'authorized' };
 
 type Way = Pick<NodeSettings, 'context' | 'deliverAtHome' | 'orderTimeoutMs'>;
 
-/** A node by hand over stores in memory, which may crash and begin again from them. */
+/** A node by hand over stores in memory; it can crash and start again from them. */
 class Shop {
   rig: Rig;
   /** By key: each answer so far. */
@@ -87,7 +87,7 @@ class Shop {
     this.rig.append();
   }
 
-  /** What a provider is asked, it answers. */
+  /** Lets the provider answer every operation. */
   pay(isYes: boolean): void {
     const { node, world } = this.rig;
     for (const { order, operation, ref } of this.rig.all('pay')) {
@@ -97,7 +97,7 @@ class Shop {
     this.rig.hear();
   }
 
-  /** Postgres and the post do what they were asked since. */
+  /** Lets Postgres and the post do their outstanding work. */
   async carryOut(): Promise<void> {
     const { snapshots, queries } = this.stores;
     for (; this.heard < this.rig.hear().told.length; this.heard++) {
@@ -122,7 +122,7 @@ class Shop {
     this.rig.pass(1);
   }
 
-  /** kill -9: what is appended is there, what is under way is not. */
+  /** kill -9: appended records are kept, work under way is lost. */
   async restart(): Promise<void> {
     const { snapshots } = this.stores;
     await snapshots.closeJournals([this.journal]);
@@ -142,7 +142,7 @@ class Shop {
     await snapshots.openJournal(this.journal, nodeId('N'));
   }
 
-  /** Lets everything come to its end, and all orders leave memory. */
+  /** Finishes everything, so that all orders leave memory. */
   async settle(): Promise<void> {
     for (let calm = 0; calm < 6; calm++) {
       if (this.rig.node.isAppending || this.rig.node.wantsTurn()) calm = 0;
@@ -155,7 +155,7 @@ class Shop {
     }
   }
 
-  /** The answer that its events say. */
+  /** The answer according to the order's events. */
   decided(key: OrderId): string | undefined {
     const events = this.journals.flatMap(({ turns }) => turns.flatMap(eventsOf)).filter(({ id }) => id === key);
     const state = decidedIn(key, events);
@@ -201,7 +201,7 @@ const eventsOf = ({ at, cascades }: TurnRecord): { id: OrderId; event: OrderEven
     events.flatMap(({ of, event }) => (of.kind === 'order' ? [{ id: of.id, event: event as OrderEvent, at }] : [])),
   );
 
-// ---------------------------------------------------------------- what may happen
+// ---------------------------------------------------------------- steps
 
 type Step = (shop: Shop) => unknown;
 const aKey = fc.constantFrom(...KEYS);
@@ -261,7 +261,7 @@ test('acts, captures, crashes and repeats in one millisecond: one answer to each
         for (const key of KEYS) shop.place(key);
         await shop.settle();
       }
-      // Appended, and not flushed: the crash leaves it to the journal.
+      // Appended and not flushed: after the crash it is in the journal only.
       for (const key of KEYS) for (const type of ['ship', 'refund'] as const) shop.rig.act(key, { type });
       await shop.carryOut();
       shop.begin();
@@ -279,7 +279,7 @@ test('acts, captures, crashes and repeats in one millisecond: one answer to each
   assert.ok(repeats > 300 * 9, `${repeats} repeats`);
 });
 
-// ---------------------------------------------------------------- by example
+// ---------------------------------------------------------------- examples
 
 const placedAndShipped = async (way: Partial<Way> = {}) => {
   const shop = await Shop.open({ context: PAID, deliverAtHome: true, orderTimeoutMs: 1_000, ...way });
@@ -300,7 +300,7 @@ test('two callers at once, and a cancellation between them, in one turn', async 
   assert.equal(again, [first, first]);
 });
 
-test('captured after the answer: authorized is what was told, and is told again', async () => {
+test('captured after the answer: the first answer said authorized, and so does its repeat', async () => {
   const { shop, K } = await placedAndShipped({ context: {} });
   shop.place(K);
   await shop.settle();
@@ -311,7 +311,7 @@ test('captured after the answer: authorized is what was told, and is told again'
   assert.is(again, first);
 });
 
-test('a repeat of one that is undecided waits, and is told the outcome', async () => {
+test('a repeat of an undecided order waits, and gets the outcome', async () => {
   const { shop, K } = await placedAndShipped({ context: {} });
   shop.place(K);
   await shop.carryOut();
@@ -328,7 +328,7 @@ test('a repeat of one that is undecided waits, and is told the outcome', async (
   assert.is(again, first);
 });
 
-test('an outcome that is taken back, for want of room in the record, was none', () => {
+test('an outcome taken back because the record was full does not count', () => {
   let takenBack = 0;
   for (let chars = 1_000; chars < 4_000; chars += 100) {
     const rig = new Rig({ context: {}, recordBytes: 6_000 }).receive(9, A);

@@ -1,4 +1,4 @@
-/** From rows and journals to a world: nothing twice, nothing missing, and what is lost is named. */
+/** From rows and journals to a world: nothing twice, nothing missing, and lost records are named. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../../actors/ids.js';
@@ -86,13 +86,13 @@ test('a sealed journal alone gives its actors, at the mark of their last record'
   assert.equal(world.orders.get(O1)?.state.phase, 'holding');
 });
 
-test('what was replayed is to be flushed, as rows that may be there already', () => {
+test('replayed changes are flushed as rows that may exist already', () => {
   const world = replay(given(tail([turn(1, [ofProduct(1, RECEIVED)])])));
   assert.equal([world.changedProducts.size, world.unflushedEvents], [1, 1]);
   assert.equal(world.products.get(A)?.isNew, false);
 });
 
-test('what a row has is skipped, per row: the product stands further than the order (P2)', () => {
+test('events that a row includes are skipped, per row: the product is further than the order (P2)', () => {
   const product = { state: productAfter([RECEIVED, HELD]), version: 2, epoch: 1, n: 2 };
   const world = replay(
     given(tail([turn(1, [ofProduct(1, RECEIVED)]), turn(2, [ofOrder(1, PLACED), ofProduct(2, HELD)])]), {
@@ -104,7 +104,7 @@ test('what a row has is skipped, per row: the product stands further than the or
   assert.equal([world.changedProducts.size, world.changedOrders.size], [0, 1]);
 });
 
-test('letters and watermarks are rebuilt though the actors stand further (P2)', () => {
+test('letters and watermarks are restored even if the actors are further (P2)', () => {
   const sent: NumberedLetter = { from: 0, to: 1, number: 1, correlation: 'c', letter: hold(A, 2) };
   const order = { state: orderAfter([PLACED]), version: 1, epoch: 1, n: 1 };
   const first = turn(1, [ofOrder(1, PLACED)], { letters: [sent], parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
@@ -112,7 +112,7 @@ test('letters and watermarks are rebuilt though the actors stand further (P2)', 
   assert.equal([channels?.unconfirmed(), channels?.seen(1)], [[sent], 4]);
 });
 
-test("a partition's row brings its letters and watermarks, and a replay does not set them back", () => {
+test("a partition's row restores its letters and watermarks, and a replay does not set them back", () => {
   const partition = { partition: 0, epoch: 1, journal: J1, seen: { 1: 9 }, sent: {} };
   const old = turn(1, [], { parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
   assert.is(
@@ -123,7 +123,7 @@ test("a partition's row brings its letters and watermarks, and a replay does not
   );
 });
 
-test('each epoch is read in its own journal; what another epoch wrote there is not of it', () => {
+test('each epoch is read in its own journal; records of another epoch there do not count', () => {
   const later = turn(1, [ofProduct(2, HELD)], { journal: J2, parts: { 0: { epoch: 2 } } });
   const foreign = turn(2, [ofProduct(9, HELD)], { parts: { 0: { epoch: 7 } } });
   const input = given(tail([turn(1, [ofProduct(1, RECEIVED)]), foreign]), {}, [claim(1), claim(2, J2)]);
@@ -131,7 +131,7 @@ test('each epoch is read in its own journal; what another epoch wrote there is n
   assert.is(replay({ ...input, tails }).products.get(A)?.version, 2);
 });
 
-test('an epoch before the row is not read any more', () => {
+test('an epoch before the row is not read', () => {
   const partition = { partition: 0, epoch: 2, journal: J2, seen: {}, sent: {} };
   const input = given(undefined, { partitions: [partition] }, [claim(1), claim(2, J2)]);
   assert.not.throws(() => replay({ ...input, tails: new Map([[J2, tail([])]]) }));
@@ -143,15 +143,15 @@ test('a gap in n is named, with both sides', () => {
   lost(given(tail([turn(1, []), turn(3, [])])), /journal J1 has record 3 after 1: records in between are lost/);
 });
 
-test('a tail that does not begin after what is folded is a gap', () => {
+test('a tail that does not start after the last fold is a gap', () => {
   lost(given(tail([turn(7, [])], { idAtPlace: 'R5' }), { journals: [row(5, 'R5')] }), /record 7 after 5/);
 });
 
-test('a journal without its seal is named: "nothing more to read" is not an end', () => {
+test('a journal without its seal is named: its end is not the end of the records', () => {
   lost(given(tail([turn(1, [])], { seal: undefined })), /journal J1 ends at 1 without a seal or a release/);
 });
 
-test('a journal that is gone altogether is named', () => {
+test('a missing journal is named', () => {
   lost(given(undefined), /journal J1 ends at 0 without a seal or a release/);
 });
 
@@ -169,11 +169,11 @@ test('a log that lost its tail and grew again is named by the id it should have'
   );
 });
 
-test('a log from which the remembered record is gone is named', () => {
+test('a log without the remembered record is named', () => {
   lost(given(tail([]), { journals: [row(5, 'R5')] }), /R5 at n 5 .*found nothing/);
 });
 
-test('a row of a claim that the claims log does not know is named', () => {
+test('a row of a claim that is not in the claims log is named', () => {
   const partition = { partition: 0, epoch: 3, journal: J2, seen: {}, sent: {} };
   lost(given(tail([]), { partitions: [partition] }), /partition 0 is remembered at epoch 3 of journal J2/);
 });

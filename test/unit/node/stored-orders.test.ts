@@ -1,4 +1,4 @@
-/** The filter over stored orders: it never says that a stored one is not, and seldom "maybe" of one that is not. */
+/** The filter over stored orders: never "certainly not" for a stored one, and seldom "maybe" for a new one. */
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -19,13 +19,13 @@ function completed(partitions: number, bytes?: number): StoredOrders {
   return stored;
 }
 
-/** Like those of keyed orders: nothing of one tells of the next. */
+/** Like ids of keyed orders: one says nothing about the next. */
 const drawn = (i: number) => {
   const bytes = Uint8Array.from({ length: 16 }, (_, at) => Math.imul(i + 1, 0x9e3779b1 + 2 * at) >>> (at % 24));
   return orderId(`ORD-${crockford128(bytes)}-${i}`);
 };
 
-test('what was added is never "certainly not", whatever its id and however full the filter is', () => {
+test('an added id is never "certainly not", for any id and any fill of the filter', () => {
   fc.assert(
     fc.property(fc.array(fc.string()), fc.constantFrom(1, 3, 16), fc.constantFrom(16, 200, 4_096), (ids, p, bytes) => {
       const stored = completed(p, bytes);
@@ -36,7 +36,7 @@ test('what was added is never "certainly not", whatever its id and however full 
   );
 });
 
-test('of 100,000 stored orders a new one is a "maybe" in less than 1 of 100', () => {
+test('with 100,000 stored orders a new one is a "maybe" in less than 1 of 100', () => {
   const stored = completed(16);
   for (let i = 0; i < 100_000; i++) stored.left(drawn(i));
   let maybe = 0;
@@ -45,7 +45,7 @@ test('of 100,000 stored orders a new one is a "maybe" in less than 1 of 100', ()
   for (let i = 0; i < 100_000; i++) assert.ok(stored.mayHave(drawn(i)), drawn(i));
 });
 
-test('a filter that has all the memory it may have takes more in, and says "maybe" more often', () => {
+test('a filter at its memory limit accepts more ids, and says "maybe" more often', () => {
   const stored = completed(1, 4_096);
   for (let i = 0; i < 50_000; i++) stored.left(drawn(i));
   for (let i = 0; i < 50_000; i++) assert.ok(stored.mayHave(drawn(i)), drawn(i));
@@ -54,7 +54,7 @@ test('a filter that has all the memory it may have takes more in, and says "mayb
   assert.ok(maybe > 9_000, `${maybe} of 10,000`);
 });
 
-test('until a partition is complete, and after it is dropped, everything is a "maybe"', () => {
+test('until a partition is complete, and after it is dropped, every id is a "maybe"', () => {
   const [id, partitions] = [orderId('ORD-1'), 4];
   const partition = partitionOf('order', id, partitions);
   const stored = joined(partitions);
@@ -67,7 +67,7 @@ test('until a partition is complete, and after it is dropped, everything is a "m
   stored.drop(partition);
   assert.is(stored.mayHave(id), true);
   stored.join(partition);
-  stored.complete(reading); // It was read for the partition as it was joined before: too late.
+  stored.complete(reading); // It was read for an earlier join of the partition: too late.
   assert.is(stored.mayHave(id), true);
 });
 

@@ -1,4 +1,4 @@
-/** Times of actors never go back, whatever the machine's clock does; and a clock that was ahead is caught up with. */
+/** Times of actors never go back with the machine's clock, and a clock that was ahead is caught up. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
@@ -11,7 +11,7 @@ const K = orderId('K');
 const NOON = 1_700_000_000_000;
 const DAY = 86_400_000;
 
-test('the clock as it is, while it does not go back', () => {
+test('the machine clock itself, while it does not go back', () => {
   const clock = new TurnClock();
   assert.equal(
     [clock.next(NOON, 0, 0), clock.next(NOON, 1, 0), clock.next(NOON + DAY, 2, 0)],
@@ -20,7 +20,7 @@ test('the clock as it is, while it does not go back', () => {
   assert.is(clock.news(NOON + DAY), undefined);
 });
 
-test('set back: a millisecond past the last time, then at half speed, until the clock has caught up', () => {
+test('set back: one millisecond after the last time, then at half speed until the clock has caught up', () => {
   const clock = new TurnClock();
   clock.next(NOON, 0, 0);
   const seconds = Array.from({ length: 63 }, (_, s) => clock.next(NOON - 30_000 + s * 1_000, s * 1_000, 0) - NOON);
@@ -29,34 +29,34 @@ test('set back: a millisecond past the last time, then at half speed, until the 
   assert.is(new TurnClock().next(NOON, 0, NOON + 30_000), NOON + 30_001);
 });
 
-test('set back, and nothing happens: the clock as soon as it is past the last time', () => {
+test('set back without any turns: the clock itself, once it is past the last time', () => {
   const clock = new TurnClock();
   clock.next(NOON, 0, 0);
   clock.next(NOON - 30_000, 0, 0);
   assert.is(clock.next(NOON + 2, 30_002, 0), NOON + 2);
 });
 
-test('a second time set back while it is behind: it goes on, and no faster', () => {
+test('set back again while it is behind: the times go on, no faster', () => {
   const clock = new TurnClock();
   clock.next(NOON, 0, 0);
   clock.next(NOON - 1_000, 0, 0);
   assert.is(clock.next(NOON - 9_000, 100, 0), NOON + 51);
 });
 
-test('no clock that swings to and fro drives times away from it', () => {
+test('a swinging clock does not drive the times away from it', () => {
   const clock = new TurnClock();
   let at = clock.next(NOON, 0, 0);
   for (let ms = 0; ms < 20_000; ms += 10) at = clock.next(NOON + ms + (ms % 20 === 0 ? 5_000 : 0), ms, 0);
   assert.ok(at <= NOON + 25_000, `${at - NOON}`);
 });
 
-test('what is loaded is never behind a turn, however late it is found', () => {
+test('a turn is never before loaded data, however late it is found', () => {
   const clock = new TurnClock();
   clock.next(NOON, 0, 0);
   assert.equal([clock.next(NOON + 1, 1, NOON + 70), clock.next(NOON + 2, 2, NOON + 70)], [NOON + 71, NOON + 71]);
 });
 
-test('a day ahead, and back: times go on slowly, and it is said once, and once that it is over', () => {
+test('a day ahead and back: the times go on slowly, with one log line at the start and one at the end', () => {
   const clock = new TurnClock();
   clock.next(NOON + DAY, 0, 0);
   const told: (number | undefined)[] = [];
@@ -75,7 +75,7 @@ test('a day ahead, and back: times go on slowly, and it is said once, and once t
   );
 });
 
-test('30 seconds back between two turns: nothing of an order or a product goes back', () => {
+test('30 seconds back between two turns: no time of an order or a product goes back', () => {
   const rig = new Rig().receive(100, A);
   rig.place(K, oneLine(A, 1));
   rig.turn();
@@ -94,7 +94,7 @@ test('30 seconds back between two turns: nothing of an order or a product goes b
   );
 });
 
-test('a machine whose clock is behind goes on from what it loaded, and from what it finds later', () => {
+test('a machine whose clock is behind continues from its loaded data, and from data found later', () => {
   const before = new Rig().receive(100, A);
   before.wallMs += 30_000;
   before.place(K, oneLine(A, 1));
