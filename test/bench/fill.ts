@@ -1,11 +1,11 @@
-// Fills an empty database with orders by SQL, a batch at a time: what a shop of some years has, as the house itself
-// would have written it. Products, orders, items, histories and operations agree with one another, so that `verify`
-// is clean; what the house keeps of its own running (partitions, journals) begins with its first start.
+// Fills an empty database with orders by SQL, batch by batch, as Holdfast would have written them over some time.
+// Products, orders, items, histories and operations agree with each other, so `verify` finds them clean. Partitions and
+// journals are left empty: they begin with the first start of Holdfast.
 
 import type { PostgresClient } from '../../storage/postgres/postgres.js';
 
 const FILLED_PRODUCTS = 1_000;
-/** The last tenth of the products has its price in EUR; an order is of one currency. */
+/** The last tenth of the products has prices in EUR. An order has one currency. */
 const IN_USD = 900;
 const STOCK = 1_000_000_000_000;
 const BATCH = 20_000;
@@ -24,7 +24,7 @@ const PRODUCTS = `
     held_after, fingerprint, correlation_id, created_at)
   select 'fill-' || no, 'PROD-' || no, 'receive', 1, ${STOCK}, 1, ${STOCK}, 0, 'fill', 'fill', at from stock`;
 
-// Orders $1 to $2 of $3, evenly over the days. Popular products and users are drawn more often than others.
+// Orders $1 to $2 of $3, spread evenly over the days. Popular products and users are drawn more often than others.
 const DRAWN = `create temp table drawn on commit drop as
   select i, 'ORD-0' || lpad(upper(to_hex((extract(epoch from at) * 1000)::bigint)), 11, '0') || upper(left(md5('o' || i), 14)) as order_id,
     'user-' || u as user_id, 'user-' || u || '@' || (array['mail', 'post', 'shop', 'home'])[1 + u % 4] || '.example' as user_email,
@@ -93,7 +93,7 @@ const TURNS = `insert into order_turns (order_id, version, at, correlation_id, e
     end || ']')::json
   from full_orders order by i`;
 
-// Each held line is a hold and then its commit or release; the balances run on from the products' rows.
+// Each held line is a hold, then a commit or a release. The balances continue those of the products' rows.
 const OPERATIONS = `with steps as (
     select l.*, o.type, row_number() over w as step,
       sum(case o.type when 'commit' then l.quantity else 0 end) over w as gone
@@ -113,7 +113,7 @@ const OPERATIONS = `with steps as (
 
 const QUEUE = `insert into order_search_queue (order_ids) select array_agg(order_id)::text from drawn group by i / 1000`;
 
-/** @param report is told how many orders stand. */
+/** @param report gets the number of orders stored so far. */
 export async function fill(client: PostgresClient, orders: number, report: (done: number) => void): Promise<void> {
   await client.session(async (session) => {
     const run = (what: string, text: string, parameters: readonly number[] = []) =>

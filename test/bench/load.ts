@@ -1,6 +1,6 @@
-// Load for the bench: keep-alive connections, closed loop (as fast as they answer) or open loop (Poisson
-// arrivals at a fixed rate; latency counts from the intended start, so a stall is not hidden by fewer
-// requests: "coordinated omission", G. Tene). Latencies go into HDR histograms, in microseconds.
+// The load of the benchmarks, over keep-alive connections. Closed loop: each connection sends again when it has its reply.
+// Open loop: Poisson arrivals at a fixed rate. Its latency counts from the intended start, so a stall does not hide behind
+// fewer requests ("coordinated omission", G. Tene). Latencies go into HDR histograms, in microseconds.
 
 import { Agent, request } from 'node:http';
 import { build, type Histogram } from 'hdr-histogram-js';
@@ -29,7 +29,7 @@ function orderBody(mode: Mode): string {
   return JSON.stringify({ user_id: `u${random(100_000)}`, items });
 }
 
-/** Sends one order and resolves with the status; 0: no answer. */
+/** Places one order. @returns the HTTP status, or 0 when there was no reply. */
 function place(agent: Agent, port: number, mode: Mode): Promise<number> {
   return new Promise((resolve) => {
     const body = orderBody(mode);
@@ -73,13 +73,13 @@ export async function closedLoop(port: number, mode: Mode, connections: number, 
   return { perSecond: latency.totalCount / ((performance.now() - began) / 1_000), byStatus, latency };
 }
 
-/** Orders/s of a closed loop, a figure for every so many seconds. @param told of each as it comes. */
+/** A closed loop with one figure of orders/s per interval. @param every the interval in seconds. @param report gets each figure. */
 export async function curve(
   port: number,
   mode: Mode,
   connections: number,
   { seconds, every }: { readonly seconds: number; readonly every: number },
-  told: (atSecond: number, perSecond: number, p95Us: number) => void,
+  report: (atSecond: number, perSecond: number, p95Us: number) => void,
 ): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const until = performance.now() + seconds * 1_000;
@@ -96,7 +96,7 @@ export async function curve(
     await new Promise((resolve) => setTimeout(resolve, every * 1_000));
     const [done, tookMs] = [latency, performance.now() - since];
     latency = histogram();
-    told(at, done.totalCount / (tookMs / 1_000), done.getValueAtPercentile(95));
+    report(at, done.totalCount / (tookMs / 1_000), done.getValueAtPercentile(95));
   }
   await all;
   agent.destroy();

@@ -1,10 +1,10 @@
-// What the bench asks for when there are a million orders: each question in many wordings, and the filter it stands
-// for, so that the statements behind it can be looked at.
+// The requests of the benchmark with a million orders. Each case makes many requests with different values, and can run its
+// query without HTTP, so that the plans of its statements can be printed.
 
 import { orderId } from '../../actors/ids.js';
 import type { OrderFilter, Queries } from '../../actors/ports/queries.js';
 
-/** Of one order. */
+/** The fields of one stored order that requests use as values. */
 export interface Known {
   readonly id: string;
   readonly user: string;
@@ -17,7 +17,7 @@ export interface Known {
 export interface Case {
   readonly name: string;
   path(i: number): string;
-  /** The same, of the queries behind the edge. */
+  /** Runs the same query without the edge. */
   run(queries: Queries): Promise<unknown>;
 }
 

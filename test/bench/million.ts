@@ -1,7 +1,7 @@
-// npm run bench:million [-- ORDERS=1000000 ROUNDS=31]: how long lists, filters, searches, histories and reads by id take
-// when there are many orders. Fills a Postgres of its own (or the one that TEST_DATABASE_URL names; orders that it has
-// already are taken as they are), starts a Holdfast on it and asks over HTTP, one request after the other, each time
-// for something else. Prints p50 and p95; the plans of the statements behind it go into a file in the temporary folder.
+// npm run bench:million [-- ORDERS=1000000 ROUNDS=31]: measures lists, filters, searches, histories and reads by id with
+// many orders. Fills a Postgres of its own, or the one of TEST_DATABASE_URL, whose existing orders are used as they are.
+// Then starts a Holdfast and sends one HTTP request after the other, each with other values. Prints p50 and p95. The plans
+// of the statements go into a file in the temporary folder.
 
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,21 +30,21 @@ await migrate(server.url);
 const client = connectPostgres(server.url, { max: 2, statementMs: LONG_MS, planAnew: true });
 await filled();
 const known = await drawn();
-// All that it must remember is in the database: another run may begin with the same.
-const house = await RealSystem.build({ DATABASE_URL: server.url, JOURNAL: 'postgres' });
-if ('skipped' in house) throw new Error(house.skipped);
+// With the journal in Postgres, all state is in the database, so a later run can use the same one.
+const system = await RealSystem.build({ DATABASE_URL: server.url, JOURNAL: 'postgres' });
+if ('skipped' in system) throw new Error(system.skipped);
 let late = 0;
 try {
-  say(`ready after ${((await house.start()) / 1_000).toFixed(1)} s`);
+  say(`ready after ${((await system.start()) / 1_000).toFixed(1)} s`);
   const cases = casesOf(known);
-  for (const each of cases) await measured(each, 3, false); // warm
+  for (const each of cases) await measured(each, 3, false); // warm-up
   console.log(`\n${'what'.padEnd(44)} ${['p50 ms', 'p95 ms', 'total'].map((name) => name.padStart(9)).join('')}`);
   for (const each of cases) if ((await measured(each, rounds, true)) > PROMISED_MS) late++;
   const file = join(tmpdir(), `holdfast-plans-${process.pid}.txt`);
   writeFileSync(file, await plansOf(client, cases));
   say(`plans: ${file}`);
 } finally {
-  await house.demolish();
+  await system.demolish();
   await client.end();
   await server.stop();
 }
@@ -54,8 +54,8 @@ process.exit(0);
 // ---------------------------------------------------------------- machinery
 
 async function filled(): Promise<void> {
-  const [there] = await client.query('look for orders', 'select from orders limit 1');
-  if (there === undefined) {
+  const [order] = await client.query('look for orders', 'select from orders limit 1');
+  if (order === undefined) {
     await fill(client, orders, (done) => done % 100_000 === 0 && say(`${done.toLocaleString('en-US')} orders stored`));
   }
   const index = postgresSearchIndex(client);
@@ -69,7 +69,7 @@ async function filled(): Promise<void> {
   if (added > 0) await client.query('gather statistics', 'vacuum analyze', [], LONG_MS);
 }
 
-/** What there is to ask for, drawn at random. */
+/** Stored orders drawn at random: the values of the requests. */
 async function drawn(): Promise<readonly Known[]> {
   const text = `select o.order_id as id, o.user_id as user, o.user_email as email, i.product_id as product,
       (extract(epoch from o.created_at) * 1000)::float8 as at
@@ -81,9 +81,9 @@ async function measured({ name, path }: Case, times: number, shown: boolean): Pr
   const took: number[] = [];
   let total = '';
   for (let i = 0; i < times; i++) {
-    const asked = path(i);
-    const { status, text, tookMs } = await answerTo(asked);
-    if (status !== 200) throw new Error(`${asked} was answered ${status}: ${text}`);
+    const target = path(i);
+    const { status, text, tookMs } = await answerTo(target);
+    if (status !== 200) throw new Error(`${target} was answered ${status}: ${text}`);
     took.push(tookMs);
     const pagination = /"total":(\d+)(,"total_is_estimate":true)?/.exec(text);
     total = pagination === null ? '' : `${pagination[2] === undefined ? '' : '~'}${pagination[1]}`;
@@ -99,8 +99,8 @@ async function measured({ name, path }: Case, times: number, shown: boolean): Pr
 }
 
 async function answerTo(path: string): Promise<{ status: number; text: string; tookMs: number }> {
-  if ('skipped' in house) throw new Error(house.skipped);
-  const answer = await house.ask(path);
+  if ('skipped' in system) throw new Error(system.skipped);
+  const answer = await system.ask(path);
   if (answer === undefined) throw new Error(`${path} was not answered`);
   return answer;
 }

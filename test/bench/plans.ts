@@ -1,4 +1,4 @@
-// How Postgres carries out the statements behind a question: each one that is sent is kept, and explained afterwards.
+// The plans of the statements behind each case. It records each statement that is sent, and explains it afterwards.
 
 import { postgresQueries } from '../../storage/lists/queries.js';
 import type { PostgresClient, Session } from '../../storage/postgres/postgres.js';
