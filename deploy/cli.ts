@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
-// The command line. Each command is a file in commands/ and says what its exit codes mean; 2 is always: it could not look,
-// or was asked what it does not understand, and says why.
+// The command line. Each command is a file in commands/ and documents its exit codes. Exit 2 always means: the command could
+// not look, or did not understand its arguments. It prints why.
 
 import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Enters every room and wires it. One process: the edge, a node, and the servers it needs.
+// Creates and connects all parts of one process: the edge, a node, and the servers that the node needs.
 //
-// In order: read the environment (exit 78 when it has mistakes), take the DATA_DIR, listen, start or find
-// the servers, open the stores, live. On SIGTERM or SIGINT the same way back, within ten seconds. Whatever
-// fails is said in one sentence, and nothing of ours is left behind.
+// A start reads the environment (exit 78 if it has mistakes), locks the DATA_DIR, listens, starts or finds the
+// servers, opens the stores, and runs. SIGTERM or SIGINT undoes these steps in reverse order, within ten seconds.
+// A failure is reported in one sentence, and leaves no process of ours behind.
 
 import './compile-sooner.js';
 import type { Registry } from 'prom-client';
@@ -37,20 +37,20 @@ import { laterApiKeys, laterGremlin, laterQueries } from './until-started.js';
 import { version } from './version.js';
 
 const EXIT_CONFIG = 78;
-// Together below the ten seconds after which a supervisor kills.
+// Their sum is below the ten seconds after which a process supervisor sends SIGKILL.
 const EDGE_STOP_MS = 3_200;
 const NODE_STOP_MS = 2_200;
-/** A call that never returns must not keep the process. */
+/** After this time the process ends itself, even if a call never returns. */
 const LAST_RESORT_MS = 15_000;
 const READY_POLL_MS = 250;
-/** A start that is called off ends what it has begun; what it waits for longer than this goes with the servers. */
+/** How long a stop waits for a cancelled start. What still runs after that ends with the servers. */
 const START_END_MS = 4_000;
 const CRASH_MS = 9_000;
 
 class Holdfast {
   private dataDir: DataDir | undefined;
   private edge: Edge | undefined;
-  /** Where the edge counts what is asked: its own connection, as it is there before the stores. */
+  /** Counts requests for the rate limit. The edge has its own connection, because it listens before the stores are open. */
   private counts: Redis | undefined;
   private servers: Servers | undefined;
   private stores: Stores | undefined;
@@ -78,7 +78,7 @@ class Holdfast {
     this.supervisor = new Supervisor(this.clock, logger);
   }
 
-  /** Runs until it is stopped; rejects with what keeps it from running. */
+  /** Runs until it is stopped. Rejects with the error that ended the start or the run. */
   async run(): Promise<void> {
     this.started = this.start();
     await this.started;
@@ -89,8 +89,8 @@ class Holdfast {
   }
 
   /**
-   * The way back; safe to call at any moment, and more than once. A call without a delay ends that of an earlier one.
-   * @param delayMs so long it still serves, while /readyz says that it stops.
+   * Stops everything. It may be called at any moment, and more than once. A call without a delay ends an earlier call's delay.
+   * @param delayMs how long the node still serves while /readyz announces the stop
    */
   stop(delayMs = 0): Promise<void> {
     this.stopped ??= this.leave(delayMs);
@@ -98,7 +98,7 @@ class Holdfast {
     return this.stopped;
   }
 
-  /** The way back when memory may be wrong: nothing of it is written any more; the journal heals it. */
+  /** Stops when memory may be wrong: nothing of it is written any more. The next start recovers from the journal. */
   crash(error: unknown): Promise<void> {
     this.supervisor.abandon(error);
     return Promise.race([this.stop(), this.pause(CRASH_MS)]);
@@ -156,7 +156,7 @@ class Holdfast {
     this.indexer = this.beginIndexing(this.stores, registry);
   }
 
-  /** What keeps this node from serving, or from what a first start promises. */
+  /** Why this node cannot serve, or has not yet put the demo products in stock; undefined: it is ready. */
   private async notReady(): Promise<string | undefined> {
     return (await this.supervisor.notReady()) ?? this.seed?.notReady;
   }
@@ -179,7 +179,7 @@ class Holdfast {
   private async serve(): Promise<void> {
     const { supervisor, seed, calledOff } = this;
     await supervisor.up;
-    this.gremlinControl?.start(); // Not before: what it kills must have come up.
+    this.gremlinControl?.start(); // Not earlier: a node that the gremlin kills must have started.
     await supervisor.begun;
     await seed?.run(calledOff.signal);
     await this.tellReady();
@@ -235,7 +235,7 @@ class Holdfast {
     if (keys?.length === 0) logger.warn({}, 'there is no key yet, so nobody may do anything: holdfast keys create');
   }
 
-  /** Whoever routes requests here hears of the stop first. What is not up yet serves nobody, and waits for nobody. */
+  /** Announces the stop to load balancers first. A node that has not started yet serves nobody, and stops at once. */
   private async leave(delayMs: number): Promise<void> {
     if (delayMs > 0 && this.isUp) {
       this.edge?.announceStop();
@@ -253,25 +253,25 @@ class Holdfast {
     let isStarting = this.started !== undefined;
     const started = this.started?.then(
       () => {},
-      () => {}, // run() has heard of it.
+      () => {}, // run() reports the error.
     );
     const startEnds = started?.then(() => {
       isStarting = false;
     });
     await Promise.race([startEnds, this.pause(START_END_MS)]);
     const failed: unknown[] = [];
-    // One that fails must not keep the others from their end.
+    // A step that fails must not keep the later steps from running.
     const steps = [
       () => this.edge?.stop(EDGE_STOP_MS),
       () => this.counts?.end(),
       () => this.supervisor.stop(NODE_STOP_MS),
       () => this.indexer?.stop(),
       () => this.stores?.close(),
-      // Those that still come up are ended by who starts them.
+      // startServers() itself ends servers that are still starting.
       () => this.servers?.stop() ?? Promise.race([startEnds, this.pause(START_END_MS)]),
     ];
     for (const step of steps) await Promise.resolve(step()).catch((error: unknown) => failed.push(error));
-    // Its end gives the lock back in any case: not before, while it may have children.
+    // While a start may still have children, the lock is kept. The end of the process frees it.
     if (isStarting && this.servers === undefined) failed.push(new Error('the start did not end in time'));
     else await this.dataDir?.release().catch((error: unknown) => failed.push(error));
     if (failed.length > 0) throw failed[0];
@@ -284,7 +284,7 @@ class Holdfast {
   }
 }
 
-/** Nobody waits for stores that a start does not want any more; those that open later are closed. */
+/** Rejects at once when the start is cancelled. Stores that open later are closed. */
 function unlessCalledOff(opening: Promise<Stores>, signal: AbortSignal): Promise<Stores> {
   return new Promise((resolve, reject) => {
     const leave = () => {
@@ -297,7 +297,6 @@ function unlessCalledOff(opening: Promise<Stores>, signal: AbortSignal): Promise
   });
 }
 
-/** What a person reads on the last line. */
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function main(): Promise<number> {
@@ -310,31 +309,31 @@ async function main(): Promise<number> {
     return error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
   const logger = createLogger(config);
-  const house = new Holdfast(config, logger);
-  let asked = false;
+  const holdfast = new Holdfast(config, logger);
+  let isSignalled = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      // A second signal is of somebody who does not want to wait.
-      const delayMs = asked ? 0 : config.stopDelayMs;
-      if (!asked) logger.info({ signal, delayMs }, 'stopping: finishing what runs, flushing, letting go');
-      asked = true;
+      // A second signal ends the delay.
+      const delayMs = isSignalled ? 0 : config.stopDelayMs;
+      if (!isSignalled) logger.info({ signal, delayMs }, 'stopping: finishing what runs, flushing, letting go');
+      isSignalled = true;
       setTimeout(() => {
         logger.error({}, 'the stop has not ended in time: ending hard, the next start of this DATA_DIR heals it');
         process.kill(process.pid, 'SIGKILL');
       }, delayMs + LAST_RESORT_MS).unref();
-      house.stop(delayMs).catch((error) => logger.error({ cause: sentence(error) }, 'the stop was not clean'));
+      holdfast.stop(delayMs).catch((error) => logger.error({ cause: sentence(error) }, 'the stop was not clean'));
     });
   }
   process.on('uncaughtException', (error) => {
     logger.error({ err: error }, `broken code: ${sentence(error)}`);
     const exit = () => process.exit(1);
-    house.crash(error).then(exit, exit);
+    holdfast.crash(error).then(exit, exit);
   });
   let code = 0;
   try {
-    await house.run();
+    await holdfast.run();
   } catch (error) {
-    if (!asked) {
+    if (!isSignalled) {
       const isRead = process.stderr.isTTY;
       if (isRead) process.stderr.write(failedStart(sentence(error)));
       if (!isRead || !process.stdout.isTTY) logger.error({ err: error }, sentence(error));
@@ -342,8 +341,8 @@ async function main(): Promise<number> {
     }
   }
   try {
-    await house.stop();
-    if (asked) logger.info({}, 'stopped');
+    await holdfast.stop();
+    if (isSignalled) logger.info({}, 'stopped');
   } catch (error) {
     logger.error({ cause: sentence(error) }, 'the stop was not clean: the next start of this DATA_DIR heals it');
     code = 1;
@@ -352,5 +351,5 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main();
-// Whatever still holds the event loop must not hold the process.
+// A handle that keeps the event loop alive must not keep the process alive.
 setTimeout(() => process.exit(), 100).unref();

@@ -1,5 +1,5 @@
-// The products a first start brings along, so that the first curl has something to order. Each is one receipt with
-// an id of its own: the next start repeats it, without effect, or completes what a kill left undone.
+// The demo products of a first start, so that the first curl has something to order. Each product is one receipt with
+// an id of its own. The next start repeats the receipt: without effect, or to complete what a kill left undone.
 
 import { productId, writeId } from '../actors/ids.js';
 import { toMinor } from '../actors/money.js';
@@ -20,7 +20,7 @@ const AGAIN_MS = 200;
 type Product = (typeof DEMO)[number];
 
 export class DemoSeed {
-  /** Each leaves once its keeper has answered. */
+  /** A product is removed once its owner has answered. */
   private readonly missing = new Set(DEMO);
   private added = 0;
 
@@ -30,13 +30,13 @@ export class DemoSeed {
     private readonly logger: Logger,
   ) {}
 
-  /** A sentence; undefined once all of them are in stock. */
+  /** Why the seed is not ready, as a sentence; undefined once all products are in stock. */
   get notReady(): string | undefined {
     if (this.missing.size === 0) return undefined;
     return `The demo products are being put in stock: ${this.missing.size} of ${DEMO.length} are missing.`;
   }
 
-  /** Again and again until all are in stock, or the start is called off. */
+  /** Repeats until all products are in stock, or the start is cancelled. */
   async run(calledOff: AbortSignal): Promise<void> {
     while (this.missing.size > 0 && !calledOff.aborted) {
       await Promise.all([...this.missing].map((product) => this.receive(product)));

@@ -1,7 +1,8 @@
-// What this system is (its identity, P, the journal) is settled by the first start: the first insert into
-// Postgres wins, a copy is kept in the broker, and both are compared at every later start.
+// The first start settles the system's identity, its number of partitions and the place of its journal. The first
+// insert into Postgres wins, the broker keeps a copy, and every later start compares both with the environment.
 //
-// Law: a difference is refused by name. Two nodes that chose differently would both own everything.
+// Law: a difference is refused, and the error names the variable. Two nodes with different settings would both own
+// every partition.
 
 import { SYSTEM_LOG } from '../actors/node/record.js';
 import type { Log } from '../actors/ports/log.js';
@@ -20,8 +21,8 @@ interface Wanted {
 }
 
 /**
- * @param choose which journal a first start takes
- * @param broker the broker's logs; undefined where there is none
+ * @param choose chooses the journal of a first start
+ * @param broker the broker's logs; undefined if there is no broker
  * @param hasHistory whether any node has ever run on this database
  */
 export async function settle(
@@ -33,38 +34,38 @@ export async function settle(
   hasHistory: () => Promise<boolean>,
 ): Promise<Settlement> {
   const copy = broker && (await readCopy(broker));
-  let stands = await settlements.settled();
-  if (stands === undefined) {
+  let settled = await settlements.settled();
+  if (settled === undefined) {
     if (copy !== undefined) {
       throw new SettledOtherwise(
         `The broker belongs to system ${copy.id}, but the database remembers no system: DATABASE_URL points at another database than before, or the database is lost. Set DATABASE_URL to the right one, or restore it from a backup. The broker's journal may be the only copy of the last orders: nothing of it is touched. To begin anew, use another broker, or a new DATA_DIR.`,
       );
     }
     const { partitions, seed } = wanted;
-    stands = await settlements.settle({ id: newId(), partitions, journal: choose(), seed });
+    settled = await settlements.settle({ id: newId(), partitions, journal: choose(), seed });
   }
-  compare('PARTITIONS', String(wanted.partitions), String(stands.partitions));
-  if (wanted.journal !== 'auto') compare('JOURNAL', wanted.journal, stands.journal);
+  compare('PARTITIONS', String(wanted.partitions), String(settled.partitions));
+  if (wanted.journal !== 'auto') compare('JOURNAL', wanted.journal, settled.journal);
   if (broker === undefined) {
-    if (stands.journal === 'postgres') return stands;
+    if (settled.journal === 'postgres') return settled;
     throw new SettledOtherwise(
       'This system keeps its journal in JetStream, and there is no NATS now: set NATS_URL as it was.',
     );
   }
-  if (copy === undefined && stands.journal === 'jetstream' && (await hasHistory())) {
+  if (copy === undefined && settled.journal === 'jetstream' && (await hasHistory())) {
     throw new SettledOtherwise(
-      `The database belongs to system ${stands.id}, whose journal is in JetStream, but this broker remembers nothing of it: NATS_URL points at another broker than before, or its files are lost. Nothing is served over lost records.`,
+      `The database belongs to system ${settled.id}, whose journal is in JetStream, but this broker remembers nothing of it: NATS_URL points at another broker than before, or its files are lost. Nothing is served over lost records.`,
     );
   }
-  const theirs = copy ?? (await writeCopy(broker, stands));
-  if (theirs.id !== stands.id) {
+  const theirs = copy ?? (await writeCopy(broker, settled));
+  if (theirs.id !== settled.id) {
     throw new SettledOtherwise(
-      `The broker belongs to system ${theirs.id}, the database to system ${stands.id}: DATABASE_URL or NATS_URL points at another one than before.`,
+      `The broker belongs to system ${theirs.id}, the database to system ${settled.id}: DATABASE_URL or NATS_URL points at another one than before.`,
     );
   }
-  compare('PARTITIONS', String(stands.partitions), String(theirs.partitions), 'the broker says');
-  compare('JOURNAL', stands.journal, theirs.journal, 'the broker says');
-  return stands;
+  compare('PARTITIONS', String(settled.partitions), String(theirs.partitions), 'the broker says');
+  compare('JOURNAL', settled.journal, theirs.journal, 'the broker says');
+  return settled;
 }
 
 function compare(name: string, now: string, settled: string, by = 'the first start settled'): void {
@@ -79,8 +80,8 @@ async function readCopy(broker: Log): Promise<Settlement | undefined> {
   return entry && decodeSettlement(entry.record);
 }
 
-async function writeCopy(broker: Log, stands: Settlement): Promise<Settlement> {
-  await broker.append(SYSTEM_LOG, 0, encodeSettlement(stands), { urgent: true });
+async function writeCopy(broker: Log, settlement: Settlement): Promise<Settlement> {
+  await broker.append(SYSTEM_LOG, 0, encodeSettlement(settlement), { urgent: true });
   const copy = await readCopy(broker);
   if (copy === undefined) throw new Error('the broker took the settlement but does not show it: start again');
   return copy;

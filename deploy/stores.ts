@@ -1,5 +1,5 @@
-// Opens what is remembered and what travels: Postgres with its tables, the broker with its streams, the
-// journal in the one or the other, as the first start settled it.
+// Opens the stores: Postgres with its tables, the broker with its streams, and the journal in one of the two, as the
+// first start settled it.
 
 import { limits } from '../actors/limits.js';
 import type { ApiKeys } from '../actors/ports/api-keys.js';
@@ -34,7 +34,7 @@ import type { Servers } from './servers/servers.js';
 import { settle } from './settle.js';
 import { explained } from './which-variable.js';
 
-/** Room in a broker's message for subject and headers. */
+/** Kept free in a broker's message for the subject and headers. */
 const ENVELOPE_BYTES = 4_096;
 const LOG_POOL = 3;
 const FLUSH_POOL = 4;
@@ -50,10 +50,10 @@ export interface Stores {
   readonly queries: Queries;
   readonly searchIndex: SearchIndex;
   readonly payments: Payments;
-  /** Where the provider is a pure function of the order. */
+  /** Set if the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
   readonly keys: ApiKeys;
-  /** Undefined where none is given: then this process is its own cache. */
+  /** Undefined without REDIS_URL: then the cache is in this process. */
   readonly redis: Redis | undefined;
   readonly cache: Cache;
   readonly settlement: Settlement;
@@ -97,7 +97,7 @@ async function withStreams(
     replicas: (await journalReplicas(nats)) ?? replicas,
     ours: broker?.ours ?? false,
   };
-  // Asked first: what cannot be had is refused before anything is settled or made.
+  // Chosen first: a journal that the broker cannot give is refused before anything is settled or created.
   const choice = chooseJournal(config.journal, facts);
   const brokerLog = nats && (await jetstreamLog(nats, { replicas }));
   const events = nats && (await jetstreamEvents(nats, { replicas }));
@@ -115,16 +115,16 @@ async function withStreams(
     keysHold: await isSuperuser(client),
   });
   const snapshots = postgresSnapshots(flushClient);
-  const journal = standing(settlement.journal, choice, facts);
+  const journal = journalToday(settlement.journal, choice, facts);
   logger.info({ system: settlement.id, partitions: settlement.partitions }, `journal: ${journal.guarantee}`);
-  // Its own connections: an append must not stand behind a flush.
+  // The journal has its own connections: an append must not wait behind a flush.
   const logClient =
     settlement.journal === 'postgres'
       ? connectPostgres(servers.postgres.url, { max: LOG_POOL, log: logger })
       : undefined;
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
   const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger, 'REDIS_URL');
-  // Their own as well: many long lists at once wait for one another, and a look by id does not wait for them.
+  // Lists have their own connections too: many long lists wait for one another, and a read by id does not wait for them.
   const listClient = connectPostgres(servers.postgres.url, {
     max: LIST_POOL,
     log: logger,
@@ -150,7 +150,7 @@ async function withStreams(
     recordBytes: Math.min(limits.recordBytes, (nats?.maxPayload ?? Number.POSITIVE_INFINITY) - ENVELOPE_BYTES),
     async close() {
       redis?.end();
-      // Together: each may have to give up on a server that does not answer.
+      // All at once: each may have to wait for a server that does not answer.
       await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), listClient.end(), client.end()]);
     },
   };
@@ -167,8 +167,8 @@ function paymentsOf(config: Config, client: PostgresClient, clock: Clock): Pick<
   return { payments: mockPayments({ successRate, latencyMs, clock, ledger }), instantPayment: undefined };
 }
 
-/** What the settled journal gives today: less, where the broker is not what it was. */
-function standing(
+/** The guarantee of the settled journal with today's broker, which may be weaker than at the first start. */
+function journalToday(
   settled: 'jetstream' | 'postgres',
   choice: JournalChoice,
   facts: Parameters<typeof brokerGuarantee>[0] | undefined,

@@ -1,5 +1,5 @@
-// What the edge is handed before the stores are open: it listens from the first moment, and says that this node is
-// starting until they are. Who owns orders says so by itself (bus/node/supervisor.ts).
+// Ports for the edge, which listens before the stores are open. Until the stores are open, each call is answered with
+// "this node is starting". The owner of orders answers so by itself (bus/node/supervisor.ts).
 
 import type { ApiKeys } from '../actors/ports/api-keys.js';
 import type { GremlinDesk } from '../actors/ports/gremlin.js';
@@ -34,11 +34,11 @@ export function laterQueries(opened: () => Queries | undefined): Queries {
 }
 
 export function laterGremlin(opened: () => GremlinDesk | undefined): GremlinDesk {
-  const desk = orStarting(opened);
+  const gremlin = orStarting(opened);
   return {
-    enable: async (setting, forMs) => desk().enable(setting, forMs),
-    disable: async () => desk().disable(),
-    status: async () => desk().status(),
+    enable: async (setting, forMs) => gremlin().enable(setting, forMs),
+    disable: async () => gremlin().disable(),
+    status: async () => gremlin().status(),
     bite: async (target) => opened()?.bite(target),
   };
 }

@@ -1,12 +1,12 @@
-// A server that cannot be used is said with the variable that names it: what is wrong is there, or in the server.
+// The error about a server that cannot be used names the variable to correct. The fault is in that variable or in the server.
 
 import { CannotReachNats } from '../bus/nats/nats.js';
 import { CannotConnect } from '../storage/postgres/migrate.js';
 import { withoutSecrets } from './config/config.js';
 
-/** @param url as it was given; undefined: the server is ours. */
-export function explained<T>(asked: Promise<T>, url: string | undefined): Promise<T> {
-  return asked.catch((error: unknown) => {
+/** @param url the URL as given in the environment; undefined: the server is our own */
+export function explained<T>(opening: Promise<T>, url: string | undefined): Promise<T> {
+  return opening.catch((error: unknown) => {
     throw explanation(error, url);
   });
 }

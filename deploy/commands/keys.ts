@@ -1,6 +1,5 @@
-// `holdfast keys`: make, list and revoke API keys. What was asked is understood whole before anything is
-// looked at or changed. A key is printed once, alone on standard output; what is said about it goes to
-// standard error, so that a script can take the one without the other.
+// `holdfast keys`: create, list and revoke API keys. The whole command is parsed before anything is read or changed. A key
+// is printed once, alone on standard output. Messages go to standard error, so that a script can capture the key alone.
 
 import { parseArgs } from 'node:util';
 import { userId } from '../../actors/ids.js';
@@ -35,7 +34,7 @@ interface Terminal {
   readonly say: (line: string) => void;
 }
 
-/** What was asked cannot be understood; the message is a sentence. */
+/** The command cannot be parsed. The message is a sentence. */
 export class BadCommand extends Error {
   override readonly name = 'BadCommand';
 }
@@ -73,7 +72,7 @@ export async function runKeysCommand(command: KeysCommand, keys: ApiKeys, termin
   }
 }
 
-// ---------------------------------------------------------------- what was asked
+// ---------------------------------------------------------------- parsing
 
 const UNDEFINED_TABLE = '42P01';
 
@@ -125,10 +124,10 @@ function durationOf(text: string): number {
   return ms;
 }
 
-/** A whole key, pasted where its id belongs, still names it. */
+/** The id of a key, also if the whole key was pasted in its place. */
 const idIn = (text: string): string => /^hf_([0-9a-z]+)_/.exec(text)?.[1] ?? text;
 
-// ---------------------------------------------------------------- what is done
+// ---------------------------------------------------------------- running
 
 async function create(
   { wanted, expiresMs }: Extract<KeysCommand, { kind: 'create' }>,

@@ -1,5 +1,5 @@
-// Where the stores of this environment are, for a command that looks: beside what runs; else our own servers, started
-// for the look and ended after it.
+// Finds the stores for a command that reads them. If Postgres runs, the command works beside the running system. Otherwise
+// our own servers are started for the command and stopped after it.
 
 import type { Logger } from '../../actors/ports/runtime.js';
 import { whyNotConnected } from '../../storage/postgres/connect-failure.js';
@@ -14,12 +14,12 @@ export interface Place {
   readonly nats: { readonly url: string } | undefined;
 }
 
-/** Standard output is for the answer alone. */
+/** `print` writes the answer to standard output; `say` writes everything else to standard error. */
 export const say = (line: string) => void process.stderr.write(`${line}\n`);
 export const print = (line: string) => void process.stdout.write(`${line}\n`);
 export const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (_fields, line) => say(line) };
 
-/** Nobody waits longer than this to hear that there is nothing to look at. */
+/** How long the servers may take to start before the command gives up. */
 const LOOK_WITHIN_MS = 9_000;
 const CONNECT_MS = 2_500;
 const POOL = 4;
@@ -55,7 +55,7 @@ export async function look(
   }
 }
 
-/** A client that has had an answer, or why there is none. */
+/** A client that has had an answer from Postgres, or the reason why there is none. */
 async function reach(url: string): Promise<{ readonly client: PostgresClient } | { readonly why: string }> {
   const client = connectPostgres(url, { max: POOL, log: quiet });
   try {

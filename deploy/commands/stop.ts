@@ -1,5 +1,5 @@
-// `holdfast stop`: ends what runs in this DATA_DIR. A running node is asked to end (SIGTERM) and waited for; after a
-// kill -9 of it, the servers that outlived it are ended. Nobody is signalled who is not known by pid and start time.
+// `holdfast stop`: ends everything that runs in this DATA_DIR. It sends SIGTERM to a running node and waits for its end. After
+// a kill -9 of the node, it ends the servers that outlived it. It signals only processes known by pid and start time.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export const STOP_USAGE = `  holdfast stop           end what runs in DATA_DIR: 
 
 const EXIT_ENDED = 0;
 const EXIT_STILL_RUNS = 1;
-/** Once its stop has begun, a node ends itself hard after 15 s. */
+/** A node whose stop has begun sends itself SIGKILL after 15 s. */
 const END_MS = 20_000;
 
 /** @param endMs how long the stop itself may take, after its delay. */
@@ -28,7 +28,7 @@ export async function stop(
   }
   const pid = await holderOf(dataDir);
   if (pid !== undefined && !(await endNode(pid, stopDelayMs + endMs))) return EXIT_STILL_RUNS;
-  const folder = await openDataDir(dataDir); // Whoever starts meanwhile keeps it, and is named.
+  const folder = await openDataDir(dataDir); // A start that takes the lock meanwhile keeps it; the error names it.
   try {
     const left = await endOrphans(folder.path, say);
     if (left === 0 && pid === undefined) say(`Nothing runs in DATA_DIR ${dataDir}.`);

@@ -1,4 +1,4 @@
-// `holdfast url postgres` and `holdfast url nats`: where they are, alone on standard output, for psql and the nats CLI.
+// `holdfast url postgres` and `holdfast url nats` print the URL alone on standard output, for psql and the nats CLI.
 
 import { connect } from 'node:net';
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';

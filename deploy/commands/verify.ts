@@ -1,4 +1,4 @@
-// `holdfast verify`: proves the promises from what is stored.
+// `holdfast verify`: checks the promises against the stored data.
 
 import type { Log } from '../../actors/ports/log.js';
 import { jetstreamLog, journalReplicas } from '../../bus/journal/jetstream-log.js';
@@ -17,7 +17,7 @@ export const VERIFY_USAGE =
 
 const EXIT_CLEAN = 0;
 const EXIT_VIOLATION = 1;
-/** Heavy questions take their time; whether Postgres is there at all is asked beside them. */
+/** Heavy queries take long, so a small query beside them checks that Postgres still answers. */
 const BEAT_EVERY_MS = 1_000;
 const BEAT_WITHIN_MS = 5_000;
 
@@ -33,7 +33,7 @@ async function judge(client: PostgresClient, place: Place): Promise<number> {
   }
 }
 
-/** Rejects when Postgres falls silent; never resolves. */
+/** Rejects when Postgres does not answer any more; never resolves. */
 async function beat(client: PostgresClient, over: AbortSignal): Promise<never> {
   while (!over.aborted) {
     await client.query('ask whether Postgres still answers', 'select 1', [], BEAT_WITHIN_MS);

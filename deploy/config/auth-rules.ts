@@ -1,7 +1,7 @@
-// What the variables about who may do what must be together, and what production refuses: an open door, and
-// passwords that everybody knows, those of our own examples and those that are tried first.
+// The rules over the variables of authorization, and what ENVIRONMENT=production refuses: AUTH=off and well-known
+// passwords, which are those of our own examples and those that an attacker tries first.
 //
-// Law: the variable is named, the password never.
+// Law: an error names the variable, never the password.
 
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 
@@ -13,7 +13,7 @@ interface AuthVariables {
   readonly JWT_AUDIENCE: string | undefined;
   readonly JWT_JWKS_URL: string | undefined;
   readonly DATABASE_URL: string | undefined;
-  /** libpq's own: it counts where DATABASE_URL has none. */
+  /** libpq's own variable: it counts if DATABASE_URL has no password. */
   readonly PGPASSWORD: string | undefined;
   readonly NATS_URL: readonly string[];
   readonly REDIS_URL: string | undefined;
@@ -67,7 +67,7 @@ function productionMistakes(env: AuthVariables): Mistake[] {
 
 // ---------------------------------------------------------------- machinery
 
-/** In small letters. A test holds compose.yaml and .env.example against it. */
+/** In lower case. A test checks that it holds the passwords of compose.yaml and .env.example. */
 const KNOWN = new Set([
   ...['holdfast', 'postgres', 'postgresql', 'nats', 'redis', 'root', 'admin', 'administrator', 'user', 'guest'],
   ...['password', 'passw0rd', 'p@ssw0rd', 'pass', 'passwd', 'changeme', 'change-me', 'change_me', 'changeit', 'secret'],
@@ -89,16 +89,16 @@ const KNOWN = new Set([
 
 const isKnown = (secret: string): boolean => KNOWN.has(secret.toLowerCase());
 
-/** What the URL of a database, broker or cache is protected with; undefined: nothing of its own. */
+/** Whether the URL of a database, broker or cache has a well-known password. */
 function hasKnownSecret(url: string): boolean {
   return secretsOf(url).some((secret) => secret !== '' && isKnown(secret));
 }
 
-/** Our own Postgres has a password of its own, and so may a URL: then PGPASSWORD is for others. */
+/** PGPASSWORD counts only if DATABASE_URL is set and has no password. Our own Postgres has a random one. */
 const isAddedPassword = ({ DATABASE_URL }: AuthVariables): boolean =>
   DATABASE_URL !== undefined && secretsOf(DATABASE_URL).every((secret) => secret === '');
 
-/** A long key is known when it is a known word, or one sign, again and again, or says that it is an example. */
+/** A long key is well-known if it repeats a few characters, or if its text says that it is an example. */
 function isKnownKey(key: string): boolean {
   const isRepeated = /^(.{1,16}?)\1+$/.test(key);
   return isRepeated || /change.?me|change.?it|example|placeholder|your.?(admin|secret|key)|0123456789/i.test(key);
@@ -114,7 +114,7 @@ function secretsOf(url: string): readonly string[] {
   }
   if (!URL.canParse(url)) return [];
   const { username, password, searchParams } = new URL(url);
-  // `nats://token@host`: what stands alone is the secret itself.
+  // `nats://token@host`: a user without a password is the secret itself.
   const isToken = password === '' && !/^redis/.test(url);
   return [decoded(isToken ? username : password), searchParams.get('password') ?? ''];
 }

@@ -1,6 +1,6 @@
-// The environment, read once. Law: configuration comes from here and nowhere else; every mistake is
-// reported at once, in a sentence that names the variable, what was given and what is allowed; what may
-// hold a password is never repeated. A wrong value is never replaced by a default.
+// Reads the environment, once. Law: configuration comes from here and nowhere else. All mistakes are reported together,
+// each in a sentence with the variable, the given value and the allowed values. A value that may hold a password is never
+// repeated. A wrong value is never replaced by a default.
 
 import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { authMistakes } from './auth-rules.js';
 
-/** The start cannot go on: `mistakes` has one sentence for each. main ends with exit code 78 on it. */
+/** Ends the start with exit code 78. `mistakes` has one sentence for each mistake. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(readonly mistakes: readonly string[]) {
@@ -19,7 +19,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** One variable: its text, or nothing, becomes a value; `undefined` out of `read` is a mistake. */
+/** One variable. `read` turns its text into a value; `undefined` from `read` is a mistake. An unset variable is `fallback`. */
 function variable<T>(fallback: T, allowed: string, read: (text: string) => T | undefined) {
   return z
     .string()
@@ -27,7 +27,7 @@ function variable<T>(fallback: T, allowed: string, read: (text: string) => T | u
     .transform((text, context): T => {
       const value = text === undefined ? fallback : read(text);
       if (value !== undefined || text === undefined) return value as T;
-      // `continue`: the rules over several variables are to be checked all the same.
+      // `continue`: the rules over several variables are checked as well.
       context.issues.push({ code: 'custom', message: allowed, input: text, continue: true });
       return fallback;
     });
@@ -44,13 +44,13 @@ function oneOf<const W extends string>(words: readonly W[], fallback: W) {
   return variable<W>(fallback, words.join(' or '), (text) => words.find((word) => word === text.toLowerCase()));
 }
 
-/** A URL whose scheme may be left out where `scheme` gives one. */
+/** A URL. If `scheme` is given, the text may leave the scheme out. */
 function urlOf(text: string, allowed: RegExp, scheme?: string): string | undefined {
   const whole = scheme !== undefined && !text.includes('://') ? `${scheme}://${text}` : text;
   return allowed.test(whole) && (URL.canParse(whole) || isPostgresUrl(whole)) ? whole : undefined;
 }
 
-/** libpq allows several hosts, which no URL parser takes. */
+/** libpq allows several hosts, which no URL parser accepts. */
 function isPostgresUrl(text: string): boolean {
   try {
     return (
@@ -62,14 +62,14 @@ function isPostgresUrl(text: string): boolean {
   }
 }
 
-/** A list with commas; one bad entry spoils it. */
+/** A list with commas; undefined if one entry is bad. */
 function list(text: string, read: (entry: string) => string | undefined): string[] | undefined {
   const entries = text.split(',').map((entry) => read(entry.trim()));
   const good = entries.filter((entry) => entry !== undefined);
   return good.length === entries.length ? good : undefined;
 }
 
-/** As a browser writes it: what it compares is text. */
+/** An origin exactly as a browser writes it, because origins are compared as text. */
 const isOrigin = (text: string): boolean =>
   /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
 
@@ -118,7 +118,7 @@ const schema = z
       'a URL such as postgres://user:password@host:5432/database',
       (given) => urlOf(given, /^postgres(ql)?:\/\/\S+$/),
     ),
-    /** Read where the URL is (storage/postgres/libpq-url.ts); here it is only judged. */
+    /** Used in storage/postgres/libpq-url.ts. Here it is only checked against well-known passwords. */
     PGPASSWORD: variable<string | undefined>(undefined, 'text', (given) => given),
     DATABASE_POOL: integer(10, 1, 90),
     NATS_URL: variable<string[]>(
@@ -204,7 +204,7 @@ const schema = z
   })
   .transform((env) => ({
     port: env.PORT,
-    /** Nothing: no second port. */
+    /** Undefined: no second port. */
     inventoryPort: env.INVENTORY_PORT ?? undefined,
     host: env.HOST,
     /** Empty: no page of another origin may use the API. */
@@ -230,7 +230,7 @@ const schema = z
     paymentSuccessRate: env.PAYMENT_SUCCESS_RATE,
     paymentLatencyMs: env.PAYMENT_LATENCY_MS,
     paymentCapture: env.PAYMENT_CAPTURE,
-    /** Nothing: as long as the order itself may take. */
+    /** Undefined: the same as orderTimeoutMs. */
     holdTtlMs: env.HOLD_TTL_S === 0 ? undefined : env.HOLD_TTL_S * 1000,
     /** Undefined: the mock. */
     paymentUrl: env.PAYMENT_URL,
@@ -238,35 +238,35 @@ const schema = z
     paymentTimeoutMs: env.PAYMENT_TIMEOUT_MS,
     auth: env.AUTH,
     adminKey: env.ADMIN_KEY,
-    /** Nothing: no tokens are taken. */
+    /** Undefined: no tokens are accepted. */
     tokens:
       env.JWT_ISSUER === undefined || env.JWT_AUDIENCE === undefined
         ? undefined
         : { issuer: env.JWT_ISSUER, audience: env.JWT_AUDIENCE, jwksUrl: env.JWT_JWKS_URL },
-    /** Nothing: as often as one likes. */
+    /** Undefined: no limit. */
     rateLimit: env.RATE_LIMIT ?? undefined,
     trustedProxies: env.TRUST_PROXY,
     partitions: env.PARTITIONS,
     roles: 'all' as const,
     fetchServers: env.FETCH_SERVERS,
     seed: env.SEED,
-    /** Whether it may be switched on. */
+    /** Whether the gremlin may be switched on. */
     gremlin: (env.GREMLIN ?? (env.ENVIRONMENT === 'production' ? 'off' : 'on')) === 'on',
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;
 
-/** Never shown, not in part either. */
+/** Never shown, not even in part. */
 const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD'];
 
-/** What may be shown of a value: no user, no password, neither before an `@` nor in a parameter. */
+/** The value without user and password, whether before an `@` or in a parameter. */
 export function withoutSecrets(value: string): string {
   return value
     .replace(/^([a-z]+:\/\/)?.*@/i, '$1***@')
     .replace(/((?:password|passwd|token|secret|key)[^=&\s]*=)[^&\s]*/gi, '$1***');
 }
 
-/** Reads every variable, or throws a ConfigError with every mistake. Empty means unset, but for INVENTORY_PORT. */
+/** Reads every variable, or throws a ConfigError with every mistake. Empty means unset, except for INVENTORY_PORT. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given: Record<string, string> = {};
   for (const name of Object.keys(schema.in.shape)) {

@@ -1,10 +1,10 @@
-// A child server: started, recorded, watched, started again, stopped.
+// A child server: starts it, records it, watches it, restarts it, stops it.
 //
-// Law: no child runs unrecorded. It is born as a shell that waits for our word; we record who it is (pid
-// and start time) in DATA_DIR; only then it becomes the server. Dies this process before the word, the
-// shell reads the end of its pipe and goes. So after a kill -9 of ours the next holder of DATA_DIR finds
-// every child that outlived us, ends it and waits for its end before a new one touches the same files.
-// A child is its own session and group: Ctrl-C in the terminal is for us alone.
+// Law: no child runs unrecorded. A child begins as a shell that waits for the word `go`. This process records the child's
+// pid and start time in DATA_DIR. Only then it sends `go`, and the shell becomes the server. If this process dies before
+// that, the shell reads the end of its pipe and exits. So after a kill -9 of this process, the next holder of DATA_DIR
+// finds every child that outlived it, ends it, and waits for its end before a new child opens the same files.
+// A child has its own session and process group: Ctrl-C in the terminal reaches this process alone.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
@@ -32,16 +32,16 @@ interface ChildSpec {
   readonly cwd: string;
   readonly user?: ServerUser | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** Serves it already? Asked until it does, or `readyWithinMs` have passed. */
+  /** Whether the child serves. It is called until it returns true, or `readyWithinMs` have passed. */
   readonly ready: (pid: number) => boolean | Promise<boolean>;
   readonly readyWithinMs: number;
   readonly stopSteps: readonly StopStep[];
-  /** Aborted: the first start is called off, and leaves no process. Later it means nothing. */
+  /** Cancels the first start, which then leaves no process. It has no effect later. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Child {
-  /** Its pid now; a child that was started again has another one. */
+  /** The current pid. A child that was restarted has another one. */
   readonly pid: () => number | undefined;
   stop(): Promise<void>;
 }
@@ -60,7 +60,7 @@ interface ChildRecord extends ProcessMark {
 const recordOf = (dataDir: string, name: string) => join(dataDir, 'children', `${name}.json`);
 const logOf = (dataDir: string, name: string) => join(dataDir, 'logs', `${name}.log`);
 
-/** Ends a child that outlived an earlier holder of DATA_DIR, and waits for its end. Only under its lock. @returns was there one? */
+/** Ends a child that outlived an earlier holder of DATA_DIR, and waits for its end. Call it only under the lock. @returns whether there was one */
 export async function endOrphan(dataDir: string, name: string, steps: readonly StopStep[], log: Log): Promise<boolean> {
   const record = await recall<ChildRecord>(recordOf(dataDir, name));
   if (record === undefined) return false;
@@ -77,7 +77,7 @@ export async function endOrphan(dataDir: string, name: string, steps: readonly S
   return outlived;
 }
 
-/** Starts it and waits until it is ready; from then on an unexpected end starts it again, without an end. */
+/** Starts the child and waits until it is ready. After that it is restarted after each unexpected end, without limit. */
 export async function startChild(dataDir: string, spec: ChildSpec, log: Log): Promise<Child> {
   await endOrphan(dataDir, spec.name, spec.stopSteps, log);
   let stopping = false;
@@ -124,7 +124,7 @@ export async function startChild(dataDir: string, spec: ChildSpec, log: Log): Pr
       wake();
       if (current !== undefined) await endProcess(current.mark, spec.stopSteps);
       await watched;
-      // It may have come up while it was being told to stop.
+      // The child may have started while the stop was under way.
       await endOrphan(dataDir, spec.name, spec.stopSteps, log);
     },
   };
@@ -136,7 +136,7 @@ interface Running {
   readonly ended: Promise<string>;
 }
 
-/** One life: born, recorded, given the word, ready. Whatever fails leaves no process behind. */
+/** One life of the child, until it is ready. A failure leaves no process behind. */
 async function launch(dataDir: string, spec: ChildSpec, givenUp: () => boolean): Promise<Running> {
   if (givenUp()) throw new Error(`${spec.name}: the start was called off.`);
   const running = await bear(dataDir, spec);
@@ -170,7 +170,7 @@ async function bear(dataDir: string, spec: ChildSpec): Promise<Running> {
     });
     const ended = endOf(child);
     const word = child.stdio[3] as Writable;
-    word.on('error', () => {}); // it died before our word: `ended` tells
+    word.on('error', () => {}); // the child died before `go`: `ended` reports it
     const mark = child.pid === undefined ? undefined : markOf(child.pid);
     if (mark === undefined) throw new Error(`${spec.name} could not be started: ${await ended}.`);
     await mkdir(join(dataDir, 'children'), { recursive: true });

@@ -39,13 +39,13 @@ export class DataDirBusy extends Error {
 export interface DataDir {
   /** Absolute, links resolved. */
   readonly path: string;
-  /** Who this node is, for as long as the folder lives: 32 hex digits. */
+  /** This node's identity, 32 hex digits. It lasts as long as the folder. */
   readonly nodeId: string;
-  /** Gives the lock back. Last of all, after the children have ended. */
+  /** Releases the lock. Call it last, after the children have ended. */
   release(): Promise<void>;
 }
 
-/** Makes the folder, takes its lock and reads or draws the identity; throws DataDirBusy. */
+/** Creates the folder, takes its lock, and reads or creates the identity. @throws DataDirBusy */
 export async function openDataDir(given: string): Promise<DataDir> {
   const path = await makeFolder(given);
   const release = await lock(path);
@@ -57,7 +57,7 @@ export async function openDataDir(given: string): Promise<DataDir> {
   }
 }
 
-/** Who holds the folder now, without a try to take it; undefined: nobody. */
+/** The pid of the process that holds the folder, without trying to take it; undefined: nobody. */
 export async function holderOf(path: string): Promise<number | undefined> {
   const { road, leave } = await shortRoad(join(path, 'lock'));
   try {
@@ -76,7 +76,7 @@ export async function holderOf(path: string): Promise<number | undefined> {
 
 async function makeFolder(given: string): Promise<string> {
   try {
-    // 0755: as root Postgres runs as another user, who must get through. Secrets in it are 0600 each.
+    // 0755: as root, Postgres runs as another user, who must be able to enter. Files with secrets have mode 0600.
     await makeDown(join(resolve(given), 'lock'));
     return await realpath(given);
   } catch (error) {
@@ -86,7 +86,7 @@ async function makeFolder(given: string): Promise<string> {
   }
 }
 
-/** Folder by folder: node's own recursive mkdir never returns where a file system says ENOENT to a mkdir, as /proc does. */
+/** Folder by folder: Node's recursive mkdir never returns if the file system answers ENOENT to a mkdir, as /proc does. */
 async function makeDown(path: string): Promise<void> {
   const isThere = await stat(path).then(
     (found) => found.isDirectory(),
@@ -111,7 +111,7 @@ async function identity(path: string): Promise<string> {
   return known;
 }
 
-/** A name of ours that listens, and says to whoever asks how far we are. */
+/** Our own listening name. It tells each connection whether this process is a candidate or holds the lock. */
 interface Claim {
   readonly name: string;
   readonly hold: () => void;
@@ -125,7 +125,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
     while (performance.now() < deadline) {
       const claim = await listen(path, road);
       try {
-        if (await standsAlone(path, road, claim)) {
+        if (await isAlone(path, road, claim)) {
           claim.hold();
           return claim.withdraw;
         }
@@ -141,8 +141,8 @@ async function lock(path: string): Promise<() => Promise<void>> {
   }
 }
 
-/** Asks every other name; false means: start anew. Throws DataDirBusy. */
-async function standsAlone(path: string, road: string, own: Claim): Promise<boolean> {
+/** Asks every other name. @returns false: start anew. @throws DataDirBusy */
+async function isAlone(path: string, road: string, own: Claim): Promise<boolean> {
   const names = await readdir(join(path, 'lock'));
   for (const name of names.filter((other) => other !== own.name && !other.startsWith('.')).sort()) {
     const asked = ask(join(road, name));
@@ -159,7 +159,7 @@ async function standsAlone(path: string, road: string, own: Claim): Promise<bool
       throw new DataDirBusy(path, holder(state));
     }
   }
-  // Ours must still be there to be seen; someone may have swept the folder.
+  // Our own name must still be in the folder: another process may have removed it.
   return stat(join(path, 'lock', own.name))
     .then(() => true)
     .catch(() => false);
@@ -214,17 +214,17 @@ async function listen(path: string, road: string): Promise<Claim> {
   };
 }
 
-/** What a name answers: 'dead', or its state; and, if it was a candidate, what became of it ('dead': gone). */
+/** A name's answer: 'dead' or its state. For a candidate, `outcome` is its final state ('dead': gone). */
 function ask(address: string): { first: Promise<string>; outcome: Promise<string> } {
   let gotFirst: (state: string) => void = () => {};
   const first = new Promise<string>((done) => {
     gotFirst = done;
   });
   const outcome = new Promise<string>((done) => {
-    let heard = '';
+    let received = '';
     const socket = connect(address);
     socket.setEncoding('utf8');
-    // Frozen, or no listener of ours: whoever it is, it is not dead.
+    // The process is frozen, or not one of ours. In both cases it is not dead.
     let timer = setTimeout(() => end('held, but it does not answer'), ANSWER_WITHIN_MS);
     const end = (state: string) => {
       clearTimeout(timer);
@@ -233,8 +233,8 @@ function ask(address: string): { first: Promise<string>; outcome: Promise<string
       done(state);
     };
     socket.on('data', (chunk: string) => {
-      heard += chunk;
-      const lines = heard.split('\n').slice(0, -1);
+      received += chunk;
+      const lines = received.split('\n').slice(0, -1);
       const held = lines.find((line) => line.startsWith('held'));
       if (held !== undefined) end(held);
       else if (lines[0] !== undefined) {
@@ -252,7 +252,7 @@ function ask(address: string): { first: Promise<string>; outcome: Promise<string
   return { first, outcome };
 }
 
-/** A short way to the folder: a link in a folder of our own. Gone after use. */
+/** A short path to the folder: a link in a temporary folder of this process, removed after use. */
 async function shortRoad(folder: string): Promise<{ road: string; leave: () => Promise<void> }> {
   const base = tmpdir().length < MAX_SOCKET_PATH - 40 ? tmpdir() : '/tmp';
   const own = await mkdtemp(join(base, 'hf-'));

@@ -1,4 +1,4 @@
-// Debian's packages, unpacked into a folder: signed by Debian, no root and no install needed.
+// Unpacks Debian packages into a folder. The packages are signed by Debian. It needs no root and no install.
 
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ const SHORT_MS = 20_000;
 
 type Unpacked = { readonly folder: string } | { readonly missing: string };
 
-/** One over the other into a folder below `work`. */
+/** Unpacks all packages into one folder below `work`. */
 export async function unpackDebian(names: readonly string[], work: string, signal?: AbortSignal): Promise<Unpacked> {
   if ((await run('apt-get', ['--version'], { deadlineMs: SHORT_MS, signal })).code !== 0)
     return { missing: 'no apt-get' };
@@ -19,7 +19,7 @@ export async function unpackDebian(names: readonly string[], work: string, signa
     run('apt-get', [...options, 'download', ...names], { deadlineMs: FETCH_WITHIN_MS, cwd: work, signal });
   let done = await download([]);
   if (done.code !== 0 && !signal?.aborted) {
-    // A fresh image has no lists, and an ordinary user may not fetch them: lists of our own need no right.
+    // A fresh image has no package lists, and only root may fetch them. A list folder of our own needs no rights.
     await mkdir(join(work, 'lists', 'partial'), { recursive: true });
     const lists = ['-o', `Dir::State::lists=${join(work, 'lists')}`];
     const own = [...lists, '-o', `Dir::Cache=${work}`, '-o', 'APT::Sandbox::User='];

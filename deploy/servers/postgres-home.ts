@@ -1,8 +1,8 @@
-// Where our own Postgres keeps its files, as DATA_DIR remembers it in postgres.json.
+// The home of our own Postgres' files. DATA_DIR remembers it in postgres.json.
 //
-// Law: in DATA_DIR/postgres, wherever DATA_DIR is moved to; as root, where the user of Postgres cannot reach that, in a
-// folder under /var/lib/holdfast. No empty database is ever made where one was: a home whose files are missing is
-// refused by name, and so is one that belongs to another DATA_DIR, of which this one is a copy.
+// Law: the home is DATA_DIR/postgres, and it moves with DATA_DIR. As root, if Postgres' user cannot enter DATA_DIR, the home
+// is a folder under /var/lib/holdfast. No empty database ever replaces one that is missing: a start with a missing home is
+// refused, and the error names it. So is a home that belongs to another DATA_DIR, of which this one is a copy.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export interface PostgresMemory {
   /** Holds `data`, and copies of binaries. */
   readonly home: string;
   readonly password: string;
-  /** Remembered once the files are whole. */
+  /** Set once the database files are whole. */
   readonly port?: number;
 }
 
@@ -27,13 +27,13 @@ export const memoryOf = (dataDir: string) => join(dataDir, 'postgres.json');
 
 export const dataIn = (home: string) => join(home, 'data');
 
-/** Of Postgres' files; undefined where there are none. */
+/** The major version of Postgres' files; undefined if there are none. */
 export async function majorOf(data: string): Promise<number | undefined> {
   const text = await readWhole(join(data, 'PG_VERSION'));
   return text === undefined ? undefined : Number(text.trim());
 }
 
-/** What is remembered, or settled now by a first start. @throws an Error with the ways out, where the files are missing */
+/** The remembered home, or a new one on a first start. @throws an Error that says what to do, if the files are missing */
 export async function openHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
   const known = await recall<PostgresMemory>(memoryOf(dataDir));
   const memory = known === undefined ? await settleHome(dataDir, user, log) : foundAt(dataDir, known);
@@ -46,7 +46,7 @@ export async function openHome(dataDir: string, user: ServerUser | undefined, lo
 
 const isElsewhere = (home: string): boolean => home.startsWith(`${ROOTS_HOME}/`);
 
-/** What lies in DATA_DIR has moved with it. */
+/** A home in DATA_DIR has moved with it. */
 const foundAt = (dataDir: string, known: PostgresMemory): PostgresMemory =>
   isElsewhere(known.home) ? known : { ...known, home: join(dataDir, 'postgres') };
 
@@ -57,7 +57,7 @@ interface Tenant {
   readonly dataDir: string;
 }
 
-/** Two folders on one database would both believe that they own its orders. */
+/** Records whose home it is. Two DATA_DIRs on one database would both believe that they own its orders. */
 async function takeFor(dataDir: string, home: string): Promise<void> {
   const file = join(home, 'tenant.json');
   const tenant = await recall<Tenant>(file);

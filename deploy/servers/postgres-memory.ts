@@ -1,11 +1,11 @@
-// What DATA_DIR remembers: small JSON files and texts that are whole or absent, never half, also after a
-// power cut: written beside, synced, renamed. Readable by their owner alone, as some hold passwords.
+// The small files of DATA_DIR. Each is whole or absent, even after a power cut: it is written beside its place, synced and
+// renamed. Only the owner may read them, because some hold passwords.
 
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Makes the renames in a folder last over a power cut. */
+/** Makes renames in a folder survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
@@ -33,7 +33,7 @@ export async function writeWhole(path: string, content: string, mode = 0o600): P
   await syncFolder(dirname(path));
 }
 
-/** The text of a file, or nothing where there is none. */
+/** The text of a file; undefined if there is none. */
 export async function readWhole(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -47,7 +47,7 @@ export async function remember(path: string, value: object): Promise<void> {
   await writeWhole(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** What was remembered, taken as `T`: only this program writes these files, and each whole. */
+/** The stored value, trusted to be a `T`: only this program writes these files. */
 export async function recall<T extends object>(path: string): Promise<T | undefined> {
   const text = await readWhole(path);
   if (text === undefined) return undefined;
@@ -58,7 +58,7 @@ export async function recall<T extends object>(path: string): Promise<T | undefi
   }
 }
 
-/** A password no one has to type. Starts with a letter: a broker's configuration reads digits as a number. */
+/** A random password. It starts with a letter, because a broker's configuration reads digits as a number. */
 export function newPassword(): string {
   return `p${randomBytes(24).toString('base64url').replace(/[-_]/g, 'x')}`;
 }

@@ -1,8 +1,8 @@
-// Our own Postgres: its files, its settings, its life. Under the lock of DATA_DIR only.
+// Our own Postgres: its files, its settings, its start and stop. It runs only under the lock of DATA_DIR.
 //
-// Law: the files come into being whole (made beside, then renamed) or not at all. Only 127.0.0.1, only with
-// a password that was drawn at random. A commit is an fsync. As root it runs as another user.
-// Files of one major version are never opened by another.
+// Law: the files are created whole (beside their place, then renamed) or not at all. It listens on 127.0.0.1 alone, with a
+// random password. A commit is an fsync. As root, Postgres runs as another user. No major version opens the files of
+// another.
 
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -17,23 +17,23 @@ import { lastLine, markOf, run, type ServerUser, type StopStep } from './process
 import { unprivilegedUser } from './server-user.js';
 
 const INIT_WITHIN_MS = 120_000;
-/** Replaying what 4 GB of WAL hold takes its time. */
+/** A replay of up to 4 GB of WAL takes long. */
 const READY_WITHIN_MS = 120_000;
 const START_TRIES = 3;
-/** Fast shutdown, then immediate; together well within the ten seconds we have ourselves. */
+/** Fast shutdown, then immediate. Both fit into the ten seconds of our own stop. */
 export const POSTGRES_STOP: readonly StopStep[] = [
   { signal: 'SIGINT', waitMs: 2000 },
   { signal: 'SIGQUIT', waitMs: 500 },
 ];
-/** A pid no system gives: Postgres finds nobody under it, and goes on to ask the shared memory. */
+/** A pid that no system gives. Postgres finds no such process, and goes on to check the shared memory. */
 const NOBODYS_PID = 2 ** 30;
 
 const MEBIBYTE = 2 ** 20;
 
-/** What the machine has, or the container that we run in may have. */
+/** The memory of the machine, or the limit of the container. */
 const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 
-/** An eighth of the memory, within bounds: a page that is not there is asked of the kernel, and searches look at many. */
+/** An eighth of the memory, within bounds. Searches read many pages, and a page outside the buffers costs a system call. */
 export const sharedBuffersMb = (memory: number): number =>
   Math.min(1_024, Math.max(128, Math.floor(memory / 8 / MEBIBYTE)));
 
@@ -59,7 +59,7 @@ interface PostgresServer {
   readonly url: string;
   /** "postgres 15.18 from PATH". */
   readonly what: string;
-  /** Where its files are: not always in DATA_DIR. */
+  /** The folder of its files, which is not always in DATA_DIR. */
   readonly files: string;
   stop(): Promise<void>;
 }
@@ -89,7 +89,7 @@ export async function startPostgres(dataDir: string, log: Log, signal?: AbortSig
 
   let port = await freePort(memory.port);
   for (let tries = 1; ; tries++) {
-    // Remembered before the start: whoever looks beside us must find it.
+    // Remembered before the start: a command that runs beside this process must find the port.
     await remember(memoryOf(dataDir), { ...memory, port });
     try {
       const child = await startChild(dataDir, { ...spec(binaries, data, port, settings, user), signal }, log);
@@ -126,7 +126,7 @@ function spec(binaries: PostgresBinaries, data: string, port: number, settings: 
   };
 }
 
-/** Nothing of ours leaks in: PGDATA, PGPORT and LC_* would change what it does. */
+/** Our own environment is not passed on: PGDATA, PGPORT and LC_* would change what Postgres does. */
 function cleanEnv(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC', HOME: '/' };
 }
@@ -146,7 +146,7 @@ function howToGet(data: string, major: number | undefined, missing: string): str
   return `${wanted} (${missing}): put postgres and initdb of ${which} on PATH (on Debian: apt-get install postgresql), run "npm ci" again, or set DATABASE_URL.`;
 }
 
-/** Makes the files beside their place, with the database in them, then renames: an interruption leaves nothing. */
+/** Makes the files and the database beside their place, then renames. An interruption leaves no half database. */
 async function initialise(
   binaries: PostgresBinaries,
   memory: PostgresMemory,
@@ -168,7 +168,7 @@ async function initialise(
   const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv(), signal };
   const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '-A', 'scram-sha-256', `--pwfile=${secret}`, '--locale=C'];
   const initdb = (more: readonly string[]) => run(join(binaries.folder, 'initdb'), [...args, ...more], as);
-  // Letters of all languages have a small and a large form where the system knows this one; a search looks for both.
+  // With this ctype Postgres knows the upper and lower case of all languages. Not every system has it.
   let made = await initdb(['--lc-ctype=C.UTF-8']);
   if (made.code !== 0 && !signal?.aborted) made = await initdb([]);
   if (made.code !== 0)
@@ -183,7 +183,7 @@ async function initialise(
   await rm(area, { recursive: true, force: true });
 }
 
-/** lz4 where this build has it: it costs the least; else Postgres' own. */
+/** lz4 if this build has it, because it costs the least; else Postgres' own. */
 async function compression(binaries: PostgresBinaries, data: string, user: ServerUser | undefined): Promise<string> {
   const args = ['-C', 'wal_compression', '-D', data, '-c', 'wal_compression=lz4'];
   const as = { deadlineMs: 10_000, user, cwd: dirname(data), env: cleanEnv() };
@@ -191,9 +191,9 @@ async function compression(binaries: PostgresBinaries, data: string, user: Serve
 }
 
 /**
- * After a reboot the pid in a stale postmaster.pid may be anybody's, and Postgres would refuse to start.
- * Our own postmaster is known to be gone; the line is blanked, not the file removed, as the rest of it
- * lets Postgres notice backends that still hold the shared memory.
+ * After a reboot the pid in a stale postmaster.pid may belong to any process, and Postgres would refuse to start. Our own
+ * postmaster is known to be gone. Only the pid is replaced: with the rest of the file, Postgres notices backends that
+ * still hold the shared memory.
  */
 async function forgetForeignPid(data: string): Promise<void> {
   const path = join(data, 'postmaster.pid');

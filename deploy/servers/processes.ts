@@ -1,12 +1,12 @@
-// Processes of the machine: who a pid is, whether it still is, how to end it, and how to run a command to
-// its end. Law: a pid is nobody; a pid with its start time is somebody. Nothing is ever signalled whose
-// start time is not the one on record, and every wait has a deadline.
+// Processes of the machine: identifies a process, checks that it lives, ends it, and runs a command to its end.
+// Law: a pid alone identifies no process; a pid with its start time does. No process is signalled whose start time differs
+// from the recorded one. Every wait has a deadline.
 
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** A process and no other, also after its pid was given to another, also over a reboot. */
+/** Identifies one process, even after its pid was reused, and even after a reboot. */
 export interface ProcessMark {
   readonly pid: number;
   readonly startedAt: string;
@@ -24,7 +24,7 @@ export interface StopStep {
   readonly waitMs: number;
 }
 
-/** The mark of a living process; undefined when there is none, or a zombie. */
+/** The mark of a living process; undefined if there is none, or only a zombie. */
 export function markOf(pid: number): ProcessMark | undefined {
   if (!Number.isSafeInteger(pid) || pid < 1) return undefined;
   return process.platform === 'linux' ? markFromProc(pid) : markFromPs(pid);
@@ -33,11 +33,11 @@ export function markOf(pid: number): ProcessMark | undefined {
 function markFromProc(pid: number): ProcessMark | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name stands in brackets and may hold anything, so count from the last bracket on.
+    // The name is in brackets and may hold any character, so the fields are counted from the last bracket.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, ticks] = [fields[0], fields[19]];
     if (state === undefined || ticks === undefined || state === 'Z' || state === 'X') return undefined;
-    // Ticks count from the boot: without the boot's own name a process of yesterday could look like ours.
+    // Ticks count from the boot. Without the boot's id, a process of an earlier boot could look like ours.
     return { pid, startedAt: `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}/${ticks}` };
   } catch {
     return undefined;
@@ -55,7 +55,7 @@ export function isAlive(mark: ProcessMark): boolean {
   return markOf(mark.pid)?.startedAt === mark.startedAt;
 }
 
-/** Asks until it is so or the deadline has passed; says which. */
+/** Calls `holds` until it is true or the deadline has passed. @returns whether it became true */
 export async function until(holds: () => boolean | Promise<boolean>, withinMs: number, everyMs = 20): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   for (;;) {
@@ -65,15 +65,15 @@ export async function until(holds: () => boolean | Promise<boolean>, withinMs: n
   }
 }
 
-/** One signal, and a wait for its effect; says whether the process is gone. */
+/** Sends one signal and waits for the end. @returns whether the process is gone */
 export async function askToEnd(mark: ProcessMark, signal: NodeJS.Signals, waitMs: number): Promise<boolean> {
   send(mark, signal, mark.pid);
   return until(() => !isAlive(mark), waitMs);
 }
 
 /**
- * Signals step by step until the process is gone; the last word is SIGKILL to its whole group, and to what
- * it started: a backend of Postgres has a group of its own, and one that is stopped outlives its postmaster.
+ * Sends signals step by step until the process is gone. The last one is SIGKILL to its whole group and to its children: a
+ * Postgres backend has a group of its own, and a frozen backend outlives its postmaster.
  */
 export async function endProcess(mark: ProcessMark, steps: readonly StopStep[]): Promise<boolean> {
   for (const { signal, waitMs } of steps) {
@@ -85,7 +85,7 @@ export async function endProcess(mark: ProcessMark, steps: readonly StopStep[]):
   return until(() => !all.some(isAlive), 2000);
 }
 
-/** Its children, as Linux tells; elsewhere nobody does. */
+/** The children of a process. Only Linux reports them. */
 function startedBy(pid: number): ProcessMark[] {
   try {
     const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
@@ -100,7 +100,7 @@ function send(mark: ProcessMark, signal: NodeJS.Signals, target: number): void {
   try {
     process.kill(target, signal);
   } catch (error) {
-    // Gone between the look and the signal, or (ESRCH of a group) not its leader: the wait tells.
+    // The process ended between check and signal, or (ESRCH of a group) is not its leader. The caller's wait finds out.
     if ((error as NodeJS.ErrnoException).code === 'EPERM') {
       throw new Error(
         `Process ${mark.pid} is ours but may not be signalled by this user: end it as the user who started it.`,
@@ -115,19 +115,19 @@ interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string;
-  /** Aborted: it is killed with all that it started, and nothing is waited for. */
+  /** Kills the command with all its children, without waiting for their end. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RunResult {
-  /** Nothing: it could not be run, or its deadline passed; `output` says which. */
+  /** Undefined: the command could not run, or its deadline passed. `output` says which. */
   readonly code: number | undefined;
   readonly output: string;
 }
 
 const MAX_OUTPUT = 64 * 1024;
 
-/** Runs a command to its end, or to its deadline, and returns what it said. Never throws. */
+/** Runs a command to its end or its deadline, and returns its output. Never throws. */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   return new Promise((resolve) => {
     let output = '';
@@ -135,7 +135,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     const where: SpawnOptions = options.cwd === undefined ? {} : { cwd: options.cwd };
     let child: ReturnType<typeof spawn>;
     try {
-      // Its own group: what it starts holds its output open, and is to end with it.
+      // Its own group: its children hold its output open, and must end with it.
       const own = { env: options.env ?? process.env, stdio: 'pipe', detached: true } as const;
       child = spawn(command, args, { ...asUser, ...where, ...own });
     } catch (error) {
@@ -154,7 +154,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       clearTimeout(timer);
       giveUp('called off');
     };
-    // Nothing that was run for us goes on without us.
+    // The command ends when this process ends.
     process.once('exit', kill);
     options.signal?.addEventListener('abort', stop);
     if (options.signal?.aborted) stop();
@@ -162,11 +162,11 @@ export function run(command: string, args: readonly string[], options: RunOption
       process.off('exit', kill);
       options.signal?.removeEventListener('abort', stop);
     });
-    const hear = (chunk: Buffer) => {
+    const collect = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-MAX_OUTPUT);
     };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
+    child.stdout?.on('data', collect);
+    child.stderr?.on('data', collect);
     child.on('error', (error) => {
       clearTimeout(timer);
       resolve({ code: undefined, output: error.message });
@@ -175,7 +175,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       clearTimeout(timer);
       resolve({ code: code ?? undefined, output: output.trim() });
     });
-    child.stdin?.on('error', () => {}); // a command that reads nothing is no mistake
+    child.stdin?.on('error', () => {}); // the command may not read its input
     child.stdin?.end(options.input ?? '');
   });
 }
@@ -185,11 +185,11 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // nobody left in it
+    // the group is empty
   }
 }
 
-/** The last line that says something, for an error's sentence. */
+/** The last line of the output that is not empty, for an error message. */
 export function lastLine(output: string): string {
   return output.trim().split('\n').at(-1)?.trim() || 'it said nothing';
 }

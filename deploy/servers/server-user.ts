@@ -1,12 +1,12 @@
-// As whom a server runs that refuses root, and what that user can reach. Law: asked of the kernel by
-// trying, as that user; permission bits are not interpreted here.
+// The user for a server that refuses root, and what that user can reach. Law: the kernel decides. Access is tried as that
+// user; permission bits are not interpreted here.
 
 import { readFileSync } from 'node:fs';
 import { run, type ServerUser } from './processes.js';
 
 const TRY_MS = 10_000;
 
-/** `postgres`, else `nobody`, where we are root; undefined where we are an ordinary user already. */
+/** `postgres`, else `nobody`, if this process is root; undefined if it already runs as an ordinary user. */
 export function unprivilegedUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const accounts = readFileSync('/etc/passwd', 'utf8').split('\n');
@@ -19,7 +19,7 @@ export function unprivilegedUser(): ServerUser | undefined {
   );
 }
 
-/** Can this user (undefined: we) go into the folder? */
+/** Whether this user (undefined: our own) can enter the folder. */
 export async function canEnter(user: ServerUser | undefined, folder: string): Promise<boolean> {
   return (await run('/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder], { deadlineMs: TRY_MS, user, cwd: '/' })).code === 0;
 }

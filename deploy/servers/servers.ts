@@ -1,9 +1,8 @@
-// The servers behind one process: which Postgres and which NATS, from where, with what guarantee.
+// Chooses the servers of one process: which Postgres and which NATS, from where, with what guarantee.
 //
-// Law: the environment wins; then a server found here; then one fetched; then, for NATS alone, none.
-// Falling through to a lesser part is for the first start of a DATA_DIR only: it is settled in
-// servers.json, and a later start finds the same or says what is missing and how to get it.
-// What is given by URL is used, never started, never stopped. Stopped is in the order nats, postgres.
+// Law: a URL in the environment comes first, then a server on this machine, then a fetched one, then, for NATS alone, none.
+// Only the first start of a DATA_DIR makes this choice, and servers.json keeps it. A later start finds the same servers, or
+// says what is missing and how to get it. A server given by URL is never started or stopped. NATS stops before Postgres.
 
 import { join } from 'node:path';
 import { type Config, withoutSecrets } from '../config/config.js';
@@ -24,10 +23,10 @@ import { POSTGRES_STOP, rememberedPostgresUrl, startPostgres } from './postgres-
 
 interface PostgresInUse {
   readonly url: string;
-  /** For a person: "child of ours (postgres 15.18 from PATH)". */
+  /** For people: "child of ours (postgres 15.18 from PATH)". */
   readonly source: string;
   readonly ours: boolean;
-  /** Where its files are; undefined where it is not ours. */
+  /** The folder of its files; undefined if the server is not ours. */
   readonly files?: string;
 }
 
@@ -37,19 +36,19 @@ interface NatsInUse {
   readonly monitorUrl: string | undefined;
   readonly source: string;
   readonly ours: boolean;
-  /** Undefined: it did not say. */
+  /** Undefined: the server did not report it. */
   readonly version: string | undefined;
-  /** Does it sync before it acknowledges? Undefined: nobody told, which means no. */
+  /** Whether it syncs before it acknowledges. Undefined: unknown, which counts as no. */
   readonly syncAlways: boolean | undefined;
 }
 
 export interface Servers {
   readonly postgres: PostgresInUse;
-  /** Nothing: no nats-server is to be had; the in-process bus and the `postgres` journal do. */
+  /** Undefined: there is no nats-server. Then the bus is in this process, and the journal in Postgres. */
   readonly nats: NatsInUse | undefined;
-  /** Remembers for later starts what was chosen: to be called once all of it has answered. */
+  /** Stores the choice for later starts. Call it once all servers have answered. */
   settle(): Promise<void>;
-  /** Ends what we started, within eight seconds. */
+  /** Stops the servers that this process started, within eight seconds. */
   stop(): Promise<void>;
 }
 
@@ -65,7 +64,7 @@ interface Part<T> {
   readonly stop: () => Promise<void>;
 }
 
-/** One start, as its parts need to know it. */
+/** What the parts of one start share. */
 interface Start {
   readonly config: Wanted;
   readonly dataDir: DataDir;
@@ -223,7 +222,7 @@ async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
   };
 }
 
-/** What the first start settled and nothing else; on the first start the best that is to be had. */
+/** The binary that the first start settled, and no other. On a first start, the best that can be found. */
 async function findBinary({ config, dataDir, settled, log, signal }: Start): Promise<NatsFound> {
   const folder = join(dataDir.path, 'bin');
   const origin = settled?.nats as NatsOrigin | undefined;

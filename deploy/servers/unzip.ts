@@ -1,5 +1,5 @@
-// One file out of a zip (a wheel is one): the central directory, read from the end. Law: whatever is not
-// as expected is an error; the caller has already checked the hash of the whole.
+// Reads one file out of a zip (a wheel is a zip), through the central directory at its end. Law: anything unexpected is an
+// error. The caller has already checked the hash of the whole file.
 
 import { inflateRawSync } from 'node:zlib';
 

@@ -1,5 +1,5 @@
-// How this node is, part by part, in words that promise no more than was seen. Each part is asked, with a
-// deadline: one that does not answer is down. A node that owns nothing yet serves nobody: it is down too.
+// The health of this node, part by part. It claims no more than it has checked. Each part is asked with a deadline, and a
+// part that does not answer is down. A node that owns no partitions serves nobody, so it is down too.
 
 import type { Clock } from '../../actors/ports/runtime.js';
 import type { Supervisor } from '../../bus/node/supervisor.js';
@@ -30,9 +30,9 @@ export async function healthReport(
   const { servers, stores, supervisor } = running;
   const { client, nats, redis } = stores;
   const [postgres, broker, cache] = await Promise.all([
-    asked(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
-    nats === undefined ? ('off' as const) : asked(clock, nats.api('INFO', {}, ASK_MS)),
-    redis === undefined ? ('off' as const) : asked(clock, redis.ping()),
+    answers(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
+    nats === undefined ? ('off' as const) : answers(clock, nats.api('INFO', {}, ASK_MS)),
+    redis === undefined ? ('off' as const) : answers(clock, redis.ping()),
   ]);
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
   const { absence } = supervisor;
@@ -63,8 +63,8 @@ export async function healthReport(
   };
 }
 
-const asked = (clock: Clock, question: Promise<unknown>): Promise<'up' | 'down'> =>
-  within(clock, ASK_MS, question, 'no answer').then(
+const answers = (clock: Clock, call: Promise<unknown>): Promise<'up' | 'down'> =>
+  within(clock, ASK_MS, call, 'no answer').then(
     () => 'up',
     () => 'down',
   );

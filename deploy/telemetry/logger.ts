@@ -1,12 +1,11 @@
-// Where words go: one JSON line each through pino, for machines; on a terminal a line for people. The log is never what an
-// order waits for.
+// The log: JSON lines through pino for machines, plain lines on a terminal for people. No order waits for the log.
 
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import type { Logger } from '../../actors/ports/runtime.js';
 import type { Config } from '../config/config.js';
 
-/** Nobody logs a request's headers; should somebody, what says who he is stays out. */
+/** No code logs a request's headers. If some code ever does, credentials stay out of the log. */
 const CREDENTIALS = ['authorization', '*.authorization', '*.headers.authorization'];
 
 export function createLogger(
@@ -33,7 +32,7 @@ function forPeople(): Writable {
   });
 }
 
-/** @param json one line of the log. The words come first, then what else is known; a stack stands below. */
+/** @param json one line of the log. The message comes first, then the other fields, then the stack on lines of its own. */
 export function lineForPeople(json: string): string {
   const { level, time, msg, err, service: _s, node: _n, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const more = Object.entries(fields).map(
@@ -44,7 +43,7 @@ export function lineForPeople(json: string): string {
   return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${String(msg)}${more.join('')}\n${below}`;
 }
 
-/** A sentence a line, for a terminal: what is wrong first, then the ways out. */
+/** One sentence on each line, for a terminal: first the fault, then what to do about it. */
 export function failedStart(message: string): string {
   const sentences = message.split(/\n|(?<=[.?!]) (?=[A-Z])/);
   return `\nHoldfast did not start.\n${sentences.map((sentence) => `  ${sentence}\n`).join('')}\n`;

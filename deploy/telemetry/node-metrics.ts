@@ -1,4 +1,4 @@
-// What the node counts, in the words of Prometheus.
+// The node's Prometheus metrics.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Meter } from '../../bus/node/driver.js';
@@ -48,7 +48,7 @@ export function nodeMeter(registry: Registry): Meter {
     labelNames: ['call'],
     registers,
   });
-  // A series that is there from the start has no first increase that a rate would miss.
+  // Each series starts at 0, so that rate() does not miss its first increase.
   for (const call of ['append', 'flush', 'lookup']) unanswered.inc({ call }, 0);
   for (const call of ['append', 'flush']) retries.inc({ call }, 0);
   const cacheReads = new Counter({
@@ -98,7 +98,7 @@ export function searchMeter(registry: Registry, lagMs: () => number): { indexed(
   return { indexed: (orders) => indexed.inc(orders) };
 }
 
-/** Sizes of what could grow, read when someone looks. */
+/** Gauges of everything that could grow, read at each scrape. */
 export function watchSizes(registry: Registry, supervisor: Supervisor): void {
   const gauge = (name: string, help: string, read: () => number) => {
     const one: Gauge = new Gauge({
