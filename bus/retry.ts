@@ -1,11 +1,11 @@
-/** Trying again: pauses that grow, with jitter, so that many who wait for one thing do not come back at once. */
+/** Retries with pauses that grow. Jitter keeps many callers that wait for one server from retrying at once. */
 import type { Clock } from '../actors/ports/runtime.js';
 
 const FIRST_MS = 20;
 const LONGEST_MS = 1_000;
 
 /**
- * Longer the more attempts have failed: 10-20 ms after the first, half to all of `longestMs` in the end.
+ * The pause grows with each failed attempt: 10-20 ms after the first, at last half to all of `longestMs`.
  * @param attempt from 0
  */
 export const pauseMs = (clock: Clock, attempt: number, longestMs = LONGEST_MS): number =>
@@ -13,7 +13,7 @@ export const pauseMs = (clock: Clock, attempt: number, longestMs = LONGEST_MS): 
 
 /**
  * Waits pauseMs.
- * @param wakeable is given a function that ends the pause early
+ * @param wakeable receives a function that ends the pause early
  */
 export function pause(clock: Clock, attempt: number, wakeable?: (wake: () => void) => void): Promise<void> {
   return new Promise((resolve) => {
@@ -33,7 +33,7 @@ export function within<T>(clock: Clock, deadlineMs: number, answer: Promise<T>, 
   });
 }
 
-/** Asks again until there is an answer. Rejects with the last error once told to stop. */
+/** Repeats a call until it has an answer. Rejects with the last error once told to stop. */
 export async function untilAnswered<T>(clock: Clock, stopped: () => boolean, ask: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -1,4 +1,4 @@
-/** Time and chance as the machine has them. */
+/** The machine's clock, timers and random numbers. */
 import { randomFillSync } from 'node:crypto';
 import { CROCKFORD, crockford128 } from '../actors/ids.js';
 import type { Clock } from '../actors/ports/runtime.js';
@@ -7,7 +7,7 @@ const TIME_CHARS = 10;
 const RANDOM_CHARS = 16;
 
 export function systemClock(): Clock {
-  // Drawn for 400 ids at a time: one call to the kernel, and one text of which each takes its piece.
+  // One call to the kernel draws random characters for 400 ids: each id takes a slice of one text.
   const pool = Buffer.alloc(RANDOM_CHARS * 400);
   let random = '';
   let drawn = 0;
@@ -23,7 +23,7 @@ export function systemClock(): Clock {
       return () => clearTimeout(timer);
     },
     soon: (run) => void setImmediate(run),
-    /** Sorts by time, as a ULID does: 48 bits of milliseconds, then 80 random ones. */
+    /** Ids sort by time, as a ULID does: 48 bits of milliseconds, then 80 random bits. */
     id() {
       if (drawn === random.length) {
         random = crockford(randomFillSync(pool)).toString('latin1');
@@ -42,7 +42,7 @@ export function systemClock(): Clock {
   };
 }
 
-/** Of each byte five bits, as a character in its place. */
+/** Replaces each byte by the character of its low five bits. */
 function crockford(bytes: Buffer): Buffer {
   for (let i = 0; i < bytes.length; i++) bytes[i] = CROCKFORD[(bytes[i] ?? 0) & 31] ?? 0;
   return bytes;

@@ -1,14 +1,14 @@
 /**
- * Public events on JetStream: a subject a journal, in the stream EVENTS.
+ * Public events on JetStream: all are in the stream EVENTS, and each journal has its own subject.
  *
- * Law: one message a turn, published with compare-and-set, so that no zombie repeats or reorders. Old
- * messages leave by age and size, and may leave a subject empty. Where the broker can, it acknowledges
- * before it writes: whoever publishes here can repeat what is lost (publisher.ts).
+ * Law: each turn is one message, published with compare-and-set, so no zombie repeats or reorders messages. Old
+ * messages leave by age and size, and a subject may become empty. If the broker supports it, it acknowledges a
+ * message before it writes the message: the publisher can repeat lost messages (publisher.ts).
  *
- * The end of the subject is compared as the end of the stream where they are the same: after our own last
- * message on this connection, while nobody else publishes. For a subject's end the broker reads that message
- * again, each time, and keeps ten seconds of messages in memory because they were read. A subject that is emptied
- * meanwhile goes on where it ended, instead of at 0: nothing came between all the same.
+ * The comparison uses the end of the stream where that is also the end of the subject: after our own last message on
+ * this connection, while no other node publishes. To find a subject's end the broker reads the last message each time,
+ * and then keeps ten seconds of messages in memory. A subject that retention empties meanwhile continues at its old
+ * end instead of at 0, which is safe: no other message came between.
  */
 
 import type { JournalId } from '../../actors/ids.js';
@@ -21,13 +21,12 @@ import type { Nats, Published, StreamConfig } from '../nats/nats.js';
 import { ensureStream, lastMessage, type Requirement } from '../nats/streams.js';
 
 const EVENTS_STREAM = 'EVENTS';
-/** A sealed event log's last message. */
 
 const CONFLICT = 10071;
 const NO_ROOM = [10023, 10047];
 
 interface JetstreamEvents extends EventLog {
-  /** The broker may forget its last acknowledgements when it crashes. */
+  /** The broker may lose the messages that it acknowledged last when it crashes. */
   readonly acknowledgesBeforeWriting: boolean;
 }
 
@@ -45,15 +44,15 @@ export async function jetstreamEvents(
     max_age: limits.eventsAgeMs * 1_000_000,
     max_bytes: bytes,
     num_replicas: replicas,
-    // Of one broker alone; a version that does not know it leaves it out of the answer.
+    // Only a stream with one replica may have it. A version that does not know it leaves it out of the answer.
     ...(replicas === 1 && { persist_mode: 'async' }),
   } satisfies Partial<StreamConfig>;
   const { config, cluster } = await ensureStream(nats, shape, requirements);
   /** Our last message on this connection, while nothing is known to have come after it. */
   let latest: { readonly subject: string; readonly seq: number } | undefined;
   /**
-   * Nobody else publishes here, as far as is known; in a cluster, which has a name, the stream may have another broker
-   * than we. One broker by itself may say who leads all the same: 2.15 does, of a stream that is there already.
+   * No other node is known to publish here. A cluster has a name: there the stream's leader may be another broker than
+   * ours. A single broker may name a leader too: 2.15 does so for a stream that exists already.
    */
   let isAlone = cluster?.name === undefined;
   nats.watch(() => {
@@ -66,7 +65,7 @@ export async function jetstreamEvents(
     const answer = await nats.publish(subject, batch, after, { headers, end });
     if ('seq' in answer) latest = { subject, seq: answer.seq };
     else if (end === 'stream' && answer.refused.errCode === CONFLICT) {
-      isAlone = false; // Others publish here too: each would only find the other's message in its way.
+      isAlone = false; // Other nodes publish here too, and each would conflict with the other's messages.
       return publishAt(subject, after, batch, headers);
     }
     return answer;
@@ -102,7 +101,7 @@ export async function jetstreamEvents(
 
 const subjectOf = (journal: JournalId): string => `events.${journal}`;
 
-/** Retention is the operator's to change; these would keep the events out. */
+/** The operator may change the retention. Other values of these fields would refuse the events. */
 const requirements: readonly Requirement[] = [
   { field: 'subjects', wanted: 'events.>', fits: (s) => Array.isArray(s) && s.includes('events.>') },
   { field: 'discard', wanted: 'old', fits: (v) => v === 'old' },

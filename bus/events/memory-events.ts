@@ -1,4 +1,4 @@
-/** Public events in memory: the twin of jetstream-events.ts. */
+/** Public events in memory, with the promises of jetstream-events.ts except durability. */
 
 import type { JournalId } from '../../actors/ids.js';
 import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
@@ -12,9 +12,9 @@ interface EventMessage {
 }
 
 export interface MemoryEvents extends EventLog {
-  /** What a journal's event log holds, oldest first. */
+  /** The messages of a journal's event log, oldest first. */
   messages(journal: JournalId): readonly EventMessage[];
-  /** Forgets a journal's last messages, or all but some: a broker's crash, and its retention. */
+  /** Keeps only the messages from one index to another: a broker's crash removes the last, retention the first. */
   keep(journal: JournalId, from: number, to: number): void;
 }
 

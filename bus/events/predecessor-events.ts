@@ -1,6 +1,7 @@
 /**
- * What sealed predecessors still owe to EVENTS, oldest first; own events wait for it, so that each actor's
- * stay in order. After the broker was away it is looked at again: it may have forgotten what it took last.
+ * Publishes the events that sealed predecessors have not published, oldest journal first. The node's own events wait
+ * until then, so that each actor's events stay in order. After the broker was away all this is repeated: the broker
+ * may have lost the messages that it acknowledged last.
  */
 import type { JournalId } from '../../actors/ids.js';
 import type { EventLog } from '../../actors/ports/events.js';
@@ -19,7 +20,7 @@ interface TailsParts {
 }
 
 export class PredecessorEvents {
-  /** Everything predecessors owe is out. */
+  /** Resolves when all events of the predecessors are published. */
   done: Promise<void>;
   private isQueued = false;
 
@@ -42,7 +43,7 @@ export class PredecessorEvents {
     this.done = this.done.then(next, next);
   }
 
-  /** The event log as the own publisher sees it: it has no end before the tails are out. */
+  /** The event log for the node's own publisher: it gives no end before the predecessors' tails are published. */
   get before(): EventLog {
     const { events } = this;
     return {
@@ -62,7 +63,7 @@ export class PredecessorEvents {
       );
       for (const journal of this.predecessors) {
         const row = rows.get(journal);
-        if (row === undefined) continue; // Forgotten meanwhile: nothing is left to read.
+        if (row === undefined) continue; // The journal was forgotten meanwhile: no record is left to read.
         const { publishedN } = row;
         const n = await publishTail({ ...this.parts, journal, events: this.events, publishedN, stopped: this.stopped });
         await untilAnswered(clock, this.stopped, () => snapshots.published(journal, n));

@@ -1,6 +1,6 @@
 /**
- * A journal read as public events: by the publisher that has fallen behind, and by the successor that
- * publishes the tail of a sealed journal.
+ * Reads a journal as public events: for a publisher that has fallen behind, and for a successor that publishes
+ * the tail of a sealed journal.
  */
 
 import type { JournalId } from '../../actors/ids.js';
@@ -22,11 +22,11 @@ interface ReadTurn {
   readonly position: Position;
   /** Wall clock of the turn, milliseconds. */
   readonly at: number;
-  /** Made when asked for: empty text when the turn has no events. */
+  /** Makes the batch; the text is empty when the turn has no events. */
   readonly batch: () => string;
 }
 
-/** A page of the journal after a position; a seal is its end. */
+/** A page of the journal after a position. A seal is the last entry. */
 export async function turnsAfter({ log, journal, source }: Source, after: Position): Promise<(ReadTurn | 'seal')[]> {
   const name = journalLog(journal);
   const entries = await log.read(name, after);
@@ -42,17 +42,17 @@ interface Tail extends Source {
   readonly events: EventLog;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What Postgres remembers: everything up to here is on EVENTS, also where its retention has emptied it. */
+  /** From Postgres: all turns up to this one were published to EVENTS, even if retention has removed them since. */
   readonly publishedN: number;
-  /** Ends the trying. */
+  /** Ends the attempts. */
   readonly stopped?: () => boolean;
 }
 
 /**
- * Publishes what a sealed journal still owes and seals its event log; returns the journal's last n.
- * Whoever does the same at once, its own zombie too, competes message by message: whoever loses one asks
- * where the event log ends, and goes on from there.
- * @throws when the journal shows no seal, or when told to stop.
+ * Publishes the unpublished turns of a sealed journal, and seals its event log. Returns the journal's last n.
+ * Others, such as the journal's own zombie, may publish the same turns at the same time. They compete for each message:
+ * the loser asks for the end of the event log and continues from there.
+ * @throws when the journal has no seal, or when told to stop
  */
 export async function publishTail(tail: Tail): Promise<number> {
   for (let attempt = 0; ; attempt++) {
@@ -71,12 +71,12 @@ export async function publishTail(tail: Tail): Promise<number> {
 
 // ---------------------------------------------------------------- machinery
 
-/** Younger than this, what EVENTS does not show was forgotten by the broker; older, it has left by retention. */
+/** EVENTS lacks a turn: if the turn is younger than this, the broker lost the message; if older, retention removed it. */
 export const FORGETTABLE_MS = 180_000;
 
 class NotSealed extends Error {}
 
-/** Undefined when somebody else came between. */
+/** Undefined when another publisher's message came between. */
 async function publishOnce(tail: Tail): Promise<number | undefined> {
   const { events, journal, logger } = tail;
   const last = await events.last(journal);
@@ -111,9 +111,9 @@ async function publishOnce(tail: Tail): Promise<number | undefined> {
 }
 
 /**
- * An event log that is empty though Postgres remembers turns on it: its retention has emptied it (hazard 11), or
- * the broker has forgotten it. Turns of the last minutes have been forgotten: brokers sync every two, and no
- * retention is that short.
+ * The last published turn of an event log that is empty, although Postgres says that turns were published. Either
+ * retention has emptied the log (hazard 11), or the broker has lost its messages. Turns of the last minutes were lost:
+ * brokers sync every two minutes, and no retention is that short.
  */
 async function publishedOfEmpty(tail: Tail): Promise<number> {
   if (tail.publishedN === 0) return 0;

@@ -1,17 +1,17 @@
 /**
- * Publishes a journal's turns as public events, after they are true.
+ * Publishes the turns of a journal as public events, after the turns are appended.
  *
- * Law: EVENTS never holds up an order, and misses no turn.
- *  E1. Each turn with events is one message, in order, published with compare-and-set at the end of the
- *      journal's event log: nobody else's message can come between, and no zombie repeats one.
- *  E2. After any answer but "appended" the event log itself says how far it is: what follows its last
- *      message is published, from the queue or, where it is not there, from the journal.
- *  E3. What waits is bounded: past the bound the queue is dropped and the journal is read instead.
- *  E4. A broker may forget what it acknowledged last: then the event log is shorter than remembered, and
- *      is filled up again from the journal. One that is empty has lost its messages only if the last of
- *      them was acknowledged just before the trouble began; else its retention has emptied it, and its
- *      position is 0 (hazard 11).
- *  E5. `[]` ends an event log. Who finds it has been succeeded, and everything is out.
+ * Law: EVENTS never delays an order, and misses no turn.
+ *  E1. Each turn with events is one message. Messages are published in order, with compare-and-set at the end of the
+ *      journal's event log. So no other message comes between, and no zombie repeats a message.
+ *  E2. After any answer but "appended" the publisher asks the event log for its last message. It continues after that
+ *      message, from the queue or, for turns that are not in the queue, from the journal.
+ *  E3. The queue is bounded: past the bound the publisher drops the queue and reads the journal instead.
+ *  E4. A broker may lose the messages that it acknowledged last. The event log is then shorter than expected, and the
+ *      publisher repeats the lost turns from the journal. An empty event log has lost its messages only if the last
+ *      acknowledgement came just before the trouble. Otherwise retention has emptied it, and its position is 0
+ *      (hazard 11).
+ *  E5. `[]` ends an event log. A publisher that finds it has a successor, and all its turns are published.
  */
 
 import type { JournalId } from '../../actors/ids.js';
@@ -31,22 +31,22 @@ interface PublisherParts {
   readonly source: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The last turn that needs no publishing, and its place in the journal. */
+  /** The last turn that is published already, and its place in the journal. */
   readonly startAfter: { readonly n: number; readonly position: Position };
 }
 
 export interface Publisher {
-  /** A turn that is appended, in order; empty text when it has no events. */
+  /** Takes the next appended turn; `batch` is empty when the turn has no events. */
   offer(n: number, position: Position, batch: string): void;
-  /** Everything up to here is out. */
+  /** All turns up to this one are published. */
   readonly publishedN: number;
-  /** Resolves when everything up to n is out; rejects when the publisher is stopped before. */
+  /** Resolves when all turns up to n are published; rejects when the publisher is stopped before that. */
   settled(n: number): Promise<void>;
-  /** The broker was away: what it acknowledged may be gone. */
+  /** Called after the broker was away: it may have lost acknowledged messages. */
   recheck(): void;
-  /** Ends the event log, once all that was offered is out. */
+  /** Ends the event log, once all offered turns are published. */
   seal(): Promise<void>;
-  /** Ends the work; resolves when nothing is in flight any more. */
+  /** Ends the work; resolves when no call is in flight any more. */
   stop(): Promise<void>;
 }
 
@@ -62,16 +62,16 @@ export function eventPublisher(parts: PublisherParts): Publisher {
 
 class EventPublisher implements Publisher {
   publishedN: number;
-  /** Of a turn at or before publishedN: reading on from here misses nothing. */
+  /** The position of a turn at or before publishedN: a read after this position misses no unpublished turn. */
   private readFrom: Position;
   private offered: { readonly n: number; readonly position: Position };
   private queue: Turn[] = [];
   private queueBytes = 0;
-  /** The end of the event log; undefined: it has to be asked. */
+  /** The end of the event log; undefined when the publisher must ask for it. */
   private end: Position | undefined;
   private acknowledgedAt = Number.NEGATIVE_INFINITY;
   private troubleSince: number | undefined;
-  /** The last turn of ours that is a message: later ones up to publishedN had no events. */
+  /** The last turn that was published as a message. Later turns up to publishedN had no events. */
   private messageN: number;
   private rechecks = 0;
   private failures = 0;
@@ -92,7 +92,7 @@ class EventPublisher implements Publisher {
   offer(n: number, position: Position, batch: string): void {
     if (this.stopped || this.sealed || n <= this.offered.n) return;
     this.offered = { n, position };
-    // An empty array is the mark of the end (publisher.E5), and never a turn's.
+    // An empty array marks the end of the event log (publisher.E5), so a turn must not publish one.
     const events = batch === EVENTS_SEAL ? '' : batch;
     this.queue.push({ n, position, batch: events });
     this.queueBytes += events.length;
@@ -141,7 +141,7 @@ class EventPublisher implements Publisher {
     });
   }
 
-  /** One round after the other until nothing is left to do; a round that fails is repeated, without end. */
+  /** Works in rounds until all offered turns are published. A round that fails is repeated, without end. */
   private async run(): Promise<void> {
     while (!this.idle) {
       try {
@@ -168,7 +168,7 @@ class EventPublisher implements Publisher {
     if (!this.stopped) await pause(clock, attempt, (wake) => (this.wake = wake));
   }
 
-  /** publisher.E2, publisher.E4, publisher.E5: where the event log ends, and what follows from it. */
+  /** Asks for the event log's end (publisher.E2), repeats lost turns (publisher.E4), finds a successor (publisher.E5). */
   private async ask(): Promise<void> {
     const { events, journal, logger } = this.parts;
     const rechecks = this.rechecks;
@@ -188,10 +188,10 @@ class EventPublisher implements Publisher {
       );
       this.publishedN = n;
       this.messageN = n;
-      // From the front: which record held which turn is not remembered.
+      // From the front: the publisher does not know which position held which turn.
       this.readFrom = 0;
     }
-    if (this.rechecks !== rechecks) return; // the answer may be from before the trouble
+    if (this.rechecks !== rechecks) return; // The answer may be from before the trouble.
     this.end = last?.position ?? 0;
     this.troubleSince = undefined;
   }

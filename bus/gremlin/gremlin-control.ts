@@ -1,6 +1,6 @@
 /**
- * Keeps one node's gremlin at what the one switch says: looks at it again and again, and does at once what
- * this node itself is told. Neither it nor its look passes what the gremlin bites.
+ * Sets one node's gremlin as the shared switch says. It reads the switch again and again, and obeys a change made on
+ * this node at once. The gremlin never bites the calls to the switch.
  */
 
 import type { GremlinDesk, GremlinSwitch } from '../../actors/ports/gremlin.js';
@@ -17,7 +17,7 @@ import { within } from '../retry.js';
 import type { Gremlin } from './gremlin-decisions.js';
 
 const LOOK_MS = 1_000;
-/** While it is on, or has lately changed. */
+/** While the gremlin is on, or was changed in the last LATELY_MS. */
 const LOOK_OFTEN_MS = 500;
 const LATELY_MS = 10_000;
 const STATUS_MS = 500;
@@ -26,7 +26,7 @@ export class GremlinControl implements GremlinDesk {
   private isRunning = false;
   private cancel = () => {};
   private changedAt = Number.NEGATIVE_INFINITY;
-  /** Of changes made here: a look that began before one must not undo it. */
+  /** Counts the changes made on this node: a read that began before a change must not undo it. */
   private changes = 0;
 
   constructor(
@@ -41,7 +41,7 @@ export class GremlinControl implements GremlinDesk {
     void this.keepLooking();
   }
 
-  /** For good: the node's own end is not troubled. */
+  /** Switches the gremlin off for good, so that it does not disturb the node's stop. */
   stop(): void {
     this.isRunning = false;
     this.changes++;
@@ -60,7 +60,7 @@ export class GremlinControl implements GremlinDesk {
     });
   }
 
-  /** As the switch says, if it answers soon; else as this node knows. */
+  /** The status from the switch if it answers soon, otherwise the status that this node knows. */
   async status(): Promise<GremlinStatus> {
     await within(this.clock, STATUS_MS, this.look(), 'the switch did not answer').catch(() => {});
     return this.gremlin.status();

@@ -1,10 +1,10 @@
 /**
- * Decides whom the gremlin bites, and counts what it did.
+ * Decides which calls the gremlin bites, and counts the bites.
  *
- *  G1. Decisions depend on the setting, its seed and the order of the questions alone: every n-th exactly,
- *      or by a generator of its own for each rule; jitter is drawn from another, so that it moves no decision.
- *  G2. What it was told ends by this node's own running time, also when the switch cannot be reached.
- *  G3. Off, it costs one comparison: `enabled` is asked first, everywhere.
+ *  G1. Decisions depend only on the setting, its seed and the order of the calls. A rule bites exactly every n-th call,
+ *      or by its own random generator. Jitter has a second generator, so that it changes no decision.
+ *  G2. A setting ends by this node's monotonic clock, even if the switch cannot be reached.
+ *  G3. A gremlin that is off costs one comparison: every caller checks `enabled` first.
  */
 import type {
   Bite,
@@ -36,7 +36,7 @@ export class Gremlin {
     return this.isOn;
   }
 
-  /** Does from now on as it is told. @returns whether that is something else than before. */
+  /** Takes a setting from the switch. @returns whether it differs from the setting before */
   obey(standing: GremlinStanding | undefined): boolean {
     const wasEnabled = this.enabled;
     this.isOn = standing !== undefined;
@@ -50,12 +50,12 @@ export class Gremlin {
     return true;
   }
 
-  /** Whether there are rules for it. */
+  /** Whether the gremlin is on and has a rule for the target. */
   troubles(target: GremlinTarget): boolean {
     return this.enabled && this.rules.some(({ rule }) => rule.target === target);
   }
 
-  /** One question: what is done to this call, if anything. @param unless what cannot be done to it */
+  /** The bite for one call; undefined for none. @param unless a kind of bite that this call does not allow */
   bite(target: GremlinTarget, unless?: GremlinKind): Bite | undefined {
     if (!this.enabled) return undefined;
     this.asked[target] = (this.asked[target] ?? 0) + 1;
@@ -71,7 +71,7 @@ export class Gremlin {
     return undefined;
   }
 
-  /** How much later a Hold comes to its product; whatever happens to a letter, in the end it only comes late. */
+  /** How much later a Hold reaches its product. Letters are sent again, so every bite only delays them. */
   holdDelayMs(): number {
     return this.bite('inventory', 'duplicate')?.delayMs ?? 0;
   }
@@ -107,7 +107,7 @@ class Rule {
   }
 }
 
-/** Mulberry32: numbers in [0, 1), the same for the same seed. */
+/** The generator Mulberry32: numbers in [0, 1), the same for the same seed. */
 function generator(seed: number): () => number {
   let state = seed | 0;
   return () => {

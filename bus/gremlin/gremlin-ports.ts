@@ -1,10 +1,10 @@
 /**
- * Where the gremlin bites: ports as they are, but for what is done to some calls.
+ * Wraps ports so that the gremlin bites some of their calls.
  *
- *  B1. Every bite is something that a network, a server or a process does as well: a call is late, does not
- *      arrive, arrives twice, or its answer is lost. So a promise that rejects still means "no answer".
- *  B2. The probe of Postgres, the internal routes and the switch itself pass untouched; the append that readiness
- *      waits for is bitten like any other, so that it says what orders meet.
+ *  B1. Every bite is a fault that a network, a server or a process can cause too: a call is late, does not arrive,
+ *      arrives twice, or its answer is lost. So a promise that rejects still means "no answer".
+ *  B2. The gremlin does not bite the probe of Postgres, the internal routes and the switch. It bites the append of the
+ *      readiness check like any other append, so that readiness shows what orders meet.
  */
 
 import { limits } from '../../actors/limits.js';
@@ -29,7 +29,7 @@ interface Bitten {
 
 type Time = Pick<Clock, 'after'>;
 
-/** All that a node reaches out with. */
+/** Wraps every port through which a node calls other systems. */
 export function underGremlin(
   { snapshots, queries, log, events, payments }: Bitten,
   gremlin: Gremlin,
@@ -38,7 +38,7 @@ export function underGremlin(
   const over = <Port extends object>(port: Port, target: GremlinTarget, spare: Spare<Port> = {}): Port =>
     bitten(port, target, spare, gremlin, time);
   return {
-    // A flush's rows are plain inserts: twice they are another flush, not the same one again.
+    // A flush's rows are plain inserts: a second run is another flush, not a repeat of the first.
     snapshots: over(snapshots, 'storage', { probe: 'all', write: 'duplicate' }),
     queries: over(queries, 'storage', { operations: 'all' }),
     log: over(log, 'bus'),
@@ -47,13 +47,13 @@ export function underGremlin(
   };
 }
 
-/** A provider that answers inside the turn cannot be late: while it is to be troubled, it is asked like any other. */
+/** A provider that answers inside the turn cannot be late. While the gremlin bites payments, calls go between turns. */
 export const unlessTroubled =
-  <Asked extends unknown[], Answer>(gremlin: Gremlin, instant: (...asked: Asked) => Answer) =>
-  (...asked: Asked): Answer | undefined =>
-    gremlin.troubles('payment') ? undefined : instant(...asked);
+  <Args extends unknown[], Answer>(gremlin: Gremlin, instant: (...args: Args) => Answer) =>
+  (...args: Args): Answer | undefined =>
+    gremlin.troubles('payment') ? undefined : instant(...args);
 
-/** Letters and their confirmations: a post promises no more than what is left of it here. */
+/** Bites letters and confirmations. A post may lose, repeat and reorder both, so the result is still a post. */
 export function postUnderGremlin<P extends Post>(post: P, gremlin: Gremlin, time: Time): P {
   const carry = (send: (inReverse: boolean) => void) => {
     const bite = gremlin.enabled ? gremlin.bite('bus') : undefined;
@@ -72,7 +72,7 @@ export function postUnderGremlin<P extends Post>(post: P, gremlin: Gremlin, time
   };
 }
 
-/** Commands of edges to orders. Those to stock are bitten where the whole request is seen (http/node/gremlin-routes.ts). */
+/** Bites the edge's commands to orders. http/node/gremlin-routes.ts bites commands to stock, as whole requests. */
 export function ownersUnderGremlin(owners: Owners, gremlin: Gremlin, time: Time): Owners {
   const command = commandUnderGremlin(gremlin, time);
   return {
@@ -92,7 +92,7 @@ export function ownersUnderGremlin(owners: Owners, gremlin: Gremlin, time: Time)
 
 // ---------------------------------------------------------------- machinery
 
-/** By method, what is never done to it: one kind, or nothing at all. */
+/** For each method the kind of bite that it never gets; 'all' spares it every bite. */
 type Spare<Port> = { readonly [Method in keyof Port]?: GremlinKind | 'all' };
 type Call = (...args: unknown[]) => Promise<unknown>;
 
@@ -145,8 +145,8 @@ async function oneCall(
 }
 
 /**
- * A command that may come late comes as a repeat might: its id, once told to a client, is not fresh any more,
- * and of two at once neither is.
+ * A command that may arrive late is sent as a repeat: after the client was answered, its id is not fresh any more.
+ * Of two commands with one id at the same time neither is fresh.
  */
 function commandUnderGremlin(gremlin: Gremlin, time: Time) {
   let late = 0;
@@ -166,7 +166,7 @@ function commandUnderGremlin(gremlin: Gremlin, time: Time) {
         return noAnswer('lost the answer');
       case 'duplicate': {
         const first = send(known, waitMs);
-        const second = send(known, waitMs).catch(() => {}); // Whoever asks hears of the first.
+        const second = send(known, waitMs).catch(() => {}); // The request is answered with the first reply.
         const reply = await first;
         await second;
         return reply;
@@ -181,7 +181,7 @@ function commandUnderGremlin(gremlin: Gremlin, time: Time) {
         late++;
         time.after(bite.delayMs, () => {
           late--;
-          send(known, waitMs).catch(() => {}); // Its client has been told to come again.
+          send(known, waitMs).catch(() => {}); // The client was already told to retry.
         });
         await pause(time, waitMs);
         return noAnswer('holds it back');

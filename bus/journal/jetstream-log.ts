@@ -1,12 +1,12 @@
 /**
- * The log on JetStream: a subject a log, in one stream.
+ * The log on JetStream: all logs are in one stream, and each log has its own subject.
  *
- * Law: an append is a publish that names the subject's last sequence; the broker stores it or does not.
- * Only two refusals are answers (conflict, full); whatever else is said leaves open what happened, and
- * rejects. The last record of a log is never removed, so that its sequence stays the highest ever.
+ * Law: an append is a publish that names the subject's last sequence. The broker stores all of it or nothing.
+ * Only two refusals are answers: conflict and full. After any other answer the result is unknown, and the append
+ * rejects. The last record of a log is never removed, so its sequence stays the highest ever.
  *
- * Never Nats-Msg-Id: the broker's own dedupe refuses a true retry on newer versions and takes a changed
- * record under a known id on older ones.
+ * An append never has a Nats-Msg-Id. With one, newer brokers refuse a true retry, and older brokers accept a
+ * changed record under a known id.
  */
 import { limits } from '../../actors/limits.js';
 import type { Appended, Log } from '../../actors/ports/log.js';
@@ -17,32 +17,32 @@ import { ensureStream, messagesAfter, type Requirement, streamInfo, trimSubject 
 const JOURNAL_STREAM = 'JOURNAL';
 
 const CONFLICT = 10071;
-/** The store's own words stand beside this one. */
+/** The description beside this code is the store's own error text. */
 const STORE_FAILED = 10077;
 const NO_ROOM = [10023, 10047];
 
-/** The stream's size is asked for again after so much of either. */
+/** The log asks for the stream's size again after so much time, or after so many appended bytes. */
 const REFRESH = { ms: 5_000, bytes: 2_097_152 };
-/** Of a message beside its record: subject, headers, the broker's own. */
+/** The size of a message beyond its record: the subject, the headers and the broker's own data. */
 const MESSAGE_OVERHEAD = 150;
 
 interface JetstreamLog extends Log {
-  /** As the stream has them, which may be more than asked for. */
+  /** The stream's replicas, which may be more than the option asks for. */
   readonly replicas: number;
 }
 
 interface JetstreamLogOptions {
   readonly replicas: number;
   readonly bytes?: number;
-  /** Below `bytes`, for urgent records alone. */
+  /** The last part of `bytes`, which only urgent records may use. */
   readonly reserveBytes?: number;
 }
 
-/** Replicas of the journal's stream, where there is one already. */
+/** Replicas of the journal's stream; undefined if the stream does not exist yet. */
 export const journalReplicas = async (nats: Nats): Promise<number | undefined> =>
   (await streamInfo(nats, JOURNAL_STREAM))?.config.num_replicas;
 
-/** Makes or checks the stream. @throws when it is not fit, naming the field. */
+/** Creates or checks the stream. @throws when the stream is unfit; the error names the field. */
 export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Promise<JetstreamLog> {
   const { replicas, bytes = limits.journalBytes, reserveBytes = limits.journalReserveBytes } = options;
   refuseUnsoundReplicas(nats.version, replicas);
@@ -82,7 +82,7 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
       if (NO_ROOM.includes(errCode) || (errCode === STORE_FAILED && /^maximum (bytes|messages)/.test(description))) {
         return { kind: 'full' };
       }
-      // Also 10164, of a cluster: another publish to this subject is under way, and may fail yet.
+      // This includes 10164, from a cluster: another publish to this subject is under way, and may still fail.
       throw answer.refused;
     },
 
@@ -105,7 +105,10 @@ const is =
   (value: unknown) =>
     values.includes(value);
 
-/** What would lose records, keep them out, or keep them from being trimmed. Older servers leave some fields out. */
+/**
+ * With other values the stream would lose records, refuse them, or not let them be trimmed. Older servers leave some
+ * fields out.
+ */
 const requirements: readonly Requirement[] = [
   {
     field: 'subjects',
@@ -129,9 +132,9 @@ const requirements: readonly Requirement[] = [
   },
 ];
 
-/** The stream's size as last told, plus what we have added since: others write to it too. */
-function streamSize(nats: Nats, toldBytes: number) {
-  let told = toldBytes;
+/** The stream's size at the last request, plus our appends since. It is requested again, because others write too. */
+function streamSize(nats: Nats, bytesAtStart: number) {
+  let known = bytesAtStart;
   let grown = 0;
   let askedAt = performance.now();
   let asking: Promise<void> | undefined;
@@ -139,10 +142,10 @@ function streamSize(nats: Nats, toldBytes: number) {
   const ask = (): Promise<void> => {
     asking ??= streamInfo(nats, JOURNAL_STREAM)
       .then((info) => {
-        if (info !== undefined) told = info.state.bytes;
+        if (info !== undefined) known = info.state.bytes;
         grown = 0;
       })
-      // The next append finds out what is wrong with the broker.
+      // If the broker is in trouble, the next append reports it.
       .catch(() => {})
       .finally(() => {
         askedAt = performance.now();
@@ -151,14 +154,14 @@ function streamSize(nats: Nats, toldBytes: number) {
     return asking;
   };
   return {
-    bytes: () => told + grown,
+    bytes: () => known + grown,
     grew(bytes: number) {
       grown += bytes;
       if (grown > REFRESH.bytes || performance.now() - askedAt > REFRESH.ms) void ask();
     },
     async refreshed(): Promise<number> {
       if (performance.now() - askedAt > 500) await ask();
-      return told + grown;
+      return known + grown;
     },
     forget() {
       askedAt = Number.NEGATIVE_INFINITY;

@@ -1,11 +1,11 @@
 /**
- * Brings one record after the other to the end of one journal, or finds that the journal is sealed.
+ * Appends one record after the other to the end of one journal, or finds that the journal is sealed.
  *
- *  J1. A record is never changed once sent, and is repeated without giving up until it, or a seal, is
- *      found. Until then its turn is neither true nor false, and nobody is told anything.
- *  J2. After an answer that is missing or says "conflict" the log is read from `after`: the record may
- *      stand there, also under a seal.
- *  J3. "Full" counts as getting through: the log is alive, the record waits for room.
+ *  J1. A record never changes once it is sent. The writer repeats the append until it finds the record or a seal.
+ *      Until then the turn's result is unknown, and no request is answered from it.
+ *  J2. After a missing answer or a "conflict" the writer reads the log from `after`: the record may be stored there,
+ *      perhaps with a seal behind it.
+ *  J3. The answer "full" means that the log works: the record waits for room.
  */
 
 import { Broken } from '../../actors/broken.js';
@@ -18,10 +18,10 @@ import { pause } from '../retry.js';
 
 type Outcome =
   | { readonly kind: 'appended'; readonly position: Position }
-  /** Someone has taken over: this incarnation is over. */
+  /** Another incarnation has taken over: this one is over. */
   | { readonly kind: 'sealed' };
 
-/** What is counted of appends. */
+/** Counts the appends without an answer and their repeats. */
 export interface AppendMeter {
   unanswered(call: 'append'): void;
   retried(call: 'append'): void;
@@ -41,7 +41,7 @@ export class JournalWriter {
   ) {}
 
   /**
-   * @param id the record's own, by which it is found again.
+   * @param id the record's own id, by which the writer finds it again.
    * @returns undefined when the writer was stopped before an answer. @throws LostRecords
    */
   async append(id: string, record: string): Promise<Outcome | undefined> {
@@ -65,7 +65,7 @@ export class JournalWriter {
     return undefined;
   }
 
-  /** Lets the append that waits give up waiting: its process ends, its record stands or not. */
+  /** Ends the wait of an append under way. Its record may be stored or not. */
   stop(): void {
     this.stopped = true;
   }
@@ -75,7 +75,7 @@ export class JournalWriter {
     return { kind: 'appended', position };
   }
 
-  /** The log's end is not where it was, and nothing stands after it: its tail is gone. */
+  /** The append met a conflict, but the log has no record after ours: its tail is lost. */
   private lost(name: string): never {
     throw new LostRecords(
       `${name} does not end at position ${this.after}, where this node wrote last: it was rolled back`,

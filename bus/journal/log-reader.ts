@@ -1,4 +1,4 @@
-/** Reading a log to its end, decoded. */
+/** Reads a log to its end, and decodes its records. */
 import type { JournalId } from '../../actors/ids.js';
 import {
   CLAIMS_LOG,
@@ -28,7 +28,7 @@ export async function* readFrom(log: Log, name: string, after: Position): AsyncG
   }
 }
 
-/** The claims that still stand, and where the log ends. */
+/** The claims that are not trimmed, and the end of the claims log. */
 export async function readClaims(log: Log): Promise<{ records: ClaimsRecord[]; positions: Position[]; end: Position }> {
   const records: ClaimsRecord[] = [];
   const positions: Position[] = [];
@@ -40,7 +40,7 @@ export async function readClaims(log: Log): Promise<{ records: ClaimsRecord[]; p
   return { records, positions, end: positions.at(-1) ?? 0 };
 }
 
-/** What a journal holds after the place its row remembers. @param row undefined: nothing is remembered of it. */
+/** The records of a journal after the place in its row. @param row undefined if the journal has no row */
 export async function readTail(log: Log, journal: JournalId, row: JournalRow | undefined): Promise<JournalTail> {
   const turns: JournalTail['turns'][number][] = [];
   const place = row?.folded;

@@ -1,13 +1,13 @@
 /**
- * The log's in-process twin: same promises, no durability. For the simulation and the contract suite.
+ * The log in memory, for the simulation and the contract suite. It keeps the port's promises except durability.
  *
- * Hazard 1: a head is remembered beside the records, so a trim lets no sleeper back in.
+ * Hazard 1: the head is stored beside the records, so a writer that slept cannot append again after a trim.
  */
 import { limits } from '../../actors/limits.js';
 import type { Entry, Log, Position } from '../../actors/ports/log.js';
 
 interface MemoryLogOptions {
-  /** Room for all records together; `reserveBytes` of it for urgent ones only. */
+  /** Room for all records together; `reserveBytes` of it is for urgent records only. */
   readonly bytes?: number;
   readonly reserveBytes?: number;
   readonly pageRecords?: number;

@@ -1,6 +1,4 @@
-/**
- * The end of a journal: a seal. From it on no append to the journal succeeds, whoever tries.
- */
+/** A seal is the end of a journal: after it no append to the journal succeeds. */
 import type { JournalId } from '../../actors/ids.js';
 import { encodeSeal, journalLog } from '../../actors/node/record.js';
 import type { Log, Position } from '../../actors/ports/log.js';
@@ -13,15 +11,15 @@ interface Sealing {
   readonly clock: Clock;
   /** The journal that ends. */
   readonly journal: JournalId;
-  /** The journal of whoever seals it. */
+  /** The journal of the incarnation that seals it. */
   readonly by: JournalId;
-  /** A position at or before its end: the search begins there. */
+  /** A position at or before the journal's end: the search begins there. */
   readonly from?: Position | undefined;
-  /** Ends the trying. */
+  /** Ends the attempts. */
   readonly stopped: () => boolean;
 }
 
-/** Brings a seal to the journal's end; anyone's will do. @returns false when stopped before. */
+/** Seals the journal. A seal of another incarnation will do. @returns false when stopped before that. */
 export async function sealJournal({ log, clock, journal, by, from = 0, stopped }: Sealing): Promise<boolean> {
   const name = journalLog(journal);
   const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now() });
@@ -35,13 +33,13 @@ export async function sealJournal({ log, clock, journal, by, from = 0, stopped }
       const answer = await log.append(name, after, record, { urgent: true });
       if (answer.kind === 'appended') return true;
     } catch {
-      // No answer: the next look shows whether it stands.
+      // No answer: the next read shows whether the seal is stored.
     }
   }
   return false;
 }
 
-/** Whether someone has taken over from this journal: then what its loader misses was trimmed, not lost (hazard 9). */
+/** Whether another incarnation has taken over this journal. Then missing records were trimmed, not lost (hazard 9). */
 export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {
   for await (const { record } of readFrom(log, journalLog(journal), 0)) if (record.kind === 'seal') return true;
   return false;

@@ -1,13 +1,14 @@
 /**
- * Forgets what nobody needs any more, so that the journal stays bounded.
+ * Removes records that are not needed any more, so that the journal stays bounded.
  *
- *  F1. A record goes only when the journal's row has passed it and its events are published, or when what
- *      waits to be published takes more than limits.keepUnpublishedBytes; the record at the row's place
- *      stays, so that the next start can compare its id.
- *  F2. Where EVENTS may forget what it acknowledged, published records stay for an hour, or until they
- *      take more than limits.keepPublishedBytes.
- *  F3. A predecessor's journal goes when this incarnation has flushed every partition it took over, and
- *      its tail is on EVENTS; the latest one stays as long as trimmer.F2 says. Claims go back as far as any partition's row.
+ *  F1. A record is removed only when the journal's row has passed it, and when its events are published or the
+ *      unpublished records take more than limits.keepUnpublishedBytes. The record at the row's place stays, so that
+ *      the next start can compare its id.
+ *  F2. If EVENTS may forget acknowledged messages, published records stay for an hour, or until they take more
+ *      than limits.keepPublishedBytes.
+ *  F3. A predecessor's journal is removed when this incarnation has flushed every partition that it took over, and the
+ *      journal's tail is on EVENTS. The latest predecessor's journal stays as long as trimmer.F2 says. Claims stay
+ *      from the oldest one that a partition's row refers to.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -18,7 +19,7 @@ import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 
 const EVERY_MS = 1_000;
-/** Smaller trims are not worth their call. */
+/** Smaller trims are not worth a call. */
 const LEAST_RECORDS = 256;
 const LEAST_BYTES = 1_048_576;
 
@@ -30,11 +31,11 @@ interface TrimmerParts {
   readonly logger: Logger;
   readonly flushedN: () => number;
   readonly publishedN: () => number;
-  /** trimmer.F2: EVENTS does not sync what it acknowledges. */
+  /** trimmer.F2: the broker acknowledges a message of EVENTS before it syncs the message. */
   readonly eventsMayForget: boolean;
 }
 
-/** Some records in a row, remembered together. */
+/** Some consecutive records, kept as one entry. */
 interface Kept {
   n: number;
   position: Position;
@@ -49,7 +50,7 @@ export class Trimmer {
   private kept: Kept[] = [];
   private keptBytes = 0;
   private stopped = false;
-  /** A trim up to here has no answer yet: it is tried again, whether there is more or not. */
+  /** A trim up to this position has no answer yet. It is repeated even if nothing else can be trimmed. */
   private owed: Position | undefined;
   private readonly old: {
     readonly log: string;
@@ -81,14 +82,17 @@ export class Trimmer {
     this.keptBytes += bytes;
   }
 
-  /** trimmer.F3: the tail is published and every partition taken over is flushed. @param isLatest of several, the one that trimmer.F2 keeps. */
+  /**
+   * trimmer.F3: the journal's tail is published, and every partition that was taken over is flushed.
+   * @param isLatest it is the latest predecessor, which trimmer.F2 keeps
+   */
   predecessorDone(journal: JournalId, isLatest: boolean): void {
     const wait = this.parts.eventsMayForget && isLatest ? limits.keepPublishedMs : 0;
     const fromMs = this.parts.clock.monotonic() + wait;
     this.old.push({ log: journalLog(journal), upTo: Number.MAX_SAFE_INTEGER, journal, fromMs });
   }
 
-  /** Every partition's row stands at this claim. */
+  /** Every partition's row refers to this claim. */
   claimsDone(claim: Position): void {
     this.old.push({ log: CLAIMS_LOG, upTo: claim - 1, fromMs: this.parts.clock.monotonic() });
   }
@@ -121,7 +125,7 @@ export class Trimmer {
     }
     const last = this.kept[count - 1];
     if (last !== undefined && (records >= LEAST_RECORDS || bytes >= LEAST_BYTES)) {
-      // Forgotten first: what is appended meanwhile must not join them.
+      // Removed from the list before the call: a record that is appended meanwhile must not join these entries.
       this.kept = this.kept.slice(count);
       this.keptBytes -= bytes;
       this.owed = last.position;

@@ -1,4 +1,4 @@
-/** Carries letters between partitions of one process: the twin of a post over the bus. */
+/** Carries letters between the partitions of one process. */
 import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 
@@ -8,7 +8,7 @@ export interface Receiver {
 }
 
 export interface LocalPost extends Post {
-  /** Whoever owns the partitions from now on; undefined: nobody, and what is sent is lost. */
+  /** Sets the owner of the partitions. While there is none (undefined), letters are lost. */
   deliverTo(receiver: Receiver | undefined): void;
 }
 

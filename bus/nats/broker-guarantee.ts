@@ -1,17 +1,17 @@
 /**
- * What a broker's acknowledgement is worth, and which journal follows from it.
+ * Says what a broker's acknowledgement guarantees, and chooses the journal by it.
  *
- * Law: words promise no more than what was seen. Unknown means no. A broker is fit for the journal when
- * what it acknowledged survives the power cut of one box: because it syncs first, or because a majority
- * of other boxes has it.
+ * Law: the text promises no more than what was observed, and an unknown fact counts as "no". A broker is fit for the
+ * journal when an acknowledged message survives the power cut of one box. It does if the broker syncs first, or if a
+ * majority of the boxes has it.
  */
 interface BrokerFacts {
   readonly version: string;
-  /** As its monitoring tells, or as we started it; undefined: nobody could say. */
+  /** From the broker's monitoring, or from how we started it; undefined if unknown. */
   readonly syncAlways: boolean | undefined;
-  /** Of the journal's stream, or as asked for where there is none yet. */
+  /** The replicas of the journal's stream, or the configured number if the stream does not exist yet. */
   readonly replicas: number;
-  /** A child that we started. */
+  /** The broker is a child process that we started. */
   readonly ours: boolean;
 }
 
@@ -54,7 +54,7 @@ export function brokerGuarantee({ version, syncAlways, replicas, ours }: BrokerF
 const POSTGRES =
   'Postgres, as its own fsync and synchronous_commit settings have it: survives kill -9 and a power cut of its box, not the loss of its disk';
 
-/** @param broker undefined where there is no NATS with JetStream. @throws when `asked` cannot be had. */
+/** @param broker undefined without a NATS with JetStream. @throws when the journal in `asked` is not possible */
 export function chooseJournal(
   asked: 'auto' | 'jetstream' | 'postgres',
   broker: BrokerFacts | undefined,

@@ -1,23 +1,23 @@
 /**
- * Requests to the broker as they go over the wire, each written once, into memory that is used again: the
- * first touch of new memory costs more than a message's encoding.
+ * Encodes requests to the broker as bytes for the wire. It writes each request once, into memory that is used again:
+ * the first touch of new memory costs more than the encoding of a message.
  *
- * Law: a frame is given back only when its request was answered, since the broker has read all of it then. One
- * without an answer may still be under way in the socket: its memory is left to the garbage collection.
+ * Law: a frame is given back only after its request was answered, because the broker has then read all of it. The bytes
+ * of a request without an answer may still be in the socket: the garbage collector frees that memory.
  */
 import { MOST_BYTES_OF_ONE } from '../../actors/node/message-room.js';
 
-/** Frames that wait for their next use; of a turn two are under way, its record and its events. */
+/** The most frames kept for their next use. A turn uses two, for its record and its events. */
 const KEPT = 4;
 const SMALLEST_BYTES = 65_536;
-/** Of a head beside its subject and its reply. */
+/** The most bytes of a head beside its subject and its reply. */
 const HEAD_BYTES = 64;
 const HEADERS_BEGIN = 'NATS/1.0\r\n';
 const END = '\r\n';
 
 export interface Frame {
   readonly bytes: Uint8Array;
-  /** Of the headers and the payload: what the broker's limit counts. */
+  /** The bytes of the headers and the payload, which the broker's limit counts. */
   readonly size: number;
   readonly memory: Buffer;
 }
@@ -28,7 +28,7 @@ export class Frames {
   /** @param headers lines, each ended with CRLF. */
   publish(subject: string, reply: string, payload: string, headers?: string): Frame {
     const block = headers === undefined ? '' : HEADERS_BEGIN + headers + END;
-    // The head tells the payload's length, which is known when it is written: so the head comes last, in front of it.
+    // The head holds the payload's length, which is known after the payload is written. So the head is written last.
     const begin = HEAD_BYTES + subject.length + reply.length + block.length;
     const memory = this.take(begin + payload.length * MOST_BYTES_OF_ONE + END.length);
     const length = memory.write(payload, begin, 'utf8');

@@ -1,13 +1,12 @@
 /**
- * The connection to NATS; the only file that knows nats.js.
+ * The connection to NATS. Only this file uses nats.js.
  *
- * Law: every request ends inside its deadline, with an answer or a rejection, and a rejection means "no
- * answer": it may have been carried out. Nothing waits for a connection to come back: nats.js would keep
- * what is published meanwhile and drop it at the reconnect, and leave what was in flight to its timeouts,
- * so both are rejected here at once.
+ * Law: every request ends inside its deadline with an answer or a rejection. A rejection means "no answer": the request
+ * may have taken effect. No request waits for a reconnect: nats.js would keep new publishes and drop them at the
+ * reconnect, and would leave requests in flight to their timeouts. So this file rejects both at once.
  *
- * Requests share one inbox of ours and headers come as finished text: half the CPU of nats.js's own
- * JetStream publish, measured one after another. nats-frames.ts, which writes what is sent, takes a third off that.
+ * All requests share one inbox, and headers come as finished text. That takes half the CPU of nats.js's own JetStream
+ * publish, measured with one publish after another. The encoding in nats-frames.ts saves a third of the rest.
  */
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
 import { connect, createInbox, type Msg, NatsConnectionImpl, type Subscription } from '@nats-io/transport-node';
@@ -23,22 +22,22 @@ interface NatsRequest {
   /** Header lines, each ended with CRLF. */
   readonly headers?: string;
   readonly deadlineMs?: number;
-  /** Takes the answers one by one until it says true; without it the first answer is the last. */
+  /** Takes the answers one by one until it returns true. Without it the first answer is the last. */
   readonly until?: (message: Msg) => boolean;
 }
 
 interface PublishOptions {
   /** Header lines, each ended with CRLF. */
   readonly headers?: string;
-  /** What `after` is compared with. For its subject's end the broker reads the last message; the stream's it knows. */
+  /** The end with which `after` is compared. The broker reads a message to find a subject's end, but not the stream's. */
   readonly end?: 'subject' | 'stream';
 }
 
-/** What JetStream answered a publish: its sequence, or why it stored nothing. */
+/** JetStream's answer to a publish: the message's sequence, or why it stored nothing. */
 export type Published = { readonly seq: number } | { readonly refused: JetStreamRefusal };
 
 export interface Nats {
-  /** The last answer. Rejects at the deadline, at a disconnect, and when nobody is there to answer. */
+  /** Resolves with the last answer. Rejects at the deadline, at a disconnect, and when the subject has no responder. */
   request(subject: string, payload: string, options?: NatsRequest): Promise<Msg>;
   /** A JetStream API call. @throws JetStreamRefusal when JetStream answers with an error. */
   api<T>(verb: string, body?: object, deadlineMs?: number): Promise<T>;
@@ -46,16 +45,16 @@ export interface Nats {
   publish(subject: string, payload: string, after: number, options?: PublishOptions): Promise<Published>;
   readonly status: NatsStatus;
   readonly version: string;
-  /** Bytes of the largest message, headers included. */
+  /** The most bytes of a message, headers included. */
   readonly maxPayload: number;
   readonly lastError: string | undefined;
-  /** Calls back at every change; the returned function takes it back. */
+  /** Calls the listener at every change; the returned function removes the listener. */
   watch(listener: (status: NatsStatus) => void): () => void;
-  /** Sends what is buffered, then closes; closes anyway when that takes too long. */
+  /** Sends the buffered bytes, then closes. It also closes when sending takes too long. */
   close(): Promise<void>;
 }
 
-/** JetStream said no, and did nothing. */
+/** JetStream refused a call, and changed nothing. */
 export class JetStreamRefusal extends Error {
   override name = 'JetStreamRefusal';
   constructor(
@@ -69,7 +68,7 @@ export class JetStreamRefusal extends Error {
   readonly description: string;
 }
 
-/** The message names the hosts and says why; who knows where the URL came from says which variable. */
+/** The message names the hosts and the reason. The caller adds the variable that the URL came from. */
 export class CannotReachNats extends Error {
   override readonly name = 'CannotReachNats';
 }
@@ -174,7 +173,7 @@ class Connection implements Nats {
       this.pending.set(token, { take, fail });
       try {
         if (until !== undefined) {
-          // A stream's messages come under their own subjects: the shared inbox cannot tell whose they are.
+          // A stream's messages arrive under their own subjects: the shared inbox cannot match them to a request.
           reply = createInbox();
           many = this.nc.subscribe(reply, {
             callback: (error, message) => (error === null ? take(message) : fail(error)),
@@ -220,7 +219,7 @@ class Connection implements Nats {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CONNECT_MS);
     });
-    // Draining asks the broker; one that is away or stopped never answers.
+    // A drain waits for the broker's answer, which never comes from a broker that is away.
     if (this.status === 'connected') await Promise.race([this.nc.drain().catch(() => {}), late]);
     clearTimeout(timer);
     if (!this.nc.isClosed()) await this.nc.close();
@@ -265,7 +264,7 @@ const refusal = ({ code, err_code, description }: NonNullable<JetStreamError['er
 
 const words = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** In words, of what may lie several causes deep; never a password. */
+/** The reason in words, searched through all nested causes. It never contains a password. */
 function whyNotConnected(error: unknown): string {
   const all: string[] = [];
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
@@ -290,7 +289,7 @@ interface Access {
   readonly tls?: Record<string, never>;
 }
 
-/** nats.js takes hosts alone: what a URL says about user and TLS goes into its options. */
+/** nats.js accepts only hosts: the user and TLS of a URL go into its options. */
 export function readUrl(list: string): Access {
   const urls = list.split(',').map((text) => new URL(text.includes('://') ? text.trim() : `nats://${text.trim()}`));
   const servers = urls.map((url) => `${url.hostname}:${url.port || 4222}`);

@@ -1,25 +1,25 @@
 /**
- * What the logs ask of a JetStream stream: make it, read one subject of it, trim it.
+ * The operations on a JetStream stream: create it, read one subject of it, trim it.
  *
- * Law: nothing is guessed from silence. "There is no such message" comes only from the stream's leader
- * saying so; a timeout rejects. A returned configuration is compared with the one asked for, since older
- * servers drop what they do not know without a word.
+ * Law: a missing answer proves nothing. Only the stream's leader may say that a message does not exist; a timeout
+ * rejects. The returned configuration is compared with the wanted one, because older servers silently drop fields
+ * that they do not know.
  */
 import { setTimeout } from 'node:timers/promises';
 import { JetStreamRefusal, type Nats, type NatsMessage, type StreamConfig, type StreamInfo } from './nats.js';
 
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
-/** Someone made it first, with other settings. */
+/** Another process created the stream first, with other settings. */
 const NAME_TAKEN = 10058;
 const SUBJECTS_OVERLAP = 10065;
 const NO_STORAGE = 10047;
-/** Also for a moment after a stream of that name was deleted: the broker removes its files later than it says. */
+/** Also for a moment after a stream of that name was deleted: the broker answers before it has removed the files. */
 const NO_STORE = 10049;
 
 export type StreamShape = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 'subjects' | 'num_replicas'>;
 
-/** A difference that makes a stream unfit; the field, and whether its value will do. */
+/** A field of the configuration that can make a stream unfit, and the check of its value. */
 export interface Requirement {
   readonly field: keyof StreamConfig;
   readonly wanted: string;
@@ -41,7 +41,7 @@ export async function streamInfo(nats: Nats, name: string): Promise<StreamInfo |
   }
 }
 
-/** The stream as it stands, made if missing; two that start at once get the same one. @throws when it is unfit. */
+/** The stream, created if it is missing. Two nodes that start at once get the same stream. @throws when it is unfit */
 export async function ensureStream(
   nats: Nats,
   shape: StreamShape,
@@ -61,17 +61,17 @@ export async function ensureStream(
   return info;
 }
 
-/** Bounds on one page: a record is at most 1 MB. */
+/** The bounds of one page. A record has at most 1 MB. */
 const PAGE = { messages: 512, bytes: 4_194_304 };
-/** So many are fetched singly before a consumer is worth its making. */
+/** This many messages are read singly before a consumer is worth its cost. */
 const SINGLY = 3;
 const PAGE_MS = 2_000;
-/** A leader that has died never answers, its successor does: asked again soon, not waited for. */
+/** A dead leader never answers, but its successor does: so the deadline is short, and the caller retries. */
 const READ_MS = 1_500;
 
 /**
- * The next messages of a subject after a sequence; empty only at its end. A page may be short: what counts
- * is that the first message is the next one, and none is left out between two.
+ * The next messages of a subject after a sequence; empty only at the subject's end. A page may be short, but it begins
+ * with the next message and has no gap.
  */
 export async function messagesAfter(
   nats: Nats,
@@ -87,7 +87,7 @@ export async function messagesAfter(
     found.push(next);
     at = next.seq;
   }
-  // From here on silence only makes the page short.
+  // From here on a missing answer only makes the page short.
   found.push(...(await fetchPage(nats, stream, subject, at).catch(() => [])));
   return found;
 }
@@ -99,7 +99,7 @@ export const lastMessage = (nats: Nats, stream: string, subject: string): Promis
 export async function trimSubject(nats: Nats, stream: string, subject: string, upTo: number): Promise<void> {
   const last = await lastMessage(nats, stream, subject);
   const before = Math.min(upTo + 1, last?.seq ?? 0);
-  // A purge below sequence 0 or 1 would be a purge of everything.
+  // The broker reads a purge below sequence 0 or 1 as a purge of everything.
   if (before > 1) await nats.api(`STREAM.PURGE.${stream}`, { filter: subject, seq: before });
 }
 
@@ -146,7 +146,7 @@ async function getMessage(nats: Nats, stream: string, query: object): Promise<St
   }
 }
 
-/** By a short-lived pull consumer, which every supported version has: batched direct get came with 2.11. */
+/** Reads with a short-lived pull consumer, which every supported version has. Batched direct get came with 2.11. */
 async function fetchPage(nats: Nats, stream: string, subject: string, after: number): Promise<StoredMessage[]> {
   const { name } = await nats.api<{ name: string }>(`CONSUMER.CREATE.${stream}`, {
     stream_name: stream,
@@ -163,7 +163,7 @@ async function fetchPage(nats: Nats, stream: string, subject: string, after: num
   const found: StoredMessage[] = [];
   const take = (message: NatsMessage): boolean => {
     const place = deliveryOf(message);
-    // A status ends the page; so does a hole, since a message may be lost on its way to us.
+    // A status message ends the page. A gap ends it too, because a message may be lost on the way.
     if (place === undefined || place.number !== found.length + 1) return true;
     found.push({ seq: place.seq, text: message.string(), headers: '' });
     return place.pending === 0 || found.length === PAGE.messages;
@@ -172,7 +172,7 @@ async function fetchPage(nats: Nats, stream: string, subject: string, after: num
   await nats
     .request(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, query, { until: take, deadlineMs: PAGE_MS })
     .catch(() => {});
-  // Unanswered, the broker removes it by itself.
+  // If this call fails, the broker removes the consumer by itself.
   nats.api(`CONSUMER.DELETE.${stream}.${name}`).catch(() => {});
   return found;
 }

@@ -1,4 +1,4 @@
-/** Those who wait for something to become true after an append or a flush, each with a deadline. */
+/** Waits for conditions that become true after an append or a flush. Each wait has a deadline. */
 import type { Clock } from '../../actors/ports/runtime.js';
 import { Unavailable } from '../../actors/unavailable.js';
 
@@ -10,7 +10,7 @@ export class AwaitedProgress {
 
   constructor(private readonly clock: Clock) {}
 
-  /** @param deadlineMs may be infinite. @param otherwise why not, in words. @throws Unavailable */
+  /** @param deadlineMs may be infinite. @param otherwise the error's message at the deadline. @throws Unavailable */
   until(moment: Moment, holds: () => boolean, deadlineMs: number, otherwise: string): Promise<void> {
     return new Promise((resolve, reject) => {
       let isWaiting = true;
@@ -38,7 +38,7 @@ export class AwaitedProgress {
     for (const check of waiting) check();
   }
 
-  /** Nothing will become true any more. */
+  /** No condition will become true any more: every wait whose condition is false rejects. */
   end(): void {
     this.over = true;
     this.wake('append');

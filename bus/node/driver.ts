@@ -1,11 +1,11 @@
 /**
- * Carries a node's effects out and brings the world's answers in: all the I/O that the node does not do.
+ * Does the I/O of a node: carries out the node's effects, and gives the answers back to the node.
  *
- *  D1. What must become true is tried until it is, or until this incarnation is over: appends, flushes,
- *      payments owed. Each single try has a deadline, and whoever waits for an answer has one too.
- *  D2. Effects are carried out in the order the node made them.
- *  D3. When the journal is found sealed, or a flush meets its row closed, everything stops at once: this
- *      incarnation is over, and says so through `ended`.
+ *  D1. The driver repeats appends, flushes and owed payments until they succeed, or until this incarnation ends.
+ *      Each attempt has a deadline, and each waiting request has one too.
+ *  D2. The driver carries out effects in the order in which the node made them.
+ *  D3. The incarnation ends at once when the journal is sealed, or when a flush finds its journal's row closed.
+ *      `ended` then resolves.
  */
 
 import { Broken } from '../../actors/broken.js';
@@ -44,10 +44,13 @@ import { type Placed, type Reply, WaitingRequests } from './waiting-requests.js'
 
 const TICK_MS = 50;
 const PROBE: Request = 0;
-/** Orders/s with 50 clients: the next turn at once 8,800, after 3 rounds 9,400, after 6 rounds 9,200, after 1 ms 8,700. */
+/**
+ * Rounds of the event loop before a turn. Orders/s with 50 clients: without a wait 8,800, after 3 rounds 9,400,
+ * after 6 rounds 9,200, after 1 ms 8,700.
+ */
 const GATHER_ROUNDS = 3;
 export const STOPPING = 'This node is stopping.';
-/** An append older than this is stuck: the time does not count for timeouts. */
+/** An append older than this is stuck. Orders do not time out while an append is stuck. */
 const STUCK_MS = 1_000;
 
 interface DriverParts {
@@ -61,34 +64,34 @@ interface DriverParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
-  /** Of a text as it is stored: UTF-8. */
+  /** The length of a text in UTF-8, as it is stored. */
   readonly byteLength: (text: string) => number;
-  /** Told of each appended record, in order. */
+  /** Called for each appended record, in order. */
   readonly onAppended: (place: Place, publicBatch: string, recordBytes: number) => void;
   readonly publishedN: () => number;
 }
 
-/** What is counted; times in milliseconds. */
+/** Counts the driver's calls; times are in milliseconds. */
 export interface Meter extends CacheMeter, AppendMeter {
   appended(durationMs: number, bytes: number): void;
   flushed(durationMs: number, events: number): void;
-  /** A call without an answer in time: it may have been carried out. */
+  /** A call had no answer in time. It may have taken effect. */
   unanswered(call: 'append' | 'flush' | 'lookup'): void;
-  /** A call that is made again. */
+  /** A call is repeated. */
   retried(call: 'append' | 'flush'): void;
 }
 
 export type Ended =
   | { readonly kind: 'sealed' }
   | { readonly kind: 'stopped' }
-  /** Something that was remembered is gone, or code is broken: a person must look. */
+  /** Stored records are lost, or the code is broken. A person must look. */
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export class Driver implements Owners {
   readonly ended: Promise<Ended>;
   private end!: (ended: Ended) => void;
   private over = false;
-  /** No turn begins any more: what is appended is the last word. */
+  /** No turn begins any more: the last appended record is final. */
   private halted = false;
   private turnIsDue = false;
   private appendSinceMs: number | undefined;
@@ -123,17 +126,17 @@ export class Driver implements Owners {
     });
   }
 
-  /** The first flush is acknowledged: every partition's row stands at this incarnation's claim. */
+  /** Resolves when the first flush is acknowledged. Every partition's row is then at this incarnation's claim. */
   get firstFlush(): Promise<void> {
     return this.waits.until('flush', () => this.flushes > 0, Number.POSITIVE_INFINITY, '');
   }
 
-  /** Begins to work: ticks, and whatever the node already wants done. */
+  /** Begins to tick, and carries out the effects that the node already has. */
   start(): void {
     this.tick();
   }
 
-  /** Ends without a last word; what is not appended is not told. */
+  /** Ends at once, without a last append or flush. A client learns nothing of a turn that is not appended. */
   finish(ended: Ended): void {
     if (this.over) return;
     this.over = true;
@@ -191,7 +194,7 @@ export class Driver implements Owners {
     }
   }
 
-  // -------------------------------------------------------------- inputs from elsewhere
+  // -------------------------------------------------------------- letters and stopping
 
   letters(letters: readonly NumberedLetter[]): void {
     this.enter(() => {
@@ -203,14 +206,14 @@ export class Driver implements Owners {
     this.node.confirmed(confirmation);
   }
 
-  /** Resolves when nothing is under way, no turn can begin any more (hazard 7), and everything is flushed. */
+  /** Resolves when no append or flush is under way, no turn can begin (hazard 7), and everything is flushed. */
   async quiesce(deadlineMs: number): Promise<void> {
     const { clock } = this.parts;
     const endsAt = clock.monotonic() + deadlineMs;
     const rest = () => Math.max(0, endsAt - clock.monotonic());
     const idle = () => !this.node.isAppending && this.node.inboxSize === 0;
     do await this.waits.until('append', idle, rest(), 'an append has had no answer');
-    while (!idle()); // Between a promise's answer and its hearer a turn may have begun.
+    while (!idle()); // A turn may have begun between the promise's resolution and this line.
     this.halted = true;
     await this.waits.until('flush', () => !this.node.isFlushing, rest(), 'a flush has had no answer');
     this.node.flushAll();
@@ -229,7 +232,7 @@ export class Driver implements Owners {
     });
   }
 
-  /** Looks now, or when the append under way is acknowledged; the state is taken at that moment. */
+  /** Reads the state now or, if it has a change that is not durable, when the append under way is acknowledged. */
   private async see<State>(look: () => Sight<State>): Promise<State | undefined> {
     if (this.over) throw new Unavailable('the node that owned it is gone');
     let sight = look();
@@ -244,7 +247,7 @@ export class Driver implements Owners {
   }
 
   private writeProbe(): Promise<void> {
-    // One that has no answer yet will do for who asks meanwhile: at most one stands in the inbox.
+    // Concurrent checks share one probe: at most one probe is in the inbox.
     this.journalProbe ??= new Promise<void>((resolve) => {
       this.probed = resolve;
       this.enter(() => this.node.probe(PROBE));
@@ -264,7 +267,7 @@ export class Driver implements Owners {
     clock.after(TICK_MS, () => this.tick());
   }
 
-  /** Every way into the node. One that throws is broken code: its memory may be wrong, so nothing more is written from it. */
+  /** Every call into the node. A call that throws is broken code: the memory may be wrong, so nothing more is written. */
   private enter(work: () => void): void {
     try {
       work();
@@ -274,7 +277,7 @@ export class Driver implements Owners {
     }
   }
 
-  /** driver.D2. */
+  /** driver.D2: in the order in which the node made the effects. */
   private carryOut(): void {
     while (this.node.effects.length > 0) {
       const effects = this.node.effects;
@@ -286,7 +289,7 @@ export class Driver implements Owners {
     this.gather(GATHER_ROUNDS);
   }
 
-  /** What arrives in the next rounds of the event loop shares the turn: a fuller one costs less an order. */
+  /** Waits some rounds of the event loop, so that more commands share the turn: a fuller turn costs less per order. */
   private gather(rounds: number): void {
     this.parts.clock.soon(() => {
       if (rounds > 1) return this.gather(rounds - 1);
@@ -324,7 +327,7 @@ export class Driver implements Owners {
       case 'pay':
         return this.cashier.perform(effect);
       case 'clockBehind':
-        return this.sayClock(effect.behindMs);
+        return this.logClock(effect.behindMs);
       case 'deadLetter':
         return this.parts.logger.error(
           { item: effect.item, cause: String(effect.error) },
@@ -333,8 +336,8 @@ export class Driver implements Owners {
     }
   }
 
-  /** Nobody may find their times far ahead and not know why. */
-  private sayClock(behindMs: number): void {
+  /** Explains to the operator why stored times are ahead of the machine's clock. */
+  private logClock(behindMs: number): void {
     const { logger } = this.parts;
     if (behindMs <= 0) return logger.info({}, "this machine's clock has caught up with the times of this node");
     const behindS = Math.ceil(behindMs / 1_000);
@@ -344,7 +347,7 @@ export class Driver implements Owners {
     );
   }
 
-  /** A loop that throws is broken code or lost records: nothing may go on over it. */
+  /** A loop that throws means broken code or lost records: this incarnation ends. */
   private watch(loop: Promise<void>): void {
     loop.catch((error) => this.finish({ kind: 'failed', error }));
   }
@@ -353,7 +356,8 @@ export class Driver implements Owners {
     const { clock, meter, onAppended } = this.parts;
     this.appendSinceMs = clock.monotonic();
     const answer = this.writer.append(recordId, record);
-    clock.soon(() => this.over || this.enter(() => void turn.outputs())); // Once it is sent there is time for it.
+    // Made while the append waits for its answer: the outputs cost no extra time.
+    clock.soon(() => this.over || this.enter(() => void turn.outputs()));
     const outcome = await answer;
     if (this.over || outcome === undefined) return;
     if (outcome.kind === 'sealed') return this.finish({ kind: 'sealed' });
@@ -377,7 +381,8 @@ export class Driver implements Owners {
         }
         break;
       } catch (error) {
-        if (error instanceof Broken && attempt > 0) throw error; // The first try may meet its own earlier rows.
+        // The first attempt fails if its rows are stored already. The repeat accepts them.
+        if (error instanceof Broken && attempt > 0) throw error;
         meter.unanswered('flush');
         logger.warn({ attempt, cause: String(error) }, 'a flush has no answer: writing it again');
         await pause(clock, attempt);

@@ -1,8 +1,8 @@
 /**
- * One life of a node: it takes over, runs, and ends by a seal, by a failure, or by letting go.
+ * One life of a node: it takes over its partitions, runs, and ends by a seal, a failure or a release.
  *
- * In order: take over (take-over.ts), run the node (driver.ts), flush once with every partition's row,
- * publish what predecessors still owe, then its own events (publisher.ts), and trim behind itself.
+ * In order: it takes over (take-over.ts), runs the node (driver.ts), and flushes every partition's row once. Then it
+ * publishes the events that predecessors left, then its own (publisher.ts), and trims the journal (trimmer.ts).
  */
 import { type JournalId, journalId, type OrderId } from '../../actors/ids.js';
 import { LostRecords } from '../../actors/node/lost-records.js';
@@ -27,13 +27,13 @@ import { readStoredOrderIds } from './stored-order-ids.js';
 import { releaseAll, type TakenOver, type TakeOverParts, takeOver } from './take-over.js';
 
 export interface IncarnationParts extends TakeOverParts {
-  /** Undefined where there is no broker: then nothing is published. */
+  /** Undefined without a broker: then no events are published. */
   readonly events: EventLog | undefined;
-  /** EVENTS does not sync what it acknowledges. */
+  /** The broker acknowledges a message of EVENTS before it syncs the message to disk. */
   readonly eventsMayForget: boolean;
   readonly queries: Pick<Queries, 'order' | 'history'>;
   readonly cache: Cache;
-  /** What orders may know besides their state. */
+  /** The facts that an order may use besides its state. */
   readonly context: OrderContext;
   readonly payments: Payments;
   readonly post: Post;
@@ -42,7 +42,7 @@ export interface IncarnationParts extends TakeOverParts {
   readonly source: string;
   readonly orderTimeoutMs: number;
   readonly holdTtlMs: number;
-  /** What fits into one message of the broker, UTF-8. */
+  /** The most that fits into one message of the broker, in UTF-8. */
   readonly recordBytes: number;
   readonly byteLength: (text: string) => number;
   readonly deliverAtHome: boolean;
@@ -51,12 +51,12 @@ export interface IncarnationParts extends TakeOverParts {
 const RESEND_MS = 500;
 
 /**
- * Tries until it owns; what is only away comes back, what is lost does not.
- * @returns undefined when told to stop. @throws LostRecords, UnreadableRecord, and what broken code throws
+ * Tries until the node owns its partitions. A store that does not answer is asked again; lost records end the attempts.
+ * @returns undefined when told to stop. @throws LostRecords, UnreadableRecord, and the errors of broken code
  */
 export async function startIncarnation(parts: IncarnationParts): Promise<Incarnation | undefined> {
   const { log, clock, logger, partitions, isStopping, isTooLate } = parts;
-  // One for all tries, so that they leave one row; another only once this one is sealed.
+  // All attempts use one journal, so that they leave one row. A sealed journal is replaced by a new one.
   let journal = journalId(clock.id());
   for (let attempt = 0; !isStopping(); attempt++) {
     try {
@@ -74,7 +74,7 @@ export async function startIncarnation(parts: IncarnationParts): Promise<Incarna
       await pause(clock, attempt);
     }
   }
-  // Nothing is appended to it: whoever comes next finds in the rows and the predecessors what we found.
+  // This journal has no record: the next owner finds the same rows and the same predecessors.
   const releasing = { log, clock, partitions, journal, n: 0, stopped: isTooLate };
   await untilAnswered(clock, isTooLate, () => releaseAll(releasing)).catch((error) =>
     logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over'),
@@ -82,7 +82,7 @@ export async function startIncarnation(parts: IncarnationParts): Promise<Incarna
   return undefined;
 }
 
-/** Lost records and broken code: no later try heals them. */
+/** Lost records and broken code: a later attempt would fail too. */
 const isFinal = (error: unknown): boolean =>
   error instanceof LostRecords ||
   error instanceof UnreadableRecord ||
@@ -90,7 +90,7 @@ const isFinal = (error: unknown): boolean =>
   error instanceof RangeError ||
   error instanceof ReferenceError;
 
-/** One that owns its partitions, from its first turn to its end. */
+/** A node that owns its partitions, from its first turn to its end. */
 export class Incarnation {
   readonly journal: JournalId;
   readonly node: Node;
@@ -112,7 +112,7 @@ export class Incarnation {
     this.keepers = keepersOf(this.node, this.cacheOf('product'));
     this.predecessorEvents =
       parts.events && new PredecessorEvents(parts, parts.events, predecessors, () => this.stopping);
-    this.predecessorEvents?.done.catch(ignoreEnd); // It has said so itself.
+    this.predecessorEvents?.done.catch(ignoreEnd); // PredecessorEvents has logged the failure.
     this.publisher = this.predecessorEvents && this.publisherAfter(this.predecessorEvents);
     this.trimmer = this.trimmerOf();
     this.driver = new Driver(this.node, {
@@ -136,22 +136,22 @@ export class Incarnation {
     return this.driver.ended;
   }
 
-  /** Appended, not yet on EVENTS. */
+  /** How many turns are appended and not yet on EVENTS. */
   unpublishedTurns(): number {
     return this.node.appendedTo.n - this.publishedN;
   }
 
-  /** The broker was away: what EVENTS acknowledged may be gone. */
+  /** Called after the broker was away: EVENTS may have lost acknowledged messages. */
   recheckEvents(): void {
     this.predecessorEvents?.again();
     this.predecessorEvents?.done.catch(ignoreEnd);
     this.publisher?.recheck();
   }
 
-  /** Flushes, publishes and releases everything; past the deadline it just ends, and the next start seals. */
+  /** Flushes, publishes and releases everything. Past the deadline it only ends: the next start seals the journal. */
   async stop(deadlineMs: number): Promise<void> {
     const { clock, logger } = this.parts;
-    // One deadline for all of it: who stops us kills after ten seconds.
+    // One deadline for all steps: the platform that stops a process kills it after ten seconds.
     const endsAt = clock.monotonic() + deadlineMs;
     const rest = () => Math.max(0, endsAt - clock.monotonic());
     try {
@@ -190,7 +190,7 @@ export class Incarnation {
     return new Node(settings, world);
   }
 
-  /** Its own events wait until the predecessors' are out. */
+  /** The node's own events wait until the predecessors' events are published. */
   private publisherAfter({ before }: PredecessorEvents): Publisher {
     const { log, source, clock, logger } = this.parts;
     const startAfter = { n: 0, position: 0 };
@@ -211,7 +211,7 @@ export class Incarnation {
     this.node.flushAll();
     this.driver.start();
     this.trimmer.start();
-    // No earlier: the rows of those before us are closed, and what they left is in memory.
+    // Not earlier: now the predecessors' rows are closed, and their records are replayed into memory.
     const { snapshots, clock, logger } = this.parts;
     readStoredOrderIds(this.node, snapshots, clock, logger, () => this.stopping).catch(ignoreEnd);
     void this.forgetPredecessors().catch(ignoreEnd);
@@ -226,7 +226,7 @@ export class Incarnation {
     const { predecessors, claim } = this.taken;
     await this.driver.firstFlush;
     await this.predecessorEvents?.done;
-    this.trimmer.claimsDone(claim); // Not before: they say in which order the tails are published.
+    this.trimmer.claimsDone(claim); // Not earlier: the claims give the order in which the tails are published.
     for (const each of predecessors) this.trimmer.predecessorDone(each, each === predecessors.at(-1));
   }
 

@@ -1,6 +1,6 @@
 /**
- * Reads the ids of all stored orders into the node's filter, beside service: until it is through, every id that is not in
- * memory is looked up. A page at a time, with a rest after each, so that nobody waits for it.
+ * Reads the ids of all stored orders into the node's filter while the node serves. Until it has read them all, the node
+ * looks up every id that is not in memory. It rests after each page, so that no request waits for it.
  */
 
 import { limits } from '../../actors/limits.js';
@@ -9,10 +9,10 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import { untilAnswered } from '../retry.js';
 
-/** It reads a quarter of the time. */
+/** It rests three times as long as a page took, so it reads a quarter of the time. */
 const RESTS = 3;
 
-/** Rejects where it was stopped while Postgres did not answer. */
+/** Rejects when it is stopped while Postgres does not answer. */
 export async function readStoredOrderIds(
   { storedOrders }: Pick<Node, 'storedOrders'>,
   snapshots: Snapshots,

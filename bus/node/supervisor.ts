@@ -1,9 +1,9 @@
 /**
- * A node's lives, one incarnation after the other, and the desk at which the edge asks whoever is alive. It is there
- * from the first moment of the process, and says who is not there, and why, whenever nobody can be asked.
+ * Runs one incarnation of a node after the other, and passes the edge's requests to the current incarnation. It exists
+ * from the start of the process. While no incarnation runs, it answers each request with the reason.
  *
- * An incarnation that finds itself sealed has been taken over: it drops its memory, and the next one
- * begins. One that fails has met lost records or broken code: the process ends, and says why.
+ * An incarnation whose journal is sealed has been taken over: it drops its memory, and the next one begins.
+ * An incarnation fails on lost records or broken code: the process then ends with the error.
  */
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import type {
@@ -29,21 +29,21 @@ interface SupervisorParts
   readonly post: LocalPost;
 }
 
-/** Nobody can be asked: the process has only just begun. */
+/** Why no incarnation answers yet: the process has just begun. */
 export const STARTING = 'This node is starting.';
 
 export class Supervisor implements Owners {
-  /** Resolves when it was stopped; rejects with what no later incarnation could heal. */
+  /** Resolves when the node was stopped; rejects with an error that a later incarnation would meet again. */
   readonly ended: Promise<void>;
-  /** The first incarnation runs. */
+  /** Resolves when the first incarnation runs. */
   readonly begun: Promise<void>;
-  /** It came as far as it can: it has begun, or waits for another. */
+  /** Resolves when the first incarnation runs, or when it waits for another node. */
   readonly up: Promise<void>;
   private current: Incarnation | undefined;
   private isStarted = false;
   private waitsFor: Owner | undefined;
   private stopping = false;
-  /** On the monotonic clock: when a stop is over, however far it came. */
+  /** The deadline of the stop, on the monotonic clock. */
   private stopBy = Number.POSITIVE_INFINITY;
   private abandoned: { readonly error: unknown } | undefined;
   private hasBegun!: () => void;
@@ -65,7 +65,7 @@ export class Supervisor implements Owners {
     });
   }
 
-  /** Once what it stands on is open: the first incarnation begins. */
+  /** Begins the first incarnation, once the journal and the stores are open. */
   start(parts: SupervisorParts): void {
     this.isStarted = true;
     this.endWith(this.live(parts));
@@ -75,20 +75,20 @@ export class Supervisor implements Owners {
     return this.current;
   }
 
-  /** Lets go of everything, also of what a take-over under way has claimed; past the deadline it just returns. */
+  /** Releases all partitions, also those that a take-over under way has claimed. Past the deadline it only returns. */
   async stop(deadlineMs: number): Promise<void> {
     const { clock, logger } = this;
     this.stopping = true;
     if (!this.isStarted) return;
     this.stopBy = Math.min(this.stopBy, clock.monotonic() + deadlineMs);
     await this.current?.stop(this.rest());
-    const ended = this.ended.catch(() => {}); // Whoever awaits `ended` has heard of it.
+    const ended = this.ended.catch(() => {}); // The code that awaits `ended` handles the error.
     await within(clock, this.rest(), ended, 'the take-over under way did not end in time').catch((error) => {
       logger.warn({ cause: String(error) }, 'stopping without a release: the next start of this folder takes over');
     });
   }
 
-  /** Ends at once, without a last word: what is in memory may be wrong, what is appended is not. */
+  /** Ends at once, without a last append or flush: the memory may be wrong, the appended records are right. */
   abandon(error: unknown): void {
     this.stopping = true;
     this.stopBy = Number.NEGATIVE_INFINITY;
@@ -96,7 +96,7 @@ export class Supervisor implements Owners {
     this.current?.driver.finish({ kind: 'failed', error });
   }
 
-  /** A sentence that anybody may read; undefined: it runs. */
+  /** Why no incarnation answers, as a sentence for clients; undefined while one runs. */
   get absence(): string | undefined {
     if (this.current !== undefined) return undefined;
     if (this.stopping) return STOPPING;

@@ -1,12 +1,12 @@
 /**
- * How an incarnation comes to own its partitions: seal, claim, close, load, replay, in this order.
+ * How an incarnation comes to own its partitions. The steps in order: seal, claim, close, load, replay.
  *
- *  S1. The journal's row is made before the first claim.
- *  S2. A journal is sealed before its partitions are claimed; from then on its every append fails. One
- *      that has not released is sealed only if it is of this folder: whoever holds the lock of the
- *      DATA_DIR knows that its writer is dead.
- *  S3. After the claim the sealed journals' rows are closed; only then are the rows loaded.
- *  S4. A replay first loads every actor its journals name.
+ *  S1. The incarnation creates its journal's row before its first claim.
+ *  S2. The incarnation seals a journal before it claims the journal's partitions. Every later append to that journal
+ *      fails. A journal that still holds its partitions is sealed only if it belongs to the same DATA_DIR: this node
+ *      holds the lock of the DATA_DIR, so the journal's writer is dead.
+ *  S3. After the claim the incarnation closes the rows of the sealed journals. Only then does it load the rows.
+ *  S4. A replay first loads every actor that its journals name.
  */
 import type { JournalId, NodeId, OrderId } from '../../actors/ids.js';
 import { foldClaims, namesIn, type Ownership, standing, withClaims, withRelease } from '../../actors/node/claims.js';
@@ -22,23 +22,23 @@ import { pause } from '../retry.js';
 
 export interface TakeOverParts {
   readonly node: NodeId;
-  /** What this node is called, for people. */
+  /** This node's name for people. */
   readonly nodeName: string;
   readonly partitions: number;
   readonly log: Log;
   readonly snapshots: Snapshots;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Told whom this node waits for; undefined when for nobody any more. */
+  /** Called with the owner that this node waits for; undefined when it waits for none. */
   readonly onWaiting: (owner: Owner | undefined) => void;
   readonly isStopping: () => boolean;
-  /** The time to stop in is over: nothing is tried again any more. */
+  /** The deadline of the stop has passed: no attempt is repeated any more. */
   readonly isTooLate: () => boolean;
 }
 
 export interface Owner {
   readonly node: NodeId;
-  /** Its NODE_NAME, or its id where it is of a version that did not tell. */
+  /** Its NODE_NAME, or its id where an older version stored no name. */
   readonly name: string;
 }
 
@@ -46,14 +46,14 @@ export interface TakenOver {
   readonly journal: JournalId;
   readonly epochs: ReadonlyMap<number, number>;
   readonly world: World;
-  /** Journals whose partitions were taken over, oldest first. */
+  /** The journals whose partitions were taken over, oldest first. */
   readonly predecessors: readonly JournalId[];
-  /** Where this incarnation's claim stands. */
+  /** The position of this incarnation's claim. */
   readonly claim: Position;
 }
 
 /**
- * May be tried again with the same journal, until that is sealed.
+ * May be repeated with the same journal until that journal is sealed.
  * @returns undefined when told to stop, claimed or not. @throws LostRecords, UnreadableRecord
  */
 export async function takeOver(parts: TakeOverParts, journal: JournalId): Promise<TakenOver | undefined> {
@@ -77,18 +77,19 @@ async function load(parts: TakeOverParts, journal: JournalId, claimed: Claimed):
     for (const claim of chain.slice(0, -1)) journals.add(claim.journal);
   }
   if (isStopping()) return undefined;
-  // take-over.S3. Those too that a predecessor sealed and did not live to close.
+  // take-over.S3: this includes journals that a predecessor sealed before it crashed.
   await snapshots.closeJournals([...new Set([...sealed, ...journals])]);
   const rows = new Map((await snapshots.journals()).map((row) => [row.journal, row]));
-  // Rows of this folder's earlier tries, which never came to claim: ours stands, so none of them can any more.
+  // Earlier attempts of this DATA_DIR left rows and never claimed. They cannot claim any more, because our claim holds.
   const claimants = new Set(ownership.chains.flat().map((each) => each.journal));
   for (const row of rows.values()) {
     const isIdle = row.node === node && !row.closed && row.folded.n === 0 && row.journal !== journal;
     if (isIdle && !claimants.has(row.journal)) await snapshots.forgetJournal(row.journal);
   }
-  // A closed journal whose row still stands was taken over by one before us, and is not forgotten yet.
+  // A closed journal that still has a row was taken over by an earlier incarnation, and is not forgotten yet.
   const closed = [...rows.values()].filter((row) => row.closed).map((row) => row.journal);
-  // Its tail is out: claims are trimmed only after that. Those of the claims follow in their order, each actor's events with them.
+  // The tail of such a journal is published already: claims are trimmed only after that. The journals of the claims
+  // follow in the order of the claims, so each actor's events stay in order.
   const predecessors = new Set([...closed.filter((name) => !journals.has(name)), ...journals]);
   const tails = new Map<JournalId, JournalTail>();
   for (const name of journals) {
@@ -108,7 +109,7 @@ interface Claimed {
   readonly claim: Position;
 }
 
-/** Claims every partition in one record, once every one may be claimed. */
+/** Claims all partitions in one record, once all of them may be claimed. */
 async function claimAll(
   { node, nodeName, partitions, log, snapshots, clock, logger, onWaiting, isStopping }: TakeOverParts,
   journal: JournalId,
@@ -153,13 +154,13 @@ interface Releasing {
   readonly clock: Clock;
   readonly partitions: number;
   readonly journal: JournalId;
-  /** Everything up to here is flushed, and nothing comes after it. */
+  /** The last turn. It and all turns before it are flushed. */
   readonly n: number;
-  /** Ends the trying. */
+  /** Ends the attempts. */
   readonly stopped: () => boolean;
 }
 
-/** Lets go of everything that this journal still holds. @returns false when stopped before. */
+/** Releases every partition that this journal still owns. @returns false when stopped before that. */
 export async function releaseAll({ log, clock, partitions, journal, n, stopped }: Releasing): Promise<boolean> {
   const id = clock.id();
   for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
@@ -172,7 +173,7 @@ export async function releaseAll({ log, clock, partitions, journal, n, stopped }
       const answer = await log.append(CLAIMS_LOG, end, record, { urgent: true });
       if (answer.kind === 'appended') return true;
     } catch {
-      // No answer: the next look shows whether it stands.
+      // No answer: the next read of the claims shows whether the release is stored.
     }
   }
   return false;

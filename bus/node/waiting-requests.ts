@@ -1,6 +1,6 @@
 /**
- * The requests that wait for an owner's answer, each with its own deadline: none waits for ever, and
- * at most limits.waitingRequests wait at once. How many clients may wait is the edge's to say.
+ * The requests that wait for the owner's answer. Each has its own deadline, so none waits for ever, and
+ * at most limits.waitingRequests wait at once. The edge limits how many clients may wait.
  */
 import type { OrderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -10,16 +10,16 @@ import type { ActReply, PlaceReply, StockReply } from '../../actors/ports/owners
 
 export type Reply = PlaceReply | ActReply | StockReply;
 
-/** What is known of a request to place an order. */
+/** The options of a request to place an order. */
 export interface Placed {
   readonly order?: OrderId | undefined;
-  /** Answered as soon as the order is durable. */
+  /** The request is answered as soon as the order is durable. */
   readonly impatient?: boolean | undefined;
 }
 
 interface Waiting extends Placed {
   readonly deadlineMs: number;
-  /** Set for an order once it is durable: who waits no longer is told 202. */
+  /** Set once the order is durable: after its deadline the request is then answered with 202. */
   accepted: OrderState | undefined;
   readonly resolve: (reply: Reply) => void;
 }
@@ -59,7 +59,7 @@ export class WaitingRequests {
     waiting.resolve(reply);
   }
 
-  /** Answers those whose patience is over. @param abandon told which order nobody waits for any more. */
+  /** Answers the requests past their deadline. @param abandon called for each order whose request waits no longer */
   expire(nowMs: number, abandon: (request: Request, order: OrderId) => void): void {
     for (const [request, waiting] of this.waiting) {
       if (waiting.deadlineMs > nowMs) continue;
@@ -70,7 +70,7 @@ export class WaitingRequests {
     }
   }
 
-  /** The incarnation is over: what is accepted goes on elsewhere, the rest may be asked again. */
+  /** The incarnation is over: the next owner continues accepted orders, and the client may repeat any other request. */
   end(why: string): void {
     for (const waiting of this.waiting.values()) {
       if (waiting.accepted !== undefined) waiting.resolve({ kind: 'pending', state: waiting.accepted });

@@ -1,10 +1,10 @@
 /**
- * Asks the payment provider what the orders owe, a bounded number at once, each until it is answered or
- * not owed any more. What waits is bounded by the orders in memory (limits.ordersInMemory).
+ * Sends the payment operations that orders owe to the provider, a bounded number at once. It repeats each operation
+ * until it has an answer or is not owed any more. The queue is bounded by the orders in memory (limits.ordersInMemory).
  *
- * Every operation is idempotent by its ref at the port, so that one without an answer is simply asked
- * again, also by the next incarnation: what is owed follows from the orders' states alone. While it
- * pauses it takes nobody's place: an order that the provider cannot answer holds up no other.
+ * The port makes every operation idempotent by its ref, so an operation without an answer is sent again. The next
+ * incarnation may repeat it too, because the orders' states alone say what is owed. An operation that pauses takes no
+ * place among those under way: an order without an answer delays no other order.
  */
 import { limits } from '../../actors/limits.js';
 import type { Effect } from '../../actors/node/effects.js';
@@ -23,14 +23,14 @@ interface Attempt {
 }
 
 const LONGEST_PAUSE_MS = 5_000;
-/** One line for all that find no answer. */
+/** At most one log line in this time, for all operations without an answer. */
 const COMPLAIN_EVERY_MS = 5_000;
 
 export class Cashier {
-  /** Letting go and moving what is promised come before new promises. */
+  /** Captures, voids and refunds: they come before new authorizations. */
   private readonly urgent = new Inbox<Attempt>();
   private readonly queue = new Inbox<Attempt>();
-  /** Each takes its pause back. */
+  /** Each function cancels one pause. */
   private readonly pauses = new Set<() => void>();
   private underWay = 0;
   private complainedMs = Number.NEGATIVE_INFINITY;
@@ -40,7 +40,7 @@ export class Cashier {
     private readonly payments: Payments,
     private readonly clock: Clock,
     private readonly logger: Logger,
-    /** Whether the order still owes it: what has timed out meanwhile is not asked any more. */
+    /** Whether the order still owes the operation: it does not if the order timed out meanwhile. */
     private readonly isOwed: (owed: Owed) => boolean,
     private readonly answered: (owed: Owed, outcome: PaymentOutcome) => void,
   ) {}
@@ -51,7 +51,7 @@ export class Cashier {
 
   stop(): void {
     this.stopped = true;
-    for (const takeBack of this.pauses) takeBack();
+    for (const cancel of this.pauses) cancel();
     this.pauses.clear();
   }
 
@@ -91,11 +91,11 @@ export class Cashier {
 
   private again({ owed, number }: Attempt, error: unknown): void {
     this.complain(owed, number, error);
-    const takeBack = this.clock.after(pauseMs(this.clock, number, LONGEST_PAUSE_MS), () => {
-      this.pauses.delete(takeBack);
+    const cancel = this.clock.after(pauseMs(this.clock, number, LONGEST_PAUSE_MS), () => {
+      this.pauses.delete(cancel);
       this.put({ owed, number: number + 1 });
     });
-    this.pauses.add(takeBack);
+    this.pauses.add(cancel);
   }
 
   private complain({ order, operation, ref }: Owed, attempt: number, error: unknown): void {

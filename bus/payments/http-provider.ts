@@ -7,11 +7,11 @@
  *
  *   200, 201  {"status": "authorized | captured | voided | refunded"}
  *   402       {"status": "declined"}
- *   409       {"status": <what stands against it>}: a void that meets a capture is told `captured`
+ *   409       {"status": <the state that prevents it>}: a void after a capture is answered `captured`
  *
- * Law: an answer is one of these, whole, in time, and about this ref if it names one. Whatever else comes
- * back is no answer, whichever effect it had: the caller asks again under the same key. The key is in one
- * header, and in no word of ours.
+ * Law: an answer is one of these. It is complete and in time, and it is about this ref if it names one. Anything else
+ * is no answer, even if the call took effect: the caller repeats the call under the same Idempotency-Key. The bearer
+ * secret is only in its header, never in an error or a log line.
  */
 import { limits } from '../../actors/limits.js';
 import { decimalText } from '../../actors/money.js';
@@ -27,7 +27,7 @@ const PATHS: { readonly [O in PaymentOperation]: string } = {
 
 type Meanings = { readonly [status: string]: PaymentOutcome | undefined };
 
-/** What a provider's word means as an answer to what was asked; any other word means nothing. */
+/** What a provider's status means for each operation. Any other status is no answer. */
 const DONE: { readonly [O in PaymentOperation]: Meanings } = {
   authorize: { authorized: 'authorized' },
   capture: { captured: 'captured' },
@@ -45,9 +45,9 @@ const STANDS: { readonly [O in PaymentOperation]: Meanings } = {
 interface HttpProvider {
   /** Without a slash at its end. */
   readonly url: string;
-  /** The bearer secret; undefined where the provider asks for none. */
+  /** The bearer secret; undefined if the provider needs none. */
   readonly key: string | undefined;
-  /** For all of one call, from connecting to the last byte. */
+  /** The time for a whole call, from connecting to the last byte. */
   readonly timeoutMs: number;
 }
 
@@ -85,12 +85,12 @@ export function httpPayments({ url, key, timeoutMs }: HttpProvider): Payments {
 
 // ---------------------------------------------------------------- machinery
 
-/** The amount as it is, digit by digit: as a JavaScript number large ones would lose their cents. */
+/** The amount is written digit by digit: as a JavaScript number, a large amount would lose its cents. */
 const bodyOf = ({ order, ref, minor, currency }: PaymentRequest): string =>
   `{"order_id":${JSON.stringify(order)},"amount":${decimalText(minor, currency)},` +
   `"currency":${JSON.stringify(currency)},"reference":${JSON.stringify(ref)}}`;
 
-/** A header holds visible characters only; ids may hold others. Two refs never become the same text. */
+/** A header may hold only visible characters, but ids may hold others. Two refs never become the same text. */
 const headerText = (ref: string): string => ref.replace(/[^!-$&-~]/gu, encodeURIComponent);
 
 function meaningsOf(httpStatus: number, operation: PaymentOperation): Meanings | undefined {
@@ -99,7 +99,7 @@ function meaningsOf(httpStatus: number, operation: PaymentOperation): Meanings |
   return httpStatus === 409 ? STANDS[operation] : undefined;
 }
 
-/** @throws Error past the limit; the connection ends with it. */
+/** The body as text. @throws Error past the limit; that ends the connection too */
 async function textOf(response: Response): Promise<string> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -127,7 +127,7 @@ function parse(text: string): { readonly status: string; readonly reference?: un
   return { ...(read as object), status };
 }
 
-/** fetch says why in its cause, and nothing of what was sent. */
+/** fetch gives the reason in its error's cause, without anything of the request. */
 function wordsOf(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return cause instanceof Error ? cause.message || cause.name : String(cause);

@@ -1,15 +1,15 @@
 /**
  * The mock payment provider.
  *
- * Law: whether it authorizes is a pure function of the order, so that a repeat is the same answer on every
- * node. With latency it has a memory, as a real one has (the ledger, which keeps the port's laws). Without,
- * everything it says is a pure function: it is asked inside the turn, and the order keeps the account.
+ * Law: whether it authorizes is a pure function of the order, so that every node gives the same answer to a repeat.
+ * With latency it has a memory, as a real provider has: the ledger, which keeps the port's laws. Without latency every
+ * answer is a pure function: the turn asks it, and the order records what was paid.
  */
 import { fnv1a32, type OrderId } from '../../actors/ids.js';
 import type { PaymentLedger, Payments } from '../../actors/ports/payments.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 
-/** Of the latency, either way. */
+/** The share of the latency by which an answer may come earlier or later. */
 const JITTER = 0.1;
 
 /** A provider that answers at once, inside the turn. @param successRate 0 to 1 */
@@ -18,7 +18,7 @@ export const instantPayments =
   (order: OrderId): 'authorized' | 'declined' =>
     fnv1a32(order) / 2 ** 32 < successRate ? 'authorized' : 'declined';
 
-/** The same provider for what is owed between turns: it remembers nothing, and so refuses nothing an order asks. */
+/** The same provider for operations between turns. It remembers nothing, so it refuses no operation of an order. */
 export function forgetfulPayments(successRate: number): Payments {
   const decide = instantPayments(successRate);
   const answers = { capture: 'captured', void: 'voided', refund: 'refunded' } as const;

@@ -1,11 +1,11 @@
 /**
- * What is asked about a product's past, out of the read model or the cache (read-cache.ts), at the version that the
- * product's keeper names: a page of its ledger, a past balance, a page of its audit.
+ * Reads a product's past from the cache (read-cache.ts) or from Postgres: a page of its ledger, a past balance, a page
+ * of its audit.
  *
- * Law: the keeper names the version, Postgres the one that its answer is of, and only where they are the same does
- * an entry count. Versions are dense, so what comes before a version is decided for good: a page that begins there
- * stands at the version below, however far its product has come since. Where no keeper can name a version (none
- * runs, or an append that changes it is under way) Postgres is asked.
+ * Law: the product's keeper names the current version, and Postgres names the version of its answer. A cache entry
+ * counts only if both are the same. Versions are dense, so the rows before a version never change: a page of them
+ * stays at the version below, however often the product changes later. If no keeper names a version (none runs, or an
+ * append that changes the product is under way), Postgres is asked.
  */
 import type { ProductId } from '../../actors/ids.js';
 import type { Node } from '../../actors/node/node.js';
@@ -13,16 +13,16 @@ import type { Queries } from '../../actors/ports/queries.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import { MOVING, type ReadCache, type Told } from './read-cache.js';
 
-/** Newest first. */
+/** A page of a product's operations, newest first. */
 export interface Movements {
   readonly operations: readonly OperationRow[];
-  /** There are older ones behind them. */
+  /** Older operations follow. */
   readonly more: boolean;
 }
 
 /** The keepers of one incarnation. */
 export interface Keepers {
-  /** As it is appended; undefined while that changes, and of a product that there is not. */
+  /** The appended version; undefined while an append changes it, and for a product that does not exist. */
   versionOf(product: ProductId): number | undefined;
   readonly cache: ReadCache<Movements>;
 }
@@ -35,7 +35,7 @@ export const keepersOf = (node: Pick<Node, 'product'>, cache: ReadCache<Movement
   cache,
 });
 
-/** @param alive the keepers that run now, if any do */
+/** @param alive returns the keepers of the current incarnation; undefined while none runs */
 export function productReads(queries: Queries, alive: () => Keepers | undefined): Queries {
   async function read(
     question: string,

@@ -1,19 +1,19 @@
 /**
- * Reads that would go to Postgres: answered from the cache, or by Postgres, which fills it. One for orders that are not
- * in their owner's memory, one for what is asked about products (product-reads.ts).
+ * Answers reads from the cache, or from Postgres, whose answer fills the cache. One instance serves orders that are not
+ * in their owner's memory, another serves reads about products (product-reads.ts).
  *
- *  K1. Whatever a cache holds may be of another subject, of another question, older, or garbage. An entry counts only
- *      if it is, letter for letter, what this incarnation was last told by Postgres: its stamp (version, checksum)
- *      is kept here.
- *  K2. And only at the version at which its subject stands. A product's keeper names it with each question. An order
- *      that is not in memory stands still: its owner says when it leaves memory (`forget`), having been flushed
- *      before; the next read asks Postgres. A version is Postgres' own word, out of the snapshot of the answer: one
- *      from before a flush is lower, and teaches nothing.
- *  K3. One read of a question is under way at a time. Who comes meanwhile takes its answer if that is of the version
- *      named to him; else one more read is begun, after his question, for all who wait. A read that was under way
- *      when its order left memory teaches nothing, and nobody joins it any more.
- *  K4. One owner, one incarnation: the journal's name is part of every key, and the stamps end with it.
- *  K5. The cache never rejects and is asked once a read, so no question waits for it longer than limits.cacheReadMs.
+ *  K1. A cache entry may belong to another subject or question, may be old, or may be garbage. It counts only if it
+ *      equals, byte for byte, the last answer of Postgres to this incarnation. This class keeps the stamp of
+ *      that answer: its version and checksum.
+ *  K2. An entry counts only at its subject's current version. A product's keeper names that version with each question.
+ *      An order that is not in memory does not change. The owner flushes an order before the order leaves memory, and
+ *      then calls `forget`: the next read asks Postgres. The version comes from the same Postgres snapshot as the
+ *      answer, so an answer from before a flush has a lower version, and is not cached.
+ *  K3. Only one read per question is under way. A reader that joins takes its answer if the answer has the version
+ *      named to that reader. Otherwise one more read begins for all who wait. A read that was under way when its order
+ *      left memory is not cached, and no reader joins it any more.
+ *  K4. The cache belongs to one incarnation: the journal's name is part of every key, and the stamps end with it.
+ *  K5. The cache never rejects and is asked once per read, so no read waits for it longer than limits.cacheReadMs.
  */
 import { createHash } from 'node:crypto';
 import type { JournalId } from '../../actors/ids.js';
@@ -24,14 +24,14 @@ import { Recent } from '../../actors/recent-map.js';
 
 export type ReadKind = 'order' | 'product';
 
-/** `unknown`: no stamp that counts, so the cache was not asked. `refused`: there was something, and not what it should be. */
+/** `unknown`: no current stamp, so the cache was not asked. `refused`: the entry did not match the stamp. */
 type CacheOutcome = 'hit' | 'miss' | 'refused' | 'unknown';
 
 export interface CacheMeter {
   cached(read: ReadKind, outcome: CacheOutcome, durationMs: number): void;
 }
 
-/** What Postgres told, and the version of the subject in the same snapshot; what is not there has no value. */
+/** An answer of Postgres, and the subject's version in the same snapshot. A missing subject has no value. */
 export interface Told<T> {
   readonly version: number;
   readonly value: T;
@@ -44,7 +44,7 @@ interface Stamp {
 
 type Reading<T> = Promise<Told<T>>;
 
-/** A version that no answer has: of a subject that changes this moment. */
+/** The version of a subject that an append is changing now: no answer has it. */
 export const MOVING = Number.POSITIVE_INFINITY;
 
 export class ReadCache<T> {
@@ -62,20 +62,20 @@ export class ReadCache<T> {
   }
 
   /**
-   * @param question names its subject; the same text is the same question
-   * @param ask Postgres
-   * @param named the version at which the subject stands now (read-cache.K2); undefined: whoever changes it says `forget`
+   * @param question names the subject; the same text is the same question
+   * @param ask asks Postgres
+   * @param named the subject's current version (read-cache.K2); undefined for a subject whose owner calls `forget`
    */
   async read(question: string, ask: () => Reading<T>, named?: number): Reading<T> {
     const joined = this.underWay.get(question);
     if (joined === undefined) return this.begin(question, ask, named);
     const told = await joined;
     if (isAt(told, named)) return told;
-    // That one began before the question; what was begun since did not.
+    // That read began before this question, and a read that began since did not.
     return this.underWay.get(question) ?? this.begin(question, ask, named);
   }
 
-  /** read-cache.K2, read-cache.K3. */
+  /** read-cache.K2: the next read asks Postgres. read-cache.K3: no reader joins the read under way. */
   forget(question: string): void {
     this.stamps.delete(question);
     this.underWay.delete(question);
@@ -127,7 +127,7 @@ export class ReadCache<T> {
     return `holdfast:${this.journal}:${this.kind}:${question}`;
   }
 
-  /** Stands before the answer itself: whose it is, of which version, and what it must be. */
+  /** The text before the answer in an entry: the question, the version and the checksum. */
   private headOf(question: string, { version, checksum }: Stamp): string {
     return `${this.kind}/${FORMAT} ${version} ${checksum} ${question}\n`;
   }
@@ -137,11 +137,11 @@ const FORMAT = 2;
 
 const checksumOf = (body: string): string => createHash('sha256').update(body).digest('base64url');
 
-/** read-cache.K3: good enough for whoever was named this version. */
+/** read-cache.K3: an answer serves a reader if it is not older than the version named to the reader. */
 const isAt = ({ version }: Told<unknown>, named: number | undefined): boolean =>
   named === undefined || version >= named;
 
-/** read-cache.K1. */
+/** read-cache.K1: the body only if the entry equals what the stamp says. */
 function bodyIn(text: string, head: string, stamp: Stamp): string | undefined {
   if (!text.startsWith(head)) return undefined;
   const body = text.slice(head.length);

@@ -1,7 +1,8 @@
 /**
- * Keeps the search index up beside the flush: a batch, then a rest half as long, or nine times as long while many
- * orders are being placed, so that they keep the cores. The further the index is behind, the shorter the rest;
- * two minutes behind, none. Once the queue is empty it looks through all orders, a stretch at a time, for any that nobody queued.
+ * Fills the search index while the node serves. After each batch it rests half as long as the batch took. It rests nine
+ * times as long while many orders are placed, so that orders get the CPU. The further the index is behind, the shorter
+ * the rest; at two minutes there is none. Once the queue is empty, it searches all orders, a range at a time, for
+ * orders that were never queued.
  */
 
 import type { SearchIndex } from '../../actors/ports/queries.js';
@@ -10,10 +11,10 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 const LOOK_EVERY_MS = 300;
 const SWEEP_EVERY_MS = 1_000;
 const AFTER_FAILURE_MS = 2_000;
-/** Rests to one batch while it is hardly behind. */
+/** The length of a rest, in batches, while the index is hardly behind. */
 const RESTS_AT_EASE = 0.5;
 const RESTS_IN_A_BURST = 9;
-/** Flush statements a second; one has up to limits.flushOrders. */
+/** More flush statements a second than this are a burst; one has up to limits.flushOrders orders. */
 const BURST = 5;
 const NO_REST_MS = 120_000;
 
@@ -29,7 +30,7 @@ export class SearchIndexer {
   private lookedAt: number;
   private sweptAt: number;
   private queued = Number.POSITIVE_INFINITY;
-  /** Undefined once all orders have been looked at. */
+  /** The last order that the search of all orders has seen; undefined once it is complete. */
   private sweptTo: string | undefined = '';
   private stopped = false;
   private cancel = () => {};
@@ -42,13 +43,13 @@ export class SearchIndexer {
     this.next(0);
   }
 
-  /** A call that is under way is whole or nothing: nobody waits for it. */
+  /** Does not wait for a call under way: it takes effect wholly or not at all. */
   stop(): void {
     this.stopped = true;
     this.cancel();
   }
 
-  /** How far the index is behind; grows while it cannot look. */
+  /** How far the index is behind. The lag grows while Postgres does not answer. */
   lagMs(): number {
     const sinceMs = this.parts.clock.monotonic() - this.lookedAt;
     return this.lateMs + (sinceMs > 2 * AFTER_FAILURE_MS ? sinceMs : 0);
@@ -63,7 +64,7 @@ export class SearchIndexer {
     });
   }
 
-  /** How long to rest after it. */
+  /** Indexes one batch. @returns how long to rest after it */
   private async step(): Promise<number> {
     const { index, clock, logger, indexed } = this.parts;
     const since = clock.monotonic();

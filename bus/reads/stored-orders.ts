@@ -1,4 +1,4 @@
-/** Orders that have left memory, as Postgres has them. */
+/** Reads orders that have left memory from Postgres. */
 import type { OrderId } from '../../actors/ids.js';
 import { decidedIn } from '../../actors/order/as-decided.js';
 import type { OrderState } from '../../actors/order/order.js';
@@ -8,14 +8,14 @@ import { Unavailable } from '../../actors/unavailable.js';
 import { pause } from '../retry.js';
 import type { Told } from './read-cache.js';
 
-/** A read without an answer is repeated for so long. */
+/** A read without an answer is repeated for this long. */
 const READ_AGAIN_MS = 1_000;
 
-/** Each rejects with Unavailable: a connection that broke is worth another try, a server that is away is not. */
+/** Each method rejects with Unavailable. A broken connection deserves a retry; a server that stays away does not. */
 export interface StoredOrders {
-  /** As it stands. */
+  /** The order as it is now. */
   order(id: OrderId): Promise<Told<OrderState | undefined>>;
-  /** As it was decided; undefined where its history has no outcome. */
+  /** The order as it was when it was decided; undefined if its history has no outcome. */
   decided(id: OrderId): Promise<OrderState | undefined>;
 }
 
