@@ -1,6 +1,4 @@
-/**
- * Replays seeds by hand:  npm run sim -- --seed 17 [--steps 1500] [--trace] [--count 100]
- */
+/** Replays seeds by hand:  npm run sim -- --seed 17 [--steps 1500] [--trace] [--count 100] */
 import { parseArgs } from 'node:util';
 import { Counters } from './counters.js';
 import { STEPS, simulate } from './simulate.js';

@@ -1,6 +1,6 @@
 /**
- * People who ask for something of orders that stand: cancel, ship, deliver, return, refund, extend, move. What one
- * of them was told must never be contradicted, and what was accepted has its effect once, whoever repeats it.
+ * Clients that send acts to existing orders: cancel, ship, deliver, return, refund, extend, move. No later answer may
+ * contradict an earlier one, and an accepted act has its effect once, however often it is repeated.
  */
 import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js';
 import { type OrderState, type Phase, revision } from '../../actors/order/order.js';
@@ -19,9 +19,9 @@ interface PendingAct {
   readonly command: OrderAct;
   /** Another body was sent under its ref too. */
   isTwo: boolean;
-  /** Its effect was told. */
+  /** An answer said that the act is done. */
   isDone: boolean;
-  /** By fingerprint: as it was refused, and must be remembered. */
+  /** By fingerprint: the refusal that the order must remember. */
   readonly refused: Map<string, string>;
 }
 
@@ -53,7 +53,7 @@ export class Acts {
     private readonly clients: Clients,
   ) {}
 
-  /** Something of an order: mostly what may be, again and again, or two things at the same moment. */
+  /** Sends an act: mostly a legal one, sometimes a repeat, or two rivals at the same moment. */
   ask(order: OrderId, chance: Chance, waitMs: number): void {
     const { counters } = this.faults;
     const state = this.truth.orders.get(order);
@@ -78,12 +78,12 @@ export class Acts {
     this.send(rival, rival.command, waitMs);
   }
 
-  /** Everything once more: what was done is not done again, and is not refused either. */
+  /** Repeats every act: an act that was done is neither done again nor refused. */
   askAllAgain(): void {
     for (const asked of this.asked.values()) this.send(asked, asked.command, 3_000);
   }
 
-  /** Whatever still can go on, by what is allowed. @returns how many it asked; 0: every order has come to an end. */
+  /** Sends each unfinished order its next legal act. @returns how many it sent; 0 when every order has ended */
   toTheEnd(chance: Chance, round: number): number {
     let count = 0;
     for (const state of this.truth.orders.values()) {
@@ -96,7 +96,7 @@ export class Acts {
     return count;
   }
 
-  // -------------------------------------------------------------- what is asked
+  // -------------------------------------------------------------- the choice of acts
 
   private nextStep(state: OrderState, chance: Chance, round: number): Kind | undefined {
     const { phase, payment, life } = state;
@@ -123,17 +123,17 @@ export class Acts {
     return asked;
   }
 
-  // -------------------------------------------------------------- what is told
+  // -------------------------------------------------------------- sending, and the check of answers
 
-  /** Long on its way: its client has given up, and hears nothing of it. */
+  /** Sends an act that arrives late. Its client has given up, and never gets this answer. */
   private sendLate({ order, command }: PendingAct, chance: Chance): void {
     this.faults.timeline.after(chance.between(0, 8_000), () => {
-      this.clients.desk()?.life.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
+      this.clients.anyServing()?.life.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
     });
   }
 
   private send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
-    const machine = this.clients.desk();
+    const machine = this.clients.anyServing();
     if (machine === undefined) return;
     const { order } = asked;
     const known = this.truth.orders.has(order) && machine === this.cluster.owner;
@@ -142,10 +142,10 @@ export class Acts {
       this.faults.counters.add('act: of an order that has left memory');
     const request = { order, command, correlation: `a${++this.count}`, ...condition };
     this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.life.act(request, waitMs), (reply) => {
-      this.told(asked, command, reply, condition);
+      this.checkReply(asked, command, reply, condition);
       if (reply.kind === 'done' || reply.kind === 'unavailable') return;
       const { verdict } = this.cluster.around;
-      // Somebody else has done it meanwhile, in another way.
+      // Another client may have done the same meanwhile, in another way.
       if (must && reply.refusal !== 'done_otherwise')
         verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
       const isOwner = known && machine === this.cluster.owner && machine.life.incarnation === incarnation;
@@ -154,7 +154,7 @@ export class Acts {
     });
   }
 
-  private told(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersions }: Condition): void {
+  private checkReply(asked: PendingAct, command: OrderAct, reply: ActReply, { user, ifVersions }: Condition): void {
     const { verdict } = this.cluster.around;
     const { order, ref } = asked;
     const name = `${command.type} ${ref} of order ${order}`;
@@ -207,10 +207,10 @@ export class Acts {
   }
 }
 
-/** What can never become a yes, or is no decision of an order that stands. */
+/** Refusals that the order does not remember: they can never become a yes, or an existing order did not decide them. */
 const FORGOTTEN: readonly string[] = ['other_body', 'changed', 'unknown_order', 'too_many_acts', 'too_large', 'broken'];
 
-/** A capture may be under way: whoever cancels now is refunded by a void that meets it. */
+/** A capture may be under way, so acts that meet it are likely: a cancel then voids a captured payment. */
 function likely(state: OrderState | undefined): readonly [Kind, ...Kind[]] {
   if (state?.phase === 'confirmed' && state.payment === 'authorized') return ['cancel', 'cancel', 'ship'];
   return LIKELY[state?.phase ?? 'absent'];
@@ -221,7 +221,7 @@ function commandOf(kind: Kind, act: Act, state: OrderState | undefined, chance: 
     const lines = whole || state === undefined || chance.hits(0.3) ? [] : part(from(state), chance);
     return lines.length > 0 ? { lines } : {};
   };
-  /** Piece by piece. */
+  /** One piece of the first line that has any left. */
   const one = (from: (state: OrderState) => Line[]) => {
     const first = state && from(state).find(({ quantity }) => quantity > 0);
     return first === undefined ? {} : { lines: [{ ...first, quantity: 1 }] };
@@ -249,13 +249,13 @@ function commandOf(kind: Kind, act: Act, state: OrderState | undefined, chance: 
   }
 }
 
-/** Of some of the lines some, now and then one too many. */
+/** Some pieces of some lines, sometimes one too many. */
 const part = (lines: readonly Line[], chance: Chance): Line[] =>
   lines
     .filter(({ quantity }) => quantity > 0 && chance.hits(0.7))
     .map(({ product, quantity }) => ({ product, quantity: chance.whole(1, quantity) + (chance.hits(0.1) ? 1 : 0) }));
 
-/** It needed no doing: the order is so already. */
+/** The order is already as the act wants it, so the act changed nothing. */
 function isSo(command: OrderAct, state: OrderState): boolean {
   const { phase, life, payment } = state;
   switch (command.type) {
@@ -264,7 +264,7 @@ function isSo(command: OrderAct, state: OrderState): boolean {
     case 'ship':
       return command.lines === undefined && leftToShip(state).every(({ quantity }) => quantity === 0);
     case 'deliver':
-      // What was shipped after it was asked, it does not speak of.
+      // The act does not cover later shipments.
       return life.fulfillments.some(
         ({ id, deliveredAt }) => deliveredAt !== undefined && (command.fulfillment ?? id) === id,
       );

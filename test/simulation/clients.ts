@@ -1,6 +1,4 @@
-/**
- * Clients of the edge, and what they remember: whatever was said to one of them must never be contradicted.
- */
+/** Clients that place orders and write stock. They remember each answer: no later answer may contradict it. */
 import {
   fnv1a32,
   type OrderId,
@@ -21,14 +19,14 @@ import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
 import type { Machine } from './machine.js';
 
-/** What the clients know of one key. */
+/** One idempotency key, with the answers that clients got for it. */
 interface Key {
   readonly id: OrderId;
   readonly bodies: OrderContent[];
-  /** Never asked for yet: the edge drew it just now. */
+  /** No request has used the key yet: the edge has just drawn it. */
   isFresh: boolean;
   acknowledged: OrderState | undefined;
-  /** Of its outcome: the answer to whoever heard it first, word for word. */
+  /** The first answer with the order's outcome, byte for byte. */
   told: string | undefined;
 }
 
@@ -37,7 +35,7 @@ interface Write {
   readonly command: ReceiveCommand | AdjustCommand;
   isFresh: boolean;
   acknowledged: boolean;
-  /** As it was told under its key. */
+  /** The refusal that was answered under its key. */
   refused: string | undefined;
 }
 
@@ -45,9 +43,9 @@ export class Clients {
   readonly keys = new Map<OrderId, Key>();
   readonly writes = new Map<WriteId, Write>();
   readonly acts: Acts;
-  /** Asked, and neither answered nor given up. */
+  /** Requests that are neither answered nor given up. */
   waiting = 0;
-  private asked = 0;
+  private requests = 0;
 
   constructor(
     private readonly cluster: Cluster,
@@ -57,7 +55,7 @@ export class Clients {
     this.acts = new Acts(cluster, this);
   }
 
-  /** Goes on asking until the weather is calm. */
+  /** Sends requests until the faults end. */
   come(everyMs: number): void {
     const { timeline, chance, isCalm } = this.faults;
     if (isCalm) return;
@@ -67,7 +65,7 @@ export class Clients {
     });
   }
 
-  /** Every key that was ever asked for, once more, and every write: the same answer as ever. */
+  /** Repeats every order and every write: the answers must be the same as before. */
   askAllAgain(): void {
     for (const key of this.keys.values()) {
       for (const body of key.bodies) this.place(key, body, 3_000);
@@ -77,7 +75,7 @@ export class Clients {
     this.acts.askAllAgain();
   }
 
-  /** Enough comes in for all who wait. */
+  /** Receives enough stock for all waiting orders. */
   fillBackorders(): void {
     for (const { id, backordered } of this.truth.products.values())
       if (backordered > 0) this.write(this.newWrite(id, receipt(this.ref(), id, backordered)), 3_000);
@@ -103,21 +101,21 @@ export class Clients {
   private patience = (chance: Chance): number => chance.pick([150, 600, 3_000]);
 
   private anyKey(chance: Chance): Key | undefined {
-    // The latest most often: they are the ones whose rows and memory move.
+    // Mostly a recent key: the rows and the memory of recent orders change.
     const keys = [...this.keys.values()];
     return chance.hits(0.7) ? chance.any(keys.slice(-6)) : chance.any(keys);
   }
 
-  /** One that stands, mostly a late one, or one whose money is on its way. */
+  /** An existing order: mostly a recent one, or one with a payment under way. */
   private anyOrder(chance: Chance): OrderId | undefined {
     const orders = [...this.truth.orders.keys()];
     if (chance.hits(0.3)) {
-      const isAsked = (id: OrderId) => {
+      const isPaying = (id: OrderId) => {
         const { phase, payment } = this.truth.orders.get(id) ?? {};
         return phase === 'charging' || (phase === 'confirmed' && payment === 'authorized');
       };
-      const asked = chance.any(orders.slice(-40).filter(isAsked));
-      if (asked !== undefined) return asked;
+      const paying = chance.any(orders.slice(-40).filter(isPaying));
+      if (paying !== undefined) return paying;
     }
     return chance.hits(0.6) ? chance.any(orders.slice(-5)) : chance.any(orders);
   }
@@ -143,16 +141,16 @@ export class Clients {
 
   private place(key: Key, other: OrderContent | undefined, waitMs: number, alias?: OrderId): void {
     const content = other ?? key.bodies[0];
-    const machine = this.desk();
+    const machine = this.anyServing();
     if (machine === undefined || content === undefined) return;
     if (other !== undefined && !key.bodies.includes(other)) key.bodies.push(other);
-    const ask = { order: key.id, content, correlation: `c${++this.asked}`, fresh: key.isFresh };
+    const ask = { order: key.id, content, correlation: `c${++this.requests}`, fresh: key.isFresh };
     key.isFresh = false;
     const reply = machine.life.place(alias === undefined ? ask : { ...ask, alias }, waitMs);
     this.await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.placed(key, content, answer, alias));
   }
 
-  /** The key of this post is the id of an order placed before. */
+  /** Places an order with the id of an older order as its key. */
   private placeByAlias(old: Key, chance: Chance): void {
     const content = old.bodies[0];
     if (content === undefined) return;
@@ -169,8 +167,9 @@ export class Clients {
     if (reply.kind === 'refused') {
       const isOther = reply.refusal === 'other_body' || reply.refusal === 'not_yours';
       if (!isOther) verdict.fail('nothing breaks', `order ${key.id} was refused as ${reply.refusal}`);
-      const stand = [key.id, ...(alias === undefined ? [] : [alias])].flatMap((id) => this.truth.orders.get(id) ?? []);
-      if (stand.every((order) => sameContent(order, body) && order.content.user === body.user))
+      const ids = [key.id, ...(alias === undefined ? [] : [alias])];
+      const known = ids.flatMap((id) => this.truth.orders.get(id) ?? []);
+      if (known.every((order) => sameContent(order, body) && order.content.user === body.user))
         verdict.fail('a repeat is an answer', `order ${key.id} was refused as ${reply.refusal}, with the same body`);
       return;
     }
@@ -184,7 +183,7 @@ export class Clients {
     this.acknowledge(meant, state, 'post');
   }
 
-  /** Promise 4: every repeat is told what the first one was, and that is the order as it was decided. */
+  /** Promise 4: every repeat gets the first answer, which shows the order as it was decided. */
   private toldOutcome(key: Key, reply: Extract<PlaceReply, { kind: 'outcome' }>): void {
     const { verdict, faults } = this.cluster.around;
     const { status, body } = answerOf(reply, reply.state.id);
@@ -200,10 +199,10 @@ export class Clients {
 
   private acknowledge(key: Key, state: OrderState, how: string): void {
     const { verdict } = this.cluster.around;
-    const stands = this.truth.orders.get(key.id);
-    if (stands === undefined) return verdict.fail('a 2xx is durable', `${key.id}: ${how} before it was appended`);
-    if (state.version > stands.version || (hasOutcome(state) && outcome(state) !== outcome(stands)))
-      verdict.fail('a 2xx is durable', `${key.id}: told ${outcome(state)}, appended ${outcome(stands)} (${how})`);
+    const appended = this.truth.orders.get(key.id);
+    if (appended === undefined) return verdict.fail('a 2xx is durable', `${key.id}: ${how} before it was appended`);
+    if (state.version > appended.version || (hasOutcome(state) && outcome(state) !== outcome(appended)))
+      verdict.fail('a 2xx is durable', `${key.id}: told ${outcome(state)}, appended ${outcome(appended)} (${how})`);
     const before = key.acknowledged;
     if (before !== undefined && !sameContent(before, state.content))
       verdict.fail('a repeat is an answer', `${key.id} is another order now (${how})`);
@@ -212,7 +211,7 @@ export class Clients {
     if (before === undefined || state.version > before.version) key.acknowledged = state;
   }
 
-  /** Promise 6; then the same in the read model, once it is told that this has caught up. */
+  /** Promise 6: the owner shows the acknowledged state, and so does the read model once it has caught up. */
   private read(key: Key): void {
     const machine = this.cluster.owner;
     const before = key.acknowledged;
@@ -262,27 +261,27 @@ export class Clients {
     return write;
   }
 
-  /** A sending that is long on its way: its client has given up, repeats it meanwhile, and hears nothing of it. */
+  /** Sends a write that arrives late. Its client has given up, may repeat it meanwhile, and never gets this answer. */
   private sendLate({ product, command }: Write, chance: Chance): void {
     const { timeline, counters } = this.faults;
     for (let i = chance.pick([1, 1, 2]); i > 0; i--) {
       timeline.after(chance.between(0, 8_000), () => {
-        const ask = { product, command, correlation: `late-${++this.asked}`, fresh: false };
-        const reply = this.desk()?.life.stock(ask, 3_000);
-        reply?.then((told) => {
+        const ask = { product, command, correlation: `late-${++this.requests}`, fresh: false };
+        const reply = this.anyServing()?.life.stock(ask, 3_000);
+        reply?.then((answer) => {
           const refused = this.truth.refused.has(`${command.ref} ${product}`);
-          if (refused && told.kind === 'refused') counters.add('client: a late sending of what was refused');
+          if (refused && answer.kind === 'refused') counters.add('client: a late sending of what was refused');
         });
       });
     }
   }
 
   private write(write: Write, waitMs: number): void {
-    const machine = this.desk();
+    const machine = this.anyServing();
     if (machine === undefined) return;
     const { product, command, isFresh } = write;
     write.isFresh = false;
-    const reply = machine.life.stock({ product, command, correlation: `c${++this.asked}`, fresh: isFresh }, waitMs);
+    const reply = machine.life.stock({ product, command, correlation: `c${++this.requests}`, fresh: isFresh }, waitMs);
     this.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) =>
       this.written(write, answer, isFresh),
     );
@@ -300,7 +299,7 @@ export class Clients {
         verdict.fail('nothing breaks', `write ${command.ref} was refused as ${reply.refusal}`);
       if (write.refused !== undefined && write.refused !== reply.refusal)
         verdict.fail('a repeat is an answer', `write ${command.ref}: ${write.refused}, then ${reply.refusal}`);
-      // Without a key nobody can repeat it: what is sent again then was told another key.
+      // A fresh write has no key of a client, so no client can repeat it under that key.
       if (!isFresh) {
         write.refused = reply.refusal;
         if (!this.truth.refused.has(`${command.ref} ${product}`))
@@ -325,13 +324,13 @@ export class Clients {
     return this.cluster.around.stores.truth;
   }
 
-  /** Any desk that is open, a sleeper's too that has just woken: only reads must not ask that one (bus: one node). */
-  desk(): Machine | undefined {
+  /** Any serving machine, even one that has just woken from a pause. Reads must ask the owner instead. */
+  anyServing(): Machine | undefined {
     return this.faults.chance.any(this.cluster.serving);
   }
 
-  /** Promise 7: an answer in time, unless whoever should give it dies, sleeps or is told to stop. */
-  await<T>(machine: Machine, what: string, waitMs: number, reply: Promise<T>, hear: (reply: T) => void): void {
+  /** Promise 7: an answer comes in time, unless the machine dies, is paused or is told to stop. */
+  await<T>(machine: Machine, what: string, waitMs: number, reply: Promise<T>, onReply: (reply: T) => void): void {
     const { timeline } = this.faults;
     const { incarnation } = machine.life;
     let isOpen = true;
@@ -342,7 +341,7 @@ export class Clients {
     };
     reply.then((answer) => {
       close();
-      hear(answer);
+      onReply(answer);
     });
     let slept = false;
     const watch = (leftMs: number) => {
@@ -357,7 +356,7 @@ export class Clients {
   }
 }
 
-/** Orders of nothing else cost nothing: nobody is asked for money. */
+/** Whether the product costs nothing. An order of only such products is not charged. */
 const isFree = (product: ProductId): boolean => fnv1a32(product) % 5 === 0;
 
 export const receipt = (
@@ -376,13 +375,13 @@ export const receipt = (
   ...(backorders && { backorders }),
 });
 
-/** Now and then far too much: refused, unless much has come in by then. */
+/** Sometimes far too much: the product refuses it, unless much stock has come in by then. */
 const drawDelta = (chance: Chance): number => (chance.hits(0.3) ? -chance.whole(10, 60) : chance.whole(-3, 3));
 
-/** Whether orders may wait for a product, and for how much of it. */
+/** Whether orders may wait for a product, and for how many pieces of it. */
 export const drawBackorders = (chance: Chance): Backorders =>
   chance.pick<Backorders>([{ allowed: false }, { allowed: true }, { allowed: true, limit: chance.whole(0, 8) }]);
 
-/** What was told of an outcome, in one text: what comes after it does not change it. */
+/** The outcome of an order as one text, which later events do not change. */
 const outcome = ({ phase, reason, lines, life }: OrderState): string =>
   `${phase === 'failed' || life.cancelled?.was === 'pending' ? phase : 'confirmed'} ${reason ?? ''} ${lines.map(({ product, quantity }) => `${quantity} ${product}`).join(', ')}`;

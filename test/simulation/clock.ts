@@ -1,15 +1,15 @@
 /**
- * Virtual time: everything that happens in a simulation is an event here, drawn from one seed.
+ * Virtual time: everything in a simulation is an event on one timeline, and one seed decides all of it.
  *
- *  V1. Time moves only from one event to the next; before the next begins, the one at hand has run out
- *      (its promises too). So the same seed gives the same run, on any machine.
- *  V2. An event may belong to a process: it never happens once that is dead, and waits while it is paused.
- *  V3. What happens is folded into a hash, by which two runs are compared.
+ *  V1. Time moves only from one event to the next. The current event ends, with its promises, before the next begins.
+ *      So the same seed gives the same run on any machine.
+ *  V2. An event may belong to a process. It never runs once the process is dead, and waits while it is paused.
+ *  V3. Every event changes a hash, so that two runs can be compared.
  */
 import { crockford128 } from '../../actors/ids.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 
-/** Chance from a seed (sfc32, by Chris Doty-Humphrey: 32 bits a draw). */
+/** Random numbers from a seed, by sfc32 of Chris Doty-Humphrey with 32 bits per draw. */
 export class Chance {
   private a: number;
   private b: number;
@@ -57,7 +57,7 @@ export class Chance {
   }
 }
 
-/** Whose events may be held or never happen (clock.V2). */
+/** A process that owns events: they wait while it is paused, and never run once it is dead (clock.V2). */
 export interface Being {
   readonly name: string;
   state: 'running' | 'paused' | 'dead';
@@ -89,7 +89,7 @@ export class Timeline {
     return (this.rollingHash >>> 0).toString(16).padStart(8, '0');
   }
 
-  /** clock.V3. */
+  /** clock.V3: adds the line to the hash. */
   note(line: string): void {
     const text = `${this.nowMs.toFixed(2)} ${line}`;
     let hash = this.rollingHash;
@@ -106,7 +106,7 @@ export class Timeline {
     };
   }
 
-  /** Lets the next event happen, and all that follows from it at once. @returns false when there is none. */
+  /** Runs the next event and its promises. @returns false when there is no event */
   async step(): Promise<boolean> {
     for (let due = this.pop(); due !== undefined; due = this.pop()) {
       this.nowMs = due.atMs;
@@ -124,7 +124,7 @@ export class Timeline {
     return false;
   }
 
-  /** @param skewMs how far this process' wall clock is off. */
+  /** @param skewMs how far the process' wall clock is off */
   clockOf(being: Being | undefined, skewMs: () => number): Clock {
     const bornMs = this.nowMs;
     return {

@@ -1,6 +1,6 @@
 /**
- * The processes, and who does what to them: kill -9 and restart, pause and a successor on the same folder,
- * SIGTERM and a second node that waits, services that go away, wall clocks that jump.
+ * The processes and their faults: kill -9 and restart, a pause with a successor on the same folder, SIGTERM with a
+ * second node that waits, services that do not answer, wall clocks that jump.
  */
 import type { Being, Chance } from './clock.js';
 import { Machine, type Surroundings } from './machine.js';
@@ -27,7 +27,7 @@ export class Cluster {
     return this.machines.filter((machine) => machine.isServing);
   }
 
-  /** The one whose incarnation the claims name. */
+  /** The serving machine whose incarnation the claims name. */
   get owner(): Machine | undefined {
     const { ownersJournal } = this.around.stores.truth;
     return this.serving.find(({ life }) => life.incarnation?.journal === ownersJournal);
@@ -35,7 +35,7 @@ export class Cluster {
 
   start(folder: Folder = 'A'): void {
     const { faults } = this.around;
-    // The DATA_DIR lock: two on one folder only where the first one sleeps.
+    // The lock of the DATA_DIR: a second process runs on a folder only while the first is paused.
     if (this.on(folder).some(({ state }) => state === 'running')) return;
     const name = `${folder}${++this.born}`;
     faults.timeline.note(`${name} starts`);
@@ -53,7 +53,7 @@ export class Cluster {
     if (!isCalm) timeline.after(chance.between(5, 1_500), () => this.start(folder));
   };
 
-  /** One misfortune; and again, until the weather is calm. */
+  /** Causes one fault after the other until the faults end. */
   trouble(everyMs: number): void {
     const { faults } = this.around;
     faults.timeline.after(faults.chance.between(0.2, 1.8) * everyMs, () => {
@@ -63,7 +63,7 @@ export class Cluster {
     });
   }
 
-  /** Nothing bad happens any more: sleepers wake, one process a folder, and whoever must let go is there. */
+  /** Ends all faults: paused processes wake, each folder keeps one process, and the owner of the claims runs. */
   heal(): void {
     this.around.faults.heal();
     for (const machine of this.machines) this.wake(machine);
@@ -74,11 +74,11 @@ export class Cluster {
     this.tend();
   }
 
-  /** A supervisor: somebody runs, and whoever holds the claims is among them. */
+  /** Starts processes so that one runs, and so that the node that holds the claims is among them. */
   tend(): void {
     this.forgetDead();
     const holder = this.around.stores.truth.holder;
-    // Whoever asks /readyz makes a node write: so it learns that it was superseded, also when it has nothing to do.
+    // A readiness check writes to the journal: so an idle node learns that it was superseded.
     if (this.owner === undefined) for (const { life } of this.serving) void life.notReady();
     if (this.machines.length === 0) this.start(holder === 'B' ? 'B' : 'A');
     else if (holder !== undefined && this.on(holder).length === 0) this.start(holder === 'B' ? 'B' : 'A');
@@ -120,7 +120,7 @@ export class Cluster {
       const twin = this.on(machine.folder).find((other) => other !== machine);
       if (twin === undefined) return;
       counters.add('process: woke beside its successor');
-      // Two awake on one folder seal one another in turn; the lock forbids it, so it does not last.
+      // Two running processes on one folder seal each other in turn. The lock forbids that, so one is killed soon.
       const loser = chance.hits(0.7) ? machine : twin;
       timeline.after(chance.between(1, 1_500), () => {
         if (!this.around.faults.isCalm) this.kill(loser, 'of two on a folder');
@@ -132,7 +132,7 @@ export class Cluster {
     if (machine.state !== 'paused') return;
     machine.state = 'running';
     this.around.faults.timeline.note(`${machine.name} wakes`);
-    for (const happen of machine.held.splice(0)) happen();
+    for (const run of machine.held.splice(0)) run();
   }
 
   private stop(machine: Machine, chance: Chance): void {
@@ -161,7 +161,7 @@ export class Cluster {
     this.around.faults.counters.add('a wall clock jumped');
   }
 
-  /** The broker lost the tail of EVENTS, and says it was away. */
+  /** The broker loses the tail of EVENTS, and then reconnects. */
   private forget(chance: Chance): void {
     const { setting, stores, faults } = this.around;
     const incarnation = this.owner?.life.incarnation;

@@ -1,4 +1,4 @@
-/** How often each thing happened, over one run or many: a fault that never fired proves nothing. */
+/** Counts faults and events over one run or many: a fault that never fired proves nothing. */
 export class Counters {
   private readonly counts = new Map<string, number>();
 

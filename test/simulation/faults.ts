@@ -1,23 +1,23 @@
 /**
- * What a call to another machine can come to: every call of a port becomes events in virtual time.
+ * Draws the fate of each call to another machine. Every call of a port becomes events in virtual time.
  *
- *   answered     it takes effect, and says so
+ *   answered     it takes effect, and the caller gets the answer
  *   refused      no answer, no effect
- *   unanswered   it takes effect, and its reply is lost
- *   late         no answer by the deadline; it takes effect afterwards, also when the caller is dead by then
- *   dies...      the caller is killed: before it leaves, on its way, when it has taken effect, when it is told
+ *   unanswered   it takes effect, and its answer is lost
+ *   late         no answer by the deadline; it takes effect later, even if the caller is dead by then
+ *   dies...      the caller is killed: before the call leaves, on its way, after its effect, or after its answer
  *
- * A caller that dies or is paused for another reason leaves its calls on their way: they land, or not.
+ * A caller may die or be paused for another reason while its call is on its way. The call then lands or not.
  */
 import type { Being, Chance, Timeline } from './clock.js';
 import type { Counters } from './counters.js';
 
-/** The caller cannot know what came of its call. */
+/** The caller cannot know whether its call took effect. */
 export class NoAnswer extends Error {
   override name = 'NoAnswer';
 }
 
-/** How bad it is: chances per call, from the seed. */
+/** The chance of each fault per call, drawn from the seed. */
 interface Weather {
   readonly refused: number;
   readonly unanswered: number;
@@ -62,7 +62,7 @@ export class Faults {
     private readonly kill: (being: Being, why: string) => void,
   ) {}
 
-  /** The whole service does not answer for a while. */
+  /** The service answers no call for a while. */
   away(service: Service, forMs: number): void {
     this.awayUntilMs.set(service, this.timeline.nowMs + forMs);
   }
@@ -76,7 +76,7 @@ export class Faults {
     return this.timeline.chance;
   }
 
-  /** One call from a process to a service. @param effect what happens there, at once and whole. */
+  /** One call from a process to a service. @param effect its effect at the service, which is atomic */
   call<T>(being: Being, service: Service, name: string, effect: () => Promise<T>): Promise<T> {
     const { timeline, weather, chance, counters } = this;
     const fate = this.fate(service, name);
@@ -84,7 +84,7 @@ export class Faults {
     timeline.note(`${being.name} ${name} ${fate}`);
     return new Promise((resolve, reject) => {
       const giveUp = () => reject(new NoAnswer(`${name} has no answer`));
-      const tell = (settle: () => void) => {
+      const answer = (settle: () => void) => {
         if (fate === 'unanswered' || fate === 'late') return;
         if (fate === 'diesAfter') return this.kill(being, `after ${name}`);
         const delayMs = this.wayMs();
@@ -101,8 +101,8 @@ export class Faults {
         if (being.state === 'paused') counters.add('landed while its caller slept');
         timeline.note(`${being.name} ${name} lands`);
         effect().then(
-          (value) => tell(() => resolve(value)),
-          (error) => tell(() => reject(error)),
+          (value) => answer(() => resolve(value)),
+          (error) => answer(() => reject(error)),
         );
       };
       if (fate === 'refused') {
@@ -133,7 +133,7 @@ export class Faults {
     return chance.pick(['diesBefore', 'diesDuring', 'diesAfter', 'diesTold']);
   }
 
-  /** Mostly quick, now and then very slow. */
+  /** How long a call takes one way: mostly short, sometimes very long. */
   private wayMs(): number {
     const { chance, weather } = this;
     if (this.isCalm) return chance.between(0.1, 2);

@@ -1,4 +1,4 @@
-/** A process' way to the services: each call through the faults. What a twin itself refuses is a broken promise. */
+/** The ports of one process: each call goes through the faults. An error of a service itself is a broken promise. */
 
 import type { Cache } from '../../actors/ports/cache.js';
 import type { EventLog } from '../../actors/ports/events.js';
@@ -30,12 +30,12 @@ export function portsOf(
   onPaid: (request: PaymentRequest, outcome: PaymentOutcome) => void,
 ): Ports {
   const { log, snapshots, queries, cache, events, payments } = stores;
-  /** A statement that lands after its caller gave it up may meet the rows of its own repeat: nobody hears of it. */
-  const given = new WeakSet<Statement>();
+  /** Statements without an answer. One that lands late may meet the rows of its repeat, and that error is ignored. */
+  const givenUp = new WeakSet<Statement>();
   const call = <T>(service: Service, name: string, effect: () => Promise<T>): Promise<T> =>
     faults.call(being, service, name, () =>
       effect().catch((error: unknown) => {
-        // A sleeper that was superseded while it took over is told so.
+        // A process that was superseded while it was paused in its take-over gets this error.
         if (name === 'openJournal') faults.counters.add('openJournal: closed already');
         else verdict.fail('nothing breaks', `${name}: ${error}`);
         throw error;
@@ -60,15 +60,15 @@ export function portsOf(
     snapshots: {
       openJournal: (journal, node) => call('storage', 'openJournal', () => snapshots.openJournal(journal, node)),
       closeJournals: (journals) => call('storage', 'closeJournals', () => snapshots.closeJournals(journals)),
-      load: (...asked) => call('storage', 'load', () => snapshots.load(...asked)),
+      load: (...args) => call('storage', 'load', () => snapshots.load(...args)),
       write(journal, statement) {
         const answered = call('storage', `flush ${statement.kind}`, async () => {
-          if (given.has(statement)) return snapshots.write(journal, statement).catch(() => 'written' as const);
+          if (givenUp.has(statement)) return snapshots.write(journal, statement).catch(() => 'written' as const);
           const answer = await snapshots.write(journal, statement);
           if (answer === 'closed') faults.counters.add('a flush met its row closed');
           return answer;
         });
-        answered.catch(() => given.add(statement));
+        answered.catch(() => givenUp.add(statement));
         return answered;
       },
       lookUp: (orders, writes) => call('storage', 'lookUp', () => snapshots.lookUp(orders, writes)),

@@ -1,5 +1,6 @@
 /**
- * When all is healed and quiet: the promises, from what is stored, from what was told and from what is true.
+ * Checks all promises at the end of a run, when everything is healed and quiet. It compares the stored rows, the
+ * answers to clients and the appended records.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
@@ -45,7 +46,7 @@ export async function checkEverything(stores: Stores, clients: Clients, setting:
   if (!setting.eventsMayForget) await checkTrimmed(stores, verdict);
 }
 
-/** Promise 3: dense versions, and the row is their fold. */
+/** Promise 3: versions are dense, and an order's row is the fold of its events. */
 function checkHistory(order: OrderState, history: readonly HistoryRow[], verdict: Verdict): void {
   let state = absentOrder(order.id);
   history.forEach(({ version, event, at }, i) => {
@@ -61,7 +62,7 @@ function checkHistory(order: OrderState, history: readonly HistoryRow[], verdict
   if (ends !== 1) verdict.fail('one outcome', `order ${order.id} has ${ends} outcomes`);
 }
 
-/** Promise 2: each line taken, or each that was held given back; nothing is held or waited for any more. */
+/** Promise 2: each line is committed, or each held line is released. At the end no stock is held or waited for. */
 function checkHolds(order: OrderState, rows: readonly OperationRow[], verdict: Verdict): void {
   const { phase, life } = order;
   const wasConfirmed = phase !== 'failed' && life.cancelled?.was !== 'pending';
@@ -93,7 +94,7 @@ function checkHolds(order: OrderState, rows: readonly OperationRow[], verdict: V
   if (strangers.length > 0) verdict.fail('all or nothing', `order ${order.id} moved what it has no line for`);
 }
 
-/** Promise 1: the stock follows from its operations, and from nothing else. */
+/** Promise 1: the stock is the sum of its operations. */
 async function checkStock({ queries, truth }: Stores, operations: readonly OperationRow[], verdict: Verdict) {
   const { products } = await queries.products(ALL);
   for (const product of products) {
@@ -128,7 +129,7 @@ async function checkStock({ queries, truth }: Stores, operations: readonly Opera
   }
 }
 
-/** Promises 4 and 5: what was told is there, once. */
+/** Promises 4 and 5: each acknowledged request had its effect, once. */
 function checkClients(
   clients: Clients,
   { truth }: Stores,
@@ -150,7 +151,7 @@ function checkClients(
   }
 }
 
-/** What the order believes of its money, and where there is a provider with a memory, what that did. */
+/** The order's payment state is consistent. It also matches the provider, if the provider has a memory. */
 function checkMoney(order: OrderState, provider: Provider | undefined, verdict: Verdict): void {
   const { id, phase, payment, total = 0, life } = order;
   const wrong = (what: string) => verdict.fail('money follows the order', `order ${id} (${phase}, ${payment}) ${what}`);
@@ -179,19 +180,20 @@ function checkMoney(order: OrderState, provider: Provider | undefined, verdict: 
   if (phase === 'failed' && authorized && !voided) wrong('and the provider still promises the money');
   if (phase === 'cancelled' && authorized && !voided && !hasMoved && payment !== 'failed')
     wrong('and the promise stands');
-  const told = given.map(({ id: ref, minor }) => `${ref} ${minor}`).sort();
-  const done = [...refunds].map(([ref, minor]) => `${ref} ${minor}`).sort();
-  if (told.join() !== done.join()) wrong(`was refunded ${told.join(', ')}, by the provider ${done.join(', ')}`);
+  const byOrder = given.map(({ id: ref, minor }) => `${ref} ${minor}`).sort();
+  const byProvider = [...refunds].map(([ref, minor]) => `${ref} ${minor}`).sort();
+  if (byOrder.join() !== byProvider.join())
+    wrong(`was refunded ${byOrder.join(', ')}, by the provider ${byProvider.join(', ')}`);
 }
 
-/** The journals are bounded: of the sealed ones their last record, of the claims what the rows still need. */
+/** The journals are bounded: a sealed journal keeps its last record, the claims log keeps the claims that rows need. */
 async function checkTrimmed({ truth, log, snapshots }: Stores, verdict: Verdict): Promise<void> {
   const rows = await snapshots.journals();
   for (const journal of truth.journals) {
     const isOwn = journal === truth.ownersJournal;
     const left = await length(log, journalLog(journal));
     if (left > (isOwn ? 300 : 1)) verdict.fail('bounded', `journal ${journal} keeps ${left} records`);
-    // A late close makes the row of a forgotten journal again, empty; the next start forgets it.
+    // A late close creates the row of a forgotten journal again, but empty. The next start forgets it.
     if (!isOwn && rows.some((row) => row.journal === journal && row.folded.n > 0))
       verdict.fail('bounded', `the row of journal ${journal} is not forgotten`);
   }

@@ -1,4 +1,4 @@
-/** A cache that answers what it was given, older ones, those of others, garbage and nothing, each in its turn. */
+/** A cache that answers in turn with the right entry, an older one, another key's entry, nothing and garbage. */
 import type { Cache } from '../../actors/ports/cache.js';
 
 const GARBAGE = ['order/2 x\n{}', '', 'null', '\u0000'];

@@ -1,6 +1,6 @@
 /**
- * One process of the product: a Supervisor (bus/node/supervisor.ts) with its own clock, its way to the services, and its
- * letters. Dead, none of its callbacks ever runs again; paused, they wait.
+ * One process of the product: a Supervisor (bus/node/supervisor.ts) with its own clock, its own ports and its letters.
+ * Its callbacks wait while it is paused, and never run again once it is dead.
  */
 import { type NodeId, nodeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -21,20 +21,20 @@ export interface Setting extends Shape {
   readonly orderTimeoutMs: number;
   readonly holdTtlMs: number;
   readonly captureOn: 'confirm' | 'ship' | undefined;
-  /** How many holds somebody makes late. */
+  /** The share of holds that the gremlin delays. */
   readonly lateHolds: number;
   readonly recordBytes: number;
-  /** undefined: drawn for each process. */
+  /** Undefined: each process draws its own value. */
   readonly deliverAtHome: boolean | undefined;
   readonly eventsMayForget: boolean;
   readonly jumpsClock: boolean;
 }
 
-/** A mistake of the product's own, planted from outside (planted-bugs.ts). */
+/** A bug that is planted from outside the product (planted-bugs.ts). */
 export interface Plant {
-  /** Between the product and its ports. */
+  /** Wraps the product's ports. */
   readonly ports?: (ports: Ports) => Ports;
-  /** Overrides methods of the product's objects; returns what puts them back. */
+  /** Overrides methods of the product's classes. Returns a function that restores them. */
   readonly patch?: () => () => void;
 }
 
@@ -44,7 +44,7 @@ export interface Surroundings {
   readonly faults: Faults;
   readonly verdict: Verdict;
   readonly plant: Plant;
-  /** Whoever owns the partition may get the letter, also a sleeper that has just woken. */
+  /** Gives a letter to every running machine that believes it owns the partitions, even to one that has just woken. */
   deliver(to: (receiver: Receiver) => void): void;
 }
 
@@ -55,7 +55,7 @@ export class Machine implements Being {
   readonly life: Supervisor;
   receiver: Receiver | undefined;
   isStopping = false;
-  /** Its first take-over is done. */
+  /** The first take-over is complete. */
   hasBegun = false;
   skewMs = 0;
 
@@ -66,7 +66,7 @@ export class Machine implements Being {
   ) {
     const { setting, stores, faults, verdict, plant } = around;
     this.folder = nodeId(folder);
-    const ports = portsOf(this, stores, faults, verdict, (request, outcome) => this.hearAgain(request, outcome));
+    const ports = portsOf(this, stores, faults, verdict, (request, outcome) => this.answerAgain(request, outcome));
     const clock = faults.timeline.clockOf(this, () => this.skewMs);
     const instantPayment = setting.paymentLatencyMs === 0 ? instantPayments(setting.successRate) : undefined;
     const deliverAtHome = setting.deliverAtHome ?? faults.chance.hits(0.5);
@@ -100,7 +100,7 @@ export class Machine implements Being {
     );
   }
 
-  /** Sees every partition as its own, and is awake. */
+  /** Believes that it owns every partition, and is not paused. */
   get isServing(): boolean {
     return this.state === 'running' && !this.isStopping && this.life.incarnation !== undefined;
   }
@@ -111,22 +111,22 @@ export class Machine implements Being {
     this.state = 'dead';
   }
 
-  /** Somebody plays gremlin. */
+  /** How long the gremlin delays a hold. */
   private holdDelayMs(): number {
     const { faults, setting } = this.around;
     if (faults.isCalm || setting.lateHolds === 0 || !faults.chance.hits(setting.lateHolds)) return 0;
     return faults.chance.whole(20, 5_000);
   }
 
-  /** The provider says it once more, also what nobody was there to hear. */
-  private hearAgain({ order, operation, ref }: PaymentRequest, outcome: PaymentOutcome): void {
+  /** The provider may repeat an answer later, even one whose caller was gone. */
+  private answerAgain({ order, operation, ref }: PaymentRequest, outcome: PaymentOutcome): void {
     const { faults } = this.around;
     if (faults.isCalm || !faults.chance.hits(0.2)) return;
-    const hear = () => {
+    const answer = () => {
       faults.counters.add(`payment: told ${outcome} once more`);
       this.life.incarnation?.node.paymentAnswered(order, operation, ref, outcome);
     };
-    faults.timeline.after(faults.chance.between(0, 1_500), hear, this);
+    faults.timeline.after(faults.chance.between(0, 1_500), answer, this);
   }
 
   private post(): LocalPost {
@@ -137,7 +137,7 @@ export class Machine implements Being {
       const repeats = !faults.isCalm && chance.hits(weather.letterRepeated) ? 2 : 1;
       counters.add(`${name}: ${repeats === 2 ? 'repeated' : 'delivered'}`);
       for (let i = 0; i < repeats; i++) {
-        const delayMs = faults.isCalm ? 1 : chance.next() * weather.letterDelayMs; // In calm weather, in order.
+        const delayMs = faults.isCalm ? 1 : chance.next() * weather.letterDelayMs; // Without faults: in order.
         timeline.after(delayMs, () => deliver(give));
       }
     };
@@ -158,16 +158,16 @@ export class Machine implements Being {
     };
   }
 
-  /** Some lines must never be logged. */
+  /** Fails the run when the product logs a line that means a broken promise. */
   private logger(): Logger {
     const { faults, verdict } = this.around;
-    const hear = (level: string) => (fields: object, line: string) => {
+    const check = (level: string) => (fields: object, line: string) => {
       faults.timeline.note(`${this.name} ${level}: ${line} ${'cause' in fields ? fields.cause : ''}`);
       if (/threw and had no effect|neither on EVENTS|stand still/.test(line)) {
         verdict.fail('nothing breaks', `${this.name} says: ${line} ${JSON.stringify(fields).slice(0, 600)}`);
       }
     };
-    return { debug: () => {}, info: hear('info'), warn: hear('warn'), error: hear('error') };
+    return { debug: () => {}, info: check('info'), warn: check('warn'), error: check('error') };
   }
 }
 

@@ -1,10 +1,10 @@
 /**
- * What is true of the orders, event by event, by a reckoning of its own:
+ * Checks each event of an order with its own arithmetic:
  *
- *  - Statuses go along the declared transitions; nothing is both cancelled and shipped.
- *  - The same request has its effect once, and none once it was answered without.
- *  - No more is shipped than was ordered and is there, no more returned than was shipped, no more refunded than
- *    was captured; and no more has arrived for an order than its keeper gave it.
+ *  - Statuses follow the declared transitions. No order is both cancelled and shipped.
+ *  - A request has its effect once, and has none after it was refused.
+ *  - An order ships no more than was ordered and is held, and returns no more than was shipped. It refunds no more than
+ *    was captured. No more stock arrives for an order than its product gave it.
  */
 import type { ProductId } from '../../actors/ids.js';
 import type { OrderState } from '../../actors/order/order.js';

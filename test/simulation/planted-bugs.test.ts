@@ -1,4 +1,4 @@
-/** What the simulation would catch: every planted bug is found within so many seeds, none of which fails without it. */
+/** The simulation finds every planted bug within some seeds, and the seed that finds it passes without the bug. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { plantedBugs } from './planted-bugs.js';

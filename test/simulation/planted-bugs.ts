@@ -1,6 +1,6 @@
 /**
- * Mistakes that a hurried build would make, each planted from outside: by a wrapper around a port, or by a
- * method put over one of the product's own. The product itself has no switch for any of them.
+ * Typical bugs, each planted from outside: by a wrapper around a port, or by an override of one of the product's
+ * methods. The product has no switch for any of them.
  */
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { Channels } from '../../actors/node/channels.js';
@@ -26,7 +26,7 @@ import { onLog, onSnapshots, over, type PlantedBug } from './planting.js';
 
 // ---------------------------------------------------------------- how they are planted
 
-/** What the planted methods touch of a node's private parts. */
+/** The private members of a node that the planted methods use. */
 interface NodeParts {
   underWay:
     | {
@@ -42,7 +42,7 @@ interface LeavingParts {
   readonly world: { readonly orders: Map<OrderId, unknown> };
 }
 
-/** Once a turn is decided, and before its append is even sent. */
+/** Runs after a turn is decided, and before its append is sent. */
 const afterDeciding = (then: (node: NodeParts, underWay: NonNullable<NodeParts['underWay']>) => void) =>
   over<[number], void>(Node, 'takeTurn', (original) => {
     return function (at) {
@@ -116,7 +116,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     })),
   },
   {
-    name: 'a retry built again, at the end of the journal',
+    name: 'a retry with a new record at the end of the journal',
     breaks: 'N3, J1',
     patch: over<[string, string], Promise<unknown>>(JournalWriter, 'append', () => {
       return async function (id, record) {
@@ -135,7 +135,7 @@ export const plantedBugs: readonly PlantedBug[] = [
               return answer;
             }
           } catch {
-            // No answer: built again.
+            // No answer: the next attempt sends a new record.
           }
           await pause(writer.clock, attempt);
         }
@@ -171,12 +171,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     })),
   },
   {
-    name: 'a late look-up believed, its order come and gone meanwhile',
+    name: 'a stale look-up is used after its order entered and left memory',
     breaks: 'hazard 6',
     patch: over<[string], boolean>(LookUps, 'isPinned', () => () => false),
   },
   {
-    name: 'no look-up at all: absent from memory is taken for new',
+    name: 'no look-up: every order that is not in memory counts as new',
     breaks: 'N4',
     patch: over<[number, PlaceRequest], void>(Node, 'place', (original) => {
       return function (request, ask) {
@@ -185,12 +185,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'an order that left memory is not in the filter of stored ones',
+    name: 'an order that left memory is not in the filter of stored orders',
     breaks: 'B2',
     patch: over<[OrderId], void>(StoredOrders, 'left', () => () => {}),
   },
   {
-    name: 'a filter trusted before the stored ids are read',
+    name: 'the filter is trusted before the stored ids are read',
     breaks: 'B1',
     patch: over<[number], void>(StoredOrders, 'join', (original) => {
       return function (partition) {
@@ -201,7 +201,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'the ids of stored orders read, and not kept',
+    name: 'the ids of stored orders are read and not kept',
     breaks: 'B1',
     patch: over<[readonly OrderId[]], void>(StoredOrders, 'addStored', () => () => {}),
   },
@@ -217,7 +217,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'an entry of the cache believed as it is',
+    name: 'a cache entry is used without a check',
     breaks: 'hazard 13',
     patch: over<[string], Promise<Told<OrderState> | undefined>>(ReadCache, 'look', () => {
       return async function (id) {
@@ -229,7 +229,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a write forgotten once it had its effect',
+    name: 'a write is forgotten after its effect',
     breaks: 'hazard 6',
     patch: over<[], string>(Writes, 'find', () => () => 'new'),
   },
@@ -246,7 +246,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     })),
   },
   {
-    name: 'a journal taken over without its seal',
+    name: 'a journal is taken over without a seal',
     breaks: 'K1, S2',
     ports: onLog(({ append, read }) => {
       const pretended = new Map<string, string>();
@@ -266,7 +266,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a zombie that writes on over the seal',
+    name: 'a zombie appends after the seal',
     breaks: 'K1',
     ports: onLog(({ append, read }) => ({
       async append(log, after, record, options) {
@@ -288,7 +288,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     patch: over<[number], Promise<void>>(Driver, 'quiesce', () => async () => {}),
   },
   {
-    name: 'an event published again when its answer was lost',
+    name: 'an event is published again after its answer was lost',
     breaks: 'E2',
     ports: (ports) => ({
       ...ports,
@@ -328,6 +328,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
 ];
 
-/** A seal as the product writes it; the plants recognise it by its kind. */
+/** The planted bugs recognise a seal by this text. */
 if (!encodeSeal({ id: '', journal: '' as JournalId, by: '' as JournalId, at: 0 }).includes('"kind":"seal"'))
   throw new Error('a seal does not look as the planted bugs expect');

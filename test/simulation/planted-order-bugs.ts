@@ -1,4 +1,4 @@
-/** Mistakes of a hurried build in the life of orders and in stock that is waited for, planted as those of planted-bugs.ts. */
+/** Typical bugs in the life of orders and in backorders, planted as those of planted-bugs.ts. */
 
 import { Handlers } from '../../actors/node/handlers.js';
 import { Turn } from '../../actors/node/turn.js';
@@ -17,16 +17,16 @@ import { onSnapshots, over, type PlantedBug } from './planting.js';
 type Decided =
   | { readonly events: readonly object[]; readonly letters: readonly Letter[] }
   | { readonly refused: string };
-/** What orders ask of others. */
+/** Changes the letters that orders send. */
 const ordersLetters = (change: (letters: readonly Letter[]) => readonly Letter[]) =>
   over<[OrderEntry, OrderCommand], Decided>(Turn, 'orderDecides', (original) => {
-    return function (...asked) {
-      const decided = original.apply(this, asked);
+    return function (...args) {
+      const decided = original.apply(this, args);
       return 'refused' in decided ? decided : { ...decided, letters: change(decided.letters) };
     };
   });
 
-/** What products are asked: the command as it is run, or undefined where nothing is run. */
+/** Changes the commands that products get; undefined drops a command. */
 const productsCommands = (
   change: (command: ProductCommand, waiting: readonly Waiting[]) => ProductCommand | undefined,
 ) =>
@@ -70,16 +70,16 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     patch: over<[number, number, number], number>(TurnClock, 'next', () => (wallMs) => wallMs),
   },
   {
-    name: 'the first to ask is told the order as the turn left it',
+    name: 'the first request is answered with the order as the turn left it',
     breaks: 'promise 4',
     patch: over<[OrderEntry, number, boolean], void>(Handlers, 'replyOutcome', (original) => {
-      return function (entry, ...asked) {
-        return original.call(this, Object.assign(Object.create(entry), { decided: entry.state }), ...asked);
+      return function (entry, ...args) {
+        return original.call(this, Object.assign(Object.create(entry), { decided: entry.state }), ...args);
       };
     }),
   },
   {
-    name: 'a repeat is told the order as its row stands',
+    name: 'a repeat is answered with the order as it is now',
     breaks: 'promise 4',
     patch: over<[StoredOrder], OrderEntry>(World, 'loadOrder', (original) => {
       return function (stored) {
@@ -100,7 +100,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a refund asked again under another ref',
+    name: 'a refund repeated under another ref',
     breaks: 'M1',
     ports: onPayments(async (payments, request) => {
       if (request.operation === 'refund') await payments.perform({ ...request, ref: `${request.ref}-again` });
@@ -108,7 +108,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a void that met a capture is taken for done',
+    name: 'a void that met a capture counts as done',
     breaks: 'M3',
     ports: onPayments(async (payments, request) => {
       const outcome = await payments.perform(request);
@@ -116,7 +116,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a capture that was declined is taken for done',
+    name: 'a declined capture counts as done',
     breaks: 'M4',
     ports: onPayments(async (payments, request) => {
       const outcome = await payments.perform(request);
@@ -124,17 +124,17 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'a cancelled order does not bring back what it took',
+    name: 'a cancelled order does not return its committed stock',
     breaks: 'O3',
     patch: ordersLetters((letters) => letters.filter(({ command }) => command.type !== 'uncommit')),
   },
   {
-    name: 'returns of one order without a number of their own',
+    name: 'all returns of one order have the same number',
     breaks: 'promise 4',
     patch: productsCommands((command) => (command.type === 'return' ? { ...command, no: 1 } : command)),
   },
   {
-    name: 'a cancelled order waits on at its product',
+    name: 'a cancelled order still waits at its product',
     breaks: 'I3',
     patch: productsCommands((command, waiting) => {
       const ends = command.type === 'release' || command.type === 'uncommit';
@@ -142,7 +142,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'what comes in goes to the last who waits',
+    name: 'new stock goes to the order that came last',
     breaks: 'I5',
     patch: over<[ProductEntry, ProductCommand], Decided>(Turn, 'productDecides', (original) => {
       return function (entry, command) {
@@ -152,22 +152,22 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
     }),
   },
   {
-    name: 'an order told twice of what has come in for it',
+    name: 'an order gets the letter about its new stock twice',
     breaks: 'C2',
     patch: onFill((letters) => [...letters, ...letters]),
   },
   {
-    name: 'an order not told of what has come in for it',
+    name: 'an order gets no letter about its new stock',
     breaks: 'C3',
     patch: onFill(() => []),
   },
   {
-    name: 'a hold made late is forgotten in a crash',
+    name: 'the delay of a late hold is lost in a crash',
     breaks: 'R1',
     ports: onOrderRows((state) => ({ ...state, lateMs: 0 })),
   },
   {
-    name: 'the names of requests are remembered in memory alone',
+    name: 'the refs of acts are kept only in memory',
     breaks: 'O4',
     ports: onOrderRows((state) => ({ ...state, life: { ...state.life, acts: [] } })),
   },

@@ -1,4 +1,4 @@
-/** How a mistake is planted from outside: by a wrapper around a port, or by a method put over one of the product's own. */
+/** Plants a bug from outside the product: by a wrapper around a port, or by an override of one of its methods. */
 import type { Log } from '../../actors/ports/log.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { Ports } from './faulty-ports.js';
@@ -6,11 +6,11 @@ import type { Plant } from './machine.js';
 
 export interface PlantedBug extends Plant {
   readonly name: string;
-  /** Of the sharp edges in ARCHITECTURE.md, or the law it breaks. */
+  /** The law that the bug breaks, or the hazard in ARCHITECTURE.md. */
   readonly breaks: string;
 }
 
-/** Puts a method over one of a class, private ones too. */
+/** Overrides a method of a class, even a private one. */
 export function over<Args extends unknown[], Result>(
   owner: { readonly prototype: object },
   name: string,

@@ -1,6 +1,6 @@
 /**
- * The payment provider, watched: what money has moved there, kept apart from the ledger that decides it.
- * A stubborn one declines some captures and refunds for good, by a hash of their refs.
+ * The payment provider, with its own account of the money that moved, apart from the ledger that decides each answer.
+ * A stubborn provider declines some captures and refunds for good, by a hash of their refs.
  */
 import { fnv1a32, type OrderId } from '../../actors/ids.js';
 import type { PaymentLedger, PaymentRequest } from '../../actors/ports/payments.js';
@@ -12,7 +12,7 @@ interface Account {
   voided: boolean;
   /** Minor units. */
   captured: number | undefined;
-  /** Somebody asked for an amount of 0. */
+  /** An operation had an amount of 0. */
   askedForNothing: boolean;
   /** By ref. */
   readonly refunds: Map<string, number>;

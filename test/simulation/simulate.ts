@@ -1,6 +1,6 @@
 /**
- * One run: a storm of so many steps, then everything heals and progress is demanded, then the promises are
- * checked. All of it follows from the seed.
+ * One run: a storm of faults for a number of steps, then everything heals and must make progress, then the promises are
+ * checked. The seed decides all of it.
  */
 import { productId, writeId } from '../../actors/ids.js';
 import { hasOutcome } from '../../actors/order/order.js';
@@ -16,7 +16,7 @@ import { Stores } from './stores.js';
 import { type Broken, Verdict } from './verdict.js';
 
 export const STEPS = 1_500;
-/** Virtual time in which a healed system must have done everything it owes. */
+/** The virtual time in which a healed system must finish everything. */
 const HEALS_WITHIN_MS = 120_000;
 
 interface Outcome {
@@ -46,8 +46,8 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
   const products = chance.whole(1, 4);
   const clients = new Clients(cluster, products, chance.pick([1, 1, 3]));
   timeline.note(`${JSON.stringify(setting)} ${JSON.stringify(faults.weather)}`);
-  const onUnheard = (reason: unknown) => verdict.fail('nothing breaks', `nobody hears of: ${String(reason)}`);
-  process.on('unhandledRejection', onUnheard);
+  const onUnhandled = (reason: unknown) => verdict.fail('nothing breaks', `unhandled rejection: ${String(reason)}`);
+  process.on('unhandledRejection', onUnhandled);
   const unpatch = plant.patch?.();
   try {
     await storm();
@@ -55,7 +55,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     if (verdict.broken === undefined) await checkEverything(stores, clients, setting, verdict);
   } finally {
     unpatch?.();
-    process.off('unhandledRejection', onUnheard);
+    process.off('unhandledRejection', onUnhandled);
   }
   return { seed, broken: verdict.broken, hash: timeline.hash, counters, lines: timeline.lines };
 
@@ -72,7 +72,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     while (timeline.steps < steps && verdict.broken === undefined) await step();
   }
 
-  /** Progress: what was begun comes to its end, whoever asks again gets the same answer, every order can go on. */
+  /** Progress: all work ends, every repeat gets the same answer, and every order can reach its end. */
   async function heal(): Promise<void> {
     cluster.heal();
     await untilQuiet();
@@ -88,15 +88,15 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
   async function untilQuiet(): Promise<void> {
     const deadlineMs = timeline.nowMs + HEALS_WITHIN_MS + setting.orderTimeoutMs;
     let isQuiet = false;
-    const look = () => {
+    const check = () => {
       cluster.tend();
       const owed = unrest();
       if (clients.waiting === 0) clients.fillBackorders();
       isQuiet = owed === undefined;
       if (timeline.nowMs > deadlineMs) verdict.fail('progress', `healed long ago, but ${owed}`);
-      if (!isQuiet) timeline.after(500, look);
+      if (!isQuiet) timeline.after(500, check);
     };
-    timeline.after(1_500, look);
+    timeline.after(1_500, check);
     while (!isQuiet && verdict.broken === undefined) await step();
   }
 
@@ -109,7 +109,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     }
   }
 
-  /** What is still owed, in words; undefined when nothing is. */
+  /** A sentence about unfinished work; undefined when there is none. */
   function unrest(): string | undefined {
     const incarnation = cluster.owner?.life.incarnation;
     if (incarnation === undefined) return 'nobody serves';
@@ -131,7 +131,7 @@ export async function simulate({ seed, steps = STEPS, trace = false, plant = {} 
     return undefined;
   }
 
-  /** A little to sell, as soon as somebody serves. */
+  /** Receives the first stock, as soon as a machine serves. */
   function stock(): void {
     const machine = cluster.serving[0];
     if (machine === undefined) return void timeline.after(20, stock);

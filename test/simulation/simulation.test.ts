@@ -1,6 +1,6 @@
 /**
- * A thousand seeds of the whole node over its in-memory twins, with faults: every promise holds in each, and
- * each kind of fault fired somewhere. One seed again:  npm run sim -- --seed N --steps M [--trace]
+ * Runs the whole node on in-memory services with faults, for a thousand seeds. Every promise holds in each seed, and
+ * each kind of fault fires in some seed. To repeat one seed:  npm run sim -- --seed N --steps M [--trace]
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ import { Counters } from './counters.js';
 import { STEPS, simulate } from './simulate.js';
 
 const SEEDS = 1_000;
-/** Every so many seeds one goes on for longer, so that a journal grows past its first trim. */
+/** One of so many seeds runs longer, so that a journal grows past its first trim. */
 const LONG_EVERY = 40;
 const LONG_STEPS = 10 * STEPS;
 const stepsOf = (seed: number): number => (seed % LONG_EVERY === 0 ? LONG_STEPS : STEPS);
@@ -121,7 +121,7 @@ test('each kind of fault fired', () => {
     mustFire.filter((name) => all.of(name) === 0),
     [],
   );
-  // Few refunds are asked before all is calm: not each of their faults fires.
+  // The storm has few refunds, so not every fault meets one.
   assert.ok(['refused', 'unanswered', 'late'].some((fate) => all.of(`refund: ${fate}`) > 0));
 });
 

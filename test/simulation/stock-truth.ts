@@ -1,19 +1,19 @@
 /**
- * What is true of the stocks, event by event: what each keeper did for each order, and in which order.
+ * Checks each event of a product: what it did for each order, and in which sequence.
  *
- *  - 0 <= held <= on hand; on hand is what its events make it; who waits is who was promised more than there was.
- *  - What comes in goes to the first who waits, and nobody passes them; no more is promised than the limit allows.
- *  - An order gets back, or takes, no more of a product than it was given.
+ *  - 0 <= held <= on hand, on hand is the sum of the events, and the backordered pieces are those that orders wait for.
+ *  - New stock goes to the order that waits longest, and no order passes it. Backorders stay within their limit.
+ *  - An order takes or returns no more pieces of a product than it was given.
  */
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import type { ProductEvent } from '../../actors/protocol.js';
 import type { Verdict } from './verdict.js';
 
-/** What one product did for one order, in pieces. */
+/** The pieces that one product gave to one order, by kind of event. */
 interface Given {
   held: number;
-  /** Of `held`: what it had waited for. */
+  /** The part of `held` for which the order had waited. */
   filled: number;
   released: number;
   committed: number;
@@ -82,7 +82,7 @@ export class StockTruth {
   }
 }
 
-/** Promise 1, for one product as someone sees it. */
+/** Promise 1: a product holds no more than it has, in the journals, in memory and in its row. */
 export function holdsNoMoreThanItHas(verdict: Verdict, product: ProductState, where: string): void {
   const { id, held, onHand, backordered, waiting } = product;
   if (held < 0 || held > onHand) verdict.fail('never oversold', `product ${id} holds ${held} of ${onHand} ${where}`);

@@ -1,6 +1,6 @@
 /**
- * The services that outlive every process: the product's in-memory twins, watched from inside, so that
- * whatever a fault does in between, what lands is judged here.
+ * The services that outlive every process, as the product's in-memory implementations. Wrappers check each effect when
+ * it lands, behind all faults.
  */
 
 import type { JournalId, OrderId } from '../../actors/ids.js';
@@ -27,7 +27,7 @@ export interface Shape {
   readonly partitions: number;
   readonly successRate: number;
   readonly paymentLatencyMs: number;
-  /** How many captures and refunds the provider declines for good. */
+  /** The share of captures and refunds that the provider declines for good. */
   readonly stubbornness: number;
 }
 
@@ -41,7 +41,7 @@ export class Stores {
   readonly payments: Payments;
   readonly provider: Provider;
   readonly memoryEvents: MemoryEvents = memoryEvents();
-  /** By `<kind>/<id>`: the last version that is on EVENTS. */
+  /** The last version on EVENTS, by `<kind>/<id>`. */
   readonly published = new Map<string, number>();
   publishedEvents = 0;
   private readonly rows = new Map<string, Mark & { readonly version: number }>();
@@ -68,10 +68,10 @@ export class Stores {
         : mockPayments({ successRate, latencyMs, ledger: this.provider, clock });
   }
 
-  /** The broker loses the end of an event log it had acknowledged. @returns how many messages. */
+  /** The broker loses the acknowledged end of an event log. @returns how many messages */
   forgetEvents(journal: JournalId, most: number): number {
     const messages = this.memoryEvents.messages(journal);
-    // One stays: an event log that is empty is taken for one that its retention has emptied (hazard 11).
+    // One message stays: the publisher would think that retention has emptied an empty event log (hazard 11).
     const count = Math.min(most, messages.length - 1);
     if (count < 1 || messages.at(-1)?.batch === '[]') return 0;
     for (const { batch } of messages.slice(-count).reverse()) {
@@ -89,13 +89,13 @@ export class Stores {
       ...snapshots,
       write: async (journal, statement) => {
         const answer = await snapshots.write(journal, statement);
-        if (answer === 'written') await this.lookAtRows(snapshots, statement);
+        if (answer === 'written') await this.checkRows(snapshots, statement);
         return answer;
       },
     };
   }
 
-  private async lookAtRows(snapshots: Snapshots, statement: Statement): Promise<void> {
+  private async checkRows(snapshots: Snapshots, statement: Statement): Promise<void> {
     const { partitions } = this.shape;
     if (statement.kind === 'orders') {
       const ids = statement.rows.map(({ state }) => state.id);
@@ -131,7 +131,7 @@ export class Stores {
     this.rows.set(name, row);
   }
 
-  /** A row is the fold of the journal up to its version. */
+  /** A row equals the fold of the journal up to the row's version. */
   private isWhole(
     name: string,
     { version }: { readonly version: number },

@@ -1,11 +1,11 @@
 /**
- * What is true: the records that landed in the journals and in the claims, folded here as they land.
+ * The true state: the fold of all records that were appended to the journals and to the claims log.
  *
- *  - No event of an actor is ever appended twice, none is left out: versions are dense over all journals.
+ *  - Each event of an actor is appended exactly once: versions are dense over all journals.
  *  - A write that was refused under a key never has an effect.
- *  - A letter keeps its number and its words (channels.C1), and leaves only when it is appended (node.N2).
- *  - No actor's time goes back, and no order is placed before an earlier one, whatever the clocks do.
- *  - Each event is judged as it lands (order-truth.ts, stock-truth.ts).
+ *  - A letter keeps its number and its content (channels.C1), and is sent only after its append (node.N2).
+ *  - An actor's times never go back, and no order is placed before an earlier one, whatever the clocks do.
+ *  - Each event is checked when it is appended (order-truth.ts, stock-truth.ts).
  */
 import type { JournalId, NodeId, OrderId, ProductId } from '../../actors/ids.js';
 import {
@@ -28,13 +28,13 @@ import type { Verdict } from './verdict.js';
 
 export class Truth {
   readonly orders = new Map<OrderId, OrderState>();
-  /** As each was decided. */
+  /** Each order as it was when it was decided. */
   readonly decided = new Map<OrderId, OrderState>();
   readonly products = new Map<ProductId, ProductState>();
-  /** By `<kind>/<id>`: the last version. */
+  /** The last version, by `<kind>/<id>`. */
   readonly versions = new Map<string, number>();
   readonly writes = new Set<string>();
-  /** Those that were refused under a key. */
+  /** The writes that were refused under a key. */
   readonly refused = new Set<string>();
   readonly journals = new Set<JournalId>();
   claims: readonly (Claim | null)[] = [];
@@ -59,13 +59,13 @@ export class Truth {
     return this.claims[0]?.journal;
   }
 
-  /** Who has to let go before another may claim. */
+  /** The node that must release its claims before another node may claim. */
   get holder(): NodeId | undefined {
     const claim = this.claims[0];
     return claim == null || claim.released !== undefined ? undefined : claim.node;
   }
 
-  /** The log, watched: nothing gets into it unseen. */
+  /** Wraps the log, so that this class sees every appended record. */
   watch(log: Log): Log {
     return {
       read: (name, after) => log.read(name, after),
@@ -82,7 +82,7 @@ export class Truth {
     };
   }
 
-  /** node.N2. */
+  /** node.N2: a letter is sent only after its append. */
   left(letter: NumberedLetter): void {
     const words = this.letters.get(channel(letter));
     if (words === JSON.stringify(letter.letter)) return;

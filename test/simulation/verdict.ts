@@ -1,4 +1,4 @@
-/** The first promise that was found broken, and how: whoever finds it may be deep in the product's own callbacks. */
+/** The first broken promise of a run. A check may fail deep in the product's callbacks, so it is stored, not thrown. */
 type Promised =
   | 'never oversold'
   | 'all or nothing'
