@@ -10,6 +10,11 @@ export class AwaitedProgress {
 
   constructor(private readonly clock: Clock) {}
 
+  /** The incarnation is over: no condition becomes true any more. */
+  get isOver(): boolean {
+    return this.over;
+  }
+
   /** @param deadlineMs may be infinite. @param otherwise the error's message at the deadline. @throws Unavailable */
   until(moment: Moment, holds: () => boolean, deadlineMs: number, otherwise: string): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -8,11 +8,9 @@
  *      `ended` then resolves.
  */
 
-import { Broken } from '../../actors/broken.js';
 import type { JournalId, OrderId, ProductId } from '../../actors/ids.js';
-import { limits } from '../../actors/limits.js';
-import type { Effect, Request, Sight } from '../../actors/node/effects.js';
-import { type Flush, statementsOf } from '../../actors/node/flush.js';
+import type { Effect, Request } from '../../actors/node/effects.js';
+import type { Flush } from '../../actors/node/flush.js';
 import type { Node } from '../../actors/node/node.js';
 import type { OrderState } from '../../actors/order/order.js';
 import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
@@ -32,13 +30,13 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
-import { Unavailable } from '../../actors/unavailable.js';
 import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
 import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
 import { type StoredOrders, storedOrders } from '../reads/stored-orders.js';
-import { pause } from '../retry.js';
 import { AwaitedProgress } from './awaited-progress.js';
+import { DurableReads } from './durable-reads.js';
+import { type FlushMeter, FlushWriter } from './flush-writer.js';
 import { bothInTime } from './readiness.js';
 import { type Placed, type Reply, WaitingRequests } from './waiting-requests.js';
 
@@ -72,9 +70,8 @@ interface DriverParts {
 }
 
 /** Counts the driver's calls; times are in milliseconds. */
-export interface Meter extends CacheMeter, AppendMeter {
+export interface Meter extends CacheMeter, AppendMeter, FlushMeter {
   appended(durationMs: number, bytes: number): void;
-  flushed(durationMs: number, events: number): void;
   /** A call had no answer in time. It may have taken effect. */
   unanswered(call: 'append' | 'flush' | 'lookup'): void;
   /** A call is repeated. */
@@ -101,8 +98,10 @@ export class Driver implements Owners {
   private probe: Promise<void> | undefined;
   private readonly waits: AwaitedProgress;
   private readonly writer: JournalWriter;
+  private readonly flushWriter: FlushWriter;
   private readonly cashier: Cashier;
   private readonly stored: StoredOrders;
+  private readonly reads: DurableReads;
   private flushes = 0;
 
   constructor(
@@ -112,7 +111,9 @@ export class Driver implements Owners {
     const { journal, log, clock, logger, payments } = parts;
     this.waits = new AwaitedProgress(clock);
     this.stored = storedOrders(parts.queries, clock);
+    this.reads = new DurableReads(node, this.waits, this.stored, parts.orderCache);
     this.writer = new JournalWriter(journal, log, clock, logger, parts.meter);
+    this.flushWriter = new FlushWriter(parts);
     this.cashier = new Cashier(
       payments,
       clock,
@@ -141,6 +142,7 @@ export class Driver implements Owners {
     if (this.over) return;
     this.over = true;
     this.writer.stop();
+    this.flushWriter.stop();
     this.cashier.stop();
     this.requests.end('the node that owned it is gone; ask again');
     this.waits.end();
@@ -162,22 +164,16 @@ export class Driver implements Owners {
     return this.ask((request) => this.node.stock(request, ask), waitMs) as Promise<StockReply>;
   }
 
-  async order(id: OrderId): Promise<OrderState | undefined> {
-    const seen = await this.see(() => this.node.order(id));
-    return seen ?? (await this.parts.orderCache.read(id, () => this.stored.order(id))).value;
+  order(id: OrderId): Promise<OrderState | undefined> {
+    return this.reads.order(id);
   }
 
   product(id: ProductId): Promise<ProductState | undefined> {
-    return this.see(() => this.node.product(id));
+    return this.reads.product(id);
   }
 
-  async flushed(id: OrderId): Promise<void> {
-    await this.waits.until(
-      'flush',
-      () => this.node.isFlushed(id),
-      limits.statementMs,
-      'Postgres has not caught up with this order yet',
-    );
+  flushed(id: OrderId): Promise<void> {
+    return this.reads.flushed(id);
   }
 
   async notReady(): Promise<string | undefined> {
@@ -230,20 +226,6 @@ export class Driver implements Owners {
       const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, placed);
       this.enter(() => put(request));
     });
-  }
-
-  /** Reads the state now or, if it has a change that is not durable, when the append under way is acknowledged. */
-  private async see<State>(look: () => Sight<State>): Promise<State | undefined> {
-    if (this.over) throw new Unavailable('the node that owned it is gone');
-    let sight = look();
-    if (sight.kind === 'later') {
-      const isDurable = () => {
-        sight = look();
-        return sight.kind !== 'later';
-      };
-      await this.waits.until('append', isDurable, limits.statementMs, 'its last change is not durable yet');
-    }
-    return sight.kind === 'now' ? sight.state : undefined;
   }
 
   private writeProbe(): Promise<void> {
@@ -371,26 +353,9 @@ export class Driver implements Owners {
   }
 
   private async flush(flush: Flush): Promise<void> {
-    const { snapshots, journal, clock, logger, meter } = this.parts;
-    const began = clock.monotonic();
-    for (let attempt = 0; !this.over; attempt++) {
-      try {
-        for (const statement of statementsOf(flush, attempt === 0, this.parts.publishedN())) {
-          if ((await snapshots.write(journal, statement)) === 'closed') return this.finish({ kind: 'sealed' });
-          if (this.over) return;
-        }
-        break;
-      } catch (error) {
-        // The first attempt fails if its rows are stored already. The repeat accepts them.
-        if (error instanceof Broken && attempt > 0) throw error;
-        meter.unanswered('flush');
-        logger.warn({ attempt, cause: String(error) }, 'a flush has no answer: writing it again');
-        await pause(clock, attempt);
-        meter.retried('flush');
-      }
-    }
-    if (this.over) return;
-    meter.flushed(clock.monotonic() - began, flush.events);
+    const outcome = await this.flushWriter.write(flush);
+    if (this.over || outcome === undefined) return;
+    if (outcome === 'closed') return this.finish({ kind: 'sealed' });
     this.node.flushed(flush.number);
     this.flushes++;
     this.carryOut();
