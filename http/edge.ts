@@ -1,8 +1,9 @@
 /**
- * The edge: HTTP in, HTTP out. It holds no state that matters: any edge gives the same answer.
+ * The edge translates HTTP requests into calls of the owners and their results into replies. It keeps no state that
+ * changes an answer, so every edge gives the same answer.
  *
- * One table declares every operation (api/operations/). Each request goes through one frame (api/request-frame.ts) to
- * its operation: by way of Koa and its router, or past them where the operation is hot (api/hot-routes.ts).
+ * One table declares every operation (api/operations/). Each request passes through one frame (api/request-frame.ts)
+ * to its operation. A hot operation bypasses Koa and its router (api/hot-routes.ts).
  */
 import type { ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
@@ -36,43 +37,43 @@ import { type HttpServer, type Patience, startHttpServer } from './wire/http-ser
 
 export interface EdgeOptions {
   readonly host: string;
-  /** Serves everything; 0 means any free one. */
+  /** Serves every operation; 0 means any free port. */
   readonly port: number;
-  /** Serves inventory, internal and health routes only; undefined means no second port. */
+  /** Serves only inventory, internal and health routes; undefined means no second port. */
   readonly inventoryPort?: number | undefined;
-  /** May answer Unavailable for as long as the node owns nothing yet. */
+  /** May answer Unavailable while the node owns no partition yet. */
   readonly owners: Owners;
   readonly queries: Queries;
-  /** Undefined where it is not allowed. */
+  /** Undefined if the gremlin is not allowed. */
   readonly gremlin?: GremlinDesk | undefined;
   readonly health: () => Promise<HealthReport>;
   readonly ready: () => Promise<string | undefined>;
-  /** Of createRegistry (edge-metrics.ts), to which the other rooms add what they count. */
+  /** Made by createRegistry (edge-metrics.ts). The rest of the node registers its metrics here too. */
   readonly metrics: Registry;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Who may do what; undefined: AUTH is off, everybody everything. */
+  /** Authenticates callers; undefined means AUTH is off and every caller may do everything. */
   readonly auth?: Auth | undefined;
-  /** How often one may ask; undefined: as often as one likes. */
+  /** Limits the requests of each caller; undefined means no limit. */
   readonly rateLimits?: RateLimits | undefined;
-  /** Of those who forward requests to us, how many are ours; 0 if it is not said. */
+  /** How many trusted proxies stand in front of this node; 0 by default. */
   readonly trustedProxies?: number;
-  /** How long a client waits for an order's outcome before it hears 202. */
+  /** How long a client waits for the outcome of an order before it gets 202. */
   readonly waitMs: number;
   readonly version: string;
-  /** Whose pages may use the API from a browser; none if it is not said. */
+  /** The origins whose pages may use the API from a browser; none by default. */
   readonly corsOrigins?: readonly string[];
-  /** Another table than ours, for tests. */
+  /** Replaces the table of operations, for tests. */
   readonly operations?: readonly Operation[];
-  /** Other waits than those of limits.ts, for tests. */
+  /** Replaces the timeouts of limits.ts, for tests. */
   readonly patience?: Patience;
 }
 
 export interface Edge {
   readonly ports: { readonly main: number; readonly inventory: number | undefined };
-  /** From now on this node is not ready (/readyz), so that nobody new is led here. It serves whoever comes all the same. */
+  /** Makes /readyz answer 503, so that load balancers send no new clients. Requests are still served. */
   announceStop(): void;
-  /** Takes nothing new, lets what runs finish, and ends it at the deadline. */
+  /** Accepts no new connection, lets running requests finish, and cuts them off at the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -97,7 +98,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
 
 // ---------------------------------------------------------------- machinery
 
-/** On the way to a stop. */
+/** How far a stop has progressed. */
 interface Stage {
   isAnnounced: boolean;
   isStopping: boolean;
@@ -117,7 +118,7 @@ function frameOf(options: EdgeOptions, rationing: Rationing | undefined, stage: 
   });
 }
 
-/** Who it is, and whether there is any left of what it may ask. */
+/** Authenticates the caller, then takes the request from its rate limit. */
 function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Admit {
   const known = admission(auth);
   if (rationing === undefined) return known;
@@ -143,7 +144,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
   };
 }
 
-/** The first port serves everything, the second what is for both. */
+/** The first port serves every operation; the second port serves those that are declared for both. */
 async function listen(
   options: EdgeOptions,
   frame: RequestFrame,

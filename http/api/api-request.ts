@@ -1,6 +1,6 @@
 /**
- * One request as the handlers see it, and what is taken from its address and headers. Everything in
- * here comes from outside: it is checked where it is read.
+ * One request as the handlers see it, with the values that are read from its address and headers. All of them come
+ * from outside, so each is checked where it is read.
  */
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../actors/limits.js';
@@ -17,32 +17,32 @@ export interface ApiRequest extends ReplyIds {
   readonly req: BufferedRequest;
   /** From the path, decoded. */
   params: Readonly<Record<string, string>>;
-  /** The route's pattern, for the metrics; a path would make as many series as there are orders. */
+  /** The pattern of the route, for the metrics. A path would make one series per order. */
   route: string;
   answer: Answer | undefined;
-  /** What the gremlin does to its writes of stock, and whether there were any. */
+  /** What the gremlin does to the stock writes of this request, and whether it did so already. */
   bite?: Bite;
   isBitten?: boolean;
-  /** Who asks, once it is let in (admission.ts). */
+  /** The caller. Admission sets it (admission.ts). */
   principal: Principal;
-  /** What its caller has left, once it is counted (rate-limit.ts). */
+  /** What is left of the caller's rate limit. Set when the request is counted (rate-limit.ts). */
   allowance: Allowance | undefined;
 }
 
 export type Handler = (request: ApiRequest) => Promise<Answer>;
 
-// ---------------------------------------------------------------- who asks
+// ---------------------------------------------------------------- ids
 
-/** 50 random bits: two processes do not meet, and ids stay short in logs, events and rows. */
+/** 50 random bits keep processes apart, and ids stay short in logs, events and rows. */
 const PREFIX_CHARS = 10;
-const TAKEN_OVER = /^[!-~]{1,255}$/;
+const CLIENT_ID = /^[!-~]{1,255}$/;
 
-/** Takes request and correlation ids over, or makes them: a prefix drawn once and a number. */
+/** Uses the request and correlation ids of the client, or makes them from a random prefix and a counter. */
 export class RequestIds {
   private readonly prefix: string;
   private last = 0;
 
-  /** @param unknown who asks before it is looked at. */
+  /** @param unknown the principal of a request before its admission. */
   constructor(
     clock: Clock,
     private readonly unknown: Principal,
@@ -55,8 +55,8 @@ export class RequestIds {
   }
 
   request(req: BufferedRequest): ApiRequest {
-    const requestId = takenOver(req.headers['x-request-id']) ?? this.next();
-    const correlation = takenOver(req.headers['x-correlation-id']) ?? requestId;
+    const requestId = clientId(req.headers['x-request-id']) ?? this.next();
+    const correlation = clientId(req.headers['x-correlation-id']) ?? requestId;
     return {
       req,
       requestId,
@@ -70,14 +70,14 @@ export class RequestIds {
   }
 }
 
-const takenOver = (header: string | string[] | undefined): string | undefined =>
-  typeof header === 'string' && TAKEN_OVER.test(header) ? header : undefined;
+const clientId = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' && CLIENT_ID.test(header) ? header : undefined;
 
-/** The header wins over the body. */
+/** The header takes precedence over the body. */
 export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined): string | undefined {
   const header = req.headers['idempotency-key'];
   if (header === undefined) return inBody;
-  // Node reads headers byte by byte; a key of other letters comes as UTF-8.
+  // Node decodes headers as Latin-1; a key outside ASCII arrives as UTF-8 bytes.
   const key = /^[!-~]*$/.test(String(header)) ? String(header) : Buffer.from(String(header), 'latin1').toString('utf8');
   if (!isKey(key)) throw invalidField('Idempotency-Key', KEY_RULE);
   return key;
@@ -85,10 +85,10 @@ export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined):
 
 // ---------------------------------------------------------------- the address
 
-/** A name or an address, with or without a port; nothing at all is allowed. */
+/** A host name or address, with or without a port. An empty value is allowed. */
 const HOST = /^[\w.\-~!$&'()*+,;=%:[\]]*$/;
 
-/** HTTP/1.1 wants one, and whoever forwards requests relies on it (RFC 9112, 3.2). */
+/** HTTP/1.1 requires a Host header, and proxies rely on it (RFC 9112, 3.2). */
 export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): void {
   const { host } = headers;
   if (host === undefined) {
@@ -98,7 +98,7 @@ export function mustNameHost({ headers, httpVersionMinor }: IncomingMessage): vo
   if (!HOST.test(host)) throw misunderstood('Host', 'is neither a name nor an address');
 }
 
-/** What a request can have once. Of two, node shows the first, and whoever stands before us may have looked at the other. */
+/** Headers that a request may have only once. Of two, Node shows the first; a proxy may have used the second. */
 const SINGLE = ['Host', 'Content-Type', 'Authorization'];
 
 export function mustBeSingle({ rawHeaders }: IncomingMessage): void {
@@ -106,7 +106,7 @@ export function mustBeSingle({ rawHeaders }: IncomingMessage): void {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';
     const { length } = name;
-    if (length !== 4 && length !== 12 && length !== 13) continue; // Most are none of them.
+    if (length !== 4 && length !== 12 && length !== 13) continue; // Most headers have another length.
     const which = SINGLE.findIndex((one) => one.length === length && one.toLowerCase() === name.toLowerCase());
     if (which < 0) continue;
     if (seen & (1 << which)) throw misunderstood(SINGLE[which] ?? '', 'is given twice');
@@ -114,18 +114,18 @@ export function mustBeSingle({ rawHeaders }: IncomingMessage): void {
   }
 }
 
-/** Whoever stands before us may have understood it otherwise, and its body too: the connection ends with the reply. */
+/** A proxy may read this request, and where its body ends, differently. So the connection ends with the reply. */
 function misunderstood(field: string, problem: string): Failure {
   const { status, code, message, details } = invalidField(field, problem);
   return new Failure(status, code, message, { ...details, unreadBody: true });
 }
 
-/** What is wrong where a percent sign is not followed by two digits, or the bytes are not UTF-8. */
+/** A Failure if a percent sign is not followed by two hex digits, or if the decoded bytes are not UTF-8. */
 export function addressProblem(url: string): Failure | undefined {
   if (!url.includes('%')) return undefined;
   const [path, ...query] = url.split('?');
-  if (!decodes(path ?? '')) return invalidField('path', 'has a percent escape that is broken');
-  return decodes(query.join('?')) ? undefined : invalidField('query', 'has a percent escape that is broken');
+  if (!decodes(path ?? '')) return invalidField('path', 'has an invalid percent escape');
+  return decodes(query.join('?')) ? undefined : invalidField('query', 'has an invalid percent escape');
 }
 
 function decodes(text: string): boolean {
@@ -137,7 +137,7 @@ function decodes(text: string): boolean {
   }
 }
 
-// ---------------------------------------------------------------- how many may wait
+// ---------------------------------------------------------------- waiting clients
 
 /** Bounds how many clients wait for an owner's answer at once. */
 export class WaitingRoom {
@@ -157,7 +157,7 @@ export class WaitingRoom {
     }
   }
 
-  /** @throws Failure when it is full; who has entered must leave. */
+  /** @throws Failure when the room is full. Every enter needs a leave. */
   enter(): void {
     if (this.waiting >= this.most) {
       throw new Failure(503, 'busy', 'Too many requests are waiting for an answer: try again in a moment.', {

@@ -1,17 +1,18 @@
 /**
- * Where a client goes on in a list: opaque to it, and good for that list alone. A cursor bears a place and a
- * checksum over the place and what was asked for; it grants nothing, so it needs no secret.
+ * A cursor marks the place where a client continues to read a list. It is opaque and valid for that list only. It
+ * holds the place and a checksum of the place and the filters. It grants nothing, so it needs no secret.
  */
 import { fnv1a32 } from '../../actors/ids.js';
 import { invalidField } from './failure.js';
 
-const RULE = 'is not one that this list has given: take next_cursor as it is, with the same filters, or begin anew';
+const RULE =
+  'is not a cursor of this list: send next_cursor unchanged and with the same filters, or start again without a cursor';
 export const CURSOR_CHARS = 2_000;
 
 /** A time and an id, or a version. */
 type PlaceInList = readonly (string | number)[];
 
-/** @param list names what is listed and how it is filtered. */
+/** @param list names the list and its filters. */
 export const cursorOf = (list: string, place: PlaceInList): string =>
   Buffer.from(JSON.stringify([checksum(list, place), ...place])).toString('base64url');
 
@@ -26,7 +27,7 @@ export function placeOf<P extends PlaceInList>(
   return place;
 }
 
-/** Link headers to where the same list begins and goes on. @param url as it was asked for. */
+/** The Link headers to the first and to the next page of the same list. @param url of the request. */
 export function linksOf(url: string, limit: number, next: string | undefined): string[] {
   const links = [link(url, 'first', limit, undefined)];
   if (next !== undefined) links.push(link(url, 'next', limit, next));
@@ -40,7 +41,7 @@ const checksum = (list: string, place: PlaceInList): number => fnv1a32(JSON.stri
 function decoded(cursor: string): readonly (string | number)[] {
   try {
     const bytes = Buffer.from(cursor, 'base64url');
-    // Buffer passes over what is no base64url.
+    // Buffer skips characters that are not base64url.
     if (bytes.toString('base64url') !== cursor) return [];
     const value: unknown = JSON.parse(bytes.toString());
     return Array.isArray(value) ? value : [];

@@ -1,4 +1,4 @@
-/** What stands around the content of a reply: the envelopes of a success, a list and an error, as schemas. */
+/** Schemas of the envelopes of replies: a success, a list and an error. */
 import { z } from 'zod';
 import { limits } from '../../actors/limits.js';
 import { ERRORS, type ErrorCode } from './errors.js';
@@ -14,7 +14,7 @@ export const one = <T extends z.ZodType, M extends z.core.$ZodLooseShape = Recor
   beside?: M,
 ) => z.object({ status: success, data, ...(beside as M) }).meta({ id });
 
-/** Of a write, which says in a sentence what it did. */
+/** The envelope of a write. Its message says in a sentence what the write did. */
 export const written = <T extends z.ZodType>(id: string, data: T) =>
   z.object({ status: success, message: z.string(), data }).meta({ id });
 
@@ -39,7 +39,7 @@ const cursorPagination = z
   })
   .meta({ id: 'CursorPagination' });
 
-/** A list that is read by page numbers. */
+/** A list that is read by page number. */
 export const listed = <T extends z.ZodType>(id: string, item: T) =>
   z.object({ status: success, data: z.array(item), pagination }).meta({ id });
 
@@ -47,7 +47,7 @@ export const listed = <T extends z.ZodType>(id: string, item: T) =>
 export const continued = <T extends z.ZodType>(id: string, item: T) =>
   z.object({ status: success, data: z.array(item), pagination: cursorPagination }).meta({ id });
 
-/** A list that is read either way. */
+/** A list that is read by page number or by cursor. */
 export const paged = <T extends z.ZodType>(id: string, item: T) =>
   z.object({ status: success, data: z.array(item), pagination: z.union([pagination, cursorPagination]) }).meta({ id });
 
@@ -57,7 +57,7 @@ export const fieldError = z.object({ field: z.string(), message: z.string() }).m
 
 const errorCode = z.enum(Object.keys(ERRORS) as ErrorCode[]).meta({ id: 'ErrorCode' });
 
-/** What an error may say beside its code and message. Which members there are depends on the code. */
+/** Members of an error beside its code and message. The code decides which of them are present. */
 const about = {
   errors: z
     .array(fieldError)

@@ -1,6 +1,6 @@
 /**
- * Every error code of the API: its status, its title, when a client gets it, an example.
- * A code that is not in here does not compile. The document and the reference page list them all.
+ * Every error code of the API, with its status, its title, its cause and an example. Code that uses another error code
+ * does not compile. The OpenAPI document and the reference page list all codes.
  */
 import { limits } from '../../actors/limits.js';
 
@@ -163,9 +163,9 @@ const errors = {
   done_otherwise: field(
     409,
     'Done otherwise before',
-    'It was done before, with other content, which stands: an order shipped under another tracking_id, cancelled for another reason, a return with another restock. Nothing has happened.',
+    'The same change was already made with other content, which stays: an order shipped with another `tracking_id`, cancelled for another `reason`, or a return received with another `restock`. This request changed nothing.',
     'tracking_id',
-    'The order was shipped before, with another tracking_id; that stands.',
+    'The order was already shipped with another tracking_id, which stays.',
   ),
   too_many_changes: field(
     409,
@@ -186,7 +186,7 @@ const errors = {
     'Changed meanwhile',
     'The order is not at the version that `If-Match` names. Get it again.',
     'If-Match',
-    'The order has changed since: get it again.',
+    'The order has changed in the meantime: get it again.',
   ),
   too_large: field(
     413,
@@ -237,8 +237,8 @@ const errors = {
   unavailable: plain(
     503,
     'Unavailable',
-    'The request could not be made durable, or answered, in time. That is not a no: repeat it with the same key. An order without a key has its `order_id` as the key.',
-    'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
+    'The request could not be made durable, or answered, in time. It may still take effect: repeat it with the same key. If an order had no key, use its `order_id` as the key.',
+    'The order could not be made durable in time. It may still take effect: repeat it with the same Idempotency-Key. If it had none, use its order_id as the key.',
     { order_id: EXAMPLE_ORDER },
   ),
   not_ready: plain(
@@ -253,7 +253,7 @@ export type ErrorCode = keyof typeof errors;
 
 export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = errors;
 
-/** The error as the contract has it. */
+/** The error in the form of the contract. */
 export const exampleOf = (code: ErrorCode): object => {
   const { message, errors: wrong = [], ...more } = ERRORS[code].example;
   return { status: 'error', code, message, errors: wrong, ...more };

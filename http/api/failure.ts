@@ -1,7 +1,6 @@
 /**
- * A request that is answered with an error, named: status, code, a sentence for a person, and the
- * fields that are wrong. Whatever else is thrown in this room is broken code and answers 500
- * without a word about itself.
+ * A Failure is thrown to answer a request with an error: status, code, a sentence for a person, and the wrong fields.
+ * Anything else that is thrown in `http/` is a bug. It answers 500 and reveals nothing about itself.
  */
 import { limits } from '../../actors/limits.js';
 import type { NoAnswer } from '../../actors/ports/owners.js';
@@ -16,13 +15,13 @@ export interface FieldError {
 
 interface FailureDetails {
   readonly errors?: readonly FieldError[];
-  /** What the answer is about: members of its body beside the rest, such as `order_id`. */
+  /** Further members of the body, such as `order_id`. */
   readonly about?: { readonly [member: string]: string | number | readonly string[] };
   /** Raw header names and values, one after the other. */
   readonly headers?: readonly string[];
-  /** The body was not read to its end: the connection cannot be used again. */
+  /** The body was not read to its end, so the connection cannot be reused. */
   readonly unreadBody?: boolean;
-  /** For the log; never told. */
+  /** For the log. Clients never see it. */
   readonly cause?: unknown;
 }
 
@@ -44,13 +43,13 @@ export function invalid(errors: readonly FieldError[]): Failure {
   return new Failure(400, 'invalid', `${named[0]?.message ?? 'The request is not valid.'}${more}`, { errors: named });
 }
 
-/** @param problem what is wrong, as the rest of a sentence that begins with the field. */
+/** @param problem the rest of a sentence that begins with the field's name. */
 export const invalidField = (field: string, problem: string): Failure =>
   invalid([{ field, message: `${field} ${problem}.` }]);
 
-/** One that ISO 4217 does not know; a product that has it already keeps it. */
+/** The currency is not in ISO 4217. A product that already has such a currency keeps it. */
 export const unknownCurrency = (field: string, code: string): Failure =>
-  invalidField(field, `is ${code}, which is no currency of ISO 4217`);
+  invalidField(field, `is ${code}, which is not a currency of ISO 4217`);
 
 /** @param what the body has too many of. */
 export const tooLarge = (most: number, what = 'bytes'): Failure => {
@@ -66,33 +65,33 @@ const RETRY_AFTER = ['Retry-After', '1'] as const;
 export const unavailable = (message: string, about: FailureDetails['about'] = {}, cause?: unknown): Failure =>
   new Failure(503, 'unavailable', message, { headers: RETRY_AFTER, about, cause });
 
-/** @param mayBeDone what is told where somebody was asked, so that it may still come to be. */
+/** @param mayBeDone the message if an owner got the request, so that it may still take effect. */
 export const unanswered = (
   { why, absent }: Pick<NoAnswer, 'why' | 'absent'>,
   mayBeDone: string,
   about: FailureDetails['about'] = {},
 ): Failure =>
-  unavailable(absent ? `${why} Nothing was done: ask again later, or a node that serves.` : mayBeDone, about, why);
+  unavailable(absent ? `${why} Nothing was done: try again later, or at another node.` : mayBeDone, about, why);
 
 export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
 
-/** The same no as before, to a repeat under its key. */
+/** The first refusal again, for a repeat under the same key. */
 export const replayed = ({ status, code, message, details }: Failure): Failure =>
   new Failure(status, code, message, {
     ...details,
     headers: [...(details.headers ?? []), 'Idempotency-Replayed', 'true'],
   });
 
-/** @param other what the key was used for. */
+/** @param other the earlier use of the key. */
 export const idempotencyMismatch = (other: string): Failure => {
   const message = `This Idempotency-Key was used for ${other} before: use a new key, or send the same request again.`;
   return new Failure(422, 'idempotency_mismatch', message, { errors: [{ field: 'Idempotency-Key', message }] });
 };
 
-/** A read model that does not answer is a 503: nothing is broken, and the client may ask again. */
-export async function fromReadModel<T>(ask: () => Promise<T>): Promise<T> {
+/** A read model that does not answer leads to 503, not 500: it is no bug, and the client can retry. */
+export async function fromReadModel<T>(query: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await query();
   } catch (error) {
     if (error instanceof Unavailable && error.absent) throw error;
     throw unavailable('Lists and searches do not answer at the moment: try again.', {}, error);

@@ -1,8 +1,9 @@
 /**
- * Operations that go past Koa and its router, which cost an order a good part of its time at the edge. Each is made of
- * its row in the table: the same paths, scope, schema and handler that the router would use.
+ * Hot operations bypass Koa and its router, which take a good part of an order's time at the edge. Each hot route is
+ * made from its row in the table, with the same paths, scope, schema and handler as the router's.
  *
- * Law: no turn of the event loop is taken that the work does not need. A promise that is returned, not awaited, costs two.
+ * Law: a hot route takes no microtask turn that its work does not need. An async function that returns a promise
+ * without awaiting it costs two turns.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Admit } from '../auth/admission.js';
@@ -14,7 +15,7 @@ import { pathsOf } from './routes.js';
 type Work = (request: ApiRequest) => Promise<Answer>;
 
 export class HotRoutes {
-  /** By method, then by address as it is sent: an address with a query goes through the router. */
+  /** By method, then by the exact URL. A URL with a query goes through the router. */
   private readonly routes = new Map<string, Map<string, Work>>();
 
   constructor(table: readonly Operation[], handlers: Handlers, admit: Admit) {
@@ -22,12 +23,12 @@ export class HotRoutes {
       if (operation.hot !== true) continue;
       const ofMethod = this.routes.get(operation.method) ?? new Map<string, Work>();
       this.routes.set(operation.method, ofMethod);
-      const work = worked(operation, handlers, admit);
+      const work = workOf(operation, handlers, admit);
       for (const path of pathsOf(operation)) ofMethod.set(path, work);
     }
   }
 
-  /** Undefined where the request is for the router. */
+  /** Undefined if the router must handle the request. */
   of({ method = '', url = '' }: IncomingMessage): Work | undefined {
     return this.routes.get(method)?.get(url);
   }
@@ -35,7 +36,7 @@ export class HotRoutes {
 
 // ---------------------------------------------------------------- machinery
 
-function worked({ path, scope, ...operation }: Operation, handlers: Handlers, admit: Admit): Work {
+function workOf({ path, scope, ...operation }: Operation, handlers: Handlers, admit: Admit): Work {
   const handler = handlers.gremlin.biting(path, operation.handler(handlers));
   const onceAdmitted = async (entry: Promise<void>, request: ApiRequest): Promise<Answer> => {
     await entry;

@@ -1,4 +1,4 @@
-/** Koa in the frame of every request: it finds the handler and runs it; what it would write itself is not used. */
+/** Runs Koa inside the frame of a request. Koa finds the handler and runs it; the frame writes the reply. */
 import type { ServerResponse } from 'node:http';
 import Koa, { type Middleware } from 'koa';
 import type { Logger } from '../../actors/ports/runtime.js';
@@ -8,7 +8,7 @@ import { addressProblem } from './api-request.js';
 import { brokenAnswer } from './reply.js';
 import type { RequestFrame } from './request-frame.js';
 
-/** @param routes leaves the answer in `ctx.state.request`, or throws. */
+/** @param routes sets the answer in `ctx.state.request`, or throws. */
 export function throughKoa(
   frame: RequestFrame,
   routes: Middleware,

@@ -1,4 +1,4 @@
-/** What may be asked of lists: filters, a search, a page by number or by cursor. */
+/** The query parameters of lists: filters, a search, and a page by number or by cursor. */
 import { z } from 'zod';
 import { orderId, type ProductId, productId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -23,15 +23,15 @@ import {
 const MOMENT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 const MOMENT_RULE = 'must be a date such as 2026-11-21, or a time with its zone such as 2026-11-21T11:49:34Z';
 
-/** A moment as it was given, which may be finer than what is stored. */
+/** A moment as the client gave it. It may be more precise than stored times. */
 interface Moment {
-  /** Wall-clock milliseconds, the rest cut off. */
+  /** Wall-clock milliseconds, rounded down. */
   readonly ms: number;
-  /** The rest, below a million. */
+  /** The remaining nanoseconds, below a million. */
   readonly ns: number;
 }
 
-/** What is stored has whole milliseconds: it is no earlier than the moment if it is no earlier than this. */
+/** The first whole millisecond that is not before the moment. Stored times have whole milliseconds. */
 const firstMs = ({ ms, ns }: Moment): number => (ns > 0 ? ms + 1 : ms);
 
 const isLater = (one: Moment, other: Moment): boolean =>
@@ -104,10 +104,10 @@ export const ledgerQuery = z.object({
 });
 export type LedgerQuery = z.output<typeof ledgerQuery>;
 
-// ---------------------------------------------------------------- what is meant
+// ---------------------------------------------------------------- from query to filter
 
-/** @throws Failure where filters contradict each other. */
-export function orderFilter(asked: OrderListQuery): OrderFilter {
+/** @throws Failure if filters contradict each other. */
+export function orderFilter(query: OrderListQuery): OrderFilter {
   const {
     user_id,
     status,
@@ -120,7 +120,7 @@ export function orderFilter(asked: OrderListQuery): OrderFilter {
     min_total,
     max_total,
     q,
-  } = asked;
+  } = query;
   if (from !== undefined && to !== undefined && isLater(from, to)) {
     throw invalidField('from', 'must not be later than to');
   }
@@ -142,19 +142,19 @@ export function orderFilter(asked: OrderListQuery): OrderFilter {
   };
 }
 
-/** A page by its number. @throws Failure for one so deep that only a cursor leads there. */
+/** A page by its number. @throws Failure if the page is so deep that only a cursor reaches it. */
 export function orderPage({ page, page_size }: OrderListQuery): Page {
   if ((page - 1) * page_size > limits.skippedOrders) {
     const deepest = Math.floor(limits.skippedOrders / page_size) + 1;
     throw invalidField(
       'page',
-      `must be at most ${deepest} with a page_size of ${page_size}: further on, ask with limit and follow next_cursor`,
+      `must be at most ${deepest} with a page_size of ${page_size}: to read further, send limit and follow next_cursor`,
     );
   }
   return { page, pageSize: page_size };
 }
 
-/** What a cursor of this list stands behind. */
+/** The key of the last order before the cursor. */
 export function orderKey(list: string, cursor: string | undefined): OrderKey | undefined {
   if (cursor === undefined) return undefined;
   const [at, id] = placeOf(list, cursor, isOrderKey);
@@ -183,9 +183,9 @@ const isVersion = (place: readonly (string | number)[]): place is readonly [numb
 const LATEST = Date.UTC(10_000, 0);
 const isTime = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < LATEST;
 
-/** Undefined where it is no such moment, or a day that no month has. */
+/** Undefined if the text is not such a moment or names a day that does not exist. */
 function momentOf(given: string): Moment | undefined {
-  // An unescaped plus comes as a blank.
+  // An unescaped plus sign in a query decodes to a space.
   const text = given.replace(' ', '+');
   if (!MOMENT.test(text)) return undefined;
   const day = Date.parse(text.slice(0, 10));

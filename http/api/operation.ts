@@ -1,8 +1,8 @@
 /**
- * One operation of the API, declared once. The router, the validation, the OpenAPI document, the
- * reference page and the generated tests are all made of this declaration.
+ * One operation of the API, declared once. The router, the validation, the OpenAPI document, the reference page and
+ * the generated tests are all made from this declaration.
  *
- * To add one: a row in a file of operations/, and its schemas in schemas.ts and reply-schemas.ts.
+ * To add an operation, add a row to a file in operations/, and its schemas to schemas.ts and reply-schemas.ts.
  */
 import { z } from 'zod';
 import type { Demand } from '../../actors/principal.js';
@@ -18,7 +18,7 @@ import type { ErrorCode } from './errors.js';
 import type { Answer } from './reply.js';
 import { readParams, readQuery, validated } from './schemas.js';
 
-/** Who answers. */
+/** The objects whose methods handle the operations. */
 export interface Handlers {
   readonly orders: Orders;
   readonly life: OrderLife;
@@ -26,7 +26,7 @@ export interface Handlers {
   readonly imports: Import;
   readonly health: Health;
   readonly gremlin: GremlinRoutes;
-  /** Made of the table of operations itself (reference.ts): by its form alone, so that nothing goes in a circle. */
+  /** reference.ts imports the table of operations. Only its shape is named here, to avoid an import cycle. */
   readonly reference: { document(): Promise<Answer>; page(request: ApiRequest): Promise<Answer> };
 }
 
@@ -38,40 +38,40 @@ export interface Success {
   readonly description: string;
   readonly schema: z.ZodType;
   readonly example: unknown;
-  /** JSON if it is not said. */
+  /** JSON by default. */
   readonly contentType?: string;
-  /** Names of headers that it has beside the common ones (openapi.ts describes them). */
+  /** Names of its headers beside the common ones (openapi.ts describes them). */
   readonly headers?: readonly string[];
 }
 
 interface Common {
   readonly method: Method;
-  /** `/api/orders/:order_id`; what begins with /api/ stands under /api/v1/ as well. */
+  /** Such as `/api/orders/:order_id`. A path under /api/ is also served under /api/v1/. */
   readonly path: string;
-  /** Unique, in camel case: generated clients call it so. */
+  /** Unique, in camel case: the name of the method in generated clients. */
   readonly id: string;
   readonly tag: Tag;
   readonly scope: Demand;
-  /** `both`: on the inventory port as well. */
+  /** `both` means that the inventory port serves it too. */
   readonly ports: 'main' | 'both';
   readonly summary: string;
   readonly description?: string;
-  /** Headers that it looks at. They are read where they are needed (api-request.ts): most are ignored when not understood. */
+  /** Headers that it uses. They are read where they are needed (api-request.ts). Most are ignored if malformed. */
   readonly headers?: Readonly<Record<string, z.ZodType>>;
-  /** Requests to show, each with a name; path parameters and query as they stand in `path`. */
+  /** Example requests, each with a name. */
   readonly examples?: readonly Example[];
-  /** Past Koa and its router (hot-routes.ts): its path has no parameters. */
+  /** Bypasses Koa and its router (hot-routes.ts). Such a path has no parameters. */
   readonly hot?: boolean;
-  /** Its answers bear an ETag: whoever has it already (If-None-Match) hears 304. */
+  /** Its answers have an ETag. A client that already has that version (If-None-Match) gets 304. */
   readonly etag?: boolean;
-  /** A body may be left out; then it is `{}`. */
+  /** The body may be left out. Then it is `{}`. */
   readonly optionalBody?: boolean;
-  /** A body that is no JSON: its handler reads `request.req` itself. */
+  /** The body is not JSON. The handler reads `request.req` itself. */
   readonly stream?: { readonly contentType: string; readonly example: string };
-  /** It changes how the node behaves towards all: the generated requests (test/faults) leave it alone. */
+  /** It changes how the node treats every client. The generated requests (test/faults) do not use it. */
   readonly disruptive?: boolean;
   readonly success: Readonly<Record<number, Success>>;
-  /** Beside those that every operation of its kind may answer (`codesOf`). */
+  /** Error codes beside those of every operation of its kind (`codesOf`). */
   readonly errors?: readonly ErrorCode[];
 }
 
@@ -122,22 +122,22 @@ export function operation<
     body,
     handler: (handlers) => async (request) => {
       if (stream !== undefined) mustBeOfType(request.req, stream.contentType);
-      // What is not declared is not read: the handler's type has nothing in it.
+      // Undeclared input is not read: the type of the handler's input is empty there.
       const input = {
         params: params === undefined ? NONE : readParams(params, request.params),
         query: queryOf(request.req.url ?? ''),
         body: body === undefined ? {} : validated(body, await readJson(request.req, optionalBody)),
       } as Input<P, Q, B>;
-      return await handle(handlers, input, request); // A promise that is returned takes two turns more.
+      return await handle(handlers, input, request); // Returning the promise without await would take two more turns.
     },
   };
 }
 
-/** Probes and browsers may add what they like to an address, such as a number that no cache knows. */
+/** Probes and browsers may add parameters to other addresses, such as a number that defeats caches. */
 const strayParameters = ({ path }: Pick<Common, 'path'>): 'refused' | 'ignored' =>
   /^\/(api|internal)\//.test(path) ? 'refused' : 'ignored';
 
-/** Every code that it may answer, those that any operation of its kind may answer included. */
+/** Every error code that the operation may answer, including those of every operation of its kind. */
 export function codesOf({
   method,
   etag,

@@ -1,6 +1,6 @@
 /**
- * Errors as RFC 9457 problem details, for a client that would rather have them than plain JSON. They say the same as
- * the error of the contract, with the same code; `type` is where the reference page explains it.
+ * Errors as RFC 9457 problem details, for a client that prefers them to plain JSON. They have the content and the code
+ * of the contract's error. `type` leads to the code on the reference page.
  */
 import type { IncomingMessage } from 'node:http';
 import { prefersSecond } from '../wire/accept.js';
@@ -15,7 +15,7 @@ export const wantsProblem = (req: IncomingMessage): boolean =>
 /** Where the reference page (docs-page.ts) explains a code. */
 export const anchorOf = (code: ErrorCode): string => `error-${code}`;
 
-/** @param body an error in the shape of the contract. @param url what was asked for. */
+/** @param body an error in the shape of the contract. @param url of the request. */
 export function problemOf(status: number, body: string, url: string): string {
   const {
     status: _error,
@@ -38,7 +38,7 @@ export function problemOf(status: number, body: string, url: string): string {
   });
 }
 
-/** The path alone: a query may hold what is nobody's business. Node lets through what no URI may contain. */
+/** Only the path: a query may hold private data. Node accepts characters that no URI may contain; they are removed. */
 function instanceOf(url: string): string {
   const [path = ''] = url.split('?', 1);
   return path.slice(0, INSTANCE_CHARS).replace(/[^\w\-.~!$&'()*+,;=:@/%]/g, '') || '/';

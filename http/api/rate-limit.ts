@@ -1,8 +1,9 @@
 /**
- * How often one may ask: counted for whoever asks, told in every reply of the API, refused with 429.
+ * Rate limiting: each caller's requests are counted, every reply of the API shows what is left, and a request beyond
+ * the limit gets 429.
  *
- * A request is counted once it is known who asks, and before anything of it is done; one that does not get so
- * far (401, 404) is counted for its address. What is not under /api/ is never counted.
+ * A request is counted after authentication and before its work. A request that fails earlier (401, 404) counts
+ * for the client's address. Requests outside /api/ are never counted.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIPv4, isIPv6 } from 'node:net';
@@ -16,21 +17,21 @@ export class Rationing {
   private readonly limits: RateLimits;
   private readonly proxies: number;
 
-  /** @param proxies how many of those who forward requests to us are ours: what they say about the client counts. */
+  /** @param proxies the number of trusted proxies, whose X-Forwarded-For entries count. */
   constructor(limits: RateLimits, proxies: number) {
     this.limits = limits;
     this.proxies = proxies;
   }
 
-  /** Takes one of what the caller has left. @throws Failure the 429 */
+  /** Counts the request for its caller. @throws Failure 429 if nothing is left. */
   async take(request: ApiRequest): Promise<void> {
     if (request.allowance !== undefined || !isCounted(request.req)) return;
     request.allowance = await this.limits.take(this.callerOf(request));
     if (!request.allowance.isAllowed) throw tooMany(request.allowance);
   }
 
-  /** The answer with what is left. */
-  tell({ allowance }: ApiRequest, answer: Answer): Answer {
+  /** Adds the RateLimit headers to the answer. */
+  withHeaders({ allowance }: ApiRequest, answer: Answer): Answer {
     if (allowance === undefined) return answer;
     return { ...answer, headers: [...(answer.headers ?? []), ...headersOf(allowance)] };
   }
@@ -41,10 +42,10 @@ export class Rationing {
   }
 }
 
-/** A browser asks before it asks: that is not the caller's doing. */
+/** A browser sends a preflight by itself, so OPTIONS does not count. */
 const isCounted = ({ method, url = '' }: IncomingMessage): boolean => method !== 'OPTIONS' && API.test(url);
 
-/** As the router sees it, which takes an absolute address and capitals too. */
+/** Matches like the router, which also accepts absolute URLs and capitals. */
 const API = /^(?:[a-z][\w+.-]*:\/\/[^/?#]*)?\/api\//i;
 
 function tooMany({ limit, resetMs }: Allowance): Failure {
@@ -58,12 +59,12 @@ const headersOf = ({ limit, remaining, resetMs }: Allowance): string[] => [
   ...['RateLimit-Reset', String(secondsOf(resetMs))],
 ];
 
-/** Rounded up: whoever comes back then is served. */
+/** Rounded up, so that a client that waits this long is served. */
 const secondsOf = (ms: number): number => Math.max(1, Math.ceil(ms / 1_000));
 
-// ---------------------------------------------------------------- who it is
+// ---------------------------------------------------------------- the client's address
 
-/** Each of our proxies adds the address it was asked from, at the end: what stands before those anyone may have written. */
+/** Each trusted proxy appends the address of its client. Any client can have written the entries before those. */
 export function clientAddress(req: IncomingMessage, proxies: number): string {
   const socket = req.socket.remoteAddress ?? '';
   if (proxies === 0) return network(socket);
@@ -74,7 +75,7 @@ export function clientAddress(req: IncomingMessage, proxies: number): string {
   return network(isIPv4(claimed) || isIPv6(claimed) ? claimed : socket);
 }
 
-/** An IPv6 client has a network of 64 bits to itself, at least: one budget for all of it. */
+/** An IPv6 client owns at least a /64 network, so the whole network shares one budget. */
 function network(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;

@@ -1,9 +1,9 @@
 /**
- * What replies contain, for the document and for the tests that hold every reply against it. Replies
- * are written as text (order-view.ts, inventory-view.ts, reply.ts); nothing is validated on the way out.
+ * The schemas of replies, for the document and for the tests that check every reply against it. Replies are built as
+ * text (order-view.ts, inventory-view.ts, reply.ts) and are not validated when they are sent.
  *
- * Every object and every list of words has an id: it becomes one named component of the document, and one
- * model of a generated client.
+ * Every object and every enum has an id. It becomes one named component of the document and one model of a generated
+ * client.
  */
 import { z } from 'zod';
 import { limits } from '../../actors/limits.js';
@@ -233,7 +233,7 @@ const health = z
   })
   .meta({ id: 'Health' });
 
-/** For a client that has shown no credential. */
+/** For a client without credentials. */
 const healthBrief = z.strictObject({ status: healthStatus }).meta({ id: 'HealthBrief' });
 
 const target = words('GremlinTarget', GREMLIN_TARGETS);

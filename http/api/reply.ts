@@ -1,7 +1,6 @@
 /**
- * Replies as the contract has them: an envelope of compact JSON, made as text once and written at
- * once, with a header list that is mostly prebuilt. Koa's own way of responding is not used: it
- * would look at what is settled here already.
+ * Replies in the form of the contract: an envelope of compact JSON, built as text once and written in one write, with
+ * mostly prebuilt headers. Koa's own response code is not used: it would check again what is already decided here.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../../actors/limits.js';
@@ -17,16 +16,16 @@ export interface Answer {
   readonly body: string;
   /** Raw names and values, one after the other. */
   readonly headers?: readonly string[];
-  /** JSON if it is not said. */
+  /** JSON by default. */
   readonly contentType?: string;
-  /** Names the version, in quotes, with W/ before it if it is not of the very bytes. */
+  /** The version in quotes, with the prefix W/ if the bytes of one version may differ. */
   readonly etag?: string;
-  /** The body, made smaller (compression.ts). */
+  /** The compressed body (compression.ts). */
   readonly gzipped?: Buffer;
-  /** What is said to who takes gzip, where that is made beforehand: with an etag of its own. */
+  /** The answer for a client that accepts gzip, if it was compressed beforehand. It has an ETag of its own. */
   readonly packed?: Answer;
   readonly unreadBody?: boolean;
-  /** Why there is no answer, for the log; never told. */
+  /** Why there is no answer. For the log only; clients never see it. */
   readonly cause?: unknown;
 }
 
@@ -39,14 +38,14 @@ interface Pagination {
 
 interface Continuation {
   readonly limit: number;
-  /** Undefined at the end. */
+  /** Undefined at the end of the list. */
   readonly next: string | undefined;
   readonly counted: Counted | undefined;
-  /** For a Link header. */
+  /** For the Link header. */
   readonly links: readonly string[];
 }
 
-/** Of an answer that was given before. */
+/** The header of an answer that was given before. */
 export const REPLAYED = ['Idempotency-Replayed', 'true'] as const;
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -76,7 +75,7 @@ const totalOf = ({ total, isEstimate }: Counted): string =>
 
 const ERROR_START = '{"status":"error",';
 
-/** @param more JSON members to stand beside the rest, each with a comma before it. */
+/** @param more further JSON members, each with a comma before it. */
 export const errorBody = (code: ErrorCode, message: string, errors: readonly object[] = [], more = ''): string =>
   `${ERROR_START}"code":"${code}","message":${JSON.stringify(message)},"errors":${errors.length === 0 ? '[]' : JSON.stringify(errors)}${more}}`;
 
@@ -104,7 +103,7 @@ export interface ReplyIds {
   readonly correlation: string;
 }
 
-/** Nothing here is a page that others may embed, read as another type, keep, or learn addresses from. */
+/** Replies are not cached, are not read as another type, and send no referrer. */
 const ALWAYS = [
   ...['Cache-Control', 'no-store'],
   ...['X-Content-Type-Options', 'nosniff'],
@@ -113,15 +112,15 @@ const ALWAYS = [
 const ALWAYS_LINES = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n';
 
 interface Frame {
-  /** For this client beside the answer's own: raw names and values. */
+  /** Further headers for this client: raw names and values. */
   readonly headers: readonly string[];
-  /** The connection is to end with this reply. */
+  /** Ends the connection with this reply. */
   readonly close: boolean;
-  /** How long the connection is kept for a next request. */
+  /** How long the connection stays open for the next request. */
   readonly keepAliveMs: number;
 }
 
-/** What is said to who asks for it by its version: 304 if that is known already (If-None-Match). @throws Failure */
+/** The answer to a conditional GET: 304 if the client already has this version (If-None-Match). @throws Failure */
 export function conditional(req: IncomingMessage, answer: Answer): Answer {
   if (answer.etag === undefined || answer.status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
     return answer;
@@ -131,7 +130,7 @@ export function conditional(req: IncomingMessage, answer: Answer): Answer {
     case 'not modified':
       return { ...answer, status: 304 };
     case 'failed': {
-      const message = 'It has changed since: ask for it without If-Match.';
+      const message = 'The resource has changed in the meantime: get it again without If-Match.';
       throw new Failure(412, 'precondition_failed', message, { errors: [{ field: 'If-Match', message }] });
     }
   }
@@ -140,7 +139,7 @@ export function conditional(req: IncomingMessage, answer: Answer): Answer {
 export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
   if (res.headersSent || res.writableEnded || res.destroyed) return;
   const { status, headers, unreadBody, etag, gzipped } = answer;
-  // What is no error, such as the health of a node that is down, stays what it is.
+  // A body that is not an error, such as the health of a node that is down, keeps its form.
   const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
   const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
   const contentType = isProblem ? PROBLEM_TYPE : (answer.contentType ?? JSON_TYPE);
@@ -165,8 +164,8 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
     res.end(body);
     return;
   }
-  // The whole reply is on its way before the client has sent the whole body. Closing now would reset
-  // the connection, and many clients would never see why: so the rest is thrown away for a moment.
+  // The reply is sent before the client has sent its whole body. Closing now would reset the connection, and many
+  // clients would lose the reply. So the rest of the body is read and dropped for a moment.
   res.write(body);
   const end = () => {
     clearTimeout(timer);

@@ -1,5 +1,5 @@
 /**
- * The frame of every request: its ids, its answer or what became of it, one reply, one observation.
+ * The frame of every request: it assigns ids, runs the work, writes one reply and records one observation.
  *
  * Law: every request gets exactly one reply, written in one place (`reply`), whatever its handler does.
  */
@@ -21,24 +21,24 @@ interface RequestFrameOptions {
   readonly metrics: EdgeMetrics;
   readonly ids: RequestIds;
   readonly cors: Cors;
-  /** Undefined: everybody may ask as often as they like. */
+  /** Undefined means no rate limit. */
   readonly rationing: Rationing | undefined;
-  /** How long a connection is kept for a next request. */
+  /** How long a connection stays open for the next request. */
   readonly keepAliveMs: number;
-  /** Each connection ends with its reply. */
+  /** True during a stop: each connection then ends with its reply. */
   readonly isStopping: () => boolean;
 }
 
 export class RequestFrame {
   private readonly options: RequestFrameOptions;
-  private toldAt = Number.NEGATIVE_INFINITY;
-  private untold = 0;
+  private warnedAt = Number.NEGATIVE_INFINITY;
+  private unlogged = 0;
 
   constructor(options: RequestFrameOptions) {
     this.options = options;
   }
 
-  /** @param work makes the answer, or throws what is told instead. */
+  /** @param work makes the answer, or throws a Failure. */
   async serve(
     req: BufferedRequest,
     res: ServerResponse,
@@ -56,19 +56,19 @@ export class RequestFrame {
       if (pays(req, answer)) answer = await compressed(answer);
       answer = conditional(req, answer);
     } catch (error) {
-      await null; // Node may be about to say that the body cannot be read: that reply goes first, and this one is dropped.
+      await null; // Node may report an unreadable body now. Its reply must go first; this one is then dropped.
       answer = this.failed(error, request);
     }
     if (rationing !== undefined) {
       await rationing.take(request).catch((refusal) => {
         answer = this.failed(refusal, request);
       });
-      answer = rationing.tell(request, answer);
+      answer = rationing.withHeaders(request, answer);
     }
     this.reply(request, res, answer, startedAt);
   }
 
-  /** Told of a request that node could not read. @returns its id. */
+  /** Records a request that Node could not read. @returns its id. */
   unreadable = (status: number): string => {
     const { ids, metrics, logger } = this.options;
     const requestId = ids.next();
@@ -77,10 +77,10 @@ export class RequestFrame {
     return requestId;
   };
 
-  /** Told of an error that nobody expected. */
+  /** Logs an unexpected error. */
   broken = (error: unknown, { requestId, correlation, route }: ApiRequest): void => {
     const fields = { requestId, correlation, route, err: error };
-    this.options.logger.error(fields, 'A request met broken code and was answered with 500.');
+    this.options.logger.error(fields, 'A request failed with an unexpected error and was answered with 500.');
   };
 
   // -------------------------------------------------------------- machinery
@@ -88,7 +88,7 @@ export class RequestFrame {
   private failed(error: unknown, request: ApiRequest): Answer {
     if (error instanceof Failure) return failureAnswer(error);
     if (error instanceof Unavailable) {
-      return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: ask again.'));
+      return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: try again.'));
     }
     this.broken(error, request);
     return { ...brokenAnswer(), unreadBody: !request.req.complete };
@@ -102,27 +102,27 @@ export class RequestFrame {
     const ms = clock.monotonic() - startedAt;
     const { status, cause } = answer;
     metrics.ended(route, request.req.method ?? '', status, ms);
-    if (cause !== undefined) this.tellUnavailable(request, status, cause);
+    if (cause !== undefined) this.warnUnavailable(request, status, cause);
     const fields = { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 };
     logger.debug(fields, 'request');
   }
 
-  private tellUnavailable({ requestId, correlation, route }: ApiRequest, status: number, cause: unknown): void {
+  private warnUnavailable({ requestId, correlation, route }: ApiRequest, status: number, cause: unknown): void {
     const { clock, logger } = this.options;
     const now = clock.monotonic();
-    if (now - this.toldAt < TELL_EVERY_MS) {
-      this.untold++;
+    if (now - this.warnedAt < WARN_EVERY_MS) {
+      this.unlogged++;
       return;
     }
-    const fields = { requestId, correlation, route, status, untold: this.untold, cause: String(cause) };
-    logger.warn(fields, 'A request could not be served and was answered so.');
-    this.toldAt = now;
-    this.untold = 0;
+    const fields = { requestId, correlation, route, status, unlogged: this.unlogged, cause: String(cause) };
+    logger.warn(fields, 'A request could not be served.');
+    this.warnedAt = now;
+    this.unlogged = 0;
   }
 }
 
-/** Errors of one second are one line: a log must not be what an outage runs out of. */
-const TELL_EVERY_MS = 1_000;
+/** At most one warning a second: an outage must not fill the log. */
+const WARN_EVERY_MS = 1_000;
 
-/** After a request to upgrade whose body nobody reads, node's parser waits for ever: no next request would be served. */
+/** After an upgrade request with an unread body, Node's parser waits forever and serves no further request. */
 const isStuck = (req: IncomingMessage): boolean => req.headers.upgrade !== undefined && !req.complete;

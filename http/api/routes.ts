@@ -1,6 +1,6 @@
 /**
- * Which address leads where, out of the table of operations: everything on the first port; what says
- * so on the second too. Every operation of the API stands under /api and /api/v1 alike.
+ * Routes made from the table of operations. The first port serves every operation; the second serves those that are
+ * declared for both ports. Every operation under /api is also served under /api/v1.
  */
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
@@ -11,7 +11,7 @@ import { Failure, notFound } from './failure.js';
 import type { Handlers, Operation } from './operation.js';
 import type { Answer } from './reply.js';
 
-/** Where a browser is led that asks for no page. */
+/** The page that a browser gets for `/`. */
 const FIRST_PAGE = '/docs';
 
 export const onBothPorts = (table: readonly Operation[]): Operation[] => table.filter(({ ports }) => ports === 'both');
@@ -30,10 +30,10 @@ export const inventoryOnly = (table: readonly Operation[], handlers: Handlers, a
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>
   path.startsWith('/api/') ? [path, path.replace('/api/', '/api/v1/')] : [path];
 
-/** Leaves the answer in `ctx.state.request`, or throws the 404 or 405. */
+/** Sets the answer in `ctx.state.request`, or throws 404 or 405. */
 function routed(table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware {
   const router = new Router();
-  // What is written out comes before what stands for anything.
+  // A literal path segment takes precedence over a parameter.
   const placeholders = ({ path }: Operation) => path.split('/:').length;
   for (const operation of [...table].sort((a, b) => placeholders(a) - placeholders(b))) {
     const handler = handlers.gremlin.biting(operation.path, operation.handler(handlers));
@@ -50,9 +50,9 @@ function routed(table: readonly Operation[], handlers: Handlers, admit: Admit): 
     await routes(ctx as Parameters<typeof routes>[0], next);
     const request: ApiRequest = ctx.state.request;
     if (request.answer !== undefined) return;
-    // What there is and what not is for those who may come in; what may be asked across origins, for all.
+    // Only authenticated clients learn which paths exist. OPTIONS is open, because a preflight has no credentials.
     if (ctx.method !== 'OPTIONS') await admit(request, 'any');
-    request.answer = elsewhere(ctx);
+    request.answer = withoutRoute(ctx);
   };
 }
 
@@ -63,15 +63,15 @@ const TO_FIRST_PAGE: Answer = {
   headers: ['Location', FIRST_PAGE, 'Vary', 'Accept'],
 };
 
-/** Browsers name HTML; whatever takes anything, such as curl, does not. */
+/** Browsers name HTML in Accept. Clients that accept anything, such as curl, do not. */
 const asksForPage = ({ method, req }: Context): boolean =>
   (method === 'GET' || method === 'HEAD') && prefersSecond(req, 'application/json', 'text/html');
 
-/** `OPTIONS *` asks about no address, but about the server (RFC 9110, 9.3.7). */
-const OF_THE_WHOLE: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, OPTIONS'] };
+/** `OPTIONS *` is about the server, not about an address (RFC 9110, 9.3.7). */
+const SERVER_OPTIONS: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, OPTIONS'] };
 
-function elsewhere(ctx: Context): ApiRequest['answer'] {
-  if (ctx.method === 'OPTIONS' && ctx.req.url === '*') return OF_THE_WHOLE;
+function withoutRoute(ctx: Context): ApiRequest['answer'] {
+  if (ctx.method === 'OPTIONS' && ctx.req.url === '*') return SERVER_OPTIONS;
   const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
   if (layers.length === 0)
     throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${FIRST_PAGE}.`);

@@ -1,9 +1,7 @@
 /**
- * What a request may contain: the one set of schemas of the edge, compiled once. A message is the
- * rest of a sentence that begins with the field's name.
+ * The schemas of requests, compiled once. A message is the rest of a sentence that begins with the field's name.
  *
- * Whatever no text and no number may be (U+0000, lone surrogates, 1e400, 2^53) is refused before,
- * wherever it stands (json-body.ts).
+ * json-body.ts has already refused values that no field may contain: U+0000, lone surrogates, 1e400 and 2^53.
  */
 import { z } from 'zod';
 import { limits } from '../../actors/limits.js';
@@ -19,7 +17,7 @@ import { type Failure, type FieldError, invalid } from './failure.js';
 const PLAIN_ID = /^[!-~]{1,255}$/;
 const NO_ID = /[\p{Cc}\p{Cs}]/u;
 
-/** At most so many characters, a pair of surrogates being one. */
+/** Counts code points: a surrogate pair is one character. */
 export const hasAtMost = (text: string, chars: number): boolean =>
   text.length <= chars || (text.length <= 2 * chars && [...text].length <= chars);
 
@@ -31,7 +29,7 @@ const isId = (value: unknown): boolean => (typeof value === 'string' ? isIdText(
 
 export const ID_RULE = `must be text of 1 to ${limits.idChars} characters without control characters or blanks around it, or a whole number`;
 
-/** What an idempotency key may be: visible characters, no blanks. */
+/** An idempotency key has visible characters and no blanks. */
 export const isKey = (value: unknown): boolean =>
   typeof value === 'string' && value !== '' && hasAtMost(value, limits.keyChars) && !/[\s\p{C}]/u.test(value);
 
@@ -40,8 +38,7 @@ export const KEY_RULE = `must be 1 to ${limits.keyChars} visible characters`;
 const grouped = (n: number): string => n.toLocaleString('en-US');
 
 /**
- * A rule of ours beside the JSON Schema that tells others about it: the schema may allow more than the rule,
- * never less.
+ * A rule of ours with the JSON Schema that documents it. The schema may allow more than the rule, never less.
  */
 export const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
   z.custom<T>(holds, rule).meta(meta);
@@ -79,11 +76,13 @@ const keyFor = (repeats: string) =>
     type: 'string',
     minLength: 1,
     maxLength: limits.keyChars,
-    description: `Visible characters. A repeat under it changes nothing: ${repeats}. To try again what was refused, use a new key.`,
+    description: `Visible characters. A repeat under the same key changes nothing. ${repeats} To retry a refused request, use a new key.`,
   });
-/** Of orders and of what is asked of them. */
-export const key = keyFor('it gets the first answer again, byte for byte, also where that is a refusal');
-export const stockKey = keyFor('it gets a refusal again, byte for byte, and else shows the products as they stand now');
+/** The key of an order or of an act on an order. */
+export const key = keyFor('It gets the first answer again, byte for byte, even if that was a refusal.');
+export const stockKey = keyFor(
+  'It gets a refusal again, byte for byte. Otherwise it shows the products as they are now.',
+);
 export const currency = ruled<string>(
   'must be three capital letters such as USD',
   (value) => typeof value === 'string' && /^[A-Z]{3}$/.test(value),
@@ -97,7 +96,7 @@ const whole = (from: number, to: number) =>
   );
 const quantity = whole(1, limits.quantity);
 
-/** A decimal that any amount may be: what JSON.parse would round comes as text (rounded-numbers.ts). */
+/** The form of a decimal amount. An amount that JSON.parse would round comes as text (rounded-numbers.ts). */
 export const DECIMAL_TEXT = /^\d{1,16}(\.\d{1,4})?$/;
 const isAbove0 = (value: unknown): boolean => typeof value === 'number' && value > 0;
 
@@ -109,10 +108,10 @@ const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(sha
 
 // ---------------------------------------------------------------- addresses
 
-/** An id in an address, where everything is text. */
+/** An id in a path or query, where every value is text. */
 export const idText = ruled<string>(ID_RULE, (value) => typeof value === 'string' && isIdText(value), ID_TEXT);
 
-/** A whole number in an address. */
+/** A whole number in a query. */
 export const wholeText = (to: number, description: string) =>
   ruled<string>(
     `must be a whole number from 1 to ${to}`,
@@ -123,13 +122,13 @@ export const wholeText = (to: number, description: string) =>
     .transform((text) => (text === undefined ? undefined : Number(text)));
 
 /**
- * A whole number in an address, with what it is if it is left out. That stands in the description: a generated
- * client sends a `default` of the document with every request, also where it contradicts another parameter.
+ * A whole number in a query, with a default. The description names the default, not the `default` keyword: generated
+ * clients send a `default` with every request, even if it contradicts another parameter.
  */
 export const wholeTextOr = (otherwise: number, to: number, description: string) =>
   wholeText(to, `${description} ${otherwise} if it is left out.`).transform((given) => given ?? otherwise);
 
-/** @param id the name of this list of words in the document. */
+/** @param id the name of this enum in the document. */
 export const word = <const W extends readonly string[]>(id: string, words: W) =>
   z.enum(words, `must be one of ${words.join(', ')}`).meta({ id });
 
@@ -227,7 +226,7 @@ export const refundBody = z.compile(
           { type: 'number', exclusiveMinimum: 0, maximum: limits.amountMinor },
           { type: 'string', pattern: DECIMAL_TEXT.source },
         ],
-        description: 'At most what is left to refund. A number is taken digit by digit, however many it has.',
+        description: 'At most what is left to refund. A number keeps all its digits.',
       },
     ).optional(),
     reason: text.optional(),
@@ -299,7 +298,7 @@ const gremlinRule = {
   jitter_ms: whole(0, limits.gremlinJitterMs).optional(),
 };
 
-/** One rule, or several in `rules`; what is not said has a default. */
+/** One rule, or several in `rules`. Every member has a default. */
 export const gremlinBody = z.compile(
   object({
     ...gremlinRule,
@@ -312,13 +311,13 @@ export type GremlinBody = z.output<typeof gremlinBody>;
 
 // ---------------------------------------------------------------- machinery
 
-/** Path parameters, decoded already. */
+/** @param params already decoded. */
 export const readParams = <T extends z.ZodObject>(schema: T, params: Readonly<Record<string, string>>): z.output<T> =>
   validated(schema, params);
 
 /**
- * A filter that is misspelt would filter nothing, so a parameter that is not known is refused, as a field of a body is.
- * One that is given twice is not guessed about.
+ * A misspelt filter would filter nothing. So an unknown parameter is refused, like an unknown field of a body, and so
+ * is a repeated one.
  */
 export function readQuery<T extends z.ZodObject>(schema: T, url: string, unknown: 'refused' | 'ignored'): z.output<T> {
   const start = url.indexOf('?');
@@ -330,7 +329,7 @@ export function readQuery<T extends z.ZodObject>(schema: T, url: string, unknown
     const isKnown = Object.hasOwn(schema.shape, name);
     if (!isKnown && unknown === 'ignored') continue;
     const values = given.getAll(name);
-    const problem = isKnown ? problemOf(values) : 'is not a parameter that is known here';
+    const problem = isKnown ? problemOf(values) : 'is not a known parameter';
     const field = name === '' ? 'query' : fieldName([name]);
     if (problem === undefined) read[name] = values[0] ?? '';
     else errors.push({ field, message: `${field} ${problem}.` });
@@ -343,7 +342,7 @@ function problemOf(values: readonly string[]): string | undefined {
   return values[0]?.includes('\0') ? 'contains U+0000' : undefined;
 }
 
-/** Answers the value as the schema has it, or throws with every wrong field named, those that were found before too. */
+/** @returns the parsed value. @throws Failure that names every wrong field, including those in `found`. */
 export function validated<T extends z.ZodType>(
   schema: T,
   value: unknown,

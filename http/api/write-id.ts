@@ -1,17 +1,16 @@
 /**
- * The name of a write: whoever repeats the request under the same key repeats this write, and it has its
- * effect once. The fingerprint tells a repeat from another request under the same key. In which order a list
- * names its products makes no difference.
+ * The identity of a write. A repeat of the request under the same key is the same write, which takes effect once. The
+ * fingerprint tells a repeat from another request under the same key. The order of a list's products does not matter.
  */
 import { createHash } from 'node:crypto';
 import { type WriteId, writeId } from '../../actors/ids.js';
 
 export interface Write {
-  /** The client's, or one drawn for it. */
+  /** From the client, or drawn for it. */
   readonly key: string;
   readonly ref: WriteId;
   readonly fingerprint: string;
-  /** What older versions made of the same request, where it is another: they took lists as they came. */
+  /** The fingerprint of older versions, if it differs: they kept the order of lists. */
   readonly oldFingerprint: string | undefined;
   readonly fresh: boolean;
 }
@@ -21,10 +20,10 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 const fingerprintOf = (content: object): string => sha256(JSON.stringify(content)).slice(0, 22);
 
 /**
- * @param scope what the key counts for: the same key may name one write for each
- * @param caller of `callerOf`: its key is nobody else's
- * @param content the normalised request, its lists in an order of their own
- * @param asGiven the same with its lists as they came
+ * @param scope the same key names another write in each scope
+ * @param caller from `callerOf`: the same key names another write for each caller
+ * @param content the normalised request with sorted lists
+ * @param asGiven the same request with its lists in the client's order
  */
 export function writeOf(
   scope: string,
@@ -35,7 +34,7 @@ export function writeOf(
   asGiven: object = content,
 ): Write {
   const key = given ?? draw();
-  // None of them contains U+0000, so no two writes share a text.
+  // No part contains U+0000, so two writes never share a text.
   const text = `inventory\0${scope}\0${key}${caller === '' ? '' : `\0${caller}`}`;
   const fingerprint = fingerprintOf(content);
   const old = asGiven === content ? fingerprint : fingerprintOf(asGiven);
@@ -48,6 +47,6 @@ export function writeOf(
   };
 }
 
-/** In the order of their products, which stand there once each. */
+/** Sorts lines by product. Each product has one line. */
 export const byProduct = <T>(lines: readonly T[], productOf: (line: T) => string): T[] =>
   lines.toSorted((a, b) => (productOf(a) < productOf(b) ? -1 : 1));

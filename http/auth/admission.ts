@@ -1,8 +1,8 @@
 /**
- * Whether a request is let in to an operation: 401 for who does not say who it is, 403 for who may not.
+ * Admission decides whether a caller may use an operation: 401 without valid credentials, 403 without permission.
  *
- * It comes before anything else of the request is looked at; only what can be asked by everybody is not stopped
- * here. While AUTH is off it costs nothing and everybody is ANYONE.
+ * It comes before any other check of the request. Only open operations skip it. While AUTH is off it costs nothing,
+ * and every caller is ANYONE.
  */
 import type { UserId } from '../../actors/ids.js';
 import { ANYONE, type Demand, lacks, NOBODY, type Principal, sees } from '../../actors/principal.js';
@@ -10,10 +10,10 @@ import type { ApiRequest } from '../api/api-request.js';
 import { Failure } from '../api/failure.js';
 import type { Auth } from './auth.js';
 
-/** Writes down in `asked` who asks, or throws the refusal. */
+/** Sets `request.principal`, or throws the refusal. */
 export type Admit = (request: ApiRequest, demand: Demand) => Promise<void> | undefined;
 
-/** Who asks before it is looked at. */
+/** The principal of a request before its admission. */
 export const beforeAdmission = (auth: Auth | undefined): Principal => (auth === undefined ? ANYONE : NOBODY);
 
 export function admission(auth: Auth | undefined): Admit {
@@ -23,7 +23,7 @@ export function admission(auth: Auth | undefined): Admit {
     try {
       request.principal = await auth.principal(request.req);
     } catch (error) {
-      // Who is told more when it is known is told the rest when it is not, also while nobody can be known.
+      // A `told` operation is open to unknown callers, who see less. That holds even while no credential can be checked.
       if (demand === 'told') return;
       throw error;
     }
@@ -32,9 +32,9 @@ export function admission(auth: Auth | undefined): Admit {
   };
 }
 
-// ---------------------------------------------------------------- what belongs to whom
+// ---------------------------------------------------------------- ownership
 
-/** Throws the 403 of a customer that acts for another. */
+/** @throws Failure 403 if a customer acts for another user. */
 export function mustActFor({ principal }: ApiRequest, user: UserId, field: string): void {
   if (sees(principal, user)) return;
   const message = `${field} is not the user of this key or token.`;

@@ -1,9 +1,9 @@
 /**
- * The form of an API key: `hf_<id>_<secret>`. A scanner for secrets knows it by its beginning, and the id
- * tells which one to revoke to whoever finds it.
+ * The form of an API key: `hf_<id>_<secret>`. Secret scanners recognise the prefix, and the id of a leaked key tells
+ * which key to revoke.
  *
- * Only the SHA-256 of the whole text is kept. A slow hash protects what people choose, of which a thief can try
- * all; of 256 random bits he can try nothing, and a slow hash would cost every request.
+ * Only the SHA-256 of the whole text is stored. A slow hash protects passwords, which an attacker can guess. Nobody can
+ * guess 256 random bits, and a slow hash would cost every request.
  */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 
@@ -17,7 +17,7 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 
 interface DrawnKey {
   readonly id: string;
-  /** To be shown once, and kept nowhere. */
+  /** Shown once and stored nowhere. */
   readonly key: string;
   readonly hash: string;
 }

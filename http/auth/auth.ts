@@ -1,11 +1,11 @@
 /**
- * From a request to who asks: an API key or a token as `Authorization: Bearer`.
+ * Authenticates the caller of a request by an API key or a token in `Authorization: Bearer`.
  *
- *  1. A credential is never logged, stored or repeated; in memory it is a hash.
- *  2. What was verified is taken for good for limits.credentialMs, counted from before it was looked at: no
- *     revocation takes effect later. Its own end is looked at every time.
- *  3. No answer is not a no: 503, never 401, when the database or the issuer cannot be asked.
- *  4. What is wrong with a credential is not said: unknown, revoked and expired look the same.
+ *  1. A credential is never logged, stored or returned. Memory holds only its hash.
+ *  2. A verified credential is cached for limits.credentialMs, counted from the start of its look-up. So no revocation
+ *     takes effect later than that. Its expiry is checked on every request.
+ *  3. If the database or the issuer does not answer, the reply is 503, never 401.
+ *  4. A refusal does not say what is wrong: unknown, revoked and expired credentials look the same.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -19,16 +19,16 @@ import { type TokenOptions, Tokens, type Verified } from './tokens.js';
 
 interface AuthOptions {
   readonly keys: ApiKeys;
-  /** An admin's key that is not stored. */
+  /** An admin key from the configuration. It is not in the database. */
   readonly adminKey: string | undefined;
-  /** Undefined: no tokens are taken. */
+  /** Undefined means that tokens are not accepted. */
   readonly tokens: TokenOptions | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 interface Known extends Verified {
-  /** Monotonic. */
+  /** On the monotonic clock. */
   readonly until: number;
 }
 
@@ -43,7 +43,7 @@ export class Auth {
   private readonly tokens: Tokens | undefined;
   private readonly adminHash: Buffer | undefined;
   private readonly known = new Map<string, Known>();
-  /** Hashes of what is not valid, and until when. */
+  /** Hashes of invalid credentials, and how long each is remembered. */
   private readonly refused = new Map<string, number>();
   private readonly verifying = new Map<string, Promise<Principal>>();
 
@@ -54,13 +54,13 @@ export class Auth {
     this.adminHash = adminKey === undefined ? undefined : Buffer.from(hashOf(adminKey));
   }
 
-  /** Who asks; at once, unless the credential has to be looked up. Throws, or rejects with, the 401 or 503. */
+  /** The caller: immediately if it is cached, else after a look-up. Throws, or rejects with, 401 or 503. */
   principal(req: IncomingMessage): Principal | Promise<Principal> {
     const text = BEARER.exec(req.headers.authorization ?? '')?.[1];
     if (text === undefined) throw unauthorized(req.headers.authorization !== undefined);
     const hash = hashOf(text);
     if (this.adminHash !== undefined && timingSafeEqual(this.adminHash, Buffer.from(hash))) return ADMIN.principal;
-    // A hash is nothing that a guesser chooses: how long a Map takes to find it tells nothing about a key.
+    // A guesser cannot choose a hash, so the time of a Map look-up reveals nothing about a key.
     const known = this.known.get(hash);
     const { clock } = this.options;
     const restMs = (known?.until ?? 0) - clock.monotonic();
@@ -75,13 +75,13 @@ export class Auth {
 
   // -------------------------------------------------------------- machinery
 
-  /** What it fails with is nobody's answer: a refusal is remembered, and without an answer the life goes on to its end. */
+  /** Nobody waits for a refresh: a refusal is remembered, and without an answer the cached entry lives to its end. */
   private refresh(text: string, hash: string): void {
     if (this.verifying.has(hash) || this.verifying.size >= limits.credentialLookUps) return;
     this.verify(text, hash).catch(() => {});
   }
 
-  /** One look-up for all that wait for it. */
+  /** All requests with one credential share one look-up. */
   private verify(text: string, hash: string): Promise<Principal> {
     if (this.verifying.size >= limits.credentialLookUps) {
       throw new Failure(503, 'busy', 'Too many keys are being looked up: try again in a moment.', {
@@ -121,7 +121,9 @@ export class Auth {
     if (now - (key.lastUsedAt ?? 0) > limits.keyTouchMs) {
       keys
         .touch(key.id, now)
-        .catch((error: unknown) => logger.debug({ key: key.id, cause: String(error) }, 'A use was not noted.'));
+        .catch((error: unknown) =>
+          logger.debug({ key: key.id, cause: String(error) }, 'The last use of a key was not stored.'),
+        );
     }
     return {
       principal: { subject: `key:${key.caller}`, userId: key.userId, scopes: new Set(key.scopes) },
@@ -130,7 +132,7 @@ export class Auth {
   }
 }
 
-/** Bounded: the oldest goes first. */
+/** Adds an entry to a bounded map, which drops its oldest entry. */
 function remember<T>(known: Map<string, T>, hash: string, value: T): void {
   known.delete(hash);
   if (known.size >= limits.knownCredentials) {
@@ -140,7 +142,7 @@ function remember<T>(known: Map<string, T>, hash: string, value: T): void {
   known.set(hash, value);
 }
 
-/** @param given whether there was anything that could have been one. */
+/** @param given whether the request had an Authorization header. */
 function unauthorized(given: boolean): Failure {
   const message = given
     ? 'This API key or token is not valid here: it is unknown, revoked, expired, or meant for another service.'

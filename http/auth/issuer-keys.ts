@@ -1,10 +1,10 @@
 /**
- * The public keys of the issuer of tokens, as its JWKS has them.
+ * The public keys of the token issuer, from its JWKS.
  *
- * Law: an issuer that is away stops nobody whose key is known; for one that is not known there is no answer
- * (IssuerAway), which is not a no. A no is said by keys alone that were asked for after the question: so a key
- * of the issuer's counts from the moment he publishes it. Whatever keys his tokens name, he is asked once a
- * cooldown at most; meanwhile so many wait, and for more there is no answer.
+ * Law: while the issuer is unavailable, tokens with a known key are still accepted. A token with an unknown key gets
+ * IssuerAway, which is not a refusal. Only keys that were requested after the token arrived can refuse it. So a new key
+ * counts from the moment the issuer publishes it. The issuer is asked at most once per cooldown. A bounded number of
+ * tokens wait for it; further tokens get IssuerAway.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { limits } from '../../actors/limits.js';
@@ -15,9 +15,9 @@ export class IssuerAway extends Error {
 }
 
 interface IssuerOptions {
-  /** As the tokens name it, to the letter. */
+  /** Exactly as the tokens name it. */
   readonly issuer: string;
-  /** Where its keys are; undefined: it is asked by OIDC discovery. */
+  /** The address of its keys; undefined means OIDC discovery. */
   readonly jwksUrl: string | undefined;
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly logger: Logger;
@@ -29,9 +29,9 @@ const MOST_BYTES = 1_048_576;
 export class IssuerKeys {
   private readonly options: IssuerOptions;
   private keys: JWTVerifyGetKey | undefined;
-  /** When those were asked for. */
+  /** When the request for the current keys began. */
   private keysAt = Number.NEGATIVE_INFINITY;
-  private askedAt = Number.NEGATIVE_INFINITY;
+  private requestedAt = Number.NEGATIVE_INFINITY;
   private failedAt = Number.NEGATIVE_INFINITY;
   private fetching: Promise<JWTVerifyGetKey> | undefined;
   private waiting = 0;
@@ -40,12 +40,12 @@ export class IssuerKeys {
     this.options = options;
   }
 
-  /** The key that a token's header names. Throws IssuerAway, or what jose says of a key that there is not. */
+  /** The key that the header of a token names. Throws IssuerAway, or the error of jose for an unknown key. */
   readonly find: JWTVerifyGetKey = async (header, token) => {
     const { clock } = this.options;
     const since = clock.monotonic();
     let keys = this.keys ?? (await this.fetched());
-    if (since - this.keysAt > limits.issuerKeysMs) this.fetched().catch(() => {}); // It has been logged; these go on.
+    if (since - this.keysAt > limits.issuerKeysMs) this.fetched().catch(() => {}); // Logged there; the old keys stay.
     for (;;) {
       try {
         return await keys(header, token);
@@ -57,8 +57,8 @@ export class IssuerKeys {
   };
 
   /**
-   * Whether there are keys by now that were asked for after `since`: for who was told no by a key that may have been
-   * replaced under its name, or has none. An issuer that is away leaves it at that no.
+   * Whether newer keys are known that were requested after `since`. A key may have been replaced under the same name, so
+   * a token that failed its check is checked once more. If the issuer is unavailable, the refusal stays.
    */
   async areNewer(since: number): Promise<boolean> {
     if (this.keysAt >= since) return false;
@@ -71,7 +71,7 @@ export class IssuerKeys {
   // -------------------------------------------------------------- machinery
 
   private async newer(): Promise<JWTVerifyGetKey> {
-    if (this.waiting >= limits.issuerWaiting) throw new IssuerAway('too many ask for keys that nobody knows');
+    if (this.waiting >= limits.issuerWaiting) throw new IssuerAway('too many tokens wait for unknown keys');
     this.waiting++;
     try {
       return await this.fetched();
@@ -87,19 +87,22 @@ export class IssuerKeys {
     }
     this.fetching ??= this.cooled()
       .then(() => {
-        this.askedAt = clock.monotonic();
+        this.requestedAt = clock.monotonic();
         return this.fetch();
       })
       .then(
         (keys) => {
           this.keys = keys;
-          this.keysAt = this.askedAt;
+          this.keysAt = this.requestedAt;
           return keys;
         },
         (error: unknown) => {
           this.failedAt = clock.monotonic();
-          logger.warn({ cause: String(error) }, 'The keys of the issuer of tokens cannot be had: those known go on.');
-          throw new IssuerAway('the keys of the issuer of tokens cannot be had', { cause: error });
+          logger.warn(
+            { cause: String(error) },
+            'The keys of the token issuer cannot be fetched: known keys stay valid.',
+          );
+          throw new IssuerAway('the keys of the token issuer cannot be fetched', { cause: error });
         },
       )
       .finally(() => {
@@ -110,7 +113,7 @@ export class IssuerKeys {
 
   private async cooled(): Promise<void> {
     const { clock } = this.options;
-    const restMs = this.askedAt + limits.issuerCooldownMs - clock.monotonic();
+    const restMs = this.requestedAt + limits.issuerCooldownMs - clock.monotonic();
     if (restMs > 0) await new Promise<void>((resolve) => void clock.after(restMs, resolve));
   }
 
@@ -126,7 +129,7 @@ export class IssuerKeys {
     if (found?.issuer !== issuer) throw new Error(`the discovery of ${issuer} names another issuer`);
     const { jwks_uri: url } = found;
     if (typeof url !== 'string' || !URL.canParse(url)) throw new Error(`the discovery of ${issuer} has no jwks_uri`);
-    // What was asked over TLS is not to be answered without.
+    // A discovery over TLS must not lead to keys without TLS.
     if (issuer.startsWith('https:') && !url.startsWith('https:')) throw new Error('the jwks_uri is not https');
     return url;
   }

@@ -1,8 +1,8 @@
 /**
- * Tokens (JWT) of one issuer: who they say it is.
+ * Verifies the tokens (JWT) of one issuer and reads their subject and scopes.
  *
- * Law: signed by a key that the issuer publishes, with an algorithm of this list, for this audience, in its time;
- * a token says nothing about how it is to be checked. Without `admin` its subject is a customer.
+ * Law: a valid token is signed by a published key of the issuer with a listed algorithm, is for this audience, and has
+ * not expired. The token itself does not decide how it is checked. Without the scope `admin` its subject is a customer.
  */
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { userId } from '../../actors/ids.js';
@@ -15,7 +15,7 @@ import { IssuerAway, IssuerKeys } from './issuer-keys.js';
 export interface TokenOptions {
   readonly issuer: string;
   readonly audience: string;
-  /** Undefined: by OIDC discovery. */
+  /** Undefined means OIDC discovery. */
   readonly jwksUrl: string | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface Verified {
   readonly expiresAt: number;
 }
 
-/** Asymmetric ones alone: no `none`, and no HMAC, whose secret could be the public key. */
+/** Only asymmetric algorithms: no `none`, and no HMAC, whose secret could be the public key. */
 const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 
 export class Tokens {
@@ -41,7 +41,7 @@ export class Tokens {
     this.keys = new IssuerKeys({ ...options, clock, logger });
   }
 
-  /** Undefined: it is not valid. Throws IssuerAway when that cannot be known. */
+  /** @returns undefined if the token is not valid. @throws IssuerAway if that cannot be decided now. */
   async verify(token: string): Promise<Verified | undefined> {
     const since = this.clock.monotonic();
     for (;;) {
@@ -50,7 +50,7 @@ export class Tokens {
       } catch (error) {
         if (error instanceof IssuerAway) throw error;
         if (error instanceof errors.JWSSignatureVerificationFailed && (await this.keys.areNewer(since))) continue;
-        // Such as a key of the issuer's that is too short: nothing the client has done.
+        // Not the client's fault: for example, a key of the issuer is too short.
         if (!(error instanceof errors.JOSEError)) {
           this.logger.warn({ cause: String(error) }, 'A token could not be checked, and was refused.');
         }
@@ -87,7 +87,7 @@ export class Tokens {
   }
 }
 
-/** `scope` is text with blanks (RFC 9068), `scp` a list of words or such a text; other words are other services'. */
+/** `scope` is words separated by blanks (RFC 9068); `scp` is such a text or a list. Unknown words belong to others. */
 function scopesOf({ scope, scp }: JWTPayload): ReadonlySet<Scope> {
   const words = [scope, scp].flatMap((claim) => (typeof claim === 'string' ? claim.split(' ') : claim));
   return new Set(words.filter((word) => typeof word === 'string').filter(isScope));

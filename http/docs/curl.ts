@@ -1,15 +1,15 @@
-/** The requests that an operation shows, as curl sends them. */
+/** The example requests of an operation as curl commands. */
 import type { Example, Operation } from '../api/operation.js';
 
-/** @param origin where they go to, such as `http://127.0.0.1:3000`. */
+/** @param origin of the node, such as `http://127.0.0.1:3000`. */
 export const curlsOf = (operation: Operation, origin: string): { readonly label: string; readonly source: string }[] =>
   (operation.examples ?? []).map((example) => ({ label: example.name, source: curl(operation, example, origin) }));
 
 /** The path and query of an example. */
 function addressOf({ path }: Operation, { params = {}, query = {} }: Example): string {
   const filled = path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-  const asked = new URLSearchParams(query).toString();
-  return asked === '' ? filled : `${filled}?${asked}`;
+  const parameters = new URLSearchParams(query).toString();
+  return parameters === '' ? filled : `${filled}?${parameters}`;
 }
 
 function curl(operation: Operation, example: Example, origin: string): string {
@@ -27,5 +27,5 @@ function curl(operation: Operation, example: Example, origin: string): string {
   return lines.join(' \\\n  ');
 }
 
-/** For a shell. */
+/** Quotes the text for a shell. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,4 +1,4 @@
-/** A JSON Schema as a list of fields to read: `items[].quantity`, its type, its limits, what it means. */
+/** Shows a JSON Schema as a list of fields: the name, such as `items[].quantity`, the type, the limits, the meaning. */
 import { type Html, html, inline } from './html.js';
 import type { JsonSchema } from './openapi.js';
 
@@ -26,7 +26,7 @@ interface Field {
 
 const DEEPEST = 4;
 
-/** Which fields bear a word: in a request those that must be there, in a reply those that may be missing. */
+/** The fields that are marked: the required ones of a request, the optional ones of a reply. */
 type Marked = 'required' | 'optional';
 
 export const fieldList = (schema: JsonSchema, named: Named, marked: Marked): Html =>
@@ -79,7 +79,7 @@ function typeOf(given: Schema, named: Named): string {
 
 const plain = (n: unknown): string => Number(n).toLocaleString('en-US');
 
-/** A sentence, or nothing. */
+/** One sentence per limit, or an empty text. */
 function limitsOf(schema: Schema): string {
   const { minimum, maximum, minLength, maxLength, minItems, maxItems, pattern } = schema;
   const said = [
@@ -92,7 +92,7 @@ function limitsOf(schema: Schema): string {
 }
 
 function range(from: unknown, to: unknown, unit: string): string {
-  // What JSON can hold at all is no limit to speak of.
+  // The largest number that JSON can hold is not worth showing.
   const isLimit = typeof to === 'number' && to < Number.MAX_SAFE_INTEGER;
   if (from === undefined || Number(from) <= -Number.MAX_SAFE_INTEGER)
     return isLimit ? `At most ${plain(to)}${unit}` : '';

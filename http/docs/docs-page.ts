@@ -1,5 +1,5 @@
 /**
- * The reference as one page, made of the OpenAPI document. It needs no script and loads nothing: its
+ * The reference as one page, made from the OpenAPI document. It has no script and loads nothing. Its
  * Content-Security-Policy forbids both.
  */
 import { createHash } from 'node:crypto';
@@ -31,7 +31,7 @@ interface Entry {
   readonly curls: ReturnType<typeof curlsOf>;
 }
 
-/** @param origin where the requests that it shows go to. */
+/** @param origin the node to which the example requests go. */
 export function docsPage(operations: readonly Operation[], document: Document, origin: string): string {
   const curls = new Map(operations.map((one) => [one.id, curlsOf(one, origin)]));
   const entries = Object.entries(document.paths).flatMap(([path, methods]) =>

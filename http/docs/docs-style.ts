@@ -1,4 +1,4 @@
-/** How the reference page looks: one column on a phone, a list of operations beside it on a desk, dark at night. */
+/** The style of the reference page: one column on a phone, a list of operations beside it on a desktop, a dark mode. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

@@ -1,6 +1,6 @@
-/** HTML as text, in which nothing that is put in can become a tag. */
+/** Builds HTML as text. Inserted values are escaped, so none can become a tag. */
 
-/** What is HTML already. */
+/** Text that is already HTML. It is not escaped again. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -17,7 +17,7 @@ function escaped(piece: Piece): string {
   return String(piece).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
-/** A description as OpenAPI has it: paragraphs, and `code` in backticks. */
+/** Formats a description of OpenAPI: paragraphs, and `code` in backticks. */
 export const prose = (text: string): Html[] => text.split('\n\n').map((paragraph) => html`<p>${inline(paragraph)}</p>`);
 
 export const inline = (text: string): Html =>

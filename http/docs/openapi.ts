@@ -1,6 +1,6 @@
 /**
- * The OpenAPI 3.1 document, made of the table of operations and the schemas that validate. Nothing in
- * it is written twice: what a route may answer stands in its row, what a code means in errors.ts.
+ * The OpenAPI 3.1 document, made from the table of operations and the schemas that validate requests. No fact is
+ * written twice: a route's answers are in its row, and the meaning of an error code is in errors.ts.
  */
 import { z } from 'zod';
 import type { Demand, Scope } from '../../actors/principal.js';
@@ -64,7 +64,7 @@ export interface Document {
 const ABOUT = [
   'Orders and stock over HTTP. Each path under `/api/` also works under `/api/v1/`, with the same answers.',
   'A success is `{"status":"success","message"?,"data"}`. A list has `pagination` beside `data`. An error is `{"status":"error","code","message","errors":[{"field","message"}]}`. A client that prefers `application/problem+json` to `application/json` gets the same error as RFC 9457 problem details.',
-  'A write that is answered with 2xx is on disk. A 503 is not a no. Send the same request again with the same `Idempotency-Key`: nothing happens twice.',
+  'A write that is answered with 2xx is on disk. A 503 is not a refusal: the write may still take effect. Send the same request again with the same `Idempotency-Key`. Nothing happens twice.',
   'Each GET also answers HEAD, and each path answers OPTIONS. Unknown or repeated query parameters under `/api/` and `/internal/` are refused, and so are unknown fields of a body.',
 ].join('\n\n');
 
@@ -100,7 +100,7 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
     description: '`true` if this request was answered before under its key.',
     schema: { type: 'string', enum: ['true'] },
   },
-  'Preference-Applied': { description: 'What was applied of `Prefer`.', schema: string },
+  'Preference-Applied': { description: 'The part of `Prefer` that was applied.', schema: string },
   'RateLimit-Limit': {
     description: 'How many requests a window allows. Present only if there is a limit.',
     schema: { type: 'integer' },
@@ -153,7 +153,7 @@ const IF_NONE_MATCH = header(
   'If-None-Match',
   'The ETag that you have. Its version is answered with 304, without a body.',
 );
-/** Every operation looks at them. */
+/** Every operation reads them. */
 const ID_HEADERS = [
   header('X-Request-ID', 'Returned in the reply and logged. Holdfast makes one if you send none.', ID_HEADER),
   header('X-Correlation-ID', 'Returned in the reply, and kept in the log, the history and every event.', ID_HEADER),
@@ -161,7 +161,7 @@ const ID_HEADERS = [
 
 export const isEverywhere = (header: string): boolean => ID_HEADERS.some(({ name }) => name === header);
 
-/** OpenAPI's security has no word for it. */
+/** OpenAPI's security requirements cannot express this. */
 const FOR_SERVICES = 'Only a service can do this. A customer cannot, even with its own order.';
 
 function described(operation: Operation, components: Components): Described {
@@ -187,7 +187,7 @@ function described(operation: Operation, components: Components): Described {
   };
 }
 
-/** Nothing in a requirement means that none is needed. */
+/** An empty requirement means that no credentials are needed. */
 function securityOf(demand: Demand): Described['security'] {
   if (demand === 'none') return [];
   if (demand === 'told') return [{}, { bearer: [] }];
@@ -291,7 +291,7 @@ function failure(status: number, codes: readonly ErrorCode[], components: Compon
   };
 }
 
-/** In every reply of the API where RATE_LIMIT is set. */
+/** Headers of every reply of the API if RATE_LIMIT is set. */
 const RATE = ['RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset'];
 
 const headersOf = (more: readonly string[]): { readonly [name: string]: Reference } =>
@@ -299,19 +299,19 @@ const headersOf = (more: readonly string[]): { readonly [name: string]: Referenc
 
 const refTo = (kind: string, name: string): Reference => ({ $ref: `#/components/${kind}/${name}` });
 
-/** What a reference of this document leads to. */
+/** The parameter itself, or the one that the reference leads to. */
 export const parameterOf = (one: Parameter | Reference, { components }: Document): Parameter | undefined =>
   '$ref' in one ? components.parameters[one.$ref.split('/').at(-1) ?? ''] : one;
 
 // ---------------------------------------------------------------- components
 
-/** What operations share, each thing once. */
+/** The components that operations share, each of them once. */
 class Components {
   readonly schemas: Record<string, JsonSchema> = {};
   readonly parameters: Record<string, Parameter> = {};
   readonly responses: Record<string, Reply> = {};
 
-  /** By reference, unless another parameter has the same name and place but means something else. */
+  /** A reference, unless a different parameter already has this name and place. */
   parameter(parameter: Parameter): Parameter | Reference {
     const name = `${parameter.in}.${parameter.name}`;
     this.parameters[name] ??= parameter;
@@ -319,9 +319,9 @@ class Components {
     return isTheSame ? refTo('parameters', name) : parameter;
   }
 
-  /** JSON Schema of what validates. A schema with an id becomes a component. */
+  /** The JSON Schema of a Zod schema. A schema with an id becomes a component. */
   schema(schema: z.ZodType): JsonSchema {
-    // Inside another one, so that a schema with an id becomes a reference also where it is the outermost.
+    // Wrapped in an object, so that an outermost schema with an id becomes a reference too.
     const whole = z.toJSONSchema(z.object({ it: schema }), { io: 'input', unrepresentable: 'any' });
     const { $defs = {}, properties = {} } = JSON.parse(
       JSON.stringify(whole).replaceAll('"#/$defs/', '"#/components/schemas/'),

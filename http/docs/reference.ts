@@ -1,4 +1,7 @@
-/** The document and the page: each is made once, when it is first asked for, and compressed once; the page for each origin. */
+/**
+ * Serves the OpenAPI document and the reference page. Each is made at its first request and compressed once; the page is
+ * made once for each origin.
+ */
 
 import type { IncomingMessage } from 'node:http';
 import { Recent } from '../../actors/recent-map.js';
@@ -9,9 +12,9 @@ import { packed } from '../wire/compression.js';
 import { docsPage, PAGE_POLICY } from './docs-page.js';
 import { openApiDocument } from './openapi.js';
 
-/** Stands in the page for where it is read. */
+/** A placeholder in the page for the origin of its reader. */
 const ANY_ORIGIN = 'http://origin.invalid';
-/** A node has few names. Whoever invents others costs zlib's threads some milliseconds each, and no memory. */
+/** A node has few names. An invented name costs zlib's threads some milliseconds, and no memory. */
 const ORIGINS = 8;
 const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i;
 
@@ -26,7 +29,7 @@ export class Reference {
 
   document = (): Promise<Answer> => this.all().document;
 
-  /** The requests that it shows go to where it was read. */
+  /** Its example requests go to the origin from which the page was read. */
   page = ({ req }: Pick<ApiRequest, 'req'>): Promise<Answer> => {
     const origin = originOf(req);
     const known = this.pages.get(origin);
@@ -53,7 +56,7 @@ export class Reference {
   }
 }
 
-/** As the client wrote it; a proxy that ends TLS says so. */
+/** The origin as the client wrote it. A proxy that terminates TLS sets X-Forwarded-Proto. */
 function originOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const host = headers.host ?? '';
   const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';

@@ -1,12 +1,11 @@
 /**
- * Work on many things, some at a time.
+ * Runs work on many items with bounded concurrency.
  */
 
 /**
- * Takes the next one only when there is room to begin on it, so that what is still arriving arrives no faster
- * than it is worked on. Begins no more once the work on one has answered false or thrown, or the next one could
- * not be had; what has begun is waited for.
- * @returns whether all of it was done.
+ * Takes the next item only when its work can start, so a slow consumer slows the source down. Starts no further work
+ * once one work has returned false or thrown, or the source has failed. Work that has started is awaited.
+ * @returns whether all work was done.
  */
 export async function boundedWork<T>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -44,7 +43,7 @@ export async function boundedWork<T>(
   return goesOn;
 }
 
-/** Work on things of one name in the order in which it is given, on others meanwhile. */
+/** Runs work of one name in the given order, and work of different names concurrently. */
 export class InOrder {
   private readonly last = new Map<string, Promise<unknown>>();
 

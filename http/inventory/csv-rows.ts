@@ -1,18 +1,18 @@
 /**
- * CSV as RFC 4180 has it, read letter by letter while it arrives: the rows of a text, however it is cut into pieces.
- * Blanks around a value are no part of it, empty lines are no rows, and any of CR LF, LF and CR ends a line.
+ * Parses CSV (RFC 4180) character by character while it arrives, in pieces of any size. Blanks around a value are
+ * dropped, empty lines are skipped, and CR LF, LF or CR ends a line.
  *
- * Law: a row that cannot be read takes no other with it, unless one of its quotation marks is never closed. A row
- * is known as soon as its line has ended, and one of any length takes up no more than limits.importRecordChars.
+ * Law: a row that cannot be read does not affect other rows, unless one of its quotation marks is never closed. A row
+ * is known as soon as its line ends. A row of any length takes at most limits.importRecordChars of memory.
  */
 import { limits } from '../../actors/limits.js';
 
-/** `line` is the one of the file that it ends on; the first is 1. */
+/** `line` is the number of the line on which the row ends, counted from 1. */
 export type CsvRow =
   | { readonly line: number; readonly values: readonly string[] }
   | { readonly line: number; readonly problem: string };
 
-/** Where in a value the next letter stands; `bad` is the rest of a line that cannot be read. */
+/** The parser's state: the place of the next character. `bad` is the rest of a line that cannot be read. */
 type Place = 'before' | 'plain' | 'quoted' | 'quote' | 'behind' | 'bad';
 
 const TOO_LONG = `has more than ${limits.importRecordChars} characters`;
@@ -30,12 +30,12 @@ export class CsvRows {
   private firstLine = 1;
   private isAfterCr = false;
 
-  /** That is being read. */
+  /** The line that is being read. */
   get line(): number {
     return this.currentLine;
   }
 
-  /** @returns those that end in this text. */
+  /** @returns the rows that end in this text. */
   *in(text: string): Generator<CsvRow> {
     for (let i = 0; i < text.length; i++) {
       const char = text.charAt(i);
@@ -54,7 +54,7 @@ export class CsvRows {
     }
   }
 
-  /** @returns the one that has no line end behind it. */
+  /** @returns the last row, if no line end follows it. */
   *rest(): Generator<CsvRow> {
     if (this.place === 'quoted') this.isBad(OPEN);
     yield* this.row();

@@ -1,16 +1,16 @@
 /**
- * A CSV body as its records, while it arrives.
+ * Reads the records of a CSV body while it arrives.
  *
- * Spreadsheets leave rows of empty cells behind, and columns without a name: they are no records and no columns.
- * A record that cannot be read is told with its line and does not end the rest; a body that is no text in
- * UTF-8, has another header, or is too large does.
+ * Rows of empty cells and columns without a name, which spreadsheets leave behind, are skipped. A record that cannot be
+ * read is reported with its line, and reading continues. A body that is not UTF-8, has a wrong header, or is too large
+ * ends the reading.
  */
 import { limits } from '../../actors/limits.js';
 import { type Failure, invalidField, tooLarge } from '../api/failure.js';
 import { type CsvRow, CsvRows } from './csv-rows.js';
 import { Utf8Pieces } from './utf8-pieces.js';
 
-/** `line` is the one of the file that the record ends on; the header's is 1. */
+/** `line` is the number of the line on which the record ends. The header is line 1. */
 export type CsvRecord =
   | { readonly line: number; readonly values: Readonly<Record<string, string>> }
   | { readonly line: number; readonly problem: string };
@@ -21,8 +21,8 @@ interface Columns {
 }
 
 /**
- * Reads on only when the records that are read already have been taken.
- * @throws Failure where the body as a whole is wrong, after the records that stand before that.
+ * Reads further only after all records so far were taken.
+ * @throws Failure if the body as a whole is wrong, after the records before the fault.
  */
 export async function* readCsv(body: AsyncIterable<Buffer>, columns: Columns): AsyncGenerator<CsvRecord> {
   const utf8 = new Utf8Pieces();
@@ -39,20 +39,20 @@ export async function* readCsv(body: AsyncIterable<Buffer>, columns: Columns): A
   }
   for await (const piece of body) {
     yield* records(rows.in(utf8.text(piece)));
-    if (utf8.isBad) throw noText(rows.line);
+    if (utf8.isBad) throw notUtf8(rows.line);
   }
-  if (utf8.isOpen) throw noText(rows.line);
+  if (utf8.isOpen) throw notUtf8(rows.line);
   yield* records(rows.rest());
   if (count === 0) throw invalidField('body', 'has no rows');
 }
 
 // ---------------------------------------------------------------- machinery
 
-const noText = (line: number): Failure => invalidField('body', `is no text in UTF-8 on line ${line}`);
+const notUtf8 = (line: number): Failure => invalidField('body', `is not valid UTF-8 on line ${line}`);
 
 /** @throws Failure */
 function namesIn(row: CsvRow, { required, optional }: Columns): readonly string[] {
-  if ('problem' in row) throw notColumns(`${row.problem}: commas stand between the columns`);
+  if ('problem' in row) throw notColumns(`${row.problem}: separate the columns with commas`);
   const found = row.values.map((name) => name.trim().toLowerCase());
   const [line = ''] = row.values;
   const separator = row.values.length === 1 ? SEPARATORS.find(([sign]) => line.includes(sign)) : undefined;
@@ -61,7 +61,7 @@ function namesIn(row: CsvRow, { required, optional }: Columns): readonly string[
       `has ${separator[1]} between the columns: save the file as CSV with commas, and numbers with a decimal point`,
     );
   const missing = required.find((name) => !found.includes(name));
-  if (missing !== undefined) throw invalidField(missing, 'is missing in the first line: it names the columns');
+  if (missing !== undefined) throw invalidField(missing, 'is missing in the first line, which names the columns');
   const named = found.filter((name) => name !== '');
   const unknown = named.find((name) => !required.includes(name) && !optional.includes(name));
   if (unknown !== undefined) throw invalidField(unknown.slice(0, 100), 'is not a known column');

@@ -1,4 +1,4 @@
-/** What became of the rows of a file, counted while they are received. */
+/** Counts the outcomes of the rows of a file while they are received. */
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../actors/limits.js';
 import type { ErrorCode } from '../api/errors.js';
@@ -25,7 +25,7 @@ export class ImportReport {
     const { code, message, details } = failure;
     const errors = details.errors?.length ? details.errors : [{ field: 'line', message }];
     this.failedRows.push({ line, ...(product && { product_id: shortened(product) }), code, errors });
-    // They come nearly in order: the first ones may be told from the others now and then.
+    // Rows arrive nearly in order, so keeping only the first ones now and then is enough.
     if (this.failedRows.length >= 2 * limits.importFailures) this.failedRows = this.first();
   }
 
@@ -33,16 +33,16 @@ export class ImportReport {
     return JSON.stringify({ ...this.counts(), failed_rows: this.first(), idempotency_key: this.key });
   }
 
-  /** A file that is wrong as a whole, seen only after some of its rows were received. */
+  /** The failure of a file that is wrong as a whole, with the rows that were received before the fault. */
   brokenOff({ status, code, message, details }: Failure, { readableEnded }: IncomingMessage): Failure {
     const unreadBody = !readableEnded;
     if (this.rows === 0) return new Failure(status, code, message, { ...details, unreadBody });
     const counts = this.counts();
-    const which = code === 'too_large' ? 'the first part of the file' : 'the same file, put right,';
+    const again = code === 'too_large' ? 'Send the first part of the file' : 'Correct the file and send it';
     return new Failure(
       status,
       code,
-      `${message} ${importedBefore(counts.imported)} Send ${which} again with the idempotency_key of this answer as its Idempotency-Key: that completes it and adds nothing twice.`,
+      `${message} ${importedBefore(counts.imported)} ${again} again with the idempotency_key of this answer as its Idempotency-Key: that completes it and adds nothing twice.`,
       { ...details, unreadBody, about: { ...counts, idempotency_key: this.key } },
     );
   }
@@ -56,13 +56,13 @@ export class ImportReport {
   }
 }
 
-/** Longer than any id there is, it says no more; as it came, a thousand of them are a reply of megabytes. */
+/** Cuts a value that is longer than any id. A thousand such values would make a reply of megabytes. */
 const shortened = (product: string): string =>
   product.length <= limits.idChars ? product : [...product].slice(0, limits.idChars).join('');
 
 const importedBefore = (rows: number): string => {
   if (rows === 0) return 'No row was imported before that.';
   return rows === 1
-    ? 'One row was imported before that, and stays.'
-    : `${rows} rows were imported before that, and stay.`;
+    ? 'One row was imported before that and stays.'
+    : `${rows} rows were imported before that and stay.`;
 };

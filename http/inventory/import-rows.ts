@@ -1,15 +1,15 @@
 /**
- * Which write a row of a file is. A row is named by its product and its place among the rows of that product that
- * were received, and compared by its values. So neither its line, nor its columns' order, nor how a number is
- * written matters.
+ * Decides which write a row of a file is. The name of the write is the product and the row's place among the received
+ * rows of that product. Two rows are compared by their values. So the line, the order of columns and the notation of
+ * numbers do not matter.
  *
- * Law: under one key a row is received once, however the file is saved again, and whatever else of it was
- * corrected, moved or taken out. A place that another row has taken is given to no second one: who finds it taken
- * waits until the whole file is read, and is new only if rows of the file stand on every place before.
+ * Law: under one key a row is received once, however the file is saved again, and whichever other rows were corrected,
+ * moved or removed. One place belongs to one row. A row that finds its place taken waits until the whole file is
+ * read. It is new only if rows of this file occupy every lower place.
  */
 import type { Failure } from '../api/failure.js';
 
-/** What became of a row on a place: it stands there, another one does, or it was not received. */
+/** The result for a row on a place: the row is there, another row is there, or it was not received. */
 export type Placed = 'received' | 'taken' | Failure;
 
 interface Waiting<R> {
@@ -18,28 +18,28 @@ interface Waiting<R> {
 }
 
 interface Product<R> {
-  /** The lowest place on which no row of this file stands. */
+  /** The lowest place without a row of this file. */
   place: number;
   late: Failure | undefined;
   readonly waiting: Waiting<R>[];
 }
 
-/** Rows that wait for the end of the file, and how often they are tried then. */
+/** How many rows may wait for the end of the file, and how many tries they get together. */
 const MOST_WAITING = 1_000;
 const MOST_TRIES = 10_000;
 
 export class ImportRows<R> {
-  /** Most products have one row: their place alone is kept. */
+  /** The next place by product. Most products have one row and need nothing else. */
   private readonly places = new Map<string, number>();
   private readonly special = new Map<string, Product<R>>();
   private waiting = 0;
   private tries = 0;
 
   /**
-   * Rows of one product come one after the other.
+   * The caller passes rows of one product one after the other.
    * @param place sends the row under the name of this place
-   * @param taken what is told where the place stays another's
-   * @returns 'waits' where that is known only when the whole file is read.
+   * @param taken the failure if the place stays with another row
+   * @returns 'waits' if only the end of the file can decide.
    */
   async receive(
     product: string,
@@ -48,7 +48,7 @@ export class ImportRows<R> {
     taken: Failure,
   ): Promise<'received' | 'waits' | Failure> {
     const special = this.special.get(product);
-    // A late row may still come to stand on its place: the next one is not tried on it.
+    // A row without an answer may still get its place, so the next row is not tried there.
     if (special?.late !== undefined) return special.late;
     const at = special?.place ?? this.places.get(product) ?? 1;
     const placed = await place(row, at);
@@ -67,12 +67,12 @@ export class ImportRows<R> {
     return 'waits';
   }
 
-  /** Those who waited, once the whole file is read, each with what became of it. */
+  /** The rows that waited for the end of the file, each with its result. */
   async *rest(place: (row: R, at: number) => Promise<Placed>): AsyncGenerator<readonly [R, Failure | undefined]> {
     for (const product of this.special.values()) {
       let waiting: readonly Waiting<R>[] = product.waiting;
       while (waiting.length > 0) {
-        const next = await this.standing(waiting, product, place);
+        const next = await this.nextPlaced(waiting, product, place);
         if (next === undefined) {
           for (const { row, taken } of waiting) yield [row, product.late ?? taken];
           break;
@@ -85,8 +85,8 @@ export class ImportRows<R> {
 
   // -------------------------------------------------------------- machinery
 
-  /** The one of those who wait that belongs on the lowest place; undefined where none does. */
-  private async standing(
+  /** The waiting row that belongs on the lowest free place; undefined if none does. */
+  private async nextPlaced(
     waiting: readonly Waiting<R>[],
     product: Product<R>,
     place: (row: R, at: number) => Promise<Placed>,

@@ -1,10 +1,10 @@
 /**
- * Receiving many products at once, from a CSV file, while it arrives: each row a receipt of its own, so that a
- * wrong one does not keep the others out; the answer reports every row that failed. A repeat under the same key
- * completes what was not done, and adds nothing twice (import-rows.ts).
+ * Receives many products from a CSV file while it arrives. Each row is a receipt of its own, so a wrong row does not
+ * block the others. The answer reports every row that failed. A repeat under the same key completes the import and adds
+ * nothing twice (import-rows.ts).
  *
- * Law: a file of any size is some rows in memory, and a number for each of its products; rows of one product are
- * received in their order.
+ * Law: a file of any size takes the memory of some rows and of one number per product. Rows of one product are received
+ * in their order.
  */
 
 import { type ProductId, productId } from '../../actors/ids.js';
@@ -34,9 +34,9 @@ interface ImportOptions {
   readonly owners: Owners;
   readonly queries: Pick<Queries, 'hasWrite'>;
   readonly clock: Clock;
-  /** For each row. */
+  /** The timeout of each row. */
   readonly waitMs: number;
-  /** For all of a file to arrive. */
+  /** The timeout for the arrival of the whole file. */
   readonly patienceMs: number;
 }
 
@@ -77,7 +77,7 @@ export class Import {
           if (outcome === 'waits') return true;
           const failure = outcome === 'received' ? undefined : outcome;
           report.add(record.line, product, failure);
-          // One that is wrong ends at once: a file of them would leave no turn to anybody else.
+          // A wrong row needs no waiting. A file of wrong rows would block the event loop without this pause.
           if (failure !== undefined) await new Promise<void>((resolve) => clock.soon(resolve));
           return true;
         });
@@ -90,7 +90,7 @@ export class Import {
 
   // -------------------------------------------------------------- machinery
 
-  /** @returns what became of the row. @throws Failure once there is no time left for any, or nobody to receive it. */
+  /** @returns the result of the row. @throws Failure if no time is left, or no owner can receive any row. */
   private async receiveRow(
     record: CsvRecord,
     rows: ImportRows<Row>,
@@ -105,7 +105,7 @@ export class Import {
     return rows.receive(product, { line: record.line, product, values }, place, receivedAlready(product));
   }
 
-  /** @throws Failure once there is no time left for any; anything else where no row would fare better. */
+  /** @throws Failure if no owner can receive any row. */
   private async place(row: Row, at: number, key: string, request: ApiRequest, endsAt: number): Promise<Placed> {
     const { owners, clock, waitMs } = this.options;
     const { product, values } = row;
@@ -121,7 +121,7 @@ export class Import {
       const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
       const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint };
       const write = { product, command, correlation: request.correlation, fresh: false, corrects: true };
-      const reply = await stockUnder(request, write, (ask) => owners.stock(ask, restMs)).catch(orLate);
+      const reply = await stockUnder(request, write, (sent) => owners.stock(sent, restMs)).catch(unavailableAsLate);
       if (reply.kind === 'unavailable') {
         if (reply.absent) throw new Unavailable(reply.why, true);
         return late(reply.why);
@@ -130,7 +130,7 @@ export class Import {
       return reply.refusal === 'other_body' ? 'taken' : refusalOf(reply.refusal, product, 'stock');
     } catch (error) {
       if (error instanceof Failure) return error;
-      throw error instanceof Unavailable ? noKeepers(error) : error;
+      throw error instanceof Unavailable ? noOwners(error) : error;
     }
   }
 }
@@ -146,15 +146,15 @@ const late = (cause: string): Failure =>
   new Failure(
     503,
     'unavailable',
-    'It could not be received durably in time: send the same file again with the same idempotency key.',
+    'The row could not be made durable in time: send the same file again with the same idempotency key.',
     { cause },
   );
 
 const tookTooLong = (): Failure =>
   unavailable(`Not all of the file could be received within ${limits.importMs / 1000} s.`);
 
-/** No row would fare better. */
-const noKeepers = ({ message, absent }: Unavailable): Failure => {
+/** The failure of the whole file: every further row would fail too. */
+const noOwners = ({ message, absent }: Unavailable): Failure => {
   const again = 'Send the same file again with the same idempotency key.';
   return unavailable(`${absent ? message : 'Stock cannot be received at the moment.'} ${again}`, {}, message);
 };
@@ -163,18 +163,18 @@ const receivedAlready = (product: string): Failure =>
   new Failure(
     422,
     'idempotency_mismatch',
-    `Under this Idempotency-Key a row of ${product} was received that this file does not have. That row stands, and this one was not received. To correct the stock, adjust it. To add this row as well, send it alone in a file with another key.`,
+    `Another row of ${product}, which is not in this file, was received under this Idempotency-Key. That row stays, and this row was not received. To correct the stock, adjust it. To add this row as well, send it alone in a file with another key.`,
   );
 
-function orLate(error: unknown): never {
+function unavailableAsLate(error: unknown): never {
   if (error instanceof Unavailable && !error.absent) throw late(error.message);
   throw error;
 }
 
-/** Spreadsheets write them in capitals. */
+/** Compared in lower case, since spreadsheets write them in capitals. */
 const TRUTHS: Readonly<Record<string, boolean>> = { true: true, false: false };
 
-/** Its values, or what is wrong with them. */
+/** The values of a row, or the failure that names the wrong ones. */
 function validLine(values: Readonly<Record<string, string>>): ReceiptLine | Failure {
   try {
     return validated(receiptLine, typed(values));
@@ -184,7 +184,7 @@ function validLine(values: Readonly<Record<string, string>>): ReceiptLine | Fail
   }
 }
 
-/** What two rows are compared by: never how a cell is written, nor where it stands. */
+/** Two rows are compared by these values, not by the notation or the order of their cells. */
 const contentOf = (line: ReceiptLine): object => [
   line.name,
   line.unit_price,
@@ -194,7 +194,7 @@ const contentOf = (line: ReceiptLine): object => [
   line.backorder_limit,
 ];
 
-/** A cell is text; an empty one says nothing. What is no number stays text, and is refused as such. */
+/** Converts the text of cells and drops empty cells. Text that is not a number stays text, and validation refuses it. */
 function typed(values: Readonly<Record<string, string>>): object {
   const line: Record<string, unknown> = {};
   for (const [name, text] of Object.entries(values)) {

@@ -1,5 +1,5 @@
 /**
- * What a client sees of a product's stock and of what moved it.
+ * The JSON of a product's stock and of its movements, as clients see them.
  */
 
 import { amountText } from '../../actors/money.js';
@@ -40,7 +40,7 @@ export const operationJson = (row: OperationRow): string =>
     correlation_id: row.correlation,
   });
 
-/** What stood after the last operation up to a moment; nothing before the first. */
+/** The balance after the last operation up to a moment; zero before the first operation. */
 export function balanceJson(product: string, at: number, last: OperationRow | undefined): string {
   const stock = last === undefined ? NO_STOCK : stockAfter(last);
   const { onHand, held, backordered } = stock;

@@ -1,6 +1,6 @@
 /**
- * Stock over HTTP: look, receive, adjust, check, audit. A product is answered from its keeper, lists
- * from the read model.
+ * Stock over HTTP: list, get, receive, adjust, check and audit. The owner answers for one product; the read model
+ * answers lists.
  */
 import { type ProductId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -45,7 +45,7 @@ interface Receipt {
   readonly command: Omit<ReceiveCommand, 'ref' | 'fingerprint'>;
 }
 
-/** By product; nothing for one that was not come to. */
+/** By product. A product that was not tried has no entry. */
 type Replies = ReadonlyMap<ProductId, StockReply>;
 
 export class Inventory {
@@ -65,7 +65,7 @@ export class Inventory {
       const { products, ...counted } = await fromReadModel(() => queries.products(page));
       return list(products.map(productJson), { ...page, ...counted });
     }
-    if (query.page > 1) throw invalidField('page', 'cannot stand beside limit or cursor');
+    if (query.page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
     const limit = query.limit ?? limits.pageSizeDefault;
     const after = productKey('products', query.cursor);
     const [{ products, more }, counted] = await fromReadModel(() =>
@@ -84,10 +84,9 @@ export class Inventory {
   };
 
   /**
-   * Whatever the edge can know to be wrong, in any line, is refused before anything is applied. What
-   * only a keeper can tell, and what is late, may come after some of it has been: the answer then
-   * names what is done. What was late is completed by a repeat under the same key; once one product is refused,
-   * no other of the request is received any more under that key.
+   * The edge refuses every fault that it can see, in any line, before it applies anything. An owner's refusal or a
+   * timeout may come after some products were received. The answer then names them. A repeat under the same key completes
+   * a request that timed out. Once one product is refused, no other product of the request is received under that key.
    */
   receive = async (request: ApiRequest, body: ReceiptBody): Promise<Answer> => {
     const given = body.products.map((product) => ({ ...product, product_id: String(product.product_id) }));
@@ -108,7 +107,7 @@ export class Inventory {
         return reply?.kind === 'done' ? [reply.state] : [];
       });
       if (states.length < receipts.length) {
-        if (states.length > 0) this.recent.hadEffect(write); // Its key is told now, even if it was drawn.
+        if (states.length > 0) this.recent.hadEffect(write); // The answer names the key, even one that the edge drew.
         throw incomplete(receipts, replies, write);
       }
       const answer = success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
@@ -116,7 +115,7 @@ export class Inventory {
     });
   };
 
-  /** Applies a receipt, a part of it at a time, until all of it is or something is not done. */
+  /** Applies the receipts, some at a time, until all are done or one is not. */
   private async received(receipts: readonly Receipt[], write: Write, request: ApiRequest): Promise<Replies> {
     const { clock, waitMs } = this.options;
     const startedAt = clock.monotonic();
@@ -128,11 +127,11 @@ export class Inventory {
       const reply = await this.write(product, named, write, request, Math.min(waitMs, restMs));
       replies.set(product, reply);
       if (reply.kind === 'done' && !write.fresh) this.recent.hadEffect(write);
-      // Of one that was refused before nothing more is done: the others only tell whether they were.
+      // A request that was refused before changes nothing more: the other owners only repeat their answers.
       return reply.kind === 'done' || isRepeat(reply);
     };
-    // Too much stock may be a refusal, or a repeat of what has long been added: only the keeper can
-    // tell, and he is asked before anything else is applied.
+    // Too much stock is either a refusal or a repeat of an earlier receipt. Only the owner can tell, so such products
+    // come first.
     const isDoubtful = ({ before, command }: Receipt) => before.onHand + command.quantity > limits.stock;
     const [doubtful, plain] = [receipts.filter(isDoubtful), receipts.filter((receipt) => !isDoubtful(receipt))];
     if (await boundedWork(doubtful, 1, apply)) await boundedWork(plain, limits.receiveAtOnce, apply);
@@ -189,7 +188,7 @@ export class Inventory {
     return list(operations.map(operationJson), { ...page, ...counted });
   };
 
-  /** "Why is it 47": every movement with its cause and the balance after it, or the balance at a past moment. */
+  /** Every movement with its cause and the balance after it, or the balance at a past moment. */
   ledger = async (id: string, { cursor, limit, at }: LedgerQuery, { req }: ApiRequest): Promise<Answer> => {
     const { owners, queries } = this.options;
     const product = productId(id);
@@ -197,7 +196,7 @@ export class Inventory {
     const before = ledgerVersion(name, cursor);
     if (!(await owners.product(product))?.known) throw unknownProduct(id);
     if (at !== undefined) {
-      const { operation } = await fromReadModel(() => queries.stockAt(product, at.ms)); // Nothing happens within a millisecond.
+      const { operation } = await fromReadModel(() => queries.stockAt(product, at.ms)); // Stored times are whole milliseconds.
       return success(200, balanceJson(id, at.ms, operation));
     }
     const { operations, more } = await fromReadModel(() => queries.ledger(product, before, limit));
@@ -207,13 +206,13 @@ export class Inventory {
     return continuedList(operations.map(operationJson), { limit, next, counted: undefined, links });
   };
 
-  /** Everything that can be known to be wrong, in every line. */
+  /** Checks every line. @throws Failure that names every fault the edge can see. */
   private async checked(products: ReceiptBody['products']): Promise<readonly Receipt[]> {
     const errors: FieldError[] = [];
     const wrong = (field: string, problem: string) => errors.push({ field, message: `${field} ${problem}.` });
     const seen = new Set<string>();
     for (const [i, { product_id }] of products.entries()) {
-      if (seen.has(String(product_id))) wrong(`products[${i}].product_id`, 'is there twice');
+      if (seen.has(String(product_id))) wrong(`products[${i}].product_id`, 'is given twice');
       seen.add(String(product_id));
     }
     if (errors.length > 0) throw invalid(errors);
@@ -245,7 +244,7 @@ export class Inventory {
   ): Promise<StockReply> {
     try {
       const write = { product, command, correlation: request.correlation, fresh, oldFingerprint };
-      return await stockUnder(request, write, (ask) => this.options.owners.stock(ask, waitMs));
+      return await stockUnder(request, write, (sent) => this.options.owners.stock(sent, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return noAnswer(error);
       throw error;
@@ -253,15 +252,15 @@ export class Inventory {
   }
 }
 
-/** It was answered so before, under its key. */
+/** The owner gave this answer before, under the same key. */
 const isRepeat = (reply: StockReply): boolean =>
   (reply.kind === 'done' && reply.repeat) || (reply.kind === 'refused' && reply.repeatOf !== undefined);
 
-/** Late goes before refused: it may still come to be, and the refusal stands when the request is repeated. */
+/** A timeout is reported before a refusal: it may still take effect, and a repeat shows the refusal again. */
 function incomplete(receipts: readonly Receipt[], replies: Replies, write: Write): Failure {
   const done = receipts.filter(({ product }) => replies.get(product)?.kind === 'done').map(({ product }) => product);
   const silent = [...replies.values()].filter((reply) => reply.kind === 'unavailable');
-  // One that may have been done weighs more than one that surely was not.
+  // A write that may have been done matters more than one that surely was not.
   const late = silent.find(({ absent }) => !absent) ?? silent[0];
   for (const { product, field } of receipts) {
     const reply = replies.get(product);

@@ -1,6 +1,6 @@
 /**
- * Keys of an earlier version, which named the rows of a file by their lines. Under the names of today every row
- * of such a file would be new, and be added again: it is refused as a whole.
+ * Refuses keys of an earlier version, which named the rows of a file by their lines. Under today's names every row of
+ * such a file would be new and would be added again. So the whole file is refused.
  */
 
 import { limits } from '../../actors/limits.js';
@@ -10,9 +10,9 @@ import { type ApiRequest, idempotencyKey } from '../api/api-request.js';
 import { Failure, fromReadModel } from '../api/failure.js';
 import { writeOf } from '../api/write-id.js';
 
-/** No row of the four columns is shorter. */
+/** The shortest possible row of the four required columns. */
 const ROW_BYTES = 8;
-/** How many times as long the file may have been, and how many lines are looked for at least. */
+/** The earlier file may have been this many times longer; at least LEAST lines are looked up. */
 const TIMES = 2;
 const LEAST = 1_000;
 const AT_ONCE = 2_000;
@@ -35,5 +35,5 @@ const lineNames = (): Failure =>
   new Failure(
     422,
     'idempotency_mismatch',
-    'A file was received under this Idempotency-Key by an earlier version, which told rows apart by their lines. Nothing was received now. What is missing shows in the ledgers of the products: send it in a file of its own with another key.',
+    'An earlier version, which told rows apart by their lines, received a file under this Idempotency-Key. Nothing was received now. The ledgers of the products show which rows are missing: send those rows in a file of their own with another key.',
   );

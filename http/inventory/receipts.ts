@@ -1,4 +1,4 @@
-/** One line of a receipt as its keeper's command: money in minor units, and what is not said as it stands. */
+/** Turns one line of a receipt into a command for the owner: money in minor units, defaults from the product's state. */
 
 import { DEFAULT_CURRENCY, isCurrency, minorDigits, toMinor } from '../../actors/money.js';
 import type { ProductState } from '../../actors/product/inventory.js';
@@ -7,7 +7,7 @@ import { invalidField, unknownCurrency } from '../api/failure.js';
 import type { ReceiptLine } from '../api/schemas.js';
 import { refusalOf } from './stock-writes.js';
 
-/** @param prefix of the fields' names, for complaints. @throws Failure */
+/** @param prefix of the field names in messages. @throws Failure */
 export function receiptOf(
   line: ReceiptLine,
   before: ProductState,

@@ -1,4 +1,4 @@
-/** What a keeper's answer to a write means to a client. */
+/** Turns an owner's answer to a stock write into the answer for the client. */
 import type { WriteId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { NoAnswer } from '../../actors/ports/owners.js';
@@ -8,9 +8,9 @@ import { Failure, type FieldError, idempotencyMismatch, notFound, unanswered, un
 import type { Write } from '../api/write-id.js';
 
 /**
- * The requests that lately had an effect under a key. A keeper knows only what it has received itself,
- * so a request for other products under a used key would be half refused and half applied; here it is
- * refused whole, for as long as this process remembers.
+ * Recent requests that had an effect under a key. An owner knows only the writes of its own products. So another request
+ * under a used key could be refused for one product and applied to another. Here it is refused as a whole, as
+ * long as this process remembers the key.
  */
 export class RecentWrites {
   private readonly fingerprints = new Map<WriteId, string>();
@@ -34,14 +34,14 @@ export class RecentWrites {
 export const stockUnavailable = (reply: NoAnswer, { key }: Write): Failure =>
   unanswered(
     reply,
-    'The stock could not be changed durably in time. That is not a no: send the same request again with the idempotency_key of this answer as its Idempotency-Key. Nothing is changed twice.',
+    'The change of the stock could not be made durable in time. It may still take effect: send the same request again with the idempotency_key of this answer as its Idempotency-Key. Nothing is changed twice.',
     { idempotency_key: key },
   );
 
-/** A receipt of which only some products are known to be received. */
+/** The failure of a receipt when only some of its products are known to be received. */
 export const receiptUnavailable = ({ why }: NoAnswer, { key }: Write, done: readonly string[]): Failure =>
   unavailable(
-    'Not all of it could be received durably in time: done names the products that are. Send the same request again with the idempotency_key of this answer as its Idempotency-Key to complete it. Nothing is added twice.',
+    'Not every product could be received durably in time: done names the received ones. Send the same request again with the idempotency_key of this answer as its Idempotency-Key to complete it. Nothing is added twice.',
     { idempotency_key: key, done },
     why,
   );

@@ -1,8 +1,8 @@
 /**
- * The text of bytes that arrive in pieces.
+ * Decodes UTF-8 that arrives in pieces.
  *
- * Law: what is text, and where it ends to be that, is the same however the bytes are cut: a character that
- * has only begun waits for the rest of it.
+ * Law: the text, and the place of the first invalid byte, do not depend on where the bytes are cut. An incomplete
+ * character waits for its remaining bytes.
  */
 import { isUtf8 } from 'node:buffer';
 
@@ -11,17 +11,17 @@ export class Utf8Pieces {
   private isFirst = true;
   private foundBad = false;
 
-  /** It has come to bytes that are no text. */
+  /** Invalid bytes were found. */
   get isBad(): boolean {
     return this.foundBad;
   }
 
-  /** A character has begun and not ended: behind the last piece that is no text either. */
+  /** A character is incomplete. After the last piece that is invalid too. */
   get isOpen(): boolean {
     return this.begun.length > 0;
   }
 
-  /** @returns the text up to the first byte that is none. */
+  /** @returns the text before the first invalid byte. */
   text(piece: Buffer): string {
     const bytes = this.begun.length === 0 ? piece : Buffer.concat([this.begun, piece]);
     const end = bytes.length - begunIn(bytes);
@@ -40,7 +40,7 @@ export class Utf8Pieces {
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** How many bytes at the end are a character that goes on. */
+/** How many bytes at the end belong to an incomplete character. */
 function begunIn(bytes: Buffer): number {
   for (let count = 1; count <= Math.min(3, bytes.length); count++) {
     const byte = bytes[bytes.length - count] ?? 0;
@@ -50,7 +50,7 @@ function begunIn(bytes: Buffer): number {
   return 0;
 }
 
-/** Found by halving: what begins with a part that is no text is none. */
+/** The valid prefix, found by binary search: no longer prefix of an invalid prefix is valid. */
 function soundPartOf(bytes: Buffer): Buffer {
   const upTo = (length: number) => bytes.subarray(0, length - begunIn(bytes.subarray(0, length)));
   let sound = 0;

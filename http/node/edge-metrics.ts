@@ -1,8 +1,8 @@
 /**
- * What the edge counts, in the words of Prometheus.
+ * The Prometheus metrics of the edge.
  *
- * prom-client hashes the labels of every observation, which costs more than the observation: the
- * series of the edge are kept here, by route, method and status, and handed over when someone looks.
+ * prom-client hashes the labels of every observation, which costs more than the observation. So the edge keeps its
+ * series here, by route, method and status, and hands them over when the metrics are read.
  */
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -11,7 +11,7 @@ const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 
 const NAME = 'holdfast_http_request_duration_seconds';
 const HELP = 'Time from a request to its reply, by route, method and status.';
-/** What else a client may send is one series: it shall not be able to make many. */
+/** Every other method counts as `other`, so that a client cannot create many series. */
 const METHODS = ['POST', 'GET', 'PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'PUT', 'other'];
 const OTHER = METHODS.length - 1;
 
@@ -51,7 +51,7 @@ class Durations extends Histogram<Label> {
     series.add(seconds);
   }
 
-  /** What both of the registry's forms are made of. */
+  /** prom-client makes both of its output formats from this. */
   async getForPromString() {
     const values: Sample[] = [];
     for (const [route, byKey] of this.byRoute) {
@@ -74,11 +74,11 @@ class Durations extends Histogram<Label> {
   }
 }
 
-/** A registry with what Node tells about its process. The other rooms register what they count. */
+/** A registry with Node's process metrics. The rest of the node registers its own metrics here. */
 export function createRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  // Gauges under the name of counters; the same numbers stand, by type, in those without `_total`.
+  // Gauges with names of counters. The gauges without `_total` have the same numbers by type.
   for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   return registry;
 }
@@ -111,7 +111,7 @@ export class EdgeMetrics {
     this.durations.add(route, method, status, ms / 1000);
   }
 
-  /** A request that could not even be read. */
+  /** Counts a request that could not be read. */
   unreadable(status: number): void {
     this.durations.add('unreadable', '', status, 0);
   }

@@ -1,8 +1,8 @@
 /**
- * The gremlin over HTTP: its switch, what it did so far, and its bites at requests about stock.
+ * The gremlin over HTTP: its switch, its counts, and the faults that it injects into requests about stock.
  *
- * Law: a request is bitten once, as a whole, and its client can always find out what became of it: a write
- * whose answer is lost is answered with the key that completes it.
+ * Law: a request gets at most one fault, and its client can always learn the outcome. A write whose answer is lost is
+ * answered with the key that completes it.
  */
 
 import { limits } from '../../actors/limits.js';
@@ -17,38 +17,38 @@ import type { GremlinBody } from '../api/schemas.js';
 
 const EVERY = 3;
 const LATE_MS = 5_000;
-/** For kinds that are no more than late by the way. */
+/** The delay of kinds other than latency. */
 const MOMENT_MS = 500;
 
 export class GremlinRoutes {
-  private readonly desk: GremlinDesk | undefined;
+  private readonly gremlin: GremlinDesk | undefined;
   private readonly clock: Pick<Clock, 'after' | 'random'>;
 
-  constructor(desk: GremlinDesk | undefined, clock: Pick<Clock, 'after' | 'random'>) {
-    this.desk = desk;
+  constructor(gremlin: GremlinDesk | undefined, clock: Pick<Clock, 'after' | 'random'>) {
+    this.gremlin = gremlin;
     this.clock = clock;
   }
 
   enable = async (body: GremlinBody): Promise<Answer> => {
-    const desk = this.allowed();
+    const gremlin = this.allowed();
     const { rules, for_s = limits.gremlinForSDefault, seed, ...one } = body;
     const setting = { rules: rulesOf(rules, one), seed: seed ?? Math.floor(this.clock.random() * 2 ** 31) };
-    return success(200, statusJson(await desk.enable(setting, for_s * 1_000)), 'The gremlin is on');
+    return success(200, statusJson(await gremlin.enable(setting, for_s * 1_000)), 'The gremlin is on');
   };
 
   disable = async (): Promise<Answer> => success(200, statusJson(await this.allowed().disable()), 'The gremlin is off');
 
   status = async (): Promise<Answer> => {
     const off: GremlinStatus = { enabled: false, standing: undefined, asked: {}, hits: {} };
-    return success(200, statusJson((await this.desk?.status()) ?? off));
+    return success(200, statusJson((await this.gremlin?.status()) ?? off));
   };
 
-  /** A handler as it is, or, for requests about stock, one that may be bitten. */
+  /** The handler itself, or, for requests about stock, one into which the gremlin may inject a fault. */
   biting = (path: string, handle: Handler): Handler => {
-    const desk = this.desk;
-    if (desk === undefined || !path.startsWith('/api/inventory')) return handle;
+    const gremlin = this.gremlin;
+    if (gremlin === undefined || !path.startsWith('/api/inventory')) return handle;
     return async (request) => {
-      const bite = await desk.bite('inventory');
+      const bite = await gremlin.bite('inventory');
       return bite === undefined ? handle(request) : this.bitten(bite, request, handle);
     };
   };
@@ -56,7 +56,7 @@ export class GremlinRoutes {
   // -------------------------------------------------------------- machinery
 
   private allowed(): GremlinDesk {
-    if (this.desk !== undefined) return this.desk;
+    if (this.gremlin !== undefined) return this.gremlin;
     throw new Failure(403, 'gremlin_off', 'The gremlin is not allowed here: it needs GREMLIN=on in the environment.');
   }
 
@@ -69,11 +69,11 @@ export class GremlinRoutes {
         });
         return handle(request);
       case 'error':
-        throw unavailable('The gremlin let this request fail before anything was done: send it again.');
+        throw unavailable('The gremlin failed this request before anything was done: send it again.');
       case 'drop': {
         request.bite = bite;
         const answer = await handle(request);
-        if (request.isBitten) return answer; // It says what it could not find out, and names its key.
+        if (request.isBitten) return answer; // It says that the outcome is unknown, and names the key of the write.
         throw unavailable('The gremlin lost the answer to this request: send it again.');
       }
       default:
@@ -84,22 +84,22 @@ export class GremlinRoutes {
   }
 }
 
-/** One write to stock: with its answer lost, or arriving twice. Of two at once neither is fresh. */
+/** Sends one stock write with the fault of its request: a lost answer, or a second copy. Neither copy is fresh. */
 export async function stockUnder(
-  asked: Pick<ApiRequest, 'bite' | 'isBitten'>,
-  request: StockRequest,
-  send: (request: StockRequest) => Promise<StockReply>,
+  request: Pick<ApiRequest, 'bite' | 'isBitten'>,
+  write: StockRequest,
+  send: (write: StockRequest) => Promise<StockReply>,
 ): Promise<StockReply> {
-  const { bite } = asked;
-  if (bite !== undefined) asked.isBitten = true;
+  const { bite } = request;
+  if (bite !== undefined) request.isBitten = true;
   if (bite?.kind === 'drop') {
-    await send(request);
+    await send(write);
     return { kind: 'unavailable', why: 'the gremlin lost the answer' };
   }
-  if (bite?.kind !== 'duplicate') return send(request);
-  const known = { ...request, fresh: false };
+  if (bite?.kind !== 'duplicate') return send(write);
+  const known = { ...write, fresh: false };
   const first = send(known);
-  const second = send(known).catch(() => {}); // Whoever asks hears of the first.
+  const second = send(known).catch(() => {}); // The client gets the answer of the first.
   const reply = await first;
   await second;
   return reply;
@@ -111,13 +111,13 @@ function rulesOf(several: GremlinBody['rules'], one: RuleBody): readonly Gremlin
   const errors: FieldError[] = [];
   const wrong = (field: string, problem: string) => errors.push({ field, message: `${field} ${problem}.` });
   if (several !== undefined) {
-    for (const field of Object.keys(one)) wrong(field, 'must be said in each of the rules, where there are rules');
+    for (const field of Object.keys(one)) wrong(field, 'must be given inside each rule if rules is given');
   }
   const rules = (several ?? [one]).map((rule, i): GremlinRule => {
     const { target = 'inventory', kind = 'latency', every, probability, delay_ms, jitter_ms = 0 } = rule;
     const prefix = several === undefined ? '' : `rules[${i}].`;
     if (every !== undefined && probability !== undefined) {
-      wrong(`${prefix}probability`, 'cannot be there beside every: say how often in one way');
+      wrong(`${prefix}probability`, 'cannot be combined with every: give one of them');
     }
     return {
       ...{ target, kind, jitterMs: jitter_ms, delayMs: delay_ms ?? (kind === 'latency' ? LATE_MS : MOMENT_MS) },

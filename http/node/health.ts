@@ -1,6 +1,6 @@
 /**
- * How the node is, for people and for whoever routes requests to it. Every answer comes within two
- * seconds: a part that does not answer is a part that is down.
+ * The health of the node, for people and for load balancers. Every answer comes within two seconds: a dependency that
+ * does not answer counts as down.
  */
 import type { Registry } from 'prom-client';
 import { limits } from '../../actors/limits.js';
@@ -19,7 +19,7 @@ export interface HealthReport {
 
 interface HealthOptions {
   readonly health: () => Promise<HealthReport>;
-  /** What keeps this node from serving; undefined when nothing does. A real write. */
+  /** Makes a real write. Returns why this node cannot serve, or undefined if it can. */
   readonly ready: () => Promise<string | undefined>;
   readonly registry: Registry;
   readonly clock: Clock;
@@ -43,8 +43,8 @@ export class Health {
       journal: unknown,
       dependencies: {},
     }));
-    const told = principal === NOBODY ? { status: report.status } : report;
-    return { status: report.status === 'down' ? 503 : 200, body: JSON.stringify(told) };
+    const shown = principal === NOBODY ? { status: report.status } : report;
+    return { status: report.status === 'down' ? 503 : 200, body: JSON.stringify(shown) };
   };
 
   live = async (): Promise<Answer> => ({ status: 200, body: '{"status":"alive"}' });
@@ -52,7 +52,7 @@ export class Health {
   ready = async (): Promise<Answer> => {
     const why = this.options.stopping()
       ? 'This node is stopping.'
-      : await this.inTime(this.options.ready, () => 'The node does not answer: a write did not get through in time.');
+      : await this.inTime(this.options.ready, () => 'The node does not answer: a write did not succeed in time.');
     return why === undefined
       ? { status: 200, body: '{"status":"ready"}' }
       : { status: 503, body: errorBody('not_ready', why), headers: ['Retry-After', '1'] };
@@ -63,8 +63,8 @@ export class Health {
     return { status: 200, body: await registry.metrics(), contentType: registry.contentType };
   };
 
-  /** The answer, or what is said instead of one that is late or fails. */
-  private inTime<T>(ask: () => Promise<T>, otherwise: () => T): Promise<T> {
-    return withDeadline(this.options.clock, limits.readyMs, () => ask().catch(otherwise), otherwise);
+  /** The answer, or the substitute if it is late or fails. */
+  private inTime<T>(answer: () => Promise<T>, otherwise: () => T): Promise<T> {
+    return withDeadline(this.options.clock, limits.readyMs, () => answer().catch(otherwise), otherwise);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the first answer to an act showed: the order as it stood after the events that were decided with the act.
- * Found by its name in the order's history and told by versions, so a repeat gets the same bytes whatever came after.
+ * Rebuilds the order as the first answer to an act showed it: after the events that were decided with the act. The
+ * history names the act and its versions. So a repeat gets the same bytes, whatever happened later.
  */
 import type { OrderId, WriteId } from '../../actors/ids.js';
 import { absentOrder, type OrderState } from '../../actors/order/order.js';
@@ -9,7 +9,7 @@ import type { Owners } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import { fromReadModel } from '../api/failure.js';
 
-/** @returns undefined where the history does not name it. @throws Unavailable */
+/** @returns undefined if the history does not name the act. @throws Unavailable */
 export async function asAnswered(
   owners: Pick<Owners, 'flushed'>,
   queries: Pick<Queries, 'history'>,

@@ -1,4 +1,4 @@
-/** Why an order was not changed, as a client hears it. */
+/** The errors that a client gets when an act did not change its order. */
 import { amountText } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip, refundable } from '../../actors/order/order-fulfilment.js';
@@ -11,23 +11,23 @@ import { Failure, idempotencyMismatch, notFound, unanswered } from '../api/failu
 export const actUnavailable = (reply: NoAnswer, order: string): Failure =>
   unanswered(
     reply,
-    'It could not be made durable in time. That is not a no: send the same request again with the same Idempotency-Key, or look at the order first.',
+    'The change could not be made durable in time. It may still take effect: send the same request again with the same Idempotency-Key, or look at the order first.',
     { order_id: order },
   );
 
-/** At which versions the order was to be changed. */
+/** The versions at which the client wants to change the order. */
 export type VersionCondition = Pick<ActRequest, 'ifVersions' | 'unlessVersions'>;
 
 /** Each kind of act without its name. */
-type Asked = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
+type UnnamedAct = OrderAct extends infer A ? (A extends OrderAct ? Omit<A, 'act'> : never) : never;
 
 type Refused = Extract<ActReply, { kind: 'refused' }>;
 
 export function actRefusal(
   { refusal, state }: Refused,
   order: string,
-  command: Asked,
-  { ifVersions, unlessVersions }: VersionCondition,
+  command: UnnamedAct,
+  condition: VersionCondition,
 ): Failure {
   const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
     conflictOf(order, code, message, field, about);
@@ -37,23 +37,10 @@ export function actRefusal(
   switch (refusal) {
     case 'other_body':
       return idempotencyMismatch('another request');
-    case 'changed': {
-      const message = 'The order has changed since: get it again.';
-      const field = ifVersions === undefined && unlessVersions !== undefined ? 'If-None-Match' : 'If-Match';
-      const errors = [{ field, message }];
-      return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
-    }
-    case 'illegal_transition': {
-      const status = statusOf(state.phase);
-      const isUnderWay = state.life.fulfillments.length > 0;
-      const isPaid = state.payment !== 'failed' && state.payment !== 'refunded';
-      const allowed = allowedFrom(status).filter((to) =>
-        to === 'cancelled' ? !isUnderWay : to !== 'shipped' || isPaid || isUnderWay,
-      );
-      const unpaid = isPaid ? '' : ` and its payment ${state.payment}`;
-      const next = allowed.length === 0 ? 'it cannot become anything else' : `it may become ${allowed.join(' or ')}`;
-      return conflict('illegal_transition', `The order is ${status}${unpaid}: ${next}.`, 'status', { allowed });
-    }
+    case 'changed':
+      return changed(order, condition);
+    case 'illegal_transition':
+      return illegalTransition(state);
     case 'more_than_ordered':
       return conflict('more_than_ordered', `This is more than is left to ship: ${words(leftToShip(state))}.`, 'lines');
     case 'more_than_shipped':
@@ -65,7 +52,7 @@ export function actRefusal(
     case 'more_than_paid':
       return moreThanPaid(state);
     case 'backordered':
-      return conflict('backordered', `Not in stock yet: ${words(waitedFor(state))}.`, 'lines');
+      return conflict('backordered', `Not in stock yet: ${words(backorderedLines(state))}.`, 'lines');
     case 'done_otherwise': {
       const [field, message] = doneOtherwise(command, state);
       return conflict('done_otherwise', message, field);
@@ -89,33 +76,53 @@ export function actRefusal(
   }
 }
 
+function changed(order: string, { ifVersions, unlessVersions }: VersionCondition): Failure {
+  const message = 'The order has changed in the meantime: get it again.';
+  const field = ifVersions === undefined && unlessVersions !== undefined ? 'If-None-Match' : 'If-Match';
+  const errors = [{ field, message }];
+  return new Failure(412, 'precondition_failed', message, { errors, about: { order_id: order } });
+}
+
+function illegalTransition(state: OrderState): Failure {
+  const status = statusOf(state.phase);
+  const isUnderWay = state.life.fulfillments.length > 0;
+  const isPaid = state.payment !== 'failed' && state.payment !== 'refunded';
+  const allowed = allowedFrom(status).filter((to) =>
+    to === 'cancelled' ? !isUnderWay : to !== 'shipped' || isPaid || isUnderWay,
+  );
+  const unpaid = isPaid ? '' : ` and its payment ${state.payment}`;
+  const next = allowed.length === 0 ? 'it cannot become anything else' : `it may become ${allowed.join(' or ')}`;
+  const message = `The order is ${status}${unpaid}: ${next}.`;
+  return conflictOf(state.id, 'illegal_transition', message, 'status', { allowed });
+}
+
 export const moreThanPaid = (state: OrderState): Failure =>
   conflictOf(state.id, 'more_than_paid', `This is more than can be refunded: ${money(state)}.`, 'amount');
 
 const conflictOf = (order: string, code: ErrorCode, message: string, field: string, about: object = {}): Failure =>
   new Failure(409, code, message, { errors: [{ field, message }], about: { order_id: order, ...about } });
 
-/** @returns the field that contradicts what stands, and a sentence about it. */
-function doneOtherwise(command: Asked, { life }: OrderState): [string, string] {
+/** @returns the field that contradicts the earlier change, and a sentence about it. */
+function doneOtherwise(command: UnnamedAct, { life }: OrderState): [string, string] {
   switch (command.type) {
     case 'ship': {
       const isKnown = life.fulfillments.some(({ tracking }) => tracking === command.tracking);
       const field = command.tracking !== undefined && !isKnown ? 'tracking_id' : 'carrier';
-      return [field, `The order was shipped before, with another ${field}; that stands.`];
+      return [field, `The order was already shipped with another ${field}, which stays.`];
     }
     case 'receiveReturn': {
       const known = life.returns.find(({ id }) => id === command.returned);
-      const how = known?.restocked === true ? 'put in stock again' : 'written off';
-      return ['restock', `The return was received before and ${how}; that stands.`];
+      const how = known?.restocked === true ? 'put back in stock' : 'written off';
+      return ['restock', `The return was already received and ${how}, which stays.`];
     }
     default: {
       const how = life.cancelled?.reason === undefined ? 'without a reason' : 'with another reason';
-      return ['reason', `The order was cancelled before, ${how}; that stands.`];
+      return ['reason', `The order was already cancelled ${how}, which stays.`];
     }
   }
 }
 
-const waitedFor = (state: OrderState): Line[] =>
+const backorderedLines = (state: OrderState): Line[] =>
   state.lines.map(({ product, backordered }) => ({ product, quantity: backordered }));
 
 function words(lines: readonly Line[]): string {

@@ -1,7 +1,7 @@
 /**
- * What a person asks of an order that stands: cancel, ship, deliver, return, refund. Each is one command to
- * the order's owner, who decides by the state chart; the answer is the order as it stands then. A repeat under its
- * key gets that answer again, a refusal as well.
+ * Acts on an existing order: cancel, ship, deliver, return and refund. Each is one command to the order's owner, which
+ * decides by the state chart. The answer is the order after the act. A repeat under its key gets the same answer again,
+ * even if that was a refusal.
  */
 import { type OrderId, orderId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -55,20 +55,20 @@ export class OrderLife {
     this.act(request, id, idempotency_key, { type: 'move', to: status }, 'Order status updated successfully');
 
   cancel = (request: ApiRequest, id: string, { reason, idempotency_key }: CancelBody): Promise<Answer> =>
-    this.act(request, id, idempotency_key, { type: 'cancel', ...said({ reason }) }, 'Order cancelled successfully');
+    this.act(request, id, idempotency_key, { type: 'cancel', ...defined({ reason }) }, 'Order cancelled successfully');
 
   ship = (request: ApiRequest, id: string, body: ShipBody): Promise<Answer> => {
     const { lines, tracking_id: tracking, carrier, idempotency_key } = body;
     const command = {
       type: 'ship',
       ...(lines !== undefined && { lines: linesOf(lines) }),
-      ...said({ tracking, carrier }),
+      ...defined({ tracking, carrier }),
     } as const;
     return this.act(request, id, idempotency_key, command, 'Order shipped successfully');
   };
 
   deliver = (request: ApiRequest, id: string, { fulfillment_id, idempotency_key }: DeliverBody): Promise<Answer> => {
-    const command = { type: 'deliver', ...said({ fulfillment: fulfillment_id }) } as const;
+    const command = { type: 'deliver', ...defined({ fulfillment: fulfillment_id }) } as const;
     return this.act(request, id, idempotency_key, command, 'Order delivered successfully');
   };
 
@@ -78,7 +78,7 @@ export class OrderLife {
     const command = {
       type: 'requestReturn',
       ...(lines !== undefined && { lines: linesOf(lines.map((line, i) => resolved(line, i, named))) }),
-      ...said({ reason }),
+      ...defined({ reason }),
     } as const;
     return this.act(request, id, idempotency_key, command, 'Return requested successfully', 201);
   };
@@ -95,7 +95,7 @@ export class OrderLife {
     { amount, reason, idempotency_key }: RefundBody,
   ): Promise<Answer> => {
     const minor = amount === undefined ? undefined : minorOf(amount, await this.order(request, id));
-    const command = { type: 'refund', ...(minor !== undefined && { minor }), ...said({ reason }) } as const;
+    const command = { type: 'refund', ...(minor !== undefined && { minor }), ...defined({ reason }) } as const;
     return this.act(request, id, idempotency_key, command, 'Refund requested successfully', 201);
   };
 
@@ -136,7 +136,7 @@ export class OrderLife {
     const reply = await waiting.during(() =>
       owners
         .act(act, waitMs)
-        .then((told) => this.asFirst(told, act))
+        .then((answer) => this.asFirst(answer, act))
         .catch(unavailable),
     );
     if (reply.kind === 'unavailable') throw actUnavailable(reply, id);
@@ -151,7 +151,7 @@ export class OrderLife {
     };
   }
 
-  /** A repeat shows the order as the first answer did. */
+  /** A repeat shows the order as the first answer showed it. */
   private async asFirst(reply: ActReply, { order, command }: ActRequest): Promise<ActReply> {
     if (reply.kind === 'unavailable' || reply.repeat !== true) return reply;
     const { owners, queries } = this.options;
@@ -171,7 +171,7 @@ function unavailable(error: unknown): ActReply {
   throw error;
 }
 
-/** At which versions the order may be changed, or may not. */
+/** The versions at which the order may or may not be changed. */
 function conditionOf({ req }: ApiRequest): VersionCondition {
   const matching = ifMatch(req);
   const known = ifNoneMatch(req);
@@ -181,14 +181,14 @@ function conditionOf({ req }: ApiRequest): VersionCondition {
   };
 }
 
-type Asked = Unnamed<OrderAct>;
+type UnnamedAct = Unnamed<OrderAct>;
 
-/** A return that is received is put in stock, whether that is said or not. */
-const asGiven = (command: Asked): Asked =>
+/** A received return is put back in stock by default. */
+const asGiven = (command: UnnamedAct): UnnamedAct =>
   command.type === 'receiveReturn' ? { ...command, restock: command.restock ?? true } : command;
 
-/** What makes it this request: its lines in any order. */
-function contentOf(command: Asked): Asked {
+/** The content that identifies the request. The order of its lines does not matter. */
+function contentOf(command: UnnamedAct): UnnamedAct {
   const given = asGiven(command);
   if (!('lines' in given) || given.lines === undefined) return given;
   return { ...given, lines: byProduct(given.lines, ({ product }) => product) };
@@ -200,21 +200,22 @@ interface GivenLine {
   readonly quantity: number;
 }
 
-/** A line may be named by its item. */
+/** A line may name its product by the id of an order item. */
 function resolved({ product_id, item_id, quantity }: GivenLine, i: number, order: OrderState | undefined): GivenLine {
   if (item_id === undefined) {
-    if (product_id === undefined) throw invalidField(`lines[${i}].product_id`, 'is missing: give it, or item_id');
+    if (product_id === undefined)
+      throw invalidField(`lines[${i}].product_id`, 'is missing: give product_id or item_id');
     return { product_id, quantity };
   }
   const product = order?.lines.find((_, at) => `${order.id}-${at + 1}` === item_id)?.product;
-  if (product === undefined) throw invalidField(`lines[${i}].item_id`, 'is no item of this order');
+  if (product === undefined) throw invalidField(`lines[${i}].item_id`, 'is not an item of this order');
   if (product_id !== undefined && String(product_id) !== product) {
     throw invalidField(`lines[${i}].product_id`, `is not the product of ${item_id}`);
   }
   return { product_id: product, quantity };
 }
 
-/** One line a product. */
+/** Merges the lines of one product. */
 function linesOf(given: readonly GivenLine[]): Line[] {
   const quantities = new Map<string, number>();
   for (const { product_id, quantity } of given) {
@@ -233,8 +234,8 @@ function minorOf(amount: number | string, state: OrderState): number {
   throw invalidField('amount', `has more than the ${digits} decimals of ${currency}`);
 }
 
-/** Only what was said. */
-function said(some: { readonly [name: string]: string | undefined }): { [name: string]: string } {
+/** Drops the undefined members. */
+function defined(some: { readonly [name: string]: string | undefined }): { [name: string]: string } {
   const given: { [name: string]: string } = {};
   for (const [name, value] of Object.entries(some)) if (value !== undefined) given[name] = value;
   return given;

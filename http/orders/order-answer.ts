@@ -1,6 +1,6 @@
 /**
- * What an order's outcome answers: one function of the order's state, so that a repeat gets the
- * status and the body that the first one got.
+ * Turns the outcome of an order into an answer. The answer depends only on the order's state, so a repeat gets the
+ * status and the body of the first answer.
  */
 import type { OrderState } from '../../actors/order/order.js';
 import type { NoAnswer, PlaceReply } from '../../actors/ports/owners.js';
@@ -25,7 +25,7 @@ export function answerOf(reply: PlaceReply, order: string): Answer {
 export const notConfirmed = (reply: Pick<NoAnswer, 'why' | 'absent'>, order: string): Failure =>
   unanswered(
     reply,
-    'The order could not be made durable in time. That is not a no: repeat it with the same Idempotency-Key, or, if it had none, with its order_id as the key.',
+    'The order could not be made durable in time. It may still take effect: repeat it with the same Idempotency-Key. If it had none, use its order_id as the key.',
     { order_id: order },
   );
 
@@ -89,7 +89,7 @@ function failed(state: OrderState): Answer {
       return { status: 402, body: errorBody('payment_declined', 'The payment was declined.', [], about) };
     case 'total_too_large':
       return { status: 409, body: errorBody('total_too_large', TOTAL_TOO_LARGE, [], about) };
-    default: // The contract names no status for it: like the other conflicts, it says why there will be no such order.
+    default: // The contract names no status for a timeout. Like other final failures of an order it is a conflict.
       return {
         status: 409,
         body: errorBody(
@@ -105,7 +105,7 @@ function failed(state: OrderState): Answer {
 function refused(refusal: Extract<PlaceReply, { kind: 'refused' }>['refusal'], order: string): Answer {
   if (refusal === 'broken') return brokenAnswer(order);
   if (refusal === 'too_large') {
-    const message = 'The order is too large to be stored: order fewer lines, or with less text.';
+    const message = 'The order is too large to be stored: send fewer lines or less text.';
     return failureAnswer(new Failure(413, 'too_large', message, { errors: [{ field: 'body', message }] }));
   }
   return failureAnswer(idempotencyMismatch('another order'));

@@ -1,6 +1,6 @@
 /**
- * An order's body, in any of its three shapes, as the one shape that is compared, stored and run:
- * ids as text, one line a product.
+ * Normalises the body of an order, which has one of three shapes. The result has ids as text and one line per product.
+ * It is what the system compares, stores and runs.
  */
 import { type ProductId, productId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -8,15 +8,15 @@ import type { OrderContent } from '../../actors/protocol.js';
 import { invalidField } from '../api/failure.js';
 import type { OrderBody } from '../api/schemas.js';
 
-export interface Wish {
+export interface NormalisedOrder {
   readonly content: OrderContent;
-  /** From the body. */
+  /** The idempotency key in the body. */
   readonly key: string | undefined;
-  /** By line of the content: the name of the field, for complaints. */
+  /** For each line of the content, the name of its field in messages. */
   readonly lineFields: readonly string[];
 }
 
-export function readWish(given: OrderBody): Wish {
+export function normalised(given: OrderBody): NormalisedOrder {
   const [lines, lineFields] = merged(givenLines(given));
   const user = given.user_id;
   const content: { -readonly [K in keyof OrderContent]: OrderContent[K] } = {
@@ -38,7 +38,7 @@ interface GivenLine {
   readonly quantity: number;
 }
 
-/** Exactly one of the three shapes. @returns the lines and the name of their list, '' for the flat shape. */
+/** Accepts exactly one of the three shapes. @returns the lines and the name of their list, '' for the flat shape. */
 function givenLines({ items, order_items, product_id, quantity }: OrderBody): [readonly GivenLine[], string] {
   const flat = product_id !== undefined || quantity !== undefined;
   if (items !== undefined) {
@@ -60,7 +60,7 @@ function givenLines({ items, order_items, product_id, quantity }: OrderBody): [r
 
 type Line = OrderContent['lines'][number];
 
-/** Two lines of one product become one. */
+/** Merges the lines of one product. */
 export function merged([given, list]: readonly [readonly GivenLine[], string]): [readonly Line[], readonly string[]] {
   const only = given[0];
   if (given.length === 1 && only !== undefined) {

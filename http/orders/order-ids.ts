@@ -1,15 +1,15 @@
 /**
- * Which order a request means.
+ * Decides which order a request means.
  *
- *   no key                     a new one, drawn at random; its id begins with ORD-0
- *   a key that looks so drawn  the order of that id, also while its first sending is still on its way: a
- *                              repeat of an order that was answered with nothing but its id. If that is
- *                              another caller's, as any other key:
- *   any other key              a hash of caller and key (of user, key, and the service that asks), which begins with ORD-4 to ORD-7; the key itself
- *                              may be the id of an order that the caller has already (`alias`)
+ *   no key                    a new order with a random id, which begins with ORD-0
+ *   a key like such an id     the order with that id, even while its first request is still under way. This repeats an
+ *                             order whose client knows only its id. If the order is another caller's, the key counts as
+ *                             any other key.
+ *   any other key             the order whose id is a hash of user, key and calling service. It begins with ORD-4 to
+ *                             ORD-7. The key itself may be the id of an order that the caller already has (`alias`).
  *
- * So the same caller and key always mean the same order, on any edge, without asking anybody; and since
- * the two kinds of ids never meet, nobody can take a caller's key away by naming the id it hashes to.
+ * So the same caller and key always mean the same order, on any edge, without a look-up. The two kinds of ids never
+ * meet, so nobody can block a caller's key by using the id that it hashes to.
  */
 import crypto from 'node:crypto';
 import { crockford128, isOurOrderId, type OrderId, orderId, type UserId } from '../../actors/ids.js';
@@ -24,7 +24,7 @@ export function targetOf(user: UserId, service: string, key: string | undefined,
   return hashedTarget(user, service, key);
 }
 
-/** @param service who asks for the user (serviceOf); '' is the user itself. */
+/** @param service the service that acts for the user (serviceOf); '' for the user itself. */
 export const hashedTarget = (user: UserId, service: string, key: string): Target => ({
   order: keyedOrderId(user, service, key),
   fresh: false,
@@ -44,10 +44,10 @@ function keyedOrderId(user: UserId, service: string, key: string): OrderId {
   return orderId(`ORD-${crockford128(bytes)}`);
 }
 
-/** Filled anew for each id. */
+/** Reused for every id. */
 const bytes = new Uint8Array(16);
 
-/** A character a byte. In one call, where node has it (20.12), it costs a quarter: no object, no Buffer. */
+/** One character per byte. crypto.hash (Node 20.12) needs no object and no Buffer and takes a quarter of the time. */
 const sha256: (text: string) => string =
   'hash' in crypto
     ? (text) => crypto.hash('sha256', text, 'binary')

@@ -1,9 +1,9 @@
 /**
- * What is refused before an order is placed because it could never be right: a currency that nobody knows or that is
- * not its products', products of several currencies, and a total beyond what can be counted.
+ * Refuses orders that can never succeed, before they are placed: an unknown currency, a currency that is not the
+ * products', products of several currencies, and a total that is too large.
  *
- * A product's currency never changes, so it is asked for once and then known. Products that nobody
- * knows are left to their keeper, who answers with 404.
+ * A product's currency never changes, so it is looked up once and then cached. The owner of an unknown product refuses
+ * it later with 404.
  */
 import type { ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -12,9 +12,9 @@ import type { Owners } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
 import { TOTAL_TOO_LARGE } from '../api/errors.js';
 import { Failure, invalidField, unknownCurrency } from '../api/failure.js';
-import type { Wish } from './order-content.js';
+import type { NormalisedOrder } from './order-content.js';
 
-/** Fewer pieces than this cannot overflow, whatever they cost: price limit times the smallest minor unit. */
+/** Up to this many pieces the total cannot overflow, even at the highest price and with the smallest minor unit. */
 const HARMLESS_PIECES = Math.floor(limits.amountMinor / (limits.priceDecimal * 10 ** MOST_MINOR_DIGITS));
 
 export class OrderRules {
@@ -25,13 +25,13 @@ export class OrderRules {
     this.owners = owners;
   }
 
-  /** Whether there is anything to look at: for most orders there is not, and they do not wait. */
-  concern({ lines, currency }: OrderContent): boolean {
+  /** Whether the order needs a check. Most orders need none and do not wait. */
+  applyTo({ lines, currency }: OrderContent): boolean {
     return currency !== undefined || lines.length > 1 || pieces(lines) > HARMLESS_PIECES;
   }
 
-  /** @returns why the order can never be right. */
-  async refusal({ content, lineFields }: Wish): Promise<Failure | undefined> {
+  /** @returns the reason why the order can never succeed. */
+  async refusal({ content, lineFields }: NormalisedOrder): Promise<Failure | undefined> {
     return (await this.currencyRefusal(content, lineFields)) ?? (await this.totalRefusal(content));
   }
 
@@ -40,33 +40,33 @@ export class OrderRules {
     fields: readonly string[],
   ): Promise<Failure | undefined> {
     const unknown = lines.filter(({ product }) => !this.currencies.has(product));
-    const asked = new Map<ProductId, string>();
+    const found = new Map<ProductId, string>();
     if (unknown.length > 0) {
       await Promise.all(
         unknown.map(async ({ product }) => {
           const state = await this.owners.product(product);
           if (!state?.known) return;
-          asked.set(product, state.currency);
+          found.set(product, state.currency);
           this.remember(product, state.currency);
         }),
       );
     }
-    const soldIn = (product: ProductId) => this.currencies.get(product) ?? asked.get(product);
+    const soldIn = (product: ProductId) => this.currencies.get(product) ?? found.get(product);
     if (currency !== undefined && !isCurrency(currency) && !lines.some(({ product }) => soldIn(product) === currency)) {
       return unknownCurrency('currency', currency);
     }
     let expected = currency;
     for (const [i, { product }] of lines.entries()) {
-      const found = soldIn(product);
-      if (found === undefined) continue;
-      expected ??= found;
-      if (found === expected) continue;
+      const own = soldIn(product);
+      if (own === undefined) continue;
+      expected ??= own;
+      if (own === expected) continue;
       return currency === undefined
         ? invalidField(
             fields[i] ?? 'items',
-            `is sold in ${found}, the products before it in ${expected}: order them apart`,
+            `is sold in ${own}, but the products before it are sold in ${expected}: order them separately`,
           )
-        : invalidField('currency', `is ${currency}, but ${product} is sold in ${found}`);
+        : invalidField('currency', `is ${currency}, but ${product} is sold in ${own}`);
     }
     return undefined;
   }
@@ -75,7 +75,7 @@ export class OrderRules {
     if (pieces(lines) <= HARMLESS_PIECES) return undefined;
     const products = await Promise.all(lines.map(({ product }) => this.owners.product(product)));
     const total = lines.reduce((sum, { quantity }, i) => sum + quantity * (products[i]?.unitPrice ?? 0), 0);
-    // Past the limit it may be rounded, but never to below it.
+    // Beyond the limit the sum may be rounded, but never to a value below the limit.
     return total <= limits.amountMinor ? undefined : new Failure(409, 'total_too_large', TOTAL_TOO_LARGE);
   }
 

@@ -1,7 +1,7 @@
 /**
- * What a client sees of an order: the same text in the answer to its POST, to a GET and in lists.
- * It is put together by hand, since it is the largest part of the hottest answer. The characters
- * `"order_id":"` stand in it exactly once: quotes in user text are escaped, so none can fake them.
+ * The JSON of an order, the same in the answer to its POST, to a GET and in lists. It is concatenated by hand, because
+ * it is the largest part of the hottest answer. The characters `"order_id":"` occur in it exactly once: quotes in user
+ * text are escaped, so user text cannot imitate them.
  */
 
 import { limits } from '../../actors/limits.js';
@@ -13,14 +13,14 @@ import type { HoldAnswer, Json, Line, OrderEvent } from '../../actors/protocol.j
 
 const quote = JSON.stringify;
 
-/** Strong: an order at the same version is the same text. */
+/** A strong ETag: two texts of an order at the same version are equal. */
 export const entityTag = (state: OrderState): string => `"${revision(state)}"`;
 
-/** Those that the tags name. A tag that no order bears, such as "04", names none. */
+/** The versions that the tags name. A tag that no order can have, such as "04", names none. */
 export const versionsOf = (tags: readonly string[]): number[] =>
   tags.filter((tag) => /^"[1-9]\d{0,14}"$/.test(tag)).map((tag) => Number(tag.slice(1, -1)));
 
-/** What is not known is absent: prices and the currency until products have answered, the total until all are held. */
+/** Unknown values are absent: prices and the currency until products answer, the total until all lines are held. */
 export function orderJson(state: OrderState): string {
   const { content } = state;
   const id = quote(state.id);
@@ -56,10 +56,10 @@ export function orderJson(state: OrderState): string {
   return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
 }
 
-/** Says the same, and holds not the characters that stand once in a reply. */
+/** The same JSON value without the characters that must occur only once in a reply. */
 const addressJson = (address: Json): string => quote(address).replaceAll('"order_id":"', '"\\u006frder_id":"');
 
-/** What happened to it beside its outcome; each list only where it has something. */
+/** The life of the order after its outcome. Empty lists are absent. */
 function lifeJson({ life, currency = DEFAULT_CURRENCY }: OrderState): string {
   const shown: { [name: string]: unknown } = {};
   const tracking = trackingOf(life);
@@ -110,7 +110,7 @@ const shownLine = ({ product, quantity }: Line) => ({ product_id: product, quant
 let lastMs = Number.NaN;
 let lastIso = '';
 
-/** All orders of a turn bear the same time: it is turned into text once. */
+/** All orders of a turn have the same time, so its text is made once. */
 export function isoTime(ms: number): string {
   if (ms !== lastMs) {
     lastIso = new Date(ms).toISOString();
@@ -122,7 +122,7 @@ export function isoTime(ms: number): string {
 export const historyJson = ({ event, version, at, correlation }: HistoryRow): string =>
   `{"event":"${event.type}","version":${version},"time":"${isoTime(at)}","correlation_id":${quote(correlation)},"data":${shownData(event)}}`;
 
-/** What an event tells a client: amounts as decimals, nothing of how it was asked for. */
+/** The part of an event that clients see: amounts as decimals, and nothing about the request behind it. */
 function shownData(event: OrderEvent): string {
   switch (event.type) {
     case 'answered':

@@ -1,6 +1,6 @@
 /**
- * Orders over HTTP: place one, look at one, list them, read one's history. A placed order is
- * answered from its owner, lists and histories from the read model.
+ * Orders over HTTP: place, get, list and history. The owner answers for one order; the read model answers lists and
+ * histories.
  */
 import { orderId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -18,7 +18,7 @@ import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
 import { withDeadline } from '../wire/deadline.js';
 import { answerOf, notConfirmed } from './order-answer.js';
-import { readWish, type Wish } from './order-content.js';
+import { type NormalisedOrder, normalised } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
 import { OrderRules } from './order-rules.js';
 import { entityTag, historyJson, orderJson } from './order-view.js';
@@ -29,9 +29,9 @@ interface OrdersOptions {
   readonly queries: Queries;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;
-  /** How long a client waits for the outcome before it hears 202: everything that an order waits for comes out of it. */
+  /** How long a client waits for the outcome before it gets 202. Every wait of the request counts towards it. */
   readonly waitMs: number;
-  /** Where an error goes that no one expected. */
+  /** Logs an unexpected error. */
   readonly broken: (error: unknown, request: ApiRequest) => void;
 }
 
@@ -47,9 +47,9 @@ export class Orders {
   }
 
   place = async (request: ApiRequest, body: OrderBody): Promise<Answer> => {
-    const wish = readWish(body);
-    const key = idempotencyKey(request, wish.key);
-    const { user } = wish.content;
+    const wanted = normalised(body);
+    const key = idempotencyKey(request, wanted.key);
+    const { user } = wanted.content;
     mustActFor(request, user, 'user_id');
     const service = serviceOf(request.principal);
     let target = targetOf(user, service, key, this.draw);
@@ -60,11 +60,11 @@ export class Orders {
     waiting.enter();
     try {
       const startedAt = clock.monotonic();
-      let reply = await this.placeAt(target, wish, request, waitMs, impatient);
+      let reply = await this.placeAt(target, wanted, request, waitMs, impatient);
       if (key !== undefined && isNotYours(reply)) {
-        // The key looks like one of our ids, but that order is another caller's: it is a key like any other.
+        // The key looks like one of our ids, but that order is another caller's. So it counts as any other key.
         target = hashedTarget(user, service, key);
-        reply = await this.placeAt(target, wish, request, this.rest(waitMs, startedAt), impatient);
+        reply = await this.placeAt(target, wanted, request, this.rest(waitMs, startedAt), impatient);
       }
       const isRepeat = key !== undefined && reply.kind === 'outcome' && reply.repeat;
       const more = [...(isRepeat ? REPLAYED : []), ...(preference?.applied ?? [])];
@@ -79,29 +79,29 @@ export class Orders {
     }
   };
 
-  /** The owner's promise itself where there is nothing to look at before: each one around it costs turns. */
+  /** Returns the owner's own promise if the order needs no check: every wrapping promise costs microtask turns. */
   private placeAt(
     target: Target,
-    wish: Wish,
+    wanted: NormalisedOrder,
     request: ApiRequest,
     waitMs: number,
     impatient: boolean,
   ): Promise<PlaceReply> {
     const { owners } = this.options;
     const { order, fresh, alias } = target;
-    const { content } = wish;
-    // One shape for all: put together by spreads, it is what costs most here.
+    const { content } = wanted;
+    // A literal with one shape. Spreads would be the largest cost of this function.
     const place = { order, fresh, alias, content, correlation: request.correlation, impatient };
-    if (!this.rules.concern(content)) return owners.place(place, waitMs);
-    return this.lookAt(target, wish, waitMs).then((restMs) => owners.place(place, restMs));
+    if (!this.rules.applyTo(content)) return owners.place(place, waitMs);
+    return this.checkRules(target, wanted, waitMs).then((restMs) => owners.place(place, restMs));
   }
 
-  /** @returns what is left of the time. @throws Failure where it could never be right. */
-  private async lookAt(target: Target, wish: Wish, waitMs: number): Promise<number> {
+  /** @returns the remaining time. @throws Failure if the order can never succeed. */
+  private async checkRules(target: Target, wanted: NormalisedOrder, waitMs: number): Promise<number> {
     const { clock } = this.options;
     const startedAt = clock.monotonic();
-    const late = () => Promise.reject(new Unavailable('the products were not shown in time'));
-    const refusal = await withDeadline(clock, waitMs, () => this.refusal(target, wish), late);
+    const late = () => Promise.reject(new Unavailable('the products were not read in time'));
+    const refusal = await withDeadline(clock, waitMs, () => this.refusal(target, wanted), late);
     if (refusal !== undefined) throw refusal;
     return this.rest(waitMs, startedAt);
   }
@@ -110,9 +110,9 @@ export class Orders {
     return Math.max(0, waitMs - (this.options.clock.monotonic() - startedAt));
   }
 
-  /** Prices change and products appear: a repeat gets its order's answer, not today's opinion of it. */
-  private async refusal(target: Target, wish: Wish): Promise<Failure | undefined> {
-    const refusal = await this.rules.refusal(wish);
+  /** Prices change and products appear. So a repeat gets the answer of its order, not a new check. */
+  private async refusal(target: Target, wanted: NormalisedOrder): Promise<Failure | undefined> {
+    const refusal = await this.rules.refusal(wanted);
     return refusal !== undefined && (target.fresh || !(await this.exists(target))) ? refusal : undefined;
   }
 
@@ -133,12 +133,12 @@ export class Orders {
     const user = query.user_id ?? principal.userId;
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
-    const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NOTHING;
+    const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NO_ORDERS;
     if (query.limit === undefined && query.cursor === undefined) {
       const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
       return list(orders.map(orderJson), { ...page, ...counted });
     }
-    if (query.page > 1) throw invalidField('page', 'cannot stand beside limit or cursor');
+    if (query.page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
     const limit = query.limit ?? limits.pageSizeDefault;
     const name = `orders ${JSON.stringify(filter)}`;
     const after = orderKey(name, query.cursor);
@@ -153,7 +153,7 @@ export class Orders {
     return continuedList(orders.map(orderJson), { limit, next, counted, links: linksOf(req.url ?? '', limit, next) });
   };
 
-  /** Like `list`, of one user: others do not exist for a customer. */
+  /** Like `list`, for one user. To a customer, other users do not exist. */
   listOfUser = async (request: ApiRequest, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {
     if (!sees(request.principal, userId(query.user_id))) throw notFound(`There is no user ${query.user_id}.`);
     return this.list(request, query);
@@ -170,12 +170,12 @@ export class Orders {
   };
 }
 
-/** Most answers have nothing to add. */
+/** Most answers have no further headers. */
 const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
   more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
 
-/** What a customer sees of another's orders. */
-const NOTHING: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {
+/** A customer sees no orders of other users. */
+const NO_ORDERS: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {
   orders: async () => ({ orders: [], total: 0, isEstimate: false }),
   ordersAfter: async () => ({ orders: [], more: false }),
   countOrders: async () => ({ total: 0, isEstimate: false }),

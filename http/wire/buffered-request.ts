@@ -1,9 +1,9 @@
 /**
- * A request whose body is kept beside the stream until somebody wants it: as a whole, which most do, or as a stream.
+ * A request that buffers its body beside the stream until a handler takes it: as a whole, which is common, or as a
+ * stream.
  *
- * Law: nothing is lost, nothing comes twice, and what is kept is bounded: by the stream's own mark as long as nobody
- * asks, then by what the reader allows. A body that is taken whole never enters the machinery of a Readable, which
- * costs more than reading it.
+ * Law: no byte is lost or delivered twice, and the buffer is bounded: first by the stream's high-water mark, then by the
+ * reader's limit. A body that is taken as a whole bypasses Readable, which would cost more than reading it.
  */
 import { IncomingMessage } from 'node:http';
 import { type Failure, invalidField, tooLarge } from '../api/failure.js';
@@ -22,19 +22,19 @@ export class BufferedRequest extends IncomingMessage {
   private more: Buffer[] | undefined;
   private bytes = 0;
 
-  /** All of it, once. @throws Failure where it is too large, or cut off before its end. */
+  /** The whole body. Call it once. @throws Failure if the body is too large or cut off before its end. */
   whole(mostBytes: number): Promise<Buffer> {
     return new Promise((done, failed) => {
       if (Number(this.headers['content-length'] ?? 0) > mostBytes) return failed(tooLarge(mostBytes));
       if (this.destroyed && !this.complete) return failed(cutOff());
       this.isTaken = true;
       this.taker = { mostBytes, done, failed };
-      super._read(0); // It flows again if it had been stopped.
+      super._read(0); // Resumes a paused connection.
       this.settle();
     });
   }
 
-  /** What node's parser found. @returns whether there is room for more; null is the end. */
+  /** Node's parser delivers each piece here; null is the end. @returns whether there is room for more. */
   override push(piece: Buffer | null): boolean {
     if (this.isStream) return super.push(piece);
     if (piece !== null) this.keep(piece);
@@ -43,7 +43,7 @@ export class BufferedRequest extends IncomingMessage {
     return true;
   }
 
-  /** Somebody reads the stream: from now on it is one. */
+  /** A handler reads the stream, so from now on the body is delivered as a stream. */
   override _read(size: number): void {
     if (!this.isStream && !this.isTaken) {
       this.isStream = true;
@@ -55,7 +55,7 @@ export class BufferedRequest extends IncomingMessage {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    // Nobody is left to read this answer; it only ends the wait.
+    // The client is gone, so nobody reads this failure. It only ends the wait.
     if (!this.complete) this.taker?.failed(cutOff());
     super._destroy(error, callback);
   }
@@ -79,11 +79,11 @@ export class BufferedRequest extends IncomingMessage {
     if (taker === undefined) return;
     if (this.bytes > taker.mostBytes) {
       this.taker = undefined;
-      this.isStream = true; // What still comes is for whoever throws it away.
+      this.isStream = true; // The rest of the body is drained as a stream.
       this.kept();
       taker.failed(tooLarge(taker.mostBytes));
     } else if (this.complete) {
-      // Node keeps a connection's last request until its next one: without this, the body with it.
+      // Node keeps the last request of a connection until the next one. The body must not stay in memory with it.
       this.taker = undefined;
       taker.done(this.kept());
     }

@@ -1,6 +1,6 @@
 /**
- * gzip for those who take it, where it pays: replies beyond a kilobyte or so. What is small and often
- * asked for, such as the answer to an order, goes out as it is. What never changes is compressed once, and well.
+ * Compresses replies above about a kilobyte for clients that accept gzip. Small, frequent replies, such as the answer to
+ * an order, are not compressed. A body that never changes is compressed once, at the best level.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -11,10 +11,10 @@ import type { Answer } from '../api/reply.js';
 import { prefersGzip } from './accept.js';
 
 const compress = promisify(gzip);
-/** Lists are much alike inside: the fastest level saves nearly as much as the best one. */
+/** Lists are repetitive, so the fastest level saves nearly as much as the best one. */
 const LEVEL = constants.Z_BEST_SPEED;
 
-/** A strong ETag is of these very bytes: such a reply goes out as it is, or as it was packed. */
+/** A strong ETag identifies exact bytes. Such a reply is sent uncompressed, or in the form packed beforehand. */
 export const pays = (req: IncomingMessage, { body, etag, status, packed }: Answer): boolean =>
   body.length > limits.plainReplyChars &&
   (packed !== undefined || !etag?.startsWith('"')) &&
@@ -24,7 +24,7 @@ export const pays = (req: IncomingMessage, { body, etag, status, packed }: Answe
 export const compressed = async (answer: Answer): Promise<Answer> =>
   answer.packed ?? { ...answer, gzipped: await compress(answer.body, { level: LEVEL }) };
 
-/** For what is said again and again: both forms, each with the ETag of its bytes. */
+/** Prepares an answer that is sent often: both forms, each with the ETag of its bytes. */
 export async function packed(answer: Answer): Promise<Answer> {
   const gzipped = await compress(answer.body, { level: constants.Z_BEST_COMPRESSION });
   return { ...answer, etag: etagOf(answer.body), packed: { ...answer, gzipped, etag: etagOf(gzipped) } };

@@ -1,21 +1,21 @@
 /**
- * Requests that depend on a version: If-Match and If-None-Match (RFC 9110, 8.8.3 and 13.1).
+ * Conditional requests: If-Match and If-None-Match (RFC 9110, 8.8.3 and 13.1).
  *
- * Law: a condition that cannot be read is never taken for one that holds.
+ * Law: a condition that cannot be read never counts as fulfilled.
  */
 import type { IncomingMessage } from 'node:http';
 import { invalidField } from '../api/failure.js';
 
-/** With its quotes; a weak one may stand for other bytes of the same meaning. */
+/** The tag includes its quotes. A weak tag may cover different bytes with the same meaning. */
 interface EntityTag {
   readonly isWeak: boolean;
   readonly tag: string;
 }
 
-/** `any`: whatever version there is. */
+/** `any` matches every version. */
 type TagList = 'any' | readonly EntityTag[];
 
-/** The strong tags of If-Match, in quotes: a weak one never equals anything. Undefined where it is not said. @throws Failure */
+/** The strong tags of If-Match, in quotes; a weak tag matches nothing. Undefined without the header. @throws Failure */
 export function ifMatch({ headers }: IncomingMessage): 'any' | readonly string[] | undefined {
   const header = headers['if-match'];
   if (header === undefined) return undefined;
@@ -24,14 +24,14 @@ export function ifMatch({ headers }: IncomingMessage): 'any' | readonly string[]
   return tags === 'any' ? 'any' : tags.filter(({ isWeak }) => !isWeak).map(({ tag }) => tag);
 }
 
-/** The tags of If-None-Match, in quotes, weak or strong alike. Undefined where it is not said, or cannot be read. */
+/** The weak and strong tags of If-None-Match, in quotes. Undefined if the header is absent or cannot be read. */
 export function ifNoneMatch({ headers }: IncomingMessage): 'any' | readonly string[] | undefined {
   const header = headers['if-none-match'];
   const tags = header === undefined ? undefined : tagsOf(header);
   return tags === undefined || tags === 'any' ? tags : tags.map(({ tag }) => tag);
 }
 
-/** What becomes of a request for something that stands at this version. @throws Failure */
+/** Evaluates the conditions of a request for a resource at this version. @throws Failure */
 export function precondition(req: IncomingMessage, etag: string): 'holds' | 'not modified' | 'failed' {
   const { isWeak, tag } = read(etag);
   const matching = ifMatch(req);
@@ -45,12 +45,12 @@ export function precondition(req: IncomingMessage, etag: string): 'holds' | 'not
 const TAG = /(W\/)?("[!#-~\x80-\xff]*")/y;
 const BETWEEN = /[ \t]*(?:,[ \t]*)+/y;
 
-/** Undefined where it is neither `*` nor a list of entity tags. */
+/** Undefined if the header is neither `*` nor a list of entity tags. */
 function tagsOf(header: string): TagList | undefined {
   const text = header.trim();
   if (text === '*') return 'any';
   const tags: EntityTag[] = [];
-  // An empty element of a list counts for nothing, also before the first one.
+  // Empty list elements are skipped, even before the first tag.
   let at = after(BETWEEN, text, 0) ?? 0;
   while (at < text.length) {
     TAG.lastIndex = at;

@@ -1,8 +1,8 @@
 /**
- * Cross-origin requests: which pages of other origins may use the API from a browser (CORS).
+ * CORS decides which pages of other origins may use the API from a browser.
  *
- * Law: without CORS_ORIGINS nobody may, and no reply says a word about it. A browser asks before
- * (preflight) for anything but the simplest request; that answer never reaches a handler.
+ * Law: without CORS_ORIGINS no page may, and replies have no CORS headers. A preflight is answered here and never
+ * reaches a handler.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Answer } from '../api/reply.js';
@@ -13,20 +13,20 @@ const MAY_SEND =
 const MAY_READ =
   'Location, ETag, Link, RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Idempotency-Replayed, Preference-Applied, X-Request-ID, X-Correlation-ID';
 const NONE: readonly string[] = [];
-/** As long as any browser keeps it. */
+/** The longest time for which any browser caches a preflight. */
 const KEEP_S = '86400';
 
 export class Cors {
   private readonly origins: ReadonlySet<string>;
   private readonly anyone: boolean;
 
-  /** @param origins as browsers write them (`https://shop.example`), `*` for all. */
+  /** @param origins in the form of browsers (`https://shop.example`), or `*` for all. */
   constructor(origins: readonly string[]) {
     this.origins = new Set(origins);
     this.anyone = this.origins.has('*');
   }
 
-  /** The answer to a preflight; undefined where the request is none. */
+  /** The answer to a preflight; undefined for any other request. */
   preflight(req: IncomingMessage): Answer | undefined {
     if (this.origins.size === 0 || req.method !== 'OPTIONS') return undefined;
     if (req.headers.origin === undefined || req.headers['access-control-request-method'] === undefined)
@@ -39,7 +39,7 @@ export class Cors {
     return { status: 204, body: '', headers };
   }
 
-  /** What a reply must say so that the page may read it: raw names and values. */
+  /** The headers that let the page read the reply: raw names and values. */
   headersFor(req: IncomingMessage): readonly string[] {
     if (this.origins.size === 0) return NONE;
     const allowed = this.allowed(req);

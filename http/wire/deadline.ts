@@ -1,13 +1,13 @@
 /**
- * Nobody waits for ever: an answer, or what is said instead of one that is late.
+ * Bounds every wait: the result is the answer, or a substitute if the answer is late.
  */
 import type { Clock } from '../../actors/ports/runtime.js';
 
-/** @param late may be a promise that rejects. What `ask` answers after that is dropped. */
+/** @param late may return a promise that rejects. A later answer is dropped. */
 export function withDeadline<T>(
   clock: Pick<Clock, 'after'>,
   waitMs: number,
-  ask: () => Promise<T>,
+  answer: () => Promise<T>,
   late: () => T | Promise<T>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -16,8 +16,8 @@ export function withDeadline<T>(
       cancel();
       settle();
     };
-    ask().then(
-      (answer) => settled(() => resolve(answer)),
+    answer().then(
+      (value) => settled(() => resolve(value)),
       (error) => settled(() => reject(error)),
     );
   });

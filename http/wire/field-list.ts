@@ -1,4 +1,4 @@
-/** A header field that is a list (RFC 9110, 5.6.1): its elements, of which a text in quotes may hold commas. */
+/** The elements of a list header (RFC 9110, 5.6.1). Quoted text in an element may contain commas. */
 export const elementsOf = (field: string): string[] =>
   [...field.matchAll(ELEMENT)].map(([element]) => element.trim()).filter((element) => element !== '');
 

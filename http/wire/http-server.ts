@@ -1,8 +1,8 @@
 /**
- * One listening socket, and what is done about those who misuse it.
+ * One listening HTTP server with its defences against misuse.
  *
- * Law: nobody can keep a connection by being slow, and whoever cannot be understood hears why, in
- * the same form as any other error, without anybody else noticing.
+ * Law: a slow client cannot keep a connection. A client whose request cannot be read gets an error in the usual form,
+ * and other clients are not affected.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -12,11 +12,12 @@ import type { ErrorCode } from '../api/errors.js';
 import { errorBody } from '../api/reply.js';
 import { BufferedRequest } from './buffered-request.js';
 
-/** How often timeouts are looked at, and connections without a request are ended in a stop. */
-const LOOK_MS = 1_000;
-const STOP_LOOK_MS = 50;
+/** How often timeouts are checked. */
+const CHECK_MS = 1_000;
+/** How often a stop ends connections without a request. */
+const STOP_CHECK_MS = 50;
 
-/** How long a client may take for its headers, for a whole request, between requests, and without taking anything. */
+/** Timeouts for the headers, for a whole request, between two requests, and for a client that reads nothing. */
 export type Patience = Pick<
   Record<keyof typeof limits, number>,
   'headersMs' | 'requestMs' | 'keepAliveMs' | 'silenceMs'
@@ -27,16 +28,16 @@ interface HttpServerOptions {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
-  /** The variable that sets the port, for complaints. */
+  /** The variable that sets the port, for messages. */
   readonly setBy: string;
   readonly handle: (req: BufferedRequest, res: ServerResponse) => void;
-  /** Told that a request that cannot be read is answered with this status. @returns the id of that request. */
+  /** Called when an unreadable request is answered with this status. @returns the id of that request. */
   readonly unreadable: (status: number) => string;
 }
 
 export interface HttpServer {
   readonly port: number;
-  /** Takes nothing new, lets what runs finish, and ends it at the deadline. */
+  /** Accepts no new connection, lets running requests finish, and cuts them off at the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -49,7 +50,7 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
       headersTimeout: patience.headersMs,
       requestTimeout: patience.requestMs,
       keepAliveTimeout: patience.keepAliveMs,
-      connectionsCheckingInterval: LOOK_MS,
+      connectionsCheckingInterval: CHECK_MS,
       noDelay: true,
       requireHostHeader: false, // Node's own answer has no body: see mustNameHost (api-request.ts).
     },
@@ -63,20 +64,20 @@ export function startHttpServer(options: HttpServerOptions): Promise<HttpServer>
   server.maxConnections = limits.connections;
   server.timeout = patience.silenceMs;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, options));
-  // Told early that its body is too large, such a client does not send it at all.
+  // A client that learns early that its body is too large does not send it.
   server.on('checkContinue', (req: BufferedRequest, res: ServerResponse) => {
     const most = /^\s*text\/csv\b/i.test(req.headers['content-type'] ?? '') ? limits.importBytes : limits.bodyBytes;
     if (Number(req.headers['content-length'] ?? 0) <= most) res.writeContinue();
     handle(req, res);
   });
-  // What else is expected of us is not promised, and may be ignored.
+  // Other expectations may be ignored.
   server.on('checkExpectation', handle);
-  server.on('connect', (_req: IncomingMessage, socket: Socket) => tell(socket, 405, options));
+  server.on('connect', (_req: IncomingMessage, socket: Socket) => answerAndEnd(socket, 405, options));
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explained(error, host, port, setBy)));
     server.listen(port, host, () => {
       server.removeAllListeners('error');
-      server.on('error', () => {}); // Of single connections that could not be accepted: the next one may.
+      server.on('error', () => {}); // A single connection could not be accepted. The next one may succeed.
       resolve({
         port: (server.address() as AddressInfo).port,
         stop: (deadlineMs) => stop(server, sockets, options.clock, deadlineMs),
@@ -92,7 +93,7 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number, set
       : error.code === 'EACCES'
         ? 'this user may not listen there'
         : String(error.message);
-  return new Error(`Cannot listen on ${host}:${port}: ${why}. Set ${setBy} (or HOST) to what is free.`, {
+  return new Error(`Cannot listen on ${host}:${port}: ${why}. Set ${setBy} (or HOST) to a free one.`, {
     cause: error,
   });
 }
@@ -108,50 +109,50 @@ const REASONS: { readonly [status: number]: readonly [reason: string, code: Erro
   ],
 };
 
-/** By connection, the request whose body is read in pieces. */
+/** For each connection, the request whose body is read in pieces. */
 const inPieces = new WeakMap<Socket, IncomingMessage>();
 
-/** Its reader (streamed-body.ts) has deadlines of its own, and answers too when the body is late or breaks off. */
+/** The reader (streamed-body.ts) has its own deadlines. It also answers when the body is late or breaks off. */
 export const readInPieces = (req: IncomingMessage): void => void inPieces.set(req.socket, req);
 
-const isToldByReader = ({ code }: NodeJS.ErrnoException, socket: Socket): boolean =>
+const isAnsweredByReader = ({ code }: NodeJS.ErrnoException, socket: Socket): boolean =>
   (code === 'ERR_HTTP_REQUEST_TIMEOUT' || code === 'HPE_INVALID_EOF_STATE') && inPieces.get(socket)?.complete === false;
 
-/** Node complains once more about each piece that such a client still sends. */
-const told = new WeakSet<Socket>();
+/** Connections that got their error. Node reports another error for each piece that such a client still sends. */
+const answered = new WeakSet<Socket>();
 
 function refuse(error: NodeJS.ErrnoException, socket: Socket, options: HttpServerOptions): void {
-  // A connection that is cut now could take the reply with it: what still comes is thrown away until `tell` ends it.
-  if (told.has(socket) && error.code !== 'ECONNRESET') return;
-  if (isToldByReader(error, socket)) return;
-  // A reply on its way belongs to an earlier request of this connection: this one's must not be taken for it.
+  // Cutting the connection now could lose the reply. Further bytes are dropped until `answerAndEnd` ends it.
+  if (answered.has(socket) && error.code !== 'ECONNRESET') return;
+  if (isAnsweredByReader(error, socket)) return;
+  // A pending reply belongs to an earlier request of this connection. The client must not take this error for it.
   if (error.code === 'ECONNRESET' || !socket.writable || (isReplying(socket) && !isOfBody(error, socket))) {
     socket.destroy();
     return;
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  tell(socket, status, options);
+  answerAndEnd(socket, status, options);
 }
 
-/** Answers where node gives us a connection and no reply to write on it. */
-function tell(socket: Socket, status: number, options: HttpServerOptions): void {
+/** Writes an error directly to a connection for which Node has no response object, then ends the connection. */
+function answerAndEnd(socket: Socket, status: number, options: HttpServerOptions): void {
   const [reason, code, message] = REASONS[status] ?? ['Bad Request', 'invalid', ''];
   const field = status === 431 ? 'headers' : 'request';
   const body = errorBody(code, message, [{ field, message }]);
   const id = options.unreadable(status);
-  told.add(socket);
+  answered.add(socket);
   socket.on('error', () => {});
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nX-Request-ID: ${id}\r\nX-Correlation-ID: ${id}\r\nConnection: close\r\n${status === 405 ? 'Allow: GET, HEAD, POST, OPTIONS\r\n' : ''}\r\n${body}`,
   );
-  // What it may still be sending is thrown away, so that it can read why; then it is over.
-  const cancel = options.clock.after(LOOK_MS, () => socket.destroy());
+  // The client's remaining bytes are dropped for a moment, so that it can read the error. Then the connection is cut.
+  const cancel = options.clock.after(CHECK_MS, () => socket.destroy());
   socket.once('close', cancel);
 }
 
 /**
- * That a body is too slow, or transferred in a way unknown, shows when its request is being served already: then
- * the reply that is awaited is the one to the request at fault, unless that stands behind another in its connection.
+ * Whether the error belongs to the body of the request whose reply is pending. A slow body, or an unknown transfer
+ * coding, shows only after its request has reached a handler. A request further back in the connection does not count.
  */
 function isOfBody(error: NodeJS.ErrnoException, socket: Socket): boolean {
   if (!('_httpMessage' in socket)) return false;
@@ -163,28 +164,28 @@ function isOfBody(error: NodeJS.ErrnoException, socket: Socket): boolean {
   );
 }
 
-/** Node keeps here the reply that a connection is waiting for or sending; there is no public word for it. */
+/** Node stores here the reply that a connection waits for or sends. It has no public name. */
 const isReplying = (socket: Socket): boolean => '_httpMessage' in socket && socket._httpMessage !== null;
 
 function stop(server: Server, sockets: ReadonlySet<Socket>, clock: Clock, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     const startedAt = clock.monotonic();
-    let cancelLook = () => {};
+    let cancelCheck = () => {};
     const cancelDeadline = clock.after(deadlineMs, () => server.closeAllConnections());
-    const look = () => {
-      // Idle to node is only a connection that has had a request: one that never had any is ours to end.
+    const check = () => {
+      // Node closes only idle connections that have had a request. The loop below ends those that never had one.
       server.closeIdleConnections();
       const patient = clock.monotonic() - startedAt < limits.stopHeadersMs;
       for (const socket of sockets) {
         if (!isReplying(socket) && (socket.bytesRead === 0 || !patient)) socket.destroy();
       }
-      cancelLook = clock.after(STOP_LOOK_MS, look);
+      cancelCheck = clock.after(STOP_CHECK_MS, check);
     };
     server.close(() => {
-      cancelLook();
+      cancelCheck();
       cancelDeadline();
       resolve();
     });
-    look();
+    check();
   });
 }

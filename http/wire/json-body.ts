@@ -1,9 +1,9 @@
 /**
- * A request's body as JSON, read by hand.
+ * Reads the body of a request as JSON.
  *
- * Law: what is refused is refused early and by name, and nothing that two readers could understand
- * differently gets through. JSON.parse lets the last of two equal names win, rounds large numbers and
- * keeps half a character; each of these is a 400 here.
+ * Law: a bad body is refused early, and the error names the field. A body that two readers could understand
+ * differently is refused. JSON.parse keeps the last of two equal names, rounds large numbers and keeps lone surrogates.
+ * Each of these is a 400 here.
  */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
@@ -15,9 +15,9 @@ import { ROUNDED_FROM, withRoundedAsText } from './rounded-numbers.js';
 
 const JSON_TYPE = /^(application|text)\/([\w.+-]+\+)?json$/;
 
-/** @param emptyIsObject nothing at all is understood as `{}`. */
+/** @param emptyIsObject reads an empty body as `{}`. */
 export async function readJson(req: BufferedRequest, emptyIsObject = false): Promise<object> {
-  if (emptyIsObject && hasNone(req)) return {}; // Whatever its type is said to be.
+  if (emptyIsObject && hasNone(req)) return {}; // Whatever its Content-Type.
   const type = req.headers['content-type'];
   if (type !== undefined && type !== 'application/json' && !isJson(type)) throw otherType('application/json');
   mustBePlain(req);
@@ -33,7 +33,7 @@ function isJson(contentType: string): boolean {
 const hasNone = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 
-/** For a body that is read by who needs it: of this type (which must be said), in UTF-8, not compressed. */
+/** Checks a body that its handler reads: it must have this Content-Type, be UTF-8, and not be compressed. */
 export function mustBeOfType(req: IncomingMessage, contentType: string): void {
   const type = mediaTypeOf(req.headers['content-type'] ?? '');
   if (type?.isUtf8 !== true || type.essence !== contentType) throw otherType(contentType);
@@ -70,7 +70,7 @@ function parseBody(bytes: Buffer): object {
   const written = membersWritten(text);
   membersKept = 0;
   mayBeRounded = false;
-  // In valid UTF-8, and as JSON, such text can only be written with an escape: most bodies have none.
+  // In valid UTF-8 JSON, bad text can only be written with an escape. Most bodies have no escape.
   mayHaveBadText = text.includes('\\');
   const problem = findProblem(value);
   if (problem !== undefined) throw invalidField(fieldName(problem.path), problem.message);
@@ -78,7 +78,7 @@ function parseBody(bytes: Buffer): object {
   return mayBeRounded ? (JSON.parse(withRoundedAsText(text)) as object) : value;
 }
 
-/** How many names stand in a text that is known to be JSON. Throws when it is nested too deeply. */
+/** Counts the names in a text that is known to be JSON. Throws if it is nested too deeply. */
 function membersWritten(text: string): number {
   let members = 0;
   let depth = 0;
@@ -120,20 +120,20 @@ interface Problem {
   readonly message: string;
 }
 
-/** Counts along with findProblem, which runs without a pause: a counter passed around would cost an object a body. */
+/** Counted by findProblem, which is synchronous. A counter passed around would cost an object per body. */
 let membersKept = 0;
 
-/** Some number is so large that its digits may be more than a double holds. */
+/** A number may have more digits than a double holds. */
 let mayBeRounded = false;
 
 let mayHaveBadText = false;
 const BAD_TEXT = /[\0\p{Cs}]/u;
 const isBad = (text: string): boolean => mayHaveBadText && BAD_TEXT.test(text);
 
-/** Finds what no field may contain. Nesting is bounded before it is called. */
+/** Finds a value that no field may contain. The caller has checked the nesting. */
 function findProblem(value: unknown): Problem | undefined {
   if (typeof value === 'string') {
-    return isBad(value) ? { path: [], message: 'contains U+0000 or half a character (a lone surrogate)' } : undefined;
+    return isBad(value) ? { path: [], message: 'contains U+0000 or a lone surrogate' } : undefined;
   }
   if (typeof value === 'number') return numberProblem(value);
   if (typeof value !== 'object' || value === null) return undefined;
@@ -147,7 +147,7 @@ function findProblem(value: unknown): Problem | undefined {
   for (const name in value) {
     membersKept++;
     if (name === '__proto__') return { path: [name], message: 'is not a known field' };
-    if (isBad(name)) return { path: [], message: 'has a name with U+0000 or half a character in it' };
+    if (isBad(name)) return { path: [], message: 'has a name that contains U+0000 or a lone surrogate' };
     const problem = findProblem((value as { readonly [name: string]: unknown })[name]);
     if (problem !== undefined) return within(name, problem);
   }
@@ -168,7 +168,7 @@ function within(name: string | number, problem: Problem): Problem {
   return problem;
 }
 
-/** `items[0].quantity`; `body` for no path at all. Long names are cut: they come from outside. */
+/** Such as `items[0].quantity`, or `body` for an empty path. Long names, which come from outside, are cut. */
 export function fieldName(path: readonly PropertyKey[]): string {
   let name = '';
   for (const part of path) {

@@ -1,14 +1,14 @@
-/** A Content-Type, read as the WHATWG's rules for MIME types have it, which every browser follows: by Node. */
+/** Reads a Content-Type by the WHATWG rules for MIME types, which Node implements and every browser follows. */
 import { MIMEType } from 'node:util';
 
 interface MediaType {
-  /** `application/json`, in small letters, without parameters. */
+  /** Such as `application/json`: in lower case, without parameters. */
   readonly essence: string;
-  /** Whether its charset is UTF-8, or not named. */
+  /** Whether its charset is UTF-8 or absent. */
   readonly isUtf8: boolean;
 }
 
-/** Undefined where it is no media type. */
+/** Undefined if the text is not a media type. */
 export function mediaTypeOf(contentType: string): MediaType | undefined {
   try {
     const { essence, params } = new MIMEType(contentType);

@@ -1,17 +1,17 @@
 /**
- * Numbers that JSON.parse would round, kept as their digits.
+ * Keeps the digits of numbers that JSON.parse would round.
  *
- * A double is sure to hold 15 digits, an amount of money may have 16. So a number with a fraction beyond `ROUNDED_FROM`
- * becomes a text of the same digits: where an amount is expected its schema takes it, elsewhere it is no number.
+ * A double holds at least 15 digits, but an amount of money may have 16. So a number with a fraction above `ROUNDED_FROM`
+ * becomes text with the same digits. The schema of an amount accepts that text; other schemas refuse it.
  */
 
-/** Up to here an amount has at most 10 digits before the point and 4 behind it, which a double holds. */
+/** Up to here an amount has at most 10 digits before the point and 4 after it, which a double holds. */
 export const ROUNDED_FROM = 1e9;
 
-/** A text, which is left alone, or a number. */
+/** A string, which is kept, or a number. */
 const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** @param json that is known to be valid. @returns the same with each such number as text. */
+/** @param json known to be valid. @returns the same JSON with each such number as text. */
 export const withRoundedAsText = (json: string): string =>
   json.replace(TEXT_OR_NUMBER, (token) => {
     if (token.startsWith('"') || Math.abs(Number(token)) <= ROUNDED_FROM) return token;
@@ -19,13 +19,13 @@ export const withRoundedAsText = (json: string): string =>
     return plain !== undefined && AMOUNT.test(plain) ? `"${plain}"` : token;
   });
 
-/** With more digits behind the point it is no amount, but what arithmetic with doubles leaves of one. */
+/** More digits after the point are not an amount, but the rounding error of arithmetic with doubles. */
 const AMOUNT = /^-?\d{1,16}\.\d{1,4}$/;
 
 const PARTS = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 const FARTHEST = 20;
 
-/** Without its exponent, and without zeros at its end. */
+/** The number without exponent and trailing zeros. */
 function plainDecimal(number: string): string | undefined {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = PARTS.exec(number) ?? [];
   const shift = Number(exponent);

@@ -1,8 +1,8 @@
 /**
- * A whole reply as one text in one write.
+ * Sends a whole reply as one text in one write.
  *
- * node:http looks at every header of every reply, and writes head and end as a list of two. A reply that is made,
- * final and the first in its connection needs none of that. Every other goes node's way; the bytes are the same.
+ * node:http checks every header of every reply, and writes the head and the body separately. A complete reply that is
+ * the first in its connection needs none of that. All other replies go through node:http; the bytes are the same.
  */
 import { type ServerResponse, STATUS_CODES, validateHeaderValue } from 'node:http';
 
@@ -10,14 +10,14 @@ interface Whole {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
-  /** Lines of the head, each with its end, that are known to be right. */
+  /** Header lines with line ends. They are known to be valid. */
   readonly lines: string;
-  /** Raw names and values that are looked at once more. */
+  /** Raw names and values, whose values are still validated. */
   readonly more: readonly string[];
   readonly keepAliveMs: number;
 }
 
-/** @returns false where it is for node to write. */
+/** @returns false if node:http must write the reply. */
 export function writeAtOnce(res: ServerResponse, whole: Whole): boolean {
   const { req, socket, shouldKeepAlive } = res;
   if (!shouldKeepAlive || !socket?.writable || req.method === 'HEAD' || req.headers.expect !== undefined) return false;
@@ -29,9 +29,9 @@ export function writeAtOnce(res: ServerResponse, whole: Whole): boolean {
   head += `Date: ${date()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(whole.keepAliveMs / 1000)}\r\n\r\n`;
   res.statusCode = status;
   res.finished = true;
-  const encoding = bytes === body.length ? 'latin1' : 'utf8'; // As many bytes as characters: all are ASCII.
+  const encoding = bytes === body.length ? 'latin1' : 'utf8'; // Equal counts mean that all characters are ASCII.
   socket.write(head + body, encoding, (error) => {
-    // To node the connection is free for the next reply, as it is after its own end().
+    // Tells Node that the connection is free for the next reply, as after its own end().
     if (!error) res.emit('finish');
   });
   return true;

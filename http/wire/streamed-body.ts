@@ -1,9 +1,9 @@
 /**
- * A body while it arrives, a piece at a time. Between two pieces that are taken the connection is paused once
- * a little has come, and the client waits.
+ * Reads a body piece by piece while it arrives. While the consumer works on a piece, the connection is paused after a
+ * small buffer, and the client waits.
  *
- * Law: nobody holds it open by being slow. What a client may take for its whole body is counted here, and only
- * while it is waited for: a body that is held back is not late. Whoever takes the pieces has a deadline too.
+ * Law: a slow client cannot keep a request open. The client's time for its whole body counts only while the reader waits
+ * for the client, not while the connection is paused. The consumer has a deadline too.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../actors/ports/runtime.js';
@@ -13,15 +13,15 @@ import { readInPieces } from './http-server.js';
 interface Arrival {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>;
   readonly mostBytes: number;
-  /** For all the time together in which the client is waited for. */
+  /** The total time that the reader waits for the client. */
   readonly patienceMs: number;
-  /** Of the clock's monotonic time. */
+  /** The deadline on the monotonic clock. */
   readonly endsAt: number;
-  /** What is said when that has come. */
+  /** The failure when the deadline has passed. */
   readonly ended: () => Failure;
 }
 
-/** @throws Failure where it is cut off, too large, or too slow. */
+/** @throws Failure if the body is cut off, too large or too slow. */
 export async function* arriving(req: IncomingMessage, arrival: Arrival): AsyncGenerator<Buffer> {
   const { clock, mostBytes, endsAt } = arrival;
   if (Number(req.headers['content-length'] ?? 0) > mostBytes) throw tooLarge(mostBytes);

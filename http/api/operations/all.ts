@@ -1,4 +1,4 @@
-/** The whole API, in the order in which it is shown. */
+/** All operations of the API, in the order of the reference page. */
 import type { Operation } from '../operation.js';
 import { gremlinOperations } from './gremlin-operations.js';
 import { inventoryOperations } from './inventory-operations.js';

@@ -1,4 +1,4 @@
-/** The replies that the document shows: one story, the same ids throughout. */
+/** The example replies of the document. They tell one story with the same ids. */
 
 const ORDER = 'ORD-4PE9TG5Y4ATA7R877CD86BWVCS';
 const CORRELATION = '41A7QGTSC2-g';
@@ -76,7 +76,7 @@ export const transitions = {
   fulfillment_statuses: ['unfulfilled', 'shipped', 'delivered'],
 };
 
-/** Its amounts are not known yet. */
+/** An order whose amounts are not known yet. */
 const { total_amount: _, currency: __, ...withoutAmounts } = placedOrder;
 export const pendingOrder = {
   ...withoutAmounts,

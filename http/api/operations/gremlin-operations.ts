@@ -1,4 +1,4 @@
-/** The gremlin: trouble on purpose, switched on and off for all nodes at once. */
+/** Operations of the gremlin, which injects faults on purpose. They switch it on and off for all nodes. */
 
 import { limits } from '../../../actors/limits.js';
 import { operation } from '../operation.js';

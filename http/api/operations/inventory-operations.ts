@@ -1,4 +1,4 @@
-/** Stock: look, receive, adjust, check, audit. */
+/** Operations on stock: list, get, receive, adjust, check and audit. */
 
 import { ledgerQuery, productListQuery } from '../list-queries.js';
 import { operation } from '../operation.js';
@@ -95,7 +95,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Receive stock from a CSV file',
     description: [
-      'The first line names the columns: `product_id`, `name`, `unit_price` and `stock`. You can add `currency`, `allow_backorder` and `backorder_limit`. Commas separate the columns. Rows of empty cells are skipped, and so are columns that have neither a name nor a value. You can write `true` and `false` in capitals.',
+      'The first line names the columns: `product_id`, `name`, `unit_price` and `stock`. You can add `currency`, `allow_backorder` and `backorder_limit`. Commas separate the columns. Rows with only empty cells are skipped, and so are columns that have neither a name nor a value. You can write `true` and `false` in capitals.',
       'Each row is a receipt of its own. Holdfast receives rows while the file arrives, and rows of the same product in the order of their lines. The answer lists the rows that failed.',
       'Send the same file again under the same key to complete it: nothing is added twice. Rows are told apart by their product and their values. So you can correct, sort and save the file in between. A corrected row is received. A row that you take out changes nothing for the others. A row that was received and then changed is reported as `idempotency_mismatch`. What was received stays: adjust the stock instead.',
       'A file can be wrong as a whole: cut off, too large, too slow, or not UTF-8. The answer then says how far it came (`rows`, `imported`, `failed`) and under which `idempotency_key` to go on. Send a file that is too large in parts. The first part goes under the same key. Each other part needs the header line and a key of its own.',
@@ -141,7 +141,7 @@ export const inventoryOperations = [
     ports: 'both',
     summary: 'Check the stock of several products',
     description:
-      'The answer is no promise: only an order holds stock. Stock that can be backordered is sufficient too. An order would then wait, which `backorder: true` says. The stock of an unknown product is insufficient.',
+      'The answer promises nothing: only an order holds stock. Stock that can be backordered is sufficient too. An order would then wait, which `backorder: true` says. The stock of an unknown product is insufficient.',
     body: checkBody,
     examples: [{ name: 'One line', body: { items: [{ product_id: 'PROD-001', quantity: 96 }] } }],
     success: {

@@ -1,4 +1,4 @@
-/** The health of the node, its metrics, and the reference. None takes a body, most need no credentials. */
+/** Operations on the node: health, metrics and the reference. None takes a body, and most need no credentials. */
 
 import { z } from 'zod';
 import { operation } from '../operation.js';

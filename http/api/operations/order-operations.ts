@@ -1,4 +1,4 @@
-/** Orders: place, look, list, history. */
+/** Operations on orders: place, get, list and history. */
 
 import { z } from 'zod';
 import { orderListQuery, userOrdersQuery } from '../list-queries.js';

@@ -121,9 +121,9 @@ test('a file that breaks off reports the rows before it, be it one or none', asy
   const said: string[] = [];
   for (const before of ['n0,N,1,1\n', 'n0,N,1,many\n', ''])
     said.push(String((await whole(f, Buffer.from(`${HEADER}${before}\xff`, 'latin1'))).body.message));
-  assert.match(said[0] ?? '', /on line 3\. One row was imported before that, and stays\. Send/);
-  assert.match(said[1] ?? '', /on line 3\. No row was imported before that\. Send/);
-  assert.is(said[2], 'body is no text in UTF-8 on line 2.');
+  assert.match(said[0] ?? '', /on line 3\. One row was imported before that and stays\. Correct the file and send/);
+  assert.match(said[1] ?? '', /on line 3\. No row was imported before that\. Correct the file and send/);
+  assert.is(said[2], 'body is not valid UTF-8 on line 2.');
 });
 
 test('after an internal error the server does not wait for the rest of the file', async ({ f }) => {
@@ -334,7 +334,7 @@ test('cut into any pieces, invalid text is found at the same place, with the sam
     const [inOne, inPieces] = [await untilItsEnd(broken, broken.length), await untilItsEnd(broken, size)];
     assert.equal(inPieces, inOne);
     const line = file.subarray(0, at).toString('utf8').split('\n').length;
-    assert.equal(inOne.slice(-1), [`body is no text in UTF-8 on line ${line}.`]);
+    assert.equal(inOne.slice(-1), [`body is not valid UTF-8 on line ${line}.`]);
   }
   async function untilItsEnd(file: Buffer, size: number): Promise<unknown[]> {
     const seen: unknown[] = [];

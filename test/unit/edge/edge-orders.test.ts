@@ -312,7 +312,7 @@ test('a currency outside ISO 4217 is refused by name; a product that has one kee
     f.post('/api/orders', { user_id: 'u', product_id: product, quantity: 1, ...(currency && { currency }) });
   for (const reply of [await order('p1', 'ERU'), await order('nope', 'ERU'), await order('p1', 'XXX')]) {
     assert.equal([reply.status, reply.at('errors.0.field')], [400, 'currency']);
-    assert.match(String(reply.at('message')), /no currency of ISO 4217/);
+    assert.match(String(reply.at('message')), /not a currency of ISO 4217/);
   }
   assert.is(f.owners.orderStates.size, 0);
   const product = { product_id: 'new', name: 'New', unit_price: 1.5, currency: 'ERU', stock: 1 };
