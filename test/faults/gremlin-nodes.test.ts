@@ -72,7 +72,7 @@ interface Status {
   readonly hits: { readonly inventory?: { readonly error?: number } };
 }
 
-async function tell(system: RealSystem, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
+async function switchGremlin(system: RealSystem, word: 'enable' | 'disable', body: object = {}): Promise<Status> {
   const reply = await system.post(`/internal/gremlin/${word}`, body);
   assert.is(reply.status, 200, reply.text);
   return (JSON.parse(reply.text) as { data: Status }).data;
@@ -82,7 +82,7 @@ async function status(system: RealSystem): Promise<Status> {
   return (JSON.parse((await system.ask('/internal/gremlin/status'))?.text ?? '{}') as { data: Status }).data;
 }
 
-const said = ({ since, until, seed, rules }: Status) => ({ since, until, seed, rules });
+const switchOf = ({ since, until, seed, rules }: Status) => ({ since, until, seed, rules });
 
 /** Whether a stock query fails by the gremlin. The waiting node's own refusal of the query does not count. */
 async function isBitten(system: RealSystem): Promise<boolean> {
@@ -105,53 +105,53 @@ const isLeftAlone = async (system: RealSystem) =>
   assert.ok(await until(async () => (await bitesOf(system, EVERY)) === 0, OBEYED_MS, 20), system.lastWords());
 
 /** The switch as both nodes report it, and each node's own counts. */
-async function agree(told: Status): Promise<void> {
+async function agree(switched: Status): Promise<void> {
   for (const system of [owner, waiting]) {
     const { enabled, ...shown } = await status(system);
     assert.is(enabled, true);
-    assert.equal(said({ enabled, ...shown }), said(told));
+    assert.equal(switchOf({ enabled, ...shown }), switchOf(switched));
   }
 }
 
 // ---------------------------------------------------------------- laws
 
 test('switched on at the waiting node, the gremlin acts at both, and each counts its own faults', async () => {
-  const told = await tell(waiting, 'enable', { ...RULE, for_s: 300, seed: 7 });
+  const switched = await switchGremlin(waiting, 'enable', { ...RULE, for_s: 300, seed: 7 });
   await obeys(owner);
-  await agree(told);
+  await agree(switched);
   const before = await status(owner);
   assert.is(await bitesOf(owner, 3 * EVERY), 3);
   assert.is(await bitesOf(waiting, 2 * EVERY), 2);
-  const [there, here] = [await status(owner), await status(waiting)];
-  assert.is(there.hits.inventory?.error, (before.hits.inventory?.error ?? 0) + 3);
-  assert.is(there.asked.inventory, (before.asked.inventory ?? 0) + 3 * EVERY);
-  assert.equal([here.asked.inventory, here.hits], [2 * EVERY, { inventory: { error: 2 } }]);
+  const [atOwner, atWaiting] = [await status(owner), await status(waiting)];
+  assert.is(atOwner.hits.inventory?.error, (before.hits.inventory?.error ?? 0) + 3);
+  assert.is(atOwner.asked.inventory, (before.asked.inventory ?? 0) + 3 * EVERY);
+  assert.equal([atWaiting.asked.inventory, atWaiting.hits], [2 * EVERY, { inventory: { error: 2 } }]);
 });
 
 test('switched off at the waiting node, the gremlin is off at both, and both still show their counts', async () => {
   const before = await status(owner);
-  assert.is((await tell(waiting, 'disable')).enabled, false);
+  assert.is((await switchGremlin(waiting, 'disable')).enabled, false);
   await isLeftAlone(owner);
   await isLeftAlone(waiting);
-  const [there, here] = [await status(owner), await status(waiting)];
-  assert.equal([there.enabled, here.enabled], [false, false]);
-  assert.ok((there.hits.inventory?.error ?? 0) >= (before.hits.inventory?.error ?? 0));
-  assert.is(here.hits.inventory?.error, 2);
+  const [atOwner, atWaiting] = [await status(owner), await status(waiting)];
+  assert.equal([atOwner.enabled, atWaiting.enabled], [false, false]);
+  assert.ok((atOwner.hits.inventory?.error ?? 0) >= (before.hits.inventory?.error ?? 0));
+  assert.is(atWaiting.hits.inventory?.error, 2);
 });
 
 test('switched on and off at the owner, the waiting node obeys', async () => {
-  const told = await tell(owner, 'enable', { ...RULE, for_s: 300 });
+  const switched = await switchGremlin(owner, 'enable', { ...RULE, for_s: 300 });
   await obeys(waiting);
-  await agree(told);
-  await tell(owner, 'disable');
+  await agree(switched);
+  await switchGremlin(owner, 'disable');
   await isLeftAlone(waiting);
   assert.is((await status(waiting)).enabled, false);
 });
 
 test('the gremlin ends at both by itself, and at neither too early', async () => {
-  const told = await tell(waiting, 'enable', { ...RULE, every: 1, for_s: SHORT_S });
-  const ends = Date.parse(told.until ?? '');
-  assert.is(ends - Date.parse(told.since ?? ''), SHORT_S * 1_000);
+  const switched = await switchGremlin(waiting, 'enable', { ...RULE, every: 1, for_s: SHORT_S });
+  const ends = Date.parse(switched.until ?? '');
+  assert.is(ends - Date.parse(switched.since ?? ''), SHORT_S * 1_000);
   await Promise.all(
     [owner, waiting].map(async (system) => {
       await obeys(system);
@@ -165,12 +165,12 @@ test('the gremlin ends at both by itself, and at neither too early', async () =>
 
 test('after a take-over the second node goes on with the gremlin, and so does the first when it returns', async () => {
   const late = { target: 'bus', kind: 'latency', every: 4, delay_ms: 50 };
-  const told = await tell(owner, 'enable', { rules: [RULE, late], for_s: 300, seed: 9 });
+  const switched = await switchGremlin(owner, 'enable', { rules: [RULE, late], for_s: 300, seed: 9 });
   await obeys(waiting);
   assert.is((await owner.end('SIGTERM')).code, 0, owner.lastWords());
   await waiting.ready(2 * TAKEN_OVER_MS);
   [owner, waiting] = [waiting, owner];
-  assert.equal(said(await status(owner)), said(told));
+  assert.equal(switchOf(await status(owner)), switchOf(switched));
   const before = (await status(owner)).hits.inventory?.error ?? 0;
   assert.is(await bitesOf(owner, 2 * EVERY), 2);
   assert.is((await status(owner)).hits.inventory?.error, before + 2);
@@ -180,8 +180,8 @@ test('after a take-over the second node goes on with the gremlin, and so does th
   waiting.open();
   await waits(waiting);
   await obeys(waiting);
-  await agree(told);
-  await tell(waiting, 'disable');
+  await agree(switched);
+  await switchGremlin(waiting, 'disable');
   await isLeftAlone(owner);
   const again = await owner.post('/api/orders', { user_id: 'ada', product_id: 'SHELF', quantity: 1 }, 'one');
   assert.is(again.status, 201, again.text);

@@ -81,7 +81,7 @@ async function load(name: string): Promise<readonly Entry[]> {
   return burst.entries;
 }
 
-async function tell(word: 'enable' | 'disable', body: object = {}): Promise<void> {
+async function switchGremlin(word: 'enable' | 'disable', body: object = {}): Promise<void> {
   const reply = await system.post(`/internal/gremlin/${word}`, body);
   assert.is(reply.status, 200, reply.text);
 }
@@ -108,7 +108,7 @@ const rulesFor = (target: GremlinTarget) => [
 
 for (const target of GREMLIN_TARGETS) {
   test(`${target}: late, failing, lost, doubled, out of order`, async () => {
-    await tell('enable', { rules: rulesFor(target), seed: 42, for_s: 60 });
+    await switchGremlin('enable', { rules: rulesFor(target), seed: 42, for_s: 60 });
     const done = await load(target);
     const { enabled, hits } = await status();
     assert.is(enabled, true);
@@ -116,7 +116,7 @@ for (const target of GREMLIN_TARGETS) {
       assert.ok((hits[target]?.[kind] ?? 0) > 0, `${kind}: ${JSON.stringify(hits)}`);
     }
     assert.equal(Object.keys(hits), [target]);
-    await tell('disable');
+    await switchGremlin('disable');
     await settled(system);
     const counts = tally(done);
     assert.is(counts.died, 0);
@@ -125,7 +125,7 @@ for (const target of GREMLIN_TARGETS) {
 }
 
 test('by default every third Hold alone is 5 s late: it gets 202, later orders pass it, and it is confirmed', async () => {
-  await tell('enable');
+  await switchGremlin('enable');
   const answers: { readonly status: number; readonly text: string }[] = [];
   for (let i = 0; i < 4; i++) {
     answers.push(await system.post('/api/orders', { user_id: `third-${i}`, product_id: PRODUCTS[0], quantity: 1 }));
@@ -139,18 +139,18 @@ test('by default every third Hold alone is 5 s late: it gets 202, later orders p
   assert.match((await system.ask(late))?.text ?? '', '"status":"pending"');
   const isConfirmed = async () => (await system.ask(late))?.text.includes('"status":"confirmed"') === true;
   assert.ok(await until(isConfirmed, 20_000, 100));
-  await tell('disable');
+  await switchGremlin('disable');
   await settled(system);
 });
 
 test('a refund whose request is doubled, or whose answer is lost, moves money once', async () => {
   const placed = await system.post('/api/orders', { user_id: 'refunded', product_id: PRODUCTS[1], quantity: 3 });
   const refunds = `/api/orders/${orderIdIn(placed.text)}/refunds`;
-  await tell('enable', { target: 'order', kind: 'duplicate', every: 1 });
+  await switchGremlin('enable', { target: 'order', kind: 'duplicate', every: 1 });
   assert.is((await system.post(refunds, { amount: 1 })).status < 300, true);
-  await tell('enable', { target: 'order', kind: 'drop', every: 1 });
+  await switchGremlin('enable', { target: 'order', kind: 'drop', every: 1 });
   assert.is((await system.post(refunds, { amount: 2 }, 'refund-two')).status, 503);
-  await tell('disable');
+  await switchGremlin('disable');
   assert.is((await system.post(refunds, { amount: 2 }, 'refund-two')).status < 300, true);
   await settled(system);
   const history = (await system.ask(`/api/orders/${orderIdIn(placed.text)}/history`))?.text ?? '';
@@ -158,7 +158,7 @@ test('a refund whose request is doubled, or whose answer is lost, moves money on
 });
 
 test('a provider slower than ORDER_WAIT_MS: 202 with a Location, and confirmed later', async () => {
-  await tell('enable', { target: 'payment', every: 1, delay_ms: 2 * WAIT_MS });
+  await switchGremlin('enable', { target: 'payment', every: 1, delay_ms: 2 * WAIT_MS });
   const burst = new Burst(system.url, purchases('patience', 20), CONNECTIONS);
   await burst.done;
   entries.push(...burst.entries);
@@ -167,13 +167,13 @@ test('a provider slower than ORDER_WAIT_MS: 202 with a Location, and confirmed l
   const isConfirmed = async () =>
     (await system.ask(`/api/orders/${id}`))?.text.includes('"status":"confirmed"') === true;
   assert.ok(await until(isConfirmed, 20_000, 100));
-  await tell('disable');
+  await switchGremlin('disable');
   await settled(system);
 });
 
 for (const target of GREMLIN_TARGETS) {
   test(`${target}: the gremlin kills the node, the node starts again, and the gremlin ends by itself`, async () => {
-    await tell('enable', { target, kind: 'kill', every: 15, for_s: KILL_FOR_S });
+    await switchGremlin('enable', { target, kind: 'kill', every: 15, for_s: KILL_FOR_S });
     const burst = new Burst(system.url, purchases(`killed-${target}`, 40), CONNECTIONS);
     const looking = new AbortController();
     const looks = look(() => looking.signal.aborted);

@@ -115,14 +115,14 @@ function scenarios(system: RealSystem): void {
     for (const user of PLAIN)
       plain.push(await placed({ user_id: user, product_id: user, quantity: 2, notes: 'thanks' }));
     for (const text of HOSTILE) {
-      const said = { user_email: text, shipping_address: { [text]: text }, billing_address: text, notes: text };
+      const freeText = { user_email: text, shipping_address: { [text]: text }, billing_address: text, notes: text };
       const id = await placed({
-        ...{ user_id: text, items: [{ product_id: text, quantity: 5 }], payment_method: text, ...said },
+        ...{ user_id: text, items: [{ product_id: text, quantity: 5 }], payment_method: text, ...freeText },
         idempotency_key: text.replaceAll(' ', '+'),
       });
       orderOf.set(text, id);
       const shown = JSON.parse((await ask(`/api/orders/${id}`)).text) as { data: Record<string, unknown> };
-      for (const [field, value] of Object.entries({ user_id: text, ...said })) {
+      for (const [field, value] of Object.entries({ user_id: text, ...freeText })) {
         assert.equal(shown.data[field], value, `${field} of ${text}`);
       }
       await done(`/api/orders/${id}/ship`, { tracking_id: text, carrier: text });

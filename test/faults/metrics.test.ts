@@ -79,8 +79,8 @@ test('an append without an answer and its retry are counted separately', async (
 test('promtool finds no fault', async () => {
   if ('missing' in binaries) return console.log(`SKIP promtool: ${binaries.missing}`);
   const input = await (await scrape(key)).text();
-  const said = await run(binaries.promtool, ['check', 'metrics'], { deadlineMs: patientMs(20_000), input });
-  assert.equal([said.code, said.output], [0, '']);
+  const result = await run(binaries.promtool, ['check', 'metrics'], { deadlineMs: patientMs(20_000), input });
+  assert.equal([result.code, result.output], [0, '']);
 });
 
 test('Prometheus scrapes the node with such a key', async () => {

@@ -20,12 +20,12 @@ const isRefresh = process.env.REFRESH_TOUR !== undefined;
 const pageAt = (name: string) => readFile(new URL(name, CHECKOUT), 'utf8');
 
 test('every operation of the table is in a tour', async () => {
-  const asked = stepsOf(await pageAt('API.md')).flatMap(requestsIn);
+  const toured = stepsOf(await pageAt('API.md')).flatMap(requestsIn);
   const missing = operations.filter((operation) => {
     const paths = pathsOf(operation).map(
       (path) => new RegExp(`^${operation.method} ${path.replace(/:\w+/g, '[^/]+')}$`),
     );
-    return !asked.some((request) => paths.some((path) => path.test(request)));
+    return !toured.some((request) => paths.some((path) => path.test(request)));
   });
   assert.equal(
     missing.map(({ id }) => id),

@@ -39,8 +39,8 @@ if ('skipped' in server || 'skipped' in built) {
     return (JSON.parse(text) as { dependencies: { redis: { status: string } } }).dependencies.redis.status;
   };
   const keysIn = async (redis: RealRedis) => {
-    const said = await redis.command('DBSIZE');
-    return Number(/:(\d+)/.exec(said)?.[1] ?? Number.NaN);
+    const reply = await redis.command('DBSIZE');
+    return Number(/:(\d+)/.exec(reply)?.[1] ?? Number.NaN);
   };
   const ledger = async () => {
     const reply = await system.ask('/api/inventory/SEALED/ledger');
@@ -105,14 +105,14 @@ async function withAuthority(): Promise<object | Skipped> {
 
 /** A Redis with a certificate for this name alone; its plain port serves this test. */
 async function secured(name: string): Promise<RealRedis | Skipped> {
-  const [key, asked, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
+  const [key, csr, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
     join(folder, `${name.replace(/\W/g, '-')}.${end}`),
   ) as [string, string, string, string];
   await writeFile(names, `subjectAltName=${name}`);
   const fault =
-    (await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', asked, '-subj', '/CN=redis')) ??
+    (await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', csr, '-subj', '/CN=redis')) ??
     (await openssl(
-      ...['x509', '-req', '-in', asked, '-CA', authority, '-CAkey', join(folder, 'ca.key'), '-CAcreateserial'],
+      ...['x509', '-req', '-in', csr, '-CA', authority, '-CAkey', join(folder, 'ca.key'), '-CAcreateserial'],
       ...['-out', certificate, '-days', '2', '-extfile', names],
     ));
   if (fault !== undefined) return { skipped: `openssl made no certificate: ${fault}` };

@@ -257,8 +257,8 @@ if ('skipped' in redis || 'skipped' in built) {
       return (await counted('hit')) > ORDERS;
     };
     assert.ok(await until(isUsed, FAULT_MS), 'Redis was not found');
-    const told = system.output.split('Redis does not answer').length - 1;
-    assert.ok(told >= 3 && told < 10, `${told} lines about three faults`);
+    const lineCount = system.output.split('Redis does not answer').length - 1;
+    assert.ok(lineCount >= 3 && lineCount < 10, `${lineCount} lines about three faults`);
   });
 }
 

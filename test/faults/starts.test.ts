@@ -30,7 +30,7 @@ test.after(async () => {
 });
 
 /** Starts another process beside the system; it must end by itself. */
-async function refused(env: Environment): Promise<{ code: number | null; said: string }> {
+async function refused(env: Environment): Promise<{ code: number | null; output: string }> {
   const other = await RealSystem.build(env);
   if ('skipped' in other) throw new Error(other.skipped);
   systems.push(other);
@@ -40,11 +40,11 @@ async function refused(env: Environment): Promise<{ code: number | null; said: s
   });
   const { code } = await other.over(late);
   assert.equal(other.left(), [], 'a refused start leaves nothing behind');
-  return { code, said: other.output };
+  return { code, output: other.output };
 }
 
 /** Starts this system again with changed settings; it must end by itself. */
-async function refusedAgain(changes: Environment): Promise<{ code: number | null; said: string }> {
+async function refusedAgain(changes: Environment): Promise<{ code: number | null; output: string }> {
   system.output = '';
   system.open(changes);
   const late = new Promise<never>((_, reject) => {
@@ -52,7 +52,7 @@ async function refusedAgain(changes: Environment): Promise<{ code: number | null
   });
   const { code } = await system.over(late);
   assert.equal(system.left(), [], 'a refused start leaves nothing behind');
-  return { code, said: system.output };
+  return { code, output: system.output };
 }
 
 const varz = async (url: string) => {
@@ -66,10 +66,10 @@ test('/health reports our own broker as the broker reports itself', async () => 
     journal: { kind: string; guarantee: string };
     dependencies: { nats: { version: string; sync_always: boolean } };
   };
-  const said = await varz(await monitorUrl(system));
+  const monitored = await varz(await monitorUrl(system));
   assert.is(health.status, 'ok');
-  assert.is(health.dependencies.nats.version, said.version);
-  assert.is(health.dependencies.nats.sync_always, said.jetstream?.config?.sync_always === true);
+  assert.is(health.dependencies.nats.version, monitored.version);
+  assert.is(health.dependencies.nats.sync_always, monitored.jetstream?.config?.sync_always === true);
   assert.is(health.journal.kind, 'jetstream');
   assert.match(health.journal.guarantee, /synced to disk/);
 });
@@ -87,8 +87,9 @@ test('a ready node has the demo products, even if an earlier start was killed', 
     other.open();
     // Reads as fast as one connection can: the time between the first write and the last product is short.
     const isReady = async () => (await other.ask('/readyz'))?.status === 200;
-    const asked = ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004', 'PROD-005'];
-    const stock = async () => Promise.all(asked.map(async (id) => (await other.ask(`/api/inventory/${id}`))?.status));
+    const products = ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004', 'PROD-005'];
+    const stock = async () =>
+      Promise.all(products.map(async (id) => (await other.ask(`/api/inventory/${id}`))?.status));
     assert.ok(await until(isReady, 60_000, 1), other.lastWords());
     assert.equal(await stock(), [200, 200, 200, 200, 200]);
     const order = await other.post('/api/orders', { user_id: 'first', product_id: 'PROD-001', quantity: 1 });
@@ -99,20 +100,20 @@ test('a ready node has the demo products, even if an earlier start was killed', 
 });
 
 test('a second start on the same DATA_DIR is refused in a clear sentence', async () => {
-  const { code, said } = await refused({ DATA_DIR: system.dataDir });
+  const { code, output } = await refused({ DATA_DIR: system.dataDir });
   assert.is(code, 1);
-  assert.match(said, new RegExp(`DATA_DIR ${system.dataDir} is in use by the process with pid ${system.pid}`));
+  assert.match(output, new RegExp(`DATA_DIR ${system.dataDir} is in use by the process with pid ${system.pid}`));
   assert.is((await system.ask('/readyz'))?.status, 200);
 });
 
 test('a port in use is refused by name', async () => {
-  const { code, said } = await refused({ PORT: String(system.port) });
+  const { code, output } = await refused({ PORT: String(system.port) });
   assert.is(code, 1);
-  assert.match(said, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${system.port}.*PORT`));
+  assert.match(output, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${system.port}.*PORT`));
 });
 
 test('every mistake in the environment is named, exit 78', async () => {
-  const { code, said } = await refused({
+  const { code, output } = await refused({
     PORT: 'many',
     JOURNAL: 'paper',
     PARTITIONS: '0',
@@ -122,9 +123,9 @@ test('every mistake in the environment is named, exit 78', async () => {
   });
   assert.is(code, EXIT_CONFIG);
   for (const name of ['PORT', 'JOURNAL', 'PARTITIONS', 'ORDER_TIMEOUT_S', 'PAYMENT_SUCCESS_RATE', 'DATABASE_URL']) {
-    assert.match(said, new RegExp(`^${name} is .*; it must be `, 'm'));
+    assert.match(output, new RegExp(`^${name} is .*; it must be `, 'm'));
   }
-  assert.not.match(said, /s3cr3t/);
+  assert.not.match(output, /s3cr3t/);
 });
 
 test('an empty database beside the known broker is refused as another database', async () => {
@@ -132,9 +133,9 @@ test('an empty database beside the known broker is refused as another database',
   await client.query('make an empty database', 'create database swapped', [], 20_000);
   await client.end();
   const swapped = (await databaseUrl(system)).replace(/\/[^/]*$/, '/swapped');
-  const { code, said } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(system) });
+  const { code, output } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(system) });
   assert.is(code, 1);
-  assert.match(said, /the database remembers no system: DATABASE_URL points at another database than before/);
+  assert.match(output, /the database remembers no system: DATABASE_URL points at another database than before/);
 });
 
 test('tables of a later version are refused by name and left unchanged', async () => {
@@ -142,12 +143,12 @@ test('tables of a later version are refused by name and left unchanged', async (
   const later = '9999_of_a_later_version';
   await client.query('come from later', 'insert into holdfast_migrations (name, run_on) values ($1, now())', [later]);
   try {
-    const { code, said } = await refused({
+    const { code, output } = await refused({
       DATABASE_URL: await databaseUrl(system),
       NATS_URL: await brokerUrl(system),
     });
     assert.is(code, 1);
-    assert.match(said, new RegExp(`the tables in Postgres are newer than this version of Holdfast.* ${later}`));
+    assert.match(output, new RegExp(`the tables in Postgres are newer than this version of Holdfast.* ${later}`));
     assert.is((await system.ask('/readyz'))?.status, 200, 'the one that knows them goes on');
   } finally {
     await client.query('forget it', 'delete from holdfast_migrations where name = $1', [later]);
@@ -159,9 +160,9 @@ test('an empty broker beside the known database is refused, and /health reports 
   const nats = await realNats();
   if ('skipped' in nats) return console.log(`SKIP a swapped broker: ${nats.skipped}`);
   try {
-    const { code, said } = await refused({ DATABASE_URL: await databaseUrl(system), NATS_URL: nats.url });
+    const { code, output } = await refused({ DATABASE_URL: await databaseUrl(system), NATS_URL: nats.url });
     assert.is(code, 1);
-    assert.match(said, /NATS_URL points at another broker than before/);
+    assert.match(output, /NATS_URL points at another broker than before/);
 
     const other = await RealSystem.build({ NATS_URL: nats.url, NATS_MONITOR_URL: nats.monitorUrl });
     if ('skipped' in other) throw new Error(other.skipped);
@@ -204,10 +205,10 @@ test('changed PARTITIONS and JOURNAL are refused by name; with the old values it
   assert.equal(system.left(), []);
   const partitions = await refusedAgain({ PARTITIONS: '8' });
   assert.is(partitions.code, 1);
-  assert.match(partitions.said, /PARTITIONS is 8, but the first start settled 16/);
+  assert.match(partitions.output, /PARTITIONS is 8, but the first start settled 16/);
   const journal = await refusedAgain({ JOURNAL: 'postgres' });
   assert.is(journal.code, 1);
-  assert.match(journal.said, /JOURNAL is postgres, but the first start settled jetstream/);
+  assert.match(journal.output, /JOURNAL is postgres, but the first start settled jetstream/);
   await system.start();
   const again = await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
   assert.is(again.text, order);

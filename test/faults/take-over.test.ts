@@ -77,9 +77,9 @@ test('the second node waits, names the owner, and takes over on SIGTERM of the f
   assert.is(waiting?.status, 503);
   assert.match(waiting?.text ?? '', /This node waits for node shop-one, which serves now/);
   assert.is((await second.ask('/livez'))?.status, 200);
-  const told = await second.post('/api/orders', { user_id: 'early', product_id: 'MOVED', quantity: 1 });
-  assert.is(told.status, 503);
-  assert.match(told.text, /This node waits for node shop-one, which serves now.*Nothing was done/);
+  const reply = await second.post('/api/orders', { user_id: 'early', product_id: 'MOVED', quantity: 1 });
+  assert.is(reply.status, 503);
+  assert.match(reply.text, /This node waits for node shop-one, which serves now.*Nothing was done/);
   const cause = /"status":503.*"cause":"This node waits for node shop-one/;
   assert.ok(await until(() => cause.test(second.output), 5_000), second.lastWords());
   assert.is((await first.ask('/readyz'))?.status, 200);

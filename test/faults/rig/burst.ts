@@ -57,15 +57,15 @@ export function send(agent: Agent, url: string, method: string, body?: object, k
       }),
       ...(key !== undefined && { 'idempotency-key': key }),
     };
-    const asked = request(url, { agent, method, headers, timeout: patientMs(REQUEST_MS) }, (reply) => {
+    const outgoing = request(url, { agent, method, headers, timeout: patientMs(REQUEST_MS) }, (reply) => {
       const chunks: Buffer[] = [];
       reply.on('data', (chunk: Buffer) => chunks.push(chunk));
       reply.once('end', () => resolve({ status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
       reply.once('error', reject);
     });
-    asked.once('timeout', () => asked.destroy(new Error(`no reply within ${REQUEST_MS} ms`)));
-    asked.once('error', reject);
-    asked.end(payload);
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no reply within ${REQUEST_MS} ms`)));
+    outgoing.once('error', reject);
+    outgoing.end(payload);
   });
 }
 
@@ -126,8 +126,8 @@ export class Burst {
           this.answered++;
           return;
         }
-        const told = orderIdIn(answer.text);
-        if (entry.key === undefined && told !== undefined) entry.key = told;
+        const id = orderIdIn(answer.text);
+        if (entry.key === undefined && id !== undefined) entry.key = id;
       } catch (error) {
         const failure = error as NodeJS.ErrnoException;
         if (failure.code !== 'ECONNREFUSED') {

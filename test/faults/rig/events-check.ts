@@ -83,6 +83,6 @@ function compare(stored: ReadonlyMap<string, string>, published: readonly Public
     versions.set(actor, Math.max(before, version));
   }
   for (const id of stored.keys()) if (!seen.has(id)) wrong.push(`${id} is stored and not on EVENTS`);
-  const told = `${wrong.length} wrong of ${published.length} events for ${stored.size} stored ones`;
-  assert.equal(wrong.slice(0, SHOWN), [], told);
+  const summary = `${wrong.length} wrong of ${published.length} events for ${stored.size} stored ones`;
+  assert.equal(wrong.slice(0, SHOWN), [], summary);
 }

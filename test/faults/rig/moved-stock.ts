@@ -74,9 +74,9 @@ export class MovedStock {
       const last = all.find(({ created_at }) => created_at <= at);
       const past = `${ledger}?at=${at}`;
       const { text = '{}' } = (await this.system.ask(past)) ?? {};
-      const told = (JSON.parse(text) as { data: { on_hand: number; last_operation: unknown } }).data;
-      assert.equal([told.on_hand, told.last_operation], [last?.on_hand_after, last]);
-      add(past, told);
+      const balance = (JSON.parse(text) as { data: { on_hand: number; last_operation: unknown } }).data;
+      assert.equal([balance.on_hand, balance.last_operation], [last?.on_hand_after, last]);
+      add(past, balance);
     }
     return answers;
   }

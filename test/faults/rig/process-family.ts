@@ -25,7 +25,7 @@ function stateOf(pid: number): string | undefined {
   }
 }
 
-function tell(pid: number, signal: NodeJS.Signals): void {
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
@@ -40,12 +40,12 @@ export async function freeze(pid: number): Promise<() => void> {
     for (const one of [pid, ...family(pid)]) {
       if (all.has(one)) continue;
       all.add(one);
-      tell(one, 'SIGSTOP');
+      sendSignal(one, 'SIGSTOP');
     }
     return [...all].every((one) => ['T', 't', 'Z', undefined].includes(stateOf(one)));
   };
   const thaw = () => {
-    for (const one of all) tell(one, 'SIGCONT');
+    for (const one of all) sendSignal(one, 'SIGCONT');
   };
   if (await until(isStopped, SETTLE_MS, 1)) return thaw;
   thaw();

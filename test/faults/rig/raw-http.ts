@@ -22,7 +22,7 @@ const ANSWER_MS = 15_000;
 export class Wire {
   private socket: Socket | undefined;
   private came: Buffer = Buffer.alloc(0);
-  private heard = () => {};
+  private onNews = () => {};
   private ended = '';
 
   constructor(
@@ -64,13 +64,13 @@ export class Wire {
     const ended = (why: string) => () => {
       if (this.socket !== socket) return;
       if (this.ended === '') this.ended = why;
-      this.heard();
+      this.onNews();
     };
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       if (this.socket !== socket) return;
       this.came = this.came.length === 0 ? chunk : Buffer.concat([this.came, chunk]);
-      this.heard();
+      this.onNews();
     });
     socket.on('error', (error) => ended(`the connection broke: ${error.message}`)());
     socket.on('close', ended('the connection was closed without a reply'));
@@ -80,7 +80,7 @@ export class Wire {
   private news(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, withinMs);
-      this.heard = () => {
+      this.onNews = () => {
         clearTimeout(timer);
         resolve();
       };

@@ -109,11 +109,11 @@ export class RealSystem {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // A terminal's signals to the test must not reach it.
     });
-    const hear = (chunk: Buffer) => {
+    const keepOutput = (chunk: Buffer) => {
       this.output = (this.output + chunk.toString()).slice(-KEPT_OUTPUT);
     };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
+    child.stdout?.on('data', keepOutput);
+    child.stderr?.on('data', keepOutput);
     this.process = child;
     this.ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
     this.watch(child.pid);
@@ -130,13 +130,13 @@ export class RealSystem {
   async ready(withinMs: number): Promise<void> {
     // A killed process has a signal and no exit code.
     const runs = () => this.process?.exitCode === null && this.process.signalCode === null;
-    const there = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
-    if ((await until(there, withinMs)) && runs()) {
+    const isReadyOrEnded = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
+    if ((await until(isReadyOrEnded, withinMs)) && runs()) {
       this.left();
       return;
     }
-    const said = await this.ask('/readyz');
-    throw new Error(`not ready within ${withinMs} ms: ${said?.text ?? 'no answer'}\n${this.lastWords()}`);
+    const reply = await this.ask('/readyz');
+    throw new Error(`not ready within ${withinMs} ms: ${reply?.text ?? 'no answer'}\n${this.lastWords()}`);
   }
 
   /** One GET; undefined if no answer came in time. */

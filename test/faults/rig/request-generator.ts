@@ -99,8 +99,8 @@ export class Requests {
       const found = [...values].find(([one]) => one.in === 'path' && one.name === name);
       return encoded(String(found?.[1] ?? 'x'));
     });
-    const asked = [...values].filter(([one]) => one.in === 'query');
-    const query = asked.map(([one, value]) => `${one.name}=${encoded(String(value))}`).join('&');
+    const queried = [...values].filter(([one]) => one.in === 'query');
+    const query = queried.map(([one, value]) => `${one.name}=${encoded(String(value))}`).join('&');
     const headers = [...values]
       .filter(([one]) => one.in === 'header')
       .map(([one, value]) => `${one.name}: ${String(value)}`);

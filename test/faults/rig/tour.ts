@@ -63,16 +63,16 @@ export const rewritten = (page: string, { script, printed }: Step, now: string):
 /** A shell for all steps: variables stay from one step to the next. */
 export class Terminal {
   private printed = '';
-  private heard = () => {};
+  private onNews = () => {};
 
   private constructor(private readonly shell: ChildProcess) {
-    const hear = (chunk: Buffer) => {
+    const onOutput = (chunk: Buffer) => {
       this.printed += chunk.toString();
-      this.heard();
+      this.onNews();
     };
-    shell.stdout?.on('data', hear);
-    shell.stderr?.on('data', hear);
-    shell.on('exit', () => this.heard());
+    shell.stdout?.on('data', onOutput);
+    shell.stderr?.on('data', onOutput);
+    shell.on('exit', () => this.onNews());
   }
 
   static open(cwd: string, env: Readonly<Record<string, string>>): Terminal {
@@ -85,7 +85,7 @@ export class Terminal {
     const commands = script.replace(/\\\n\s*/g, ' ').trim();
     this.shell.stdin?.write(`{ ${commands.replace(LINE_END, '; echo\n')}; echo; } 2>&1 </dev/null\nprintf '\\036'\n`);
     const ended = new Promise<void>((resolve) => {
-      this.heard = () => {
+      this.onNews = () => {
         if (this.printed.includes(END) || this.shell.exitCode !== null) resolve();
       };
     });
