@@ -40,7 +40,7 @@ let owner: RealSystem;
 let waiting: RealSystem;
 
 const waits = async (system: RealSystem) => {
-  const hasSaid = async () => /owns the partitions/.test((await system.ask('/readyz'))?.text ?? '');
+  const hasSaid = async () => /waits for node/.test((await system.ask('/readyz'))?.text ?? '');
   assert.ok(await until(hasSaid, TAKEN_OVER_MS), system.lastWords());
 };
 
