@@ -98,8 +98,8 @@ export interface SearchIndex {
     readonly queued: number;
   }>;
   /**
-   * Looks for orders that the index lacks, one range of ids per call. Returns where the next call begins; undefined at
-   * the end.
+   * Looks for products and orders that the index lacks, one range of ids per call. Returns where the next call begins;
+   * undefined at the end.
    */
   sweep(after: string): Promise<string | undefined>;
 }

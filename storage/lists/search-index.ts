@@ -11,14 +11,17 @@ import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { IS_PLAIN } from '../snapshots/plain-orders.js';
+import { queued } from '../snapshots/search-queue.js';
 
 /** The version of the word rules (actors/search-words.ts). Raise it when they change: the sweep then redoes older rows. */
 const FOLDING = 1;
-/** Queue rows per batch, one per flush statement: about 1,600 orders. */
+/** Queue rows per batch. A flush statement writes up to 400 orders, and no row has more than a thousand ids. */
 const STATEMENTS = 4;
 const SWEPT = 5_000;
-/** Orders handled without a pause: at most a millisecond of the event loop. */
+/** Orders, users or products handled without a pause: at most a millisecond of the event loop. */
 const AT_ONCE = 50;
+/** A product keeps the words of former names up to so many words; beyond it those of its present name alone. */
+const PRODUCT_WORDS = 300;
 
 /**
  * Postgres limits a tsvector to one mebibyte, and a refused order would block all batches behind it. Only the names of
@@ -48,7 +51,9 @@ const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
   from orders o where o.order_id = any($1::text[])
     and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING}) is null`;
 
-const READ_PRODUCTS = `select json_build_array(product_id, name) as body from products p where product_id = any($1::text[])`;
+// Most were only restocked: their names are known. Each is looked up by its key, however many there are.
+const READ_PRODUCTS = `select json_build_array(product_id, name) as body from products p where product_id = any($1::text[])
+  and (select s.name from search_products s where s.product_id = p.product_id) is distinct from p.name`;
 
 // The commit does not wait for the disk (synchronous_commit): a lost transaction leaves its batch in the queue.
 const ADD = `with gone as (delete from order_search_queue where id = any($1::bigint[])),
@@ -60,7 +65,9 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
     insert into search_products (product_id, name, words)
     select product_id, name, array_to_tsvector(string_to_array(words, ' '))
     from (select unnest($7::text[]) as product_id, unnest($8::text[]) as name, unnest($9::text[]) as words) made
-    on conflict (product_id) do update set name = excluded.name, words = search_products.words || excluded.words
+    on conflict (product_id) do update set name = excluded.name, words = case
+        when length(search_products.words) + length(excluded.words) <= ${PRODUCT_WORDS} then search_products.words || excluded.words
+        else excluded.words end
       where search_products.name <> excluded.name),
   added as (
     insert into order_search (order_id, created_at, words, folding)
@@ -76,21 +83,26 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
 const SWEEP = `with looked as materialized (
     select o.order_id, o.user_id, ${IS_PLAIN} as is_plain from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
   missing as (
-    select order_id from looked l where not is_plain
+    select order_id as id from looked l where not is_plain
       and (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null
     union
     select min(order_id) from looked l where is_plain
       and (select true from search_users u where u.user_id = l.user_id) is null group by user_id),
   needless as (
     delete from order_search where order_id = any(array(select order_id from looked where is_plain))),
-  queued as (
-    insert into order_search_queue (order_ids) select array_agg(order_id)::text from missing having count(*) > 0)
+  queued as (${queued('order_ids', 'select id from missing')})
   select (select max(order_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;
 
-const SWEEP_PRODUCTS = `with missing as (
-    select p.product_id from products p left join search_products s on s.product_id = p.product_id
-    where s.name is null or s.name <> p.name)
-  insert into order_search_queue (product_ids) select array_agg(product_id)::text from missing having count(*) > 0`;
+const SWEEP_PRODUCTS = `with looked as materialized (
+    select product_id, name from products where product_id > $1 order by product_id limit ${SWEPT}),
+  missing as (
+    select product_id as id from looked l
+    where (select s.name from search_products s where s.product_id = l.product_id) is distinct from l.name),
+  queued as (${queued('product_ids', 'select id from missing')})
+  select (select max(product_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;
+
+/** Where the sweep is: it passes through all products first, then through all orders. */
+const [IN_PRODUCTS, IN_ORDERS] = ['product ', 'order '];
 
 interface Leased {
   readonly batch: string;
@@ -114,29 +126,32 @@ export function postgresSearchIndex(client: PostgresClient): SearchIndex {
         if (ids.length === 0) return [];
         return (await client.query<{ body: string }>(what, text, [texts(ids, (id) => id)])).map(({ body }) => body);
       };
-      const { orders, users } = await worded(await bodiesOf('read orders to index', READ, row.orders));
-      const products = (await bodiesOf('read products to index', READ_PRODUCTS, row.products)).map(
-        (body) => JSON.parse(body) as readonly [string, string],
-      );
+      const { orders, users } = await wordedOrders(await bodiesOf('read orders to index', READ, row.orders));
+      const products = await wordedProducts(await bodiesOf('read products to index', READ_PRODUCTS, row.products));
       const parameters = [
         plain(batch, (id) => id),
         texts(orders, ({ id }) => id),
         plain(orders, ({ ms }) => ms),
         texts(orders, ({ words }) => words),
-        texts(users, (user) => user),
-        texts(users, (user) => joined(wordsOf(user))),
-        texts(products, ([product]) => product),
-        texts(products, ([, name]) => name),
-        texts(products, ([product, name]) => joined([...wordsOf(product), ...wordsOf(name)])),
+        texts(users, ({ id }) => id),
+        texts(users, ({ words }) => words),
+        texts(products, ({ id }) => id),
+        texts(products, ({ name }) => name),
+        texts(products, ({ words }) => words),
       ];
       const [done] = await client.query<{ added: number }>('index orders', ADD, parameters);
       return { more, added: done?.added ?? 0, lateMs, queued };
     },
 
     async sweep(after) {
-      if (after === '') await client.query('look for products to index', SWEEP_PRODUCTS);
-      const [row] = await client.query<{ last: string | null }>('look for orders to index', SWEEP, [after]);
-      return row?.last ?? undefined;
+      const look = async (what: string, text: string, since: string) =>
+        (await client.query<{ last: string | null }>(what, text, [since]))[0]?.last ?? undefined;
+      if (after.startsWith(IN_ORDERS)) {
+        const last = await look('look for orders to index', SWEEP, after.slice(IN_ORDERS.length));
+        return last === undefined ? undefined : IN_ORDERS + last;
+      }
+      const last = await look('look for products to index', SWEEP_PRODUCTS, after.slice(IN_PRODUCTS.length));
+      return last === undefined ? IN_ORDERS : IN_PRODUCTS + last;
     },
   };
 }
@@ -145,7 +160,6 @@ export function postgresSearchIndex(client: PostgresClient): SearchIndex {
 
 interface Worded {
   readonly id: string;
-  readonly ms: number;
   readonly words: string;
 }
 
@@ -160,14 +174,13 @@ type Body = readonly [
   products: readonly (readonly [string, string | null])[] | null,
 ];
 
-async function worded(bodies: readonly string[]) {
-  const orders: Worded[] = [];
+async function wordedOrders(bodies: readonly string[]) {
+  const orders: (Worded & { readonly ms: number })[] = [];
   const users = new Set<string>();
-  for (const body of bodies) {
+  await each(bodies, (body) => {
     const [user, id, ms, email, notes, shippingAddress, billingAddress, products] = JSON.parse(body) as Body;
     users.add(user);
-    if (id === undefined) continue;
-    if (orders.length % AT_ONCE === AT_ONCE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    if (id === undefined) return;
     const words = orderWords({
       ...{ id, user, shippingAddress, billingAddress },
       email: email ?? undefined,
@@ -175,8 +188,27 @@ async function worded(bodies: readonly string[]) {
       products: (products ?? []).map(([product, name]) => [product, name ?? undefined]),
     });
     orders.push({ id, ms, words: joined(words) });
+  });
+  const worded: Worded[] = [];
+  await each([...users], (user) => worded.push({ id: user, words: joined(wordsOf(user)) }));
+  return { orders, users: worded };
+}
+
+async function wordedProducts(bodies: readonly string[]) {
+  const products: (Worded & { readonly name: string })[] = [];
+  await each(bodies, (body) => {
+    const [id, name] = JSON.parse(body) as readonly [string, string];
+    products.push({ id, name, words: joined([...wordsOf(id), ...wordsOf(name)]) });
+  });
+  return products;
+}
+
+/** With a pause behind every few: requests are served in between. */
+async function each<T>(rows: readonly T[], act: (row: T) => void): Promise<void> {
+  for (const [i, row] of rows.entries()) {
+    if (i % AT_ONCE === AT_ONCE - 1) await new Promise<void>((resolve) => setImmediate(resolve));
+    act(row);
   }
-  return { orders, users: [...users] };
 }
 
 function joined(words: Iterable<string>): string {

@@ -1,6 +1,6 @@
 -- An order without e-mail, addresses and notes has only the words of its id, user and products. A search finds it by those,
 -- so it needs no row in order_search. These tables hold the words of each user and product once.
--- A product also keeps the words of its earlier names.
+-- A product also keeps the words of its latest earlier names.
 create table search_users (
   user_id text collate "C" primary key,
   words tsvector not null

@@ -7,6 +7,7 @@ import { minorOf } from '../postgres/amounts.js';
 import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
+import { queued } from './search-queue.js';
 
 interface Row {
   readonly product: ProductChange;
@@ -75,7 +76,7 @@ const text = (some: { fresh: boolean; certain: boolean }): string => {
     operations as (insert into inventory_operations (${names(OPERATION)})
       select ${values(OPERATION)} from ${unnest(OPERATION, OPERATION_AT)} where ${IF_OPEN}
       ${some.certain ? '' : 'on conflict do nothing'}),
-    unsearched as (insert into order_search_queue (product_ids) select ${SEARCHED} where ${SEARCHED} is not null and ${IF_OPEN})
+    unsearched as (${queued('product_ids', `select id from unnest(${SEARCHED}::text[]) id where ${IF_OPEN}`)})
     select count(*)::int as open from gate`;
 };
 

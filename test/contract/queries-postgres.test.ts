@@ -5,7 +5,7 @@ import type { OrderContent } from '../../actors/protocol.js';
 import { countCapped } from '../../storage/lists/counts.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
 import { postgresSearchIndex } from '../../storage/lists/search-index.js';
-import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { connectPostgres, type Parameter } from '../../storage/postgres/postgres.js';
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { queriesContract } from './queries.suite.js';
 import { testDatabase } from './rig/storage-database.js';
@@ -161,6 +161,78 @@ if (database !== undefined) {
     assert.is((await queries.orders({ words: 'old' }, { page: 1, pageSize: 10 })).total, 0);
     const missing = `select from products p where not exists (select from search_products s where s.product_id = p.product_id)`;
     assert.equal(await client.query('look', missing), []);
+  });
+
+  /** Each row of the queue holds so many ids. */
+  const queuedProducts = async () => {
+    const text = `select cardinality(product_ids::text[]) as ids from order_search_queue where product_ids is not null`;
+    return (await client.query<{ ids: number }>('look at the queue', text)).map(({ ids }) => ids);
+  };
+  const sweepAll = async () => {
+    for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
+  };
+
+  test('many products without words are queued in stretches that one statement can index, and so is a big receipt', async () => {
+    await workAll();
+    const [many, begun] = [7_200, uniqueName('many')];
+    const text = `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
+      select $1 || i, 'Thing ' || i, 1, 'USD', 5, 0, now(), 1, 0, 0 from generate_series(1, $2::int) i`;
+    await client.query('fill products', text, [begun, many]);
+    await sweepAll();
+    const swept = await queuedProducts();
+    assert.is(
+      swept.reduce((sum, ids) => sum + ids, 0),
+      many,
+    );
+    assert.ok(Math.max(...swept) <= 1_000, `${Math.max(...swept)} ids in a row of the queue`);
+    await workAll();
+    const words = 'select count(*)::int as known from search_products where starts_with(product_id, $1)';
+    assert.equal(await client.query('count', words, [begun]), [{ known: many }]);
+    await sweepAll();
+    assert.equal(await queuedProducts(), [], 'all are known');
+
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const rows = Array.from({ length: 2_500 }, (_, i) => aProduct(productId(`${begun}-r${i}`), { epoch: 1, n: 1 }));
+    await snapshots.write(journal, { kind: 'products', rows, certain: true });
+    assert.equal((await queuedProducts()).sort(), [1_000, 1_000, 500]);
+    await workAll();
+    assert.equal(await client.query('count', words, [begun]), [{ known: many + rows.length }]);
+    await client.query('take them away', 'delete from products where starts_with(product_id, $1)', [begun]);
+  });
+
+  test('a restock makes no words, and a product that is renamed again and again keeps a bounded number of them', async () => {
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const product = aProduct(productId(uniqueName('renamed')), { epoch: 1, n: 1 });
+    let read = 0;
+    const counting = {
+      ...lists,
+      query: async <R extends object>(what: string, text: string, parameters: readonly Parameter[] = []) => {
+        const rows = await lists.query<R>(what, text, parameters);
+        if (what === 'read products to index') read += rows.length;
+        return rows;
+      },
+    };
+    const worker = postgresSearchIndex(counting);
+    const receive = async (n: number, name: string) => {
+      const state = { ...product.state, name };
+      await snapshots.write(journal, { kind: 'products', rows: [{ ...product, n, state }], certain: false });
+      while ((await worker.work()).more);
+    };
+    for (let n = 1; n <= 5; n++) await receive(n, 'Same name');
+    assert.is(read, 1);
+    const known = async () => {
+      const text = 'select name, length(words) as words, words::text as all from search_products where product_id = $1';
+      const [row] = await client.query<{ name: string; words: number; all: string }>('look', text, [product.state.id]);
+      return row;
+    };
+    for (let day = 1; day <= 120; day++) await receive(5 + day, `Offer of day${day} a${day} b${day} c${day}`);
+    const row = await known();
+    assert.is(row?.name, 'Offer of day120 a120 b120 c120');
+    assert.match(row?.all ?? '', /'day120'/);
+    assert.match(row?.all ?? '', /'renamed'/);
+    assert.ok((row?.words ?? 0) <= 300, `${row?.words} words`);
   });
 
   test('two nodes at once index each order once', async () => {

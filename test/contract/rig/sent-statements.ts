@@ -80,7 +80,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   await aNodeAndItsSuccessor();
   await everyFlush();
   while ((await index.work()).more);
-  await index.sweep('');
+  for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
   await everyQuestion();
   await besideOrders();
   const missing = [...uncalled, ...(await unheard([...statements.values()]))];

@@ -14,7 +14,6 @@ const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['verify', /^verify /, 'a law judges every row'],
   ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
   ['verify', /^read the currencies$/, 'verify looks for them in all orders'],
-  ['rows', /^look for products to index$/, 'once after a start all products are compared with their words'],
   ['lists', /^look for meanings$/, 'a word that most users have is looked for until there are 201'],
   ['lists', /^weigh meanings$/, 'it is explained, and never run'],
   ['lists', /^(count orders|list products|list operations)$/, 'most rows match, and counting stops at 10,001'],
