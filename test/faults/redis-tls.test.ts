@@ -64,7 +64,8 @@ if ('skipped' in server || 'skipped' in built) {
 
   test('without its CA, nothing is sent to Redis, and everything else works', async () => {
     await system.start({ NODE_EXTRA_CA_CERTS: '' });
-    const isTold = async () => (await ledger()).length === 1 && /Redis does not answer/.test(system.output);
+    const isTold = async () =>
+      (await ledger()).length === 1 && /Redis \(REDIS_URL\) does not answer/.test(system.output);
     assert.ok(await until(isTold, WAIT_MS, 50), system.lastWords());
     assert.is(await redisIs(), 'down');
     assert.match(system.output, /"cause":"[^"]*certificate/);

@@ -257,7 +257,7 @@ if ('skipped' in redis || 'skipped' in built) {
       return (await counted('hit')) > ORDERS;
     };
     assert.ok(await until(isUsed, FAULT_MS), 'Redis was not found');
-    const lineCount = system.output.split('Redis does not answer').length - 1;
+    const lineCount = system.output.split('Redis (REDIS_URL) does not answer').length - 1;
     assert.ok(lineCount >= 3 && lineCount < 10, `${lineCount} lines about three faults`);
   });
 }
