@@ -46,10 +46,6 @@ export class StoredOrders {
     this.filters.set(partition, { filter: new IdFilter(this.bytesEach), isComplete: false });
   }
 
-  drop(partition: number): void {
-    this.filters.delete(partition);
-  }
-
   /** The partitions joined now. The caller begins to read the stored ids after this call. */
   begin(): Reading {
     return new Map(this.filters);
@@ -96,6 +92,7 @@ class IdFilter {
 
   /** @param hash has the same remainder by the number of partitions for all ids of this filter. */
   add(hash: number): void {
+    if (this.mayHave(hash)) return; // It takes no room: an order may leave memory many times.
     let youngest = this.chain[0];
     if (youngest === undefined || (youngest.room <= 0 && this.grow())) youngest = this.chain[0];
     if (youngest === undefined) return;

@@ -369,7 +369,12 @@ export class Driver implements Owners {
       this.parts.logger.error({ order }, 'an order has an outcome, and its history in Postgres has none');
       this.requests.answer(request, { kind: 'refused', refusal: 'broken' });
     } catch (error) {
-      this.requests.answer(request, { kind: 'unavailable', why: String(error) });
+      if (error instanceof Unavailable) {
+        this.requests.answer(request, { kind: 'unavailable', why: error.message });
+        return;
+      }
+      this.parts.logger.error({ order, err: error }, 'broken code: a stored order could not be folded');
+      this.requests.answer(request, { kind: 'refused', refusal: 'broken' });
     }
   }
 

@@ -213,7 +213,7 @@ export class Incarnation {
     this.trimmer.start();
     // Not earlier: now the predecessors' rows are closed, and their records are replayed into memory.
     const { snapshots, clock, logger } = this.parts;
-    readStoredOrderIds(this.node, snapshots, clock, logger, () => this.stopping).catch(ignoreEnd);
+    void readStoredOrderIds({ node: this.node, snapshots, clock, logger, stopped: () => this.stopping });
     void this.forgetPredecessors().catch(ignoreEnd);
     void this.ended.then(() => {
       this.stopping = true;

@@ -1,32 +1,49 @@
 /**
- * Reads the ids of all stored orders into the node's filter while the node serves. Until it has read them all, the node
- * looks up every id that is not in memory. It rests after each page, so that no request waits for it.
+ * Reads the ids of all stored orders into the node's filter, beside service. Until the reading is complete, the node looks up
+ * every id that is not in memory. One page is read at a time, with a rest after it, so that nobody waits for the reading.
  */
-
 import { limits } from '../../actors/limits.js';
 import type { Node } from '../../actors/node/node.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
-import { untilAnswered } from '../retry.js';
+import { pause } from '../retry.js';
 
-/** It rests three times as long as a page took, so it reads a quarter of the time. */
+/** The reading takes a quarter of the time. */
 const RESTS = 3;
+const LONGEST_REST_MS = 1_000;
+/** An outage is told once in so many failures. */
+const TOLD_EVERY = 10;
 
-/** Rejects when it is stopped while Postgres does not answer. */
-export async function readStoredOrderIds(
-  { storedOrders }: Pick<Node, 'storedOrders'>,
-  snapshots: Snapshots,
-  clock: Clock,
-  logger: Logger,
-  stopped: () => boolean,
-): Promise<void> {
+interface Reading {
+  readonly node: Pick<Node, 'storedOrders'>;
+  readonly snapshots: Pick<Snapshots, 'orderIdsAfter'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the reading before it is complete. */
+  readonly stopped: () => boolean;
+}
+
+/** Tries until every id was read, or until it was stopped. */
+export async function readStoredOrderIds({ node, snapshots, clock, logger, stopped }: Reading): Promise<void> {
+  const { storedOrders } = node;
   const began = clock.monotonic();
   const reading = storedOrders.begin();
   const most = limits.storedOrdersPage;
   let count = 0;
+  let failures = 0;
   for (let after = ''; !stopped(); ) {
     const since = clock.monotonic();
-    const ids = await untilAnswered(clock, stopped, () => snapshots.orderIdsAfter(after, most));
+    const ids = await snapshots.orderIdsAfter(after, most).catch((error: unknown) => {
+      if (failures++ % TOLD_EVERY === 0) {
+        const fields = { failures, cause: String(error) };
+        logger.warn(fields, 'the ids of stored orders cannot be read: keyed orders are looked up meanwhile');
+      }
+    });
+    if (ids === undefined) {
+      await pause(clock, failures);
+      continue;
+    }
+    failures = 0;
     storedOrders.addStored(ids);
     count += ids.length;
     const last = ids.at(-1);
@@ -36,7 +53,7 @@ export async function readStoredOrderIds(
       return;
     }
     after = last;
-    const restMs = RESTS * (clock.monotonic() - since);
+    const restMs = Math.min(LONGEST_REST_MS, RESTS * (clock.monotonic() - since));
     await new Promise<void>((resolve) => void clock.after(restMs, resolve));
   }
 }

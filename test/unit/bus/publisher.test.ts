@@ -303,6 +303,14 @@ test('the tail goes on after the position in Postgres when retention has emptied
   holds(events, 13, 30, true);
 });
 
+test('turns whose time is ahead of the clock prove nothing: the tail goes on after what Postgres remembers', async () => {
+  const events = memoryEvents();
+  const log = journalOf(30, { sealed: true });
+  const setBack = { ...clock, now: () => clock.now() - 24 * 3_600_000 };
+  await within(publishTail({ log, journal, source, events, clock: setBack, logger, publishedN: 12 }));
+  holds(events, 13, 30, true);
+});
+
 test('the tail is published again from its start when the broker has lost turns of the last minutes', async () => {
   const events = memoryEvents();
   const log = journalOf(30, { sealed: true });
