@@ -30,6 +30,7 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
+import { Unavailable } from '../../actors/unavailable.js';
 import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
 import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
