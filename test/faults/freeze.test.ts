@@ -44,7 +44,6 @@ function* purchases(name: string, keyed: boolean): Generator<Purchase> {
 
 const yes = ({ answer }: Attempt) => answer !== undefined && answer.status < 300;
 const none = () => false;
-const unkeyed = (purchase: Purchase) => purchase.key === undefined;
 
 interface Row {
   readonly journal: 'jetstream' | 'postgres';
@@ -56,7 +55,8 @@ interface Row {
 
 const rows: readonly Row[] = [
   { journal: 'jetstream', frozen: 'nats', served: none, ready: false },
-  { journal: 'jetstream', frozen: 'postgres', served: unkeyed, ready: false },
+  // The first sending of a key needs no look-up: the filter of stored ids knows that it is new.
+  { journal: 'jetstream', frozen: 'postgres', served: () => true, ready: false },
   { journal: 'postgres', frozen: 'nats', served: () => true, ready: true },
   { journal: 'postgres', frozen: 'postgres', served: none, ready: false },
 ];
