@@ -11,8 +11,8 @@ import type { Node } from '../../actors/node/node.js';
 import type { OrderState } from '../../actors/order/order.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { Unavailable } from '../../actors/unavailable.js';
+import type { StoredOrders } from '../reads/order-reads.js';
 import type { ReadCache } from '../reads/read-cache.js';
-import type { StoredOrders } from '../reads/stored-orders.js';
 import type { AwaitedProgress } from './awaited-progress.js';
 
 export class DurableReads {
