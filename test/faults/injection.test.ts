@@ -160,7 +160,8 @@ function scenarios(system: RealSystem): void {
         assert.is((await ask(`/api/orders?${name}=${value}`)).status, 400, `${name}=${text}`);
       for (const name of NO_NUMBERS)
         assert.is((await ask(`/api/orders?${name}=${value}`)).status, 400, `${name}=${text}`);
-      for (const name of NOBODY_READS) assert.equal(await ids(`${name}=${value}`), everything, `${name}=${text}`);
+      for (const name of NOBODY_READS)
+        assert.is((await ask(`/api/orders?${name}=${value}`)).status, 400, `${name}=${text}`);
       const isLetter = /[\p{L}\p{N}]/u.test(text);
       const found = async () => ids(`q=${value}`);
       if (isLetter)
@@ -214,7 +215,8 @@ function scenarios(system: RealSystem): void {
       assert.is((await ask(`/api/orders/${value}/history`)).status, 404);
       assert.is((await ask(`/api/orders/${value}/cancel`, { reason: text })).status, 404);
       assert.is((await ask(`/api/orders/${plain[0]}/returns/${value}/receive`, {})).status, 404);
-      assert.is((await ask(`/api/orders/${plain[0]}/ship`, {}, { 'if-match': text })).status, 400);
+      const shipped = await ask(`/api/orders/${plain[0]}/ship`, {}, { 'if-match': text });
+      assert.ok([400, 412].includes(shipped.status), `no entity tag, or one of no version: ${shipped.text}`);
       assert.is((await ask('/api/orders', undefined, { authorization: `Bearer ${text}` })).status, 401);
       assert.is((await ask(`/api/orders/${plain[0]}`, undefined, { 'x-correlation-id': text })).status, 200);
     }
