@@ -95,7 +95,7 @@ test('STOP_DELAY_MS: not ready but still served until the stop begins; a second 
   const system = await build({ STOP_DELAY_MS: String(delayMs) });
   if (system === undefined) return;
   await system.start();
-  await system.stock(['LATE'], 1_000);
+  await system.stock(['LATE'], 1_000_000); // More than can be sold in the delay.
   const order = async () =>
     (await system.post('/api/orders', { user_id: 'u', product_id: 'LATE', quantity: 1 })).status;
   const isNotReady = async () => (await system.ask('/readyz'))?.status === 503;
