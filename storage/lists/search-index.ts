@@ -10,7 +10,7 @@ import type { Json } from '../../actors/protocol.js';
 import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
-import { IS_PLAIN } from '../snapshots/plain-orders.js';
+import { HAS_ENDED_EARLY, IS_PLAIN } from '../snapshots/plain-orders.js';
 import { queued } from '../snapshots/search-queue.js';
 
 /** The version of the word rules (actors/search-words.ts). Raise it when they change: the sweep then redoes older rows. */
@@ -51,9 +51,11 @@ const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
   from orders o where o.order_id = any($1::text[])
     and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING}) is null`;
 
-// Most were only restocked: their names are known. Each is looked up by its key, however many there are.
-const READ_PRODUCTS = `select json_build_array(product_id, name) as body from products p where product_id = any($1::text[])
-  and (select s.name from search_products s where s.product_id = p.product_id) is distinct from p.name`;
+// Most were only restocked: their names are known. Each is looked up by its key, however many there are. A product that
+// orders name and nobody ever received has an empty name: a received one never has.
+const READ_PRODUCTS = `select json_build_array(id, name) as body
+  from (select id, coalesce((select p.name from products p where p.product_id = id), '') as name from unnest($1::text[]) id) looked
+  where (select s.name from search_products s where s.product_id = id) is distinct from name`;
 
 // The commit does not wait for the disk (synchronous_commit): a lost transaction leaves its batch in the queue.
 const ADD = `with gone as (delete from order_search_queue where id = any($1::bigint[])),
@@ -68,7 +70,7 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
     on conflict (product_id) do update set name = excluded.name, words = case
         when length(search_products.words) + length(excluded.words) <= ${PRODUCT_WORDS} then search_products.words || excluded.words
         else excluded.words end
-      where search_products.name <> excluded.name),
+      where search_products.name <> excluded.name and excluded.name <> ''),
   added as (
     insert into order_search (order_id, created_at, words, folding)
     select order_id, to_timestamp(ms / 1000::float8), array_to_tsvector(string_to_array(words, ' ')), ${FOLDING}
@@ -79,9 +81,10 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
   select count(*)::int as added, set_config('synchronous_commit', 'off', true) from added`;
 
 // Queues orders without words, orders whose words have an older `folding`, and one order for each user without words.
-// Orders without any text have no row in `order_search`: a row left from an older version is deleted.
+// Orders without any text have no row in `order_search`: a row left from an older version is deleted. Their products that
+// nobody ever received are queued too.
 const SWEEP = `with looked as materialized (
-    select o.order_id, o.user_id, ${IS_PLAIN} as is_plain from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
+    select o.order_id, o.user_id, ${IS_PLAIN} as is_plain, ${HAS_ENDED_EARLY} as has_ended_early from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
   missing as (
     select order_id as id from looked l where not is_plain
       and (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null
@@ -90,7 +93,13 @@ const SWEEP = `with looked as materialized (
       and (select true from search_users u where u.user_id = l.user_id) is null group by user_id),
   needless as (
     delete from order_search where order_id = any(array(select order_id from looked where is_plain))),
-  queued as (${queued('order_ids', 'select id from missing')})
+  queued as (${queued('order_ids', 'select id from missing')}),
+  nameless as (
+    select distinct i.product_id as id from looked l
+    cross join lateral (select product_id from order_items where order_id = l.order_id and unit_price is null offset 0) i
+    where is_plain and has_ended_early
+      and (select true from search_products s where s.product_id = i.product_id) is null),
+  queued_products as (${queued('product_ids', 'select id from nameless')})
   select (select max(order_id) from looked) as last, set_config('synchronous_commit', 'off', true)`;
 
 const SWEEP_PRODUCTS = `with looked as materialized (

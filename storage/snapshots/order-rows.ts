@@ -27,7 +27,8 @@ import { minorOf } from '../postgres/amounts.js';
 import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
-import { isPlain } from './plain-orders.js';
+import { hasEndedEarly, isPlain } from './plain-orders.js';
+import { queued } from './search-queue.js';
 
 const amount = (minor: number | undefined, currency: string | undefined): string | null =>
   minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
@@ -134,6 +135,9 @@ const ALL = `select ${SEARCHED} where ${SEARCHED} is not null and ${IF_OPEN}`;
 const UNKNOWN = `select array_agg(id)::text from unnest(${SEARCHED}::text[]) id
   where (select true from orders where order_id = id) is null and ${IF_OPEN} having count(*) > 0`;
 
+/** An array literal of products that may have no row, or null. */
+const NAMELESS = `$${TURN_AT + 2 * TURN.length + 1}::text`;
+
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
   const fresh = insert('is_fresh');
   const changed = insert('not is_fresh');
@@ -152,7 +156,8 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): str
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
       ${some.certain ? '' : 'on conflict do nothing'}),
-    unsearched as (insert into order_search_queue (order_ids) ${some.changed ? UNKNOWN : ALL})
+    unsearched as (insert into order_search_queue (order_ids) ${some.changed ? UNKNOWN : ALL}),
+    nameless as (${queued('product_ids', `select id from unnest(${NAMELESS}::text[]) id where ${IF_OPEN}`)})
     select count(*)::int as open from gate`;
 };
 
@@ -186,6 +191,7 @@ export function writeOrders(
     ...encode<ItemRow>([...ITEM, FRESH], items),
     ...encode(TURN, turns),
     searched(orders, users),
+    nameless(orders),
   ];
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
@@ -196,6 +202,20 @@ function searched(orders: readonly OrderChange[], users: ReadonlySet<string>): s
   const ids: string[] = [];
   for (const { state } of orders) if (!isPlain(state) || !users.has(state.content.user)) ids.push(state.id);
   return ids.length === 0 ? null : texts(ids, (id) => id);
+}
+
+/**
+ * The products of orders without text that may not have answered. One that nobody ever received has no row of its own:
+ * only these orders tell the search index of it.
+ */
+function nameless(orders: readonly OrderChange[]): string | null {
+  const products = new Set<string>();
+  for (const { state } of orders) {
+    if (!hasEndedEarly(state) || !isPlain(state)) continue;
+    for (const { product, unitPrice, hold } of state.lines)
+      if (unitPrice === undefined && hold !== 'short') products.add(product);
+  }
+  return products.size === 0 ? null : texts([...products], (id) => id);
 }
 
 // ---------------------------------------------------------------- decoding

@@ -9,7 +9,7 @@ import { connectPostgres, type Parameter } from '../../storage/postgres/postgres
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { queriesContract } from './queries.suite.js';
 import { testDatabase } from './rig/storage-database.js';
-import { anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
+import { afterCommands, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
 const EXACT = 10;
 
@@ -153,12 +153,21 @@ if (database !== undefined) {
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
     await snapshots.write(journal, { kind: 'products', rows: [product], certain: true });
+    const never = productId(uniqueName('never'));
+    const content = { user: userId('user-1'), userIsNumber: false, lines: [{ product: never, quantity: 1 }] };
+    const failed = afterCommands(content, [{ type: 'timeOut' }], orderId(`ORD-0${'Z'.repeat(25)}`));
+    await snapshots.write(journal, { kind: 'orders', rows: [anOrder(failed, { epoch: 1, n: 2 })], certain: true });
     for (const table of ['search_users', 'search_products', 'order_search_queue'])
       await client.query('forget', `delete from ${table}`);
     for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
     await workAll();
     for (const { order_id } of dropped) assert.ok(await isFound(order_id), order_id);
     assert.is((await queries.orders({ words: 'old' }, { page: 1, pageSize: 10 })).total, 0);
+    const { orders } = await queries.ordersAfter({ words: never }, undefined, 100);
+    assert.equal(
+      orders.map(({ id }) => id),
+      [failed.id],
+    );
     const missing = `select from products p where not exists (select from search_products s where s.product_id = p.product_id)`;
     assert.equal(await client.query('look', missing), []);
   });

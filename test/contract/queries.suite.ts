@@ -10,9 +10,9 @@ import { paymentStatusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, OrderKey, Queries, SearchIndex } from '../../actors/ports/queries.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
-import type { OrderContent } from '../../actors/protocol.js';
+import type { OrderCommand, OrderContent } from '../../actors/protocol.js';
 import { orderWords, wordsOf } from '../../actors/search-words.js';
-import { anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
+import { afterCommands, anOperation, anOrder, aProduct, lived, uniqueName } from './rig/storage-samples.js';
 
 interface QueryStores {
   readonly snapshots: Snapshots;
@@ -447,6 +447,52 @@ export function queriesContract(
       ),
       { numRuns: 200 },
     );
+  });
+
+  test('an order of products that nobody received is found by their ids, and by a name that comes later', async () => {
+    const mark = uniqueName('never')
+      .replace(/[^a-z0-9]/gi, '')
+      .toLowerCase();
+    const missing = ['A', 'B'].map((letter) => productId(`${mark}-${letter}`));
+    const of = userId(`${mark}.user`);
+    const content = { user: of, userIsNumber: false, lines: missing.map((product) => ({ product, quantity: 1 })) };
+    const unknown: OrderCommand = {
+      type: 'holdsAnswered',
+      answers: missing.map((product) => ({ product, answer: 'unknown' })),
+    };
+    const act = { ref: writeId(uniqueName('W')), fingerprint: 'f' };
+    const lives: readonly (readonly OrderCommand[])[] = [[unknown], [{ type: 'timeOut' }], [{ type: 'cancel', act }]];
+    const write = (state: OrderState, n: number, isNew = true) =>
+      snapshots.write(journal, {
+        ...{ kind: 'orders', certain: n % 2 === 0 },
+        rows: [{ ...anOrder(state, { epoch: 1, n }), isNew, ...(!isNew && { history: [] }) }],
+      });
+    const drawn = (i: number) =>
+      orderId(
+        `ORD-0${mark
+          .replace(/[^0-9]/g, '')
+          .slice(-10)
+          .padStart(24, '0')}${i}`,
+      );
+    const ids: string[] = [];
+    for (const [i, life] of lives.entries()) {
+      const [atOnce, later] = [drawn(2 * i), drawn(2 * i + 1)];
+      await write(afterCommands(content, life, atOnce), 3_000 + 10 * i);
+      await write(afterCommands(content, [], later), 3_001 + 10 * i);
+      await indexed();
+      await write(afterCommands(content, life, later), 3_002 + 10 * i, false);
+      ids.push(atOnce, later);
+    }
+    await indexed();
+    for (const words of [...missing, mark, `${of} ${missing[1]}`])
+      assert.equal((await walked({ words }, 20)).sort(), ids.toSorted(), words);
+
+    const received = aProduct(missing[0] ?? productId('none'), { epoch: 1, n: 3_100 });
+    const name = `Kettle ${mark}late`;
+    const rows = [{ ...received, state: { ...received.state, name } }];
+    await snapshots.write(journal, { kind: 'products', rows, certain: true });
+    await indexed();
+    for (const words of [...missing, name]) assert.equal((await walked({ words }, 20)).sort(), ids.toSorted(), words);
   });
 
   test('any text is a valid search', async () => {
