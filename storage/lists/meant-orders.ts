@@ -41,9 +41,14 @@ export async function meantBy(
     ...(user === undefined ? [] : [meaningOf('user', user)]),
     ...(product === undefined ? [] : [meaningOf('product', product)]),
   ];
-  const { rows, all } = await weighed(client, meanings);
+  const { rows, all } = await weighed(
+    client,
+    meanings.filter(({ isAsked }) => isAsked),
+  );
   const frequency = (meaning: Meaning) => rows.get(meaning) ?? all;
-  const [rarest, ...others] = meanings.toSorted((one, other) => frequency(one) - frequency(other));
+  const [rarest, ...others] = meanings.toSorted(
+    (one, other) => Number(other.isAsked) - Number(one.isAsked) || frequency(one) - frequency(other),
+  );
   const supposed = rarest === undefined ? all : frequency(rarest);
 
   const walked = (given: Given): Source => {
@@ -53,7 +58,9 @@ export async function meantBy(
   const gathered = (given: Given): Source => {
     if (rarest === undefined) return walked(given);
     // When the rarest word has many orders, other words of similar size are intersected as sets, not checked row by row.
-    const met = others.filter((meaning) => supposed > FEW && frequency(meaning) <= supposed * KEYS_A_ROW);
+    const met = others.filter(
+      (meaning) => meaning.isAsked && supposed > FEW && frequency(meaning) <= supposed * KEYS_A_ROW,
+    );
     const rest = others.filter((meaning) => !met.includes(meaning));
     const sets = [keysOf(rarest, rest, given), ...met.map((meaning) => keysOf(meaning, [], given))];
     const keys = { table: `(${sets.join(' intersect ')}) c`, at: 'c.created_at', id: 'c.order_id' };

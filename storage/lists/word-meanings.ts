@@ -8,6 +8,11 @@ import { type Given, tsquery } from './order-filter.js';
 
 /** A word's users or products are listed by id up to this number. Past it their words are checked row by row. */
 const NAMED = 200;
+/**
+ * So many words, the longest, are looked up: they have the fewest users and products. All others are checked row by
+ * row. Work and answer of a look-up would grow with the square of its words.
+ */
+const ASKED = 8;
 
 /** A user or product that a word means, and the places of all searched words that mean it. */
 interface Named {
@@ -18,7 +23,9 @@ interface Named {
 export interface Meaning {
   /** The word's place in the search. A filter that is no word has a negative place. */
   readonly place: number;
-  /** Undefined when there are more than `NAMED`. */
+  /** Whether it was looked up: only then its orders may be gathered. */
+  readonly isAsked: boolean;
+  /** Undefined when there are more than `NAMED`, or when it was not looked up. */
   readonly users: readonly Named[] | undefined;
   readonly products: readonly Named[] | undefined;
   /** A range of order ids. The second id is not in the range. */
@@ -33,35 +40,30 @@ export const isNothing = ({ users, products, ids }: Meaning): boolean =>
 export const meaningOf = (what: 'user' | 'product', id: string): Meaning => {
   const named = [{ id, places: new Set<number>() }];
   const [users, products] = what === 'user' ? [named, []] : [[], named];
-  return { place: what === 'user' ? -1 : -2, users, products, ids: undefined, query: '' };
+  return { place: what === 'user' ? -1 : -2, isAsked: true, users, products, ids: undefined, query: '' };
 };
 
 /** The meaning of each word. The last word is matched as a prefix. */
 export async function meaningsOf(client: PostgresClient, words: readonly string[]): Promise<readonly Meaning[]> {
-  const asked = words.map((word, i) => ({ word, isLast: i === words.length - 1 }));
-  if (asked.length === 0) return [];
-  const queries = asked.map(({ word, isLast }) => tsquery([word], isLast));
-  const places = queries.map((_, i) => `words @@ $${i + 1}::tsquery`).join(', ');
-  // Each word has its own subquery, so the planner can use the word's frequency.
-  const named = (what: 'user' | 'product', i: number) => `(select coalesce(json_agg(json_build_array(id, places)), '[]')
-    from (select ${what}_id as id, array[${places}] as places from search_${what}s
-      where words @@ $${i + 1}::tsquery limit ${NAMED + 1}) found)`;
-  const columns = asked.map((_, i) => `json_build_array(${named('user', i)}, ${named('product', i)})`);
-  const text = `select json_build_array(${columns.join(', ')}) as body`;
-  const [row] = await client.query<{ body: string }>('look for meanings', text, queries);
-  type Rows = readonly (readonly [string, readonly boolean[]])[];
-  const found = JSON.parse(row?.body ?? '[]') as readonly (readonly [Rows, Rows])[];
-  const few = (rows: Rows = []) =>
-    rows.length > NAMED
-      ? undefined
-      : rows.map(([id, has]) => ({ id, places: new Set(has.flatMap((yes, place) => (yes ? [place] : []))) }));
-  return asked.map((each, place) => ({
-    place,
-    users: few(found[place]?.[0]),
-    products: few(found[place]?.[1]),
-    ids: idsOf(each),
-    query: queries[place] ?? '',
-  }));
+  const searched = words.map((word, place) => ({ word, place, isLast: place === words.length - 1 }));
+  const queries = searched.map(({ word, isLast }) => tsquery([word], isLast));
+  const asked = searched.toSorted((one, other) => other.word.length - one.word.length).slice(0, ASKED);
+  const { users, products } = await lookedUp(
+    client,
+    asked.map(({ place }) => queries[place] ?? ''),
+  );
+  const placesOf = (has: string) => new Set(asked.flatMap(({ place }, i) => (has[i] === '1' ? [place] : [])));
+  const all = ({ found }: LookedUp) => found.map(([id, has]) => ({ id, places: placesOf(has) }));
+  const [allUsers, allProducts] = [all(users), all(products)];
+  return searched.map(({ place, ...word }) => {
+    const at = asked.findIndex((each) => each.place === place);
+    const few = ({ many }: LookedUp, named: readonly Named[]) =>
+      at < 0 || many.includes(at) ? undefined : named.filter(({ places }) => places.has(place));
+    return {
+      ...{ place, isAsked: at >= 0, query: queries[place] ?? '', ids: idsOf(word) },
+      ...{ users: few(users, allUsers), products: few(products, allProducts) },
+    };
+  });
 }
 
 /** One way to find the orders of a meaning: a table with its alias, and a condition. */
@@ -117,6 +119,38 @@ export function condition({ users, products, ids, query }: Meaning, given: Given
 }
 
 // ---------------------------------------------------------------- machinery
+
+interface LookedUp {
+  /** The words with more than `NAMED` users or products, as places among the words looked up. */
+  readonly many: readonly number[];
+  /** Each user or product of the other words once, with a `1` for each word that means it. */
+  readonly found: readonly (readonly [id: string, has: string])[];
+}
+
+async function lookedUp(
+  client: PostgresClient,
+  queries: readonly string[],
+): Promise<{ readonly users: LookedUp; readonly products: LookedUp }> {
+  const nothing: LookedUp = { many: [], found: [] };
+  if (queries.length === 0) return { users: nothing, products: nothing };
+  const has = queries.map((_, i) => `(words @@ $${i + 1}::tsquery)::int`).join(', ');
+  // Each word has its own subquery, so the planner can use the word's frequency.
+  const each = (what: 'user' | 'product') =>
+    queries.map(
+      (_, i) => `(select ${i} as word, ${what}_id as id, concat(${has}) as has from search_${what}s
+        where words @@ $${i + 1}::tsquery limit ${NAMED + 1})`,
+    );
+  const answer = (from: string) => `json_build_object(
+    'many', (select coalesce(json_agg(word), '[]') from (select word from ${from} group by word having count(*) > ${NAMED}) frequent),
+    'found', (select coalesce(json_agg(json_build_array(id, has)), '[]') from (select distinct id, has from ${from}
+      where word in (select word from ${from} group by word having count(*) <= ${NAMED})) named))`;
+  const text = `with users as materialized (${each('user').join(' union all ')}),
+      products as materialized (${each('product').join(' union all ')})
+    select json_build_object('users', ${answer('users')}, 'products', ${answer('products')}) as body`;
+  const [row] = await client.query<{ body: string }>('look for meanings', text, queries);
+  if (row === undefined) throw new Error('Postgres told no meanings');
+  return JSON.parse(row.body) as Record<'users' | 'products', LookedUp>;
+}
 
 interface SearchedWord {
   readonly word: string;

@@ -244,6 +244,48 @@ if (database !== undefined) {
     assert.ok((row?.words ?? 0) <= 300, `${row?.words} words`);
   });
 
+  test('a search of many words, each of them in many users, is answered in full by small answers', async () => {
+    const letters = 'abcdefghijklmnopqrstuvwxyz'.split('');
+    const words = letters.flatMap((one) => letters.map((other) => one + other)).slice(100, 166);
+    const [everyUser, few, mark] = [210, 150, '00'];
+    const journal = journalId(uniqueName('journal'));
+    await snapshots.openJournal(journal, nodeId('node'));
+    const lines = [{ product: productId('P-hostile'), quantity: 1 }];
+    const ordered = async (begun: string, all: readonly string[], users: number) => {
+      const rows = Array.from({ length: users }, (_, i) => {
+        const user = userId(`${all.join('.')}.${begun}${i}`);
+        const id = orderId(`ORD-0${begun}${`${i}`.padStart(23, '0')}`);
+        return anOrder(afterCommands({ user, userIsNumber: false, lines }, [], id), { epoch: 1, n: i + 1 });
+      });
+      await snapshots.write(journal, { kind: 'orders', rows, certain: true });
+      await workAll();
+    };
+    await ordered('HH', words, everyUser);
+    const numbers = Array.from({ length: 66 }, (_, i) => `${i + 10}`);
+    await ordered('JJ', [...numbers, mark], few);
+    let largest = 0;
+    const measured = {
+      ...lists,
+      query: async <R extends object>(what: string, text: string, parameters: readonly Parameter[] = []) => {
+        const rows = await lists.query<R>(what, text, parameters);
+        if (what === 'look for meanings') largest = Math.max(largest, text.length + JSON.stringify(rows).length);
+        return rows;
+      },
+    };
+    const searched = postgresQueries(client, measured);
+    const found = async (...some: string[]) => {
+      const { total } = await searched.orders({ words: some.join(' ') }, { page: 1, pageSize: 5 });
+      return total;
+    };
+    assert.is(await found(...words), everyUser);
+    assert.is(await found(...words, 'hh7'), 11, 'hh7, hh70 to hh79');
+    assert.is(await found(...words, mark), 0);
+    assert.is(await found(...words.slice(0, 65), 'zz'), 0);
+    assert.is(await found(...numbers), few);
+    assert.is(await found(...numbers, 'ab'), 0);
+    assert.ok(largest < 100_000, `${largest} characters`);
+  });
+
   test('two nodes at once index each order once', async () => {
     let expected = 0;
     for (let i = 0; i < 20; i++) expected += (await write(true)).length;
