@@ -1,8 +1,10 @@
 /** A seal is the end of a journal: after it no append to the journal succeeds. */
 import type { JournalId } from '../../actors/ids.js';
+import { LostRecords } from '../../actors/node/lost-records.js';
 import { encodeSeal, journalLog } from '../../actors/node/record.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock } from '../../actors/ports/runtime.js';
+import { NOWHERE, type Place } from '../../actors/ports/snapshot-rows.js';
 import { pause } from '../retry.js';
 import { readFrom } from './log-reader.js';
 
@@ -13,17 +15,20 @@ interface Sealing {
   readonly journal: JournalId;
   /** The journal of the incarnation that seals it. */
   readonly by: JournalId;
-  /** A position at or before the journal's end: the search begins there. */
-  readonly from?: Position | undefined;
+  /** A remembered record, or a place before the first one: the search begins there. */
+  readonly from?: Place | undefined;
   /** Ends the attempts. */
   readonly stopped: () => boolean;
 }
 
-/** Seals the journal. A seal of another incarnation will do. @returns false when stopped before that. */
-export async function sealJournal({ log, clock, journal, by, from = 0, stopped }: Sealing): Promise<boolean> {
+/**
+ * Seals the journal. A seal of another incarnation will do.
+ * @returns false when stopped before that. @throws LostRecords when the journal ends before `from`
+ */
+export async function sealJournal({ log, clock, journal, by, from = NOWHERE, stopped }: Sealing): Promise<boolean> {
   const name = journalLog(journal);
   const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now() });
-  let after: Position = from;
+  let after: Position = from.position;
   for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
     for await (const found of readFrom(log, name, after)) {
       if (found.record.kind === 'seal') return true;
@@ -32,12 +37,20 @@ export async function sealJournal({ log, clock, journal, by, from = 0, stopped }
     try {
       const answer = await log.append(name, after, record, { urgent: true });
       if (answer.kind === 'appended') return true;
-    } catch {
+      // A log keeps its last record. So after a conflict there is a later record, unless the log ends before `after`.
+      if (answer.kind === 'conflict' && (await log.read(name, after)).length === 0) throw endsBefore(journal, from);
+    } catch (error) {
+      if (error instanceof LostRecords) throw error;
       // No answer: the next read shows whether the seal is stored.
     }
   }
   return false;
 }
+
+const endsBefore = (journal: JournalId, { n, recordId }: Place): LostRecords =>
+  new LostRecords(
+    `journal ${journal} ends before its acknowledged record ${recordId} at n ${n}: the log was rolled back or replaced`,
+  );
 
 /** Whether another incarnation has taken over this journal. Then missing records were trimmed, not lost (hazard 9). */
 export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {

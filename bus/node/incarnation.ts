@@ -233,10 +233,10 @@ export class Incarnation {
   private async letGo(stopped: () => boolean): Promise<void> {
     const { log, clock, snapshots, partitions } = this.parts;
     const { journal } = this;
-    const { n, position } = this.node.appendedTo;
+    const { appendedTo: last } = this.node;
     await snapshots.published(journal, this.publishedN);
-    await releaseAll({ log, clock, partitions, journal, n, stopped });
-    await sealJournal({ log, clock, journal, by: journal, from: position, stopped });
+    await releaseAll({ log, clock, partitions, journal, n: last.n, stopped });
+    await sealJournal({ log, clock, journal, by: journal, from: last, stopped });
   }
 }
 

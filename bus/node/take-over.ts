@@ -128,7 +128,7 @@ async function claimAll(
       continue;
     }
     onWaiting(undefined);
-    const places = new Map((await snapshots.journals()).map((row) => [row.journal, row.folded.position]));
+    const places = new Map((await snapshots.journals()).map((row) => [row.journal, row.folded]));
     for (const claim of ownership.map) {
       if (claim === null || sealed.has(claim.journal)) continue;
       const from = places.get(claim.journal);

@@ -3,7 +3,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId, productId, writeId } from '../../../actors/ids.js';
+import { LostRecords } from '../../../actors/node/lost-records.js';
 import type { Claim } from '../../../actors/node/record.js';
+import type { Log } from '../../../actors/ports/log.js';
 import type { Snapshots } from '../../../actors/ports/snapshots.js';
 import type { Unavailable } from '../../../actors/unavailable.js';
 import { readClaims } from '../../../bus/journal/log-reader.js';
@@ -21,16 +23,33 @@ const test = suite('a life');
 const clock = systemClock();
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-function system() {
+/** A log in memory that can be copied, as a folder can. */
+function copiedLog() {
+  const appends: Parameters<Log['append']>[] = [];
   const log = memoryLog();
+  const append: Log['append'] = async (...each) => {
+    const answer = await log.append(...each);
+    if (answer.kind === 'appended') appends.push(each);
+    return answer;
+  };
+  const copy = async (): Promise<Log> => {
+    const other = memoryLog();
+    for (const each of appends) await other.append(...each);
+    return other;
+  };
+  return { log: { ...log, append }, copy };
+}
+
+function system() {
+  const { log, copy } = copiedLog();
   const { snapshots, queries } = memorySnapshots();
-  const live = (changes: Partial<Snapshots> = {}, node = 'one') => {
+  const live = (changes: Partial<Snapshots> = {}, node = 'one', on: Log = log) => {
     const supervisor = new Supervisor(clock, silent);
     supervisor.start({
       node: nodeId(node),
       nodeName: `shop-${node}`,
       partitions: PARTITIONS,
-      log,
+      log: on,
       snapshots: { ...snapshots, ...changes },
       queries,
       cache: memoryCache(clock),
@@ -50,7 +69,7 @@ function system() {
     return supervisor;
   };
   const claims = async (): Promise<readonly (Claim | null)[]> => (await readClaims(log)).records.at(-1)?.map ?? [];
-  return { live, snapshots, claims };
+  return { live, snapshots, claims, copy };
 }
 
 const within = <T>(answer: Promise<T>, ms = 3_000): Promise<T> => {
@@ -158,6 +177,36 @@ const adjustment = {
   correlation: 'C',
   fresh: true,
 } as const;
+
+test('a journal rolled back to an earlier record of the same epoch ends the start with an error that names it', async () => {
+  const { live, snapshots, copy } = system();
+  const first = live();
+  await within(first.begun);
+  const receive = async (ref: string) => {
+    const stocked = { name: 'P', unitPrice: 100, currency: 'USD', quantity: 1 };
+    const command = { type: 'receive', ref: writeId(ref), fingerprint: '', ...stocked } as const;
+    const { kind } = await within(first.stock({ ...adjustment, command }, 1_000));
+    assert.not.equal(kind, 'unavailable');
+  };
+  await receive('W1');
+  const earlier = await copy();
+  for (const ref of ['W2', 'W3', 'W4']) await receive(ref);
+  await within(first.stop(2_000));
+  const [journal] = await snapshots.journals();
+  assert.is(journal?.folded.n, 4);
+
+  const again = live({}, 'one', earlier);
+  const error = await within(
+    again.ended.then(
+      () => undefined,
+      (cause: unknown) => cause,
+    ),
+  );
+  assert.instance(error, LostRecords);
+  assert.match(String(error), `journal ${journal?.journal} ends before its acknowledged record`);
+  assert.match(String(error), /at n 4: .* rolled back .* Put the newest journal back .* or restore .* same backup/);
+  assert.equal(await snapshots.journals(), [journal], 'the start has changed nothing');
+});
 
 test('before its start it says that this node is starting and that no owner was asked; it stops at once', async () => {
   const supervisor = new Supervisor(clock, silent);
