@@ -6,13 +6,14 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Log } from './children.js';
 import { newPassword, readWhole, recall, remember } from './postgres-memory.js';
 import type { ServerUser } from './processes.js';
 import { canEnter } from './server-user.js';
 
 const ROOTS_HOME = '/var/lib/holdfast';
+const IN_DATA_DIR = 'postgres';
 
 /** What DATA_DIR remembers of its Postgres, in postgres.json. */
 export interface PostgresMemory {
@@ -44,11 +45,12 @@ export async function openHome(dataDir: string, user: ServerUser | undefined, lo
   return memory;
 }
 
-const isElsewhere = (home: string): boolean => home.startsWith(`${ROOTS_HOME}/`);
+/** A home in DATA_DIR is named `postgres`, also where DATA_DIR itself is under /var/lib/holdfast. */
+const isElsewhere = (home: string): boolean => home.startsWith(`${ROOTS_HOME}/`) && basename(home) !== IN_DATA_DIR;
 
 /** A home in DATA_DIR has moved with it. */
 const foundAt = (dataDir: string, known: PostgresMemory): PostgresMemory =>
-  isElsewhere(known.home) ? known : { ...known, home: join(dataDir, 'postgres') };
+  isElsewhere(known.home) ? known : { ...known, home: join(dataDir, IN_DATA_DIR) };
 
 const missing = (dataDir: string, home: string): string =>
   `The database of DATA_DIR ${dataDir} is in ${dataIn(home)}, and that is missing: was DATA_DIR copied or restored without it? No empty one is made in its place. Put ${home} back from where it was or from a backup, with its owner and modes; or set DATABASE_URL to where the database is now; or choose a new DATA_DIR to begin anew.`;
@@ -72,7 +74,7 @@ async function takeFor(dataDir: string, home: string): Promise<void> {
 
 async function settleHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
   const password = newPassword();
-  let home = join(dataDir, 'postgres');
+  let home = join(dataDir, IN_DATA_DIR);
   if (user !== undefined && !(await canEnter(user, dataDir))) {
     const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
     // The random part: a DATA_DIR made anew under an old name never inherits old files.
