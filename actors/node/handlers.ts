@@ -147,6 +147,13 @@ export class Handlers {
     const done = (repeat: boolean) => () => {
       this.emit({ kind: 'replyStock', request, reply: { kind: 'done', state: state(), repeat } });
     };
+    if (ask.looks) {
+      const stored = this.writes.done({ ref, product }, item.answered);
+      return () => {
+        const reply = { kind: 'done', state: state(), repeat: stored !== undefined } as const;
+        this.emit({ kind: 'replyStock', request, reply: stored === undefined ? reply : { ...reply, stored } });
+      };
+    }
     const prior = this.writes.find({ ref, product, fingerprint, oldFingerprint, corrects }, item.answered);
     if (prior === 'repeat') return done(true);
     if (prior === 'other_body') return refuse('other_body');

@@ -54,6 +54,13 @@ export class Writes {
     return isDone ? 'repeat' : (refused ?? 'new');
   }
 
+  /** The fingerprint of the write that had its effect on the product under this ref. */
+  done({ ref, product }: Pick<SentWrite, 'ref' | 'product'>, lookedUp: readonly AnsweredWrite[]): string | undefined {
+    const isIt = (write: AnsweredWrite) =>
+      write.ref === ref && write.product === product && write.refused === undefined;
+    return (lookedUp.find(isIt) ?? this.recent.get(ref)?.answered.find(isIt))?.fingerprint;
+  }
+
   /** Forgets the writes up to n: Postgres has them. @param isPinned whether a repeat of the write is waiting. */
   flushed(n: number, isPinned: (ref: WriteId) => boolean): void {
     for (const [ref, write] of this.recent) if (write.n <= n && !isPinned(ref)) this.recent.delete(ref);

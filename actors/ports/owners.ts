@@ -76,10 +76,18 @@ export interface StockRequest {
   readonly oldFingerprint?: string | undefined;
   /** The write may correct a refused one: under the same ref, another content is then not refused as `other_body`. */
   readonly corrects?: boolean;
+  /** The request has no effect. Its answer tells what is stored under the ref. */
+  readonly looks?: boolean;
 }
 
 export type StockReply =
-  | { readonly kind: 'done'; readonly state: ProductState; readonly repeat: boolean }
+  | {
+      readonly kind: 'done';
+      readonly state: ProductState;
+      readonly repeat: boolean;
+      /** For a request that looks: the fingerprint of the write that had its effect under the ref, if one had. */
+      readonly stored?: string;
+    }
   | {
       readonly kind: 'refused';
       readonly refusal: ProductRefusal | 'too_large' | 'broken';

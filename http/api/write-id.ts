@@ -17,7 +17,14 @@ export interface Write {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
-const fingerprintOf = (content: object): string => sha256(JSON.stringify(content)).slice(0, 22);
+export const fingerprintOf = (content: object): string => sha256(JSON.stringify(content)).slice(0, 22);
+
+/** The parameters are those of `writeOf`. */
+export function refOf(scope: string, caller: string, key: string): WriteId {
+  // No part contains U+0000, so two writes never share a text.
+  const text = `inventory\0${scope}\0${key}${caller === '' ? '' : `\0${caller}`}`;
+  return writeId(`WR-${sha256(text).slice(0, 26)}`);
+}
 
 /**
  * @param scope the same key names another write in each scope
@@ -34,13 +41,11 @@ export function writeOf(
   asGiven: object = content,
 ): Write {
   const key = given ?? draw();
-  // No part contains U+0000, so two writes never share a text.
-  const text = `inventory\0${scope}\0${key}${caller === '' ? '' : `\0${caller}`}`;
   const fingerprint = fingerprintOf(content);
   const old = asGiven === content ? fingerprint : fingerprintOf(asGiven);
   return {
     key,
-    ref: writeId(`WR-${sha256(text).slice(0, 26)}`),
+    ref: refOf(scope, caller, key),
     fingerprint,
     oldFingerprint: old === fingerprint ? undefined : old,
     fresh: given === undefined,

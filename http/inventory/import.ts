@@ -9,7 +9,7 @@
 
 import { type ProductId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import type { Owners } from '../../actors/ports/owners.js';
+import type { NoAnswer, Owners, StockReply } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
@@ -19,13 +19,13 @@ import { type ApiRequest, idempotencyKey, WaitingRoom } from '../api/api-request
 import { Failure, invalid, unavailable } from '../api/failure.js';
 import { type Answer, success } from '../api/reply.js';
 import { type ReceiptLine, receiptLine, validated } from '../api/schemas.js';
-import { writeOf } from '../api/write-id.js';
+import { fingerprintOf, refOf } from '../api/write-id.js';
 import { stockUnder } from '../node/gremlin-routes.js';
 import { arriving } from '../wire/streamed-body.js';
 import { boundedWork, InOrder } from './bounded-work.js';
 import { type CsvRecord, readCsv } from './csv.js';
 import { ImportReport } from './import-report.js';
-import { ImportRows, type Placed } from './import-rows.js';
+import { ImportRows, type Placed, type Places, type Refusals, type Row } from './import-rows.js';
 import { refuseLineNames } from './line-names.js';
 import { receiptOf } from './receipts.js';
 import { refusalOf } from './stock-writes.js';
@@ -66,13 +66,16 @@ export class Import {
         ended: tookTooLong,
       });
       const ofProduct = new InOrder();
-      const rows = new ImportRows<Row>();
-      const place = (row: Row, at: number) => this.place(row, at, report.key, request, endsAt);
+      const rows = new ImportRows<StockRow>();
+      const places: Places<StockRow> = {
+        place: (row, at) => this.place(row, at, report.key, request, endsAt),
+        look: (row, at) => this.look(row, at, report.key, request, endsAt),
+      };
       try {
         await refuseLineNames(request, this.options.queries);
         await boundedWork(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
           const product = 'values' in record ? record.values.product_id : undefined;
-          const receive = () => this.receiveRow(record, rows, place, endsAt);
+          const receive = () => this.receiveRow(record, rows, places, endsAt);
           const outcome = await (product ? ofProduct.after(product, receive) : receive());
           if (outcome === 'waits') return true;
           const failure = outcome === 'received' ? undefined : outcome;
@@ -81,7 +84,7 @@ export class Import {
           if (failure !== undefined) await new Promise<void>((resolve) => clock.soon(resolve));
           return true;
         });
-        for await (const [{ line, product }, failure] of rows.rest(place)) report.add(line, product, failure);
+        for await (const [{ line, product }, failure] of rows.rest(places)) report.add(line, product, failure);
       } catch (error) {
         throw error instanceof Failure ? report.brokenOff(error, request.req) : error;
       }
@@ -93,8 +96,8 @@ export class Import {
   /** @returns the result of the row. @throws Failure if no time is left, or no owner can receive any row. */
   private async receiveRow(
     record: CsvRecord,
-    rows: ImportRows<Row>,
-    place: (row: Row, at: number) => Promise<Placed>,
+    rows: ImportRows<StockRow>,
+    places: Places<StockRow>,
     endsAt: number,
   ): Promise<'received' | 'waits' | Failure> {
     if (this.options.clock.monotonic() >= endsAt) throw tookTooLong();
@@ -102,32 +105,45 @@ export class Import {
     const values = validLine(record.values);
     if (values instanceof Failure) return values;
     const product = productId(String(values.product_id));
-    return rows.receive(product, { line: record.line, product, values }, place, receivedAlready(product));
+    const row = { line: record.line, product, values, content: fingerprintOf(contentOf(values)) };
+    return rows.receive(product, row, places, refusalsOf(product));
   }
 
   /** @throws Failure if no owner can receive any row. */
-  private async place(row: Row, at: number, key: string, request: ApiRequest, endsAt: number): Promise<Placed> {
+  private async place(row: StockRow, at: number, key: string, request: ApiRequest, endsAt: number): Promise<Placed> {
+    const reply = await this.send(row, at, key, request, endsAt, false);
+    if (reply instanceof Failure) return reply;
+    if (reply.kind !== 'refused') return 'received';
+    return reply.refusal === 'other_body' ? 'taken' : refusalOf(reply.refusal, row.product, 'stock');
+  }
+
+  /** @throws Failure if no owner can receive any row. */
+  private async look(row: StockRow, at: number, key: string, request: ApiRequest, endsAt: number) {
+    const reply = await this.send(row, at, key, request, endsAt, true);
+    if (reply instanceof Failure) return reply;
+    return reply.kind === 'refused' ? refusalOf(reply.refusal, row.product, 'stock') : reply.stored;
+  }
+
+  /** @throws Failure if no owner can receive any row. */
+  private async send(
+    { product, values, content }: StockRow,
+    at: number,
+    key: string,
+    request: ApiRequest,
+    endsAt: number,
+    looks: boolean,
+  ): Promise<Exclude<StockReply, NoAnswer> | Failure> {
     const { owners, clock, waitMs } = this.options;
-    const { product, values } = row;
     try {
-      const { ref, fingerprint } = writeOf(
-        `import/${at}/${product}`,
-        callerOf(request.principal),
-        key,
-        contentOf(values),
-        () => '',
-      );
+      const ref = refOf(`import/${at}/${product}`, callerOf(request.principal), key);
       const before = await owners.product(product);
       const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
-      const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint };
-      const write = { product, command, correlation: request.correlation, fresh: false, corrects: true };
+      const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint: content };
+      const write = { product, command, correlation: request.correlation, fresh: false, corrects: true, looks };
       const reply = await stockUnder(request, write, (sent) => owners.stock(sent, restMs)).catch(unavailableAsLate);
-      if (reply.kind === 'unavailable') {
-        if (reply.absent) throw new Unavailable(reply.why, true);
-        return late(reply.why);
-      }
-      if (reply.kind !== 'refused') return 'received';
-      return reply.refusal === 'other_body' ? 'taken' : refusalOf(reply.refusal, product, 'stock');
+      if (reply.kind !== 'unavailable') return reply;
+      if (reply.absent) throw new Unavailable(reply.why, true);
+      return late(reply.why);
     } catch (error) {
       if (error instanceof Failure) return error;
       throw error instanceof Unavailable ? noOwners(error) : error;
@@ -136,7 +152,7 @@ export class Import {
 }
 
 /** A row that can be received. */
-interface Row {
+interface StockRow extends Row {
   readonly line: number;
   readonly product: ProductId;
   readonly values: ReceiptLine;
@@ -159,12 +175,18 @@ const noOwners = ({ message, absent }: Unavailable): Failure => {
   return unavailable(`${absent ? message : 'Stock cannot be received at the moment.'} ${again}`, {}, message);
 };
 
-const receivedAlready = (product: string): Failure =>
-  new Failure(
+const refusalsOf = (product: string): Refusals => ({
+  other: new Failure(
     422,
     'idempotency_mismatch',
     `Another row of ${product}, which is not in this file, was received under this Idempotency-Key. That row stays, and this row was not received. To correct the stock, adjust it. To add this row as well, send it alone in a file with another key.`,
-  );
+  ),
+  tooMany: new Failure(
+    422,
+    'idempotency_mismatch',
+    `Other rows were received under this Idempotency-Key, and too many rows of the file differ from them to compare all. Whether this row of ${product} was received is not known: the product's ledger shows what was.`,
+  ),
+});
 
 function unavailableAsLate(error: unknown): never {
   if (error instanceof Unavailable && !error.absent) throw late(error.message);

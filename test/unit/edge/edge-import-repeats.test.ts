@@ -63,12 +63,42 @@ test('a received row that was changed later is refused anywhere in the file, and
   const changed = await send(f, [HEADER, 'B,Desk,1,2', 'B,Desk,1,3', 'A,Chair,1,5'], 'k');
   assert.equal([changed.imported, changed.failed], [2, [[4, 'idempotency_mismatch']]]);
   assert.match(String(changed.reply.at('data.failed_rows.0.errors.0.message')), 'adjust it');
+  const first = await send(f, [HEADER, 'B,Desk,1,9', 'B,Desk,1,3'], 'k');
+  assert.equal([first.imported, first.failed], [1, [[2, 'idempotency_mismatch']]], 'the row on the second place');
   const oneOfTwo = await send(f, [HEADER, 'B,Desk,1,2', 'B,Desk,1,9', 'B,Desk,1,10'], 'k');
   assert.equal(oneOfTwo.failed, [
     [3, 'idempotency_mismatch'],
     [4, 'idempotency_mismatch'],
   ]);
   assert.equal(stockOf(f), { A: 4, B: 5 });
+});
+
+test('a reordered file of any length is the same file', async ({ f }) => {
+  const products = Array.from({ length: 1_200 }, (_, i) => `P${i}`);
+  const rowsOf = (...stocks: number[]) => stocks.flatMap((stock) => products.map((id) => `${id},N,1,${stock}`));
+  await send(f, [HEADER, ...rowsOf(1, 2)], 'k');
+  const { imported, failed } = await send(f, [HEADER, ...rowsOf(2, 1)], 'k');
+  assert.equal([imported, failed], [2_400, []]);
+  const long = Array.from({ length: 300 }, (_, i) => `Q,N,1,${i}`);
+  await send(f, [HEADER, ...long], 'k');
+  const turned = await send(f, [HEADER, ...long.toReversed()], 'k');
+  assert.equal([turned.imported, turned.failed], [300, []]);
+});
+
+test('past the limit of rows to compare the answer claims nothing and advises nothing', async ({ f }) => {
+  const products = Array.from({ length: 1_200 }, (_, i) => `P${i}`);
+  await send(f, [HEADER, ...products.map((id) => `${id},N,1,1`)], 'k');
+  const rows = [2, 1].flatMap((stock) => products.map((id) => `${id},N,1,${stock}`));
+  const { reply, imported } = await send(f, [HEADER, ...rows], 'k');
+  assert.is(imported, 2_200);
+  const failed = reply.at('data.failed_rows') as { errors: { message: string }[] }[];
+  assert.is(failed.length, 200);
+  for (const { errors } of failed) {
+    assert.match(errors[0]?.message ?? '', 'is not known');
+    assert.not(/not received|another key/.test(errors[0]?.message ?? ''));
+  }
+  const again = await send(f, [HEADER, ...rows], 'k');
+  assert.equal([again.imported, again.failed], [2_400, []], 'a repeat completes the file');
 });
 
 test('a key that an earlier version used, which named rows by line, receives nothing', async ({ f }) => {
@@ -133,6 +163,12 @@ test('for any failures and any corrections, each row is received once', async (c
         assert.equal([imported, failed], [right.length, []]);
         assert.equal(Object.entries(stockOf(f)).sort(), Object.entries(expected).sort());
       }
+      // Rows that were received are changed: each other row is still called received, and no stock is added.
+      const changed = right.map((each) => (draw() < 0.3 ? { ...each, stock: each.stock + 10 } : each));
+      const result = await send(f, [HEADER, ...changed.map(cell)], key);
+      const wrong = changed.flatMap(({ stock }, i) => (stock > 10 ? [[i + 2, 'idempotency_mismatch']] : []));
+      assert.equal(result.failed, wrong);
+      assert.equal(Object.entries(stockOf(f)).sort(), Object.entries(expected).sort());
     }),
     { numRuns: 60 },
   );

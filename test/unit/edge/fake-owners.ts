@@ -89,6 +89,9 @@ export class FakeOwners implements Owners, Queries {
     const { product, command, correlation } = request;
     const state = this.productStates.get(product) ?? unknownProduct(product);
     const known = this.writes.get(`${command.ref}/${product}`);
+    if (request.looks) {
+      return { kind: 'done', state, repeat: known !== undefined, ...(known !== undefined && { stored: known }) };
+    }
     if (known !== undefined) {
       return known === command.fingerprint
         ? { kind: 'done', state, repeat: true }

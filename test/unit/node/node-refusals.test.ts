@@ -138,6 +138,21 @@ test('other content under its key is a new request, unless it corrects the refus
   assert.is(rig.replyTo(asked(rig, { ...other, fingerprint: 'new' }, { oldFingerprint: 'f' })), 'other_body');
 });
 
+test('a request that looks has no effect and tells what is stored under its ref', () => {
+  const rig = new Rig().receive(10, A);
+  const looked = () => {
+    const request = asked(rig, adjustOf(-3, { ref: K, fingerprint: 'other' }), { looks: true });
+    const reply = rig.all('replyStock').find((told) => told.request === request)?.reply;
+    return reply?.kind === 'done' && [reply.stored, reply.repeat];
+  };
+  assert.equal(looked(), [undefined, false]);
+  asked(rig);
+  assert.equal(looked(), [undefined, false], 'a refused write is not stored');
+  asked(rig, adjustOf(-3, { ref: K, fingerprint: 'mine' }), { corrects: true });
+  assert.equal(looked(), ['mine', true]);
+  assert.equal(rig.stockOf(A), { onHand: 7, held: 0 });
+});
+
 test('a request that an older version fingerprinted differently is the same request', () => {
   const rig = new Rig().receive(10, A);
   asked(rig, adjustOf(-3, { ref: K, fingerprint: 'as it came' }));
