@@ -181,6 +181,7 @@ class Holdfast {
     await supervisor.up;
     this.gremlinControl?.start(); // Not earlier: a node that the gremlin kills must have started.
     await supervisor.begun;
+    await this.servers?.keep();
     await seed?.run(calledOff.signal);
     await this.tellReady();
   }

@@ -2,7 +2,8 @@
 //
 // Law: the home is DATA_DIR/postgres, and it moves with DATA_DIR. As root, if Postgres' user cannot enter DATA_DIR, the home
 // is a folder under /var/lib/holdfast. No empty database ever replaces one that is missing: a start with a missing home is
-// refused, and the error names it. So is a home that belongs to another DATA_DIR, of which this one is a copy.
+// refused, and the error names it. So is a home that belongs to another DATA_DIR which still exists. If that one is gone, this
+// DATA_DIR becomes the owner, but only once its node runs. An older copy fails before that, at its journal, and changes nothing.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
@@ -34,15 +35,23 @@ export async function majorOf(data: string): Promise<number | undefined> {
   return text === undefined ? undefined : Number(text.trim());
 }
 
+interface OpenHome {
+  readonly memory: PostgresMemory;
+  /** Records that the home belongs to this DATA_DIR. Call it once the node runs. */
+  readonly keep: () => Promise<void>;
+}
+
 /** The remembered home, or a new one on a first start. @throws an Error that says what to do, if the files are missing */
-export async function openHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {
+export async function openHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<OpenHome> {
   const known = await recall<PostgresMemory>(memoryOf(dataDir));
   const memory = known === undefined ? await settleHome(dataDir, user, log) : foundAt(dataDir, known);
   const { home, port } = memory;
   if (port !== undefined && (await majorOf(dataIn(home))) === undefined) throw new Error(missing(dataDir, home));
   await mkdir(home, { recursive: true, mode: 0o755 });
-  if (isElsewhere(home)) await takeFor(dataDir, home);
-  return memory;
+  if (!isElsewhere(home)) return { memory, keep: async () => {} };
+  const keep = () => remember(tenantOf(home), { dataDir } satisfies Tenant);
+  if ((await tenantBefore(dataDir, home)) === undefined) await keep();
+  return { memory, keep };
 }
 
 /** A home in DATA_DIR is named `postgres`, also where DATA_DIR itself is under /var/lib/holdfast. */
@@ -59,17 +68,16 @@ interface Tenant {
   readonly dataDir: string;
 }
 
-/** Records whose home it is. Two DATA_DIRs on one database would both believe that they own its orders. */
-async function takeFor(dataDir: string, home: string): Promise<void> {
-  const file = join(home, 'tenant.json');
-  const tenant = await recall<Tenant>(file);
-  if (tenant?.dataDir === dataDir) return;
-  if (tenant !== undefined && (await recall<PostgresMemory>(memoryOf(tenant.dataDir)))?.home === home) {
-    throw new Error(
-      `The database in ${home} belongs to DATA_DIR ${tenant.dataDir}, of which ${dataDir} is a copy. Start with DATA_DIR=${tenant.dataDir}; or move that folder away, and start again.`,
-    );
-  }
-  await remember(file, { dataDir } satisfies Tenant);
+const tenantOf = (home: string): string => join(home, 'tenant.json');
+
+/** Two DATA_DIRs on one database would both believe that they own its orders. @throws an Error if another one owns it */
+async function tenantBefore(dataDir: string, home: string): Promise<Tenant | undefined> {
+  const tenant = await recall<Tenant>(tenantOf(home));
+  if (tenant === undefined || tenant.dataDir === dataDir) return tenant;
+  if ((await recall<PostgresMemory>(memoryOf(tenant.dataDir)))?.home !== home) return tenant;
+  throw new Error(
+    `The database in ${home} belongs to DATA_DIR ${tenant.dataDir}; ${dataDir} is another copy of that folder, and its journal may be older. Start with DATA_DIR=${tenant.dataDir}. To use that folder at ${dataDir}, stop its node, delete this copy, and move the folder itself here (mv).`,
+  );
 }
 
 async function settleHome(dataDir: string, user: ServerUser | undefined, log: Log): Promise<PostgresMemory> {

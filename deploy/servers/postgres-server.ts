@@ -61,6 +61,8 @@ interface PostgresServer {
   readonly what: string;
   /** The folder of its files, which is not always in DATA_DIR. */
   readonly files: string;
+  /** Call it once the node runs. */
+  readonly keep: () => Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -77,7 +79,7 @@ export async function rememberedPostgresUrl(dataDir: string): Promise<string | u
 export async function startPostgres(dataDir: string, log: Log, signal?: AbortSignal): Promise<PostgresServer> {
   await endOrphan(dataDir, 'postgres', POSTGRES_STOP, log);
   const user = unprivilegedUser();
-  const memory = await openHome(dataDir, user, log);
+  const { memory, keep } = await openHome(dataDir, user, log);
   const data = dataIn(memory.home);
   const major = await majorOf(data);
   const found = await findPostgres(memory.home, user, major);
@@ -93,7 +95,7 @@ export async function startPostgres(dataDir: string, log: Log, signal?: AbortSig
     await remember(memoryOf(dataDir), { ...memory, port });
     try {
       const child = await startChild(dataDir, { ...spec(binaries, data, port, settings, user), signal }, log);
-      return server(child, binaries, { ...memory, port });
+      return { ...server(child, binaries, { ...memory, port }), keep };
     } catch (error) {
       const taken = port !== (await freePort(port));
       if (!taken || tries >= START_TRIES) throw error;
@@ -102,7 +104,7 @@ export async function startPostgres(dataDir: string, log: Log, signal?: AbortSig
   }
 }
 
-function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory): PostgresServer {
+function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory): Omit<PostgresServer, 'keep'> {
   return {
     url: postgresUrl(memory),
     what: `postgres ${binaries.version} ${binaries.origin}`,

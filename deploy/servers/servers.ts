@@ -48,6 +48,8 @@ export interface Servers {
   readonly nats: NatsInUse | undefined;
   /** Stores the choice for later starts. Call it once all servers have answered. */
   settle(): Promise<void>;
+  /** Records that our own database belongs to this DATA_DIR. Call it once the node runs. */
+  keep(): Promise<void>;
   /** Stops the servers that this process started, within eight seconds. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,7 @@ interface Settled {
 interface Part<T> {
   readonly use: T;
   readonly settled: Partial<Settled>;
+  readonly keep?: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -122,7 +125,8 @@ export async function startServers(
     throw error;
   }
   // Called off from here on, the caller ends them: it has them.
-  return { postgres: postgres.value.use, nats: nats.value.use, settle, stop };
+  const { keep = nothing } = postgres.value;
+  return { postgres: postgres.value.use, nats: nats.value.use, settle, keep, stop };
 }
 
 /** A newer broker of the same origin may have rewritten its files: from then on no older one. */
@@ -164,7 +168,8 @@ async function choosePostgres(start: Start): Promise<Part<PostgresInUse>> {
   const source = `child of ours (${server.what})`;
   const { url, what, files } = server;
   log(`postgres: ${what}, started at ${new URL(url).host}, files in ${files}, fsync on: a commit is an fsync`);
-  return { use: { url, source, ours: true, files }, settled: { postgres: 'own' }, stop: () => server.stop() };
+  const { keep } = server;
+  return { use: { url, source, ours: true, files }, settled: { postgres: 'own' }, keep, stop: () => server.stop() };
 }
 
 async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {

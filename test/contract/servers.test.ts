@@ -230,13 +230,18 @@ async function withPath<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function startAndStop(dataDir: DataDir, env: NodeJS.ProcessEnv, answered = true): Promise<string> {
+async function startAndStop(
+  dataDir: DataDir,
+  env: NodeJS.ProcessEnv,
+  { answered = true, runs = false } = {},
+): Promise<string> {
   const lines: string[] = [];
   try {
     const servers = await startServers(readConfig({ FETCH_SERVERS: 'never', ...env }), dataDir, (line) =>
       lines.push(line),
     );
     if (answered) await servers.settle();
+    if (runs) await servers.keep();
     await servers.stop();
     return lines.join('\n');
   } catch (error) {
@@ -250,7 +255,7 @@ test('the settings of the first start hold for later ones', async () => {
   const mistyped = await startAndStop(
     settled,
     { DATABASE_URL: 'postgres://u@no.example/x', NATS_URL: 'n.example' },
-    false,
+    { answered: false },
   );
   assert.match(mistyped, /postgres: DATABASE_URL/, 'a URL that never answered settles nothing');
   const given = await startAndStop(settled, { ...database, NATS_URL: 'nats://me:s3cr3t@n.example:4222' });
@@ -275,10 +280,10 @@ async function onceStarted(path: string): Promise<void> {
   await dataDir.release();
 }
 
-async function startAgain(path: string): Promise<string> {
+async function startAgain(path: string, runs = true): Promise<string> {
   const dataDir = await openDataDir(path);
   try {
-    return await withPath(noPath, () => startAndStop(dataDir, {}));
+    return await withPath(noPath, () => startAndStop(dataDir, {}, { runs }));
   } finally {
     await dataDir.release();
   }
@@ -308,14 +313,35 @@ test('as root in a private home the database lies elsewhere, and a copy or a los
     const memory = await recall<{ home: string }>(join(path, 'postgres.json'));
     assert.ok(memory);
     assert.match(memory.home, /^\/var\/lib\/holdfast\//);
-    await cp(path, join(home, 'copy'), { recursive: true, filter: (name) => !name.endsWith('/lock') });
+    const copy = join(home, 'copy');
+    const itStarts = new RegExp(`files in ${memory.home}/data`);
+    await cp(path, copy, { recursive: true, filter: (name) => !name.endsWith('/lock') });
+    const refused = await startAgain(copy);
     assert.match(
-      await startAgain(join(home, 'copy')),
-      new RegExp(
-        `refused: The database in ${memory.home} belongs to DATA_DIR ${path}, of which ${home}/copy is a copy`,
-      ),
+      refused,
+      `refused: The database in ${memory.home} belongs to DATA_DIR ${path}; ${copy} is another copy`,
     );
-    assert.match(await startAgain(path), new RegExp(`files in ${memory.home}/data`));
+    assert.match(
+      refused,
+      `Start with DATA_DIR=${path}. To use that folder at ${copy}, stop its node, delete this copy,`,
+    );
+    assert.match(await startAgain(path), itStarts);
+
+    // The original is away. A copy that never runs, for its journal is older, leaves the database to the original.
+    await rename(path, join(home, 'away'));
+    assert.match(await startAgain(copy, false), itStarts);
+    await rename(join(home, 'away'), path);
+    assert.match(await startAgain(path), itStarts);
+
+    // Moved for good: once it has run there, it owns the database, and a copy at the old place is refused.
+    const moved = join(home, 'moved');
+    await rename(path, moved);
+    assert.match(await startAgain(moved), itStarts);
+    await rename(copy, path);
+    assert.match(await startAgain(path), `belongs to DATA_DIR ${moved}`);
+    await rm(path, { recursive: true });
+    await rename(moved, path);
+    assert.match(await startAgain(path), itStarts);
     await rm(memory.home, { recursive: true });
     assert.match(await startAgain(path), new RegExp(`refused: .* is in ${memory.home}/data, and that is missing`));
     assert.not.ok(existsSync(memory.home));

@@ -18,7 +18,7 @@ for (const before of ['/home/shop/data', '/var/lib/holdfast', '/var/lib/holdfast
       const memory = { home: join(before, 'postgres'), password: 'p', port: 5_432 };
       await writeFile(join(dataDir, 'postgres.json'), JSON.stringify(memory));
       const opened = await openHome(dataDir, undefined, () => {});
-      assert.is(opened.home, join(dataDir, 'postgres'));
+      assert.is(opened.memory.home, join(dataDir, 'postgres'));
     } finally {
       await rm(dataDir, { recursive: true });
     }
