@@ -110,7 +110,7 @@ class Holdfast {
     const { config, logger, clock, supervisor } = this;
     const { signal } = this.calledOff;
     const registry = createRegistry();
-    this.dataDir = await openDataDir(config.dataDir);
+    this.dataDir = await openDataDir(config.dataDir, config);
     signal.throwIfAborted();
     logger.info({}, `Holdfast ${version} is starting in DATA_DIR ${this.dataDir.path}`);
     if (config.kafkaBrokers.length > 0) {

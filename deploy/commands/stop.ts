@@ -1,11 +1,12 @@
 // `holdfast stop`: ends everything that runs in this DATA_DIR. It sends SIGTERM to a running node and waits for its end. After
-// a kill -9 of the node, it ends the servers that outlived it. It signals only processes known by pid and start time.
+// a kill -9 of the node, it ends the servers that outlived it. It signals only processes known by pid and start time: the holder
+// of the lock tells its own, and another container's processes have the same pids.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 import { holderOf, openDataDir } from '../servers/data-dir.js';
-import { askToEnd, markOf } from '../servers/processes.js';
+import { askToEnd, isAlive, type ProcessMark } from '../servers/processes.js';
 import { endOrphans } from '../servers/servers.js';
 import { say } from './place.js';
 
@@ -17,33 +18,34 @@ const EXIT_STILL_RUNS = 1;
 /** A node whose stop has begun sends itself SIGKILL after 15 s. */
 const END_MS = 20_000;
 
-/** @param endMs how long the stop itself may take, after its delay. */
-export async function stop(
-  { dataDir, stopDelayMs }: Pick<Config, 'dataDir' | 'stopDelayMs'>,
-  endMs = END_MS,
-): Promise<number> {
+/** @param endMs how long the stop itself may take, after the node's own STOP_DELAY_MS. */
+export async function stop({ dataDir }: Pick<Config, 'dataDir'>, endMs = END_MS): Promise<number> {
   if (!existsSync(join(dataDir, 'lock'))) {
     say(`Nothing was ever started in DATA_DIR ${dataDir}.`);
     return EXIT_ENDED;
   }
-  const pid = await holderOf(dataDir);
-  if (pid !== undefined && !(await endNode(pid, stopDelayMs + endMs))) return EXIT_STILL_RUNS;
+  const holder = await holderOf(dataDir);
+  if (holder !== undefined) {
+    const { pid, mark, stopDelayMs } = holder;
+    if (mark === undefined || !isAlive(mark)) {
+      const why = mark === undefined ? 'is of an older version' : 'cannot be seen from here';
+      say(`The process with pid ${pid} holds it, and ${why}: send it SIGTERM where it runs.`);
+      return EXIT_STILL_RUNS;
+    }
+    if (!(await endNode(mark, stopDelayMs + endMs))) return EXIT_STILL_RUNS;
+  }
   const folder = await openDataDir(dataDir); // A start that takes the lock meanwhile keeps it; the error names it.
   try {
     const left = await endOrphans(folder.path, say);
-    if (left === 0 && pid === undefined) say(`Nothing runs in DATA_DIR ${dataDir}.`);
+    if (left === 0 && holder === undefined) say(`Nothing runs in DATA_DIR ${dataDir}.`);
     return EXIT_ENDED;
   } finally {
     await folder.release();
   }
 }
 
-async function endNode(pid: number, withinMs: number): Promise<boolean> {
-  const mark = markOf(pid);
-  if (mark === undefined) {
-    say(`The process with pid ${pid} holds it, and cannot be seen from here: stop it where it runs.`);
-    return false;
-  }
+async function endNode(mark: ProcessMark, withinMs: number): Promise<boolean> {
+  const { pid } = mark;
   say(`Asking the node with pid ${pid} to end (SIGTERM).`);
   const since = performance.now();
   const hasEnded = await askToEnd(mark, 'SIGTERM', withinMs);

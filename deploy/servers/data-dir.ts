@@ -17,6 +17,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { readWhole, writeWhole } from './postgres-memory.js';
+import { markOf, type ProcessMark } from './processes.js';
 
 const MAX_SOCKET_PATH = 100;
 const ANSWER_WITHIN_MS = 5000;
@@ -45,10 +46,19 @@ export interface DataDir {
   release(): Promise<void>;
 }
 
+/** A process that holds a folder, as it describes itself. */
+interface Holder {
+  readonly pid: number;
+  /** Undefined: an older version, which tells only its pid. A pid alone identifies no process. */
+  readonly mark: ProcessMark | undefined;
+  /** The STOP_DELAY_MS of that process. */
+  readonly stopDelayMs: number;
+}
+
 /** Creates the folder, takes its lock, and reads or creates the identity. @throws DataDirBusy */
-export async function openDataDir(given: string): Promise<DataDir> {
+export async function openDataDir(given: string, { stopDelayMs = 0 } = {}): Promise<DataDir> {
   const path = await makeFolder(given);
-  const release = await lock(path);
+  const release = await lock(path, stopDelayMs);
   try {
     return { path, nodeId: await identity(path), release };
   } catch (error) {
@@ -57,15 +67,15 @@ export async function openDataDir(given: string): Promise<DataDir> {
   }
 }
 
-/** The pid of the process that holds the folder, without trying to take it; undefined: nobody. */
-export async function holderOf(path: string): Promise<number | undefined> {
+/** The process that holds the folder, without trying to take it; undefined: nobody. */
+export async function holderOf(path: string): Promise<Holder | undefined> {
   const { road, leave } = await shortRoad(join(path, 'lock'));
   try {
     for (const name of await readdir(join(path, 'lock'))) {
       if (name.startsWith('.')) continue;
       const state = await ask(join(road, name)).outcome;
-      const pid = /^held (\d+)/.exec(state)?.[1];
-      if (pid !== undefined) return Number(pid);
+      const told = readHeld(state);
+      if (told !== undefined) return told;
       if (state.startsWith('held')) throw new DataDirBusy(path, holder(state));
     }
     return undefined;
@@ -118,12 +128,12 @@ interface Claim {
   readonly withdraw: () => Promise<void>;
 }
 
-async function lock(path: string): Promise<() => Promise<void>> {
+async function lock(path: string, stopDelayMs: number): Promise<() => Promise<void>> {
   const { road, leave } = await shortRoad(join(path, 'lock'));
   try {
     const deadline = performance.now() + LOCK_WITHIN_MS;
     while (performance.now() < deadline) {
-      const claim = await listen(path, road);
+      const claim = await listen(path, road, stopDelayMs);
       try {
         if (await isAlone(path, road, claim)) {
           claim.hold();
@@ -165,12 +175,26 @@ async function isAlone(path: string, road: string, own: Claim): Promise<boolean>
     .catch(() => false);
 }
 
+/** `held <pid> <started at> <stop delay>`; older versions tell only the pid. */
+function held(stopDelayMs: number): string {
+  const mark = markOf(process.pid);
+  const more = mark === undefined ? '' : ` ${encodeURIComponent(mark.startedAt)} ${stopDelayMs}`;
+  return `held ${process.pid}${more}\n`;
+}
+
+function readHeld(state: string): Holder | undefined {
+  const [, pid, startedAt, delay = '0'] = /^held (\d+)(?: (\S+) (\d+))?/.exec(state) ?? [];
+  if (pid === undefined) return undefined;
+  const mark = startedAt === undefined ? undefined : { pid: Number(pid), startedAt: decodeURIComponent(startedAt) };
+  return { pid: Number(pid), mark, stopDelayMs: Number(delay) };
+}
+
 function holder(state: string): string {
-  const pid = /^held (\d+)/.exec(state)?.[1];
+  const pid = readHeld(state)?.pid;
   return pid === undefined ? `another process (${state})` : `the process with pid ${pid}`;
 }
 
-async function listen(path: string, road: string): Promise<Claim> {
+async function listen(path: string, road: string, stopDelayMs: number): Promise<Claim> {
   const name = randomBytes(6).toString('hex');
   let state = `candidate ${process.pid}\n`;
   const waiting = new Set<Socket>();
@@ -203,7 +227,7 @@ async function listen(path: string, road: string): Promise<Claim> {
   return {
     name,
     hold: () => {
-      state = `held ${process.pid}\n`;
+      state = held(stopDelayMs);
       for (const socket of waiting) socket.end(state);
     },
     withdraw: async () => {
