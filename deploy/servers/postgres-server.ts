@@ -17,6 +17,8 @@ import { lastLine, markOf, run, type ServerUser, type StopStep } from './process
 import { unprivilegedUser } from './server-user.js';
 
 const INIT_WITHIN_MS = 120_000;
+/** A killed initdb leaves shared memory in /dev/shm. So one that is called off may end, within the stop's four seconds for a start. */
+const CALLED_OFF_INIT_MS = 3_000;
 /** A replay of up to 4 GB of WAL takes long. */
 const READY_WITHIN_MS = 120_000;
 const START_TRIES = 3;
@@ -37,7 +39,11 @@ const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory
 export const sharedBuffersMb = (memory: number): number =>
   Math.min(1_024, Math.max(128, Math.floor(memory / 8 / MEBIBYTE)));
 
+/** Keeps shared memory in files under the data folder. In /dev/shm, what a killed Postgres leaves stays until a reboot. */
+const IN_DATA_FOLDER = { dynamic_shared_memory_type: 'mmap' } as const;
+
 const SETTINGS = {
+  ...IN_DATA_FOLDER,
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '100',
@@ -113,12 +119,14 @@ function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory
   };
 }
 
+const asArguments = (settings: object): string[] =>
+  Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+
 function spec(binaries: PostgresBinaries, data: string, port: number, settings: object, user: ServerUser | undefined) {
-  const args = Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   return {
     name: 'postgres',
     command: join(binaries.folder, 'postgres'),
-    args: ['-D', data, ...args],
+    args: ['-D', data, ...asArguments({ ...settings, port })],
     cwd: data,
     user,
     env: cleanEnv(),
@@ -167,7 +175,7 @@ async function initialise(
   const secret = join(area, 'password');
   await writeFile(secret, `${password}\n`, { mode: 0o600 });
   if (user !== undefined) for (const path of [area, secret]) await chown(path, user.uid, user.gid);
-  const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv(), signal };
+  const as = { deadlineMs: INIT_WITHIN_MS, user, cwd: area, env: cleanEnv(), signal, endsWithinMs: CALLED_OFF_INIT_MS };
   const args = ['-D', data, '-U', 'holdfast', '-E', 'UTF8', '-A', 'scram-sha-256', `--pwfile=${secret}`, '--locale=C'];
   const initdb = (more: readonly string[]) => run(join(binaries.folder, 'initdb'), [...args, ...more], as);
   // With this ctype Postgres knows the upper and lower case of all languages. Not every system has it.
@@ -175,7 +183,8 @@ async function initialise(
   if (made.code !== 0 && !signal?.aborted) made = await initdb([]);
   if (made.code !== 0)
     throw new Error(`initdb of postgres ${binaries.version} failed in ${home}: ${lastLine(made.output)}`);
-  const single = ['--single', '-D', data, 'postgres'];
+  if (signal?.aborted) throw new Error('postgres: the start was called off.');
+  const single = ['--single', '-D', data, ...asArguments(IN_DATA_FOLDER), 'postgres'];
   const created = await run(join(binaries.folder, 'postgres'), single, { ...as, input: 'CREATE DATABASE holdfast\n' });
   if (created.code !== 0 || /ERROR|FATAL/.test(created.output)) {
     throw new Error(`The database "holdfast" could not be made in ${home}: ${lastLine(created.output)}`);

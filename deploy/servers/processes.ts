@@ -117,6 +117,8 @@ interface RunOptions {
   readonly input?: string;
   /** Kills the command with all its children, without waiting for their end. */
   readonly signal?: AbortSignal | undefined;
+  /** After the signal the command has so long to end by itself. A command needs it that leaves something behind when killed. */
+  readonly endsWithinMs?: number;
 }
 
 export interface RunResult {
@@ -150,9 +152,11 @@ export function run(command: string, args: readonly string[], options: RunOption
       resolve({ code: undefined, output: `${output}\n${why}` });
     };
     const timer = setTimeout(() => giveUp(`no end within ${options.deadlineMs / 1000} s`), options.deadlineMs);
+    let calledOff: NodeJS.Timeout | undefined;
     const stop = () => {
       clearTimeout(timer);
-      giveUp('called off');
+      if (options.endsWithinMs === undefined) giveUp('called off');
+      else calledOff = setTimeout(() => giveUp('called off'), options.endsWithinMs);
     };
     // The command ends when this process ends.
     process.once('exit', kill);
@@ -161,6 +165,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.once('close', () => {
       process.off('exit', kill);
       options.signal?.removeEventListener('abort', stop);
+      clearTimeout(calledOff);
     });
     const collect = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-MAX_OUTPUT);

@@ -181,6 +181,12 @@ test('both servers start, survive a kill -9 of the node, are ended by the next s
   let sql = postgres(first.postgres.url, { max: 1 });
   await sql`CREATE TABLE kept AS SELECT 42 AS answer`;
   assert.is((await sql<{ fsync: string }[]>`SHOW fsync`)[0]?.fsync, 'on');
+  if (process.platform === 'linux') {
+    const pid = (await marks())[0]?.pid;
+    const maps = await readFile(`/proc/${pid}/maps`, 'utf8');
+    assert.not.match(maps, /\/dev\/shm\/PostgreSQL/, 'a kill -9 of it leaves nothing in /dev/shm');
+    assert.match(maps, /\/pg_dynshmem\//);
+  }
   await sql.end();
   await end(one.child, 'SIGKILL');
   const orphans = await marks();
