@@ -22,11 +22,12 @@ export function answerOf(reply: PlaceReply, order: string): Answer {
   }
 }
 
+/** Where no owner got the request there is no order, so the answer names none. */
 export const notConfirmed = (reply: Pick<NoAnswer, 'why' | 'absent'>, order: string): Failure =>
   unanswered(
     reply,
     'The order could not be made durable in time. It may still take effect: repeat it with the same Idempotency-Key. If it had none, use its order_id as the key.',
-    { order_id: order },
+    reply.absent === true ? {} : { order_id: order },
   );
 
 function decided(state: OrderState): Answer {

@@ -36,7 +36,10 @@ for (const [what, ask] of Object.entries(requests)) {
       assert.is(reply.status, 503, reply.text);
       assert.ok(String(reply.at('message')).startsWith(WAITS), reply.text);
       assert.not.match(reply.text, /durable/);
-      if (what.startsWith('an order')) assert.match(String(reply.at('message')), /Nothing was done/);
+      if (what.startsWith('an order')) {
+        assert.match(String(reply.at('message')), /Nothing was done/);
+        assert.is(reply.at('order_id'), undefined, 'there is no order');
+      }
       assert.match(f.logged.join('\n'), new RegExp(`"status":503.*"cause":".*${WAITS}`));
     } finally {
       await f.stop();
@@ -51,6 +54,7 @@ test('where an owner was asked, the client gets no more details than before, and
     const late = await f.post('/api/orders', order);
     assert.match(late.text, /could not be made durable in time/);
     assert.not.match(late.text, /journal/);
+    assert.match(String(late.at('order_id')), /^ORD-/);
     assert.match(f.logged.join('\n'), /"cause":"the journal is full"/);
   } finally {
     await f.stop();
