@@ -31,7 +31,7 @@ import { type DataDir, openDataDir } from './servers/data-dir.js';
 import { type Servers, startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
 import { healthReport, type Running } from './telemetry/health-report.js';
-import { createLogger, failedStart } from './telemetry/logger.js';
+import { createLogger, failedStart, withoutMessage } from './telemetry/logger.js';
 import { nodeMeter, searchMeter, watchRedis, watchSizes } from './telemetry/node-metrics.js';
 import { laterApiKeys, laterGremlin, laterQueries } from './until-started.js';
 import { version } from './version.js';
@@ -326,7 +326,7 @@ async function main(): Promise<number> {
     });
   }
   process.on('uncaughtException', (error) => {
-    logger.error({ err: error }, `broken code: ${sentence(error)}`);
+    logger.error({ err: withoutMessage(error) }, `broken code: ${sentence(error)}`);
     const exit = () => process.exit(1);
     holdfast.crash(error).then(exit, exit);
   });
@@ -337,7 +337,7 @@ async function main(): Promise<number> {
     if (!isSignalled) {
       const isRead = process.stderr.isTTY;
       if (isRead) process.stderr.write(failedStart(sentence(error)));
-      if (!isRead || !process.stdout.isTTY) logger.error({ err: error }, sentence(error));
+      if (!isRead || !process.stdout.isTTY) logger.error({ err: withoutMessage(error) }, sentence(error));
       code = 1;
     }
   }

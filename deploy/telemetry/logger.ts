@@ -43,6 +43,14 @@ export function lineForPeople(json: string): string {
   return `${String(time).slice(11, 23)} ${String(level).padEnd(5)} ${String(msg)}${more.join('')}\n${below}`;
 }
 
+/** The error's type, stack and cause, for a line of the log that has its message already. */
+export function withoutMessage(error: unknown): object {
+  if (!(error instanceof Error)) return {};
+  const { name, cause, stack = '' } = error;
+  const frames = stack.split('\n').filter((line) => /^ +at /.test(line));
+  return { type: name, stack: frames.join('\n'), ...(cause === undefined ? {} : { cause: String(cause) }) };
+}
+
 /** One sentence on each line, for a terminal: first the fault, then what to do about it. */
 export function failedStart(message: string): string {
   const sentences = message.split(/\n|(?<=[.?!]) (?=[A-Z])/);

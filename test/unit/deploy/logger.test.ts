@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createLogger, failedStart, lineForPeople } from '../../../deploy/telemetry/logger.js';
+import { createLogger, failedStart, lineForPeople, withoutMessage } from '../../../deploy/telemetry/logger.js';
 
 const test = suite('log');
 
@@ -34,6 +34,18 @@ test('levels are words; a line for people has the sentence first and a stack bel
   assert.match(info ?? '', / info {2}runs\n$/);
   assert.match(warn ?? '', / warn {2}slow cause=late\n$/);
   assert.match(error ?? '', / error broken code\n {4}TypeError: x is no function\n {4} +at /);
+});
+
+test('a line that has the message of an error names its cause once, and keeps its type and stack', () => {
+  const { out, lines } = logged();
+  const logger = createLogger({ logLevel: 'debug', serviceName: 's', nodeName: 'n' }, out);
+  const error = new TypeError('The disk\nis full.', { cause: new Error('no room') });
+  logger.error({ err: withoutMessage(error) }, error.message);
+  const [line = ''] = lines();
+  assert.is(line.split('is full').length, 2, line);
+  const { err } = JSON.parse(line) as { err: { type: string; stack: string; cause: string } };
+  assert.equal([err.type, err.cause], ['TypeError', 'Error: no room']);
+  assert.match(err.stack, /^ +at /);
 });
 
 test('a failed start says what is wrong, then each way out on its own line', () => {
