@@ -10,7 +10,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { readWhole, recall, remember } from './postgres-memory.js';
+import { readWhole, recall, remember } from './kept-files.js';
 import {
   endProcess,
   isAlive,

@@ -16,7 +16,7 @@ import { chmod, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, symlink } f
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { readWhole, writeWhole } from './postgres-memory.js';
+import { readWhole, writeWhole } from './kept-files.js';
 import { markOf, type ProcessMark } from './processes.js';
 
 const MAX_SOCKET_PATH = 100;

@@ -8,8 +8,8 @@
 import { join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { freePort, isFree } from './free-ports.js';
+import { newPassword, recall, remember, writeWhole } from './kept-files.js';
 import { isAtLeast, type NatsBinary } from './nats-binary.js';
-import { newPassword, recall, remember, writeWhole } from './postgres-memory.js';
 import type { StopStep } from './processes.js';
 
 /** The first version with `sync_interval`. An older one refuses to start on an unknown key. */

@@ -9,7 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Log } from './children.js';
-import { newPassword, readWhole, recall, remember } from './postgres-memory.js';
+import { newPassword, readWhole, recall, remember } from './kept-files.js';
 import type { ServerUser } from './processes.js';
 import { canEnter } from './server-user.js';
 

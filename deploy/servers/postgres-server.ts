@@ -10,9 +10,9 @@ import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { freePort } from './free-ports.js';
+import { readWhole, recall, remember, syncFolder } from './kept-files.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binary.js';
 import { dataIn, majorOf, memoryOf, openHome, type PostgresMemory } from './postgres-home.js';
-import { readWhole, recall, remember, syncFolder } from './postgres-memory.js';
 import { lastLine, markOf, run, type ServerUser, type StopStep } from './processes.js';
 import { unprivilegedUser } from './server-user.js';
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Config, withoutSecrets } from '../config/config.js';
 import { endOrphan, type Log } from './children.js';
 import type { DataDir } from './data-dir.js';
+import { recall, remember } from './kept-files.js';
 import {
   fetchNats,
   isAtLeast,
@@ -18,7 +19,6 @@ import {
   natsOnPath,
 } from './nats-binary.js';
 import { askBroker, NATS_STOP, rememberedNats, startNats } from './nats-server.js';
-import { recall, remember } from './postgres-memory.js';
 import { POSTGRES_STOP, rememberedPostgresUrl, startPostgres } from './postgres-server.js';
 
 interface PostgresInUse {
