@@ -58,7 +58,8 @@ export interface Act {
   readonly ref: WriteId;
   readonly fingerprint: string;
   /**
-   * How many events were decided with the act, its own first; absent for one. Its first answer is the order after them.
+   * How many events were decided with the act, its own first. Its first answer is the order after them. Absent for one;
+   * older versions also left it out for several.
    */
   readonly events?: number;
 }

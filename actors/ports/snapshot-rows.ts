@@ -34,6 +34,8 @@ export interface StoredProduct extends Mark {
 export interface HistoryRow {
   readonly order: OrderId;
   readonly version: number;
+  /** The version of the first event that the order had in this turn under this correlation. */
+  readonly turn: number;
   /** Wall clock, milliseconds. */
   readonly at: number;
   readonly correlation: string;
@@ -60,7 +62,7 @@ export interface TurnRow {
 
 export const eventsOf = ({ order, version, at, correlation, events }: TurnRow): HistoryRow[] =>
   (JSON.parse(`[${events}]`) as OrderEvent[]).map((event, i) => {
-    return { order, version: version + i, at, correlation, event };
+    return { order, version: version + i, turn: version, at, correlation, event };
   });
 
 export type OperationType =

@@ -7,6 +7,8 @@ import { absentOrder, type OrderState } from '../../actors/order/order.js';
 import { evolveOrder } from '../../actors/order/order-fold.js';
 import type { Owners } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
+import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
+import type { Act, OrderEvent } from '../../actors/protocol.js';
 import { fromReadModel } from '../api/failure.js';
 
 /** @returns undefined if the history does not name the act. @throws Unavailable */
@@ -18,11 +20,24 @@ export async function asAnswered(
 ): Promise<OrderState | undefined> {
   await owners.flushed(order);
   let state = absentOrder(order);
-  let end: number | undefined;
-  for (const { event, version, at } of await fromReadModel(() => queries.history(order))) {
-    if (end !== undefined && version > end) break;
+  let own: HistoryRow | undefined;
+  for (const row of await fromReadModel(() => queries.history(order))) {
+    const { event, at } = row;
+    if (own !== undefined && !isDecidedWith(own, row)) break;
     state = evolveOrder(state, event, at);
-    if ('act' in event && event.act?.ref === ref) end = version + (event.act.events ?? 1) - 1;
+    if (actOf(event)?.ref === ref) own = row;
   }
-  return end === undefined ? undefined : state;
+  return own === undefined ? undefined : state;
+}
+
+const actOf = (event: OrderEvent): Act | undefined => ('act' in event ? event.act : undefined);
+
+/**
+ * Whether a later event was decided with the act. Older versions did not store how many were. Theirs are those of the
+ * same turn, up to the next act.
+ */
+function isDecidedWith(own: HistoryRow, { event, version, turn }: HistoryRow): boolean {
+  const events = actOf(own.event)?.events;
+  if (events !== undefined) return version < own.version + events;
+  return turn === own.turn && actOf(event) === undefined;
 }

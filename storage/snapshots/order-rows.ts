@@ -303,7 +303,7 @@ export const TURN_BODY = `json_build_array(order_id, version, ${msOf('at')}, cor
 export function decodeTurn(body: string): HistoryRow[] {
   type Turn = [OrderId, number, number, string, readonly OrderEvent[]];
   const [order, version, at, correlation, events] = JSON.parse(body) as Turn;
-  return events.map((event, i) => ({ order, version: version + i, at, correlation, event }));
+  return events.map((event, i) => ({ order, version: version + i, turn: version, at, correlation, event }));
 }
 
 // ---------------------------------------------------------------- machinery

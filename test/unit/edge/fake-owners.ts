@@ -182,9 +182,10 @@ export class FakeOwners implements Owners, Queries {
     const decision = decideOrder(state, command, this.context);
     if ('refused' in decision) return;
     const history = this.histories.get(id) ?? [];
+    const turn = history.length + 1;
     for (const event of decision.events) {
       state = evolveOrder(state, event, at);
-      history.push({ order: id, version: history.length + 1, at, correlation, event });
+      history.push({ order: id, version: history.length + 1, turn, at, correlation, event });
     }
     this.orderStates.set(id, state);
     this.histories.set(id, history);
