@@ -73,11 +73,14 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
   },
   voided(order) {
     order.voidOwed = false;
-    if (order.payment !== 'declined') order.payment = 'voided';
+    if (order.total === 0) order.payment = 'pending';
+    else if (order.payment !== 'declined') order.payment = 'voided';
   },
   cancelled(order, { act, was, reason, voidOwed }) {
     order.phase = 'cancelled';
     order.voidOwed = voidOwed;
+    // Older versions also paid orders that cost nothing. Such a cancelled order shows as not charged.
+    if (order.total === 0) order.payment = 'pending';
     order.lateMs = 0;
     order.lines = givenBack(order.lines);
     order.life = { ...remembering(order.life, act), cancelled: reason === undefined ? { was } : { was, reason } };

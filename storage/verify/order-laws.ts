@@ -106,7 +106,10 @@ const EXPECTED = `select f.*, case when f.asked is null then 0 else ${GIVEN} end
     l.total as lines_total, l.is_open
   from folded f left join lines l on l.order_id = f.order_id`;
 
-const PAID = `select e.*, case when path ~ 'k' then 'failed'
+/** Older versions also paid orders that cost nothing. Once such an order is cancelled, nothing was charged. */
+const PAID = `select e.*, case when total = 0 and path ~ 'n' and path !~ 'n.*[tku]'
+        then case when void_owed and path !~ 'v' then 'pending' else 'not_charged' end
+      when path ~ 'k' then 'failed'
       when path ~ 'u' then case when given_minor >= total then 'refunded' else 'partially_refunded' end
       when path ~ 't' or captured then 'paid'
       when reason = 'payment_declined' then 'declined' when path ~ 'v' then 'voided'

@@ -39,6 +39,7 @@ const PARTITIONS = 8;
 const TABLES = ['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'];
 const REFUSED = writeId('W-refused');
 const MIGRATION = new URL('../../../storage/migrations/0007_not_charged.sql', import.meta.url);
+const FREE = new URL('../../../storage/migrations/0016_free_orders.sql', import.meta.url);
 const STEADY = new URL('../../../storage/migrations/0010_steady_times.sql', import.meta.url);
 const clock = systemClock();
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
@@ -410,6 +411,29 @@ if (database !== undefined) {
     await client.query('migrate', (await readFile(STEADY, 'utf8')).replace(/alter table.*/, ''));
     clean(await look());
     await client.query('unsettle', 'delete from settlement');
+    await restore();
+  });
+
+  test('a cancelled order that an older version paid though it cost nothing is not charged', async () => {
+    await keep();
+    await trimAll();
+    const free = (status: string) =>
+      one(`select order_id as id from orders where total_amount = 0 and status = '${status}'`);
+    const [cancelled, shipped] = [await free('cancelled'), await free('shipped')];
+    const word = (id: string) => one(`select payment_status as id from orders where order_id = '${id}'`);
+    for (const id of [cancelled, shipped]) {
+      for (const text of [
+        `update order_turns set version = version + 1 where order_id = '${id}' and version > 1`,
+        `update order_turns set events = replace(events::text, '{"type":"confirmed"}', '{"type":"paid","captured":true},{"type":"confirmed"}')::json
+          where order_id = '${id}' and version = 1`,
+        `update orders set version = version + 1, payment_status = 'paid' where order_id = '${id}'`,
+      ])
+        await client.query('as before', text);
+    }
+    saysOnly(await look(), /promise/, cancelled, /orders\.payment_status is paid, expected not_charged/);
+    await client.query('migrate', await readFile(FREE, 'utf8'));
+    assert.equal([await word(cancelled), await word(shipped)], ['not_charged', 'paid']);
+    clean(await look());
     await restore();
   });
 

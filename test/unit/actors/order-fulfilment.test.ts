@@ -105,6 +105,25 @@ test('an order that ended uncharged says so; while its void is under way it does
   }
 });
 
+test('a cancelled order that cost nothing was not charged, also if an older version paid it', () => {
+  const story = (captured: boolean): OrderEvent[] => [
+    placed(),
+    { type: 'held', currency: 'USD', total: 0, answers: [held(A, 0), held(B, 0)] },
+    { type: 'paid', captured },
+    { type: 'confirmed' },
+  ];
+  const shown = (...events: readonly OrderEvent[]) => paymentStatusOf(orderAfter(events));
+  assert.is(shown(...story(true)), 'paid', 'its first answer stays');
+  const cancel = given(...story(true)).when(CANCEL);
+  const state = cancel.follows(
+    [cancelled('confirmed')],
+    ALL.map(({ product, quantity }) => toProduct('uncommit', product, quantity)),
+  );
+  assert.equal([paymentStatusOf(state), owes(state)], ['not_charged', undefined]);
+  assert.is(shown(...story(false), cancelled('confirmed', true)), 'pending');
+  assert.is(shown(...story(false), cancelled('confirmed', true), { type: 'voided' }), 'not_charged');
+});
+
 test('a cancellation keeps its reason and the phase before it', () => {
   const state = given(placed())
     .when({ type: 'cancel', act, reason: 'changed my mind' })
