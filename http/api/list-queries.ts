@@ -13,6 +13,7 @@ import {
   hasAtMost,
   idText,
   isIdText,
+  pageOf,
   pageQuery,
   ruled,
   wholeText,
@@ -64,7 +65,7 @@ const cursor = ruled<string>(
 
 const limit = wholeText(
   limits.pageSize,
-  'How many entries an answer has at most. It reads the list by cursor, so it excludes `page`.',
+  'How many entries an answer has at most. It reads the list by cursor, so it excludes `page` and `page_size`.',
 );
 
 const orderFilters = {
@@ -90,7 +91,13 @@ const orderFilters = {
   ).optional(),
 };
 
-export const productListQuery = pageQuery.extend({ cursor, limit });
+/** No default of its own: beside `limit` or `cursor` it must not be given at all. */
+const page_size = wholeText(
+  limits.pageSize,
+  `How many entries a page has. ${limits.pageSizeDefault} if it is left out. It excludes \`limit\` and \`cursor\`.`,
+);
+
+export const productListQuery = pageQuery.extend({ page_size, cursor, limit });
 export type ProductListQuery = z.output<typeof productListQuery>;
 
 export const userOrdersQuery = productListQuery.extend(orderFilters);
@@ -142,16 +149,25 @@ export function orderFilter(query: OrderListQuery): OrderFilter {
   };
 }
 
+/** Whether the list is read by cursor. @throws Failure if it is asked for by number as well. */
+export function isByCursor({ page, page_size, limit, cursor }: ProductListQuery): boolean {
+  if (limit === undefined && cursor === undefined) return false;
+  if (page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
+  if (page_size !== undefined) throw invalidField('page_size', 'cannot be combined with limit or cursor');
+  return true;
+}
+
 /** A page by its number. @throws Failure if the page is so deep that only a cursor reaches it. */
-export function orderPage({ page, page_size }: OrderListQuery): Page {
-  if ((page - 1) * page_size > limits.skippedOrders) {
-    const deepest = Math.floor(limits.skippedOrders / page_size) + 1;
+export function orderPage(query: OrderListQuery): Page {
+  const { page, pageSize } = pageOf(query);
+  if ((page - 1) * pageSize > limits.skippedOrders) {
+    const deepest = Math.floor(limits.skippedOrders / pageSize) + 1;
     throw invalidField(
       'page',
-      `must be at most ${deepest} with a page_size of ${page_size}: to read further, send limit and follow next_cursor`,
+      `must be at most ${deepest} with a page_size of ${pageSize}: to read further, send limit and follow next_cursor`,
     );
   }
-  return { page, pageSize: page_size };
+  return { page, pageSize };
 }
 
 /** The key of the last order before the cursor. */

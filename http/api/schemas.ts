@@ -136,7 +136,10 @@ export const pageQuery = z.object({
   page: wholeTextOr(1, limits.pageDepth, 'The number of the page.'),
   page_size: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many entries a page has.'),
 });
-type PageQuery = z.output<typeof pageQuery>;
+interface PageQuery {
+  readonly page: number;
+  readonly page_size?: number | undefined;
+}
 
 export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
 export type AuditQuery = z.output<typeof auditQuery>;
@@ -146,7 +149,10 @@ export const returnParams = orderParams.extend({ return_id: idText });
 export const userParams = z.object({ user_id: idText });
 export const productParams = z.object({ product_id: idText });
 
-export const pageOf = ({ page, page_size }: PageQuery): Page => ({ page, pageSize: page_size });
+export const pageOf = ({ page, page_size = limits.pageSizeDefault }: PageQuery): Page => ({
+  page,
+  pageSize: page_size,
+});
 
 // ---------------------------------------------------------------- bodies
 

@@ -18,8 +18,8 @@ import type { ReceiveCommand } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid, invalidField, replayed } from '../api/failure.js';
-import { type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../api/list-queries.js';
+import { Failure, type FieldError, fromReadModel, invalid, replayed } from '../api/failure.js';
+import { isByCursor, type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../api/list-queries.js';
 import { type Answer, continuedList, list, REPLAYED, success } from '../api/reply.js';
 import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../api/schemas.js';
 import { byProduct, type Write, writeOf } from '../api/write-id.js';
@@ -60,12 +60,11 @@ export class Inventory {
 
   list = async (query: ProductListQuery, { req }: ApiRequest): Promise<Answer> => {
     const { queries } = this.options;
-    if (query.limit === undefined && query.cursor === undefined) {
+    if (!isByCursor(query)) {
       const page = pageOf(query);
       const { products, ...counted } = await fromReadModel(() => queries.products(page));
       return list(products.map(productJson), { ...page, ...counted });
     }
-    if (query.page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
     const limit = query.limit ?? limits.pageSizeDefault;
     const after = productKey('products', query.cursor);
     const [{ products, more }, counted] = await fromReadModel(() =>

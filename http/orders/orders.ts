@@ -11,8 +11,8 @@ import { sees, serviceOf } from '../../actors/principal.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
-import { Failure, fromReadModel, invalidField, notFound } from '../api/failure.js';
-import { type OrderListQuery, orderFilter, orderKey, orderPage } from '../api/list-queries.js';
+import { Failure, fromReadModel, notFound } from '../api/failure.js';
+import { isByCursor, type OrderListQuery, orderFilter, orderKey, orderPage } from '../api/list-queries.js';
 import { type Answer, brokenAnswer, continuedList, failureAnswer, list, REPLAYED, success } from '../api/reply.js';
 import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
@@ -134,11 +134,10 @@ export class Orders {
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
     const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NO_ORDERS;
-    if (query.limit === undefined && query.cursor === undefined) {
+    if (!isByCursor(query)) {
       const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
       return list(orders.map(orderJson), { ...page, ...counted });
     }
-    if (query.page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
     const limit = query.limit ?? limits.pageSizeDefault;
     const name = `orders ${JSON.stringify(filter)}`;
     const after = orderKey(name, query.cursor);

@@ -161,6 +161,8 @@ test('an invalid filter is refused by name', async ({ f }) => {
     ['cursor=abc', 'cursor'],
     ['cursor=W10', 'cursor'],
     ['page=2&limit=10', 'page'],
+    ['page_size=5&limit=1', 'page_size'],
+    ['page_size=20&limit=20', 'page_size'],
     ['page=502&page_size=20', 'page'],
     ['page=102&page_size=100', 'page'],
   ];
@@ -169,6 +171,10 @@ test('an invalid filter is refused by name', async ({ f }) => {
     assert.is(reply.status, 400, query);
     assert.is(reply.at('errors.0.field'), field, `${query}: ${reply.text}`);
     documented(reply, 'listOrders');
+  }
+  for (const path of ['/api/orders', '/api/users/ada/orders', '/api/inventory']) {
+    const reply = await f.get(`${path}?page_size=5&limit=1`);
+    assert.equal([reply.status, reply.at('errors.0.field')], [400, 'page_size'], path);
   }
   assert.match((await f.get('/api/orders?page=502')).at('message') as string, 'next_cursor');
   assert.is((await f.get('/api/orders?page=501')).status, 200);
