@@ -86,10 +86,11 @@ export const limits = {
   /** Acts whose keys an order remembers: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
   /**
-   * The part of actsOfOrder that is reserved for acts that end a whole order: shipping, delivering or cancelling it.
+   * Reserved for acts that end a whole order (shipping, delivering or cancelling it): a part of actsOfOrder, and as many
+   * answers beside answeredActs.
    */
   actsToEnd: 100,
-  /** Acts without effect whose answers an order remembers. Beyond it such an act gets no answer. */
+  /** Acts without effect whose answers an order remembers. Beyond it an order takes no further act with a key. */
   answeredActs: 200,
   /** Refused stock writes that are remembered: the latest ones of all products together. */
   refusedWrites: 1_000_000,

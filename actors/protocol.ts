@@ -207,7 +207,7 @@ export type OrderEvent =
  * `illegal_transition`: not allowed from the present status. `more_than_ordered`, `more_than_shipped`,
  * `more_than_paid`: more than is left. `backordered`: not in stock yet. `done_otherwise`: it was done before with
  * another content. `changed`: the order does not have the requested version. `too_many_acts`: the order can remember no
- * more acts.
+ * more acts, or no more answers.
  */
 export type OrderRefusal =
   | 'other_body'

@@ -8,6 +8,7 @@
 import type { ProductId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, remembered, revision } from '../order/order.js';
+import { mayAnswer } from '../order/order-chart.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
@@ -111,6 +112,9 @@ export class Handlers {
     const at = revision(entry.state);
     const isOff = prior === undefined && !mayChange(ask, at);
     if (isOff && !mayChangeLater(ask, at)) return refuse('changed');
+    // A refusal that the order cannot remember is not decided. This one is the same for every repeat.
+    if (prior === undefined && ask.fresh !== true && !mayAnswer(entry.state, ask.command))
+      return refuse('too_many_acts');
     const isOld = prior !== undefined && prior.fingerprint === ask.oldFingerprint;
     const command = isOld ? { ...ask.command, act: { ...act, fingerprint: prior.fingerprint } } : ask.command;
     const to = { kind: 'order', id: order } as const;
@@ -120,9 +124,6 @@ export class Handlers {
     if (handled.kind === 'threw') return broken(handled.error);
     const refusal = handled.kind === 'refused' ? (handled.refusal as OrderRefusal) : undefined;
     if (prior === undefined && ask.fresh !== true && entry.version === version && isRemembered(refusal)) {
-      if ((entry.state.life.answered?.length ?? 0) >= limits.answeredActs) {
-        return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'unavailable', why: TOO_MANY_ANSWERS } });
-      }
       const close = { type: 'closeAct', act, ...(refusal !== undefined && { refused: refusal }) } as const;
       const closed = turn.handle({ to, command: close }, correlation);
       if (closed.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
@@ -227,8 +228,5 @@ const mayChange = ({ ifVersions, unlessVersions }: ActRequest, version: number):
 /** Whether the conditions could allow a change at a later version. */
 const mayChangeLater = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
   (ifVersions?.some((each) => each > version) ?? false) || (unlessVersions !== undefined && unlessVersions !== 'any');
-
-/** A refusal that the order cannot remember is not sent. */
-const TOO_MANY_ANSWERS = 'the order remembers no more requests that changed nothing';
 
 const CHANGED = { kind: 'refused', refusal: 'changed' } as const;

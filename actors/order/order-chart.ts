@@ -111,6 +111,15 @@ function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
   return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
 }
 
+/**
+ * Whether the order could remember the answer to a further act, if that had no effect. The number of answers never falls,
+ * so a no stays a no. It is the same for every act of a kind, whatever the order's state.
+ */
+export function mayAnswer({ life }: OrderState, command: OrderAct): boolean {
+  const most = isEnding(command) ? limits.answeredActs + limits.actsToEnd : limits.answeredActs;
+  return (life.answered?.length ?? 0) < most;
+}
+
 /** The act's own event stores how many events were decided with it. So a repeat finds the state of the first answer. */
 function counted(answer: Answer): Answer {
   if ('refused' in answer || answer.events.length < 2) return answer;

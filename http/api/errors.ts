@@ -170,7 +170,7 @@ const errors = {
   too_many_changes: field(
     409,
     'Changed too often',
-    `An order takes up to ${limits.actsOfOrder} changes. This one has no room for more.`,
+    `An order takes up to ${limits.actsOfOrder} changes. It also remembers up to ${limits.answeredActs} requests with a key that changed nothing. This one has no room for more.`,
     'body',
     'The order cannot take another change.',
   ),

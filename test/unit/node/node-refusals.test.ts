@@ -225,17 +225,28 @@ test('If-Match ignores refusals; a condition that could hold later is refused fo
   );
 });
 
-test('an order remembers a bounded number of answers: past it nothing is refused from memory', () => {
+test('an order remembers a bounded number of answers: past it a further act is refused for good', () => {
   const rig = withOrder();
-  for (let i = 0; i < limits.answeredActs; i++) rig.act('O', { type: 'deliver' });
+  const refund = { type: 'refund', minor: 1_000_000 } as const;
+  for (let i = 0; i < limits.answeredActs; i++) rig.act('O', refund);
   rig.turn();
-  assert.is(acted(rig, { type: 'deliver', act }), 'unavailable');
-  assert.is(acted(rig, { type: 'deliver' }, { fresh: true }), 'illegal_transition', 'without a key');
   const before = version(rig);
+  for (const _ of [1, 2]) assert.is(acted(rig, { ...refund, act }), 'too_many_acts');
+  assert.is(acted(rig, { ...refund, minor: 1 }), 'too_many_acts', 'it would have had an effect');
+  assert.is(acted(rig, refund, { fresh: true }), 'more_than_paid', 'without a key');
+  assert.is(version(rig), before);
+});
+
+test('past the number of answers an act that ends the order has room of its own', () => {
+  const rig = withOrder();
+  const acts = limits.answeredActs + limits.actsToEnd;
+  for (let i = 0; i < acts - 1; i++)
+    rig.act('O', i < limits.answeredActs ? { type: 'refund', minor: 1_000_000 } : { type: 'deliver' });
+  rig.turn();
   assert.is(acted(rig, { type: 'ship' }), 'done');
-  assert.is(acted(rig, { type: 'ship' }), 'unavailable', 'done already, and it cannot be remembered');
-  assert.is(acted(rig, { type: 'deliver', act }), 'done');
-  assert.ok((version(rig) ?? 0) - (before ?? 0) === 2);
+  assert.is(acted(rig, { type: 'ship' }), 'done', 'done already: the last answer it can remember');
+  for (const _ of [1, 2]) assert.is(acted(rig, { type: 'deliver', act }), 'too_many_acts');
+  assert.is(acted(rig, { type: 'deliver' }, { fresh: true }), 'done', 'without a key');
 });
 
 test('an answer shows the order as the act left it, whatever follows in the same turn', () => {
