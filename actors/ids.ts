@@ -66,11 +66,14 @@ export function fnv1a32(text: string, from = 0x811c9dc5): number {
   const { length } = text; // The engine has many kinds of strings: in the loop it would look the length up each time.
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i);
-    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
-    if (unit > 0xff) hash = Math.imul(hash ^ (unit >> 8), 0x01000193);
+    hash = fnvStep(hash, unit & 0xff);
+    if (unit > 0xff) hash = fnvStep(hash, unit >> 8);
   }
   return hash >>> 0;
 }
+
+/** The hash with one more byte, as a signed number. */
+export const fnvStep = (hash: number, byte: number): number => Math.imul(hash ^ byte, 0x01000193);
 
 const PREFIX = { order: fnv1a32('order/'), product: fnv1a32('product/') } as const;
 

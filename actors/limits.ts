@@ -25,10 +25,38 @@ export const limits = {
   skippedOrders: 10_000,
   /** A count is exact up to here, and an estimate beyond. */
   exactCount: 10_000,
+  /** The latest orders of a product in which others are counted. */
+  alsoBoughtOrders: 1_000,
+  statsRows: 1_000,
+  statsRowsDefault: 100,
+  /** Exports that a node makes at once, and the orders that one has in memory. */
+  exports: 4,
+  exportPage: 250,
+  /** A client that takes nothing of an export for so long loses its connection. */
+  exportStallMs: 30_000,
   searchChars: 200,
-  connections: 4_096,
+  connections: 8_192,
   /** Clients that wait at the edge for an owner's answer, each counted once, whatever its number of products. */
   waitingClients: 10_000,
+  /** Clients that listen to events at one edge. */
+  listeners: 5_000,
+  /** The latest events, as all listeners share them. A listener that falls behind them is ended. */
+  liveRingBytes: 16_777_216,
+  /** Listeners that are told the past at once. The others wait for their turn. */
+  liveBacklogs: 8,
+  /** One of them that takes nothing for so long is ended, for others wait. */
+  liveStallMs: 10_000,
+  /** The past that one of them is told at a time, matching or not, and the time for it. Then it comes again and goes on. */
+  liveBacklogBytes: 67_108_864,
+  liveBacklogMs: 20_000,
+  /** EVENTS is parsed for so long before other work has its turn. */
+  liveParseMs: 5,
+  /** EVENTS must tell its end within this time when the first listener comes. */
+  liveBeginMs: 5_000,
+  /** EVENTS is read for so long after the last listener left. */
+  liveRestMs: 60_000,
+  /** A listener is told at least so often that it still listens. */
+  liveBeatMs: 15_000,
   /** Size of a CSV file of stock. */
   importBytes: 33_554_432,
   importRows: 100_000,
@@ -39,6 +67,8 @@ export const limits = {
   importMs: 60_000,
   /** Each import has up to receiveAtOnce rows under way. */
   importsAtOnce: 4,
+  /** Reads over NATS under way at once, in one process. */
+  natsReads: 200,
   /** Products of one receipt under way at once: a receipt must not crowd out orders. */
   receiveAtOnce: 50,
   headerBytes: 16_384,
@@ -48,8 +78,6 @@ export const limits = {
   nestingLevels: 32,
   /** Invalid fields that one reply names. */
   namedFields: 20,
-  /** Idempotency keys of stock writes that a process remembers. */
-  recentKeys: 10_000,
   knownCurrencies: 100_000,
   /** Recently verified credentials that a process remembers; good and bad ones are counted apart. */
   knownCredentials: 10_000,
@@ -58,6 +86,7 @@ export const limits = {
   listedKeys: 10_000,
 
   // The node.
+  partitions: 1_024,
   /** Requests to owners without an answer. One client's receipt makes up to receiveAtOnce of them. */
   waitingRequests: 20_000,
   inboxCommands: 20_000,
@@ -82,7 +111,12 @@ export const limits = {
   ordersInMemory: 300_000,
   /** With this many orders in memory, no further order may wait for stock. */
   ordersBesideWaiting: 200_000,
-  unconfirmedLetters: 10_000,
+  /** Letters of one channel without a confirmation. Beyond it commands that would add to them are refused. */
+  channelLetters: 2_000,
+  /** Letters of one channel that are sent before the first of them is confirmed. */
+  letterWindow: 500,
+  /** Commands that wait for a frozen partition. */
+  parkedCommands: 10_000,
   /** Acts whose keys an order remembers: shipments, returns, refunds and the like. */
   actsOfOrder: 500,
   /**
@@ -103,6 +137,83 @@ export const limits = {
   /** Requests to the payment provider at once. Those that pause before a retry do not count. */
   paymentsAtOnce: 256,
   paymentAnswerBytes: 16_384,
+
+  // Between nodes.
+  /** Requests to one other node without an answer. */
+  peerAsks: 5_000,
+  /** The size of these requests. */
+  peerAskBytes: 8_388_608,
+  /** Requests that wait until their partition has an owner. */
+  parkedAsks: 5_000,
+  /** A request to another node is repeated after this time without an answer or a sign of life. */
+  peerSilenceMs: 500,
+  /** A node that works on a request of another node says so, this often. */
+  peerSignMs: 200,
+  /** Time for the answer of an owner whose client's patience has just ended. */
+  peerGraceMs: 500,
+  /** Edges whose newly drawn ids an incarnation can tell from repeats. It looks the ids of further edges up. */
+  peerEdges: 1_000,
+  /** Parts of long messages that wait for the other parts. */
+  peerPartBytes: 33_554_432,
+  /** Bytes that wait for the broker's socket. Beyond it messages between nodes are dropped. */
+  unsentBytes: 33_554_432,
+
+  // Membership and placement.
+  /** Nodes whose heartbeats are read. */
+  members: 100,
+  heartbeatMs: 500,
+  placementStepMs: 250,
+  /** A call to the bucket or to a store. */
+  placementCallMs: 1_000,
+  /** A node whose heartbeat and journals stand still for this long may be judged dead. */
+  silentMs: 2_500,
+  /** A judge whose steps are further apart was late, and has watched nobody. */
+  judgeLateMs: 1_250,
+  /** A member that sees other members for this long has no share of the partitions. */
+  disagreeMs: 5_000,
+  /** Moves of a node as giver, and as receiver. */
+  movesAtOnce: 2,
+  /** A release that names its receiver is left to it for this long. */
+  releaseWaitMs: 1_000,
+  /** Time to give a partition away, up to its release. */
+  giveAwayMs: 5_000,
+  /** A partition that came back is not given again before. */
+  giveAgainMs: 10_000,
+  /** A take-over that takes longer is logged, and the node goes on with other partitions. */
+  takeMs: 10_000,
+
+  // Webhooks.
+  webhooks: 50,
+  webhookUrlChars: 2_000,
+  webhookTypes: 100,
+  /** Deliveries of one webhook that wait. Beyond it the webhook is disabled: it must not hold up the others. */
+  webhookWaiting: 20_000,
+  /** Deliveries of all webhooks that wait. Beyond it no event is read for them: they lag, and orders do not. */
+  webhooksWaiting: 100_000,
+  /** Deliveries that one statement stores, and their bytes. */
+  webhookTake: 500,
+  webhookTakeBytes: 2_000_000,
+  /** Attempts at once to one webhook, and in all. */
+  webhookAttempts: 10,
+  webhooksAttempts: 100,
+  /** Time to resolve the name and to connect, and for a whole attempt. */
+  webhookConnectMs: 5_000,
+  webhookAnswerMs: 15_000,
+  /** For this long nobody else attempts a delivery that was claimed. */
+  webhookLeaseMs: 30_000,
+  /** The part of an answer that is read. */
+  webhookAnswerBytes: 16_384,
+  /** Deliveries that fail for good, one after the other, until the webhook is disabled. */
+  webhookFailures: 20,
+  /** The longest pause that a receiver may ask for with Retry-After. */
+  webhookRetryAfterMs: 3_600_000,
+  /** The secret before a rotation signs for this long beside the new one. */
+  webhookOldSecretMs: 24 * 3_600_000,
+  /** The log: its age, and its deliveries of one webhook that have ended. */
+  webhookLogMs: 7 * 24 * 3_600_000,
+  webhookLog: 10_000,
+  /** Tolerance for the clocks of broker and database, which differ: a new webhook may get events that are so much older. */
+  webhookClockMs: 5_000,
 
   // The cache.
   /** One cache call. The rest of cacheReadMs is for the check of an open circuit breaker. */
@@ -134,6 +245,8 @@ export const limits = {
   // Waits, in milliseconds.
   appendAnswerMs: 2_000,
   statementMs: 5_000,
+  /** A list that is asked to be fresh waits for so long. */
+  freshMs: 2_000,
   /** Time for the count of a list. A longer count is given up for an estimate. */
   listMs: 2_000,
   readyMs: 1_500,
@@ -189,9 +302,15 @@ export const limits = {
   keepPublishedBytes: 33_554_432,
   /** The most bytes of unpublished records in the journal. Beyond it EVENTS gets a gap, which is logged. */
   keepUnpublishedBytes: 268_435_456,
+  /** A record or claim stays for this long after nobody needs it: whoever has read the rows reads the logs next. */
+  readSpareMs: 5_000,
   journalBytes: 1_073_741_824,
   /** Free room below journalBytes that only seals and claims may use. */
-  journalReserveBytes: 16_777_216,
+  journalReserveBytes: 33_554_432,
+  /** Within this distance of a full journal a node asks for the journal's size before each append. */
+  journalNearlyFullBytes: 67_108_864,
+  /** A node appends so much between two looks at the journal's size: other nodes append as well. */
+  journalBlindBytes: 2_097_152,
   eventsBytes: 1_073_741_824,
   eventsAgeMs: 7 * 24 * 3_600_000,
 } as const;
@@ -217,6 +336,8 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.flushEveryMs <= l.flushWholeEveryMs, 'flushEveryMs must not exceed flushWholeEveryMs');
   must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');
   must(l.flushEvents < l.unflushedEvents, 'flushEvents must stay below unflushedEvents');
+  must(l.letterWindow <= l.channelLetters, 'letterWindow must not exceed channelLetters');
+  must(l.parkedCommands <= l.inboxCommands, 'parkedCommands must fit into inboxCommands');
   must(l.turnCommands <= l.inboxCommands, 'turnCommands must fit into inboxCommands');
   must(l.lookUpIds <= l.lookUpsWaiting, 'lookUpIds must fit into lookUpsWaiting');
   must(l.quantity <= l.stock, 'quantity must not exceed stock');
@@ -228,6 +349,13 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.issuerWaiting < l.credentialLookUps, 'issuerWaiting must stay below credentialLookUps');
   must(l.issuerCooldownMs <= l.issuerRetryMs, 'issuerCooldownMs must not exceed issuerRetryMs');
   must(l.receiveAtOnce <= l.productsPerReceipt, 'receiveAtOnce must not exceed productsPerReceipt');
+  must(l.flushWholeEveryMs < l.freshMs / 2, 'freshMs must have room for a flush and another one');
+  must(l.listeners + 1_000 <= l.connections, 'connections must leave room for requests beside listeners');
+  must(
+    l.liveStallMs < l.liveBacklogMs,
+    'liveBacklogMs must be longer than liveStallMs: else nobody is told to be too slow',
+  );
+  must(l.liveBeatMs < l.silenceMs / 2, 'silenceMs must allow that a listener misses a sign of life');
   must(l.headersMs <= l.requestMs, 'headersMs must not exceed requestMs');
   must(l.receiptMs < l.silenceMs, 'receiptMs must stay below silenceMs');
   must(l.preferredWaitMs < l.silenceMs, 'preferredWaitMs must stay below silenceMs');
@@ -242,9 +370,41 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.stopHeadersMs < l.stopMs, 'stopHeadersMs must stay below stopMs');
   must(l.journalReserveBytes < l.journalBytes, 'journalReserveBytes must be part of journalBytes');
   must(
+    16 * l.recordBytes < l.journalReserveBytes / 2,
+    'journalReserveBytes must have room for seals and claims beside a last record of each of 16 nodes',
+  );
+  must(
+    16 * (l.journalBlindBytes + l.recordBytes) < l.journalNearlyFullBytes,
+    'journalNearlyFullBytes must have room for what 16 nodes append before they know that it is nearly full',
+  );
+  must(
     l.unflushedBytes + Math.max(l.keepPublishedBytes, l.keepUnpublishedBytes) + l.recordBytes <
       l.journalBytes - l.journalReserveBytes,
     'unflushedBytes with what is kept for EVENTS must fit into journalBytes less journalReserveBytes: else a full journal waits for a flush that waits for the journal',
+  );
+  must(l.peerAsks <= l.waitingRequests, 'peerAsks must fit into waitingRequests');
+  must(2 * l.peerSignMs < l.peerSilenceMs, 'peerSilenceMs must allow that one sign of life is lost');
+  must(l.peerAskBytes < l.unsentBytes, 'unsentBytes must have room for peerAskBytes');
+  must(l.preferredWaitMs + l.peerGraceMs < l.silenceMs, 'peerGraceMs with preferredWaitMs must stay below silenceMs');
+  must(l.placementStepMs <= l.heartbeatMs, 'placementStepMs must not exceed heartbeatMs');
+  must(
+    l.placementStepMs + l.placementCallMs <= l.judgeLateMs,
+    'judgeLateMs must have room for a step that waits placementCallMs: else a slow bucket makes the judge late',
+  );
+  must(
+    l.heartbeatMs + l.judgeLateMs < l.silentMs,
+    'silentMs must be longer than heartbeatMs and judgeLateMs together: else one slow step looks like a death',
+  );
+  must(l.releaseWaitMs < l.giveAgainMs, 'giveAgainMs must be longer than releaseWaitMs');
+  must(l.webhookConnectMs < l.webhookAnswerMs, 'webhookConnectMs must be part of webhookAnswerMs');
+  must(
+    l.webhookAnswerMs + l.statementMs < l.webhookLeaseMs,
+    'webhookLeaseMs must have room for webhookAnswerMs and for noting the answer: else a slow delivery is sent twice',
+  );
+  must(l.webhookAttempts <= l.webhooksAttempts, 'webhooksAttempts must have room for webhookAttempts');
+  must(
+    2 * l.webhookWaiting <= l.webhooksWaiting,
+    'webhooksWaiting must have room for two webhooks that are far behind',
   );
   must(2 * l.cacheCallMs <= l.cacheReadMs, 'cacheReadMs must have room for two times cacheCallMs');
   must(2 * l.cacheEntryBytes <= l.cacheBytes, 'cacheBytes must have room for two times cacheEntryBytes');

@@ -92,6 +92,21 @@ export function decimalText(minor: number, currency: string): string {
   return `${minor < 0 ? '-' : ''}${text.slice(0, -digits)}.${text.slice(-digits)}`;
 }
 
+/** A sum of minor units as a JSON number. It may have more digits than a double holds. */
+export function sumText(minor: bigint, currency: string): string {
+  if (minor < 0n) return `-${sumText(-minor, currency)}`;
+  const unit = UNITS[minorDigits(currency)] ?? 1;
+  const [whole, rest] = [minor / BigInt(unit), Number(minor % BigInt(unit))];
+  return rest === 0 ? `${whole}` : `${whole}.${fractionText(rest, unit)}`;
+}
+
+/** Reads a sum as a store has it: a decimal with at most the digits of its currency. */
+export function minorOfSum(decimal: string, currency: string): bigint {
+  const [whole = '', fraction = ''] = decimal.split('.');
+  const digits = minorDigits(currency);
+  return BigInt(whole + fraction.slice(0, digits).padEnd(digits, '0'));
+}
+
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 
 /** Reads both forms back. Undefined when the text is no decimal, has too many digits, or leaves the safe range. */

@@ -36,6 +36,10 @@ export class Recent<Key, Value> {
     this.youngWeight += weight;
   }
 
+  keys(): Key[] {
+    return [...this.young.keys(), ...this.old.keys()];
+  }
+
   delete(key: Key): void {
     const value = this.young.get(key);
     if (value === undefined) {

@@ -7,10 +7,17 @@ export class Unavailable extends Error {
     message?: string,
     /** No owner got the request: see NoAnswer (ports/owners.ts). */
     readonly absent = false,
+    /** The partition is not of the node that was asked: see NoAnswer. */
+    readonly moved = false,
   ) {
     super(message);
   }
 }
 
 /** The error as a reply. */
-export const noAnswer = ({ message, absent }: Unavailable): NoAnswer => ({ kind: 'unavailable', why: message, absent });
+export const noAnswer = ({ message, absent, moved }: Unavailable): NoAnswer => ({
+  kind: 'unavailable',
+  why: message,
+  absent,
+  ...(moved && { moved }),
+});

@@ -25,6 +25,20 @@ export function pause(clock: Clock, attempt: number, wakeable?: (wake: () => voi
   });
 }
 
+/** Waits so long, but not beyond the signal; one that is aborted already ends it at once. */
+export function rest(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted || ms < 1) return resolve();
+    const end = () => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
+}
+
 /** Rejects with the sentence when the answer takes longer than the deadline. */
 export function within<T>(clock: Clock, deadlineMs: number, answer: Promise<T>, sentence: string): Promise<T> {
   return new Promise((resolve, reject) => {

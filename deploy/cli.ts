@@ -4,7 +4,10 @@
 // not look, or did not understand its arguments. It prints why.
 
 import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
+import { EVENTS_USAGE, printEvents, readEventsCommand } from './commands/events.js';
+import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js';
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
+import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { look, print, say } from './commands/place.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
 import { printUrl, URL_USAGE } from './commands/url.js';
@@ -18,6 +21,9 @@ const USAGE = `holdfast ${version}
 
 ${VERIFY_USAGE}
 ${KEYS_USAGE}
+${NODES_USAGE}
+${EVENTS_USAGE}
+${FEED_USAGE}
 ${URL_USAGE}
 ${STOP_USAGE}
   holdfast version        print the version
@@ -32,15 +38,19 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
   }
   try {
     const [first, ...more] = words;
+    if (command === 'events') return await printEvents(readConfig(process.env), readEventsCommand(words, Date.now()));
+    if (command === 'feed') return await askFeed(words);
     if (command === 'keys') return await askKeys(words);
     if (command === 'verify' && first === undefined) return await verifyStored(readConfig(process.env));
+    if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
     if (command === 'url' && more.length === 0 && (first === 'postgres' || first === 'nats')) {
       return await printUrl(readConfig(process.env), first);
     }
     return usage(EXIT_COULD_NOT_LOOK);
   } catch (error) {
-    if (error instanceof BadCommand) say(`holdfast keys: ${error.message}.\n\n${KEYS_USAGE}`);
+    const help = command === 'events' ? EVENTS_USAGE : KEYS_USAGE;
+    if (error instanceof BadCommand) say(`holdfast ${command}: ${error.message}.\n\n${help}`);
     else
       say(
         `${command} could not ${command === 'stop' ? 'stop' : 'look'}: ${error instanceof Error ? error.message : String(error)}`,
@@ -52,6 +62,13 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
 function usage(code: number): number {
   say(USAGE);
   return code;
+}
+
+async function askFeed(words: readonly string[]): Promise<number> {
+  const command = readFeedCommand(words);
+  if (typeof command !== 'string') return runFeedCommand(readConfig(process.env), command);
+  say(`holdfast feed: ${command}.\n\n${FEED_USAGE}`);
+  return EXIT_COULD_NOT_LOOK;
 }
 
 async function askKeys(words: readonly string[]): Promise<number> {

@@ -6,17 +6,22 @@ import type { ApiKeys } from '../actors/ports/api-keys.js';
 import type { Cache } from '../actors/ports/cache.js';
 import type { EventLog } from '../actors/ports/events.js';
 import type { Log } from '../actors/ports/log.js';
+import type { StatsFold } from '../actors/ports/numbers.js';
 import type { Payments } from '../actors/ports/payments.js';
 import type { Queries, SearchIndex } from '../actors/ports/queries.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
 import type { Settlement } from '../actors/ports/settlement.js';
 import type { Snapshots } from '../actors/ports/snapshots.js';
+import type { Webhooks } from '../actors/ports/webhooks.js';
 import { jetstreamEvents } from '../bus/events/jetstream-events.js';
 import { jetstreamLog, journalReplicas } from '../bus/journal/jetstream-log.js';
-import { brokerGuarantee, chooseJournal, type JournalChoice } from '../bus/nats/broker-guarantee.js';
+import type { LookBy } from '../bus/journal/journal-look.js';
+import { tryCompareAndSet } from '../bus/journal/self-test.js';
+import { brokerGuarantee, chooseJournal, type JournalChoice, oldest } from '../bus/nats/broker-guarantee.js';
 import { connectNats, type Nats } from '../bus/nats/nats.js';
 import { httpPayments } from '../bus/payments/http-provider.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
+import { postgresStatsFold } from '../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../storage/lists/queries.js';
 import { postgresSearchIndex } from '../storage/lists/search-index.js';
 import { memoryCache } from '../storage/memory/memory-cache.js';
@@ -26,12 +31,14 @@ import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
 import { postgresLog } from '../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../storage/postgres/postgres-payment-ledger.js';
 import { postgresSettlements } from '../storage/postgres/postgres-settlement.js';
+import { postgresWebhooks } from '../storage/postgres/postgres-webhooks.js';
 import { connectRedis, type Redis } from '../storage/redis/redis.js';
 import { redisCache } from '../storage/redis/redis-cache.js';
 import { postgresSnapshots } from '../storage/snapshots/snapshots.js';
 import type { Config } from './config/config.js';
 import type { Servers } from './servers/servers.js';
 import { settle } from './settle.js';
+import { tellEvents } from './telemetry/start-lines.js';
 import { explained } from './which-variable.js';
 
 /** Kept free in a broker's message for the subject and headers. */
@@ -44,15 +51,20 @@ export interface Stores {
   readonly client: PostgresClient;
   readonly nats: Nats | undefined;
   readonly log: Log;
+  readonly lookBy: LookBy;
   readonly events: EventLog | undefined;
+  /** Makes EVENTS if somebody deleted it; whether it is another stream than before. */
+  readonly isNewStream: (() => Promise<boolean>) | undefined;
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly searchIndex: SearchIndex;
+  readonly statsFold: StatsFold;
   readonly payments: Payments;
   /** Set if the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
   readonly keys: ApiKeys;
+  readonly webhooks: Webhooks;
   /** Undefined without REDIS_URL: then the cache is in this process. */
   readonly redis: Redis | undefined;
   readonly cache: Cache;
@@ -92,7 +104,7 @@ async function withStreams(
   const broker = servers.nats;
   const replicas = config.natsReplicas;
   const facts = nats && {
-    version: nats.version,
+    version: oldest([nats.version, broker?.version ?? nats.version]),
     syncAlways: broker?.syncAlways,
     replicas: (await journalReplicas(nats)) ?? replicas,
     ours: broker?.ours ?? false,
@@ -100,7 +112,10 @@ async function withStreams(
   // Chosen first: a journal that the broker cannot give is refused before anything is settled or created.
   const choice = chooseJournal(config.journal, facts);
   const brokerLog = nats && (await jetstreamLog(nats, { replicas }));
-  const events = nats && (await jetstreamEvents(nats, { replicas }));
+  if (brokerLog !== undefined) await tryCompareAndSet(brokerLog, clock, logger);
+  const retention = { bytes: config.eventsBytes, ageMs: config.eventsAgeMs };
+  const events = nats && (await jetstreamEvents(nats, { replicas, ...retention }));
+  if (events !== undefined) tellEvents(config, events.retention, logger);
   const settlement = await settle(
     config,
     () => clock.id(),
@@ -136,13 +151,17 @@ async function withStreams(
     client,
     nats,
     log,
+    lookBy: log === brokerLog && brokerLog.replicas > 1 ? 'append' : 'end',
     events,
+    isNewStream: events?.isNewStream,
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client, listClient),
     searchIndex: postgresSearchIndex(client),
+    statsFold: postgresStatsFold(client),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
+    webhooks: postgresWebhooks(client),
     redis,
     cache: redis === undefined ? memoryCache(clock) : redisCache(redis),
     settlement,

@@ -8,11 +8,15 @@
 import type { ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { limits } from '../actors/limits.js';
+import type { ApiReads } from '../actors/ports/api-reads.js';
 import type { GremlinDesk } from '../actors/ports/gremlin.js';
+import type { LiveEvents } from '../actors/ports/live-events.js';
 import type { Owners } from '../actors/ports/owners.js';
+import type { Placement } from '../actors/ports/placement.js';
 import type { Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
+import { apiReads } from './api/api-reads.js';
 import { RequestIds, WaitingRoom } from './api/api-request.js';
 import { HotRoutes } from './api/hot-routes.js';
 import { throughKoa } from './api/koa-app.js';
@@ -26,30 +30,45 @@ import type { Auth } from './auth/auth.js';
 import { Reference } from './docs/reference.js';
 import { Import } from './inventory/import.js';
 import { Inventory } from './inventory/inventory.js';
-import { EdgeMetrics } from './node/edge-metrics.js';
+import { Live } from './live/live.js';
+import { EdgeMetrics, watchListeners } from './node/edge-metrics.js';
 import { GremlinRoutes } from './node/gremlin-routes.js';
 import { Health, type HealthReport } from './node/health.js';
+import { PlacementView } from './node/placement-view.js';
+import { Export } from './orders/export.js';
+import { OrderNumbers } from './orders/numbers.js';
 import { OrderLife } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
+import { type WebhookDesk, WebhookRoutes } from './webhooks/webhook-routes.js';
 import type { BufferedRequest } from './wire/buffered-request.js';
 import { Cors } from './wire/cors.js';
 import { type HttpServer, type Patience, startHttpServer } from './wire/http-server.js';
 
 export interface EdgeOptions {
   readonly host: string;
-  /** Serves every operation; 0 means any free port. */
-  readonly port: number;
+  /** Serves every operation; 0 means any free port; undefined means that clients are served elsewhere. */
+  readonly port: number | undefined;
   /** Serves only inventory, internal and health routes; undefined means no second port. */
   readonly inventoryPort?: number | undefined;
   /** May answer Unavailable while the node owns no partition yet. */
   readonly owners: Owners;
   readonly queries: Queries;
+  /** How old lists may be, as far as this node knows. */
+  readonly listAgeMs: () => number;
+  /** Waits until lists show what any node has answered (bus/reads/fresh-lists.ts). @returns whether they do */
+  readonly freshLists?: (() => Promise<boolean>) | undefined;
+  readonly placement: Placement;
+  readonly webhooks: WebhookDesk;
+  /** Undefined if there are none here. */
+  readonly live?: LiveEvents | undefined;
   /** Undefined if the gremlin is not allowed. */
   readonly gremlin?: GremlinDesk | undefined;
   readonly health: () => Promise<HealthReport>;
   readonly ready: () => Promise<string | undefined>;
   /** Made by createRegistry (edge-metrics.ts). The rest of the node registers its metrics here too. */
   readonly metrics: Registry;
+  /** What a child process counts, in Prometheus' text. */
+  readonly moreMetrics?: () => string;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Authenticates callers; undefined means AUTH is off and every caller may do everything. */
@@ -60,6 +79,8 @@ export interface EdgeOptions {
   readonly trustedProxies?: number;
   /** How long a client waits for the outcome of an order before it gets 202. */
   readonly waitMs: number;
+  /** The system's number of partitions. */
+  readonly partitions: number;
   readonly version: string;
   /** The origins whose pages may use the API from a browser; none by default. */
   readonly corsOrigins?: readonly string[];
@@ -67,40 +88,52 @@ export interface EdgeOptions {
   readonly operations?: readonly Operation[];
   /** Replaces the timeouts of limits.ts, for tests. */
   readonly patience?: Patience;
+  /** Replaces the limit of limits.ts, for tests. */
+  readonly mostListeners?: number | undefined;
 }
 
 export interface Edge {
-  readonly ports: { readonly main: number; readonly inventory: number | undefined };
-  /** Makes /readyz answer 503, so that load balancers send no new clients. Requests are still served. */
+  /** For whoever asks otherwise than over HTTP. */
+  readonly reads: ApiReads;
+  readonly ports: { readonly main: number | undefined; readonly inventory: number | undefined };
+  /**
+   * Makes /readyz answer 503, so that load balancers send no new clients. Requests are still served; each reply ends its
+   * connection, so that few are idle when the stop comes and none loses a request that it has just sent. Streams of
+   * events end at once.
+   */
   announceStop(): void;
   /** Accepts no new connection, lets running requests finish, and cuts them off at the deadline. */
   stop(deadlineMs: number): Promise<void>;
 }
 
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const stage: Stage = { isAnnounced: false, isStopping: false };
+  const stage: Stage = { isStopping: false };
   const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
   const frame = frameOf(options, rationing, stage);
   const handlers = handlersOf(options, frame, stage);
+  watchListeners(options.metrics, () => handlers.live.listeners);
+  const { clock, auth, operations = everyOperation } = options;
+  const reads = apiReads(operations, handlers, frame, new RequestIds(clock, beforeAdmission(auth)));
   const servers = await listen(options, frame, handlers, admitting(options.auth, rationing));
   return {
-    ports: { main: servers[0].port, inventory: servers[1]?.port },
+    reads,
+    ports: { main: servers.main?.port, inventory: servers.inventory?.port },
     announceStop() {
-      stage.isAnnounced = true;
+      stage.isStopping = true;
+      handlers.live.stop();
     },
     async stop(deadlineMs) {
-      stage.isAnnounced = true;
       stage.isStopping = true;
-      await Promise.all(servers.map((server) => server.stop(deadlineMs)));
+      handlers.live.stop();
+      await Promise.all([servers.main?.stop(deadlineMs), servers.inventory?.stop(deadlineMs)]);
     },
   };
 }
 
 // ---------------------------------------------------------------- machinery
 
-/** How far a stop has progressed. */
 interface Stage {
-  isAnnounced: boolean;
+  /** Whether a stop was announced or has begun. */
   isStopping: boolean;
 }
 
@@ -129,17 +162,32 @@ function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Ad
 }
 
 function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage): Handlers {
-  const { owners, queries, clock, waitMs, version, health, ready, operations = everyOperation } = options;
+  const { owners, queries, clock, waitMs, partitions, version, health, ready, listAgeMs, freshLists } = options;
+  const { operations = everyOperation } = options;
   const waiting = new WaitingRoom();
   const { requestMs: patienceMs } = options.patience ?? limits;
-  const stopping = () => stage.isAnnounced;
+  const stopping = () => stage.isStopping;
+  const admit = options.auth && admission(options.auth);
   return {
-    orders: new Orders({ owners, queries, clock, waiting, waitMs, broken }),
+    orders: new Orders({ owners, queries, clock, waiting, waitMs, partitions, listAgeMs, freshLists, broken }),
     life: new OrderLife({ owners, queries, clock, waiting, waitMs }),
+    numbers: new OrderNumbers(queries),
+    exports: new Export({ queries, clock, logger: options.logger, stopping }),
     inventory: new Inventory({ owners, queries, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),
+    webhooks: new WebhookRoutes(options.webhooks, clock),
+    live: new Live({ events: options.live, owners, clock, admit, stopping, most: options.mostListeners }),
     imports: new Import({ owners, queries, clock, waitMs, patienceMs }),
-    health: new Health({ health, ready, version, clock, registry: options.metrics, stopping }),
+    health: new Health({
+      health,
+      ready,
+      version,
+      clock,
+      registry: options.metrics,
+      moreMetrics: options.moreMetrics,
+      stopping,
+    }),
+    placement: new PlacementView(options.placement),
     reference: new Reference(operations, version),
   };
 }
@@ -150,7 +198,7 @@ async function listen(
   frame: RequestFrame,
   handlers: Handlers,
   admit: Admit,
-): Promise<readonly [HttpServer, ...HttpServer[]]> {
+): Promise<{ readonly main: HttpServer | undefined; readonly inventory: HttpServer | undefined }> {
   const { host, clock, logger, port, inventoryPort, version, operations = everyOperation } = options;
   const common = { host, clock, patience: options.patience ?? limits, unreadable: frame.unreadable };
   const koa = throughKoa(frame, everything(operations, handlers, admit), admit, logger);
@@ -160,16 +208,16 @@ async function listen(
     if (work === undefined) koa(req, res);
     else void frame.serve(req, res, work);
   };
-  const main = await startHttpServer({ ...common, port, setBy: 'PORT', handle });
-  if (inventoryPort === undefined) return [main];
+  const main = port === undefined ? undefined : await startHttpServer({ ...common, port, setBy: 'PORT', handle });
+  if (inventoryPort === undefined) return { main, inventory: undefined };
   try {
     const shown = { ...handlers, reference: new Reference(onBothPorts(operations), version) };
     const routes = inventoryOnly(operations, shown, admit);
     const secondKoa = throughKoa(frame, routes, admit, logger);
     const second = { ...common, port: inventoryPort, setBy: 'INVENTORY_PORT', handle: secondKoa };
-    return [main, await startHttpServer(second)];
+    return { main, inventory: await startHttpServer(second) };
   } catch (error) {
-    await main.stop(0);
+    await main?.stop(0);
     throw error;
   }
 }

@@ -54,8 +54,9 @@ const hasSource = (name: string) => !existsSync(SOURCES) || existsSync(join(SOUR
 /** The servers that a test file starts, found by the names that it uses. */
 const SERVERS: Readonly<Record<string, RegExp>> = {
   Postgres: /\b(RealSystem|testDatabase|realPostgres|findPostgres)\b/,
-  NATS: /\b(RealSystem|realNats|natsBinary)\b/,
+  NATS: /\b(RealSystem|RealCluster|realNats|natsBinary)\b/,
   Redis: /\brealRedis\b/,
+  Kafka: /\b(KafkaRig|realKafka)\b/,
   Prometheus: /\bstartPrometheus\b/,
 };
 

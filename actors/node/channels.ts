@@ -6,14 +6,26 @@
  *  C2. The receiver handles only the letter last + 1. It confirms earlier letters again and drops them.
  *  C3. The sender keeps a letter until it is confirmed. A confirmation leaves only after the append that moved the
  *      watermark.
+ *  C4. A channel has at most `limits.letterWindow` letters under way. Those without a confirmation in time are all sent
+ *      again, from the first on (go-back-N). So a partition that does not answer costs its own channels alone.
  */
+import { limits } from '../limits.js';
 import type { NumberedLetter } from '../ports/letters.js';
 import type { PartitionRow } from '../ports/snapshot-rows.js';
 
 interface Outbox {
+  /** The highest number given, and the highest one whose record is appended. */
   last: number;
+  appended: number;
   unconfirmed: NumberedLetter[];
+  /** channels.C4: the highest number sent since the last repeat, and when a letter was sent or confirmed last. */
+  sent: number;
+  movedMs: number;
 }
+
+const outbox = (last: number, unconfirmed: NumberedLetter[], appended: number): Outbox => ({
+  ...{ last, appended, unconfirmed, sent: 0, movedMs: Number.NEGATIVE_INFINITY },
+});
 
 /** The counters of one partition, as sender and as receiver. */
 export class Channels {
@@ -25,7 +37,7 @@ export class Channels {
   constructor(row?: Pick<PartitionRow, 'seen' | 'sent'>) {
     for (const [from, last] of Object.entries(row?.seen ?? {})) this.seenBy.set(Number(from), last);
     for (const [to, { last, unconfirmed }] of Object.entries(row?.sent ?? {})) {
-      this.sentTo.set(Number(to), { last, unconfirmed: [...unconfirmed] });
+      this.sentTo.set(Number(to), outbox(last, [...unconfirmed], last));
     }
   }
 
@@ -40,18 +52,19 @@ export class Channels {
     this.dirty = true;
   }
 
-  /** Whether a new letter would have to wait behind older ones. */
-  isBusy(to: number): boolean {
-    return (this.sentTo.get(to)?.unconfirmed.length ?? 0) > 0;
+  /** The number of the last letter to that partition; 0 before the first. */
+  last(to: number): number {
+    return this.sentTo.get(to)?.last ?? 0;
   }
 
-  nextNumber(to: number): number {
-    return (this.sentTo.get(to)?.last ?? 0) + 1;
+  /** How many letters to that partition have no confirmation. */
+  waiting(to: number): number {
+    return this.sentTo.get(to)?.unconfirmed.length ?? 0;
   }
 
   add(letter: NumberedLetter): void {
     const box = this.sentTo.get(letter.to);
-    if (box === undefined) this.sentTo.set(letter.to, { last: letter.number, unconfirmed: [letter] });
+    if (box === undefined) this.sentTo.set(letter.to, outbox(letter.number, [letter], 0));
     else if (letter.number > box.last) {
       box.last = letter.number;
       box.unconfirmed.push(letter);
@@ -59,14 +72,63 @@ export class Channels {
     this.dirty = true;
   }
 
+  /** The letters up to this one are appended: they may leave (node.N2). */
+  appended({ to, number }: NumberedLetter): void {
+    const box = this.sentTo.get(to);
+    if (box !== undefined && number > box.appended) box.appended = number;
+  }
+
   /** channels.C3: drops confirmed letters. @returns how many were dropped. */
-  confirm(to: number, upTo: number): number {
+  confirm(to: number, upTo: number, nowMs = 0): number {
     const box = this.sentTo.get(to);
     if (box === undefined) return 0;
-    const before = box.unconfirmed.length;
-    box.unconfirmed = box.unconfirmed.filter((letter) => letter.number > upTo);
-    if (box.unconfirmed.length !== before) this.dirty = true;
-    return before - box.unconfirmed.length;
+    let count = 0;
+    while (count < box.unconfirmed.length && (box.unconfirmed[count] as NumberedLetter).number <= upTo) count++;
+    if (count === 0) return 0;
+    box.unconfirmed.splice(0, count);
+    box.movedMs = nowMs;
+    this.dirty = true;
+    return count;
+  }
+
+  /** channels.C4: the appended letters that are in the window and not under way. They count as sent. */
+  toSend(to: number, nowMs: number): NumberedLetter[] {
+    const box = this.sentTo.get(to);
+    if (box === undefined) return [];
+    const letters: NumberedLetter[] = [];
+    const window = Math.min(box.unconfirmed.length, limits.letterWindow);
+    for (let i = 0; i < window; i++) {
+      const letter = box.unconfirmed[i] as NumberedLetter;
+      if (letter.number > box.appended) break;
+      if (letter.number > box.sent) letters.push(letter);
+    }
+    const last = letters.at(-1);
+    if (last === undefined) return letters;
+    box.sent = last.number;
+    box.movedMs = nowMs;
+    return letters;
+  }
+
+  /** channels.C4: the letters to send again, and those to send at last. Nothing has moved in their channels for so long. */
+  toRepeat(nowMs: number, afterMs: number, isAway: (to: number) => boolean): NumberedLetter[] {
+    const letters: NumberedLetter[] = [];
+    for (const [to, box] of this.sentTo) {
+      if (box.unconfirmed.length === 0 || nowMs - box.movedMs < afterMs || !isAway(to)) continue;
+      box.sent = 0;
+      letters.push(...this.toSend(to, nowMs));
+    }
+    return letters;
+  }
+
+  /** The receiving partition is elsewhere now: what waits for it is repeated at once. */
+  moved(to: number): void {
+    const box = this.sentTo.get(to);
+    if (box !== undefined) box.movedMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** The letters to that partition after a number, oldest first. */
+  after(to: number, number: number): NumberedLetter[] {
+    return this.sentTo.get(to)?.unconfirmed.filter((each) => each.number > number) ?? [];
   }
 
   unconfirmed(): NumberedLetter[] {

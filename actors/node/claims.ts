@@ -17,10 +17,17 @@ export interface Ownership {
   readonly names: NodeNames;
 }
 
-export function foldClaims(records: readonly ClaimsRecord[], partitions: number): Ownership {
-  const chains: Claim[][] = Array.from({ length: partitions }, () => []);
-  let map: readonly (Claim | null)[] = Array.from({ length: partitions }, () => null);
-  let names: NodeNames = {};
+export const nobody = (partitions: number): Ownership => ({
+  map: Array.from({ length: partitions }, () => null),
+  chains: Array.from({ length: partitions }, () => []),
+  names: {},
+});
+
+/** @param from the ownership before the records */
+export function foldClaims(records: readonly ClaimsRecord[], partitions: number, from = nobody(partitions)): Ownership {
+  if (records.length === 0) return from;
+  const chains = from.chains.map((chain) => [...chain]);
+  let { map, names } = from;
   for (const record of records) {
     if (record.map.length !== partitions) {
       throw new Error(`the claims log speaks of ${record.map.length} partitions, this system has ${partitions}`);
@@ -38,27 +45,37 @@ export function foldClaims(records: readonly ClaimsRecord[], partitions: number)
   return { map, chains, names };
 }
 
-/** A partition as a node sees it: free to claim, its own, or another node's. */
-type Standing = 'free' | 'mine' | 'others';
+/** Whether the claim still stands: its owner has not released it. */
+export const isHeld = (claim: Claim | null | undefined): claim is Claim & { readonly released?: undefined } =>
+  claim != null && claim.released === undefined;
 
-export const standing = (claim: Claim | null, me: NodeId): Standing =>
-  claim === null || claim.released !== undefined ? 'free' : claim.node === me ? 'mine' : 'others';
-
-/** claims.K2: the map after this node's claim of the partitions. */
+/** claims.K2: the map after the claim of these partitions. */
 export const withClaims = (
   map: readonly (Claim | null)[],
   partitions: readonly number[],
-  node: NodeId,
-  journal: JournalId,
+  { node, journal, at }: Pick<Claim, 'node' | 'journal' | 'at'>,
 ): (Claim | null)[] =>
   map.map((claim, partition) =>
-    partitions.includes(partition) ? { epoch: (claim?.epoch ?? 0) + 1, node, journal } : claim,
+    partitions.includes(partition)
+      ? { epoch: (claim?.epoch ?? 0) + 1, node, journal, ...(at !== undefined && { at }) }
+      : claim,
   );
 
 /** The names of the nodes that the map names. */
 export const namesIn = (map: readonly (Claim | null)[], names: NodeNames): NodeNames =>
   Object.fromEntries(Object.entries(names).filter(([node]) => map.some((claim) => claim?.node === node)));
 
-/** The map after the owner of the journal has released all partitions that it still owns. */
-export const withRelease = (map: readonly (Claim | null)[], journal: JournalId, n: number): (Claim | null)[] =>
-  map.map((claim) => (claim?.journal === journal && claim.released === undefined ? { ...claim, released: n } : claim));
+/**
+ * The map after the owner of the journal has released partitions, each with its epoch, at this n.
+ * @param to the node that shall claim them next
+ */
+export const withRelease = (
+  map: readonly (Claim | null)[],
+  partitions: ReadonlyMap<number, number>,
+  { journal, n, to }: { readonly journal: JournalId; readonly n: number; readonly to?: NodeId | undefined },
+): (Claim | null)[] =>
+  map.map((claim, partition) =>
+    isHeld(claim) && claim.journal === journal && claim.epoch === partitions.get(partition)
+      ? { ...claim, released: n, ...(to !== undefined && { to }) }
+      : claim,
+  );

@@ -3,7 +3,7 @@
  *
  *  E1. A pending order times out after `orderTimeoutMs`. Once every line is held, it has at most `holdTtlMs`,
  *      unless the hold is extended. An extension never makes the time shorter.
- *  E2. Deadlines count running time (timers.ts). A start sets them anew, so no order times out because of an outage.
+ *  E2. Deadlines count running time (timers.ts). A join sets them anew, so no order times out because of an outage.
  */
 import { limits } from '../limits.js';
 import { timerRuns } from '../order/order.js';
@@ -71,6 +71,12 @@ export class Deadlines {
       this.timers.set({ order, what, dueMs: deadlineMs });
       return [];
     });
+  }
+
+  /** The orders leave memory with their partition. */
+  leave(gone: readonly OrderEntry[]): void {
+    const ids = new Set(gone.filter(({ state }) => timerRuns(state)).map(({ state }) => state.id));
+    if (ids.size > 0) this.timers.remove((order) => ids.has(order));
   }
 
   private expireIn(entry: OrderEntry, delayMs: number): void {

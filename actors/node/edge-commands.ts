@@ -3,18 +3,20 @@
  *
  * The ids that a command names are pinned here until the command is answered (lookups.L2). So an order that is absent
  * from memory stays absent until the command is decided.
+ *
+ * A key may be the id of an order of another node's partition. If a row shows such an order, or it may have no row yet,
+ * the edge hears which order to ask for first (NoAnswer.alias): else the key would make a second order.
  */
-import type { OrderId } from '../ids.js';
+import { isOurOrderId, type OrderId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
-import type { ActRequest, PlaceRequest, StockRequest } from '../ports/owners.js';
-import type { Effect, InboxItem, Request } from './effects.js';
+import type { ActRequest, NoAnswer, PlaceRequest, StockRequest } from '../ports/owners.js';
+import type { StoredOrder } from '../ports/snapshot-rows.js';
+import type { EdgeItem, Effect, InboxItem, Request } from './effects.js';
 import type { Inbox } from './inbox.js';
 import type { Leaving } from './leaving.js';
 import type { FoundIds, LookUps } from './lookups.js';
 import type { StoredOrders } from './stored-orders.js';
 import type { World } from './world.js';
-
-type EdgeCommand = Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>;
 
 /** The parts of a node that its edges' commands pass through. */
 interface NodeParts {
@@ -23,7 +25,6 @@ interface NodeParts {
   readonly lookUps: LookUps;
   readonly storedOrders: StoredOrders;
   readonly leaving: Leaving;
-  readonly epochOf: (partition: number) => number | undefined;
   readonly emit: (effect: Effect) => void;
 }
 
@@ -32,27 +33,33 @@ export class EdgeCommands {
 
   place(request: Request, ask: PlaceRequest): void {
     const { inbox, lookUps, world } = this.node;
-    const item: EdgeCommand = { kind: 'place', request, ask };
-    if (ask.fresh) return inbox.put(item); // Nobody else knows a fresh id: no look-up, no pin.
     const { order, alias } = ask;
+    const partition = partitionOf('order', order, world.partitions);
+    if (!world.owned.has(partition)) return this.node.emit(moved(request, 'place'));
+    const item: EdgeItem = { kind: 'place', request, ask, partition };
+    if (ask.fresh) return inbox.put(item); // Nobody else knows a fresh id: no look-up, no pin.
     lookUps.pin(order);
     if (alias !== undefined) lookUps.pin(alias);
     if (world.orders.has(order)) inbox.put(item);
-    else if (!this.isKnown(order) || (alias !== undefined && !this.isKnown(alias))) this.lookUpFirst(item);
-    else inbox.put(alias !== undefined && world.orders.has(alias) ? { ...item, ask: this.withAlias(ask) } : item);
+    else if (!this.isKnown(order) || (alias !== undefined && !this.isAliasKnown(alias))) this.lookUpFirst(item);
+    else this.putPlace(item, NOTHING);
   }
 
   act(request: Request, ask: ActRequest): void {
     const { inbox, lookUps, world } = this.node;
-    const item: EdgeCommand = { kind: 'act', request, ask };
+    const partition = partitionOf('order', ask.order, world.partitions);
+    if (!world.owned.has(partition)) return this.node.emit(moved(request, 'act'));
+    const item: EdgeItem = { kind: 'act', request, ask, partition };
     lookUps.pin(ask.order);
     if (world.orders.has(ask.order)) inbox.put(item);
     else this.lookUpFirst(item);
   }
 
   stock(request: Request, ask: StockRequest): void {
-    const { inbox, lookUps } = this.node;
-    const item: EdgeCommand = { kind: 'stock', request, ask, answered: [] };
+    const { inbox, lookUps, world } = this.node;
+    const partition = partitionOf('product', ask.product, world.partitions);
+    if (!world.owned.has(partition)) return this.node.emit(moved(request, 'stock'));
+    const item: EdgeItem = { kind: 'stock', request, ask, partition, answered: [] };
     lookUps.pin(ask.command.ref);
     if (ask.fresh) inbox.put(item);
     else this.lookUpFirst(item);
@@ -60,24 +67,40 @@ export class EdgeCommands {
 
   lookedUp(number: number, found: FoundIds): void {
     const { inbox, lookUps } = this.node;
-    const items = lookUps.take(number);
-    if (items.length === 0) return;
-    const lost = this.load(found);
-    for (const item of items) {
+    const answered = lookUps.take(number);
+    if (answered === undefined) return;
+    const lost = this.load(found, answered.epochs);
+    for (const item of answered.items) {
       if (item.kind === 'stock') inbox.put({ ...item, answered: found.writes });
-      else if (lost.has(item.ask.order)) this.refuse(item, 'another node owns this order by now');
-      else if (item.kind === 'place') inbox.put({ ...item, ask: this.withAlias(item.ask) });
-      else inbox.put(item);
+      else if (lost.has(item.ask.order)) this.refuse(item, 'another node owns this order by now', { moved: true });
+      else if (item.kind === 'act') inbox.put(item);
+      else if (this.isOld(item.ask.alias, answered.epochs)) lookUps.add(item);
+      else this.putPlace(item, found.orders);
     }
     this.beginLookUp();
   }
 
   /** Postgres did not answer. The node refuses the waiting commands rather than guess. */
   lookUpFailed(number: number): void {
-    for (const item of this.node.lookUps.take(number)) {
+    for (const item of this.node.lookUps.take(number)?.items ?? []) {
       this.refuse(item, 'Postgres does not answer, and whether this is a repeat is not known');
     }
     this.beginLookUp();
+  }
+
+  /** Partitions leave: their commands that wait for a look-up are answered. */
+  leave(isGone: (partition: number) => boolean): void {
+    for (const item of this.node.lookUps.leave(isGone)) this.tellMoved(item);
+  }
+
+  tellMoved(item: EdgeItem): void {
+    this.unpin(item);
+    this.node.emit(moved(item.request, item.kind));
+  }
+
+  refuse(item: EdgeItem, why: string, more: Partial<NoAnswer> = {}): void {
+    this.unpin(item);
+    this.node.emit(notNow(item.request, item.kind, why, more));
   }
 
   /** lookups.L2: a command's ids stay pinned until its answer. */
@@ -90,49 +113,71 @@ export class EdgeCommands {
 
   // -------------------------------------------------------------- machinery
 
-  /** Takes the found orders into memory. @returns the ids of those that a later owner has changed. */
-  private load({ orders }: FoundIds): Set<OrderId> {
-    const { world, leaving, epochOf } = this.node;
+  /**
+   * Takes the found orders of this node into memory (lookups.L3).
+   * @returns the ids of those that a later owner has changed
+   */
+  private load({ orders }: FoundIds, asked: ReadonlyMap<number, number>): Set<OrderId> {
+    const { world, leaving } = this.node;
     const lost = new Set<OrderId>();
     for (const order of orders) {
       const { id } = order.state;
       if (world.orders.has(id)) continue;
       const partition = world.partitionOf({ kind: 'order', id });
+      const epoch = world.epochOf(partition);
+      if (epoch === undefined || epoch !== asked.get(partition)) continue;
       // A later owner wrote this row: this node has lost the partition and does not know the changes since.
-      if (order.epoch > (epochOf(partition) ?? 0)) lost.add(id);
+      if (order.epoch > epoch) lost.add(id);
       else leaving.consider(world.loadOrder(order));
     }
     return lost;
   }
 
-  /** A client's key may be the id of one of its own orders. Then the request is for that order. */
-  private withAlias(ask: PlaceRequest): PlaceRequest {
-    const { orders } = this.node.world;
-    const { alias } = ask;
-    if (alias === undefined || orders.has(ask.order)) return ask;
-    const entry = orders.get(alias);
-    if (entry === undefined || entry.state.content.user !== ask.content.user) return ask;
-    return { ...ask, order: alias, alias: ask.order }; // Both stay pinned.
+  /** lookups.L3: the alias' partition has come since the query began. */
+  private isOld(alias: OrderId | undefined, asked: ReadonlyMap<number, number>): boolean {
+    if (alias === undefined) return false;
+    const partition = this.node.world.partitionOf({ kind: 'order', id: alias });
+    const epoch = this.node.world.epochOf(partition);
+    return epoch !== undefined && epoch !== asked.get(partition);
   }
 
-  /** Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true. */
+  /** A client's key may be the id of one of its own orders. Then the request is for that order. */
+  private putPlace(item: Extract<EdgeItem, { kind: 'place' }>, found: readonly StoredOrder[]): void {
+    const { inbox, world } = this.node;
+    const { ask } = item;
+    const { alias } = ask;
+    if (alias === undefined || world.orders.has(ask.order)) return inbox.put(item);
+    const partition = world.partitionOf({ kind: 'order', id: alias });
+    const isMine = world.owned.has(partition);
+    const state = isMine ? world.orders.get(alias)?.state : found.find((order) => order.state.id === alias)?.state;
+    if (state !== undefined && state.content.user !== ask.content.user) return inbox.put(item);
+    if (!isMine && (state !== undefined || isOurOrderId(alias))) return this.refuse(item, ALIAS, { alias });
+    if (state === undefined) return inbox.put(item);
+    inbox.put({ ...item, partition, ask: { ...ask, order: alias, alias: ask.order } }); // Both stay pinned.
+  }
+
+  /**
+   * Whether a look-up would find nothing new: the order is in memory, or certainly not stored. The pin keeps this true.
+   */
   private isKnown(id: OrderId): boolean {
     return this.node.world.orders.has(id) || !this.node.storedOrders.mayHave(id);
   }
 
-  private lookUpFirst(item: EdgeCommand): void {
+  /** A row of another node's order may be missing still, so a look-up decides nothing where the order may be ours. */
+  private isAliasKnown(id: OrderId): boolean {
+    const { world } = this.node;
+    return world.owned.has(partitionOf('order', id, world.partitions)) ? this.isKnown(id) : isOurOrderId(id);
+  }
+
+  private lookUpFirst(item: EdgeItem): void {
     this.node.lookUps.add(item);
     this.beginLookUp();
   }
 
   private beginLookUp(): void {
-    const query = this.node.lookUps.next(limits.lookUpIds);
+    const epochs = () => new Map([...this.node.world.owned.values()].map(({ partition, epoch }) => [partition, epoch]));
+    const query = this.node.lookUps.next(limits.lookUpIds, epochs);
     if (query !== undefined) this.node.emit({ kind: 'lookUp', ...query });
-  }
-
-  private refuse(item: EdgeCommand, why: string): void {
-    this.unpin(item);
-    this.node.emit(notNow(item.request, item.kind, why));
   }
 
   private unpinOrder(id: OrderId): void {
@@ -142,9 +187,16 @@ export class EdgeCommands {
   }
 }
 
+const NOTHING: readonly StoredOrder[] = [];
+const ALIAS = "another node has the order that the request's key may name";
+
 /** node.N7: the reply to a command that the node cannot take now. */
-export function notNow(request: Request, kind: EdgeCommand['kind'], why: string): Effect {
-  const reply = { kind: 'unavailable', why } as const;
+export function notNow(request: Request, kind: EdgeItem['kind'], why: string, more: Partial<NoAnswer> = {}): Effect {
+  const reply = { kind: 'unavailable', why, ...more } as const;
   if (kind === 'place') return { kind: 'replyPlace', request, reply };
   return kind === 'act' ? { kind: 'replyAct', request, reply } : { kind: 'replyStock', request, reply };
 }
+
+/** The reply to a command for a partition that this node does not own, or does not own any more. */
+export const moved = (request: Request, kind: EdgeItem['kind']): Effect =>
+  notNow(request, kind, 'another node owns its partition by now; ask again', { moved: true });

@@ -10,24 +10,36 @@ import type { PaymentRequest } from '../ports/payments.js';
 import type { ProductState } from '../product/inventory.js';
 import type { Letter } from '../protocol.js';
 import type { Flush } from './flush.js';
+import type { Join } from './record.js';
 import type { AnsweredWrite } from './remembered-writes.js';
 import type { TurnOutputs } from './turn-outputs.js';
+import type { World } from './world.js';
 
 /** Identifies a request of an edge until it is answered. */
 export type Request = number;
 
-export type InboxItem =
-  | { readonly kind: 'place'; readonly request: Request; readonly ask: PlaceRequest }
-  | { readonly kind: 'act'; readonly request: Request; readonly ask: ActRequest }
+/** A command of an edge; `partition` is that of its order or product. */
+export type EdgeItem =
+  | { readonly kind: 'place'; readonly request: Request; readonly ask: PlaceRequest; readonly partition: number }
+  | { readonly kind: 'act'; readonly request: Request; readonly ask: ActRequest; readonly partition: number }
   | {
       readonly kind: 'stock';
       readonly request: Request;
       readonly ask: StockRequest;
+      readonly partition: number;
       readonly answered: readonly AnsweredWrite[];
-    }
+    };
+
+export type InboxItem =
+  | EdgeItem
   | { readonly kind: 'letter'; readonly letter: NumberedLetter }
   /** A command of the runtime itself to an actor in memory. */
-  | { readonly kind: 'own'; readonly letter: Letter; readonly correlation: string }
+  | { readonly kind: 'own'; readonly letter: Letter; readonly correlation: string; readonly partition: number }
+  /**
+   * Partitions that begin to run, with everything that was loaded and replayed of them. Many joins may take several
+   * records: `added` counts those in the records before.
+   */
+  | { readonly kind: 'join'; readonly world: World; readonly joins: readonly Join[]; added: number }
   | { readonly kind: 'probe'; readonly request: Request };
 
 export type Effect =
@@ -37,6 +49,8 @@ export type Effect =
       readonly n: number;
       readonly recordId: string;
       readonly record: string;
+      /** The partitions that run from this record on. */
+      readonly joins: readonly Join[];
       /** The first call makes the turn's outputs. The best time is while the append is under way. */
       readonly turn: { outputs(): TurnOutputs };
     }
@@ -68,7 +82,9 @@ export type Sight<State> =
   | { readonly kind: 'now'; readonly state: State }
   /** The actor changed in the turn under way: read again when that turn is appended. */
   | { readonly kind: 'later' }
-  | { readonly kind: 'absent' };
+  | { readonly kind: 'absent' }
+  /** This node does not own its partition. */
+  | { readonly kind: 'elsewhere' };
 
 export type OrderSight = Sight<OrderState>;
 export type ProductSight = Sight<ProductState>;

@@ -34,16 +34,11 @@ export interface Flush {
   readonly bytes: number;
 }
 
-/**
- * Takes the changes out of the world.
- * @param everyPartition writes all partition rows, also unchanged ones: once after each claim.
- */
+/** Takes the changes out of the world. A partition's row is among them once after its join. */
 export function collectFlush(
   world: World,
   journal: JournalId,
-  epochOf: (partition: number) => number | undefined,
   range: Pick<Flush, 'number' | 'from' | 'to' | 'bytes' | 'isWhole'>,
-  everyPartition: boolean,
 ): Flush {
   const orders = [...world.changedOrders].map(orderChange);
   world.changedOrders.clear();
@@ -56,27 +51,27 @@ export function collectFlush(
   world.hasNewProducts = false;
   world.changedProducts.clear();
   const partitions: PartitionRow[] = [];
-  for (const [partition, channels] of world.channels) {
-    if (!channels.dirty && !everyPartition) continue;
+  for (const { partition, epoch, channels } of world.owned.values()) {
+    if (!channels.dirty) continue;
     channels.dirty = false;
-    partitions.push({ partition, epoch: epochOf(partition) ?? 0, journal, ...channels.row() });
+    partitions.push({ partition, epoch, journal, ...channels.row() });
   }
   const events = orderEvents + refusals.length + products.reduce((sum, { operations }) => sum + operations.length, 0);
   return { ...range, orders, products, refusals, partitions, events };
 }
 
 function orderChange(entry: OrderEntry): OrderChange {
-  const { state, version, epoch, n, isNew, rows } = entry;
+  const { state, version, epoch, n, partition, isNew, rows } = entry;
   entry.rows = [];
   entry.isNew = false;
-  return { state, version, epoch, n, isNew, history: rows };
+  return { state, version, epoch, n, partition, isNew, history: rows };
 }
 
 function productChange(entry: ProductEntry): ProductChange {
-  const { state, version, epoch, n, isNew, rows } = entry;
+  const { state, version, epoch, n, partition, isNew, rows } = entry;
   entry.rows = [];
   entry.isNew = false;
-  return { state, version, epoch, n, isNew, operations: rows };
+  return { state, version, epoch, n, partition, isNew, operations: rows };
 }
 
 /** @param certain false after an attempt without an answer: its rows may be stored already. */

@@ -24,7 +24,8 @@ export class Flushing {
   constructor(
     private readonly world: World,
     private readonly journal: JournalId,
-    private readonly epochOf: (partition: number) => number | undefined,
+    /** The nodes that append to the same store: what waits there is divided by them (hazard 18). */
+    private readonly members: () => number,
   ) {}
 
   get isUnderWay(): boolean {
@@ -34,7 +35,8 @@ export class Flushing {
   /** So much waits for Postgres that the node takes no more commands. */
   get isBehind(): boolean {
     const { isClogged, unflushedEvents } = this.world;
-    return isClogged || unflushedEvents >= limits.unflushedEvents || this.unflushedBytes >= limits.unflushedBytes;
+    const mostBytes = limits.unflushedBytes / this.members();
+    return isClogged || unflushedEvents >= limits.unflushedEvents || this.unflushedBytes >= mostBytes;
   }
 
   appended(bytes: number): void {
@@ -45,7 +47,7 @@ export class Flushing {
   /**
    * The next flush, if one is due. Call it only between turns.
    * @param to the last appended record
-   * @param everything flush at once, with the rows of all partitions
+   * @param everything flush everything at once
    */
   next(nowMs: number, to: Place, everything: boolean): Flush | undefined {
     if (this.underWay !== undefined) return undefined;
@@ -67,7 +69,7 @@ export class Flushing {
       range.bytes = this.uncollectedBytes;
       this.uncollectedBytes = 0;
     }
-    this.underWay = collectFlush(world, this.journal, this.epochOf, range, everything);
+    this.underWay = collectFlush(world, this.journal, range);
     return this.underWay;
   }
 

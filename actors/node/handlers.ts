@@ -12,6 +12,7 @@ import { mayAnswer } from '../order/order-chart.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
+import { notNow } from './edge-commands.js';
 import type { Effect, InboxItem, Request } from './effects.js';
 import type { Writes } from './remembered-writes.js';
 import type { Handled, Turn } from './turn.js';
@@ -33,6 +34,8 @@ export class Handlers {
     private readonly emit: (effect: Effect) => void,
     /** Called with an order whose payment was answered: it may owe another operation. */
     private readonly follow: (entry: OrderEntry) => void,
+    /** Called with a world whose join is appended. */
+    private readonly begin: (joined: Extract<InboxItem, { kind: 'join' }>) => void,
   ) {}
 
   /** @returns the reply for when the turn is appended, or 'full' when the item must wait for the next turn. */
@@ -50,6 +53,8 @@ export class Handlers {
         return this.letter(turn, item);
       case 'own':
         return this.own(turn, item);
+      case 'join':
+        return this.join(turn, item);
     }
   }
 
@@ -60,6 +65,8 @@ export class Handlers {
     const handled = turn.handle(
       { to: { kind: 'order', id: order }, command: { type: 'place', content, correlation } },
       correlation,
+      undefined,
+      true,
     );
     if (handled.kind !== 'done') return this.notPlaced(turn, item, handled);
     return () => {
@@ -90,6 +97,7 @@ export class Handlers {
     };
     if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
     if (handled.kind === 'refused') return refuse(handled.refusal as OrderRefusal);
+    if (handled.kind === 'crowded') return this.crowded(item.request, 'place');
     this.emit({ kind: 'deadLetter', item, error: handled.error });
     return refuse('broken');
   }
@@ -119,8 +127,9 @@ export class Handlers {
     const command = isOld ? { ...ask.command, act: { ...act, fingerprint: prior.fingerprint } } : ask.command;
     const to = { kind: 'order', id: order } as const;
     const { version } = entry;
-    const handled = isOff ? CHANGED : turn.handle({ to, command }, correlation);
+    const handled = isOff ? CHANGED : turn.handle({ to, command }, correlation, undefined, true);
     if (handled.kind === 'full') return turn.isEmpty ? refuse('too_large') : 'full';
+    if (handled.kind === 'crowded') return this.crowded(request, 'act');
     if (handled.kind === 'threw') return broken(handled.error);
     const refusal = handled.kind === 'refused' ? (handled.refusal as OrderRefusal) : undefined;
     if (prior === undefined && ask.fresh !== true && entry.version === version && isRemembered(refusal)) {
@@ -170,7 +179,7 @@ export class Handlers {
       this.writes.add(write, turn.n);
       return done(false);
     }
-    const refusal = handled.refusal as ProductRefusal;
+    const refusal = (handled as Extract<Handled, { kind: 'refused' }>).refusal as ProductRefusal;
     if (fresh) return refuse(refusal); // Nobody can repeat a fresh write.
     if (!turn.refuse({ ...write, refusal })) return turn.isEmpty ? refuse('too_large') : 'full';
     this.writes.add({ ...write, refused: refusal }, turn.n);
@@ -180,9 +189,11 @@ export class Handlers {
   /** Only the next number has an effect; a letter handled before is confirmed again (channels.C2). */
   private letter(turn: Turn, item: Extract<InboxItem, { kind: 'letter' }>) {
     const { letter } = item;
-    const seen = this.world.channels.get(letter.to)?.seen(letter.from);
-    if (seen === undefined || letter.number > seen + 1) return undefined;
     const { from, to, number } = letter;
+    const owned = this.world.owned.get(to);
+    if (owned === undefined || owned.isFrozen) return undefined; // Its sender repeats it.
+    const seen = owned.channels.seen(from);
+    if (number > seen + 1) return undefined;
     if (number <= seen) return () => this.emit({ kind: 'confirm', confirmation: { from, to, upTo: seen } });
     const handled = turn.handle(letter.letter, letter.correlation, letter);
     if (handled.kind === 'full' && !turn.isEmpty) return 'full';
@@ -193,6 +204,20 @@ export class Handlers {
       turn.pass(letter);
     }
     return undefined;
+  }
+
+  /** The partitions run once the turn with the last join is appended. */
+  private join(turn: Turn, item: Extract<InboxItem, { kind: 'join' }>): Reply | 'full' {
+    for (const join of item.joins.slice(item.added)) {
+      if (turn.join(join)) item.added++;
+      else if (!turn.isEmpty) return 'full';
+      else throw new Error(`the join of partition ${join.partition} does not fit into a record`);
+    }
+    return () => this.begin(item);
+  }
+
+  private crowded(request: Request, kind: 'place' | 'act'): Reply {
+    return () => this.emit(notNow(request, kind, 'too many letters wait for another node'));
   }
 
   private own(turn: Turn, item: Extract<InboxItem, { kind: 'own' }>): Reply | 'full' | undefined {

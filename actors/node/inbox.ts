@@ -15,6 +15,14 @@ export class Inbox<Item> {
     return this.items[this.head];
   }
 
+  /** Takes the items of which it is true, wherever they stand. */
+  remove(isIt: (item: Item) => boolean): Item[] {
+    const waiting = this.items.slice(this.head);
+    this.items = waiting.filter((item) => !isIt(item));
+    this.head = 0;
+    return waiting.filter(isIt);
+  }
+
   shift(): void {
     this.head++;
     // Removed items are dropped in bulk: Array.shift moves all other items each time.

@@ -5,10 +5,12 @@
  *      actor may have come into memory and left it meanwhile.
  *  L2. An id is pinned from when a command for it waits until that command is answered. A pinned order does not leave
  *      memory, so "absent" in an answer stays true until the command is decided.
+ *  L3. What an answer says of a partition counts only while this node owns the partition at the epoch at which it asked:
+ *      another owner may have changed its actors meanwhile.
  */
 import type { OrderId, WriteId } from '../ids.js';
 import type { StoredOrder } from '../ports/snapshot-rows.js';
-import type { InboxItem } from './effects.js';
+import type { EdgeItem } from './effects.js';
 import type { AnsweredWrite } from './remembered-writes.js';
 
 export interface FoundIds {
@@ -16,26 +18,38 @@ export interface FoundIds {
   readonly writes: readonly AnsweredWrite[];
 }
 
-type Waiting = Extract<InboxItem, { kind: 'place' | 'act' | 'stock' }>;
+/** The items that waited for an answer, and the epochs of this node's partitions when it asked. */
+interface Answered {
+  readonly items: readonly EdgeItem[];
+  readonly epochs: ReadonlyMap<number, number>;
+}
 
 export class LookUps {
   private number = 0;
-  private underWay: Waiting[] | undefined;
-  private waiting: Waiting[] = [];
+  private underWay: EdgeItem[] | undefined;
+  private epochs: ReadonlyMap<number, number> = new Map();
+  private waiting: EdgeItem[] = [];
   private readonly pins = new Map<string, number>();
 
   get size(): number {
     return this.waiting.length + (this.underWay?.length ?? 0);
   }
 
-  add(item: Waiting): void {
+  add(item: EdgeItem): void {
     this.waiting.push(item);
   }
 
-  /** The next query, when none is under way. */
-  next(most: number): { number: number; orders: OrderId[]; writes: WriteId[] } | undefined {
+  /**
+   * The next query, when none is under way.
+   * @param epochs by partition of this node
+   */
+  next(
+    most: number,
+    epochs: () => ReadonlyMap<number, number>,
+  ): { number: number; orders: OrderId[]; writes: WriteId[] } | undefined {
     if (this.underWay !== undefined || this.waiting.length === 0) return undefined;
     this.underWay = this.waiting.splice(0, most);
+    this.epochs = epochs();
     const orders = new Set<OrderId>();
     const writes = new Set<WriteId>();
     for (const item of this.underWay) {
@@ -49,14 +63,24 @@ export class LookUps {
   }
 
   /**
-   * Takes the items that waited for this answer. None, when it answers another query than the one under way
+   * Takes the items that waited for this answer; undefined when it answers another query than the one under way
    * (lookups.L1).
    */
-  take(number: number): readonly Waiting[] {
-    if (number !== this.number || this.underWay === undefined) return [];
+  take(number: number): Answered | undefined {
+    if (number !== this.number || this.underWay === undefined) return undefined;
     const items = this.underWay;
     this.underWay = undefined;
-    return items;
+    return { items, epochs: this.epochs };
+  }
+
+  /** Takes the items of partitions that leave. */
+  leave(isGone: (partition: number) => boolean): EdgeItem[] {
+    const isOf = (item: EdgeItem) => isGone(item.partition);
+    const gone = [...(this.underWay ?? []), ...this.waiting].filter(isOf);
+    if (gone.length === 0) return gone;
+    this.underWay = this.underWay?.filter((item) => !isOf(item));
+    this.waiting = this.waiting.filter((item) => !isOf(item));
+    return gone;
   }
 
   pin(id: string): void {

@@ -2,7 +2,8 @@
  * One incarnation of a node, as a state machine without I/O: inputs in, effects out.
  *
  *  N1. One append is under way at a time. Meanwhile no turn begins, and no decision of that turn leaves the node.
- *  N2. A reply, a letter or a confirmation leaves only after the append of the turn that made it.
+ *  N2. A reply, a letter or a confirmation leaves only after the append of the turn that made it. Where other processes
+ *      reach the journal, a turn that records nothing appends as well before it tells something.
  *  N3. A record never changes: the driver's retries send the same bytes.
  *  N4. A command for an order that is not in memory waits for a look-up (lookups.ts). Exceptions: its id is fresh, or
  *      it places an order that is certainly not stored (stored-orders.ts). Only edges' commands wait, never letters.
@@ -10,8 +11,10 @@
  *  N6. Time is an input. Timers count this node's running time (timers.ts). The time of turns never goes back
  *      (turn-clock.ts).
  *  N7. Everything that could grow has a limit. Past the limit the edge gets "not now", never a wrong answer.
+ *  N8. A node starts empty. A partition runs once the record with its join is appended. What it brings to memory begins
+ *      then: timers, payments owed, stock to give out, remembered writes, its filter (partition-life.ts for its end).
  */
-import type { JournalId, OrderId, ProductId, WriteId } from '../ids.js';
+import type { JournalId, OrderId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, paymentOwed } from '../order/order.js';
 import type { Confirmation, NumberedLetter } from '../ports/letters.js';
@@ -21,24 +24,32 @@ import { fillOwed } from '../product/inventory.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import { EdgeCommands, notNow } from './edge-commands.js';
-import type { Effect, InboxItem, OrderSight, ProductSight, Request } from './effects.js';
+import type { Effect, InboxItem, Request } from './effects.js';
 import { Flushing } from './flushing.js';
 import { Handlers } from './handlers.js';
+import { HomeLetters } from './home-letters.js';
 import { Inbox } from './inbox.js';
 import { Leaving } from './leaving.js';
 import { type FoundIds, LookUps } from './lookups.js';
-import { encodeTurn } from './record.js';
+import { partitionIn } from './owned-partition.js';
+import { fillOf, PartitionLife } from './partition-life.js';
+import { encodeTurn, type Join } from './record.js';
 import { Writes } from './remembered-writes.js';
+import { Sights } from './sights.js';
 import { StoredOrders } from './stored-orders.js';
 import { Turn, type TurnSettings } from './turn.js';
 import { TurnClock } from './turn-clock.js';
-import type { OrderEntry, ProductEntry, World } from './world.js';
+import { type OrderEntry, type ProductEntry, World } from './world.js';
 
 export interface NodeSettings extends TurnSettings, DeadlineSettings {
   readonly journal: JournalId;
   readonly resendMs: number;
   /** Draws a record's id. */
   readonly newId: () => string;
+  /** The nodes that share the journal's store, this one included. */
+  readonly members: () => number;
+  /** What is told without a record waits for an append too: another process may have sealed the journal. */
+  readonly appendsAnswers: boolean;
   /** Called with each order that leaves memory: from then on reads of it go to Postgres. */
   readonly onLeft: (order: OrderId) => void;
 }
@@ -47,7 +58,7 @@ interface UnderWay {
   readonly turn: Turn;
   readonly recordId: string;
   readonly bytes: number;
-  readonly answers: readonly Answer[];
+  answers: readonly Answer[];
 }
 
 /** The reply to an item. The node calls it once the turn that handled the item is appended (node.N2). */
@@ -63,52 +74,75 @@ export class Node {
   appendedTo: Place = NOWHERE;
   private readonly inbox = new Inbox<InboxItem>();
   private readonly lookUps = new LookUps();
-  /** A partition's filter is joined and dropped with the partition. */
+  readonly world: World;
+  readonly sights: Sights;
+  /** Freezes and thaws partitions. */
+  readonly lives: PartitionLife;
   readonly storedOrders: StoredOrders;
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
   private readonly clock = new TurnClock();
   private underWay: UnderWay | undefined;
   private readonly flushing: Flushing;
-  private lastResendMs = 0;
+  private mustFlushAll = false;
   private nowMs = 0;
-  /** Letters without a confirmation at the last count. */
-  private unconfirmed = 0;
   private readonly leaving: Leaving;
   private readonly edgeCommands: EdgeCommands;
   private readonly handlers: Handlers;
+  private readonly homeLetters: HomeLetters;
 
+  /** @param partitions of the system; none of them is this node's before its join. */
   constructor(
     private readonly settings: NodeSettings,
-    readonly world: World,
+    partitions: number,
   ) {
+    const world = new World(partitions);
+    this.world = world;
+    this.sights = new Sights(world, () => this.underWay?.turn.n);
     this.deadlines = new Deadlines(settings, world);
-    this.flushing = new Flushing(world, settings.journal, settings.epochOf);
-    this.storedOrders = new StoredOrders(world.partitions);
-    for (const partition of world.channels.keys()) this.storedOrders.join(partition);
+    this.flushing = new Flushing(world, settings.journal, settings.members);
+    this.storedOrders = new StoredOrders(partitions);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
-    const { inbox, lookUps, storedOrders } = this;
-    const { epochOf, onLeft } = settings;
-    this.leaving = new Leaving(world, lookUps, storedOrders, onLeft);
+    const follow = (entry: OrderEntry) => this.follow(entry);
+    const { inbox, lookUps, storedOrders, writes, deadlines } = this;
+    this.leaving = new Leaving(world, lookUps, storedOrders, settings.onLeft);
     const { leaving } = this;
-    this.edgeCommands = new EdgeCommands({ world, inbox, lookUps, storedOrders, leaving, epochOf, emit });
-    this.handlers = new Handlers(world, this.writes, emit, (entry) => this.follow(entry));
-    for (const entry of world.orders.values()) {
-      this.follow(entry);
-      this.leaving.consider(entry);
-    }
-    for (const { refusal: refused, at: _, ...write } of world.refusedWrites) {
-      this.writes.add({ ...write, refused }, this.appendedTo.n);
-    }
-    // Postgres may not have these replayed writes yet, so a look-up would not find them.
-    for (const { rows, state } of world.products.values()) {
-      if (fillOwed(state)) this.fill(state.id, rows.at(-1)?.correlation ?? '');
-      for (const { ref, product, fingerprint } of rows) {
-        if (fingerprint !== null) this.writes.add({ ref: ref as WriteId, product, fingerprint }, this.appendedTo.n);
-      }
-    }
+    const commands = new EdgeCommands({ world, inbox, lookUps, storedOrders, leaving, emit });
+    this.edgeCommands = commands;
+    this.homeLetters = new HomeLetters(world, settings.deliverAtHome);
+    const { homeLetters } = this;
+    const parts = { world, inbox, commands, storedOrders, writes, deadlines, leaving, homeLetters, emit, follow };
+    this.lives = new PartitionLife(parts);
+    const begin = ({ world: joined }: { readonly world: World }) => this.lives.begin(joined, this.appendedTo.n);
+    this.handlers = new Handlers(world, writes, emit, follow, begin);
+  }
+
+  // -------------------------------------------------------------- partitions
+
+  /** node.N8: the partitions of this world begin to run when the last record with their joins is appended. */
+  join(world: World, joins: readonly Join[]): void {
+    this.world.hasBeen(world.latestAt); // So no time of this node's turns goes back (node.N6).
+    this.inbox.put({ kind: 'join', world, joins, added: 0 });
+  }
+
+  /** The n at which the partition may be released; undefined while it must not be (partition-life.Q3). */
+  releasable(partition: number): number | undefined {
+    return this.lives.releasable(partition, this.flushedTo.n);
+  }
+
+  /** The release of these partitions is sent: from now on they are gone (partition-life.Q4). */
+  leave(partitions: ReadonlySet<number>): void {
+    this.lives.leave(partitions);
+    const { underWay } = this;
+    if (underWay === undefined) return;
+    underWay.answers = underWay.answers.map((answer) => {
+      const { item } = answer;
+      const partition = partitionIn(item);
+      if (partition === undefined || !partitions.has(partition)) return answer;
+      return { item, reply: () => this.lives.tellMoved(item) };
+    });
   }
 
   // -------------------------------------------------------------- requests of edges
@@ -149,24 +183,6 @@ export class Node {
     this.inbox.put({ kind: 'probe', request });
   }
 
-  order(id: OrderId): OrderSight {
-    const entry = this.world.orders.get(id);
-    if (entry === undefined) return { kind: 'absent' };
-    return this.isAppended(entry) ? { kind: 'now', state: entry.state } : { kind: 'later' };
-  }
-
-  product(id: ProductId): ProductSight {
-    const entry = this.world.products.get(id);
-    if (entry === undefined) return { kind: 'absent' };
-    return this.isAppended(entry) ? { kind: 'now', state: entry.state } : { kind: 'later' };
-  }
-
-  /** Whether Postgres has every change of this order that this node knows. */
-  isFlushed(id: OrderId): boolean {
-    const entry = this.world.orders.get(id);
-    return entry === undefined || entry.flushedVersion === entry.version;
-  }
-
   /** The client has disconnected: this request waits for the outcome no more. */
   abandon(request: Request, id: OrderId): void {
     const entry = this.world.orders.get(id);
@@ -186,12 +202,15 @@ export class Node {
   }
 
   letter(letter: NumberedLetter): void {
-    if (this.settings.epochOf(letter.to) === undefined || this.inbox.size >= limits.inboxCommands) return;
+    if (!this.world.owned.has(letter.to) || this.inbox.size >= limits.inboxCommands) return;
     this.inbox.put({ kind: 'letter', letter });
   }
 
+  /** A frozen partition's row must not change any more. Its letters are then confirmed once more to the next owner. */
   confirmed({ from, to, upTo }: Confirmation): void {
-    this.world.channels.get(from)?.confirm(to, upTo);
+    const owned = this.world.owned.get(from);
+    if (owned === undefined || owned.isFrozen || owned.channels.confirm(to, upTo, this.nowMs) === 0) return;
+    this.send(owned.channels.toSend(to, this.nowMs));
   }
 
   paymentAnswered(order: OrderId, operation: PaymentOperation, ref: string, outcome: PaymentOutcome): void {
@@ -200,25 +219,25 @@ export class Node {
 
   /** The log has acknowledged the append that was under way. */
   appended(position: number): void {
-    const { underWay } = this;
+    const { underWay, inbox } = this;
     if (underWay === undefined) throw new Error('an append was acknowledged that was not under way');
     const { turn, recordId, bytes, answers } = underWay;
     this.underWay = undefined;
     this.flushing.appended(bytes);
     this.appendedTo = { n: turn.n, position, recordId };
-    const toFill = new Map<ProductId, string>();
+    const toFill = new Map<ProductEntry, string>();
     const { operations, histories, refused, extended } = turn.outputs();
     for (const { entry, row } of operations) {
       this.world.rememberOperation(entry, row);
-      if (fillOwed(entry.state)) toFill.set(entry.state.id, row.correlation);
+      if (fillOwed(entry.state)) toFill.set(entry, row.correlation);
     }
     for (const { entry, row } of histories) this.world.rememberTurn(entry, row);
     for (const row of refused) this.world.rememberRefusal(row);
     for (const entry of extended) this.deadlines.extend(entry);
-    for (const [product, correlation] of toFill) this.fill(product, correlation);
-    if (turn.letters.length > 0) this.effects.push({ kind: 'send', letters: turn.letters });
-    for (const [to, moved] of turn.seen) {
-      for (const [from, upTo] of moved) this.effects.push({ kind: 'confirm', confirmation: { from, to, upTo } });
+    for (const [entry, correlation] of toFill) inbox.put(fillOf(entry, correlation));
+    if (turn.letters.length > 0) this.send(this.homeLetters.leaving(turn.letters, this.nowMs));
+    for (const confirmation of this.homeLetters.confirmed(turn.seen, this.nowMs)) {
+      this.effects.push({ kind: 'confirm', confirmation });
     }
     this.answer(answers);
     for (const entry of turn.touchedOrders.keys()) this.follow(entry);
@@ -243,16 +262,7 @@ export class Node {
     this.nowMs = monotonicMs;
     this.deadlines.advance(monotonicMs, isServing);
     for (const { entry, command } of this.deadlines.due()) this.own(entry.state.id, command);
-    if (monotonicMs - this.lastResendMs >= this.settings.resendMs) {
-      this.lastResendMs = monotonicMs;
-      this.unconfirmed = 0;
-      const notAppended = new Set(this.underWay?.turn.letters); // node.N2
-      for (const channels of this.world.channels.values()) {
-        const letters = channels.unconfirmed().filter((letter) => !notAppended.has(letter));
-        this.unconfirmed += letters.length;
-        if (letters.length > 0) this.effects.push({ kind: 'send', letters });
-      }
-    }
+    this.send(this.homeLetters.toRepeat(monotonicMs, this.settings.resendMs));
     this.leaving.letLeave();
     this.flushIfDue();
   }
@@ -261,7 +271,7 @@ export class Node {
 
   /** Whether an item waits and no append is under way (node.N1). */
   wantsTurn(): boolean {
-    return this.underWay === undefined && this.inbox.size > 0;
+    return this.underWay === undefined && (this.inbox.size > 0 || this.homeLetters.mayWait);
   }
 
   /** Decides the items of the inbox, up to the limits of a turn. Both clocks in milliseconds. */
@@ -273,27 +283,36 @@ export class Node {
     const turn = new Turn(this.appendedTo.n + 1, at, this.world, this.settings);
     const answers: Answer[] = [];
     let probed = false;
+    this.homeLetters.handle((letter) => this.handlers.handle(turn, { kind: 'letter', letter }));
     for (let handled = 0; handled < limits.turnCommands; handled++) {
       const item = this.inbox.peek();
       if (item === undefined) break;
+      if (this.lives.holdsBack(item)) {
+        this.inbox.shift();
+        continue;
+      }
       if (item.kind === 'probe') probed = true;
       const reply = this.handlers.handle(turn, item);
       if (reply === 'full') break;
       this.inbox.shift();
       if (reply !== undefined) answers.push({ item, reply });
     }
-    if (turn.isEmpty && !probed) return this.answer(answers);
+    const mustAppend = probed || (this.settings.appendsAnswers && answers.length > 0);
+    if (turn.isEmpty && !mustAppend) return this.answer(answers);
     const recordId = this.settings.newId();
-    const { n, letters, refused } = turn;
+    const { n, letters, refused, joins, before } = turn;
     const record = encodeTurn(
       {
         ...{ id: recordId, journal: this.settings.journal, n, at, parts: turn.parts(), letters },
         ...(refused.length > 0 && { refused }),
+        ...(joins.length > 0 && { joins }),
       },
       turn.cascades,
+      before,
     );
+    turn.stampPartitions();
     this.underWay = { turn, recordId, bytes: record.length, answers };
-    this.effects.push({ kind: 'append', n, recordId, record, turn });
+    this.effects.push({ kind: 'append', n, recordId, record, joins, turn });
   }
 
   get isAppending(): boolean {
@@ -304,9 +323,10 @@ export class Node {
     return this.inbox.size;
   }
 
-  /** Flushes everything, the partition rows too: after a start, and before a release. */
+  /** Flushes everything with the next flush, at once if none is under way: before a release. */
   flushAll(): void {
-    this.flushIfDue(true);
+    this.mustFlushAll = true;
+    this.flushIfDue();
   }
 
   get isFlushing(): boolean {
@@ -341,15 +361,12 @@ export class Node {
       kind: 'own',
       letter: { to: { kind: 'order', id: order }, command },
       correlation: entry.state.correlation,
+      partition: entry.partition,
     });
   }
 
-  private fill(product: ProductId, correlation: string): void {
-    this.inbox.put({
-      kind: 'own',
-      letter: { to: { kind: 'product', id: product }, command: { type: 'fill' } },
-      correlation,
-    });
+  private send(letters: readonly NumberedLetter[]): void {
+    if (letters.length > 0) this.effects.push({ kind: 'send', letters });
   }
 
   private answer(answers: readonly Answer[]): void {
@@ -363,19 +380,15 @@ export class Node {
   private backlog(): string | undefined {
     if (this.inbox.size >= limits.inboxCommands) return 'too many commands are waiting';
     if (this.lookUps.size >= limits.lookUpsWaiting) return 'too many look-ups wait for Postgres';
-    if (this.unconfirmed >= limits.unconfirmedLetters) return 'too many letters have no confirmation';
     return this.flushing.isBehind ? 'too much waits to be remembered: Postgres has not caught up' : undefined;
   }
 
-  /** world.W1: whether the turn under way has not changed the actor. */
-  private isAppended({ n, epoch, partition }: OrderEntry | ProductEntry): boolean {
-    return n !== this.underWay?.turn.n || epoch !== this.settings.epochOf(partition);
-  }
-
   /** node.N5: a flush is collected only between turns. */
-  private flushIfDue(everything = false): void {
+  private flushIfDue(): void {
     if (this.underWay !== undefined) return;
-    const flush = this.flushing.next(this.nowMs, this.appendedTo, everything);
-    if (flush !== undefined) this.effects.push({ kind: 'flush', flush });
+    const flush = this.flushing.next(this.nowMs, this.appendedTo, this.mustFlushAll);
+    if (flush === undefined) return;
+    this.mustFlushAll = false;
+    this.effects.push({ kind: 'flush', flush });
   }
 }

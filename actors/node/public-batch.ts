@@ -7,10 +7,9 @@
 import { listed } from '../flat-text.js';
 import { cascadeEvents, type EventFrame, mostEventBytes } from './cloud-events.js';
 import { MessageRoom } from './message-room.js';
-import type { JournaledEvent } from './record.js';
+import type { Cascade, JournaledEvent } from './record.js';
 
-export interface PublicCascade {
-  readonly correlation: string;
+export interface PublicCascade extends Cascade {
   /** `json` is the event's text in the record. */
   readonly events: readonly (JournaledEvent & { readonly json: string })[];
 }

@@ -18,6 +18,7 @@ import type {
   ProductRefusal,
 } from '../protocol.js';
 import { quoted } from '../quoted-text.js';
+import { type ActorFacts, type PackedFacts, packFacts, unpackFacts } from './event-facts.js';
 
 export const RECORD_VERSION = 1;
 
@@ -34,6 +35,11 @@ export type JournaledEvent = ActorEvent & { readonly version: number };
 export interface Cascade {
   readonly correlation: string;
   readonly events: readonly JournaledEvent[];
+  /**
+   * Of each actor whose first event is not here, what public events tell beside its events. Cascades of older versions
+   * have none.
+   */
+  readonly before?: readonly ActorFacts[];
 }
 
 export interface TurnPart {
@@ -50,6 +56,20 @@ export interface RefusedWrite {
   readonly refusal: ProductRefusal;
 }
 
+/**
+ * A partition begins to run in a journal: nothing of the partition stands before this in the journal, and none of its
+ * rows names the journal before.
+ */
+export interface Join {
+  readonly partition: number;
+  readonly epoch: number;
+  /**
+   * What EVENTS must have before anything of this partition from this journal: of each journal the records up to an n,
+   * or the whole journal up to its seal.
+   */
+  readonly after: readonly (readonly [JournalId, number | 'seal'])[];
+}
+
 export interface TurnRecord {
   readonly kind: 'turn';
   readonly id: string;
@@ -63,6 +83,8 @@ export interface TurnRecord {
   readonly letters: readonly NumberedLetter[];
   /** Absent where there are none. */
   readonly refused?: readonly RefusedWrite[];
+  /** The partitions that begin to run with this record. Absent where there are none. */
+  readonly joins?: readonly Join[];
 }
 
 export interface SealRecord {
@@ -71,14 +93,20 @@ export interface SealRecord {
   readonly journal: JournalId;
   readonly by: JournalId;
   readonly at: number;
+  /** The last turn of the journal; 0 when it has none. Seals of older versions do not say it. */
+  readonly n?: number;
 }
 
 export interface Claim {
   readonly epoch: number;
   readonly node: NodeId;
   readonly journal: JournalId;
+  /** Wall clock of the claim, milliseconds. Claims of older versions have none. */
+  readonly at?: number;
   /** Set by a release: the owner has flushed everything up to this n of its journal. */
   readonly released?: number;
+  /** Beside `released`: the node that shall claim it next. Others wait a moment. */
+  readonly to?: NodeId;
 }
 
 export interface ClaimsRecord {
@@ -161,6 +189,14 @@ function jsonOf<T>(items: readonly T[], json: (item: T) => string): string {
 export const packEvent = (kind: 'order' | 'product', id: string, version: number, event: string): string =>
   `${kind === 'order' ? ',["o",' : ',["p",'}${quoted(id)},${version},${event}]`;
 
+/** What was known of actors before a cascade, without the brackets around. Products come with every order. */
+export function packBefore(before: readonly ActorFacts[]): string {
+  return jsonOf(before, (of) => {
+    if (of.kind === 'order' || of.facts.backordered > 0) return JSON.stringify(packFacts(of));
+    return `["p",${quoted(of.id)},${of.facts.onHand},${of.facts.held}]`;
+  });
+}
+
 const unpackEvent = ([kind, id, version, event]: PackedEvent): JournaledEvent =>
   kind === 'o' ? { of: { kind: 'order', id }, version, event } : { of: { kind: 'product', id }, version, event };
 
@@ -171,14 +207,23 @@ export function packCascade(correlation: string, packedEvents: readonly string[]
   return `${text}]`;
 }
 
-/** @param cascades already packed, so a turn's events become text only once. */
-export function encodeTurn(turn: Omit<TurnRecord, 'kind' | 'cascades'>, cascades: readonly string[]): string {
-  const { id, journal, n, at, parts, letters, refused } = turn;
+/**
+ * @param cascades already packed, so a turn's events become text only once.
+ * @param before of each cascade, packed by `packBefore`
+ */
+export function encodeTurn(
+  turn: Omit<TurnRecord, 'kind' | 'cascades'>,
+  cascades: readonly string[],
+  before: readonly string[] = [],
+): string {
+  const { id, journal, n, at, parts, letters, refused, joins } = turn;
   const head = JSON.stringify({
     ...{ v: RECORD_VERSION, kind: 'turn', id, journal, n, at, parts, letters },
     ...(refused !== undefined && { refused }),
+    ...(joins !== undefined && { joins }),
   });
-  return listed(`${head.slice(0, -1)},"cascades":[`, cascades.slice(), ']}');
+  const known = before.every((text) => text === '') ? '' : `,"before":[[${before.join('],[')}]]`;
+  return listed(`${head.slice(0, -1)}${known},"cascades":[`, cascades.slice(), ']}');
 }
 
 export const encodeSeal = (seal: Omit<SealRecord, 'kind'>): string =>
@@ -189,7 +234,7 @@ export const encodeClaims = (claims: Omit<ClaimsRecord, 'kind'>): string =>
 
 /** @param where log and position, for the error. @throws UnreadableRecord */
 export function decodeRecord(text: string, where: string): StoredRecord {
-  let raw: { v?: unknown; kind?: unknown; cascades?: [string, ...PackedEvent[]][] };
+  let raw: { v?: unknown; kind?: unknown; cascades?: [string, ...PackedEvent[]][]; before?: PackedFacts[][] };
   try {
     raw = JSON.parse(text);
   } catch (error) {
@@ -201,8 +246,13 @@ export function decodeRecord(text: string, where: string): StoredRecord {
     );
   }
   if (raw.kind === 'turn' && Array.isArray(raw.cascades)) {
-    const cascades = raw.cascades.map(([correlation, ...events]) => ({ correlation, events: events.map(unpackEvent) }));
-    return { ...(raw as unknown as TurnRecord), cascades };
+    const { before = [], ...turn } = raw;
+    const cascades = raw.cascades.map(([correlation, ...events], i): Cascade => {
+      const cascade = { correlation, events: events.map(unpackEvent) };
+      const known = before[i];
+      return known === undefined || known.length === 0 ? cascade : { ...cascade, before: known.map(unpackFacts) };
+    });
+    return { ...(turn as unknown as TurnRecord), cascades };
   }
   if (raw.kind === 'seal' || raw.kind === 'claims') return raw as unknown as SealRecord | ClaimsRecord;
   throw new UnreadableRecord(`${where} holds a record of the unknown kind ${String(raw.kind)}`);

@@ -61,6 +61,14 @@ export class Writes {
     return (lookedUp.find(isIt) ?? this.recent.get(ref)?.answered.find(isIt))?.fingerprint;
   }
 
+  /** The products' partition leaves: its writes are in Postgres. */
+  leave(isGone: (product: ProductId) => boolean): void {
+    for (const [ref, write] of this.recent) {
+      write.answered = write.answered.filter(({ product }) => !isGone(product));
+      if (write.answered.length === 0) this.recent.delete(ref);
+    }
+  }
+
   /** Forgets the writes up to n: Postgres has them. @param isPinned whether a repeat of the write is waiting. */
   flushed(n: number, isPinned: (ref: WriteId) => boolean): void {
     for (const [ref, write] of this.recent) if (write.n <= n && !isPinned(ref)) this.recent.delete(ref);

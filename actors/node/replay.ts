@@ -1,18 +1,22 @@
 /**
- * Rebuilds the world at a start: first from the rows, then from each partition's part of the journals. Each epoch of
+ * Rebuilds what a node takes over: first from the rows, then from each partition's part of the journals. Each epoch of
  * a partition is in its own journal.
  *
- *  P1. Records are dense in n from the end of the rows to the journal's seal or its release. "Nothing more to read" is
- *      not an end. A missing record is an error that names it, and is never skipped.
+ *  P1. A sealed epoch is replayed: records are dense in n from the end of the rows to the journal's seal. "Nothing more
+ *      to read" is not an end. A missing record is an error that names it, and is never skipped.
  *  P2. Each row decides alone which events it already has: a partition's letters and counters at n 90 are rebuilt
  *      though one of its actors is at n 95.
  *  P3. The record at the stored place has the stored id: a log can lose its tail and grow again.
+ *  P4. A released epoch is not replayed: the journal's row has passed the release, or is forgotten since.
+ *  P5. A journal without a row is no empty journal (hazard 15): its records must be there from the first one on, up to
+ *      the last one that its seal names. Only a seal that names none tells that there never was one.
  */
 import type { JournalId } from '../ids.js';
-import type { JournalRow } from '../ports/snapshot-rows.js';
+import type { JournalRow, PartitionRow } from '../ports/snapshot-rows.js';
 import type { Loaded } from '../ports/snapshots.js';
 import { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
+import { OwnedPartition } from './owned-partition.js';
 import type { Claim, SealRecord, TurnRecord } from './record.js';
 import { World } from './world.js';
 
@@ -26,42 +30,56 @@ export interface JournalTail {
 
 export interface ReplayInput {
   readonly partitions: number;
-  /** By partition of this node: its claims before this incarnation's, oldest first. */
-  readonly chains: ReadonlyMap<number, readonly Claim[]>;
+  /** The partitions to rebuild: the epoch of each one's new claim, and its claims before, oldest first. */
+  readonly claims: ReadonlyMap<number, { readonly epoch: number; readonly before: readonly Claim[] }>;
+  /** Of the sealed journals. */
   readonly tails: ReadonlyMap<JournalId, JournalTail>;
   readonly loaded: Loaded;
 }
 
-export function replay({ partitions, chains, tails, loaded }: ReplayInput): World {
+export function replay({ partitions, claims, tails, loaded }: ReplayInput): World {
   const world = new World(partitions);
   world.hasBeen(loaded.lastPlacedAt);
   for (const order of loaded.orders) world.loadOrder(order);
   for (const product of loaded.products) world.loadProduct(product);
   const rows = new Map(loaded.partitions.map((row) => [row.partition, row]));
   const journals = new Map(loaded.journals.map((row) => [row.journal, row]));
-  for (const [partition, chain] of chains) {
+  for (const [partition, { epoch, before }] of claims) {
     const row = rows.get(partition);
     const channels = new Channels(row);
-    world.channels.set(partition, channels);
-    if (
-      row !== undefined &&
-      chain.length > 0 &&
-      !chain.some((c) => c.epoch === row.epoch && c.journal === row.journal)
-    ) {
+    world.owned.set(partition, new OwnedPartition(partition, epoch, channels));
+    if (row !== undefined && !before.some((c) => c.epoch === row.epoch && c.journal === row.journal)) {
       throw new LostRecords(
         `partition ${partition} is remembered at epoch ${row.epoch} of journal ${row.journal}, which the claims log does not know: the log was replaced or rolled back`,
       );
     }
-    for (const claim of chain) {
-      if (claim.epoch < (row?.epoch ?? 1)) continue;
-      const tail = tails.get(claim.journal) ?? { turns: [], seal: undefined, idAtPlace: undefined };
-      replayEpoch(world, partition, channels, claim, complete(claim, tail, journals.get(claim.journal)));
+    for (const claim of unflushed(before, row)) {
+      const journal = journals.get(claim.journal);
+      if (claim.released !== undefined) mustHavePassed(claim, claim.released, journal);
+      else {
+        const tail = tails.get(claim.journal) ?? NOTHING;
+        replayEpoch(world, partition, channels, claim, complete(claim, tail, journal));
+      }
     }
   }
   return world;
 }
 
-/** replay.P1, replay.P3. @returns the turns of the tail, dense and ended by a seal or reaching the release. */
+const NOTHING: JournalTail = { turns: [], seal: undefined, idAtPlace: undefined };
+
+/** The claims of a partition whose records its row may lack. */
+const unflushed = (before: readonly Claim[], row: PartitionRow | undefined): readonly Claim[] =>
+  before.filter(({ epoch }) => epoch >= (row?.epoch ?? 1));
+
+/** replay.P4 */
+function mustHavePassed({ journal }: Claim, released: number, row: JournalRow | undefined): void {
+  if (row === undefined || row.folded.n >= released) return;
+  throw new LostRecords(
+    `journal ${journal} has released a partition at n ${released}, but Postgres remembers only its n ${row.folded.n}: the database was rolled back`,
+  );
+}
+
+/** replay.P1, replay.P3, replay.P5. @returns the turns of the tail, dense and ended by a seal */
 function complete(claim: Claim, tail: JournalTail, row: JournalRow | undefined): readonly TurnRecord[] {
   const folded = row?.folded.n ?? 0;
   const name = `journal ${claim.journal}`;
@@ -75,9 +93,12 @@ function complete(claim: Claim, tail: JournalTail, row: JournalRow | undefined):
     if (turn.n !== n + 1) throw new LostRecords(`${name} has record ${turn.n} after ${n}: records in between are lost`);
     n = turn.n;
   }
-  if (tail.seal !== undefined) return tail.turns;
-  if (claim.released === undefined) throw new LostRecords(`${name} ends at ${n} without a seal or a release`);
-  if (n < claim.released) throw new LostRecords(`${name} ends at ${n}, before its release at ${claim.released}`);
+  if (tail.seal === undefined) throw new LostRecords(`${name} ends at ${n} without a seal or a release`);
+  const last = tail.seal.n;
+  if (last === undefined && row === undefined && n === 0)
+    throw new LostRecords(`${name} has neither a row in Postgres nor a record`);
+  if (last !== undefined && last !== n)
+    throw new LostRecords(`${name} ends at ${n}, and its seal says ${last}: records are lost`);
   return tail.turns;
 }
 
@@ -101,7 +122,11 @@ function replayEpoch(
       const of = { kind: 'product', id: write.product } as const;
       if (world.partitionOf(of) === partition) world.rememberRefusal({ ...write, at: turn.at });
     }
-    for (const letter of turn.letters) if (letter.from === partition) channels.add(letter);
+    for (const letter of turn.letters) {
+      if (letter.from !== partition) continue;
+      channels.add(letter);
+      channels.appended(letter);
+    }
     for (const [from, last] of Object.entries(part.seen ?? {})) {
       if (last > channels.seen(Number(from))) channels.moveSeen(Number(from), last);
     }

@@ -46,6 +46,10 @@ export class StoredOrders {
     this.filters.set(partition, { filter: new IdFilter(this.bytesEach), isComplete: false });
   }
 
+  leave(partition: number): void {
+    this.filters.delete(partition);
+  }
+
   /** The partitions joined now. The caller begins to read the stored ids after this call. */
   begin(): Reading {
     return new Map(this.filters);

@@ -45,6 +45,11 @@ export class Timers {
     return due;
   }
 
+  /** Removes the timers of the orders for which it is true. */
+  remove(isIt: (order: OrderId) => boolean): void {
+    for (const timer of this.heap.splice(0)) if (!isIt(timer.order)) this.set(timer);
+  }
+
   // -------------------------------------------------------------- machinery
 
   private take(): Timer {

@@ -4,8 +4,10 @@
  *
  *  T1. A cascade is whole or is taken back: when it does not fit into the record, or when a decision throws.
  *  T2. The record and the EVENTS message made from it fit into the broker's payload.
- *  T3. A letter to a partition of this node is handled in the same cascade, unless its channel has older unconfirmed
- *      letters. Every other letter gets a number and leaves the node (channels.ts).
+ *  T3. A letter to a partition of this node is handled in the same cascade, unless its channel has older letters that
+ *      are not handled yet, or the partition is frozen. Every other letter gets a number (channels.ts).
+ *  T4. Each command is decided only for a partition that this node owns and that is not frozen, and each part of a
+ *      record names the epoch at which it is owned.
  */
 import type { Address, OrderId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -25,16 +27,27 @@ import type {
   ProductEvent,
   ProductRefusal,
 } from '../protocol.js';
-import { eventFrame } from './cloud-events.js';
-import { MessageRoom } from './message-room.js';
+import { type EventSource, eventFrame } from './cloud-events.js';
+import { type ActorFacts, factsOf } from './event-facts.js';
+import { LetterRoutes } from './letter-routes.js';
+import { MessageRoom, MOST_BYTES_OF_ONE } from './message-room.js';
 import { PublicBatch } from './public-batch.js';
-import { eventJson, type JournaledEvent, packCascade, packEvent, type RefusedWrite, type TurnPart } from './record.js';
+import {
+  eventJson,
+  type Join,
+  type JournaledEvent,
+  packBefore,
+  packCascade,
+  packEvent,
+  type RefusedWrite,
+  type TurnPart,
+} from './record.js';
 import { type TurnOutputs, turnOutputsOf } from './turn-outputs.js';
 import type { OrderEntry, ProductEntry, World } from './world.js';
 
 export interface TurnSettings {
   /** Source attribute of public events. */
-  readonly source: string;
+  readonly source: EventSource;
   readonly recordBytes: number;
   /** Deliver letters between this node's own partitions in the same turn. */
   readonly deliverAtHome: boolean;
@@ -42,8 +55,6 @@ export interface TurnSettings {
   readonly context: OrderContext;
   /** Length in UTF-8. */
   readonly byteLength: (text: string) => number;
-  /** The epoch of a partition; undefined when this node does not own it. */
-  readonly epochOf: (partition: number) => number | undefined;
 }
 
 /** The result of one input. */
@@ -52,6 +63,8 @@ export type Handled =
   | { readonly kind: 'refused'; readonly refusal: OrderRefusal | ProductRefusal }
   /** turn.T2: the input does not fit into this record any more; it opens the next turn. */
   | { readonly kind: 'full' }
+  /** Too many letters wait for a partition of another node: the input would add to them. */
+  | { readonly kind: 'crowded' }
   | { readonly kind: 'threw'; readonly error: unknown };
 
 type Applied = JournaledEvent & {
@@ -86,6 +99,8 @@ interface Before {
 export class Turn {
   private readonly record: MessageRoom;
   readonly published: PublicBatch;
+  /** Of each cascade, what was known of its actors before it, packed (record.ts). */
+  readonly before: string[] = [];
   readonly applied: Applied[] = [];
   readonly letters: NumberedLetter[] = [];
   /** Stock writes whose refusal is remembered. */
@@ -95,8 +110,11 @@ export class Turn {
   readonly orderTurns: OrderTurn[] = [];
   /** Each order of this turn with the last of its rows. */
   readonly touchedOrders = new Map<OrderEntry, OrderTurn>();
+  /** The partitions that begin to run once this turn is appended. */
+  readonly joins: Join[] = [];
   private readonly touchedPartitions = new Set<number>();
   private readonly stockContext: StockContext;
+  private readonly routes: LetterRoutes;
   private madeOutputs: TurnOutputs | undefined;
 
   constructor(
@@ -107,7 +125,8 @@ export class Turn {
     private readonly settings: TurnSettings,
   ) {
     this.stockContext = { mayWait: world.orders.size < limits.ordersBesideWaiting };
-    const { recordBytes, byteLength, source } = settings;
+    const { recordBytes, byteLength, source, deliverAtHome } = settings;
+    this.routes = new LetterRoutes(world, deliverAtHome);
     this.record = new MessageRoom(2_048, recordBytes, byteLength);
     this.published = new PublicBatch(eventFrame(at, source), recordBytes, byteLength);
   }
@@ -124,14 +143,15 @@ export class Turn {
   }
 
   get isEmpty(): boolean {
-    return this.cascades.length === 0 && this.seen.size === 0 && this.refused.length === 0;
+    return this.cascades.length === 0 && this.seen.size === 0 && this.refused.length === 0 && this.joins.length === 0;
   }
 
   /**
    * Decides one command and everything that it leads to.
    * @param arrived the numbered letter that brought it, if any.
+   * @param mayRefuse the client can send it again, so it must not crowd a channel (limits.channelLetters)
    */
-  handle(first: Letter, correlation: string, arrived?: NumberedLetter): Handled {
+  handle(first: Letter, correlation: string, arrived?: NumberedLetter, mayRefuse = false): Handled {
     const before: Before[] = [];
     const applied: Applied[] = [];
     const numbered: NumberedLetter[] = [];
@@ -141,6 +161,10 @@ export class Turn {
       if (refusal !== undefined) {
         this.takeBack(before);
         return { kind: 'refused', refusal };
+      }
+      if (mayRefuse && numbered.length > 0 && this.routes.isCrowded(numbered)) {
+        this.takeBack(before);
+        return CROWDED;
       }
       if (arrived !== undefined) unsee = this.markSeen(arrived);
       if (applied.length + numbered.length > 0 && !this.take(applied, before, numbered, correlation)) {
@@ -152,6 +176,13 @@ export class Turn {
       return { kind: 'threw', error };
     }
     return DONE;
+  }
+
+  /** Adds a join to the record. @returns false when it does not fit any more (turn.T2). */
+  join(join: Join): boolean {
+    if (!this.record.reserve(this.settings.byteLength(JSON.stringify(join)) + JOIN_BESIDE)) return false;
+    this.joins.push(join);
+    return true;
   }
 
   /** Adds the refusal of a stock write to the record. @returns false when it does not fit any more (turn.T2). */
@@ -170,11 +201,17 @@ export class Turn {
   parts(): { [partition: number]: TurnPart } {
     const parts: { [partition: number]: TurnPart } = {};
     for (const partition of this.touchedPartitions) {
-      const epoch = this.settings.epochOf(partition) ?? 0;
+      const { epoch } = this.world.mustOwn(partition);
       const seen = this.seen.get(partition);
       parts[partition] = seen === undefined ? { epoch } : { epoch, seen: Object.fromEntries(seen) };
     }
+    for (const { partition, epoch } of this.joins) parts[partition] = { epoch };
     return parts;
+  }
+
+  /** Marks the partitions of this turn as changed by its record. */
+  stampPartitions(): void {
+    for (const partition of this.touchedPartitions) this.world.mustOwn(partition).lastN = this.n;
   }
 
   // -------------------------------------------------------------- machinery
@@ -194,16 +231,18 @@ export class Turn {
       let decision: Decision<OrderEvent | ProductEvent, OrderRefusal | ProductRefusal>;
       if (to.kind === 'order') {
         const order = world.orders.get(to.id) ?? world.newOrder(to.id);
+        this.mustRun(order.partition);
         decision = this.orderDecides(order, command as OrderCommand);
         entry = order;
       } else {
         const product = world.products.get(to.id) ?? world.newProduct(to.id);
+        this.mustRun(product.partition);
         decision = this.productDecides(product, command as ProductCommand);
         entry = product;
       }
       if ('refused' in decision) return decision.refused;
       if (decision.events.length > 0) this.happen(entry, to, decision.events, correlation, applied, before);
-      for (const letter of decision.letters) this.route(entry.partition, letter, correlation, queue, numbered);
+      for (const letter of decision.letters) this.routes.route(entry.partition, letter, correlation, queue, numbered);
     }
     return undefined;
   }
@@ -258,29 +297,18 @@ export class Turn {
   }
 
   private stamp(entry: OrderEntry | ProductEntry): void {
-    const epoch = this.settings.epochOf(entry.partition);
-    if (epoch === undefined) throw new Error(`partition ${entry.partition} is not of this node`);
-    entry.epoch = epoch;
+    entry.epoch = this.world.mustOwn(entry.partition).epoch;
     entry.n = this.n;
   }
 
-  /** turn.T3: handles a letter at home or gives it a number. */
-  private route(from: number, letter: Letter, correlation: string, queue: Letter[], numbered: NumberedLetter[]): void {
-    const to = this.world.partitionOf(letter.to);
-    const channels = this.world.channels.get(from);
-    if (channels === undefined) throw new Error(`partition ${from} is not of this node`);
-    const isHome = from === to || (this.settings.deliverAtHome && this.settings.epochOf(to) !== undefined);
-    if (isHome && !channels.isBusy(to)) enqueue(queue, letter);
-    else {
-      const before = numbered.filter((other) => other.from === from && other.to === to).length;
-      numbered.push({ from, to, number: channels.nextNumber(to) + before, correlation, letter });
-    }
+  /** turn.T4. The callers hold such commands back, so this is the last guard. */
+  private mustRun(partition: number): void {
+    if (this.world.mustOwn(partition).isFrozen) throw new Error(`partition ${partition} is frozen`);
   }
 
   /** Moves the watermark. @returns a function that takes the move back. */
   private markSeen(letter: NumberedLetter): () => void {
-    const channels = this.world.channels.get(letter.to);
-    if (channels === undefined) throw new Error(`partition ${letter.to} is not of this node`);
+    const { channels } = this.world.mustOwn(letter.to);
     const before = channels.seen(letter.from);
     const moved = this.seen.get(letter.to) ?? new Map<number, number>();
     const recorded = moved.get(letter.from);
@@ -308,14 +336,18 @@ export class Turn {
       packed.push(packEvent(each.of.kind, each.of.id, each.version, each.json));
     }
     const cascade = packCascade(correlation, packed);
-    let beside = 64 * (applied.length + numbered.length);
+    const facts = factsBefore(before);
+    const known = packBefore(facts);
+    let beside = 64 * (applied.length + numbered.length) + MOST_BYTES_OF_ONE * (known.length + BEFORE_BESIDE);
     if (numbered.length > 0) beside += this.settings.byteLength(JSON.stringify(numbered));
-    if (!this.record.has(cascade, beside) || !this.published.take({ correlation, events: applied })) return false;
+    const batch = { correlation, events: applied, before: facts };
+    if (!this.record.has(cascade, beside) || !this.published.take(batch)) return false;
 
     this.record.take(cascade, beside);
+    this.before.push(known);
     for (const letter of numbered) {
       this.letters.push(letter);
-      this.world.channels.get(letter.from)?.add(letter);
+      this.world.mustOwn(letter.from).channels.add(letter);
       this.touchedPartitions.add(letter.from);
     }
     let last: OrderTurn | undefined;
@@ -339,24 +371,31 @@ export class Turn {
   }
 }
 
+/** What public events tell of the actors of a cascade that had events before it. */
+function factsBefore(before: readonly Before[]): ActorFacts[] {
+  const facts: ActorFacts[] = [];
+  for (let i = 0; i < before.length; i++) {
+    const { entry, of, isNew, state } = before[i] as Before;
+    if (isNew || isIn(before, i, entry)) continue;
+    if (of.kind === 'order') facts.push({ kind: 'order', id: of.id, facts: factsOf(state as OrderState) });
+    else facts.push({ kind: 'product', id: of.id, facts: state as ProductState });
+  }
+  return facts;
+}
+
+/** Whether the actor decided earlier in the cascade. */
+function isIn(before: readonly Before[], upTo: number, entry: Before['entry']): boolean {
+  for (let i = 0; i < upTo; i++) if (before[i]?.entry === entry) return true;
+  return false;
+}
+
+/** Bytes of a cascade's brackets and comma in the list. */
+const BEFORE_BESIDE = 3;
 /** Bytes of a comma, the list's name, and the partition's part. */
 const REFUSED_BESIDE = 80;
+/** Bytes of the partition's part. */
+const JOIN_BESIDE = 64;
 
 const DONE: Handled = { kind: 'done' };
 const FULL: Handled = { kind: 'full' };
-
-/** Adjacent answers to the same order become one command. */
-function enqueue(queue: Letter[], letter: Letter): void {
-  const last = queue[queue.length - 1];
-  if (
-    letter.to.kind === 'order' &&
-    letter.command.type === 'holdsAnswered' &&
-    queue.length > 1 &&
-    last?.to.kind === 'order' &&
-    last.to.id === letter.to.id &&
-    last.command.type === 'holdsAnswered'
-  ) {
-    const answers = [...last.command.answers, ...letter.command.answers];
-    queue[queue.length - 1] = { to: letter.to, command: { type: 'holdsAnswered', answers } };
-  } else queue.push(letter);
-}
+const CROWDED: Handled = { kind: 'crowded' };

@@ -5,6 +5,7 @@
  *      so reads and flushes can see this.
  *  W2. Products stay in memory: an absent product is unknown. An order leaves when it is settled and flushed, is not
  *      part of the turn under way, and no request waits for it or looks it up.
+ *  W3. Actors are here only with their partition: they come with its join and go with it.
  */
 import { type Address, type OrderId, type ProductId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
@@ -22,8 +23,8 @@ import type {
 } from '../ports/snapshot-rows.js';
 import { evolveProduct, type ProductState, unknownProduct } from '../product/inventory.js';
 import type { OrderEvent, ProductEvent } from '../protocol.js';
-import type { Channels } from './channels.js';
 import { LostRecords } from './lost-records.js';
+import type { OwnedPartition } from './owned-partition.js';
 import type { JournaledEvent } from './record.js';
 
 class Entry<State, Row> {
@@ -61,10 +62,10 @@ export class OrderEntry extends Entry<OrderState, TurnRow> {
 export class ProductEntry extends Entry<ProductState, OperationRow> {}
 
 export class World {
-  readonly orders = new Map<OrderId, OrderEntry>();
-  readonly products = new Map<ProductId, ProductEntry>();
-  /** By partition: only the partitions that this node owns. */
-  readonly channels = new Map<number, Channels>();
+  orders = new Map<OrderId, OrderEntry>();
+  products = new Map<ProductId, ProductEntry>();
+  /** The partitions that this node owns. */
+  readonly owned = new Map<number, OwnedPartition>();
   /** The actors with rows to flush. */
   readonly changedOrders = new Set<OrderEntry>();
   readonly changedProducts = new Set<ProductEntry>();
@@ -91,6 +92,42 @@ export class World {
 
   newProduct(id: ProductId): ProductEntry {
     return new ProductEntry(unknownProduct(id), partitionOf('product', id, this.partitions));
+  }
+
+  /** The epoch of a partition that this node owns. */
+  epochOf(partition: number): number | undefined {
+    return this.owned.get(partition)?.epoch;
+  }
+
+  mustOwn(partition: number): OwnedPartition {
+    const owned = this.owned.get(partition);
+    if (owned === undefined) throw new Error(`partition ${partition} is not of this node`);
+    return owned;
+  }
+
+  /** world.W3: takes over everything of another world, whose partitions this one does not have. */
+  absorb(other: World): void {
+    this.orders = merged(this.orders, other.orders);
+    this.products = merged(this.products, other.products);
+    for (const [partition, owned] of other.owned) this.owned.set(partition, owned);
+    for (const entry of other.changedOrders) this.changedOrders.add(entry);
+    for (const entry of other.changedProducts) this.changedProducts.add(entry);
+    for (const row of other.refusedWrites) this.refusedWrites.push(row);
+    this.unflushedEvents += other.unflushedEvents;
+    this.isClogged ||= other.isClogged;
+    this.hasNewProducts ||= other.hasNewProducts;
+    this.hasBeen(other.latestAt);
+  }
+
+  /** world.W3: forgets partitions and their actors, which are all flushed. @returns their orders */
+  drop(partitions: ReadonlySet<number>): OrderEntry[] {
+    for (const partition of partitions) this.owned.delete(partition);
+    const gone = [...this.orders.values()].filter((entry) => partitions.has(entry.partition));
+    for (const { state } of gone) this.orders.delete(state.id);
+    for (const { partition, state } of this.products.values()) {
+      if (partitions.has(partition)) this.products.delete(state.id);
+    }
+    return gone;
   }
 
   /** Takes an order into memory from its row. */
@@ -180,6 +217,13 @@ export class World {
     }
     return true;
   }
+}
+
+/** The first partitions of a node may have a million products: they are not copied. */
+function merged<K, V>(mine: Map<K, V>, theirs: Map<K, V>): Map<K, V> {
+  if (mine.size === 0) return theirs;
+  for (const [key, value] of theirs) mine.set(key, value);
+  return mine;
 }
 
 function step(entry: OrderEntry | ProductEntry, version: number, mark: Mark, of: Address): void {

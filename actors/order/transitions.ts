@@ -25,6 +25,11 @@ export const TRANSITIONS: readonly Transition[] = [
 
 export const STATUSES: readonly OrderStatus[] = ['pending', 'confirmed', 'shipped', 'delivered', 'cancelled', 'failed'];
 
+/** Orders with these statuses count as sold. From `confirmed` on, prices and quantities never change. */
+export const SOLD: readonly OrderStatus[] = ['confirmed', 'shipped', 'delivered'];
+
+export const isSold = (status: OrderStatus): boolean => SOLD.includes(status);
+
 /**
  * `not_charged`: the order costs nothing, or ended before a provider could have been asked. No provider will be asked.
  */

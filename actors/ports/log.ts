@@ -24,6 +24,8 @@ export interface Log {
   append(log: string, after: Position, record: string, options?: { readonly urgent?: boolean }): Promise<Appended>;
   /** The next records after a position, in order, at most one page; empty at the end. */
   read(log: string, after: Position): Promise<readonly Entry[]>;
+  /** The log's highest position ever, also after a trim; 0 before the first record. */
+  end(log: string): Promise<Position>;
   /** Removes records up to and including the position, but never the last one. */
   trim(log: string, upTo: Position): Promise<void>;
 }

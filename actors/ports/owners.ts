@@ -17,6 +17,13 @@ export interface NoAnswer {
   readonly why: string;
   /** No owner got the request: nothing was done, and `why` is a sentence that a client may read. */
   readonly absent?: boolean;
+  /** The partition is not, or no longer, of the node that was asked: the request may go to the partition's owner. */
+  readonly moved?: boolean;
+  /**
+   * The client's key may be the id of this order, whose partition is another node's. Nothing was done. If the owner of
+   * that order has it for the same user, the request is for that order; else it is repeated without `alias`.
+   */
+  readonly alias?: OrderId;
 }
 
 export interface PlaceRequest {
@@ -97,11 +104,25 @@ export type StockReply =
     }
   | NoAnswer;
 
+/** Who waits for the reply to a command. */
+export interface Caller {
+  /** The owner sets it while it works: it ends the wait of a client that is gone. What has begun goes on. */
+  hangUp?: (() => void) | undefined;
+  /**
+   * Takes a request that another owner has to decide by now, with the rest of its time. What it answers is the reply.
+   * Without it the reply is a NoAnswer that says why.
+   */
+  readonly goOn?: (
+    request: PlaceRequest | ActRequest | StockRequest,
+    restMs: number,
+  ) => Promise<PlaceReply | ActReply | StockReply>;
+}
+
 /** The owners as the edge sees them. Replies show only appended state. Rejects with Unavailable (unavailable.ts). */
 export interface Owners {
-  place(request: PlaceRequest, waitMs: number): Promise<PlaceReply>;
-  act(request: ActRequest, waitMs: number): Promise<ActReply>;
-  stock(request: StockRequest, waitMs: number): Promise<StockReply>;
+  place(request: PlaceRequest, waitMs: number, caller?: Caller): Promise<PlaceReply>;
+  act(request: ActRequest, waitMs: number, caller?: Caller): Promise<ActReply>;
+  stock(request: StockRequest, waitMs: number, caller?: Caller): Promise<StockReply>;
   order(id: OrderId): Promise<OrderState | undefined>;
   product(id: ProductId): Promise<ProductState | undefined>;
   /** Resolves once Queries can read every change of this order that is appended by now. */

@@ -5,10 +5,11 @@
 import type { OrderId, ProductId, WriteId } from '../ids.js';
 import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
+import type { Numbers } from './numbers.js';
 import type { HistoryRow, OperationRow } from './snapshot-rows.js';
 
 /** Reads may be behind the owner's answers by one flush. Searches are also behind by the search index. */
-export interface Queries {
+export interface Queries extends Numbers {
   order(id: OrderId): Promise<OrderState | undefined>;
   /** A page by its number, newest first. */
   orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[] } & Counted>;
@@ -39,6 +40,8 @@ export interface Queries {
     before: number | undefined,
     limit: number,
   ): Promise<{ readonly operations: readonly OperationRow[]; readonly more: boolean }>;
+  /** Whether a version that named the rows of CSV files by their lines may have written here. */
+  mayHaveLineNames(): Promise<boolean>;
   /** Whether any of these stock writes is stored. */
   hasWrite(refs: readonly WriteId[]): Promise<boolean>;
   /** The last operation up to a time, which has the balances of that time, and the product's version now. */

@@ -97,12 +97,14 @@ export interface OperationRow {
 }
 
 export interface OrderChange extends StoredOrder {
+  readonly partition: number;
   /** There is certainly no row yet: a plain insert is enough. */
   readonly isNew: boolean;
   readonly history: readonly TurnRow[];
 }
 
 export interface ProductChange extends StoredProduct {
+  readonly partition: number;
   readonly isNew: boolean;
   readonly operations: readonly OperationRow[];
 }
@@ -159,6 +161,14 @@ export type Statement =
       readonly to: Place;
       readonly publishedN: number;
     };
+
+/** By partition: these rows of one database snapshot, and all rows read with them, contain everything up to here. */
+export function foldedTo(partitions: readonly PartitionRow[], journals: readonly JournalRow[]): Map<number, Mark> {
+  const folded = new Map(journals.map(({ journal, folded: { n } }) => [journal, n]));
+  return new Map(
+    partitions.map(({ partition, epoch, journal }) => [partition, { epoch, n: folded.get(journal) ?? 0 }]),
+  );
+}
 
 /** True when a row at `a` contains everything up to `b`. */
 export const contains = (a: Mark, b: Mark): boolean => a.epoch > b.epoch || (a.epoch === b.epoch && a.n >= b.n);

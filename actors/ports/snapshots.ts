@@ -5,7 +5,7 @@
 import type { JournalId, NodeId, OrderId, ProductId, WriteId } from '../ids.js';
 import type { ProductRefusal } from '../protocol.js';
 import type { Settlement } from './settlement.js';
-import type { JournalRow, PartitionRow, Statement, StoredOrder, StoredProduct } from './snapshot-rows.js';
+import type { JournalRow, Mark, PartitionRow, Statement, StoredOrder, StoredProduct } from './snapshot-rows.js';
 
 export interface LookedUp {
   readonly orders: readonly StoredOrder[];
@@ -21,7 +21,7 @@ export interface LookedUp {
 export interface Loaded {
   readonly journals: readonly JournalRow[];
   readonly partitions: readonly PartitionRow[];
-  /** The orders that are not settled, and those requested by id. */
+  /** The orders that are not settled, and those named, settled or not. */
   readonly orders: readonly StoredOrder[];
   readonly products: readonly StoredProduct[];
   /** When the latest of all stored orders was placed, loaded or not; 0 when there is none. */
@@ -32,10 +32,19 @@ export interface Loaded {
 export interface Snapshots {
   /** Makes the journal's row, before its first claim. */
   openJournal(journal: JournalId, node: NodeId): Promise<void>;
-  /** After it returns, no statement of these journals writes anything. A missing row is made, closed. */
+  /** For sealed journals. After it returns, no statement of theirs writes anything. A missing row is made, closed. */
   closeJournals(journals: readonly JournalId[]): Promise<void>;
-  /** Everything stored of these partitions, from one database snapshot. */
-  load(partitions: readonly number[], partitionCount: number, orders: readonly OrderId[]): Promise<Loaded>;
+  /**
+   * What is stored of these partitions, from one database snapshot. Named orders of other partitions are left out.
+   * @param since by partition: the `foldedTo` of an earlier load, whose products the caller has. Only those that have
+   * changed since are loaded. Orders are always loaded whole, because one that has settled since must be missed.
+   */
+  load(
+    partitions: readonly number[],
+    partitionCount: number,
+    orders: readonly OrderId[],
+    since?: ReadonlyMap<number, Mark>,
+  ): Promise<Loaded>;
   /** `closed`: nothing was written, because the journal's row is closed or another node moved it. */
   write(journal: JournalId, statement: Statement): Promise<'written' | 'closed'>;
   /** One query for the whole batch. */
@@ -44,11 +53,11 @@ export interface Snapshots {
   orderIdsAfter(after: string, most: number): Promise<readonly OrderId[]>;
   /** The rows of all journals, for trimming and publishing. */
   journals(): Promise<readonly JournalRow[]>;
-  /** Partition rows without their letters: up to which claim each partition is flushed. */
-  partitionMarks(): Promise<readonly { readonly partition: number; readonly epoch: number }[]>;
+  /** Partition rows without their letters: up to which claim each partition is flushed, and by which journal. */
+  partitionMarks(): Promise<readonly Pick<PartitionRow, 'partition' | 'epoch' | 'journal'>[]>;
   /** Stores up to which n EVENTS has a sealed journal. */
   published(journal: JournalId, n: number): Promise<void>;
-  /** Deletes the row of a journal that nobody has to read any more. */
+  /** Deletes the row of a journal that nobody has to read any more; any number of times. */
   forgetJournal(journal: JournalId): Promise<void>;
   /** A real write with a short deadline, for readiness. */
   probe(): Promise<void>;

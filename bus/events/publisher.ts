@@ -9,17 +9,24 @@
  *  E3. The queue is bounded: past the bound the publisher drops the queue and reads the journal instead.
  *  E4. A broker may lose the messages that it acknowledged last. The event log is then shorter than expected, and the
  *      publisher repeats the lost turns from the journal. An empty event log has lost its messages only if the last
- *      acknowledgement came just before the trouble. Otherwise retention has emptied it, and its position is 0
- *      (hazard 11).
- *  E5. `[]` ends an event log. A publisher that finds it has a successor, and all its turns are published.
+ *      acknowledgement came just before the trouble, or if the stream was made anew. Otherwise retention has emptied it,
+ *      and its position is 0 (hazard 11).
+ *  E5. `[]` ends an event log. A publisher that finds it has a successor, and all its turns are published. Retention may
+ *      have removed the `[]` too: an event log that was emptied is continued only while the journal shows no seal.
+ *  E6. A turn with joins waits until EVENTS has what they name (event-order.O1). After trouble the publisher looks at
+ *      them again, unless a later message of this event log is still there: then so are all messages before it.
+ *  E7. Turns that neither EVENTS nor the journal has any more are a gap. The next message names the last message among them,
+ *      or, where that is not known, the last turn. So a reader that has less sees that it misses something.
  */
 
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
-import type { EventLog } from '../../actors/ports/events.js';
+import { EVENTS_SEAL, type EventSource } from '../../actors/node/cloud-events.js';
+import type { Join } from '../../actors/node/record.js';
+import type { EventLog, EventsBefore } from '../../actors/ports/events.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { isSealed } from '../journal/seal.js';
 import { pause } from '../retry.js';
 import { FORGETTABLE_MS, turnsAfter } from './published-turns.js';
 
@@ -28,22 +35,24 @@ interface PublisherParts {
   readonly events: EventLog;
   readonly log: Log;
   /** The `source` attribute of the events. */
-  readonly source: string;
+  readonly source: EventSource;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Resolves when EVENTS has what the joins name; with undefined when it must be asked again (event-order.O5). */
+  readonly before: (joins: readonly Join[]) => Promise<EventsBefore | undefined>;
   /** The last turn that is published already, and its place in the journal. */
   readonly startAfter: { readonly n: number; readonly position: Position };
 }
 
 export interface Publisher {
   /** Takes the next appended turn; `batch` is empty when the turn has no events. */
-  offer(n: number, position: Position, batch: string): void;
+  offer(n: number, position: Position, batch: string, joins?: readonly Join[]): void;
   /** All turns up to this one are published. */
   readonly publishedN: number;
   /** Resolves when all turns up to n are published; rejects when the publisher is stopped before that. */
   settled(n: number): Promise<void>;
-  /** Called after the broker was away: it may have lost acknowledged messages. */
-  recheck(): void;
+  /** Called after the broker was away: it may have lost acknowledged messages; or all, if the stream was made anew. */
+  recheck(isNewStream?: boolean): void;
   /** Ends the event log, once all offered turns are published. */
   seal(): Promise<void>;
   /** Ends the work; resolves when no call is in flight any more. */
@@ -54,6 +63,7 @@ interface Turn {
   readonly n: number;
   readonly position: Position;
   readonly batch: string;
+  readonly joins: readonly Join[];
 }
 
 export function eventPublisher(parts: PublisherParts): Publisher {
@@ -73,6 +83,12 @@ class EventPublisher implements Publisher {
   private troubleSince: number | undefined;
   /** The last turn that was published as a message. Later turns up to publishedN had no events. */
   private messageN: number;
+  /** What the next message names before it, if turns are gone for good (publisher.E7). */
+  private goneN = 0;
+  /** The end of what was published, before the broker lost it. */
+  private lostEnd = { messageN: 0, publishedN: 0 };
+  /** The joins in turns after messageN that were looked at already (publisher.E6). */
+  private looked: { readonly n: number; readonly joins: readonly Join[]; readonly before: EventsBefore }[] = [];
   private rechecks = 0;
   private failures = 0;
   private sealAsked = false;
@@ -89,12 +105,12 @@ class EventPublisher implements Publisher {
     this.offered = parts.startAfter;
   }
 
-  offer(n: number, position: Position, batch: string): void {
+  offer(n: number, position: Position, batch: string, joins: readonly Join[] = []): void {
     if (this.stopped || this.sealed || n <= this.offered.n) return;
     this.offered = { n, position };
     // An empty array marks the end of the event log (publisher.E5), so a turn must not publish one.
     const events = batch === EVENTS_SEAL ? '' : batch;
-    this.queue.push({ n, position, batch: events });
+    this.queue.push({ n, position, batch: events, joins });
     this.queueBytes += events.length;
     if (this.queueBytes > limits.unpublishedBytes) this.dropQueue(); // publisher.E3
     this.start();
@@ -104,8 +120,9 @@ class EventPublisher implements Publisher {
     return this.until(n);
   }
 
-  recheck(): void {
+  recheck(isNewStream = false): void {
     this.end = undefined;
+    if (isNewStream) this.acknowledgedAt = this.parts.clock.monotonic(); // What is missing was lost (publisher.E4).
     this.rechecks += 1;
     this.troubleSince ??= this.parts.clock.monotonic();
     this.wake();
@@ -147,7 +164,7 @@ class EventPublisher implements Publisher {
       try {
         if (this.end === undefined) await this.ask();
         else if (this.publishedN < this.offered.n) await this.publishNext();
-        else await this.publish({ n: this.publishedN, position: this.readFrom, batch: EVENTS_SEAL });
+        else await this.publish({ n: this.publishedN, position: this.readFrom, batch: EVENTS_SEAL, joins: [] });
       } catch (error) {
         await this.failed(String(error));
       }
@@ -170,15 +187,17 @@ class EventPublisher implements Publisher {
 
   /** Asks for the event log's end (publisher.E2), repeats lost turns (publisher.E4), finds a successor (publisher.E5). */
   private async ask(): Promise<void> {
-    const { events, journal, logger } = this.parts;
+    const { events, journal, log, logger } = this.parts;
     const rechecks = this.rechecks;
     const last = await events.last(journal);
-    if (last?.sealed === true) {
-      this.becomeSealed();
+    const wasEmptied = last === undefined && this.messageN > this.parts.startAfter.n;
+    if (last?.sealed === true || (wasEmptied && (await isSealed(log, journal)))) {
+      this.becomeSealed(); // publisher.E5
       return;
     }
     if (last !== undefined && last.n >= this.messageN) {
       if (last.n > this.publishedN) this.advance(last.n);
+      if (last.n > this.messageN) this.acknowledgedAt = this.parts.clock.monotonic(); // Its acknowledgement was lost.
       this.messageN = last.n;
     } else if (last !== undefined || this.forgotten()) {
       const n = last?.n ?? this.parts.startAfter.n;
@@ -186,11 +205,18 @@ class EventPublisher implements Publisher {
         { journal, from: n + 1, to: this.messageN },
         'EVENTS has lost acknowledged messages: publishing them again from the journal.',
       );
+      if (this.publishedN > this.lostEnd.publishedN) {
+        this.lostEnd = { messageN: this.messageN, publishedN: this.publishedN };
+      }
       this.publishedN = n;
       this.messageN = n;
+      this.goneN = 0; // Seen again in the journal.
+      this.looked = []; // They are read again.
       // From the front: the publisher does not know which position held which turn.
       this.readFrom = 0;
     }
+    this.looked = this.looked.filter((each) => each.n > this.messageN);
+    for (const { joins } of this.looked) if ((await this.parts.before(joins)) === undefined) return; // publisher.E6
     if (this.rechecks !== rechecks) return; // The answer may be from before the trouble.
     this.end = last?.position ?? 0;
     this.troubleSince = undefined;
@@ -216,6 +242,7 @@ class EventPublisher implements Publisher {
           'These turns are neither on EVENTS nor in the journal any more.',
         );
         this.publishedN = turn.n - 1;
+        this.goneN = this.lastGone(turn.n - 1);
       }
       if (turn.n === this.queue[0]?.n) break;
       if (turn.n > this.publishedN) await this.publish({ ...turn, batch: turn.batch() });
@@ -227,10 +254,24 @@ class EventPublisher implements Publisher {
     }
   }
 
-  private async publish({ n, position, batch }: Turn): Promise<void> {
+  /** The last message up to this turn that anybody can have read; turns after it had no events. */
+  private lastGone(n: number): number {
+    const { messageN, publishedN } = this.lostEnd;
+    return messageN <= n && n <= publishedN ? messageN : n;
+  }
+
+  private async publish({ n, position, batch, joins }: Turn): Promise<void> {
+    if (joins.length > 0) {
+      const before = await this.parts.before(joins);
+      if (before === undefined) this.end = undefined;
+      if (before === undefined || this.end === undefined) return; // Its own messages come first, if the broker has lost some.
+      if (this.looked.at(-1)?.n !== n) this.looked.push({ n, joins, before });
+    }
     if (batch !== '') {
       const { events, journal, clock } = this.parts;
-      const answer = await events.publish(journal, this.end ?? 0, n, batch);
+      const after = this.looked.filter((each) => each.n > this.messageN).flatMap((each) => each.before);
+      const previous = Math.max(this.messageN, this.goneN);
+      const answer = await events.publish(journal, this.end ?? 0, n, batch, { previous, after });
       if (answer.kind !== 'appended') throw new Error(`EVENTS answered "${answer.kind}"`);
       if (this.end !== undefined) this.end = answer.position;
       this.messageN = n;

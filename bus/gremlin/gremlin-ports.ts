@@ -76,17 +76,19 @@ export function postUnderGremlin<P extends Post>(post: P, gremlin: Gremlin, time
 export function ownersUnderGremlin(owners: Owners, gremlin: Gremlin, time: Time): Owners {
   const command = commandUnderGremlin(gremlin, time);
   return {
-    stock: (ask, waitMs) => owners.stock(ask, waitMs),
+    stock: (ask, waitMs, caller) => owners.stock(ask, waitMs, caller),
     order: (id) => owners.order(id),
     product: (id) => owners.product(id),
     flushed: (id) => owners.flushed(id),
     notReady: () => owners.notReady(),
-    place: (ask, waitMs) =>
+    place: (ask, waitMs, caller) =>
       gremlin.enabled
         ? command(ask, waitMs, (again, restMs) => owners.place(again, restMs))
-        : owners.place(ask, waitMs),
-    act: (ask, waitMs) =>
-      gremlin.enabled ? command(ask, waitMs, (again, restMs) => owners.act(again, restMs)) : owners.act(ask, waitMs),
+        : owners.place(ask, waitMs, caller),
+    act: (ask, waitMs, caller) =>
+      gremlin.enabled
+        ? command(ask, waitMs, (again, restMs) => owners.act(again, restMs))
+        : owners.act(ask, waitMs, caller),
   };
 }
 

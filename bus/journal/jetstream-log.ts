@@ -8,11 +8,19 @@
  * An append never has a Nats-Msg-Id. With one, newer brokers refuse a true retry, and older brokers accept a
  * changed record under a known id.
  */
+import { setTimeout } from 'node:timers/promises';
 import { limits } from '../../actors/limits.js';
-import type { Appended, Log } from '../../actors/ports/log.js';
-import { refuseUnsoundReplicas } from '../nats/broker-guarantee.js';
-import type { Nats } from '../nats/nats.js';
-import { ensureStream, messagesAfter, type Requirement, streamInfo, trimSubject } from '../nats/streams.js';
+import type { Appended, Log, Position } from '../../actors/ports/log.js';
+import type { Nats, Published } from '../nats/nats.js';
+import {
+  ensureStream,
+  lastMessage,
+  messagesAfter,
+  type Requirement,
+  streamInfo,
+  streamInfoWhenLed,
+  trimSubject,
+} from '../nats/streams.js';
 
 const JOURNAL_STREAM = 'JOURNAL';
 
@@ -20,9 +28,14 @@ const CONFLICT = 10071;
 /** The description beside this code is the store's own error text. */
 const STORE_FAILED = 10077;
 const NO_ROOM = [10023, 10047];
+/** From a cluster, which has stored nothing of this one: another publish to the subject is under way, and may still fail. */
+const UNDER_WAY = 10164;
+/** A round trip between brokers, and how many of them the other publish may take. */
+const UNDER_WAY_MS = 10;
+const UNDER_WAY_TRIES = 20;
 
-/** The log asks for the stream's size again after so much time, or after so many appended bytes. */
-const REFRESH = { ms: 5_000, bytes: 2_097_152 };
+/** The log asks for the stream's size again after so much time, or after limits.journalBlindBytes of its own. */
+const REFRESH_MS = 5_000;
 /** The size of a message beyond its record: the subject, the headers and the broker's own data. */
 const MESSAGE_OVERHEAD = 150;
 
@@ -40,14 +53,14 @@ interface JetstreamLogOptions {
 
 /** Replicas of the journal's stream; undefined if the stream does not exist yet. */
 export const journalReplicas = async (nats: Nats): Promise<number | undefined> =>
-  (await streamInfo(nats, JOURNAL_STREAM))?.config.num_replicas;
+  (await streamInfoWhenLed(nats, JOURNAL_STREAM))?.config.num_replicas;
 
 /** Creates or checks the stream. @throws when the stream is unfit; the error names the field. */
 export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Promise<JetstreamLog> {
   const { replicas, bytes = limits.journalBytes, reserveBytes = limits.journalReserveBytes } = options;
-  refuseUnsoundReplicas(nats.version, replicas);
   const shape = {
     name: JOURNAL_STREAM,
+    description: 'Holdfast: what it decided and nobody else has yet. Never edit, purge or delete it',
     subjects: ['journal.*', 'claims', 'system'],
     retention: 'limits',
     storage: 'file',
@@ -64,17 +77,20 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
   ]);
   const size = streamSize(nats, state.bytes);
   const roomBytes = (config.max_bytes > 0 ? config.max_bytes : bytes) - reserveBytes;
+  const hasRoom = async (more: number): Promise<boolean> => {
+    if (size.bytes() + more <= roomBytes - limits.journalNearlyFullBytes) return true;
+    return (await size.refreshed()) + more <= roomBytes;
+  };
 
   return {
     replicas: config.num_replicas,
 
     async append(log, after, record, { urgent = false } = {}): Promise<Appended> {
-      if (!urgent && size.bytes() + record.length > roomBytes && (await size.refreshed()) + record.length > roomBytes) {
-        return { kind: 'full' };
-      }
-      const answer = await nats.publish(log, record, after);
+      const bytes = Buffer.byteLength(record) + MESSAGE_OVERHEAD;
+      if (!urgent && !(await hasRoom(bytes))) return { kind: 'full' };
+      const answer = await publish(nats, log, record, after);
       if ('seq' in answer) {
-        size.grew(record.length + MESSAGE_OVERHEAD);
+        size.grew(bytes);
         return { kind: 'appended', position: answer.seq };
       }
       const { errCode, description } = answer.refused;
@@ -82,7 +98,6 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
       if (NO_ROOM.includes(errCode) || (errCode === STORE_FAILED && /^maximum (bytes|messages)/.test(description))) {
         return { kind: 'full' };
       }
-      // This includes 10164, from a cluster: another publish to this subject is under way, and may still fail.
       throw answer.refused;
     },
 
@@ -90,6 +105,8 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
       const messages = await messagesAfter(nats, JOURNAL_STREAM, log, after);
       return messages.map(({ seq, text }) => ({ position: seq, record: text }));
     },
+
+    end: async (log) => (await lastMessage(nats, JOURNAL_STREAM, log))?.seq ?? 0,
 
     async trim(log, upTo) {
       await trimSubject(nats, JOURNAL_STREAM, log, upTo);
@@ -99,6 +116,14 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
 }
 
 // ---------------------------------------------------------------- machinery
+
+async function publish(nats: Nats, log: string, record: string, after: Position): Promise<Published> {
+  for (let tries = 1; ; tries++) {
+    const answer = await nats.publish(log, record, after);
+    if ('seq' in answer || answer.refused.errCode !== UNDER_WAY || tries === UNDER_WAY_TRIES) return answer;
+    await setTimeout(UNDER_WAY_MS);
+  }
+}
 
 const is =
   (...values: readonly unknown[]) =>
@@ -132,7 +157,11 @@ const requirements: readonly Requirement[] = [
   },
 ];
 
-/** The stream's size at the last request, plus our appends since. It is requested again, because others write too. */
+/**
+ * The stream's size at the last request, plus our appends since. Other nodes append too, and each sees only its own
+ * growth (hazard 18). So each appends no more than a known amount between two requests, and near the limit each asks
+ * before every append: then all nodes together pass the limit by one record each at most.
+ */
 function streamSize(nats: Nats, bytesAtStart: number) {
   let known = bytesAtStart;
   let grown = 0;
@@ -140,10 +169,11 @@ function streamSize(nats: Nats, bytesAtStart: number) {
   let asking: Promise<void> | undefined;
 
   const ask = (): Promise<void> => {
-    asking ??= streamInfo(nats, JOURNAL_STREAM)
+    const before = grown;
+    asking = streamInfo(nats, JOURNAL_STREAM)
       .then((info) => {
         if (info !== undefined) known = info.state.bytes;
-        grown = 0;
+        grown -= before; // What was appended meanwhile may not be in the answer.
       })
       // If the broker is in trouble, the next append reports it.
       .catch(() => {})
@@ -157,10 +187,13 @@ function streamSize(nats: Nats, bytesAtStart: number) {
     bytes: () => known + grown,
     grew(bytes: number) {
       grown += bytes;
-      if (grown > REFRESH.bytes || performance.now() - askedAt > REFRESH.ms) void ask();
+      const isDue = grown > limits.journalBlindBytes || performance.now() - askedAt > REFRESH_MS;
+      if (isDue && asking === undefined) void ask();
     },
+    /** The answer to a request that begins now. */
     async refreshed(): Promise<number> {
-      if (performance.now() - askedAt > 500) await ask();
+      await asking;
+      await (asking ?? ask());
       return known + grown;
     },
     forget() {

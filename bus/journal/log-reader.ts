@@ -17,7 +17,11 @@ interface DecodedEntry<R> {
 }
 
 /** Every record after the position, oldest first. @throws UnreadableRecord */
-export async function* readFrom(log: Log, name: string, after: Position): AsyncGenerator<DecodedEntry<StoredRecord>> {
+export async function* readFrom(
+  log: Pick<Log, 'read'>,
+  name: string,
+  after: Position,
+): AsyncGenerator<DecodedEntry<StoredRecord>> {
   for (let position = after; ; ) {
     const page = await log.read(name, position);
     if (page.length === 0) return;

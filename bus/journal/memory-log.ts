@@ -40,6 +40,8 @@ export function memoryLog({
       return entries.slice(from, from + pageRecords);
     },
 
+    end: async (log) => logs.get(log)?.head ?? 0,
+
     async trim(log, upTo) {
       const entries = logs.get(log)?.entries ?? [];
       const count = Math.min(firstAfter(entries, upTo), entries.length - 1);

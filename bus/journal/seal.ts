@@ -27,14 +27,16 @@ interface Sealing {
  */
 export async function sealJournal({ log, clock, journal, by, from = NOWHERE, stopped }: Sealing): Promise<boolean> {
   const name = journalLog(journal);
-  const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now() });
   let after: Position = from.position;
+  let { n } = from;
   for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
     for await (const found of readFrom(log, name, after)) {
       if (found.record.kind === 'seal') return true;
       after = found.position;
+      if (found.record.kind === 'turn') n = found.record.n;
     }
     try {
+      const record = encodeSeal({ id: clock.id(), journal, by, at: clock.now(), n });
       const answer = await log.append(name, after, record, { urgent: true });
       if (answer.kind === 'appended') return true;
       // A log keeps its last record. So after a conflict there is a later record, unless the log ends before `after`.
@@ -52,8 +54,13 @@ const endsBefore = (journal: JournalId, { n, recordId }: Place): LostRecords =>
     `journal ${journal} ends before its acknowledged record ${recordId} at n ${n}: the log was rolled back or replaced`,
   );
 
-/** Whether another incarnation has taken over this journal. Then missing records were trimmed, not lost (hazard 9). */
-export async function isSealed(log: Log, journal: JournalId): Promise<boolean> {
-  for await (const { record } of readFrom(log, journalLog(journal), 0)) if (record.kind === 'seal') return true;
+/**
+ * Whether the journal has a seal. Of one's own journal this means: missing records were trimmed, not lost (hazard 9).
+ * @param from a remembered record: the search begins there
+ */
+export async function isSealed(log: Pick<Log, 'read'>, journal: JournalId, from: Place = NOWHERE): Promise<boolean> {
+  for await (const { record } of readFrom(log, journalLog(journal), from.position)) {
+    if (record.kind === 'seal') return true;
+  }
   return false;
 }

@@ -31,7 +31,7 @@ export function brokerGuarantee({ version, syncAlways, replicas, ours }: BrokerF
     return syncAlways === true
       ? {
           journalFit: true,
-          guarantee: `JetStream, ${whose}, ${replicas} replicas: ${minority}; the broker asked syncs every record to disk, and where the others do so too it survives a common power cut`,
+          guarantee: `JetStream, ${whose}, ${replicas} replicas: ${minority}; every broker asked syncs each record to disk first, and if all do, it survives a common power cut`,
         }
       : {
           journalFit: true,
@@ -54,11 +54,15 @@ export function brokerGuarantee({ version, syncAlways, replicas, ours }: BrokerF
 const POSTGRES =
   'Postgres, as its own fsync and synchronous_commit settings have it: survives kill -9 and a power cut of its box, not the loss of its disk';
 
-/** @param broker undefined without a NATS with JetStream. @throws when the journal in `asked` is not possible */
+/**
+ * @param broker undefined without a NATS with JetStream.
+ * @throws when the journal in `asked` is not possible, or the broker is not sound with so many replicas
+ */
 export function chooseJournal(
   asked: 'auto' | 'jetstream' | 'postgres',
   broker: BrokerFacts | undefined,
 ): JournalChoice {
+  if (broker !== undefined) refuseUnsoundReplicas(broker.version, broker.replicas);
   if (asked === 'postgres') return { kind: 'postgres', guarantee: POSTGRES, why: 'JOURNAL=postgres' };
   if (broker === undefined) {
     if (asked === 'auto') {
@@ -69,13 +73,7 @@ export function chooseJournal(
     );
   }
   const { journalFit, guarantee } = brokerGuarantee(broker);
-  if (asked === 'jetstream') {
-    refuseUnsoundReplicas(broker.version, broker.replicas);
-    return { kind: 'jetstream', guarantee, why: 'JOURNAL=jetstream' };
-  }
-  if (!soundReplicas(broker.version, broker.replicas)) {
-    return { kind: 'postgres', guarantee: POSTGRES, why: unsound(broker.version, broker.replicas) };
-  }
+  if (asked === 'jetstream') return { kind: 'jetstream', guarantee, why: 'JOURNAL=jetstream' };
   return journalFit
     ? { kind: 'jetstream', guarantee, why: broker.replicas >= 3 ? 'the broker replicates' : 'the broker syncs' }
     : { kind: 'postgres', guarantee: POSTGRES, why: `the broker is not fit for the journal: ${guarantee}` };
@@ -83,24 +81,26 @@ export function chooseJournal(
 
 /** @throws before a replicated stream is used on a broker whose compare-and-set lets two writers win. */
 export function refuseUnsoundReplicas(version: string, replicas: number): void {
-  if (!soundReplicas(version, replicas)) throw new Error(`${unsound(version, replicas)}.`);
+  if (replicas <= 1 || !isOlder(version, SOUND_SINCE)) return;
+  throw new Error(
+    `nats-server ${version} does not keep two writers apart on a stream of ${replicas} replicas, which works from ` +
+      `${SOUND_SINCE} on: update every broker. A new system may set NATS_REPLICAS=1 instead.`,
+  );
 }
+
+/** @returns the oldest of these versions. */
+export const oldest = (versions: readonly [string, ...string[]]): string =>
+  versions.reduce((a, b) => (isOlder(b, a) ? b : a));
 
 // ---------------------------------------------------------------- machinery
 
-const SOUND_SINCE = [2, 10, 19] as const;
+const SOUND_SINCE = '2.10.19';
 
-function soundReplicas(version: string, replicas: number): boolean {
-  if (replicas <= 1) return true;
-  const parts = version.split(/[.-]/).map(Number);
-  for (const [i, since] of SOUND_SINCE.entries()) {
-    const part = parts[i] ?? 0;
-    if (Number.isNaN(part) || part < since) return false;
-    if (part > since) return true;
-  }
-  return true;
+/** What is no number counts as 0. */
+const numbersOf = (version: string): number[] => version.split(/[.-]/, 3).map((part) => Number.parseInt(part, 10) || 0);
+
+function isOlder(a: string, b: string): boolean {
+  const [ours, theirs] = [numbersOf(a), numbersOf(b)];
+  const at = [0, 1, 2].find((each) => ours[each] !== theirs[each]);
+  return at !== undefined && (ours[at] ?? 0) < (theirs[at] ?? 0);
 }
-
-const unsound = (version: string, replicas: number): string =>
-  `nats-server ${version} does not keep two writers apart on a stream of ${replicas} replicas, ` +
-  `which works from ${SOUND_SINCE.join('.')}: update it, or set NATS_REPLICAS=1`;

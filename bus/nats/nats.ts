@@ -9,7 +9,14 @@
  * publish, measured with one publish after another. The encoding in nats-frames.ts saves a third of the rest.
  */
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
-import { connect, createInbox, type Msg, NatsConnectionImpl, type Subscription } from '@nats-io/transport-node';
+import {
+  connect,
+  createInbox,
+  headers,
+  type Msg,
+  NatsConnectionImpl,
+  type Subscription,
+} from '@nats-io/transport-node';
 import { limits } from '../../actors/limits.js';
 import type { Logger } from '../../actors/ports/runtime.js';
 import { type Frame, Frames } from './nats-frames.js';
@@ -31,18 +38,57 @@ interface PublishOptions {
   readonly headers?: string;
   /** The end with which `after` is compared. The broker reads a message to find a subject's end, but not the stream's. */
   readonly end?: 'subject' | 'stream';
+  readonly deadlineMs?: number;
 }
 
 /** JetStream's answer to a publish: the message's sequence, or why it stored nothing. */
 export type Published = { readonly seq: number } | { readonly refused: JetStreamRefusal };
+
+export interface OrderedMessage {
+  readonly subject: string;
+  /** Names it to the message after it; visible ASCII. */
+  readonly id?: string;
+  /** Lines, each ended with CRLF. */
+  readonly headers: string;
+  readonly payload: string;
+}
+
+/** How many of the messages are stored, from the first on, and why the next one is not. */
+interface PublishedInOrder {
+  readonly stored: number;
+  readonly refused?: JetStreamRefusal;
+}
+
+/** Answers a message. An answer longer than the broker takes is not sent. */
+export type Respond = (payload: string, headers?: readonly (readonly [string, string])[]) => void;
+
+/** Sends to one subject. The broker stores nothing, and nobody answers. Without a connection a message is lost. */
+interface Sender {
+  /** The payload has at most Nats.maxPayload bytes. @returns false if the message is lost already. */
+  send(payload: string): boolean;
+  close(): void;
+}
 
 export interface Nats {
   /** Resolves with the last answer. Rejects at the deadline, at a disconnect, and when the subject has no responder. */
   request(subject: string, payload: string, options?: NatsRequest): Promise<Msg>;
   /** A JetStream API call. @throws JetStreamRefusal when JetStream answers with an error. */
   api<T>(verb: string, body?: object, deadlineMs?: number): Promise<T>;
-  /** Stores a message if `after` is the last sequence of its subject, or of the whole stream. */
-  publish(subject: string, payload: string, after: number, options?: PublishOptions): Promise<Published>;
+  /** Stores a message if `after` is the last sequence of its subject, or of the whole stream; 'any' asks for neither. */
+  publish(subject: string, payload: string, after: number | 'any', options?: PublishOptions): Promise<Published>;
+  /**
+   * Stores messages at the end of a stream, each right after the one before it, without a wait in between. Where each has an
+   * id, none is stored behind another one's message, which may have taken the sequence of the one before it.
+   * @param after the stream's last sequence before them
+   */
+  publishInOrder(messages: readonly OrderedMessage[], after: number, deadlineMs?: number): Promise<PublishedInOrder>;
+  /** @param nobody called with each message that nobody subscribed to. */
+  sender(subject: string, nobody?: () => void): Sender;
+  /**
+   * The subscription outlives a disconnect. Of those that name the same queue one gets each message.
+   * @returns a function that ends it
+   */
+  subscribe(subject: string, take: (payload: string, respond: Respond) => void, queue?: string): () => void;
   readonly status: NatsStatus;
   readonly version: string;
   /** The most bytes of a message, headers included. */
@@ -66,6 +112,11 @@ export class JetStreamRefusal extends Error {
     this.description = description;
   }
   readonly description: string;
+}
+
+/** No server takes the subject: JetStream is off, or there is no such stream. */
+export class NobodyAnswers extends Error {
+  override readonly name = 'NobodyAnswers';
 }
 
 /** The message names the hosts and the reason. The caller adds the variable that the URL came from. */
@@ -163,7 +214,8 @@ class Connection implements Nats {
       );
       const take = (message: Msg) => {
         if (message.data.length === 0 && message.headers?.code === 503) {
-          fail(new Error(`Nobody answers ${subject}: JetStream is off, or the stream is missing or without a leader`));
+          const why = 'JetStream is off, or the stream is missing or without a leader';
+          fail(new NobodyAnswers(`Nobody answers ${subject}: ${why}`));
         } else if (until === undefined || until(message)) {
           end();
           if (frame !== undefined) this.frames.giveBack(frame);
@@ -196,17 +248,112 @@ class Connection implements Nats {
     return answer;
   }
 
-  async publish(subject: string, payload: string, after: number, options: PublishOptions = {}): Promise<Published> {
-    const { headers = '', end = 'subject' } = options;
+  async publish(
+    subject: string,
+    payload: string,
+    after: number | 'any',
+    options: PublishOptions = {},
+  ): Promise<Published> {
+    const { headers = '', end = 'subject', deadlineMs = limits.appendAnswerMs } = options;
     const expected = end === 'stream' ? 'Nats-Expected-Last-Sequence' : 'Nats-Expected-Last-Subject-Sequence';
-    const message = await this.request(subject, payload, {
-      headers: `${expected}: ${after}\r\n${headers}`,
-      deadlineMs: limits.appendAnswerMs,
-    });
+    const lines = after === 'any' ? headers : `${expected}: ${after}\r\n${headers}`;
+    const message = await this.request(subject, payload, { deadlineMs, ...(lines !== '' && { headers: lines }) });
     const answer = JSON.parse(message.string()) as JetStreamError & { seq?: number };
     if (answer.error !== undefined) return { refused: refusal(answer.error, `a message for ${subject}`) };
     if (typeof answer.seq === 'number' && answer.seq > 0) return { seq: answer.seq };
     throw new Error(`${subject} was answered, but not by a JetStream stream: ${message.string().slice(0, 200)}`);
+  }
+
+  publishInOrder(
+    messages: readonly OrderedMessage[],
+    after: number,
+    deadlineMs = limits.appendAnswerMs,
+  ): Promise<PublishedInOrder> {
+    const [first] = messages;
+    if (first === undefined) return Promise.resolve({ stored: 0 });
+    return new Promise((resolve, reject) => {
+      if (this.status !== 'connected') {
+        reject(
+          new Error(`${first.subject} was not sent: NATS is ${this.status} (${this.lastError ?? 'no reason known'})`),
+        );
+        return;
+      }
+      const token = (this.requests++).toString(36);
+      const end = () => {
+        clearTimeout(timer);
+        this.pending.delete(token);
+      };
+      const fail = (error: Error) => {
+        end();
+        reject(error);
+      };
+      const late = `NATS did not answer ${messages.length} messages from ${first.subject} on within ${deadlineMs} ms`;
+      const timer = setTimeout(() => fail(new Error(late)), deadlineMs);
+      const answers = new AnswersInOrder(after, messages.length);
+      const take = (message: Msg) => {
+        const outcome = answers.take(message, first.subject);
+        if (outcome instanceof Error) fail(outcome);
+        else if (outcome !== undefined) {
+          end();
+          resolve(outcome);
+        }
+      };
+      this.pending.set(token, { take, fail });
+      try {
+        this.nc.protocol.sendCommand(this.inOrder(messages, after, `${this.inbox}.${token}`));
+      } catch (error) {
+        fail(new Error(`${messages.length} messages from ${first.subject} on cannot be sent: ${words(error)}`));
+      }
+    });
+  }
+
+  private inOrder(messages: readonly OrderedMessage[], after: number, reply: string): string {
+    let commands = '';
+    let before: string | undefined;
+    for (const [i, { subject, id, headers, payload }] of messages.entries()) {
+      let lines = `Nats-Expected-Last-Sequence: ${after + i}\r\n`;
+      if (before !== undefined) lines += `Nats-Expected-Last-Msg-Id: ${before}\r\n`;
+      if (id !== undefined) lines += `Nats-Msg-Id: ${id}\r\n`;
+      before = id;
+      const block = `NATS/1.0\r\n${lines}${headers}\r\n`;
+      const size = block.length + Buffer.byteLength(payload);
+      if (size > this.maxPayload) throw new Error(`the broker's max_payload is ${this.maxPayload} bytes`);
+      commands += `HPUB ${subject} ${reply} ${block.length} ${size}\r\n${block}${payload}\r\n`;
+    }
+    return commands;
+  }
+
+  sender(subject: string, nobody?: () => void): Sender {
+    const token = (this.requests++).toString(36);
+    const take = ({ data, headers }: Msg) => {
+      if (data.length === 0 && headers?.code === 503) nobody?.();
+    };
+    if (nobody !== undefined) this.pending.set(token, { take, fail: () => {} });
+    const reply = nobody === undefined ? '' : `${this.inbox}.${token} `;
+    return {
+      send: (payload) => {
+        const bytes = Buffer.byteLength(payload);
+        // A socket that stands still must not fill the memory. Whoever sends here repeats what matters.
+        const isStuck = this.nc.protocol.outbound.size() > limits.unsentBytes;
+        if (this.status !== 'connected' || isStuck || bytes > this.maxPayload) return false;
+        this.nc.protocol.sendCommand(`PUB ${subject} ${reply}${bytes}\r\n${payload}\r\n`);
+        return true;
+      },
+      close: () => void this.pending.delete(token),
+    };
+  }
+
+  subscribe(subject: string, take: (payload: string, respond: Respond) => void, queue?: string): () => void {
+    const subscription = this.nc.subscribe(subject, {
+      ...(queue !== undefined && { queue }),
+      callback: (error, message) => {
+        if (error === null) take(message.string(), respondTo(message));
+        else this.lastError = error.message;
+      },
+    });
+    return () => {
+      if (!this.nc.isClosed()) subscription.unsubscribe();
+    };
   }
 
   watch(listener: (status: NatsStatus) => void): () => void {
@@ -254,6 +401,50 @@ class Connection implements Nats {
 }
 
 // ---------------------------------------------------------------- machinery
+
+/** The answers to messages that go one after the other. Each gets one; in a cluster a refusal may overtake. */
+class AnswersInOrder {
+  private stored = 0;
+  private refused: JetStreamRefusal | undefined;
+  private answered = 0;
+
+  constructor(
+    private readonly after: number,
+    private readonly messages: number,
+  ) {}
+
+  /** @returns the outcome with the last answer; an error where it cannot be known */
+  take(message: Msg, subject: string): PublishedInOrder | Error | undefined {
+    if (message.data.length === 0 && message.headers?.code === 503) {
+      return new NobodyAnswers(
+        `Nobody answers ${subject}: JetStream is off, or the stream is missing or without a leader`,
+      );
+    }
+    this.answered += 1;
+    const { error, seq, duplicate } = JSON.parse(message.string()) as JetStreamError & {
+      seq?: number;
+      duplicate?: boolean;
+    };
+    if (error !== undefined) this.refused ??= refusal(error, `a message for ${subject}`);
+    else if (duplicate === true)
+      this.refused ??= refusal({ code: 400, description: 'it has this id already' }, subject);
+    else if (seq === this.after + this.stored + 1) this.stored += 1;
+    else return new Error(`${subject} was stored as ${seq}, not as ${this.after + this.stored + 1}`);
+    if (this.answered < this.messages) return undefined;
+    return this.refused === undefined ? { stored: this.stored } : { stored: this.stored, refused: this.refused };
+  }
+}
+
+function respondTo(message: Msg): Respond {
+  return (payload, lines = []) => {
+    if (lines.length === 0) message.respond(payload);
+    else {
+      const named = headers();
+      for (const [name, value] of lines) named.set(name, value);
+      message.respond(payload, { headers: named });
+    }
+  };
+}
 
 interface JetStreamError {
   readonly error?: { readonly code: number; readonly err_code?: number; readonly description?: string };

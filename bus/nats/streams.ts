@@ -6,7 +6,15 @@
  * that they do not know.
  */
 import { setTimeout } from 'node:timers/promises';
-import { JetStreamRefusal, type Nats, type NatsMessage, type StreamConfig, type StreamInfo } from './nats.js';
+import { refuseUnsoundReplicas } from './broker-guarantee.js';
+import {
+  JetStreamRefusal,
+  type Nats,
+  type NatsMessage,
+  NobodyAnswers,
+  type StreamConfig,
+  type StreamInfo,
+} from './nats.js';
 
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;
@@ -14,6 +22,9 @@ const NO_MESSAGE = 10037;
 const NAME_TAKEN = 10058;
 const SUBJECTS_OVERLAP = 10065;
 const NO_STORAGE = 10047;
+const NO_META_LEADER = 10008;
+/** A broker that is alone, and a cluster with too few brokers, or too few that are up. */
+const TOO_FEW_BROKERS = [10074, 10005];
 /** Also for a moment after a stream of that name was deleted: the broker answers before it has removed the files. */
 const NO_STORE = 10049;
 
@@ -32,22 +43,48 @@ interface StoredMessage {
   readonly headers: string;
 }
 
-export async function streamInfo(nats: Nats, name: string): Promise<StreamInfo | undefined> {
+export async function streamInfo(nats: Nats, name: string, deadlineMs?: number): Promise<StreamInfo | undefined> {
   try {
-    return await nats.api<StreamInfo>(`STREAM.INFO.${name}`);
+    return await nats.api<StreamInfo>(`STREAM.INFO.${name}`, undefined, deadlineMs);
   } catch (error) {
     if (error instanceof JetStreamRefusal && error.errCode === NO_STREAM) return undefined;
     throw error;
   }
 }
 
-/** The stream, created if it is missing. Two nodes that start at once get the same stream. @throws when it is unfit */
+/**
+ * The same, once the stream has a leader, or the brokers know that there is none of this name: when a leader is lost, brokers
+ * take seconds to elect another.
+ * @throws when that takes too long, with a sentence
+ */
+export async function streamInfoWhenLed(nats: Nats, name: string, waitMs = LED_MS): Promise<StreamInfo | undefined> {
+  for (const until = performance.now() + waitMs; ; await setTimeout(LED_AGAIN_MS)) {
+    try {
+      return await streamInfo(nats, name, READ_MS);
+    } catch (error) {
+      const isLed = error instanceof JetStreamRefusal && error.errCode !== NO_META_LEADER;
+      if (isLed || error instanceof NobodyAnswers) throw error;
+      if (performance.now() < until) continue;
+      throw new Error(
+        `NATS is there, but the stream ${name} has no leader: more than half of the brokers that keep it must be up and ` +
+          `reach one another. ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+/**
+ * The stream, created if it is missing. Two nodes that start at once get the same stream.
+ * @throws when it is unfit, or has copies on brokers that do not keep two writers apart
+ */
 export async function ensureStream(
   nats: Nats,
   shape: StreamShape,
   requirements: readonly Requirement[],
 ): Promise<StreamInfo> {
+  refuseUnsoundReplicas(nats.version, shape.num_replicas);
   const info = (await streamInfo(nats, shape.name)) ?? (await createStream(nats, shape));
+  refuseUnsoundReplicas(nats.version, info.config.num_replicas);
   const unfit = requirements.filter(({ field, fits }) => !fits(info.config[field]));
   if (unfit.length > 0) {
     const found = unfit.map(
@@ -61,6 +98,10 @@ export async function ensureStream(
   return info;
 }
 
+/** Changes a stream's configuration. @returns it as the broker keeps it: an older one drops fields that it does not know */
+export const changeStream = (nats: Nats, { config }: StreamInfo, changes: Partial<StreamConfig>): Promise<StreamInfo> =>
+  nats.api<StreamInfo>(`STREAM.UPDATE.${config.name}`, { ...config, ...changes });
+
 /** The bounds of one page. A record has at most 1 MB. */
 const PAGE = { messages: 512, bytes: 4_194_304 };
 /** This many messages are read singly before a consumer is worth its cost. */
@@ -68,6 +109,9 @@ const SINGLY = 3;
 const PAGE_MS = 2_000;
 /** A dead leader never answers, but its successor does: so the deadline is short, and the caller retries. */
 const READ_MS = 1_500;
+/** More than twice the time of an election. */
+const LED_MS = 20_000;
+const LED_AGAIN_MS = 200;
 
 /**
  * The next messages of a subject after a sequence; empty only at the subject's end. A page may be short, but it begins
@@ -92,8 +136,16 @@ export async function messagesAfter(
   return found;
 }
 
-export const lastMessage = (nats: Nats, stream: string, subject: string): Promise<StoredMessage | undefined> =>
-  getMessage(nats, stream, { last_by_subj: subject });
+export const lastMessage = (
+  nats: Nats,
+  stream: string,
+  subject: string,
+  deadlineMs = READ_MS,
+): Promise<StoredMessage | undefined> => getMessage(nats, stream, { last_by_subj: subject }, deadlineMs);
+
+/** Whether the subject, which may have wildcards, has a message after a sequence. */
+export const hasMessageAfter = async (nats: Nats, stream: string, subject: string, after: number): Promise<boolean> =>
+  (await getMessage(nats, stream, { seq: after + 1, next_by_subj: subject })) !== undefined;
 
 /** Removes a subject's messages up to a sequence, but never its last one. */
 export async function trimSubject(nats: Nats, stream: string, subject: string, upTo: number): Promise<void> {
@@ -125,6 +177,12 @@ async function createStream(nats: Nats, shape: StreamShape, tries = STORE_TRIES)
           'give it a larger max_file_store, or a larger disk.',
       );
     }
+    if (TOO_FEW_BROKERS.includes(error.errCode)) {
+      throw new Error(
+        `NATS cannot keep ${shape.num_replicas} copies of the stream ${shape.name} (NATS_REPLICAS): it takes as many ` +
+          `brokers in one cluster, all of them up. ${error.message}`,
+      );
+    }
     if (error.errCode === SUBJECTS_OVERLAP) {
       throw new Error(
         `The stream ${shape.name} cannot be made: another stream on NATS takes one of its subjects ` +
@@ -135,10 +193,15 @@ async function createStream(nats: Nats, shape: StreamShape, tries = STORE_TRIES)
   }
 }
 
-async function getMessage(nats: Nats, stream: string, query: object): Promise<StoredMessage | undefined> {
+async function getMessage(
+  nats: Nats,
+  stream: string,
+  query: object,
+  deadlineMs = READ_MS,
+): Promise<StoredMessage | undefined> {
   type Answer = { message: { seq: number; data?: string; hdrs?: string } };
   try {
-    const { message } = await nats.api<Answer>(`STREAM.MSG.GET.${stream}`, query, READ_MS);
+    const { message } = await nats.api<Answer>(`STREAM.MSG.GET.${stream}`, query, deadlineMs);
     return { seq: message.seq, text: fromBase64(message.data), headers: fromBase64(message.hdrs) };
   } catch (error) {
     if (error instanceof JetStreamRefusal && error.errCode === NO_MESSAGE) return undefined;
@@ -178,12 +241,20 @@ async function fetchPage(nats: Nats, stream: string, subject: string, after: num
 }
 
 /** From $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>[.<more>] */
-function deliveryOf(message: NatsMessage): { seq: number; number: number; pending: number } | undefined {
+export function deliveryOf(message: NatsMessage): Delivery | undefined {
   const tokens = message.reply?.split('.') ?? [];
   if (tokens[1] !== 'ACK' || tokens.length < 9) return undefined;
-  const [seq, number, , pending] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);
-  if (seq === undefined || number === undefined || pending === undefined) return undefined;
-  return { seq, number, pending };
+  const [seq, number, storedNs, pending] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);
+  if (seq === undefined || number === undefined || storedNs === undefined || pending === undefined) return undefined;
+  return { seq, number, storedMs: storedNs / 1e6, pending };
+}
+
+interface Delivery {
+  readonly seq: number;
+  /** Counts the consumer's deliveries from 1. */
+  readonly number: number;
+  readonly storedMs: number;
+  readonly pending: number;
 }
 
 const fromBase64 = (text: string | undefined): string =>

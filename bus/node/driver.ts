@@ -9,15 +9,18 @@
  */
 
 import type { JournalId, OrderId, ProductId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
 import type { Effect, Request } from '../../actors/node/effects.js';
 import type { Flush } from '../../actors/node/flush.js';
 import type { Node } from '../../actors/node/node.js';
+import type { Join } from '../../actors/node/record.js';
 import type { OrderState } from '../../actors/order/order.js';
 import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
 import type {
   ActReply,
   ActRequest,
+  Caller,
   Owners,
   PlaceReply,
   PlaceRequest,
@@ -31,18 +34,21 @@ import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { Unavailable } from '../../actors/unavailable.js';
+import { JournalLook, type LookBy } from '../journal/journal-look.js';
 import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
 import { type StoredOrders, storedOrders } from '../reads/order-reads.js';
 import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
+import { within } from '../retry.js';
 import { AwaitedProgress } from './awaited-progress.js';
+import { tellClock } from './clock-news.js';
 import { DurableReads } from './durable-reads.js';
 import { type FlushMeter, FlushWriter } from './flush-writer.js';
+import { JournalProbes } from './journal-probes.js';
 import { bothInTime } from './readiness.js';
-import { type Placed, type Reply, WaitingRequests } from './waiting-requests.js';
+import { type Asked, type Reply, WaitingRequests } from './waiting-requests.js';
 
 const TICK_MS = 50;
-const PROBE: Request = 0;
 /**
  * Rounds of the event loop before a turn. Orders/s with 50 clients: without a wait 8,800, after 3 rounds 9,400,
  * after 6 rounds 9,200, after 1 ms 8,700.
@@ -66,8 +72,9 @@ interface DriverParts {
   /** The length of a text in UTF-8, as it is stored. */
   readonly byteLength: (text: string) => number;
   /** Called for each appended record, in order. */
-  readonly onAppended: (place: Place, publicBatch: string, recordBytes: number) => void;
+  readonly onAppended: (place: Place, publicBatch: string, recordBytes: number, joins: readonly Join[]) => void;
   readonly publishedN: () => number;
+  readonly lookBy: LookBy;
 }
 
 /** Counts the driver's calls; times are in milliseconds. */
@@ -93,26 +100,33 @@ export class Driver implements Owners {
   private halted = false;
   private turnIsDue = false;
   private appendSinceMs: number | undefined;
-  private readonly requests = new WaitingRequests();
-  private journalProbe: Promise<void> | undefined;
-  private probed = () => {};
-  private probe: Promise<void> | undefined;
+  private readonly requests: WaitingRequests;
+  private readonly probes: JournalProbes;
+  private check: Promise<void> | undefined;
   private readonly waits: AwaitedProgress;
   private readonly writer: JournalWriter;
   private readonly flushWriter: FlushWriter;
   private readonly cashier: Cashier;
   private readonly stored: StoredOrders;
   private readonly reads: DurableReads;
-  private flushes = 0;
+  /** Whoever tells something without an append looks first. */
+  readonly look: JournalLook;
 
   constructor(
     private readonly node: Node,
     private readonly parts: DriverParts,
   ) {
     const { journal, log, clock, logger, payments } = parts;
+    this.requests = new WaitingRequests(clock);
     this.waits = new AwaitedProgress(clock);
     this.stored = storedOrders(parts.queries, clock);
-    this.reads = new DurableReads(node, this.waits, this.stored, parts.orderCache);
+    this.probes = new JournalProbes((request) => this.enter(() => this.node.probe(request)));
+    this.look = new JournalLook({
+      ...{ journal, log, by: parts.lookBy, own: () => this.node.appendedTo.position },
+      append: () => within(clock, limits.statementMs, this.probes.append(), 'the journal does not answer'),
+      onSealed: () => this.finish({ kind: 'sealed' }),
+    });
+    this.reads = new DurableReads(node, this.waits, this.stored, parts.orderCache, this.look);
     this.writer = new JournalWriter(journal, log, clock, logger, parts.meter);
     this.flushWriter = new FlushWriter(parts);
     this.cashier = new Cashier(
@@ -128,11 +142,6 @@ export class Driver implements Owners {
     });
   }
 
-  /** Resolves when the first flush is acknowledged. Every partition's row is then at this incarnation's claim. */
-  get firstFlush(): Promise<void> {
-    return this.waits.until('flush', () => this.flushes > 0, Number.POSITIVE_INFINITY, '');
-  }
-
   /** Begins to tick, and carries out the effects that the node already has. */
   start(): void {
     this.tick();
@@ -146,23 +155,27 @@ export class Driver implements Owners {
     this.flushWriter.stop();
     this.cashier.stop();
     this.requests.end('the node that owned it is gone; ask again');
+    this.probes.end();
     this.waits.end();
     this.end(ended);
   }
 
   // -------------------------------------------------------------- Owners
 
-  place(ask: PlaceRequest, waitMs: number): Promise<PlaceReply> {
+  place(ask: PlaceRequest, waitMs: number, caller?: Caller): Promise<PlaceReply> {
     const { order, impatient } = ask;
-    return this.ask((request) => this.node.place(request, ask), waitMs, { order, impatient }) as Promise<PlaceReply>;
+    const asked = { ask, caller, order, impatient };
+    return this.ask((request) => this.node.place(request, ask), waitMs, asked) as Promise<PlaceReply>;
   }
 
-  act(ask: ActRequest, waitMs: number): Promise<ActReply> {
-    return this.ask((request) => this.node.act(request, ask), waitMs) as Promise<ActReply>;
+  act(ask: ActRequest, waitMs: number, caller?: Caller): Promise<ActReply> {
+    const asked = { ask, caller, order: undefined, impatient: undefined };
+    return this.ask((request) => this.node.act(request, ask), waitMs, asked) as Promise<ActReply>;
   }
 
-  stock(ask: StockRequest, waitMs: number): Promise<StockReply> {
-    return this.ask((request) => this.node.stock(request, ask), waitMs) as Promise<StockReply>;
+  stock(ask: StockRequest, waitMs: number, caller?: Caller): Promise<StockReply> {
+    const asked = { ask, caller, order: undefined, impatient: undefined };
+    return this.ask((request) => this.node.stock(request, ask), waitMs, asked) as Promise<StockReply>;
   }
 
   order(id: OrderId): Promise<OrderState | undefined> {
@@ -180,11 +193,12 @@ export class Driver implements Owners {
   async notReady(): Promise<string | undefined> {
     const full = this.node.fullness();
     if (full !== undefined) return full;
-    this.probe ??= this.writeProbe().finally(() => {
-      this.probe = undefined;
+    const { clock, snapshots } = this.parts;
+    this.check ??= bothInTime(clock, this.probes.join(), snapshots.probe()).finally(() => {
+      this.check = undefined;
     });
     try {
-      await this.probe;
+      await this.check;
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -200,7 +214,12 @@ export class Driver implements Owners {
   }
 
   confirmed(confirmation: Confirmation): void {
-    this.node.confirmed(confirmation);
+    this.enter(() => this.node.confirmed(confirmation));
+  }
+
+  /** Waits for a condition that becomes true after an append or a flush. @throws Unavailable */
+  until(moment: 'append' | 'flush', holds: () => boolean, deadlineMs: number, otherwise: string): Promise<void> {
+    return this.waits.until(moment, holds, deadlineMs, otherwise);
   }
 
   /** Resolves when no append or flush is under way, no turn can begin (hazard 7), and everything is flushed. */
@@ -220,22 +239,21 @@ export class Driver implements Owners {
 
   // -------------------------------------------------------------- machinery
 
-  private ask(put: (request: Request) => void, waitMs: number, placed: Placed = {}): Promise<Reply> {
-    if (this.over || this.halted) return Promise.resolve({ kind: 'unavailable', why: STOPPING, absent: true });
+  private ask(put: (request: Request) => void, waitMs: number, asked: Asked): Promise<Reply> {
+    const { ask, caller } = asked;
+    if (this.over || this.halted) {
+      return caller?.goOn?.(ask, waitMs) ?? Promise.resolve({ kind: 'unavailable', why: STOPPING, absent: true });
+    }
     if (this.requests.isFull) return Promise.resolve({ kind: 'unavailable', why: 'too many clients are waiting' });
     return new Promise((resolve) => {
-      const request = this.requests.add(this.parts.clock.monotonic() + waitMs, resolve, placed);
+      const request = this.requests.add(waitMs, resolve, asked);
+      if (caller !== undefined && caller.goOn === undefined) caller.hangUp = () => this.hangUp(request);
       this.enter(() => put(request));
     });
   }
 
-  private writeProbe(): Promise<void> {
-    // Concurrent checks share one probe: at most one probe is in the inbox.
-    this.journalProbe ??= new Promise<void>((resolve) => {
-      this.probed = resolve;
-      this.enter(() => this.node.probe(PROBE));
-    });
-    return bothInTime(this.parts.clock, this.journalProbe, this.parts.snapshots.probe());
+  private hangUp(request: Request): void {
+    this.requests.cancel(request, (order) => this.enter(() => this.node.abandon(request, order)));
   }
 
   private tick(): void {
@@ -251,7 +269,7 @@ export class Driver implements Owners {
   }
 
   /** Every call into the node. A call that throws is broken code: the memory may be wrong, so nothing more is written. */
-  private enter(work: () => void): void {
+  enter(work: () => void): void {
     try {
       work();
       this.carryOut();
@@ -298,9 +316,7 @@ export class Driver implements Owners {
       case 'replyDecided':
         return this.watch(this.replyDecided(effect));
       case 'replyProbe':
-        this.journalProbe = undefined;
-        this.probed();
-        return;
+        return this.probes.answered(effect.request);
       case 'accepted':
         return this.requests.accept(effect.request, effect.state);
       case 'send':
@@ -310,7 +326,7 @@ export class Driver implements Owners {
       case 'pay':
         return this.cashier.perform(effect);
       case 'clockBehind':
-        return this.logClock(effect.behindMs);
+        return tellClock(this.parts.logger, effect.behindMs);
       case 'deadLetter':
         return this.parts.logger.error(
           { item: effect.item, cause: String(effect.error) },
@@ -319,23 +335,12 @@ export class Driver implements Owners {
     }
   }
 
-  /** Explains to the operator why stored times are ahead of the machine's clock. */
-  private logClock(behindMs: number): void {
-    const { logger } = this.parts;
-    if (behindMs <= 0) return logger.info({}, "this machine's clock has caught up with the times of this node");
-    const behindS = Math.ceil(behindMs / 1_000);
-    logger.warn(
-      { behindS },
-      `this machine's clock is ${behindS} s behind the last time that is stored: no time goes back, so times go on from there at half speed until the clock has caught up`,
-    );
-  }
-
   /** A loop that throws means broken code or lost records: this incarnation ends. */
   private watch(loop: Promise<void>): void {
     loop.catch((error) => this.finish({ kind: 'failed', error }));
   }
 
-  private async append({ recordId, record, n, turn }: Extract<Effect, { kind: 'append' }>): Promise<void> {
+  private async append({ recordId, record, n, joins, turn }: Extract<Effect, { kind: 'append' }>): Promise<void> {
     const { clock, meter, onAppended } = this.parts;
     this.appendSinceMs = clock.monotonic();
     const answer = this.writer.append(recordId, record);
@@ -348,7 +353,7 @@ export class Driver implements Owners {
     meter.appended(clock.monotonic() - this.appendSinceMs, bytes);
     this.appendSinceMs = undefined;
     this.node.appended(outcome.position);
-    onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, bytes);
+    onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, bytes, joins);
     this.carryOut();
     this.waits.wake('append');
   }
@@ -358,7 +363,6 @@ export class Driver implements Owners {
     if (this.over || outcome === undefined) return;
     if (outcome === 'closed') return this.finish({ kind: 'sealed' });
     this.node.flushed(flush.number);
-    this.flushes++;
     this.carryOut();
     this.waits.wake('flush');
   }

@@ -1,24 +1,32 @@
 /**
- * How an incarnation comes to own its partitions. The steps in order: seal, claim, close, load, replay.
+ * How an incarnation comes to own partitions. The steps in order: seal, claim, close, load, replay. Then they join
+ * (node.N8).
  *
- *  S1. The incarnation creates its journal's row before its first claim.
- *  S2. The incarnation seals a journal before it claims the journal's partitions. Every later append to that journal
- *      fails. A journal that still holds its partitions is sealed only if it belongs to the same DATA_DIR: this node
- *      holds the lock of the DATA_DIR, so the journal's writer is dead.
- *  S3. After the claim the incarnation closes the rows of the sealed journals. Only then does it load the rows.
- *  S4. A replay first loads every actor that its journals name.
+ *  S1. The incarnation makes its journal's row once, before its first claim. Each attempt to claim looks at the own
+ *      journal after it has read the claims: a seal ends the incarnation. So a journal that was forgotten claims nothing
+ *      any more (janitor.N7).
+ *  S2. A partition is claimed only on its release, or after its owner's journal is sealed. Sealed are only the journals
+ *      of those whom the caller judges dead. Every later append to them fails.
+ *  S3. After the claim the incarnation closes the rows of the sealed journals from which it replays, never the row of a
+ *      live journal. Only then does it load the rows.
+ *  S4. A replay first loads every actor that its journals name. Products that were loaded before the claim count with what
+ *      has changed since. The journal's row moves last in a flush, so what half a flush wrote is read again.
+ *  S5. A claim may be stored although its append had no answer, or after the caller gave up. So a partition that the
+ *      map gives to this journal and that does not run is loaded like one that was just claimed.
  */
-import type { JournalId, NodeId, OrderId } from '../../actors/ids.js';
-import { foldClaims, namesIn, type Ownership, standing, withClaims, withRelease } from '../../actors/node/claims.js';
-import { CLAIMS_LOG, type Claim, encodeClaims } from '../../actors/node/record.js';
+import { type JournalId, type NodeId, type OrderId, partitionOf } from '../../actors/ids.js';
+import { isHeld, withClaims } from '../../actors/node/claims.js';
+import { joinOf } from '../../actors/node/joins.js';
+import type { Claim, Join } from '../../actors/node/record.js';
 import { type JournalTail, replay } from '../../actors/node/replay.js';
 import type { World } from '../../actors/node/world.js';
-import type { Log, Position } from '../../actors/ports/log.js';
+import type { Log } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { foldedTo, type JournalRow, type Mark, type StoredProduct } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
-import { readClaims, readTail } from '../journal/log-reader.js';
-import { sealJournal } from '../journal/seal.js';
-import { pause } from '../retry.js';
+import { readTail } from '../journal/log-reader.js';
+import { isSealed, sealJournal } from '../journal/seal.js';
+import type { OwnershipMap } from './ownership-map.js';
 
 export interface TakeOverParts {
   readonly node: NodeId;
@@ -29,154 +37,205 @@ export interface TakeOverParts {
   readonly snapshots: Snapshots;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called with the owner that this node waits for; undefined when it waits for none. */
-  readonly onWaiting: (owner: Owner | undefined) => void;
-  readonly isStopping: () => boolean;
-  /** The deadline of the stop has passed: no attempt is repeated any more. */
-  readonly isTooLate: () => boolean;
 }
 
-export interface Owner {
-  readonly node: NodeId;
-  /** Its NODE_NAME, or its id where an older version stored no name. */
-  readonly name: string;
-}
-
-export interface TakenOver {
+interface Taking extends TakeOverParts {
   readonly journal: JournalId;
-  readonly epochs: ReadonlyMap<number, number>;
-  readonly world: World;
-  /** The journals whose partitions were taken over, oldest first. */
-  readonly predecessors: readonly JournalId[];
-  /** The position of this incarnation's claim. */
-  readonly claim: Position;
-}
-
-/**
- * May be repeated with the same journal until that journal is sealed.
- * @returns undefined when told to stop, claimed or not. @throws LostRecords, UnreadableRecord
- */
-export async function takeOver(parts: TakeOverParts, journal: JournalId): Promise<TakenOver | undefined> {
-  const claimed = await claimAll(parts, journal);
-  return claimed && load(parts, journal, claimed);
-}
-
-/** @returns undefined when told to stop. */
-async function load(parts: TakeOverParts, journal: JournalId, claimed: Claimed): Promise<TakenOver | undefined> {
-  const { node, partitions, log, snapshots, isStopping } = parts;
-  const { ownership, sealed, claim } = claimed;
-
-  const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const chains = new Map<number, Claim[]>();
-  const epochs = new Map<number, number>();
-  const journals = new Set<JournalId>();
-  for (const partition of all) {
-    const chain = ownership.chains[partition] ?? [];
-    chains.set(partition, chain.slice(0, -1));
-    epochs.set(partition, chain.at(-1)?.epoch ?? 0);
-    for (const claim of chain.slice(0, -1)) journals.add(claim.journal);
-  }
-  if (isStopping()) return undefined;
-  // take-over.S3: this includes journals that a predecessor sealed before it crashed.
-  await snapshots.closeJournals([...new Set([...sealed, ...journals])]);
-  const rows = new Map((await snapshots.journals()).map((row) => [row.journal, row]));
-  // Earlier attempts of this DATA_DIR left rows and never claimed. They cannot claim any more, because our claim holds.
-  const claimants = new Set(ownership.chains.flat().map((each) => each.journal));
-  for (const row of rows.values()) {
-    const isIdle = row.node === node && !row.closed && row.folded.n === 0 && row.journal !== journal;
-    if (isIdle && !claimants.has(row.journal)) await snapshots.forgetJournal(row.journal);
-  }
-  // A closed journal that still has a row was taken over by an earlier incarnation, and is not forgotten yet.
-  const closed = [...rows.values()].filter((row) => row.closed).map((row) => row.journal);
-  // The tail of such a journal is published already: claims are trimmed only after that. The journals of the claims
-  // follow in the order of the claims, so each actor's events stay in order.
-  const predecessors = new Set([...closed.filter((name) => !journals.has(name)), ...journals]);
-  const tails = new Map<JournalId, JournalTail>();
-  for (const name of journals) {
-    if (isStopping()) return undefined;
-    tails.set(name, await readTail(log, name, rows.get(name)));
-  }
-  if (isStopping()) return undefined;
-  const loaded = await snapshots.load(all, partitions, ordersIn(tails.values())); // take-over.S4
-  if (isStopping()) return undefined;
-  const world = replay({ partitions, chains, tails, loaded });
-  return { journal, epochs, world, predecessors: [...predecessors], claim };
-}
-
-interface Claimed {
-  readonly ownership: Ownership;
-  readonly sealed: readonly JournalId[];
-  readonly claim: Position;
-}
-
-/** Claims all partitions in one record, once all of them may be claimed. */
-async function claimAll(
-  { node, nodeName, partitions, log, snapshots, clock, logger, onWaiting, isStopping }: TakeOverParts,
-  journal: JournalId,
-): Promise<Claimed | undefined> {
-  const sealed = new Set<JournalId>();
-  const id = clock.id();
-  for (let attempt = 0; !isStopping(); await pause(clock, attempt++)) {
-    const { records, end } = await readClaims(log);
-    const ownership = foldClaims(records, partitions);
-    if (ownership.map.every((claim) => claim?.journal === journal)) {
-      return { ownership, sealed: [...sealed], claim: end };
-    }
-    const other = ownership.map.find((claim) => standing(claim, node) === 'others');
-    if (other) {
-      onWaiting({ node: other.node, name: ownership.names[other.node] ?? other.node });
-      continue;
-    }
-    onWaiting(undefined);
-    const places = new Map((await snapshots.journals()).map((row) => [row.journal, row.folded]));
-    for (const claim of ownership.map) {
-      if (claim === null || sealed.has(claim.journal)) continue;
-      const from = places.get(claim.journal);
-      const sealing = { log, clock, journal: claim.journal, by: journal, from, stopped: isStopping };
-      if (!(await sealJournal(sealing))) return undefined; // take-over.S2
-      sealed.add(claim.journal);
-    }
-    await snapshots.openJournal(journal, node); // take-over.S1
-    const map = withClaims(ownership.map, [...ownership.map.keys()], node, journal);
-    try {
-      const names = namesIn(map, { ...ownership.names, [node]: nodeName });
-      const record = encodeClaims({ id, by: journal, at: clock.now(), map, names });
-      await log.append(CLAIMS_LOG, end, record, { urgent: true });
-    } catch (error) {
-      logger.warn({ cause: String(error) }, 'the claim has no answer: reading the claims again');
-    }
-  }
-  return undefined;
-}
-
-interface Releasing {
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly partitions: number;
-  readonly journal: JournalId;
-  /** The last turn. It and all turns before it are flushed. */
-  readonly n: number;
-  /** Ends the attempts. */
+  readonly ownership: OwnershipMap;
   readonly stopped: () => boolean;
 }
 
-/** Releases every partition that this journal still owns. @returns false when stopped before that. */
-export async function releaseAll({ log, clock, partitions, journal, n, stopped }: Releasing): Promise<boolean> {
-  const id = clock.id();
-  for (let attempt = 0; !stopped(); await pause(clock, attempt++)) {
-    const { records, end } = await readClaims(log);
-    const { map, names } = foldClaims(records, partitions);
-    const next = withRelease(map, journal, n);
-    if (next.every((claim, i) => claim === map[i])) return true;
-    try {
-      const record = encodeClaims({ id, by: journal, at: clock.now(), map: next, names });
-      const answer = await log.append(CLAIMS_LOG, end, record, { urgent: true });
-      if (answer.kind === 'appended') return true;
-    } catch {
-      // No answer: the next read of the claims shows whether the release is stored.
-    }
+interface Claiming extends Taking {
+  /** Makes the journal's row, once (take-over.S1). */
+  readonly open: () => Promise<void>;
+  /** Whether the own journal has no seal yet (take-over.S1). */
+  readonly mayClaim: () => Promise<boolean>;
+}
+
+/** The products of a partition that Postgres had at some moment. */
+export interface Ahead {
+  readonly products: readonly StoredProduct[];
+  readonly upTo: Mark;
+}
+
+/** A claim of this journal, and the claims before it. */
+interface Chain {
+  readonly epoch: number;
+  readonly before: readonly Claim[];
+}
+
+interface Taken {
+  readonly world: World;
+  readonly joins: readonly Join[];
+}
+
+/** The others wait so long for the node that a release names. */
+const OTHERS_WAIT_MS = 1_000;
+
+/**
+ * Claims those of the partitions that may be claimed (take-over.S2).
+ * @returns the epochs of those that are this journal's now. @throws LostRecords, UnreadableRecord
+ */
+export async function claim(
+  taking: Claiming,
+  partitions: readonly number[],
+  dead: readonly JournalId[],
+): Promise<Map<number, number>> {
+  const { journal, node, nodeName, ownership, clock, open, mayClaim: mayAppend, stopped } = taking;
+  const isMine = (claim: Claim | null | undefined) => claim?.released !== undefined && claim.to === node;
+  // What was released for this node serves nobody until it is claimed: that waits for no second look at the claims. If
+  // somebody else has claimed it since, this claim is not stored.
+  const isRead = partitions.every((partition) => isMine(ownership.ownership.map[partition]));
+  const sealed = isRead ? new Set<JournalId>() : await sealDead(taking, partitions, dead);
+  const mayClaim = (claim: Claim | null | undefined, partition: number) => {
+    if (isHeld(claim)) return claim.journal !== journal && sealed.has(claim.journal);
+    const isForOther = claim?.to !== undefined && claim.to !== node;
+    return !isForOther || ownership.releasedForMs(partition) >= OTHERS_WAIT_MS;
+  };
+  const wanted = (map: readonly (Claim | null)[]) => partitions.filter((each) => mayClaim(map[each], each));
+  if (!stopped() && wanted(ownership.ownership.map).length > 0) {
+    await open();
+    const make = ({ map }: { readonly map: readonly (Claim | null)[] }) => {
+      const free = wanted(map);
+      return free.length === 0 ? undefined : withClaims(map, free, { node, journal, at: clock.now() });
+    };
+    await ownership.change({ by: journal, make, name: { node, name: nodeName }, mayAppend, stopped, isRead });
   }
-  return false;
+  return claimedBy(journal, ownership, partitions);
+}
+
+/** take-over.S5: the partitions that the map gives to this journal, with their epochs. */
+export function claimedBy(
+  journal: JournalId,
+  { ownership }: OwnershipMap,
+  partitions: readonly number[],
+): Map<number, number> {
+  const epochs = new Map<number, number>();
+  for (const partition of partitions) {
+    const claim = ownership.map[partition];
+    if (isHeld(claim) && claim.journal === journal) epochs.set(partition, claim.epoch);
+  }
+  return epochs;
+}
+
+/**
+ * Reads the products of a partition that another node still runs, so that its load reads only what has changed since.
+ * @returns undefined when nothing of it is stored
+ */
+export async function loadAhead(
+  { partitions, snapshots }: TakeOverParts,
+  partition: number,
+): Promise<Ahead | undefined> {
+  const { products, partitions: rows, journals } = await snapshots.load([partition], partitions, []);
+  const upTo = foldedTo(rows, journals).get(partition);
+  return upTo && { products, upTo };
+}
+
+/**
+ * Loads and replays partitions that this journal has claimed.
+ * @param ahead by partition: what was loaded before the claim
+ * @returns undefined when told to stop. @throws LostRecords, UnreadableRecord
+ */
+export async function load(
+  taking: Taking,
+  epochs: ReadonlyMap<number, number>,
+  ahead: ReadonlyMap<number, Ahead>,
+): Promise<Taken | undefined> {
+  const { journal, partitions, log, snapshots, ownership, stopped } = taking;
+  const claims = new Map<number, Chain>();
+  for (const [partition, epoch] of epochs) {
+    const before = (ownership.ownership.chains[partition] ?? []).filter((each) => each.epoch < epoch);
+    claims.set(partition, { epoch, before });
+  }
+  const sealed = await replayedJournals(taking, claims);
+  const rowsOf = async () => new Map((await snapshots.journals()).map((row) => [row.journal, row]));
+  let rows: ReadonlyMap<JournalId, JournalRow> = new Map();
+  // A partition that was released needs none of this, and serves nobody meanwhile.
+  if (sealed.size > 0) {
+    const open = await rowsOf();
+    if (stopped()) return undefined;
+    // take-over.S3: this includes journals that a predecessor sealed before it crashed. A missing row counts as closed.
+    await snapshots.closeJournals([...sealed].filter((name) => open.get(name)?.closed === false));
+    rows = await rowsOf();
+  }
+  const tails = new Map<JournalId, JournalTail>();
+  for (const name of sealed) {
+    if (stopped()) return undefined;
+    tails.set(name, await readTail(log, name, rows.get(name)));
+  }
+  if (stopped()) return undefined;
+  const isTaken = (order: OrderId) => epochs.has(partitionOf('order', order, partitions));
+  const named = ordersIn(tails.values()).filter(isTaken); // Another partition's orders may run here already.
+  const known = [...ahead].filter(([partition]) => epochs.has(partition));
+  const since = new Map(known.map(([partition, { upTo }]) => [partition, upTo]));
+  const changed = await snapshots.load([...epochs.keys()], partitions, named, since); // take-over.S4
+  const before = known.flatMap(([, { products }]) => products);
+  const loaded = { ...changed, products: newest(before, changed.products) };
+  mustBeSame(sealed, rows, loaded.journals);
+  if (stopped()) return undefined;
+  const world = replay({ partitions, claims, tails, loaded });
+  const joins = [...claims].map(([partition, each]) => joinOf({ journal, partition, ...each }));
+  return { world, joins };
+}
+
+// ---------------------------------------------------------------- machinery
+
+/** The journals that were not released, as far back as the partitions' rows need them. */
+async function replayedJournals(
+  { snapshots }: Taking,
+  claims: ReadonlyMap<number, Chain>,
+): Promise<ReadonlySet<JournalId>> {
+  const held = [...claims].map(([partition, { before }]) => ({ partition, held: before.filter(isHeld) }));
+  if (held.every((each) => each.held.length === 0)) return new Set();
+  const marks = new Map((await snapshots.partitionMarks()).map(({ partition, epoch }) => [partition, epoch]));
+  const needed = held.flatMap(({ partition, held }) =>
+    held.filter(({ epoch }) => epoch >= (marks.get(partition) ?? 1)),
+  );
+  return new Set(needed.map(({ journal }) => journal));
+}
+
+/**
+ * Seals those journals of the dead that hold one of the partitions.
+ * @returns all sealed journals that hold one: also those that others have sealed
+ */
+async function sealDead(
+  { log, clock, journal, ownership, snapshots, stopped }: Taking,
+  partitions: readonly number[],
+  dead: readonly JournalId[],
+): Promise<Set<JournalId>> {
+  const sealed = new Set<JournalId>();
+  const { map } = await ownership.refresh();
+  const held = partitions.map((partition) => map[partition]).filter(isHeld);
+  const holders = new Set(held.map((claim) => claim.journal));
+  holders.delete(journal);
+  if (holders.size === 0) return sealed;
+  const places = new Map((await snapshots.journals()).map((row) => [row.journal, row.folded]));
+  for (const holder of holders) {
+    const from = places.get(holder);
+    const isEnded = dead.includes(holder)
+      ? await sealJournal({ log, clock, journal: holder, by: journal, from, stopped })
+      : await isSealed(log, holder, from);
+    if (isEnded) sealed.add(holder);
+  }
+  return sealed;
+}
+
+function newest(before: readonly StoredProduct[], changed: readonly StoredProduct[]): readonly StoredProduct[] {
+  if (before.length === 0) return changed;
+  return [...new Map([...before, ...changed].map((product) => [product.state.id, product])).values()];
+}
+
+/** A closed row does not move. It goes only once nobody needs the journal. */
+function mustBeSame(
+  sealed: ReadonlySet<JournalId>,
+  rows: ReadonlyMap<JournalId, JournalRow>,
+  loaded: readonly JournalRow[],
+): void {
+  const now = new Map(loaded.map((row) => [row.journal, row]));
+  for (const name of sealed) {
+    if (rows.get(name)?.folded.n === now.get(name)?.folded.n) continue;
+    throw new Error(`the row of the sealed journal ${name} changed while it was read: read it again`);
+  }
 }
 
 function ordersIn(tails: Iterable<JournalTail>): OrderId[] {

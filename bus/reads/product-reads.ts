@@ -8,9 +8,10 @@
  * append that changes the product is under way), Postgres is asked.
  */
 import type { ProductId } from '../../actors/ids.js';
-import type { Node } from '../../actors/node/node.js';
+import type { Sights } from '../../actors/node/sights.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
+import type { JournalLook } from '../journal/journal-look.js';
 import { MOVING, type ReadCache, type Told } from './read-cache.js';
 
 /** A page of a product's operations, newest first. */
@@ -25,15 +26,28 @@ export interface Keepers {
   /** The appended version; undefined while an append changes it, and for a product that does not exist. */
   versionOf(product: ProductId): number | undefined;
   readonly cache: ReadCache<Movements>;
+  /** Whoever relies on the version looks first (journal-look.ts). */
+  readonly journal: Pick<JournalLook, 'look'>;
 }
 
-export const keepersOf = (node: Pick<Node, 'product'>, cache: ReadCache<Movements>): Keepers => ({
+export const keepersOf = (
+  sights: Pick<Sights, 'product'>,
+  cache: ReadCache<Movements>,
+  journal: Keepers['journal'],
+): Keepers => ({
   versionOf(product) {
-    const sight = node.product(product);
+    const sight = sights.product(product);
     return sight.kind === 'now' ? sight.state.version : undefined;
   },
   cache,
+  journal,
 });
+
+const isOwner = (journal: Keepers['journal']): Promise<boolean> =>
+  journal.look().then(
+    () => true,
+    () => false,
+  );
 
 /** @param alive returns the keepers of the current incarnation; undefined while none runs */
 export function productReads(queries: Queries, alive: () => Keepers | undefined): Queries {
@@ -44,7 +58,7 @@ export function productReads(queries: Queries, alive: () => Keepers | undefined)
     upTo = MOVING,
   ): Promise<Told<Movements>> {
     const keepers = alive();
-    if (keepers === undefined) return ask();
+    if (keepers === undefined || !(await isOwner(keepers.journal))) return ask();
     const named = Math.min(keepers.versionOf(product) ?? MOVING, upTo);
     return keepers.cache.read(`${question} ${product}`, ask, named);
   }

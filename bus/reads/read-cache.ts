@@ -12,7 +12,8 @@
  *  K3. Only one read per question is under way. A reader that joins takes its answer if the answer has the version
  *      named to that reader. Otherwise one more read begins for all who wait. A read that was under way when its order
  *      left memory is not cached, and no reader joins it any more.
- *  K4. The cache belongs to one incarnation: the journal's name is part of every key, and the stamps end with it.
+ *  K4. The cache belongs to one incarnation: the journal's name is part of every key, and the stamps end with it. An
+ *      order's stamp ends when its partition leaves: another owner may change the order then.
  *  K5. The cache never rejects and is asked once per read, so no read waits for it longer than limits.cacheReadMs.
  */
 import { createHash } from 'node:crypto';
@@ -79,6 +80,11 @@ export class ReadCache<T> {
   forget(question: string): void {
     this.stamps.delete(question);
     this.underWay.delete(question);
+  }
+
+  /** read-cache.K4: the questions whose partition leaves this node. */
+  forgetAll(isIt: (question: string) => boolean): void {
+    for (const question of [...this.stamps.keys(), ...this.underWay.keys()]) if (isIt(question)) this.forget(question);
   }
 
   // -------------------------------------------------------------- machinery

@@ -2,12 +2,14 @@
 // each in a sentence with the variable, the given value and the allowed values. A value that may hold a password is never
 // repeated. A wrong value is never replaced by a default.
 
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { limits } from '../../actors/limits.js';
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { authMistakes } from './auth-rules.js';
+import { kafkaMistakes } from './kafka-rules.js';
 
 /** Ends the start with exit code 78. `mistakes` has one sentence for each mistake. */
 export class ConfigError extends Error {
@@ -33,8 +35,13 @@ function variable<T>(fallback: T, allowed: string, read: (text: string) => T | u
     });
 }
 
-function integer(fallback: number, from: number, to: number) {
-  return variable(fallback, `a whole number from ${from} to ${to}`, (text) => {
+const integer = (fallback: number, from: number, to: number) => wholeNumber<number>(fallback, from, to);
+
+/** Unset: undefined. */
+const optionalInteger = (from: number, to: number) => wholeNumber<number | undefined>(undefined, from, to);
+
+function wholeNumber<T extends number | undefined>(fallback: T, from: number, to: number) {
+  return variable<T | number>(fallback, `a whole number from ${from} to ${to}`, (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
     return value >= from && value <= to ? value : undefined;
   });
@@ -73,6 +80,14 @@ function list(text: string, read: (entry: string) => string | undefined): string
 const isOrigin = (text: string): boolean =>
   /^https?:\/\//.test(text) && URL.canParse(text) && new URL(text).origin === text;
 
+/** A host's name, an address, or a network: an address with the number of its first bits. */
+function isHostOrNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.replace(/^\[(.*)\]$/, '$1').split('/');
+  const family = isIP(address);
+  if (bits === undefined) return family !== 0 || /^(?=.{1,253}$)[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(address);
+  return more.length === 0 && family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32);
+}
+
 interface Rate {
   readonly requests: number;
   readonly seconds: number;
@@ -89,12 +104,60 @@ const text = (fallback: string) =>
     /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
   );
 
-const notYet = (allowed: string, words: readonly string[]) =>
-  variable<string>(words[0] ?? '', allowed, (given) =>
-    words.includes(given.toLowerCase()) ? given.toLowerCase() : undefined,
-  );
+const optionalText = variable<string | undefined>(undefined, 'text of 1 to 200 visible characters', (given) =>
+  /^[^\p{Cc}]{1,200}$/u.test(given) ? given : undefined,
+);
+
+const optionalPath = variable<string | undefined>(undefined, 'the path of a file', (given) =>
+  given.includes('\0') ? undefined : given,
+);
+
+/** What a process does: it answers clients (edge), it owns partitions (actors), it carries events out of the system (feed). */
+const ROLES = ['edge', 'actors', 'feed'] as const;
+type Role = (typeof ROLES)[number];
+
+function rolesOf(given: string): ReadonlySet<Role> | undefined {
+  if (given.toLowerCase() === 'all') return new Set(ROLES);
+  const roles = given.split(',').map((word) => ROLES.find((role) => role === word.trim().toLowerCase()));
+  const known = roles.filter((role) => role !== undefined);
+  return known.length === roles.length ? new Set(known) : undefined;
+}
 
 const WEB_URL = /^https?:\/\/\S+$/;
+
+interface KafkaVariables {
+  readonly KAFKA_BROKERS: readonly string[];
+  readonly KAFKA_TOPIC_PREFIX: string;
+  readonly KAFKA_PARTITIONS: number;
+  readonly KAFKA_REPLICATION: number;
+  readonly KAFKA_TLS: 'off' | 'on';
+  readonly KAFKA_TLS_CA: string | undefined;
+  readonly KAFKA_TLS_CERT: string | undefined;
+  readonly KAFKA_TLS_KEY: string | undefined;
+  readonly KAFKA_SASL: 'off' | 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly KAFKA_SASL_USER: string | undefined;
+  readonly KAFKA_SASL_PASSWORD: string | undefined;
+}
+
+const MECHANISMS = { plain: 'PLAIN', 'scram-sha-256': 'SCRAM-SHA-256', 'scram-sha-512': 'SCRAM-SHA-512' } as const;
+
+const kafkaOf = (env: KafkaVariables) => ({
+  brokers: env.KAFKA_BROKERS,
+  prefix: env.KAFKA_TOPIC_PREFIX,
+  partitions: env.KAFKA_PARTITIONS,
+  /** Undefined: as the brokers have it. */
+  replication: env.KAFKA_REPLICATION === 0 ? undefined : env.KAFKA_REPLICATION,
+  /** Paths of files. Undefined: no TLS. */
+  tls: env.KAFKA_TLS === 'off' ? undefined : { ca: env.KAFKA_TLS_CA, cert: env.KAFKA_TLS_CERT, key: env.KAFKA_TLS_KEY },
+  sasl:
+    env.KAFKA_SASL === 'off'
+      ? undefined
+      : {
+          mechanism: MECHANISMS[env.KAFKA_SASL],
+          user: env.KAFKA_SASL_USER ?? '',
+          password: env.KAFKA_SASL_PASSWORD ?? '',
+        },
+});
 
 const schema = z
   .object({
@@ -126,17 +189,38 @@ const schema = z
       'one or more of nats://host:4222 or tls://host:4222, with commas between',
       (given) => list(given, (entry) => urlOf(entry, /^(nats|tls):\/\/[^\s/]+\/?$/, 'nats')),
     ),
-    NATS_MONITOR_URL: variable<string | undefined>(undefined, 'a URL such as http://host:8222', (given) =>
-      urlOf(given, /^https?:\/\/\S+$/, 'http')?.replace(/\/+$/, ''),
+    NATS_MONITOR_URL: variable<string[]>([], 'one or more of http://host:8222, with commas between', (given) =>
+      list(given, (entry) => urlOf(entry, /^https?:\/\/[^\s,]+$/, 'http')?.replace(/\/+$/, '')),
     ),
     NATS_REPLICAS: integer(1, 1, 5),
+    NATS_API: variable<'on' | 'off' | undefined>(undefined, 'on or off', (given) =>
+      (['on', 'off'] as const).find((word) => word === given.toLowerCase()),
+    ),
+    FEED: oneOf(['orders', 'all', 'off'], 'orders'),
+    FEED_MIB: optionalInteger(16, 10_000_000),
+    FEED_AGE_H: optionalInteger(1, 87_600),
     JOURNAL: oneOf(['auto', 'jetstream', 'postgres'], 'auto'),
+    EVENTS_MIB: optionalInteger(64, 16_777_216),
+    EVENTS_AGE_H: optionalInteger(1, 87_600),
+    EVENTS_PERSONAL: oneOf(['off', 'on'], 'off'),
     REDIS_URL: variable<string | undefined>(undefined, 'a URL such as redis://host:6379', (given) =>
       urlOf(given, /^rediss?:\/\/\S+$/, 'redis'),
     ),
     KAFKA_BROKERS: variable<string[]>([], 'one or more host:port, with commas between', (given) =>
       list(given, (entry) => (/^[^\s:/@]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/.test(entry) ? entry : undefined)),
     ),
+    KAFKA_TOPIC_PREFIX: variable('holdfast', '1 to 100 letters, digits, dots, hyphens or underscores', (given) =>
+      /^[A-Za-z0-9._-]{1,100}$/.test(given) ? given : undefined,
+    ),
+    KAFKA_PARTITIONS: integer(6, 1, 1_000),
+    KAFKA_REPLICATION: integer(0, 0, 9),
+    KAFKA_TLS: oneOf(['off', 'on'], 'off'),
+    KAFKA_TLS_CA: optionalPath,
+    KAFKA_TLS_CERT: optionalPath,
+    KAFKA_TLS_KEY: optionalPath,
+    KAFKA_SASL: oneOf(['off', 'plain', 'scram-sha-256', 'scram-sha-512'], 'off'),
+    KAFKA_SASL_USER: optionalText,
+    KAFKA_SASL_PASSWORD: optionalText,
     LOG_LEVEL: oneOf(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'], 'info'),
     SERVICE_NAME: text('holdfast'),
     NODE_NAME: text(hostname()),
@@ -181,8 +265,17 @@ const schema = z
       (given) => (given.toLowerCase() === 'off' ? null : rateOf(given)),
     ),
     TRUST_PROXY: integer(0, 0, 10),
-    PARTITIONS: integer(16, 1, 1024),
-    ROLES: notYet('empty or all: a process with a part of the roles is not available in this version', ['all']),
+    PARTITIONS: integer(16, 1, limits.partitions),
+    ROLES: variable<ReadonlySet<Role>>(
+      new Set(ROLES),
+      'empty or all, or a list of edge, actors and feed; backup and boutique are not available in this version',
+      rolesOf,
+    ),
+    WEBHOOK_ALLOW: variable<string[]>(
+      [],
+      'host names, addresses or networks such as 10.1.0.0/16, with commas between',
+      (given) => list(given, (entry) => (isHostOrNetwork(entry) ? entry : undefined)),
+    ),
     FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
     SEED: oneOf(['demo', 'none'], 'demo'),
     GREMLIN: variable<'on' | 'off' | undefined>(undefined, 'on or off', (given) =>
@@ -191,7 +284,7 @@ const schema = z
   })
   .superRefine(
     (env, context) => {
-      for (const { name, allowed } of authMistakes(env)) {
+      for (const { name, allowed } of [...authMistakes(env), ...kafkaMistakes(env)]) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
       }
     },
@@ -202,6 +295,16 @@ const schema = z
     path: ['INVENTORY_PORT'],
     error: 'another port than PORT, or empty for none',
   })
+  .refine(
+    ({ ROLES: roles, NATS_URL: nats, DATABASE_URL: db }) =>
+      (roles.has('edge') && roles.has('actors')) || (nats.length > 0 && db !== undefined),
+    {
+      when: () => true,
+      path: ['ROLES'],
+      error:
+        'all, or come with NATS_URL and DATABASE_URL: a process without an edge or without actors shares both with other nodes',
+    },
+  )
   .transform((env) => ({
     port: env.PORT,
     /** Undefined: no second port. */
@@ -216,11 +319,24 @@ const schema = z
     databasePool: env.DATABASE_POOL,
     /** Empty: none given. */
     natsUrls: env.NATS_URL,
-    natsMonitorUrl: env.NATS_MONITOR_URL,
+    natsMonitorUrls: env.NATS_MONITOR_URL,
     natsReplicas: env.NATS_REPLICAS,
+    /** Whether the API's reads are answered on NATS: who may publish there may read all. */
+    natsApi: (env.NATS_API ?? (env.AUTH === 'off' ? 'on' : 'off')) === 'on',
+    /** What the stream FEED is filled with. */
+    feed: env.FEED,
+    /** Undefined: as the stream is, or at first the default. */
+    feedBytes: env.FEED_MIB === undefined ? undefined : env.FEED_MIB * 1_048_576,
+    feedAgeMs: env.FEED_AGE_H === undefined ? undefined : env.FEED_AGE_H * 3_600_000,
     journal: env.JOURNAL,
+    /** Undefined: the default for a new stream, and what an existing one has. */
+    eventsBytes: env.EVENTS_MIB === undefined ? undefined : env.EVENTS_MIB * 1_048_576,
+    eventsAgeMs: env.EVENTS_AGE_H === undefined ? undefined : env.EVENTS_AGE_H * 3_600_000,
+    /** Whether public events tell e-mail, addresses and notes. */
+    eventsPersonal: env.EVENTS_PERSONAL === 'on',
     redisUrl: env.REDIS_URL,
-    kafkaBrokers: env.KAFKA_BROKERS,
+    /** Undefined: not used. */
+    kafka: env.KAFKA_BROKERS.length === 0 ? undefined : kafkaOf(env),
     logLevel: env.LOG_LEVEL,
     serviceName: env.SERVICE_NAME,
     nodeName: env.NODE_NAME,
@@ -247,7 +363,9 @@ const schema = z
     rateLimit: env.RATE_LIMIT ?? undefined,
     trustedProxies: env.TRUST_PROXY,
     partitions: env.PARTITIONS,
-    roles: 'all' as const,
+    roles: env.ROLES,
+    /** Receivers of webhooks beside the public ones. */
+    webhookAllow: env.WEBHOOK_ALLOW,
     fetchServers: env.FETCH_SERVERS,
     seed: env.SEED,
     /** Whether the gremlin may be switched on. */
@@ -257,7 +375,7 @@ const schema = z
 export type Config = Readonly<z.output<typeof schema>>;
 
 /** Never shown, not even in part. */
-const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD'];
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD', 'KAFKA_SASL_PASSWORD'];
 
 /** The value without user and password, whether before an `@` or in a parameter. */
 export function withoutSecrets(value: string): string {

@@ -6,6 +6,7 @@
 // what the running server says about itself, not what its configuration asks for.
 
 import { join } from 'node:path';
+import { oldest } from '../../bus/nats/broker-guarantee.js';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { freePort, isFree } from './free-ports.js';
 import { newPassword, recall, remember, writeWhole } from './kept-files.js';
@@ -38,14 +39,21 @@ interface NatsServer {
   stop(): Promise<void>;
 }
 
-interface BrokerFacts {
+/** What is known of all brokers together. */
+export interface BrokerFacts {
+  /** The oldest among those that answer. */
   readonly version: string;
+  /** Undefined: not all of them tell. */
+  readonly syncAlways: boolean | undefined;
+}
+
+interface OneBroker extends BrokerFacts {
   readonly name: string;
   readonly syncAlways: boolean;
 }
 
 /** What a broker reports at its monitoring port; undefined if it does not answer in time. */
-export async function askBroker(monitorUrl: string): Promise<BrokerFacts | undefined> {
+async function askBroker(monitorUrl: string): Promise<OneBroker | undefined> {
   try {
     const reply = await fetch(`${monitorUrl}/varz`, { signal: AbortSignal.timeout(ASK_WITHIN_MS) });
     const varz = (await reply.json()) as {
@@ -60,6 +68,22 @@ export async function askBroker(monitorUrl: string): Promise<BrokerFacts | undef
   } catch {
     return undefined;
   }
+}
+
+/**
+ * With fewer addresses than brokers it is not known that all sync.
+ * @returns undefined if none answers
+ */
+export async function askBrokers(monitorUrls: readonly string[], brokers: number): Promise<BrokerFacts | undefined> {
+  const answers = await Promise.all(monitorUrls.map(askBroker));
+  const [first, ...others] = answers.flatMap((answer) => (answer === undefined ? [] : [answer]));
+  if (first === undefined) return undefined;
+  const all = [first, ...others];
+  const isEachAsked = all.length === answers.length && all.length >= brokers;
+  return {
+    version: oldest([first.version, ...others.map(({ version }) => version)]),
+    syncAlways: all.some(({ syncAlways }) => !syncAlways) ? false : isEachAsked || undefined,
+  };
 }
 
 const memoryOf = (dataDir: string) => join(dataDir, 'nats.json');

@@ -18,7 +18,7 @@ import {
   natsInFolder,
   natsOnPath,
 } from './nats-binary.js';
-import { askBroker, NATS_STOP, rememberedNats, startNats } from './nats-server.js';
+import { askBrokers, type BrokerFacts, NATS_STOP, rememberedNats, startNats } from './nats-server.js';
 import { POSTGRES_STOP, rememberedPostgresUrl, startPostgres } from './postgres-server.js';
 
 interface PostgresInUse {
@@ -33,7 +33,6 @@ interface PostgresInUse {
 interface NatsInUse {
   /** One URL, or several with commas; user and password may be in them. */
   readonly url: string;
-  readonly monitorUrl: string | undefined;
   readonly source: string;
   readonly ours: boolean;
   /** Undefined: the server did not report it. */
@@ -76,7 +75,7 @@ interface Start {
   readonly signal: AbortSignal | undefined;
 }
 
-type Wanted = Pick<Config, 'databaseUrl' | 'natsUrls' | 'natsMonitorUrl' | 'fetchServers'>;
+type Wanted = Pick<Config, 'databaseUrl' | 'natsUrls' | 'natsMonitorUrls' | 'fetchServers'>;
 
 const nothing = async (): Promise<void> => {};
 const ORIGINS: Readonly<Record<NatsOrigin, string>> = {
@@ -143,8 +142,7 @@ export async function findServers(config: Wanted, dataDir: string) {
   const settled = await recall<Settled>(join(dataDir, 'servers.json'));
   const postgres = config.databaseUrl ?? (await rememberedPostgresUrl(dataDir));
   if (postgres === undefined) return undefined;
-  const given =
-    config.natsUrls.length > 0 ? { url: config.natsUrls.join(','), monitorUrl: config.natsMonitorUrl } : undefined;
+  const given = config.natsUrls.length > 0 ? { url: config.natsUrls.join(',') } : undefined;
   const nats = given ?? (settled?.nats === 'none' ? undefined : await rememberedNats(dataDir));
   return { postgres, nats };
 }
@@ -195,28 +193,22 @@ async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {
     ? 'sync_interval: always: an ack is an fsync'
     : 'it does not sync before it acknowledges: not a place for a journal';
   log(`nats: ${what}, started at ${new URL(server.url).host}, ${guarantee}`);
-  const { url, monitorUrl, version, syncAlways } = server;
+  const { url, version, syncAlways } = server;
   return {
-    use: { url, monitorUrl, version, syncAlways, source: `child of ours (${what})`, ours: true },
+    use: { url, version, syncAlways, source: `child of ours (${what})`, ours: true },
     settled: { nats: binary.origin, natsVersion: version },
     stop: () => server.stop(),
   };
 }
 
 async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
-  const url = config.natsUrls.join(',');
-  const source = `NATS_URL (${config.natsUrls.map(withoutSecrets).join(', ')})`;
-  const facts = config.natsMonitorUrl === undefined ? undefined : await askBroker(config.natsMonitorUrl);
-  const unheard =
-    config.natsMonitorUrl === undefined ? 'NATS_MONITOR_URL is not set' : 'NATS_MONITOR_URL does not answer';
-  const says = facts?.syncAlways
-    ? 'it says that it syncs before it acknowledges'
-    : 'it says that it does not sync before it acknowledges';
-  log(`nats: ${source}, not ours: ${facts === undefined ? `whether it syncs is not known, as ${unheard}` : says}`);
+  const { natsUrls, natsMonitorUrls } = config;
+  const source = `NATS_URL (${natsUrls.map(withoutSecrets).join(', ')})`;
+  const facts = await askBrokers(natsMonitorUrls, natsUrls.length);
+  log(`nats: ${source}, not ours: ${saysOf(facts, natsMonitorUrls, natsUrls)}`);
   return {
     use: {
-      url,
-      monitorUrl: config.natsMonitorUrl,
+      url: natsUrls.join(','),
       source,
       ours: false,
       version: facts?.version,
@@ -225,6 +217,18 @@ async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
     settled: { nats: 'given' },
     stop: nothing,
   };
+}
+
+function saysOf(facts: BrokerFacts | undefined, monitors: readonly string[], brokers: readonly string[]): string {
+  if (facts?.syncAlways === true) return 'it says that it syncs before it acknowledges';
+  if (facts?.syncAlways === false) return 'it says that it does not sync before it acknowledges';
+  const why =
+    monitors.length === 0
+      ? 'is not set'
+      : facts === undefined
+        ? 'does not answer'
+        : `does not tell of all ${brokers.length}`;
+  return `whether it syncs is not known, as NATS_MONITOR_URL ${why}`;
 }
 
 /** The binary that the first start settled, and no other. On a first start, the best that can be found. */

@@ -1,11 +1,12 @@
 // The health of this node, part by part. It claims no more than it has checked. Each part is asked with a deadline, and a
 // part that does not answer is down. A node that owns no partitions serves nobody, so it is down too.
 
+import type { FeedReport } from '../../actors/ports/feeds.js';
 import type { Clock } from '../../actors/ports/runtime.js';
-import type { Supervisor } from '../../bus/node/supervisor.js';
 import { within } from '../../bus/retry.js';
 import type { HealthReport } from '../../http/node/health.js';
 import type { Config } from '../config/config.js';
+import { brokerListens } from '../feed/kafka.js';
 import type { Servers } from '../servers/servers.js';
 import type { Stores } from '../stores.js';
 
@@ -14,7 +15,10 @@ const ASK_MS = 1_000;
 export interface Running {
   readonly servers: Servers;
   readonly stores: Stores;
-  readonly supervisor: Supervisor;
+  /** Of this process and its child; empty where another process has the role. */
+  readonly feeds: () => readonly FeedReport[];
+  /** Why this node does not serve, as a sentence; undefined: it serves. */
+  readonly absence: () => string | undefined;
 }
 
 export async function healthReport(
@@ -27,16 +31,17 @@ export async function healthReport(
     const journal = { kind: 'unknown', guarantee: 'nothing yet: the node is starting' };
     return { status: 'down', version, journal, dependencies: { node: { status: 'starting' } } };
   }
-  const { servers, stores, supervisor } = running;
+  const { servers, stores } = running;
   const { client, nats, redis } = stores;
-  const [postgres, broker, cache] = await Promise.all([
+  const [postgres, broker, cache, kafka] = await Promise.all([
     answers(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
     nats === undefined ? ('off' as const) : answers(clock, nats.api('INFO', {}, ASK_MS)),
     redis === undefined ? ('off' as const) : answers(clock, redis.ping()),
+    config.kafka === undefined ? ('off' as const) : listens(config.kafka.brokers),
   ]);
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
-  const { absence } = supervisor;
-  const all = postgres === 'up' && broker !== 'down' && cache !== 'down';
+  const absence = running.absence();
+  const all = postgres === 'up' && broker !== 'down' && cache !== 'down' && kafka !== 'down';
   return {
     status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',
     version,
@@ -58,7 +63,7 @@ export async function healthReport(
               sync_always: servers.nats?.syncAlways ?? 'unknown',
             },
       redis: { status: cache, ...(redis && { breaker: redis.breaker }) },
-      kafka: { status: config.kafkaBrokers.length > 0 ? 'not used by this version' : 'off' },
+      kafka: { status: kafka, ...kafkaFeedsIn(running.feeds()) },
     },
   };
 }
@@ -68,3 +73,12 @@ const answers = (clock: Clock, call: Promise<unknown>): Promise<'up' | 'down'> =
     () => 'up',
     () => 'down',
   );
+
+const listens = async (brokers: readonly string[]): Promise<'up' | 'down'> =>
+  (await brokerListens(brokers, ASK_MS)) ? 'up' : 'down';
+
+/** How its feeds fare here, if they run here. */
+function kafkaFeedsIn(feeds: readonly FeedReport[]) {
+  const ours = feeds.filter(({ name }) => name.startsWith('kafka'));
+  return ours.length === 0 ? {} : { feeds: ours };
+}

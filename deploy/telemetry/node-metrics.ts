@@ -3,12 +3,19 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Meter } from '../../bus/node/driver.js';
 import type { Supervisor } from '../../bus/node/supervisor.js';
+import type { ListAge } from '../../bus/reads/list-age.js';
 import type { Redis } from '../../storage/redis/redis.js';
 
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function nodeMeter(registry: Registry): Meter {
+export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
   const registers = [registry];
+  const age: Gauge = new Gauge({
+    name: 'holdfast_list_age_seconds',
+    help: 'Time since the first append of this node whose rows Postgres may not have yet: lists may be that old.',
+    registers,
+    collect: () => age.set(listAge.ms / 1_000),
+  });
   const append = new Histogram({
     name: 'holdfast_append_duration_seconds',
     help: 'Time until a turn is in the journal.',
@@ -66,11 +73,13 @@ export function nodeMeter(registry: Registry): Meter {
   });
   return {
     appended(durationMs, bytes) {
+      listAge.appended();
       append.observe(durationMs / 1_000);
       appendBytes.inc(bytes);
       turns.inc();
     },
     flushed(durationMs, count) {
+      listAge.flushed(durationMs);
       flush.observe(durationMs / 1_000);
       events.inc(count);
     },
@@ -122,7 +131,7 @@ export function watchSizes(registry: Registry, supervisor: Supervisor): void {
     'Appended turns that EVENTS does not have yet.',
     () => supervisor.incarnation?.unpublishedTurns() ?? 0,
   );
-  gauge('owner', 'Whether this node owns its partitions.', () => (supervisor.incarnation === undefined ? 0 : 1));
+  gauge('owner', 'Whether this node serves its partitions.', () => (supervisor.absence === undefined ? 1 : 0));
 }
 
 export function watchRedis(registry: Registry, redis: Redis): void {

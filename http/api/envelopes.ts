@@ -20,6 +20,10 @@ export const written = <T extends z.ZodType>(id: string, data: T) =>
 
 // ---------------------------------------------------------------- lists
 
+const fresh = z.boolean().optional().meta({
+  description: 'Whether everything that was answered before is in the list. Present only if `fresh=true` asked for it.',
+});
+
 const pagination = z
   .object({
     page: z.int().min(1),
@@ -27,6 +31,7 @@ const pagination = z
     total: count,
     total_pages: count,
     total_is_estimate: z.literal(true).optional().meta({ description: 'Present only if the total is an estimate.' }),
+    fresh,
   })
   .meta({ id: 'Pagination' });
 
@@ -36,6 +41,7 @@ const cursorPagination = z
     next_cursor: z.string().nullable().meta({ description: 'Null at the end of the list.' }),
     total: count.optional().meta({ description: 'The size of the whole list. Only the first page has it.' }),
     total_is_estimate: z.literal(true).optional(),
+    fresh,
   })
   .meta({ id: 'CursorPagination' });
 

@@ -174,6 +174,12 @@ const errors = {
     'body',
     'The order cannot take another change.',
   ),
+  too_many_webhooks: plain(
+    409,
+    'Too many webhooks',
+    `There are ${limits.webhooks} webhooks already. Remove one first.`,
+    `There are ${limits.webhooks} webhooks already: remove one first.`,
+  ),
   cancelled: plain(
     409,
     'Cancelled',

@@ -57,7 +57,7 @@ const amount = (description: string) =>
     { type: 'number', minimum: 0, description },
   ).optional();
 
-const cursor = ruled<string>(
+export const cursor = ruled<string>(
   `must be text of 1 to ${CURSOR_CHARS} characters`,
   (value) => typeof value === 'string' && value !== '' && value.length <= CURSOR_CHARS,
   { type: 'string', minLength: 1, description: 'The `next_cursor` of the answer before. Keep the same filters.' },
@@ -78,6 +78,12 @@ const orderFilters = {
   to: moment('Lists orders that were placed before this time.'),
   min_total: amount('The least total, in the currency of each order. A total that is not known matches no bound.'),
   max_total: amount('The highest total, in the currency of each order. A total that is not known matches no bound.'),
+  fresh: ruled<string>('must be true or false', (value) => value === 'true' || value === 'false', {
+    type: 'boolean',
+    description: `With \`true\` the list waits, up to ${limits.freshMs / 1000} s, until it shows everything that any node answered before this request. \`pagination.fresh\` says whether it does. Words are found later, so it excludes \`q\`.`,
+  })
+    .optional()
+    .transform((text) => text === 'true'),
   q: ruled<string>(
     `must be text of 1 to ${limits.searchChars} characters`,
     (value) => typeof value === 'string' && value !== '' && hasAtMost(value, limits.searchChars),
@@ -104,6 +110,10 @@ export const userOrdersQuery = productListQuery.extend(orderFilters);
 export const orderListQuery = userOrdersQuery.extend({ user_id: idText.optional() });
 export type OrderListQuery = z.output<typeof orderListQuery>;
 
+/** The filters of a list without its pages. */
+export const orderFiltersQuery = orderListQuery.omit({ page: true, page_size: true, cursor: true, limit: true });
+type OrderFilters = z.output<typeof orderFiltersQuery>;
+
 export const ledgerQuery = z.object({
   cursor,
   limit: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many movements an answer has at most.'),
@@ -114,7 +124,7 @@ export type LedgerQuery = z.output<typeof ledgerQuery>;
 // ---------------------------------------------------------------- from query to filter
 
 /** @throws Failure if filters contradict each other. */
-export function orderFilter(query: OrderListQuery): OrderFilter {
+export function orderFilter(query: OrderFilters): OrderFilter {
   const {
     user_id,
     status,
@@ -126,8 +136,11 @@ export function orderFilter(query: OrderListQuery): OrderFilter {
     to,
     min_total,
     max_total,
+    fresh,
     q,
   } = query;
+  if (fresh && q !== undefined)
+    throw invalidField('fresh', 'cannot be combined with q: words are found some seconds later');
   if (from !== undefined && to !== undefined && isLater(from, to)) {
     throw invalidField('from', 'must not be later than to');
   }

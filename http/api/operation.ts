@@ -8,10 +8,15 @@ import { z } from 'zod';
 import type { Demand } from '../../actors/principal.js';
 import type { Import } from '../inventory/import.js';
 import type { Inventory } from '../inventory/inventory.js';
+import type { Live } from '../live/live.js';
 import type { GremlinRoutes } from '../node/gremlin-routes.js';
 import type { Health } from '../node/health.js';
+import type { PlacementView } from '../node/placement-view.js';
+import type { Export } from '../orders/export.js';
+import type { OrderNumbers } from '../orders/numbers.js';
 import type { OrderLife } from '../orders/order-acts.js';
 import type { Orders } from '../orders/orders.js';
+import type { WebhookRoutes } from '../webhooks/webhook-routes.js';
 import { mustBeOfType, readJson } from '../wire/json-body.js';
 import type { ApiRequest, Handler } from './api-request.js';
 import type { ErrorCode } from './errors.js';
@@ -22,17 +27,26 @@ import { readParams, readQuery, validated } from './schemas.js';
 export interface Handlers {
   readonly orders: Orders;
   readonly life: OrderLife;
+  readonly numbers: OrderNumbers;
+  readonly exports: Export;
   readonly inventory: Inventory;
   readonly imports: Import;
   readonly health: Health;
+  readonly placement: PlacementView;
   readonly gremlin: GremlinRoutes;
+  readonly webhooks: WebhookRoutes;
+  readonly live: Live;
   /** reference.ts imports the table of operations. Only its shape is named here, to avoid an import cycle. */
-  readonly reference: { document(): Promise<Answer>; page(request: ApiRequest): Promise<Answer> };
+  readonly reference: {
+    document(): Promise<Answer>;
+    eventSchemas(): Promise<Answer>;
+    page(request: ApiRequest): Promise<Answer>;
+  };
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-export type Tag = 'Orders' | 'Inventory' | 'Operations';
+export type Tag = 'Orders' | 'Inventory' | 'Events' | 'Webhooks' | 'Operations';
 
 export interface Success {
   readonly description: string;
@@ -40,6 +54,8 @@ export interface Success {
   readonly example: unknown;
   /** JSON by default. */
   readonly contentType?: string;
+  /** A second form, for clients that prefer it. */
+  readonly also?: { readonly contentType: string; readonly example: string };
   /** Names of its headers beside the common ones (openapi.ts describes them). */
   readonly headers?: readonly string[];
 }
@@ -68,6 +84,8 @@ interface Common {
   readonly optionalBody?: boolean;
   /** The body is not JSON. The handler reads `request.req` itself. */
   readonly stream?: { readonly contentType: string; readonly example: string };
+  /** The reply has no end. Whoever tries the examples must hang up. */
+  readonly endless?: boolean;
   /** It changes how the node treats every client. The generated requests (test/faults) do not use it. */
   readonly disruptive?: boolean;
   readonly success: Readonly<Record<number, Success>>;

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { limits } from '../../actors/limits.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES } from '../../actors/order/transitions.js';
 import { GREMLIN_KINDS, GREMLIN_TARGETS } from '../../actors/ports/gremlin-setting.js';
+import type { PartitionState } from '../../actors/ports/placement.js';
 import { continued, fieldError, listed, one, paged, written } from './envelopes.js';
 import { address } from './schemas.js';
 
@@ -21,7 +22,7 @@ const status = words('OrderStatus', STATUSES);
 const paymentStatus = words('PaymentStatus', PAYMENT_STATUSES);
 const fulfillmentStatus = words('FulfillmentStatus', FULFILLMENT_STATUSES);
 
-const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out', 'total_too_large'] as const;
+export const REASONS = ['out_of_stock', 'unknown_product', 'payment_declined', 'timed_out', 'total_too_large'] as const;
 
 const lines = z.array(z.object({ product_id: z.string(), quantity: z.int().min(1) }).meta({ id: 'OrderLine' }));
 
@@ -264,6 +265,33 @@ const gremlin = z
   })
   .meta({ id: 'Gremlin' });
 
+export const PARTITION_STATES = ['running', 'joining', 'moving', 'free'] as const satisfies readonly PartitionState[];
+
+const placedPartition = z
+  .object({
+    partition: count,
+    node: z.string().optional().meta({ description: 'The id of its owner. Absent if nobody owns the partition.' }),
+    name: z.string().optional().meta({ description: "The owner's `NODE_NAME`." }),
+    epoch: count.meta({ description: 'How often the partition was claimed.' }),
+    since: time.optional().meta({ description: 'When it was claimed, or became free.' }),
+    state: words('PartitionState', PARTITION_STATES).meta({
+      description:
+        'running: a node owns it. free: nobody does. The owner itself also tells joining (it loads the partition) and moving (it gives the partition to another node).',
+    }),
+  })
+  .meta({ id: 'PlacedPartition' });
+
+const placedNode = z
+  .object({
+    node: z.string(),
+    name: z.string(),
+    alive: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Whether the node was heard of lately. Absent if the node that answers cannot know.' }),
+  })
+  .meta({ id: 'PlacedNode' });
+
 // ---------------------------------------------------------------- whole replies
 
 export const orderReply = one('OrderReply', order);
@@ -284,5 +312,6 @@ export const auditReply = listed('AuditReply', movement);
 export const healthReply = z.union([health, healthBrief]);
 export const livenessReply = z.object({ status: z.literal('alive') }).meta({ id: 'LivenessReply' });
 export const readinessReply = z.object({ status: z.literal('ready') }).meta({ id: 'ReadinessReply' });
+export const placementReply = one('PlacementReply', z.array(placedPartition), { nodes: z.array(placedNode) });
 export const gremlinReply = one('GremlinReply', gremlin);
 export const gremlinWriteReply = written('GremlinWriteReply', gremlin);

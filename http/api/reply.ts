@@ -24,7 +24,13 @@ export interface Answer {
   readonly gzipped?: Buffer;
   /** The answer for a client that accepts gzip, if it was compressed beforehand. It has an ETag of its own. */
   readonly packed?: Answer;
+  /** Without it no reply is cached. */
+  readonly cacheControl?: string;
   readonly unreadBody?: boolean;
+  /** Writes the body for as long as it likes, after the head. `body` is empty then. */
+  readonly stream?: (res: ServerResponse) => void;
+  /** Called when `stream` is not: for HEAD, after a refusal, or when the client is gone. It gives back what is held. */
+  readonly unstreamed?: () => void;
   /** Why there is no answer. For the log only; clients never see it. */
   readonly cause?: unknown;
 }
@@ -34,6 +40,8 @@ interface Pagination {
   readonly pageSize: number;
   readonly total: number;
   readonly isEstimate: boolean;
+  /** Whether everything that was answered before is in the list; undefined if nobody asked. */
+  readonly isFresh?: boolean | undefined;
 }
 
 interface Continuation {
@@ -41,6 +49,7 @@ interface Continuation {
   /** Undefined at the end of the list. */
   readonly next: string | undefined;
   readonly counted: Counted | undefined;
+  readonly isFresh?: boolean | undefined;
   /** For the Link header. */
   readonly links: readonly string[];
 }
@@ -59,16 +68,21 @@ export const success = (status: number, data: string, message?: string): Answer 
       : `{"status":"success","message":${JSON.stringify(message)},"data":${data}}`,
 });
 
-export const list = (items: readonly string[], { page, pageSize, ...counted }: Pagination): Answer => ({
+export const list = (items: readonly string[], { page, pageSize, isFresh, ...counted }: Pagination): Answer => ({
   status: 200,
-  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},${totalOf(counted)},"total_pages":${Math.ceil(counted.total / pageSize)}}}`,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"page":${page},"page_size":${pageSize},${totalOf(counted)},"total_pages":${Math.ceil(counted.total / pageSize)}${freshOf(isFresh)}}}`,
 });
 
-export const continuedList = (items: readonly string[], { limit, next, counted, links }: Continuation): Answer => ({
+export const continuedList = (
+  items: readonly string[],
+  { limit, next, counted, isFresh, links }: Continuation,
+): Answer => ({
   status: 200,
-  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"limit":${limit},"next_cursor":${next === undefined ? 'null' : JSON.stringify(next)}${counted === undefined ? '' : `,${totalOf(counted)}`}}}`,
+  body: `{"status":"success","data":[${items.join(',')}],"pagination":{"limit":${limit},"next_cursor":${next === undefined ? 'null' : JSON.stringify(next)}${counted === undefined ? '' : `,${totalOf(counted)}`}${freshOf(isFresh)}}}`,
   headers: ['Link', links.join(', ')],
 });
+
+const freshOf = (isFresh: boolean | undefined): string => (isFresh === undefined ? '' : `,"fresh":${isFresh}`);
 
 const totalOf = ({ total, isEstimate }: Counted): string =>
   `"total":${total}${isEstimate ? ',"total_is_estimate":true' : ''}`;
@@ -103,12 +117,9 @@ export interface ReplyIds {
   readonly correlation: string;
 }
 
-/** Replies are not cached, are not read as another type, and send no referrer. */
-const ALWAYS = [
-  ...['Cache-Control', 'no-store'],
-  ...['X-Content-Type-Options', 'nosniff'],
-  ...['Referrer-Policy', 'no-referrer'],
-] as const;
+/** Replies are not read as another type, and send no referrer. */
+const ALWAYS = [...['X-Content-Type-Options', 'nosniff'], ...['Referrer-Policy', 'no-referrer']] as const;
+/** The same, not to be cached. */
 const ALWAYS_LINES = 'Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n';
 
 interface Frame {
@@ -136,9 +147,10 @@ export function conditional(req: IncomingMessage, answer: Answer): Answer {
   }
 }
 
-export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): void {
-  if (res.headersSent || res.writableEnded || res.destroyed) return;
-  const { status, headers, unreadBody, etag, gzipped } = answer;
+/** @returns whether the answer's stream has begun */
+export function write(req: IncomingMessage, res: ServerResponse, answer: Answer, ids: ReplyIds, frame: Frame): boolean {
+  if (res.headersSent || res.writableEnded || res.destroyed) return false;
+  const { status, headers, unreadBody, etag, gzipped, cacheControl, stream } = answer;
   // A body that is not an error, such as the health of a node that is down, keeps its form.
   const isProblem = status >= 400 && answer.body.startsWith(ERROR_START) && wantsProblem(req);
   const text = isProblem ? problemOf(status, answer.body, req.url ?? '') : answer.body;
@@ -152,17 +164,23 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
   more.push(...frame.headers);
   const isLast = frame.close || unreadBody === true;
   const isEmpty = status === 204 || status === 304;
-  if (!isLast && !isEmpty && typeof body === 'string') {
+  if (!isLast && !isEmpty && typeof body === 'string' && cacheControl === undefined && stream === undefined) {
     const lines = `${ALWAYS_LINES}X-Request-ID: ${ids.requestId}\r\nX-Correlation-ID: ${ids.correlation}\r\n`;
-    if (writeAtOnce(res, { status, contentType, body, lines, more, keepAliveMs: frame.keepAliveMs })) return;
+    if (writeAtOnce(res, { status, contentType, body, lines, more, keepAliveMs: frame.keepAliveMs })) return false;
   }
-  const raw: string[] = isEmpty ? [] : ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
-  raw.push(...ALWAYS, 'X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation, ...more);
+  const raw: string[] = isEmpty ? [] : ['Content-Type', contentType];
+  if (!isEmpty && stream === undefined) raw.push('Content-Length', String(Buffer.byteLength(body)));
+  raw.push('Cache-Control', cacheControl ?? 'no-store', ...ALWAYS);
+  raw.push('X-Request-ID', ids.requestId, 'X-Correlation-ID', ids.correlation, ...more);
   if (isLast) raw.push('Connection', 'close');
   res.writeHead(status, raw);
+  if (stream !== undefined && req.method !== 'HEAD') {
+    stream(res);
+    return true;
+  }
   if (!unreadBody) {
     res.end(body);
-    return;
+    return false;
   }
   // The reply is sent before the client has sent its whole body. Closing now would reset the connection, and many
   // clients would lose the reply. So the rest of the body is read and dropped for a moment.
@@ -173,4 +191,5 @@ export function write(req: IncomingMessage, res: ServerResponse, answer: Answer,
   };
   const timer = setTimeout(end, limits.drainMs);
   req.once('end', end).once('close', end).resume();
+  return false;
 }

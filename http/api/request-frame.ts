@@ -68,6 +68,15 @@ export class RequestFrame {
     this.reply(request, res, answer, startedAt);
   }
 
+  /** The answer to a request that did not come over HTTP. */
+  async asked(request: ApiRequest, work: (request: ApiRequest) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await work(request);
+    } catch (error) {
+      return this.failed(error, request);
+    }
+  }
+
   /** Records a request that Node could not read. @returns its id. */
   unreadable = (status: number): string => {
     const { ids, metrics, logger } = this.options;
@@ -98,7 +107,13 @@ export class RequestFrame {
     const { clock, logger, metrics, cors, keepAliveMs, isStopping } = this.options;
     const { req, requestId, correlation, route } = request;
     const close = isStopping() || isStuck(req);
-    write(req, res, answer, request, { headers: cors.headersFor(req), close, keepAliveMs });
+    let isStreamed = false;
+    try {
+      isStreamed = write(req, res, answer, request, { headers: cors.headersFor(req), close, keepAliveMs });
+    } finally {
+      // The handler's own answer: another one may stand in its place, such as the refusal of the rate limit.
+      if (!isStreamed) request.answer?.unstreamed?.();
+    }
     const ms = clock.monotonic() - startedAt;
     const { status, cause } = answer;
     metrics.ended(route, request.req.method ?? '', status, ms);

@@ -68,7 +68,7 @@ const asksForPage = ({ method, req }: Context): boolean =>
   (method === 'GET' || method === 'HEAD') && prefersSecond(req, 'application/json', 'text/html');
 
 /** `OPTIONS *` is about the server, not about an address (RFC 9110, 9.3.7). */
-const SERVER_OPTIONS: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, OPTIONS'] };
+const SERVER_OPTIONS: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'] };
 
 function withoutRoute(ctx: Context): ApiRequest['answer'] {
   if (ctx.method === 'OPTIONS' && ctx.req.url === '*') return SERVER_OPTIONS;

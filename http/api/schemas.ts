@@ -50,7 +50,7 @@ const id = ruled<string | number>(ID_RULE, isId, {
   description:
     'Text without control characters or surrounding blanks, or a whole number. A number is the same as its decimal text.',
 });
-const text = ruled<string>(
+export const text = ruled<string>(
   `must be text of at most ${grouped(limits.textChars)} characters`,
   (value) => typeof value === 'string' && hasAtMost(value, limits.textChars),
   { type: 'string', maxLength: limits.textChars },
@@ -100,11 +100,11 @@ const quantity = whole(1, limits.quantity);
 export const DECIMAL_TEXT = /^\d{1,16}(\.\d{1,4})?$/;
 const isAbove0 = (value: unknown): boolean => typeof value === 'number' && value > 0;
 
-const listOf = <T extends z.ZodType>(item: T, most: number) => {
+export const listOf = <T extends z.ZodType>(item: T, most: number) => {
   const rule = `must be a list of 1 to ${grouped(most)} entries`;
   return z.array(item, rule).min(1, rule).max(most, rule);
 };
-const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(shape, 'must be an object');
+export const object = <T extends z.core.$ZodLooseShape>(shape: T) => z.strictObject(shape, 'must be an object');
 
 // ---------------------------------------------------------------- addresses
 

@@ -13,12 +13,12 @@ function addressOf({ path }: Operation, { params = {}, query = {} }: Example): s
 }
 
 function curl(operation: Operation, example: Example, origin: string): string {
-  const { method, stream } = operation;
+  const { method, stream, endless } = operation;
   const { headers = {}, body } = example;
   const address = `${origin}${addressOf(operation, example)}`;
   const hasBody = body !== undefined || stream !== undefined;
   const lines = [
-    `curl -s${method === 'GET' || (method === 'POST' && hasBody) ? '' : ` -X ${method}`} ${quoted(address)}`,
+    `curl -s${endless ? ' -N' : ''}${method === 'GET' || (method === 'POST' && hasBody) ? '' : ` -X ${method}`} ${quoted(address)}`,
   ];
   if (hasBody) lines.push(`-H 'Content-Type: ${stream?.contentType ?? 'application/json'}'`);
   for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quoted(`${name}: ${value}`)}`);

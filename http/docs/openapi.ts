@@ -71,6 +71,8 @@ const ABOUT = [
 const TAGS: { readonly [T in Tag]: string } = {
   Orders: 'Place orders and follow them to their end.',
   Inventory: 'The stock, what orders hold of it, and every movement.',
+  Webhooks: 'Events, sent to receivers elsewhere.',
+  Events: 'What happens, as it happens.',
   Operations: 'For the operator of a node.',
 };
 
@@ -89,7 +91,11 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
     description: 'The addresses of the first and the next page of a list that is read by cursor.',
     schema: string,
   },
-  Location: { description: 'The path of the order.', schema: string },
+  'List-Age-Ms': {
+    description: 'Milliseconds that the list may be behind what the node that answers has done.',
+    schema: { type: 'integer' },
+  },
+  Location: { description: 'The path of the order, or of the webhook.', schema: string },
   ETag: {
     description: 'The version of the answer, for `If-None-Match`. The one of an order also serves `If-Match`.',
     schema: string,
@@ -226,12 +232,15 @@ function successes({ path, success, etag = false }: Operation, components: Compo
   const replies: Record<string, Reply> = {};
   for (const [
     status,
-    { description, schema, example, contentType = 'application/json', headers = [] },
+    { description, schema, example, contentType = 'application/json', headers = [], also },
   ] of Object.entries(success)) {
     replies[status] = {
       description,
       headers: headersOf([...headers, ...(etag ? ['ETag'] : []), ...(path.startsWith('/api/') ? RATE : [])]),
-      content: { [contentType]: { schema: components.schema(schema), examples: { Example: { value: example } } } },
+      content: {
+        [contentType]: { schema: components.schema(schema), examples: { Example: { value: example } } },
+        ...(also && { [also.contentType]: { schema: string, examples: { Example: { value: also.example } } } }),
+      },
     };
   }
   if (etag) replies[304] = { description: 'You already have this version.', headers: headersOf(['ETag']) };

@@ -1,9 +1,10 @@
 /**
- * Serves the OpenAPI document and the reference page. Each is made at its first request and compressed once; the page is
+ * Serves the OpenAPI document, the schemas of public events, and the reference page. Each is made at its first request and compressed once; the page is
  * made once for each origin.
  */
 
 import type { IncomingMessage } from 'node:http';
+import { eventSchemas } from '../../actors/events/event-schemas.js';
 import { Recent } from '../../actors/recent-map.js';
 import type { ApiRequest } from '../api/api-request.js';
 import type { Operation } from '../api/operation.js';
@@ -18,8 +19,12 @@ const ANY_ORIGIN = 'http://origin.invalid';
 const ORIGINS = 8;
 const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i;
 
+/** They change with the version of Holdfast alone, and by addition. */
+const AN_HOUR = 'public, max-age=3600';
+
 export class Reference {
   private made: { readonly document: Promise<Answer>; readonly page: string } | undefined;
+  private schemas: Promise<Answer> | undefined;
   private readonly pages = new Recent<string, Promise<Answer>>(2 * ORIGINS);
 
   constructor(
@@ -28,6 +33,11 @@ export class Reference {
   ) {}
 
   document = (): Promise<Answer> => this.all().document;
+
+  eventSchemas = (): Promise<Answer> => {
+    this.schemas ??= packed({ status: 200, body: JSON.stringify(eventSchemas()), cacheControl: AN_HOUR });
+    return this.schemas;
+  };
 
   /** Its example requests go to the origin from which the page was read. */
   page = ({ req }: Pick<ApiRequest, 'req'>): Promise<Answer> => {

@@ -55,6 +55,8 @@ function namesIn(row: CsvRow, { required, optional }: Columns): readonly string[
   if ('problem' in row) throw notColumns(`${row.problem}: separate the columns with commas`);
   const found = row.values.map((name) => name.trim().toLowerCase());
   const [line = ''] = row.values;
+  // Excel takes the separator from such a line, and some programs write one.
+  if (/^sep=/i.test(line)) throw notColumns('begins with sep=: remove that line, and separate the columns with commas');
   const separator = row.values.length === 1 ? SEPARATORS.find(([sign]) => line.includes(sign)) : undefined;
   if (separator !== undefined)
     throw notColumns(

@@ -26,13 +26,13 @@ import { boundedWork, InOrder } from './bounded-work.js';
 import { type CsvRecord, readCsv } from './csv.js';
 import { ImportReport } from './import-report.js';
 import { ImportRows, type Placed, type Places, type Refusals, type Row } from './import-rows.js';
-import { refuseLineNames } from './line-names.js';
+import { LineNames } from './line-names.js';
 import { receiptOf } from './receipts.js';
 import { refusalOf } from './stock-writes.js';
 
 interface ImportOptions {
   readonly owners: Owners;
-  readonly queries: Pick<Queries, 'hasWrite'>;
+  readonly queries: Pick<Queries, 'mayHaveLineNames' | 'hasWrite'>;
   readonly clock: Clock;
   /** The timeout of each row. */
   readonly waitMs: number;
@@ -48,9 +48,11 @@ const COLUMNS = {
 export class Import {
   private readonly options: ImportOptions;
   private readonly waiting = new WaitingRoom(limits.importsAtOnce);
+  private readonly lineNames: LineNames;
 
   constructor(options: ImportOptions) {
     this.options = options;
+    this.lineNames = new LineNames(options.queries, options.clock);
   }
 
   receive = (request: ApiRequest): Promise<Answer> =>
@@ -72,7 +74,7 @@ export class Import {
         look: (row, at) => this.look(row, at, report.key, request, endsAt),
       };
       try {
-        await refuseLineNames(request, this.options.queries);
+        await this.lineNames.refuse(request);
         await boundedWork(readCsv(body, COLUMNS), limits.receiveAtOnce, async (record) => {
           const product = 'values' in record ? record.values.product_id : undefined;
           const receive = () => this.receiveRow(record, rows, places, endsAt);

@@ -28,7 +28,7 @@ import { merged } from '../orders/order-content.js';
 import { boundedWork } from './bounded-work.js';
 import { balanceJson, operationJson, productJson } from './inventory-view.js';
 import { receiptOf } from './receipts.js';
-import { RecentWrites, receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
+import { receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from './stock-writes.js';
 
 interface InventoryOptions {
   readonly owners: Owners;
@@ -51,7 +51,6 @@ type Replies = ReadonlyMap<ProductId, StockReply>;
 export class Inventory {
   private readonly options: InventoryOptions;
   private readonly draw: () => string;
-  private readonly recent = new RecentWrites();
 
   constructor(options: InventoryOptions) {
     this.options = options;
@@ -98,17 +97,13 @@ export class Inventory {
       given,
     );
     return this.options.waiting.during(async () => {
-      this.recent.refuseOther(write);
       const receipts = await this.checked(body.products);
       const replies = await this.received(receipts, write, request);
       const states = receipts.flatMap(({ product }) => {
         const reply = replies.get(product);
         return reply?.kind === 'done' ? [reply.state] : [];
       });
-      if (states.length < receipts.length) {
-        if (states.length > 0) this.recent.hadEffect(write); // The answer names the key, even one that the edge drew.
-        throw incomplete(receipts, replies, write);
-      }
+      if (states.length < receipts.length) throw incomplete(receipts, replies, write);
       const answer = success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
       return [...replies.values()].every(isRepeat) ? { ...answer, headers: REPLAYED } : answer;
     });
@@ -125,7 +120,6 @@ export class Inventory {
       const named = { ...command, ref: write.ref, fingerprint: write.fingerprint };
       const reply = await this.write(product, named, write, request, Math.min(waitMs, restMs));
       replies.set(product, reply);
-      if (reply.kind === 'done' && !write.fresh) this.recent.hadEffect(write);
       // A request that was refused before changes nothing more: the other owners only repeat their answers.
       return reply.kind === 'done' || isRepeat(reply);
     };

@@ -1,35 +1,9 @@
 /** Turns an owner's answer to a stock write into the answer for the client. */
-import type { WriteId } from '../../actors/ids.js';
-import { limits } from '../../actors/limits.js';
 import type { NoAnswer } from '../../actors/ports/owners.js';
 import type { ProductRefusal } from '../../actors/protocol.js';
 import type { ErrorCode } from '../api/errors.js';
 import { Failure, type FieldError, idempotencyMismatch, notFound, unanswered, unavailable } from '../api/failure.js';
 import type { Write } from '../api/write-id.js';
-
-/**
- * Recent requests that had an effect under a key. An owner knows only the writes of its own products. So another request
- * under a used key could be refused for one product and applied to another. Here it is refused as a whole, as
- * long as this process remembers the key.
- */
-export class RecentWrites {
-  private readonly fingerprints = new Map<WriteId, string>();
-
-  refuseOther({ ref, fingerprint, fresh }: Write): void {
-    if (!fresh && (this.fingerprints.get(ref) ?? fingerprint) !== fingerprint) {
-      throw idempotencyMismatch('another request');
-    }
-  }
-
-  hadEffect({ ref, fingerprint }: Write): void {
-    if (this.fingerprints.has(ref)) return;
-    if (this.fingerprints.size >= limits.recentKeys) {
-      const oldest = this.fingerprints.keys().next().value;
-      if (oldest !== undefined) this.fingerprints.delete(oldest);
-    }
-    this.fingerprints.set(ref, fingerprint);
-  }
-}
 
 export const stockUnavailable = (reply: NoAnswer, { key }: Write): Failure =>
   unanswered(

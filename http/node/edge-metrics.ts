@@ -24,6 +24,15 @@ interface Sample {
 
 type Label = 'route' | 'method' | 'status';
 
+export function watchListeners(registry: Registry, count: () => number): void {
+  const listeners: Gauge = new Gauge({
+    name: 'holdfast_live_listeners',
+    help: 'Clients that listen to events at this node.',
+    registers: [registry],
+    collect: () => listeners.set(count()),
+  });
+}
+
 class Series {
   readonly counts = new Float64Array(BOUNDS.length + 1);
   count = 0;

@@ -22,6 +22,8 @@ interface HealthOptions {
   /** Makes a real write. Returns why this node cannot serve, or undefined if it can. */
   readonly ready: () => Promise<string | undefined>;
   readonly registry: Registry;
+  /** What a child process counts, in Prometheus' text. */
+  readonly moreMetrics?: (() => string) | undefined;
   readonly clock: Clock;
   readonly version: string;
   readonly stopping: () => boolean;
@@ -59,8 +61,12 @@ export class Health {
   };
 
   metrics = async (): Promise<Answer> => {
-    const { registry } = this.options;
-    return { status: 200, body: await registry.metrics(), contentType: registry.contentType };
+    const { registry, moreMetrics } = this.options;
+    return {
+      status: 200,
+      body: (await registry.metrics()) + (moreMetrics?.() ?? ''),
+      contentType: registry.contentType,
+    };
   };
 
   /** The answer, or the substitute if it is late or fails. */

@@ -135,7 +135,7 @@ export class OrderLife {
     };
     const reply = await waiting.during(() =>
       owners
-        .act(act, waitMs)
+        .act(act, waitMs, request.req)
         .then((answer) => this.asFirst(answer, act))
         .catch(unavailable),
     );

@@ -1,7 +1,7 @@
 /**
  * Decides which order a request means.
  *
- *   no key                    a new order with a random id, which begins with ORD-0
+ *   no key                    a new order with a random id, which begins with ORD-0 (drawn-ids.ts)
  *   a key like such an id     the order with that id, even while its first request is still under way. This repeats an
  *                             order whose client knows only its id. If the order is another caller's, the key counts as
  *                             any other key.
@@ -17,9 +17,9 @@ import type { PlaceRequest } from '../../actors/ports/owners.js';
 
 export type Target = Pick<PlaceRequest, 'order' | 'fresh' | 'alias'>;
 
-/** @param draw 128 random bits as 26 characters. */
-export function targetOf(user: UserId, service: string, key: string | undefined, draw: () => string): Target {
-  if (key === undefined) return { order: orderId(`ORD-${draw()}`), fresh: true };
+/** @param draw a new id, for an order without a key. */
+export function targetOf(user: UserId, service: string, key: string | undefined, draw: () => OrderId): Target {
+  if (key === undefined) return { order: draw(), fresh: true };
   if (isOurOrderId(key) && DRAWN.test(key)) return { order: orderId(key), fresh: false };
   return hashedTarget(user, service, key);
 }

@@ -38,7 +38,16 @@ export function orderJson(state: OrderState): string {
   if (content.shippingAddress !== undefined) text += `,"shipping_address":${addressJson(content.shippingAddress)}`;
   if (content.billingAddress !== undefined) text += `,"billing_address":${addressJson(content.billingAddress)}`;
   if (content.notes !== undefined) text += `,"notes":${quote(content.notes)}`;
-  text += ',"order_items":[';
+  text += ',"order_items":';
+  text += linesJson(state, id);
+  if (state.life !== NO_LIFE) text += lifeJson(state);
+  return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
+}
+
+/** The lines of an order, as `order_items` shows them. */
+export function linesJson(state: OrderState, id = quote(state.id)): string {
+  const { currency } = state;
+  let text = '[';
   for (let i = 0; i < state.lines.length; i++) {
     const line = state.lines[i];
     if (line === undefined) break;
@@ -51,9 +60,7 @@ export function orderJson(state: OrderState): string {
     }
     text += line.backordered > 0 ? `,"backordered":${line.backordered}}` : '}';
   }
-  text += ']';
-  if (state.life !== NO_LIFE) text += lifeJson(state);
-  return `${text},"created_at":"${created}","updated_at":"${state.updatedAt === state.createdAt ? created : isoTime(state.updatedAt)}"}`;
+  return `${text}]`;
 }
 
 /** The same JSON value without the characters that must occur only once in a reply. */

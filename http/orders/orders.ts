@@ -2,7 +2,7 @@
  * Orders over HTTP: place, get, list and history. The owner answers for one order; the read model answers lists and
  * histories.
  */
-import { orderId, userId } from '../../actors/ids.js';
+import { type OrderId, orderId, partitionOf, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Owners, PlaceReply } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
@@ -17,6 +17,7 @@ import { type Answer, brokenAnswer, continuedList, failureAnswer, list, REPLAYED
 import type { OrderBody } from '../api/schemas.js';
 import { mustActFor } from '../auth/admission.js';
 import { withDeadline } from '../wire/deadline.js';
+import { drawingFor } from './drawn-ids.js';
 import { answerOf, notConfirmed } from './order-answer.js';
 import { type NormalisedOrder, normalised } from './order-content.js';
 import { hashedTarget, type Target, targetOf } from './order-ids.js';
@@ -31,6 +32,12 @@ interface OrdersOptions {
   readonly waiting: WaitingRoom;
   /** How long a client waits for the outcome before it gets 202. Every wait of the request counts towards it. */
   readonly waitMs: number;
+  /** How old lists may be, as far as this node knows. */
+  readonly listAgeMs: () => number;
+  /** Waits until lists show what any node has answered. @returns whether they do; undefined: nobody can tell here */
+  readonly freshLists: (() => Promise<boolean>) | undefined;
+  /** The number of partitions. */
+  readonly partitions: number;
   /** Logs an unexpected error. */
   readonly broken: (error: unknown, request: ApiRequest) => void;
 }
@@ -38,12 +45,11 @@ interface OrdersOptions {
 export class Orders {
   private readonly options: OrdersOptions;
   private readonly rules: OrderRules;
-  private readonly draw: () => string;
-
+  private readonly drawInto: ReturnType<typeof drawingFor>;
   constructor(options: OrdersOptions) {
     this.options = options;
     this.rules = new OrderRules(options.owners);
-    this.draw = () => options.clock.id();
+    this.drawInto = drawingFor(options.partitions);
   }
 
   place = async (request: ApiRequest, body: OrderBody): Promise<Answer> => {
@@ -52,7 +58,7 @@ export class Orders {
     const { user } = wanted.content;
     mustActFor(request, user, 'user_id');
     const service = serviceOf(request.principal);
-    let target = targetOf(user, service, key, this.draw);
+    let target = targetOf(user, service, key, () => this.draw(wanted));
     const { waiting, clock, broken } = this.options;
     const preference = preferenceOf(request);
     const waitMs = preference?.waitMs ?? this.options.waitMs;
@@ -79,6 +85,13 @@ export class Orders {
     }
   };
 
+  /** Into the partition of the first product. */
+  private draw({ content }: NormalisedOrder): OrderId {
+    const { clock, partitions } = this.options;
+    const home = partitionOf('product', content.lines[0]?.product ?? '', partitions);
+    return this.drawInto(home, clock.id());
+  }
+
   /** Returns the owner's own promise if the order needs no check: every wrapping promise costs microtask turns. */
   private placeAt(
     target: Target,
@@ -92,8 +105,8 @@ export class Orders {
     const { content } = wanted;
     // A literal with one shape. Spreads would be the largest cost of this function.
     const place = { order, fresh, alias, content, correlation: request.correlation, impatient };
-    if (!this.rules.applyTo(content)) return owners.place(place, waitMs);
-    return this.checkRules(target, wanted, waitMs).then((restMs) => owners.place(place, restMs));
+    if (!this.rules.applyTo(content)) return owners.place(place, waitMs, request.req);
+    return this.checkRules(target, wanted, waitMs).then((restMs) => owners.place(place, restMs, request.req));
   }
 
   /** @returns the remaining time. @throws Failure if the order can never succeed. */
@@ -134,9 +147,12 @@ export class Orders {
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
     const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NO_ORDERS;
-    if (!isByCursor(query)) {
+    const isByNumber = !isByCursor(query);
+    const isFresh = query.fresh ? await this.fresh() : undefined;
+    const age = isFresh ? FRESH : this.listAge();
+    if (isByNumber) {
       const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
-      return list(orders.map(orderJson), { ...page, ...counted });
+      return withHeaders(list(orders.map(orderJson), { ...page, ...counted, isFresh }), age);
     }
     const limit = query.limit ?? limits.pageSizeDefault;
     const name = `orders ${JSON.stringify(filter)}`;
@@ -149,8 +165,17 @@ export class Orders {
     );
     const last = orders.at(-1);
     const next = more && last !== undefined ? cursorOf(name, [last.createdAt, last.id]) : undefined;
-    return continuedList(orders.map(orderJson), { limit, next, counted, links: linksOf(req.url ?? '', limit, next) });
+    const links = linksOf(req.url ?? '', limit, next);
+    return withHeaders(continuedList(orders.map(orderJson), { limit, next, counted, isFresh, links }), age);
   };
+
+  private async fresh(): Promise<boolean> {
+    const { freshLists, waiting } = this.options;
+    return freshLists !== undefined && (await waiting.during(freshLists));
+  }
+
+  /** Taken before the query begins: whatever was stored by then is in the list. */
+  private listAge = (): readonly string[] => ['List-Age-Ms', String(Math.ceil(this.options.listAgeMs()))];
 
   /** Like `list`, for one user. To a customer, other users do not exist. */
   listOfUser = async (request: ApiRequest, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {
@@ -172,6 +197,8 @@ export class Orders {
 /** Most answers have no further headers. */
 const withHeaders = (answer: Answer, more: readonly string[]): Answer =>
   more.length === 0 ? answer : { ...answer, headers: [...(answer.headers ?? []), ...more] };
+
+const FRESH = ['List-Age-Ms', '0'] as const;
 
 /** A customer sees no orders of other users. */
 const NO_ORDERS: Pick<Queries, 'orders' | 'ordersAfter' | 'countOrders'> = {

@@ -6,6 +6,7 @@
  * reader's limit. A body that is taken as a whole bypasses Readable, which would cost more than reading it.
  */
 import { IncomingMessage } from 'node:http';
+import type { Caller } from '../../actors/ports/owners.js';
 import { type Failure, invalidField, tooLarge } from '../api/failure.js';
 
 interface Taker {
@@ -14,7 +15,8 @@ interface Taker {
   readonly failed: (failure: Failure) => void;
 }
 
-export class BufferedRequest extends IncomingMessage {
+export class BufferedRequest extends IncomingMessage implements Caller {
+  hangUp: (() => void) | undefined;
   private isStream = false;
   private isTaken = false;
   private taker: Taker | undefined;
@@ -57,6 +59,7 @@ export class BufferedRequest extends IncomingMessage {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     // The client is gone, so nobody reads this failure. It only ends the wait.
     if (!this.complete) this.taker?.failed(cutOff());
+    if (error !== null) this.hangUp?.();
     super._destroy(error, callback);
   }
 

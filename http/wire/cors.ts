@@ -9,9 +9,9 @@ import type { Answer } from '../api/reply.js';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const MAY_SEND =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Request-ID, X-Correlation-ID';
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-ID, X-Correlation-ID';
 const MAY_READ =
-  'Location, ETag, Link, RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Idempotency-Replayed, Preference-Applied, X-Request-ID, X-Correlation-ID';
+  'Location, ETag, Link, List-Age-Ms, RateLimit, RateLimit-Policy, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Idempotency-Replayed, Preference-Applied, X-Request-ID, X-Correlation-ID';
 const NONE: readonly string[] = [];
 /** The longest time for which any browser caches a preflight. */
 const KEEP_S = '86400';

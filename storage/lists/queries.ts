@@ -8,6 +8,7 @@ import { decodeOrder, decodeTurn, ORDER_BODY, TURN_BODY } from '../snapshots/ord
 import { decodeOperation, decodeProduct, OPERATION_BODY, PRODUCT_BODY } from '../snapshots/product-rows.js';
 import { countCapped } from './counts.js';
 import { orderLists } from './order-lists.js';
+import { orderNumbers } from './order-numbers.js';
 
 const ORDER = `select ${ORDER_BODY} as body from orders o where o.order_id = $1`;
 const TURNS = `select ${TURN_BODY} as body from order_turns where order_id = $1 order by version`;
@@ -16,6 +17,10 @@ const PRODUCTS_AFTER = `select ${PRODUCT_BODY} as body from products p where pro
 
 const LEDGER = `select ${OPERATION_BODY} as body from inventory_operations
   where product_id = $1 and version < $2::bigint order by version desc limit $3::bigint`;
+
+// Rows are named by their product since the version before the one whose times never go back (migration 0010). Only a
+// system that is older than that migration has this time.
+const MAY_HAVE_LINE_NAMES = 'select exists (select from settlement where steady_since is not null) as may';
 
 // One index look-up per ref.
 const HAS_WRITE = `select exists (select from unnest($1::text[]) wanted
@@ -101,6 +106,7 @@ export function postgresQueries(
     },
 
     ...orderLists(lists, exact),
+    ...orderNumbers(lists),
 
     async products(page) {
       const { rows, ...counted } = await list(PRODUCTS, [], [], page);
@@ -139,6 +145,11 @@ export function postgresQueries(
       const parameters = [product, before ?? Number.MAX_SAFE_INTEGER, limit + 1];
       const rows = await client.query<{ body: string }>('read a ledger', LEDGER, parameters);
       return { operations: rows.slice(0, limit).map(({ body }) => decodeOperation(body)), more: rows.length > limit };
+    },
+
+    async mayHaveLineNames() {
+      const [row] = await client.query<{ may: boolean }>('look for an older version', MAY_HAVE_LINE_NAMES);
+      return row?.may === true;
     },
 
     async hasWrite(refs) {

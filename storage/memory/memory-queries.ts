@@ -4,6 +4,7 @@ import type { OrderState } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf } from '../../actors/order/transitions.js';
 import type { OrderFilter, Page, Queries } from '../../actors/ports/queries.js';
 import type { StoredProduct } from '../../actors/ports/snapshot-rows.js';
+import { memoryNumbers } from './memory-numbers.js';
 import { matches } from './memory-search.js';
 import type { MemoryTables } from './memory-tables.js';
 
@@ -67,6 +68,9 @@ export function memoryQueries({ orders, history, products, operations, writes }:
       return { operations: rows.slice(0, limit), more: rows.length > limit };
     },
 
+    ...memoryNumbers(orders, products),
+
+    mayHaveLineNames: async () => false,
     hasWrite: async (refs) => refs.some((ref) => writes.has(ref)),
 
     async stockAt(product, at) {

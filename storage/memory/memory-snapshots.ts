@@ -53,18 +53,20 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
       }
     },
 
-    async load(wanted, partitionCount, orderIds) {
+    async load(wanted, partitionCount, orderIds, since) {
       const set = new Set(wanted);
-      const mine = (kind: 'order' | 'product', id: string) =>
-        set.size === partitionCount || set.has(partitionOf(kind, id, partitionCount));
+      const mine = (kind: 'order' | 'product', id: string) => set.has(partitionOf(kind, id, partitionCount));
       const named = new Set(orderIds);
       return {
         journals: [...journals.values()],
         partitions: [...partitions.values()].filter(({ partition }) => set.has(partition)),
         orders: [...orders.values()].filter(
-          ({ state }) => named.has(state.id) || (!isSettled(state) && mine('order', state.id)),
+          ({ state }) => (named.has(state.id) || !isSettled(state)) && mine('order', state.id),
         ),
-        products: [...products.values()].filter(({ state }) => mine('product', state.id)),
+        products: [...products.values()].filter((row) => {
+          const mark = since?.get(partitionOf('product', row.state.id, partitionCount));
+          return mine('product', row.state.id) && (mark === undefined || !contains(mark, row));
+        }),
         lastPlacedAt: [...orders.values()].reduce((latest, { state }) => Math.max(latest, state.createdAt), 0),
       };
     },
@@ -104,7 +106,7 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
 
     partitionMarks: async () =>
       [...partitions.values()]
-        .map(({ partition, epoch }) => ({ partition, epoch }))
+        .map(({ partition, epoch, journal }) => ({ partition, epoch, journal }))
         .sort((a, b) => a.partition - b.partition),
 
     async published(journal, n) {
@@ -134,7 +136,7 @@ function writeOrders(
       }
     }
   }
-  for (const { isNew: _, history: turns, ...stored } of rows) {
+  for (const { isNew: _, partition: __, history: turns, ...stored } of rows) {
     overwrite(orders, stored.state.id, stored);
     for (const turn of turns) {
       for (const event of eventsOf(turn)) insert(history, event.order, event.version, event);
@@ -159,7 +161,7 @@ function writeProducts(
       }
     }
   }
-  for (const { isNew: _, operations: operated, ...stored } of rows) {
+  for (const { isNew: _, partition: __, operations: operated, ...stored } of rows) {
     overwrite(products, stored.state.id, stored);
     for (const operation of operated) {
       if (!insert(operations, operation.product, operation.version, operation) || operation.order !== null) continue;

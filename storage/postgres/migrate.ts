@@ -1,6 +1,7 @@
 /**
  * Migrates the database's tables to this version, at every start. When two nodes start at once, the second waits for
- * the first, with a deadline, and then finds nothing to do. If a later version has migrated the tables, this version
+ * the first, with a deadline, and then finds nothing to do. All migrations of a start are one transaction: nobody sees a
+ * table between a dropped index and its successor. If a later version has migrated the tables, this version
  * does not start: it would write wrong rows.
  */
 import { existsSync, readdirSync } from 'node:fs';
@@ -15,7 +16,8 @@ const TABLE = 'holdfast_migrations';
 const LOCK = 4_862_110_717;
 const LOCK_MS = 60_000;
 const CONNECT_MS = 5_000;
-const MIGRATION_MS = 300_000;
+/** Some migrations read whole tables. A start that gave up in between would give up each time. */
+const MIGRATION_MS = 3_600_000;
 
 /** The message gives the reason for each host. The caller, which knows the URL's variable, adds its name. */
 export class CannotConnect extends Error {

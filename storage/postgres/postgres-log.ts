@@ -3,7 +3,8 @@
  *
  * The head is a row of its own, moved by compare-and-set (hazard 1). Neither a primary key nor the highest record would
  * stop a paused process from appending at a position that was trimmed meanwhile. An append is one statement. An append
- * without an answer in time may still happen; the caller reads the log to find out.
+ * without an answer in time may still happen; the caller reads the log to find out. Each log has its own head, so the
+ * journals of several nodes do not wait for one another; appends to one log wait for its head, and all but one conflict.
  */
 import { limits } from '../../actors/limits.js';
 import type { Entry, Log, Position } from '../../actors/ports/log.js';
@@ -32,6 +33,8 @@ const READ = `select position, record from (
           order by position limit ${PAGE_RECORDS}) page) sized
   where before < ${PAGE_BYTES} order by position`;
 
+const END = 'select position from log_heads where log = $1';
+
 const TRIM = `with gone as (
     delete from log_records where log = $1 and position = any(array(
       select position from log_records
@@ -57,6 +60,11 @@ export function postgresLog(client: PostgresClient): Log {
     },
 
     read: (log, after) => client.query<Entry>(`read the log '${log}'`, READ, [log, after]),
+
+    async end(log) {
+      const [row] = await client.query<{ position: Position }>(`find the end of the log '${log}'`, END, [log]);
+      return row?.position ?? 0;
+    },
 
     async trim(log, upTo) {
       for (;;) {

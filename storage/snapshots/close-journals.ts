@@ -1,7 +1,8 @@
 /**
- * Closes the row of a sealed journal (hazard 3). After that no statement of the journal writes anything, so the closer
- * waits for statements that hold the row. A session that holds it longer than `MOMENT_MS` belongs to a paused or dead
- * process, and is terminated.
+ * Closes the rows of sealed journals (hazard 3). After that no statement of theirs writes anything, so the closer waits
+ * for statements that hold a row. A session that holds one longer than `MOMENT_MS` belongs to a paused or dead process,
+ * and is terminated. Several nodes may close the same journals at once. Only the caller knows that they are sealed:
+ * a live journal's node would find its row closed, and start again.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';

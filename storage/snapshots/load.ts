@@ -1,25 +1,26 @@
 /**
- * Reads the rows for a start or a takeover. All reads use one database snapshot (hazard 4). They go by pages, so that a
- * million products can be read and each page ends within its deadline.
+ * Reads the rows of some partitions. All reads use one database snapshot (hazard 4). They go by pages: each ends within
+ * its deadline, and a node that runs other partitions does not stand still while one is decoded.
  */
 import { type OrderId, partitionOf } from '../../actors/ids.js';
-import type { JournalRow, PartitionRow, StoredOrder, StoredProduct } from '../../actors/ports/snapshot-rows.js';
+import type { JournalRow, Mark, PartitionRow, StoredOrder, StoredProduct } from '../../actors/ports/snapshot-rows.js';
 import type { Loaded } from '../../actors/ports/snapshots.js';
 import { msOf, texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { decodeOrder, ORDER_BODY } from './order-rows.js';
 import { decodeProduct, PRODUCT_BODY } from './product-rows.js';
 
-const PAGE = 5_000;
+const PAGE = 1_000;
 const IDS = 1_000;
 
 const SNAPSHOT = 'select pg_backend_pid() as pid, pg_current_snapshot()::text as snapshot';
 
 const UNSETTLED = `select o.order_id as id, ${ORDER_BODY} as body from orders o
-  where o.state is not null and o.order_id > $1 order by o.order_id limit ${PAGE}`;
+  where o.state is not null and o.partition = $1::smallint and o.order_id > $2 order by o.order_id limit ${PAGE}`;
 
 const PRODUCTS = `select p.product_id as id, ${PRODUCT_BODY} as body from products p
-  where p.product_id > $1 order by p.product_id limit ${PAGE}`;
+  where p.partition = $1::smallint and p.product_id > $2 and (p.epoch, p.n) > ($3::bigint, $4::bigint)
+  order by p.product_id limit ${PAGE}`;
 
 /** The time of the newest order, settled ones included: later orders must be newer than all of them in lists. */
 const LAST_PLACED = `select ${msOf('created_at')} as at from orders order by created_at desc limit 1`;
@@ -36,10 +37,8 @@ export async function loadSnapshot(
   partitions: ReadonlySet<number>,
   partitionCount: number,
   orderIds: readonly OrderId[],
+  since: ReadonlyMap<number, Mark> = new Map(),
 ): Promise<Loaded> {
-  const mine = (kind: 'order' | 'product', id: string) =>
-    partitions.size === partitionCount || partitions.has(partitionOf(kind, id, partitionCount));
-
   await session.query('begin a snapshot', 'begin transaction isolation level repeatable read read only');
   const [before] = await session.query<{ pid: number; snapshot: string }>('begin a snapshot', SNAPSHOT);
 
@@ -47,21 +46,25 @@ export async function loadSnapshot(
   const rows = await session.query<PartitionText>('load partitions', PARTITIONS);
 
   const orders = new Map<OrderId, StoredOrder>();
-  for await (const body of pages(session, 'load orders', UNSETTLED)) {
-    const order = decodeOrder(body);
-    if (mine('order', order.state.id)) orders.set(order.state.id, order);
+  for (const partition of partitions) {
+    for await (const body of pages(session, 'load orders', UNSETTLED, partition)) {
+      const order = decodeOrder(body);
+      orders.set(order.state.id, order);
+    }
   }
-  for (let i = 0; i < orderIds.length; i += IDS) {
-    const ids = texts(orderIds.slice(i, i + IDS), (id) => id);
+  const named = orderIds.filter((id) => partitions.has(partitionOf('order', id, partitionCount)));
+  for (let i = 0; i < named.length; i += IDS) {
+    const ids = texts(named.slice(i, i + IDS), (id) => id);
     for (const { body } of await session.query<{ body: string }>('load orders by id', NAMED, [ids])) {
       const order = decodeOrder(body);
       orders.set(order.state.id, order);
     }
   }
   const products: StoredProduct[] = [];
-  for await (const body of pages(session, 'load products', PRODUCTS)) {
-    const product = decodeProduct(body);
-    if (mine('product', product.state.id)) products.push(product);
+  for (const partition of partitions) {
+    const { epoch, n } = since.get(partition) ?? { epoch: -1, n: -1 };
+    for await (const body of pages(session, 'load products', PRODUCTS, partition, epoch, n))
+      products.push(decodeProduct(body));
   }
 
   const [last] = await session.query<{ at: number }>('load the last order', LAST_PLACED);
@@ -81,20 +84,23 @@ export async function loadSnapshot(
   };
 }
 
-async function* pages(session: Session, what: string, text: string): AsyncGenerator<string> {
-  let after = '';
-  for (;;) {
-    const page = await session.query<{ id: string; body: string }>(what, text, [after]);
+async function* pages(
+  session: Session,
+  what: string,
+  text: string,
+  partition: number,
+  ...more: readonly number[]
+): AsyncGenerator<string> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page: readonly { id: string; body: string }[] = await session.query(what, text, [partition, after, ...more]);
     for (const { body } of page) yield body;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    after = last.id;
+    after = page.length < PAGE ? undefined : page.at(-1)?.id;
   }
 }
 
 // ---------------------------------------------------------------- rows
 
-interface JournalText extends Pick<JournalRow, 'journal' | 'node' | 'closed'> {
+export interface JournalText extends Pick<JournalRow, 'journal' | 'node' | 'closed'> {
   readonly n: number;
   readonly position: number;
   readonly record_id: string;
@@ -109,12 +115,12 @@ export const journalOf = ({ journal, node, closed, n, position, record_id, publi
   publishedN: published_n,
 });
 
-interface PartitionText extends Pick<PartitionRow, 'partition' | 'epoch' | 'journal'> {
+export interface PartitionText extends Pick<PartitionRow, 'partition' | 'epoch' | 'journal'> {
   readonly seen: string;
   readonly sent: string;
 }
 
-const partitionRowOf = ({ partition, epoch, journal, seen, sent }: PartitionText): PartitionRow => ({
+export const partitionRowOf = ({ partition, epoch, journal, seen, sent }: PartitionText): PartitionRow => ({
   partition,
   epoch,
   journal,

@@ -27,6 +27,7 @@ import { minorOf } from '../postgres/amounts.js';
 import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
+import { COUNTED_AS, counted, countedParameters, recounted } from './order-stats.js';
 import { hasEndedEarly, isPlain } from './plain-orders.js';
 import { queued } from './search-queue.js';
 
@@ -80,6 +81,7 @@ const ORDER: readonly Column<Row>[] = [
   { name: 'version', type: 'bigint', of: ({ order }) => order.version },
   { name: 'epoch', type: 'bigint', of: ({ order }) => order.epoch },
   { name: 'n', type: 'bigint', of: ({ order }) => order.n },
+  { name: 'partition', type: 'bigint', of: ({ order }) => order.partition },
   { name: 'state', type: 'json', of: ({ order }) => restOf(order.state) },
   {
     name: 'life',
@@ -123,11 +125,15 @@ const ITEM_AT = ORDER_AT + 2 * (ORDER.length + 1);
 const TURN_AT = ITEM_AT + 2 * (ITEM.length + 1);
 
 const insert = (what: 'is_fresh' | 'not is_fresh') => ({
-  orders: `insert into orders (${names(ORDER)}) select ${values(ORDER)} from ${unnest([...ORDER, FRESH] as readonly Column<never>[], ORDER_AT)} where ${what} and ${IF_OPEN}`,
+  orders: `insert into orders (${names(ORDER)}, stats_before) select ${values(ORDER)}, '' from ${unnest([...ORDER, FRESH] as readonly Column<never>[], ORDER_AT)} where ${what} and ${IF_OPEN}`,
   items: `insert into order_items (${names(ITEM)}) select ${values(ITEM)} from ${unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT)} where ${what} and ${IF_OPEN}`,
 });
 
-const overwritten = ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`);
+const overwritten = [
+  ...ORDER.slice(1).map(({ name }) => `${name} = excluded.${name}`),
+  // The row that is really overwritten: another statement may have written it since this one began.
+  `stats_before = ${COUNTED_AS}`,
+];
 
 /** An array literal of the orders to index, or null. Indexed fields never change, so only new orders are indexed. */
 const SEARCHED = `$${TURN_AT + 2 * TURN.length}::text`;
@@ -138,20 +144,25 @@ const UNKNOWN = `select array_agg(id)::text from unnest(${SEARCHED}::text[]) id
 /** An array literal of products that may have no row, or null. */
 const NAMELESS = `$${TURN_AT + 2 * TURN.length + 1}::text`;
 
+const STATS_AT = TURN_AT + 2 * TURN.length + 2;
+const ITEMS = unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT);
+
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
   const fresh = insert('is_fresh');
   const changed = insert('not is_fresh');
   return `with ${GATE},
-    ${!some.fresh ? '' : `fresh as (${fresh.orders}), fresh_items as (${fresh.items}),`}
+    ${!some.fresh ? '' : `fresh as (${fresh.orders}), fresh_items as (${fresh.items}), counted as (${counted(STATS_AT)}),`}
     ${
       !some.changed
         ? ''
         : `changed as (${changed.orders}
              on conflict (order_id) do update set ${overwritten.join(', ')}
-             where (orders.epoch, orders.n) < (excluded.epoch, excluded.n) returning order_id),
+             where (orders.epoch, orders.n) < (excluded.epoch, excluded.n)
+             returning order_id, status, reason, currency, created_at, stats_before),
            changed_items as (${changed.items} and r.order_id in (select order_id from changed)
              on conflict (order_id, line) do update
-             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),`
+             set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),
+           recounted as (${recounted(ITEMS)}),`
     }
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
@@ -193,8 +204,13 @@ export function writeOrders(
     searched(orders, users),
     nameless(orders),
   ];
+  if (certain) parameters.push(...countedParameters(newOf(rows)));
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };
+}
+
+function* newOf(rows: readonly Row[]): Iterable<OrderState> {
+  for (const { order, fresh } of rows) if (fresh) yield order.state;
 }
 
 /** The orders to index: those with a text, and those of a user whose words are not queued yet. */

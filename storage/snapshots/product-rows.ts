@@ -39,6 +39,7 @@ const PRODUCT: readonly Column<Row>[] = [
   { name: 'version', type: 'bigint', of: ({ product }) => product.version },
   { name: 'epoch', type: 'bigint', of: ({ product }) => product.epoch },
   { name: 'n', type: 'bigint', of: ({ product }) => product.n },
+  { name: 'partition', type: 'bigint', of: ({ product }) => product.partition },
 ];
 
 const OPERATION: readonly Column<OperationRow>[] = [

@@ -13,6 +13,7 @@ import { plain, texts } from '../postgres/column-arrays.js';
 import { type Parameter, type PostgresClient, sqlState } from '../postgres/postgres.js';
 import { closeJournals } from './close-journals.js';
 import { JOURNALS, journalOf, loadSnapshot } from './load.js';
+import { loadChanges } from './load-changes.js';
 import { decodeOrder, ORDER_BODY, writeOrders } from './order-rows.js';
 import { writeProducts } from './product-rows.js';
 import { writeRefusals } from './refused-write-rows.js';
@@ -90,8 +91,16 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
 
     closeJournals: (journals) => closeJournals(client, journals),
 
-    load: (partitions, partitionCount, orders) =>
-      client.session((session) => loadSnapshot(session, new Set(partitions), partitionCount, orders)),
+    async load(partitions, partitionCount, orders, since) {
+      const marks = partitions.flatMap((partition) => {
+        const mark = since?.get(partition);
+        return mark === undefined ? [] : [{ partition, ...mark }];
+      });
+      const isOfChanges = orders.length === 0 && marks.length > 0 && marks.length === partitions.length;
+      const changes = isOfChanges ? await loadChanges(client, marks) : undefined;
+      if (changes !== undefined) return changes;
+      return client.session((session) => loadSnapshot(session, new Set(partitions), partitionCount, orders, since));
+    },
 
     async write(journal, statement) {
       const { text, parameters } = statementOf(journal, statement);
@@ -132,7 +141,8 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
       return (await client.query<Parameters<typeof journalOf>[0]>('read the journals', JOURNALS)).map(journalOf);
     },
 
-    partitionMarks: () => client.query('read the partitions', 'select partition, epoch from partitions order by 1'),
+    partitionMarks: () =>
+      client.query('read the partitions', 'select partition, epoch, journal from partitions order by partition'),
 
     async published(journal, n) {
       const text = 'update journals set published_n = greatest(published_n, $2) where journal = $1';

@@ -13,8 +13,9 @@ export function reportOf({ violations, total, checked, tookMs, looks }: Verdict)
     counted(checked.operations, 'operation'),
   ].join(', ');
   const journals = `${counted(checked.records, 'record')} with ${counted(checked.events, 'event')} in ${counted(checked.journals, 'journal')}`;
+  const published = checked.published > 0 ? `, and ${counted(checked.published, 'public event')}` : '';
   const took = `${(tookMs / 1000).toFixed(1)} s${looks > 1 ? `, in ${looks} looks` : ''}`;
-  const lines = [`checked ${rows}`, `against ${journals}, in ${took}`];
+  const lines = [`checked ${rows}`, `against ${journals}${published}, in ${took}`];
   if (total === 0) return [...lines, 'clean'];
   const rest = total - violations.length;
   return [

@@ -60,10 +60,12 @@ export async function beginSnapshot(session: Session): Promise<Snapshot> {
       if (before?.pid !== after?.pid || before?.snapshot !== after?.snapshot) {
         throw new MovedOn('the connection to Postgres was lost while a snapshot was read');
       }
-      await session.query('end a snapshot', 'commit');
+      await endSnapshot(session);
     },
   };
 }
+
+export const endSnapshot = (session: Session): Promise<unknown> => session.query('end a snapshot', 'commit');
 
 export async function countRows(
   session: Session,

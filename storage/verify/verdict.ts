@@ -30,6 +30,8 @@ export interface Checked {
   readonly records: number;
   /** The events of these records that were compared with their rows. */
   readonly events: number;
+  /** The events on EVENTS. */
+  readonly published: number;
 }
 
 export interface Verdict {
@@ -50,6 +52,11 @@ export class CouldNotLook extends Error {
 /** Data was trimmed or claimed while it was read (hazard 9): this look proves nothing. */
 export class MovedOn extends Error {
   override name = 'MovedOn';
+}
+
+/** The same gap was met again and again: no trim under way caused it. */
+export class RecordsLost extends Error {
+  override name = 'RecordsLost';
 }
 
 export const KEPT = 50;

@@ -2,9 +2,13 @@
 // Products, orders, items, histories and operations agree with each other, so `verify` finds them clean. Partitions and
 // journals are left empty: they begin with the first start of Holdfast.
 
-import type { PostgresClient } from '../../storage/postgres/postgres.js';
+import { readFile } from 'node:fs/promises';
+import { partitionOf } from '../../actors/ids.js';
+import type { Parameter, PostgresClient } from '../../storage/postgres/postgres.js';
 
 const FILLED_PRODUCTS = 1_000;
+/** The first start of Holdfast settles as many, unless PARTITIONS says otherwise. */
+const PARTITIONS = 16;
 /** The last tenth of the products has prices in EUR. An order has one currency. */
 const IN_USD = 900;
 const STOCK = 1_000_000_000_000;
@@ -16,9 +20,9 @@ const PRODUCTS = `
   with stock as (
     select lpad(i::text, 4, '0') as no, i, now() - interval '${DAYS + 1} days' as at from generate_series(1, ${FILLED_PRODUCTS}) i),
   kept as (
-    insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
+    insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n, partition)
     select 'PROD-' || no, (array['Laptop', 'Headset', 'Keyboard', 'Camera', 'Monitor', 'Speaker', 'Tablet', 'Charger'])[1 + i % 8] || ' ' || no,
-      (5 + (i * 37) % 900)::numeric + 0.99, case when i <= ${IN_USD} then 'USD' else 'EUR' end, ${STOCK}, 0, at, 1, 0, 0
+      (5 + (i * 37) % 900)::numeric + 0.99, case when i <= ${IN_USD} then 'USD' else 'EUR' end, ${STOCK}, 0, at, 1, 0, 0, ($1::smallint[])[i]
     from stock)
   insert into inventory_operations (ref, product_id, operation_type, operation_no, quantity, version, on_hand_after,
     held_after, fingerprint, correlation_id, created_at)
@@ -65,13 +69,13 @@ const FULL = `create temp table full_orders on commit drop as
     from lines group by i) t using (i)`;
 
 const ORDERS = `insert into orders (order_id, user_id, user_email, status, reason, details, payment_status, currency, total_amount,
-    shipping_address, notes, correlation_id, created_at, updated_at, version, epoch, n)
+    shipping_address, notes, correlation_id, created_at, updated_at, version, epoch, n, stats_before)
   select order_id, user_id, user_email, case outcome when 'held' then 'confirmed' else 'failed' end,
     case outcome when 'short' then 'out_of_stock' when 'declined' then 'payment_declined' end,
     case outcome when 'short' then json_build_array(json_build_object('product', products -> 0 ->> 'product', 'asked', 1000000, 'available', 0)) end,
     case outcome when 'held' then 'paid' when 'declined' then 'declined' else 'not_charged' end,
     case when outcome <> 'short' then currency end, case when outcome <> 'short' then total end,
-    address, notes, 'fill-' || i, at, at, case outcome when 'held' then 4 when 'declined' then 3 else 2 end, 0, 0
+    address, notes, 'fill-' || i, at, at, case outcome when 'held' then 4 when 'declined' then 3 else 2 end, 0, 0, ''
   from full_orders order by i`;
 
 const ITEMS = `insert into order_items (order_id, line, product_id, quantity, unit_price, subtotal, hold, created_at)
@@ -114,14 +118,22 @@ const OPERATIONS = `with steps as (
 const QUEUE = `insert into order_search_queue (order_ids) select array_agg(order_id)::text from drawn group by i / 1000`;
 
 /** @param report gets the number of orders stored so far. */
+/** The part of the migration that counts the orders that are stored. */
+async function recount(): Promise<string> {
+  const path = new URL('../../../storage/migrations/0018_order_stats.sql', import.meta.url);
+  const [, text = ''] = (await readFile(path, 'utf8')).split('-- The orders that are stored already.');
+  return text;
+}
+
 export async function fill(client: PostgresClient, orders: number, report: (done: number) => void): Promise<void> {
   await client.session(async (session) => {
-    const run = (what: string, text: string, parameters: readonly number[] = []) =>
+    const run = (what: string, text: string, parameters: readonly Parameter[] = []) =>
       session.query(what, text, parameters, BATCH_MS);
     await run('have no deadline', 'set statement_timeout = 0');
     await run('need not be durable yet', 'set synchronous_commit = off');
     await run('draw the same again', 'select setseed(0.42)');
-    await run('fill products', PRODUCTS);
+    const ids = Array.from({ length: FILLED_PRODUCTS }, (_, i) => `PROD-${String(i + 1).padStart(4, '0')}`);
+    await run('fill products', PRODUCTS, [`{${ids.map((id) => partitionOf('product', id, PARTITIONS))}}`]);
     for (let done = 0; done < orders; done += BATCH) {
       await run('begin a batch', 'begin');
       await run('draw orders', DRAWN, [done + 1, Math.min(orders, done + BATCH), orders]);
@@ -129,6 +141,7 @@ export async function fill(client: PostgresClient, orders: number, report: (done
       await run('end a batch', 'commit');
       report(Math.min(orders, done + BATCH));
     }
+    await run('count them', await recount());
     await run('gather statistics', 'vacuum analyze');
   });
 }

@@ -22,17 +22,19 @@ const LONGEST_US = 60_000_000;
 let drawn = 0;
 const random = (n: number) => Math.floor(Math.random() * n);
 
-function orderBody(mode: Mode): string {
-  const ids = new Set<number>();
-  while (ids.size < (mode === 'multi' ? LINES : 1)) ids.add(mode === 'hot' ? 1 : 1 + random(PRODUCTS));
-  const items = [...ids].map((id) => ({ product_id: `p${id}`, quantity: 1 }));
+const anyProduct = () => `p${1 + random(PRODUCTS)}`;
+
+function orderBody(mode: Mode, product: () => string): string {
+  const ids = new Set<string>();
+  while (ids.size < (mode === 'multi' ? LINES : 1)) ids.add(mode === 'hot' ? 'p1' : product());
+  const items = [...ids].map((id) => ({ product_id: id, quantity: 1 }));
   return JSON.stringify({ user_id: `u${random(100_000)}`, items });
 }
 
 /** Places one order. @returns the HTTP status, or 0 when there was no reply. */
-function place(agent: Agent, port: number, mode: Mode): Promise<number> {
+function place(agent: Agent, port: number, mode: Mode, product = anyProduct): Promise<number> {
   return new Promise((resolve) => {
-    const body = orderBody(mode);
+    const body = orderBody(mode, product);
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
@@ -54,16 +56,23 @@ function note(latency: Histogram, sinceMs: number): void {
   latency.recordValue(Math.min(LONGEST_US, Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))));
 }
 
-export async function closedLoop(port: number, mode: Mode, connections: number, seconds: number): Promise<Measured> {
+/** @param port one, or several: each connection stays with one */
+export async function closedLoop(
+  port: number | readonly number[],
+  mode: Mode,
+  connections: number,
+  seconds: number,
+): Promise<Measured> {
+  const ports = typeof port === 'number' ? [port] : port;
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const latency = histogram();
   const byStatus = new Map<number, number>();
   const began = performance.now();
   const until = began + seconds * 1_000;
-  const one = async () => {
+  const one = async (_: unknown, i: number) => {
     while (performance.now() < until) {
       const since = performance.now();
-      const status = await place(agent, port, mode);
+      const status = await place(agent, ports[i % ports.length] ?? 0, mode);
       note(latency, since);
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
     }
@@ -71,6 +80,62 @@ export async function closedLoop(port: number, mode: Mode, connections: number, 
   await Promise.all(Array.from({ length: connections }, one));
   agent.destroy();
   return { perSecond: latency.totalCount / ((performance.now() - began) / 1_000), byStatus, latency };
+}
+
+export interface SteadyLoop {
+  /** Orders that were answered with 201, since the start. */
+  placed(): number;
+  /** All other answers. */
+  failed(): number;
+  go(): void;
+  /** The connections stay open. */
+  rest(): void;
+  end(): void;
+}
+
+/**
+ * A closed loop that can rest. Its connections outlive the rest: when connections end, V8 throws away compiled code of
+ * Node's streams, and compiles it anew.
+ */
+export function steadyLoop(
+  ports: readonly number[],
+  mode: Mode,
+  connections: number,
+  product: (at: number) => string = anyProduct,
+): SteadyLoop {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  let [placed, failed, isOver] = [0, 0, false];
+  let wake = () => {};
+  let gate: Promise<void> | undefined = Promise.resolve();
+  const close = () => {
+    gate = new Promise((resolve) => {
+      wake = resolve;
+    });
+  };
+  const one = async (_: unknown, i: number) => {
+    const at = i % ports.length;
+    while (!isOver) {
+      if (gate !== undefined) await gate;
+      else if ((await place(agent, ports[at] ?? 0, mode, () => product(at))) === 201) placed++;
+      else failed++;
+    }
+  };
+  close();
+  Array.from({ length: connections }, one);
+  return {
+    placed: () => placed,
+    failed: () => failed,
+    go() {
+      gate = undefined;
+      wake();
+    },
+    rest: close,
+    end() {
+      isOver = true;
+      wake();
+      agent.destroy();
+    },
+  };
 }
 
 /** A closed loop with one figure of orders/s per interval. @param every the interval in seconds. @param report gets each figure. */

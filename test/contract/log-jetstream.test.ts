@@ -45,6 +45,7 @@ async function readAll(from: Log, name: string): Promise<string[]> {
 const asJournals = (made: Log): Log => ({
   append: (name, ...rest) => made.append(`journal.${name}`, ...rest),
   read: (name, after) => made.read(`journal.${name}`, after),
+  end: (name) => made.end(`journal.${name}`),
   trim: (name, upTo) => made.trim(`journal.${name}`, upTo),
 });
 
@@ -168,6 +169,30 @@ function setUp(version: string, nats: Nats, connection: () => Promise<Nats>): vo
     assert.ok((await readAll(small, 'journal.F')).length > before + 3);
     await small.trim('journal.F', at);
     await appended(small.append('journal.F', at, record));
+  });
+
+  test('many nodes that append to one store leave the room for seals (hazard 18)', async () => {
+    const nodes = await Promise.all(
+      Array.from({ length: 4 }, async () =>
+        jetstreamLog(await connection(), { replicas: 1, bytes: 2_000_000, reserveBytes: 600_000 }),
+      ),
+    );
+    const record = 'x'.repeat(20_000);
+    const ends = await Promise.all(
+      nodes.map(async (node, i) => {
+        for (let at = 0; ; ) {
+          const answer = await node.append(`journal.N${i}`, at, record);
+          if (answer.kind !== 'appended') return { at, answer };
+          at = answer.position;
+        }
+      }),
+    );
+    for (const { answer } of ends) assert.equal(answer, { kind: 'full' });
+    const { bytes = 0 } = (await nats.api<{ state: { bytes: number } }>('STREAM.INFO.JOURNAL')).state;
+    assert.ok(bytes > 1_300_000 && bytes <= 1_400_000 + 4 * 20_500, `${bytes} bytes`);
+    for (const [i, node] of nodes.entries()) {
+      await appended(node.append(`journal.N${i}`, ends[i]?.at ?? 0, 'seal'.repeat(500), { urgent: true }));
+    }
   });
 
   test('an oversized record is refused as such', async () => {

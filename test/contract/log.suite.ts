@@ -46,6 +46,20 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.equal(await log.read(nameOf(), 0), []);
   });
 
+  test('the end is the highest position ever, also after a trim', async () => {
+    const log = make();
+    const id = nameOf();
+    assert.is(await log.end(id), 0);
+    const first = positionOf(await log.append(id, 0, 'a'));
+    assert.is(await log.end(id), first);
+    const second = positionOf(await log.append(id, first, 'b'));
+    positionOf(await log.append(nameOf(), 0, 'of another log'));
+    assert.is((await log.append(id, first, 'c')).kind, 'conflict');
+    assert.is(await log.end(id), second);
+    await log.trim(id, second);
+    assert.is(await log.end(id), second);
+  });
+
   test('an append must name the highest position so far', async () => {
     const log = make();
     const id = nameOf();
@@ -69,6 +83,35 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
       after = positionOf(winners[0] as Appended);
     }
     assert.is((await readAll(log, id)).length, 3);
+  });
+
+  test('many writers of many logs at once, each log by compare-and-set: no record is lost or stored twice', async () => {
+    const log = make();
+    const names = [nameOf(), nameOf(), nameOf()];
+    const each = 8;
+    const writers = names.flatMap((id) => ['a', 'b'].map((who) => ({ id, who })));
+    await Promise.all(
+      writers.map(async ({ id, who }) => {
+        for (let done = 0, after = 0; done < each; ) {
+          const answer = await log.append(id, after, `${who}${done}`);
+          if (answer.kind === 'appended') {
+            done++;
+            after = answer.position;
+          } else after = (await entriesOf(log, id, after)).at(-1)?.position ?? after;
+        }
+      }),
+    );
+    for (const id of names) {
+      const records = await readAll(log, id);
+      for (const who of ['a', 'b']) {
+        const mine = records.filter((record) => record.startsWith(who));
+        assert.equal(
+          mine,
+          Array.from({ length: each }, (_, i) => `${who}${i}`),
+        );
+      }
+      assert.is(records.length, 2 * each);
+    }
   });
 
   test('a trim never removes the last record, and admits no late append (hazard 1)', async () => {

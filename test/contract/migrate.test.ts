@@ -1,10 +1,21 @@
-// Migrations at a start: none runs twice, and none touches tables of a later version.
+// Migrations at a start: none runs twice, and none touches tables of a later version. Rows of an older version get what
+// this one needs.
+import { readFile } from 'node:fs/promises';
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { journalId, nodeId, orderId, partitionOf, productId } from '../../actors/ids.js';
+import { isSettled } from '../../actors/order/order.js';
 import { migrate } from '../../storage/postgres/migrate.js';
+import { postgresSettlements } from '../../storage/postgres/postgres-settlement.js';
+import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { testDatabase } from './rig/storage-database.js';
+import { anOrder, aProduct, lived, NASTY, uniqueName } from './rig/storage-samples.js';
 
 const LATER = '9999_of_a_later_version';
+const PARTITIONED = new URL('../../../storage/migrations/0017_partitions.sql', import.meta.url);
+/** A prime: every bit of the hash counts. */
+const PARTITIONS = 1_021;
 const database = await testDatabase();
 if (database !== undefined) migrations(database);
 
@@ -35,6 +46,48 @@ function migrations({ url, client, stop }: NonNullable<typeof database>): void {
       LATER,
     ]);
     assert.equal(await migrate(url), []);
+  });
+
+  test('rows of an older version get the partitions that their ids hash to, whatever is in an id', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter((any) => !any.includes('\0'));
+    const ids = [...new Set([...NASTY.slice(1), ...fc.sample(text, 2_000)])];
+    const journal = journalId(uniqueName('journal'));
+    const snapshots = postgresSnapshots(client);
+    await postgresSettlements(client).settle({ id: 's', partitions: PARTITIONS, journal: 'postgres', seed: 'none' });
+    await snapshots.openJournal(journal, nodeId('node'));
+    const states = lived();
+    const orders = ids.flatMap((id, i) => {
+      const state = states[i % states.length];
+      return state === undefined ? [] : [anOrder({ ...state, id: orderId(id) }, { epoch: 1, n: 1 })];
+    });
+    const products = ids.map((id) => aProduct(productId(id), { epoch: 1, n: 1 }));
+    for (let i = 0; i < orders.length; i += 300)
+      await snapshots.write(journal, { kind: 'orders', rows: orders.slice(i, i + 300), certain: true });
+    await snapshots.write(journal, { kind: 'products', rows: products, certain: true });
+    for (const text of [
+      'alter table products drop column partition',
+      'alter table orders drop column partition',
+      'create index orders_unsettled on orders (order_id) where state is not null',
+      // Several statements at once: Postgres takes them only from within.
+      `do $do$ begin execute $sql$${await readFile(PARTITIONED, 'utf8')}$sql$; end $do$`,
+    ])
+      await client.query('upgrade', text);
+
+    type Row = { id: string; partition: number | null };
+    const rows = (of: string) => client.query<Row>('look', `select ${of}_id as id, partition from ${of}s`);
+    for (const { id, partition } of await rows('product')) {
+      assert.is(partition, partitionOf('product', id, PARTITIONS), JSON.stringify(id));
+    }
+    const unsettled = new Set<string>();
+    for (const { state } of orders) if (!isSettled(state)) unsettled.add(state.id);
+    assert.ok(unsettled.size > 100 && unsettled.size < ids.length);
+    for (const { id, partition } of await rows('order')) {
+      assert.is(partition, unsettled.has(id) ? partitionOf('order', id, PARTITIONS) : null, JSON.stringify(id));
+    }
+    const all = Array.from({ length: PARTITIONS }, (_, i) => i);
+    const loaded = await snapshots.load(all, PARTITIONS, []);
+    assert.is(loaded.products.length, ids.length);
+    assert.is(loaded.orders.length, unsettled.size);
   });
 
   test.after(stop);

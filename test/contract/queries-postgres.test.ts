@@ -55,6 +55,18 @@ if (database !== undefined) {
     assert.equal(await client.query('look', 'select from order_search_queue'), []);
   });
 
+  test('only a system that is older than the steady times may have rows named by their lines', async () => {
+    assert.not(await queries.mayHaveLineNames());
+    await client.query(
+      'settle',
+      `insert into settlement (id, partitions, journal, seed) values ('s', 1, 'postgres', 'none')`,
+    );
+    assert.not(await queries.mayHaveLineNames());
+    await client.query('age', 'update settlement set steady_since = now()');
+    assert.ok(await queries.mayHaveLineNames());
+    await client.query('forget', 'delete from settlement');
+  });
+
   test('later events of an order queue nothing: its words never change', async () => {
     const journal = journalId(uniqueName('journal'));
     await snapshots.openJournal(journal, nodeId('node'));
@@ -184,8 +196,8 @@ if (database !== undefined) {
   test('many products without words are queued in stretches that one statement can index, and so is a big receipt', async () => {
     await workAll();
     const [many, begun] = [7_200, uniqueName('many')];
-    const text = `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
-      select $1 || i, 'Thing ' || i, 1, 'USD', 5, 0, now(), 1, 0, 0 from generate_series(1, $2::int) i`;
+    const text = `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n, partition)
+      select $1 || i, 'Thing ' || i, 1, 'USD', 5, 0, now(), 1, 0, 0, 0 from generate_series(1, $2::int) i`;
     await client.query('fill products', text, [begun, many]);
     await sweepAll();
     const swept = await queuedProducts();

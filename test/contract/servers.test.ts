@@ -13,6 +13,7 @@ import { readConfig } from '../../deploy/config/config.js';
 import { endOrphan, startChild } from '../../deploy/servers/children.js';
 import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/data-dir.js';
 import { recall, remember } from '../../deploy/servers/kept-files.js';
+import { rememberedNats } from '../../deploy/servers/nats-server.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
 import { sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
 import { isAlive, markOf, type ProcessMark, run } from '../../deploy/servers/processes.js';
@@ -26,7 +27,7 @@ interface Said {
   readonly refused?: string;
   readonly why?: string;
   readonly postgres?: { url: string; source: string };
-  readonly nats?: { url: string; monitorUrl: string; syncAlways: boolean };
+  readonly nats?: { url: string; syncAlways: boolean };
 }
 
 const HOLDER = join(dirname(fileURLToPath(import.meta.url)), 'rig', 'data-dir-holder.js');
@@ -210,7 +211,7 @@ test('both servers start, survive a kill -9 of the node, are ended by the next s
   const broker = (await marks())[1];
   assert.ok(broker);
   process.kill(broker.pid, 'SIGKILL');
-  const { monitorUrl } = second.nats;
+  const monitorUrl = (await rememberedNats(dataDir))?.monitorUrl;
   const healthy = () =>
     fetch(`${monitorUrl}/healthz`).then(
       (reply) => reply.ok,

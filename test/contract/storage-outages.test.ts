@@ -120,6 +120,25 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
     await Promise.all([sleeper.end(), bystander.end()]);
   });
 
+  test('closers of several nodes end what blocks them, and not one another, whatever they close', async () => {
+    const clients = Array.from({ length: 3 }, () => connectPostgres(url, { max: 2 }));
+    const nodes = clients.map(postgresSnapshots);
+    const journals = Array.from({ length: 4 }, () => journalId(uniqueName('journal')));
+    for (const journal of journals) await nodes[0]?.openJournal(journal, nodeId('node'));
+    const sleepers = [journals[1], journals[3]].map((journal) => ({ journal, held: connectPostgres(url, { max: 1 }) }));
+    for (const { journal, held } of sleepers) {
+      await held.query('begin', 'begin');
+      await held.query('hold', 'select 1 from journals where journal = $1 for share', [journal ?? '']);
+    }
+    const lists = [journals, [...journals].reverse(), journals.slice(1)];
+    const since = performance.now();
+    await Promise.all(nodes.map((node, i) => node.closeJournals(lists[i] ?? [])));
+    assert.ok(performance.now() - since < patientMs(4_000));
+    const closed = (await nodes[0]?.journals())?.filter((row) => journals.includes(row.journal) && row.closed);
+    assert.is(closed?.length, journals.length);
+    await Promise.all([...clients, ...sleepers.map(({ held }) => held)].map((each) => each.end()));
+  });
+
   test('a closer that holds the row is not ended by another that waits for it', async () => {
     const snapshots = postgresSnapshots(client);
     const journal = journalId(uniqueName('journal'));

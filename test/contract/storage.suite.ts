@@ -6,7 +6,14 @@ import { journalId, nodeId, orderId, partitionOf, productId, userId, writeId } f
 import { isSettled } from '../../actors/order/order.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Settlement } from '../../actors/ports/settlement.js';
-import { eventsOf, NOWHERE, type PartitionRow, type Place, type Statement } from '../../actors/ports/snapshot-rows.js';
+import {
+  eventsOf,
+  foldedTo,
+  NOWHERE,
+  type PartitionRow,
+  type Place,
+  type Statement,
+} from '../../actors/ports/snapshot-rows.js';
 import type { Settlements, Snapshots } from '../../actors/ports/snapshots.js';
 import type { Json, OrderEvent } from '../../actors/protocol.js';
 import {
@@ -17,6 +24,7 @@ import {
   aTurn,
   lived,
   NASTY,
+  SAMPLE_PARTITIONS as PARTITIONS,
   refOf,
   uniqueName,
 } from './rig/storage-samples.js';
@@ -28,7 +36,6 @@ interface Stores {
 }
 
 const NODE = nodeId('node');
-const PARTITIONS = 16;
 const ALL = Array.from({ length: PARTITIONS }, (_, i) => i);
 
 export function storageContract(name: string, stores: Stores, after: () => Promise<void> = async () => {}): void {
@@ -66,7 +73,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     const ids = rows.map(({ state }) => state.id);
     const found = await snapshots.lookUp(ids, []);
     const loaded = await snapshots.load(ALL, PARTITIONS, ids);
-    for (const { isNew: _, history, ...row } of rows) {
+    for (const { isNew: _, partition: __, history, ...row } of rows) {
       assert.equal(
         found.orders.find(({ state }) => state.id === row.state.id),
         row,
@@ -107,7 +114,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
           rows.map(({ state }) => state.id),
           [],
         );
-        for (const { isNew: _, history, ...row } of rows) {
+        for (const { isNew: _, partition: __, history, ...row } of rows) {
           assert.equal(
             found.orders.find(({ state }) => state.id === row.state.id),
             row,
@@ -155,6 +162,84 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     }
   });
 
+  test('a load never has a row of a foreign partition, named or not', async () => {
+    const journal = await open();
+    const rows = lived().map((state) => anOrder(state, { epoch: 1, n: 1 }));
+    await snapshots.write(journal, orders(rows));
+    const ids = rows.map(({ state }) => state.id);
+    for (const mine of [[], [0], [4, 9], ALL.slice(1)]) {
+      const loaded = await snapshots.load(mine, PARTITIONS, ids);
+      for (const { state } of loaded.orders) assert.ok(mine.includes(partitionOf('order', state.id, PARTITIONS)));
+      for (const { state } of loaded.products) assert.ok(mine.includes(partitionOf('product', state.id, PARTITIONS)));
+      const found = new Set(loaded.orders.map(({ state }) => state.id));
+      const named = ids.filter((id) => mine.includes(partitionOf('order', id, PARTITIONS)));
+      assert.ok(named.every((id) => found.has(id)));
+    }
+  });
+
+  test('a settled order that is owed something again is loaded again', async () => {
+    const journal = await open();
+    const settled = lived().find(isSettled);
+    if (settled === undefined) throw new Error('no sample is settled');
+    const before = anOrder(settled, { epoch: 1, n: 1 });
+    const { id } = settled;
+    const isLoaded = async () =>
+      (await snapshots.load([before.partition], PARTITIONS, [])).orders.some(({ state }) => state.id === id);
+    await snapshots.write(journal, orders([before]));
+    assert.not(await isLoaded());
+    const again = {
+      ...anOrder({ ...settled, voidOwed: true, payment: 'authorized' }, { epoch: 1, n: 2 }),
+      isNew: false,
+    };
+    assert.not(isSettled(again.state));
+    await snapshots.write(journal, orders([{ ...again, history: [] }]));
+    assert.ok(await isLoaded());
+  });
+
+  test('a later load has the products that changed since an earlier one, and all orders', async () => {
+    const journal = await open();
+    const partition = 6;
+    const mine = (what: 'order' | 'product') => {
+      for (;;) {
+        const id = uniqueName('X');
+        if (partitionOf(what, id, PARTITIONS) === partition) return id;
+      }
+    };
+    const product = () => productId(mine('product'));
+    const still = aProduct(product(), { epoch: 8, n: 40 });
+    const early = aProduct(product(), { epoch: 8, n: 60 });
+    const moved = aProduct(product(), { epoch: 8, n: 10 });
+    const taken = aProduct(product(), { epoch: 8, n: 20 });
+    const [state] = lived();
+    if (state === undefined) throw new Error('no sample');
+    const order = anOrder({ ...state, id: orderId(mine('order')) }, { epoch: 8, n: 3 });
+    await snapshots.write(journal, products([still, early, moved, taken]));
+    await snapshots.write(journal, orders([order]));
+    const row = { ...aPartition(partition, journal), epoch: 8 };
+    const last = { kind: 'last', partitions: [row], from: NOWHERE, to: at(50), publishedN: 0 } as const;
+    assert.is(await snapshots.write(journal, last), 'written');
+
+    const first = await snapshots.load([partition], PARTITIONS, []);
+    const since = foldedTo(first.partitions, first.journals);
+    assert.equal([...since], [[partition, { epoch: 8, n: 50 }]]);
+    const ids = (loaded: typeof first) => new Set<string>(loaded.products.map((each) => each.state.id));
+    for (const each of [still, early, moved, taken]) assert.ok(ids(first).has(each.state.id));
+
+    const fresh = aProduct(product(), { epoch: 9, n: 2 });
+    const changed = [
+      { ...moved, n: 51, isNew: false },
+      { ...taken, epoch: 9, n: 1, isNew: false },
+    ];
+    await snapshots.write(journal, products([...changed, fresh]));
+    const second = await snapshots.load([partition], PARTITIONS, [], since);
+    for (const each of [early, moved, taken, fresh]) assert.ok(ids(second).has(each.state.id));
+    assert.not(ids(second).has(still.state.id));
+    assert.is(second.products.find((each) => each.state.id === moved.state.id)?.n, 51);
+    assert.ok(second.orders.some((each) => each.state.id === order.state.id));
+    const other = await snapshots.load([partition], PARTITIONS, [], new Map([[partition + 1, { epoch: 99, n: 0 }]]));
+    assert.ok(ids(other).has(still.state.id), 'a mark counts for its partition alone');
+  });
+
   test('a flush to a closed or missing journal writes nothing', async () => {
     const journal = await open();
     const missing = journalId(uniqueName('missing'));
@@ -190,6 +275,40 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
         [true, NOWHERE],
       ],
     );
+  });
+
+  test('several closers at once, of the same journals in any order, close each of them', async () => {
+    const [one, two, open_] = [await open(), await open(), await open()];
+    const missing = journalId(uniqueName('missing'));
+    const lists = [[one, two], [two, one], [missing, one], [two, missing, one], [one, one], []];
+    await Promise.all(lists.map((list) => snapshots.closeJournals(list)));
+    const closed = new Map((await snapshots.journals()).map((row) => [row.journal, row.closed]));
+    assert.equal(
+      [one, two, missing, open_].map((journal) => closed.get(journal)),
+      [true, true, true, false],
+    );
+  });
+
+  test('a journal is forgotten once or twice; a late close makes an empty, closed row that is forgotten as well', async () => {
+    const journal = await open();
+    const last = { kind: 'last', partitions: [], from: NOWHERE, to: at(3), publishedN: 0 } as const;
+    assert.is(await snapshots.write(journal, last), 'written');
+    await snapshots.closeJournals([journal]);
+    const rows = async () => (await snapshots.journals()).filter((row) => row.journal === journal);
+    await Promise.all([snapshots.forgetJournal(journal), snapshots.forgetJournal(journal)]);
+    await snapshots.forgetJournal(journal);
+    assert.equal(await rows(), []);
+    await snapshots.published(journal, 3);
+    assert.equal(await rows(), []);
+    await snapshots.closeJournals([journal]);
+    assert.equal(
+      (await rows()).map(({ closed, folded }) => [closed, folded]),
+      [[true, NOWHERE]],
+    );
+    assert.is(await snapshots.write(journal, last), 'closed');
+    await rejects(snapshots.openJournal(journal, NODE), 'a forgotten journal that was closed is not opened again');
+    await snapshots.forgetJournal(journal);
+    assert.equal(await rows(), []);
   });
 
   test('an older mark never overwrites a newer one; a later epoch beats any n', async () => {
@@ -231,7 +350,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     await snapshots.write(journal, products([stock]));
     await snapshots.write(journal, orders(rows, false));
     await snapshots.write(journal, products([stock], false));
-    for (const { isNew: _, history, ...row } of rows) {
+    for (const { isNew: _, partition: __, history, ...row } of rows) {
       assert.equal(await stored(row.state.id), row);
       assert.equal(await queries.history(row.state.id), history.flatMap(eventsOf));
     }
@@ -296,7 +415,8 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     };
     const fresh = others.map((state) => anOrder(state, { epoch: 1, n: 2 }));
     assert.is(await snapshots.write(journal, orders([changed, ...fresh])), 'written');
-    for (const { isNew: _, history: __, ...row } of [changed, ...fresh]) assert.equal(await stored(row.state.id), row);
+    for (const { isNew: _, partition: __, history: ___, ...row } of [changed, ...fresh])
+      assert.equal(await stored(row.state.id), row);
   });
 
   test('text with special characters is stored unchanged', async () => {
@@ -315,7 +435,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
       return anOrder({ ...sample, id, content, correlation: text }, { epoch: 1, n: 1 });
     });
     await snapshots.write(journal, orders(rows));
-    for (const { isNew: _, history, ...row } of rows) {
+    for (const { isNew: _, partition: __, history, ...row } of rows) {
       assert.equal(await stored(row.state.id), row);
       assert.equal(await queries.history(row.state.id), history.flatMap(eventsOf));
     }
@@ -344,7 +464,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
         anOrder({ ...sample, id: orderId(uniqueName('ORD')), content, correlation: text }, { epoch: 1, n }),
       );
       await snapshots.write(journal, orders(rows));
-      for (const { isNew: _, history, ...row } of rows) {
+      for (const { isNew: _, partition: __, history, ...row } of rows) {
         assert.equal(await stored(row.state.id), row);
         assert.equal(await queries.history(row.state.id), history.flatMap(eventsOf));
       }
@@ -389,7 +509,7 @@ export function storageContract(name: string, stores: Stores, after: () => Promi
     );
     assert.equal(
       (await snapshots.partitionMarks()).find(({ partition }) => partition === row.partition),
-      { partition: row.partition, epoch: row.epoch },
+      { partition: row.partition, epoch: row.epoch, journal: row.journal },
     );
     assert.not((await snapshots.partitionMarks()).some(({ partition }) => partition === 99));
     await snapshots.forgetJournal(journal);

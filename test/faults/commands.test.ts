@@ -31,6 +31,12 @@ test('beside a running node, url prints the address alone, and stop ends the nod
   assert.match(postgres.output, /^postgres:\/\/holdfast:\S+@127\.0\.0\.1:\d+\/holdfast$/);
   assert.is(nats.code, 0);
   assert.match(nats.output, /^nats:\/\/holdfast:\S+@127\.0\.0\.1:\d+$/);
+  const nodes = await system.command('nodes');
+  assert.is(nodes.code, 0, nodes.output);
+  assert.match(
+    nodes.output,
+    /\/internal\/placement\s+NAME +NODE +PARTITIONS +SINCE +ALIVE\n\S+ +\S+ +16: 0-15 +\S+Z +yes/,
+  );
   const { code, output } = await system.command('stop');
   assert.is(code, 0, output);
   assert.match(
@@ -47,6 +53,9 @@ test('after a stop, url prints the address and that nothing answers, and stop ha
     assert.match(output, /(postgres|nats):\/\/holdfast:\S+@127\.0\.0\.1:\d+/);
     assert.match(output, /Nothing answers there now: start Holdfast \(npm start\)/);
   }
+  const nodes = await system.command('nodes');
+  assert.is(nodes.code, 1, nodes.output);
+  assert.match(nodes.output, /no node answers.*\s+NAME .*\s+free: 0-15/);
   const { code, output } = await system.command('stop');
   assert.is(code, 0);
   assert.match(output, /Nothing runs in DATA_DIR/);

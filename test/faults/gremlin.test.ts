@@ -28,7 +28,7 @@ const system = built as RealSystem;
 
 test.before(async () => {
   await system.start();
-  await system.stock(PRODUCTS, 300);
+  await system.stock(PRODUCTS, 3_000);
   await system.stock(['RECEIVED'], 0);
 });
 
@@ -174,10 +174,16 @@ test('a provider slower than ORDER_WAIT_MS: 202 with a Location, and confirmed l
 for (const target of GREMLIN_TARGETS) {
   test(`${target}: the gremlin kills the node, the node starts again, and the gremlin ends by itself`, async () => {
     await switchGremlin('enable', { target, kind: 'kill', every: 15, for_s: KILL_FOR_S });
-    const burst = new Burst(system.url, purchases(`killed-${target}`, 40), CONNECTIONS);
+    // A busy node puts many messages into one: the load goes on until the gremlin has counted enough of them.
+    let isKilled = false;
+    const untilKilled = function* () {
+      for (const purchase of purchases(`killed-${target}`, 1_000)) if (!isKilled) yield purchase;
+    };
+    const burst = new Burst(system.url, untilKilled(), CONNECTIONS);
     const looking = new AbortController();
     const looks = look(() => looking.signal.aborted);
     const { signal } = await system.over();
+    isKilled = true;
     assert.is(signal, 'SIGKILL', system.lastWords());
     // If the node is back soon enough, the gremlin kills it once more, perhaps before it is ready.
     const isBack = () =>

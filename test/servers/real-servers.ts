@@ -2,6 +2,7 @@
 // product's own code. Binaries are fetched once into the checkout's caches.
 // Law: a missing server is reported (`skipped`); the caller prints SKIP and why.
 
+import { readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,9 +18,12 @@ import {
 } from '../../deploy/servers/nats-binary.js';
 import { startNats } from '../../deploy/servers/nats-server.js';
 import { startPostgres } from '../../deploy/servers/postgres-server.js';
+import type { ProcessMark } from '../../deploy/servers/processes.js';
 
 export interface RealPostgres {
   readonly url: string;
+  /** The postmaster's process now. */
+  readonly pid: () => number;
   stop(): Promise<void>;
 }
 
@@ -28,6 +32,8 @@ export interface RealNats {
   readonly url: string;
   readonly monitorUrl: string;
   readonly version: string;
+  /** Its process now. */
+  readonly pid: () => number;
   stop(): Promise<void>;
 }
 
@@ -47,17 +53,17 @@ const quiet = (): void => {};
 export async function realPostgres(): Promise<RealPostgres | Skipped> {
   return inTemporaryFolder('postgres', async (dataDir) => {
     const server = await startPostgres(dataDir, quiet);
-    return { url: server.url, stop: server.stop };
+    return { url: server.url, pid: pidIn(dataDir, 'postgres'), stop: server.stop };
   });
 }
 
-/** A broker: 2.15 (the default) or the oldest supported, 2.9. */
+/** A broker that is started again after a kill: 2.15 (the default) or the oldest supported, 2.9. */
 export async function realNats(version: '2.15' | '2.9' = '2.15'): Promise<RealNats | Skipped> {
   const binary = await natsBinary(version);
   if ('missing' in binary) return { skipped: `no nats-server ${version}: ${binary.missing}` };
   return inTemporaryFolder('nats', async (dataDir, nodeId) => {
     const { url, monitorUrl, version: runs, stop } = await startNats(dataDir, nodeId, binary, quiet);
-    return { url, monitorUrl, version: runs, stop };
+    return { url, monitorUrl, version: runs, pid: pidIn(dataDir, 'nats'), stop };
   });
 }
 
@@ -73,7 +79,24 @@ export async function natsBinary(version: '2.15' | '2.9' = '2.15'): Promise<Nats
   return { missing: `the one to be had is ${fetched.version}` };
 }
 
-async function inTemporaryFolder<T extends { stop(): Promise<void> }>(
+/** A child server that was killed is started again, with another pid. */
+const pidIn = (dataDir: string, name: string) => () =>
+  (JSON.parse(readFileSync(join(dataDir, 'children', `${name}.json`), 'utf8')) as ProcessMark).pid;
+
+/** By folder: the servers that run. None outlives this process, however it ends by itself. */
+const running = new Map<string, () => number>();
+process.on('exit', () => {
+  for (const [folder, pid] of running) {
+    try {
+      process.kill(pid(), 'SIGQUIT'); // The postmaster ends its backends, and waits for nobody.
+    } catch {
+      // already ended
+    }
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  }
+});
+
+async function inTemporaryFolder<T extends { pid: () => number; stop(): Promise<void> }>(
   what: string,
   start: (dataDir: string, nodeId: string) => Promise<T>,
 ): Promise<T | Skipped> {
@@ -86,8 +109,10 @@ async function inTemporaryFolder<T extends { stop(): Promise<void> }>(
   };
   try {
     const started = await start(dataDir.path, dataDir.nodeId);
+    running.set(folder, started.pid);
     const stop = async () => {
       await started.stop();
+      running.delete(folder);
       await clear();
     };
     return { ...started, stop };

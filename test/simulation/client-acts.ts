@@ -3,6 +3,7 @@
  * contradict an earlier one, and an accepted act has its effect once, however often it is repeated.
  */
 import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
 import { type OrderState, type Phase, revision } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip } from '../../actors/order/order-fulfilment.js';
 import { STATUSES, statusOf } from '../../actors/order/transitions.js';
@@ -45,6 +46,7 @@ const LIKELY: { readonly [P in Phase]: readonly [Kind, ...Kind[]] } = {
 };
 
 export class Acts {
+  private readonly remembersAllItCan = new Set<OrderId>();
   readonly asked = new Map<WriteId, PendingAct>();
   private count = 0;
 
@@ -100,6 +102,7 @@ export class Acts {
 
   private nextStep(state: OrderState, chance: Chance, round: number): Kind | undefined {
     const { phase, payment, life } = state;
+    if (this.remembersAllItCan.has(state.id)) return undefined;
     if (life.returns.some(({ status }) => status === 'requested')) return 'receiveReturn';
     if (phase === 'delivered' && round < 6 && chance.hits(life.returns.length > 0 ? 0.6 : 0.1))
       return leftToReturn(state).some(({ quantity }) => quantity > 0) ? 'requestReturn' : undefined;
@@ -128,28 +131,42 @@ export class Acts {
   /** Sends an act that arrives late. Its client has given up, and never gets this answer. */
   private sendLate({ order, command }: PendingAct, chance: Chance): void {
     this.faults.timeline.after(chance.between(0, 8_000), () => {
-      this.clients.anyServing()?.life.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
+      this.cluster.anyEdge()?.owners.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
     });
   }
 
   private send(asked: PendingAct, command: OrderAct, waitMs: number, condition: Condition = {}, must = false): void {
-    const machine = this.clients.anyServing();
-    if (machine === undefined) return;
     const { order } = asked;
-    const known = this.truth.orders.has(order) && machine === this.cluster.owner;
+    const machine = this.cluster.anyEdge();
+    if (machine === undefined) return;
+    const stood = this.truth.orders.get(order)?.version ?? 0;
+    const owner = this.cluster.ownerOfOrder(order);
     const { incarnation } = machine.life;
-    if (known && incarnation?.node.world.orders.has(order) === false)
+    const isKnown = this.truth.orders.has(order);
+    if (isKnown && owner?.life.incarnation?.node.world.orders.has(order) === false)
       this.faults.counters.add('act: of an order that has left memory');
-    const request = { order, command, correlation: `a${++this.count}`, ...condition };
-    this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.life.act(request, waitMs), (reply) => {
+    // An act without a key needs no room in the order's memory of answers.
+    const isFull = (this.truth.orders.get(order)?.life.answered?.length ?? 0) >= limits.answeredActs;
+    const request = { order, command, correlation: `a${++this.count}`, fresh: must && isFull, ...condition };
+    this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.owners.act(request, waitMs), (reply) => {
       this.checkReply(asked, command, reply, condition);
-      if (reply.kind === 'done' || reply.kind === 'unavailable') return;
+      if (reply.kind === 'unavailable') return;
       const { verdict } = this.cluster.around;
+      if (reply.state !== undefined && reply.state.version < stood)
+        verdict.fail(
+          'read your writes',
+          `${machine.name} answers ${command.type} of order ${order} at version ${reply.state.version}, it was at ${stood}`,
+        );
+      if (reply.kind === 'done') return;
+      // A long run may ask one order so often that it remembers all the answers that it can.
+      if (reply.refusal === 'too_many_acts') this.remembersAllItCan.add(order);
       // Another client may have done the same meanwhile, in another way.
-      if (must && reply.refusal !== 'done_otherwise')
+      else if (must && reply.refusal !== 'done_otherwise')
         verdict.fail('progress', `order ${order} may not go on to ${command.type}: ${reply.refusal}`);
-      const isOwner = known && machine === this.cluster.owner && machine.life.incarnation === incarnation;
-      if (reply.refusal === 'unknown_order' && isOwner && condition.user === undefined)
+      const isAlone = machine.owners === machine.life;
+      const mayKnow = !isAlone || (machine === owner && machine === this.cluster.ownerOfOrder(order));
+      const isSame = !isAlone || machine.life.incarnation === incarnation;
+      if (reply.refusal === 'unknown_order' && isKnown && mayKnow && isSame && condition.user === undefined)
         verdict.fail('read your writes', `order ${order} is not known to ${machine.name}`);
     });
   }

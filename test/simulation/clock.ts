@@ -98,6 +98,11 @@ export class Timeline {
     if (this.keepsLines) this.lines.push(text);
   }
 
+  /** A line for --trace alone. */
+  tell(line: () => string): void {
+    if (this.keepsLines) this.lines.push(`${this.nowMs.toFixed(2)} ${line()}`);
+  }
+
   after(delayMs: number, run: () => void, being?: Being): () => void {
     const due = { atMs: this.nowMs + Math.max(0, delayMs), order: this.order++, being, run, cancelled: false };
     this.push(due);

@@ -25,25 +25,29 @@ interface Weather {
   readonly dies: number;
   readonly full: number;
   readonly slowness: number;
+  /** The share of look-ups whose answers take as long as an answer may. */
+  readonly slowLookUps: number;
   readonly deadlineMs: number;
   readonly letterLost: number;
   readonly letterRepeated: number;
   readonly letterDelayMs: number;
 }
 
-export type Service = 'log' | 'storage' | 'events' | 'payments';
+export type Service = 'log' | 'storage' | 'events' | 'payments' | 'bus';
 type Fate = 'answered' | 'refused' | 'unanswered' | 'late' | 'diesBefore' | 'diesDuring' | 'diesAfter' | 'diesTold';
 
-export function drawWeather(chance: Chance): Weather {
-  const bad = chance.pick([0, 0.01, 0.03, 0.08, 0.2]);
+/** @param many nodes serve at once, and a move takes many calls */
+export function drawWeather(chance: Chance, many: boolean): Weather {
+  const bad = chance.pick(many ? [0, 0.01, 0.02, 0.04, 0.08] : [0, 0.01, 0.03, 0.08, 0.2]);
   return {
     refused: bad * chance.next(),
     unanswered: bad * chance.next(),
     late: bad * chance.next(),
     dies: chance.pick([0, 0.002, 0.006, 0.02]),
     full: chance.pick([0, 0, 0.02]),
-    slowness: chance.pick([0.5, 2, 8, 40]),
-    deadlineMs: chance.pick([60, 300, 2_000]),
+    slowness: chance.pick(many ? [0.5, 1, 4, 20] : [0.5, 2, 8, 40]),
+    slowLookUps: chance.pick([0, 0.1, 0.3]),
+    deadlineMs: chance.pick([60, 300, many ? 800 : 2_000]),
     letterLost: chance.pick([0, 0.05, 0.3]),
     letterRepeated: chance.pick([0, 0.1, 0.4]),
     letterDelayMs: chance.pick([1, 20, 300]),
@@ -52,7 +56,7 @@ export function drawWeather(chance: Chance): Weather {
 
 export class Faults {
   isCalm = false;
-  private readonly awayUntilMs = new Map<Service, number>();
+  private readonly aways = new Map<Service, { readonly sinceMs: number; readonly untilMs: number }>();
 
   constructor(
     readonly timeline: Timeline,
@@ -64,12 +68,23 @@ export class Faults {
 
   /** The service answers no call for a while. */
   away(service: Service, forMs: number): void {
-    this.awayUntilMs.set(service, this.timeline.nowMs + forMs);
+    const { nowMs } = this.timeline;
+    const sinceMs = this.isAway(service) ? this.lastAway(service).sinceMs : nowMs;
+    this.aways.set(service, { sinceMs, untilMs: nowMs + forMs });
+  }
+
+  isAway(service: Service): boolean {
+    return this.lastAway(service).untilMs > this.timeline.nowMs;
+  }
+
+  /** Since and until when the service was away the last time. */
+  lastAway(service: Service): { readonly sinceMs: number; readonly untilMs: number } {
+    return this.aways.get(service) ?? { sinceMs: Number.NEGATIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
   }
 
   heal(): void {
     this.isCalm = true;
-    this.awayUntilMs.clear();
+    this.aways.clear();
   }
 
   get chance(): Chance {
@@ -87,7 +102,8 @@ export class Faults {
       const answer = (settle: () => void) => {
         if (fate === 'unanswered' || fate === 'late') return;
         if (fate === 'diesAfter') return this.kill(being, `after ${name}`);
-        const delayMs = this.wayMs();
+        const isSlow = name === 'lookUp' && !this.isCalm && chance.hits(weather.slowLookUps);
+        const delayMs = isSlow ? weather.deadlineMs * chance.next() : this.wayMs();
         timeline.after(delayMs, settle, being);
         if (fate === 'diesTold') timeline.after(delayMs, () => this.kill(being, `told of ${name}`));
       };
@@ -122,8 +138,8 @@ export class Faults {
 
   private fate(service: Service, name: string): Fate {
     if (this.isCalm) return 'answered';
-    const { weather, chance, timeline } = this;
-    if ((this.awayUntilMs.get(service) ?? 0) > timeline.nowMs) return chance.hits(0.8) ? 'refused' : 'late';
+    const { weather, chance } = this;
+    if (this.isAway(service)) return chance.hits(0.8) ? 'refused' : 'late';
     const draw = chance.next();
     if (draw < weather.refused) return 'refused';
     if (draw < weather.refused + weather.unanswered) return 'unanswered';

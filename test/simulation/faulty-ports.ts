@@ -1,8 +1,11 @@
 /** The ports of one process: each call goes through the faults. An error of a service itself is a broken promise. */
 
+import type { NodeId } from '../../actors/ids.js';
+import type { SealRecord } from '../../actors/node/record.js';
 import type { Cache } from '../../actors/ports/cache.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log } from '../../actors/ports/log.js';
+import type { Members } from '../../actors/ports/members.js';
 import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Statement } from '../../actors/ports/snapshot-rows.js';
@@ -20,10 +23,12 @@ export interface Ports {
   readonly cache: Cache;
   readonly events: EventLog;
   readonly payments: Payments;
+  readonly heartbeats: Members;
 }
 
 export function portsOf(
   being: Being,
+  node: NodeId,
   stores: Stores,
   faults: Faults,
   verdict: Verdict,
@@ -49,9 +54,11 @@ export function portsOf(
           faults.counters.add('append: full');
           return call('log', 'full', async () => ({ kind: 'full' as const }));
         }
+        if (kind === 'seal') stores.truth.ownership.opened((JSON.parse(record) as SealRecord).by, node);
         return call('log', kind, () => log.append(name, after, record, options));
       },
       read: (name, after) => call('log', 'read', () => log.read(name, after)),
+      end: (name) => call('log', 'end', () => log.end(name)),
       trim(name, upTo) {
         const whose = name === 'claims' ? 'trim claims' : upTo === Number.MAX_SAFE_INTEGER ? 'trim sealed' : 'trim own';
         return call('log', whose, () => log.trim(name, upTo));
@@ -85,8 +92,22 @@ export function portsOf(
     },
     cache,
     events: {
+      keptSinceMs: () => call('events', 'last', () => events.keptSinceMs()),
       last: (journal) => call('events', 'last', () => events.last(journal)),
-      publish: (journal, after, n, batch) => call('events', 'publish', () => events.publish(journal, after, n, batch)),
+      publish: (...message) => {
+        const { lossesOfEvents } = stores;
+        return call('events', 'publish', async () =>
+          lossesOfEvents === stores.lossesOfEvents ? events.publish(...message) : { kind: 'conflict' },
+        );
+      },
+    },
+    heartbeats: {
+      put: (heartbeat) =>
+        call('bus', 'heartbeat', async () => {
+          await stores.members.put(heartbeat);
+          stores.heard(heartbeat.node);
+        }),
+      all: () => call('bus', 'heartbeats', () => stores.members.all()),
     },
     payments: {
       perform: (request) =>

@@ -43,7 +43,6 @@ export async function checkEverything(stores: Stores, clients: Clients, setting:
     verdict.fail('no effect twice', `${events + operations.length} events are stored, ${truth.events} were appended`);
   if (stores.publishedEvents !== truth.events)
     verdict.fail('each event once, in order', `${stores.publishedEvents} of ${truth.events} events are on EVENTS`);
-  if (!setting.eventsMayForget) await checkTrimmed(stores, verdict);
 }
 
 /** Promise 3: versions are dense, and an order's row is the fold of its events. */
@@ -136,14 +135,16 @@ function checkClients(
   operations: readonly OperationRow[],
   verdict: Verdict,
 ): void {
-  for (const { id, acknowledged } of clients.keys.values()) {
+  for (const { id, acknowledged, alias, namesAlias } of clients.keys.values()) {
+    if (namesAlias && truth.orders.has(id))
+      verdict.fail('a repeat is an answer', `order ${id} was made, though its key names ${alias}`);
     if (acknowledged && !truth.orders.has(id)) verdict.fail('a 2xx is durable', `order ${id} is gone`);
   }
   for (const { order, ref, isDone } of clients.acts.asked.values()) {
     if (isDone && !truth.orders.get(order)?.life.acts.some((act) => act.ref === ref))
       verdict.fail('a 2xx is durable', `act ${ref} of order ${order} is gone`);
   }
-  for (const [ref, { acknowledged, refused }] of clients.writes) {
+  for (const [ref, { acknowledged, refused }] of clients.writes.asked) {
     const times = operations.filter((row) => row.ref === ref).length;
     if (refused !== undefined && times > 0) verdict.fail('a no stays a no', `write ${ref}: ${refused}, and it is done`);
     if (times > 1) verdict.fail('no effect twice', `write ${ref} had ${times} effects`);
@@ -186,19 +187,21 @@ function checkMoney(order: OrderState, provider: Provider | undefined, verdict: 
     wrong(`was refunded ${byOrder.join(', ')}, by the provider ${byProvider.join(', ')}`);
 }
 
-/** The journals are bounded: a sealed journal keeps its last record, the claims log keeps the claims that rows need. */
-async function checkTrimmed({ truth, log, snapshots }: Stores, verdict: Verdict): Promise<void> {
+/**
+ * The journals are bounded: each sealed journal keeps its last record, the claims log keeps the claims that rows need.
+ * @returns what is not removed yet; undefined when nothing is left to remove
+ */
+export async function untrimmed({ truth, log, snapshots }: Stores): Promise<string | undefined> {
   const rows = await snapshots.journals();
-  for (const journal of truth.journals) {
-    const isOwn = journal === truth.ownersJournal;
+  for (const journal of truth.ownership.claimed) {
+    const isSealed = truth.ownership.isSealed(journal);
     const left = await length(log, journalLog(journal));
-    if (left > (isOwn ? 300 : 1)) verdict.fail('bounded', `journal ${journal} keeps ${left} records`);
-    // A late close creates the row of a forgotten journal again, but empty. The next start forgets it.
-    if (!isOwn && rows.some((row) => row.journal === journal && row.folded.n > 0))
-      verdict.fail('bounded', `the row of journal ${journal} is not forgotten`);
+    if (left > (isSealed ? 1 : 300)) return `journal ${journal} keeps ${left} records`;
+    if (isSealed && rows.some((row) => row.journal === journal))
+      return `the row of journal ${journal} is not forgotten`;
   }
   const claims = await length(log, 'claims');
-  if (claims > 1) verdict.fail('bounded', `the claims log keeps ${claims} records`);
+  return claims > 1 ? `the claims log keeps ${claims} records` : undefined;
 }
 
 async function length(log: Log, name: string | JournalId): Promise<number> {

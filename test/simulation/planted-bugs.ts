@@ -157,7 +157,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a letter without an answer is not sent again',
     breaks: 'C3',
-    patch: over<[], NumberedLetter[]>(Channels, 'unconfirmed', () => () => []),
+    patch: over<[], NumberedLetter[]>(Channels, 'toRepeat', () => () => []),
   },
   {
     name: 'the journal trimmed past what is flushed',
@@ -294,12 +294,12 @@ export const plantedBugs: readonly PlantedBug[] = [
       ...ports,
       events: {
         ...ports.events,
-        async publish(journal, after, n, batch) {
+        async publish(journal, after, n, batch, place) {
           try {
-            return await ports.events.publish(journal, after, n, batch);
+            return await ports.events.publish(journal, after, n, batch, place);
           } catch {
             const end = (await ports.events.last(journal))?.position ?? 0;
-            return ports.events.publish(journal, end, n, batch);
+            return ports.events.publish(journal, end, n, batch, place);
           }
         },
       },
@@ -311,8 +311,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     ports: (ports) => ({
       ...ports,
       events: {
+        ...ports.events,
         last: async (journal) => (await ports.events.last(journal)) ?? { position: 0, n: 0, sealed: true },
-        publish: ports.events.publish,
       },
     }),
   },

@@ -5,6 +5,7 @@
 
 import type { JournalId, OrderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
+import { decodeRecord, journalLog } from '../../actors/node/record.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log } from '../../actors/ports/log.js';
 import type { Payments } from '../../actors/ports/payments.js';
@@ -14,6 +15,7 @@ import type { Snapshots } from '../../actors/ports/snapshots.js';
 import { type MemoryEvents, memoryEvents } from '../../bus/events/memory-events.js';
 import { memoryLog } from '../../bus/journal/memory-log.js';
 import { forgetfulPayments, mockPayments } from '../../bus/payments/mock-provider.js';
+import { memoryMembers } from '../../bus/placement/memory-members.js';
 import { memorySnapshots } from '../../storage/memory/memory-snapshots.js';
 import type { Timeline } from './clock.js';
 import type { Counters } from './counters.js';
@@ -34,16 +36,22 @@ export interface Shape {
 export class Stores {
   readonly truth: Truth;
   readonly log: Log;
+  private readonly plainLog: Log;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
   readonly cache = hostileCache();
   readonly events: EventLog;
   readonly payments: Payments;
   readonly provider: Provider;
-  readonly memoryEvents: MemoryEvents = memoryEvents();
+  readonly memoryEvents: MemoryEvents = memoryEvents(Number.NEGATIVE_INFINITY);
   /** The last version on EVENTS, by `<kind>/<id>`. */
   readonly published = new Map<string, number>();
   publishedEvents = 0;
+  readonly members = memoryMembers();
+  /** When the heartbeats of each node have landed, the last of them. */
+  readonly heartbeatsAtMs = new Map<string, readonly number[]>();
+  /** How often the broker has lost messages: what was under way to it then never arrives. */
+  lossesOfEvents = 0;
   private readonly rows = new Map<string, Mark & { readonly version: number }>();
   private readonly epochs = new Map<number, number>();
 
@@ -53,8 +61,21 @@ export class Stores {
     counters: Counters,
     private readonly shape: Shape,
   ) {
-    this.truth = new Truth(verdict, counters);
-    this.log = this.truth.watch(memoryLog({ pageRecords: 7 }));
+    this.truth = new Truth(verdict, counters, shape.partitions);
+    const log = memoryLog({ pageRecords: 7 });
+    this.plainLog = log;
+    this.log = this.truth.watch({
+      ...log,
+      append: async (name, after, record, options) => {
+        const answer = await log.append(name, after, record, options);
+        timeline.tell(() => `${name} ${answer.kind}: ${record}`);
+        return answer;
+      },
+      trim: async (name, upTo) => {
+        timeline.tell(() => `${name} is trimmed up to ${upTo}`);
+        await log.trim(name, upTo);
+      },
+    });
     const { snapshots, queries } = memorySnapshots();
     this.snapshots = this.watchRows(snapshots);
     this.queries = queries;
@@ -68,27 +89,59 @@ export class Stores {
         : mockPayments({ successRate, latencyMs, ledger: this.provider, clock });
   }
 
-  /** The broker loses the acknowledged end of an event log. @returns how many messages */
-  forgetEvents(journal: JournalId, most: number): number {
-    const messages = this.memoryEvents.messages(journal);
-    // One message stays: the publisher would think that retention has emptied an empty event log (hazard 11).
-    const count = Math.min(most, messages.length - 1);
-    if (count < 1 || messages.at(-1)?.batch === '[]') return 0;
-    for (const { batch } of messages.slice(-count).reverse()) {
+  /**
+   * The broker loses the acknowledged end of EVENTS: the last messages of all journals together. It loses none of a
+   * journal that is forgotten: those are synced long since.
+   * @param mayEmpty without it each event log keeps a message: where clocks jump, nobody can tell a log that was emptied
+   * by retention (hazard 11). @returns how many messages
+   */
+  async forgetEvents(most: number, mayEmpty: boolean): Promise<number> {
+    const { memoryEvents } = this;
+    const rows = new Set((await this.snapshots.journals()).map(({ journal }) => journal));
+    const all = [...memoryEvents.journals].flatMap((journal) =>
+      memoryEvents.messages(journal).map((message, i) => ({ journal, i, ...message })),
+    );
+    let count = 0;
+    for (const { journal, i, batch } of all.sort((a, b) => b.position - a.position).slice(0, most)) {
+      if (!rows.has(journal) || (i === 0 && !mayEmpty)) break;
       for (const { name, version } of eventsIn(batch).reverse()) {
         this.published.set(name, version - 1);
         this.publishedEvents--;
       }
+      memoryEvents.keep(journal, 0, i);
+      count++;
     }
-    this.memoryEvents.keep(journal, 0, messages.length - count);
+    if (count > 0) this.lossesOfEvents++;
     return count;
   }
 
+  /** A node has put a heartbeat. */
+  heard(node: string): void {
+    const before = this.heartbeatsAtMs.get(node) ?? [];
+    this.heartbeatsAtMs.set(node, [...before.slice(-9), this.timeline.nowMs]);
+  }
+
   private watchRows(snapshots: Snapshots): Snapshots {
+    const { ownership } = this.truth;
     return {
       ...snapshots,
+      async openJournal(journal, node) {
+        ownership.opened(journal, node);
+        await snapshots.openJournal(journal, node);
+      },
+      forgetJournal: async (journal) => {
+        this.timeline.tell(() => `the row of ${journal} is forgotten`);
+        await snapshots.forgetJournal(journal);
+      },
+      closeJournals: async (journals) => {
+        this.timeline.tell(() => `the rows of ${journals} are closed`);
+        for (const journal of journals) ownership.closed(journal);
+        await snapshots.closeJournals(journals);
+      },
       write: async (journal, statement) => {
         const answer = await snapshots.write(journal, statement);
+        this.timeline.tell(() => `${journal} ${answer} ${JSON.stringify(statement)}`);
+        if (answer === 'written' && statement.kind === 'last') ownership.folded(journal, statement.to.n);
         if (answer === 'written') await this.checkRows(snapshots, statement);
         return answer;
       },
@@ -142,15 +195,39 @@ export class Stores {
     this.verdict.fail('a 2xx is durable', `${name} is not stored as it was appended: ${JSON.stringify(stored)}`);
   }
 
+  /** The journal does not have the next turn any more, so a publisher cannot tell it again (publisher.E7). */
+  private async hasLostAfter(journal: JournalId, n: number): Promise<boolean> {
+    const name = journalLog(journal);
+    const [first] = (await this.plainLog.read(name, 0)).map(({ record }) => decodeRecord(record, name));
+    return first?.kind !== 'turn' || first.n > n + 1;
+  }
+
   private watchEvents(events: EventLog): EventLog {
     return {
+      keptSinceMs: () => events.keptSinceMs(),
       last: (journal) => events.last(journal),
-      publish: async (journal, after, n, batch) => {
-        const sealed = (await events.last(journal))?.sealed === true;
-        const answer = await events.publish(journal, after, n, batch);
+      publish: async (journal, after, n, batch, place) => {
+        const last = await events.last(journal);
+        const sealed = last?.sealed === true;
+        const answer = await events.publish(journal, after, n, batch, place);
         this.timeline.note(`EVENTS of ${journal}: ${n} after ${after} is ${answer.kind}, ${batch.length} characters`);
         if (answer.kind !== 'appended') return answer;
         if (sealed) this.verdict.fail('each event once, in order', `a batch after the seal of ${journal}`);
+        const isGap = last !== undefined && place.previous > last.n && place.previous < n;
+        const mayName = isGap ? await this.hasLostAfter(journal, last.n) : place.previous === last?.n;
+        if (last !== undefined && !mayName)
+          this.verdict.fail(
+            'each event once, in order',
+            `${journal} ${n} names ${place.previous}, not ${last.n}, before it`,
+          );
+        for (const [other, upTo] of place.after ?? []) {
+          const there = await events.last(other);
+          if ((there?.n ?? 0) < upTo)
+            this.verdict.fail(
+              'each event once, in order',
+              `${journal} ${n} is before ${other} ${upTo}, which it names`,
+            );
+        }
         if (Buffer.byteLength(batch) > limits.recordBytes) this.verdict.fail('bounded', `a batch of ${batch.length}`);
         for (const { name, version } of eventsIn(batch)) {
           const before = this.published.get(name) ?? 0;

@@ -14,6 +14,8 @@ type Promised =
   | 'each event once, in order'
   | 'money follows the order'
   | 'nothing leaves before its append'
+  | 'one owner'
+  | 'nobody is judged too early'
   | 'progress'
   | 'bounded'
   | 'nothing breaks';

@@ -135,6 +135,15 @@ export const healthyNode = {
   dependencies: { postgres: { status: 'up' }, nats: { status: 'up' }, redis: { status: 'off' } },
 };
 
+export const placedNodes = {
+  status: 'success',
+  data: [
+    { partition: 0, node: '01KAJ5GN2V8T3QW4YF7R9XBCDE', name: 'shop-one', epoch: 3, since: AT, state: 'running' },
+    { partition: 1, epoch: 2, since: AT, state: 'free' },
+  ],
+  nodes: [{ node: '01KAJ5GN2V8T3QW4YF7R9XBCDE', name: 'shop-one', alive: true }],
+};
+
 export const busyGremlin = {
   enabled: true,
   since: AT,
@@ -143,6 +152,32 @@ export const busyGremlin = {
   rules: [{ target: 'payment', kind: 'drop', probability: 0.2, delay_ms: 500, jitter_ms: 0 }],
   asked: { payment: 120 },
   hits: { payment: { drop: 23 } },
+};
+
+export const EXAMPLE_WEBHOOK_ID = 'WH-01KAJ5GN2V8T3QW4YF7R9XBCDE';
+
+export const partnerWebhook = {
+  id: EXAMPLE_WEBHOOK_ID,
+  url: 'https://partner.example/hooks/orders',
+  types: ['order.*'],
+  description: 'Partner',
+  enabled: true,
+  failures: 0,
+  created_at: AT,
+  updated_at: AT,
+};
+
+export const failedDelivery = {
+  id: '1',
+  event_id: `order/${ORDER}/4`,
+  type: 'order.confirmed.v1',
+  state: 'failed',
+  attempts: 11,
+  status: 503,
+  error: 'the answer was 503',
+  duration_ms: 41,
+  created_at: AT,
+  ended_at: '2026-11-22T11:40:02.117Z',
 };
 
 export const onePage = { page: 1, page_size: 20, total: 1, total_pages: 1 };

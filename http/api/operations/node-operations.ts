@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import { operation } from '../operation.js';
-import { healthReply, livenessReply, readinessReply } from '../reply-schemas.js';
-import { healthyNode } from './examples.js';
+import { healthReply, livenessReply, placementReply, readinessReply } from '../reply-schemas.js';
+import { healthyNode, placedNodes } from './examples.js';
 
 const ready = (path: string, id: string, summary: string, description: string) =>
   operation({
@@ -99,6 +99,25 @@ export const nodeOperations = [
   }),
   operation({
     method: 'GET',
+    path: '/internal/placement',
+    id: 'getPlacement',
+    tag: 'Operations',
+    scope: 'admin',
+    ports: 'both',
+    summary: 'Show which node owns which partition',
+    description: 'Any node answers for all. What it tells may be a second old.',
+    examples: [{ name: 'Ask' }],
+    success: {
+      200: {
+        description: 'Every partition, and every node that owns one or is heard of.',
+        schema: placementReply,
+        example: placedNodes,
+      },
+    },
+    handle: ({ placement }) => placement.show(),
+  }),
+  operation({
+    method: 'GET',
     path: '/openapi.json',
     id: 'getOpenApi',
     etag: true,
@@ -115,6 +134,29 @@ export const nodeOperations = [
       },
     },
     handle: ({ reference }) => reference.document(),
+  }),
+  operation({
+    method: 'GET',
+    path: '/schemas/events.json',
+    id: 'getEventSchemas',
+    etag: true,
+    tag: 'Operations',
+    scope: 'none',
+    ports: 'main',
+    summary: 'Get the JSON Schemas of public events',
+    description:
+      "A schema of a whole event, and one of each type's `data` among its `$defs`, whose `$id` is the event's `dataschema`. They change by addition alone.",
+    examples: [{ name: 'For a reader of events' }],
+    success: {
+      200: {
+        description: 'A JSON Schema (2020-12).',
+        schema: z
+          .looseObject({ $id: z.literal('urn:holdfast:events'), $defs: z.looseObject({}) })
+          .meta({ id: 'EventSchemas' }),
+        example: { $id: 'urn:holdfast:events', $defs: {} },
+      },
+    },
+    handle: ({ reference }) => reference.eventSchemas(),
   }),
   operation({
     method: 'GET',

@@ -103,7 +103,7 @@ export const orderOperations = [
       200: {
         description: 'A page of orders.',
         schema: orderListReply,
-        headers: ['Link'],
+        headers: ['Link', 'List-Age-Ms'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },
@@ -166,7 +166,7 @@ export const orderOperations = [
       200: {
         description: 'A page of orders.',
         schema: orderListReply,
-        headers: ['Link'],
+        headers: ['Link', 'List-Age-Ms'],
         example: { status: 'success', data: [placedOrder], pagination: onePage },
       },
     },

@@ -7,21 +7,26 @@ import { join } from 'node:path';
 import { nodeId, type OrderId, orderId, productId, userId, writeId } from '../../../actors/ids.js';
 import { CLAIMS_LOG, journalLog } from '../../../actors/node/record.js';
 import type { OrderFilter } from '../../../actors/ports/queries.js';
-import { type Incarnation, startIncarnation } from '../../../bus/node/incarnation.js';
+import type { Incarnation } from '../../../bus/node/incarnation.js';
 import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
 import { systemClock } from '../../../bus/system-clock.js';
+import { postgresStatsFold } from '../../../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../../../storage/lists/queries.js';
 import { postgresSearchIndex } from '../../../storage/lists/search-index.js';
 import { memoryCache } from '../../../storage/memory/memory-cache.js';
 import { isSuperuser, type Parameter, type PostgresClient, type Session } from '../../../storage/postgres/postgres.js';
 import { postgresApiKeys } from '../../../storage/postgres/postgres-api-keys.js';
 import { postgresGremlinSwitch } from '../../../storage/postgres/postgres-gremlin-switch.js';
+import { postgresLeases } from '../../../storage/postgres/postgres-leases.js';
 import { postgresLog } from '../../../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../../../storage/postgres/postgres-payment-ledger.js';
 import { postgresSettlements } from '../../../storage/postgres/postgres-settlement.js';
+import { postgresWebhookQueue } from '../../../storage/postgres/postgres-webhook-queue.js';
+import { postgresWebhooks } from '../../../storage/postgres/postgres-webhooks.js';
 import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
 import { verify } from '../../../storage/verify/verify.js';
 import { until } from '../../deadlines.js';
+import { startedNode } from './one-node.js';
 import { anOperation, anOrder, aProduct, lived, uniqueName } from './storage-samples.js';
 
 const FLUSHED_MS = 20_000;
@@ -75,14 +80,17 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   const log = watched('log', postgresLog(client));
   const queries = watched('queries', postgresQueries(client, noted(lists, 'lists')));
   const index = watched('searchIndex', postgresSearchIndex(client));
+  const stats = watched('statsFold', postgresStatsFold(client));
 
   await isSuperuser(client);
   await aNodeAndItsSuccessor();
   await everyFlush();
   while ((await index.work()).more);
+  while ((await stats.fold()).more);
   for (let after: string | undefined = ''; after !== undefined; ) after = await index.sweep(after);
   await everyQuestion();
   await besideOrders();
+  await underALease();
   const missing = [...uncalled, ...(await unheard([...statements.values()]))];
   return { statements: [...statements.values()], missing };
 
@@ -99,16 +107,23 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
     first.driver.finish({ kind: 'stopped' });
     const second = await started();
-    await second.driver.firstFlush;
+    if (!(await until(() => second.node.flushedTo.n > 0, FLUSHED_MS))) throw new Error('the join was not flushed');
     await second.stop(5_000);
     await log.trim(journalLog(second.journal), 1);
     await log.read(CLAIMS_LOG, 0);
+    await log.end(CLAIMS_LOG);
+  }
+
+  async function underALease(): Promise<void> {
+    const leases = watched('leases', postgresLeases(client, systemClock()));
+    const isLookedAt = () => [...statements.values()].some(({ what }) => what.startsWith('look at the lease'));
+    await leases.holding('planned', new AbortController().signal, () => until(isLookedAt, FLUSHED_MS));
   }
 
   async function started(): Promise<Incarnation> {
     const clock = systemClock();
     let incarnation: Incarnation | undefined;
-    incarnation = await startIncarnation({
+    incarnation = await startedNode({
       ...{
         node: nodeId('planned'),
         nodeName: 'planned',
@@ -119,7 +134,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
         clock,
         logger: quiet,
       },
-      ...{ cache: memoryCache(clock), onWaiting() {}, isStopping: () => false, isTooLate: () => false },
+      ...{ cache: memoryCache(clock) },
       ...{ events: undefined, eventsMayForget: false, payments: forgetfulPayments(1) },
       context: { instantPayment: instantPayments(1) },
       post: {
@@ -130,7 +145,6 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
       ...{ source: 'test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       ...{ byteLength: (text) => Buffer.byteLength(text), deliverAtHome: false },
     });
-    if (incarnation === undefined) throw new Error('it did not start');
     return incarnation;
   }
 
@@ -183,7 +197,8 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await snapshots.probe();
     await closedOver(journal);
     await snapshots.forgetJournal(journal);
-    await snapshots.load([0], PARTITIONS, [orders[0]?.state.id ?? orderId('x')]);
+    await snapshots.load([0, 1, 2, 3], PARTITIONS, [orders[0]?.state.id ?? orderId('x')]);
+    await snapshots.load([0, 1], PARTITIONS, [], new Map([0, 1].map((partition) => [partition, { epoch: 1, n: 1 }])));
   }
 
   /** While an idle session holds the row: the adapter ends that session. */
@@ -208,6 +223,13 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
       await queries.ordersAfter(filter, undefined, 20);
       await queries.ordersAfter(filter, { at: Date.now(), id }, 20);
     }
+    for (const by of ['day', 'product', 'total'] as const) {
+      await queries.stats({ by }, 20);
+      await queries.stats({ by, product, currency: 'USD', from: '2023-11-14', to: '2023-11-15' }, 20);
+    }
+    await queries.stats({ by: 'product', from: '2023-11-14', to: '2023-11-15' }, 20);
+    await queries.userSummary('user-1');
+    await queries.alsoBought(product, 20);
     await queries.products(page);
     await queries.productsAfter(product, 20);
     await queries.countProducts();
@@ -215,6 +237,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await queries.operations(product, page);
     await queries.ledger(product, 100, 20);
     await queries.stockAt(product, Date.now());
+    await queries.mayHaveLineNames();
     await queries.hasWrite([writeId('w')]);
   }
 
@@ -229,6 +252,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await keys.list();
     await keys.touch(key, now);
     await keys.revoke(key, now);
+    await webhooksAndDeliveries();
     const gremlin = watched('gremlin', postgresGremlinSwitch(client));
     await gremlin.enable('g', { rules: [] } as unknown as Parameters<typeof gremlin.enable>[1], 1_000);
     await gremlin.standing();
@@ -240,6 +264,32 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     const order = orderId(uniqueName('ORD'));
     for (const operation of ['authorize', 'capture', 'refund', 'void'] as const)
       await ledger.record({ order, operation, ref: `${order}:${operation}`, minor: 1, currency: 'USD' }, 'authorized');
+  }
+
+  async function webhooksAndDeliveries(): Promise<void> {
+    const webhooks = watched('webhooks', postgresWebhooks(client));
+    const queue = watched('webhookQueue', postgresWebhookQueue(client));
+    const id = uniqueName('WH');
+    await webhooks.create({ id, url: 'https://hooks.example/', types: ['*'], description: '', secret: 's' });
+    await webhooks.list();
+    await webhooks.find(id);
+    await webhooks.rotate(id, 't', 1);
+    await queue.subscriptions();
+    await queue.waiting();
+    const event = { webhook: id, event: uniqueName('e'), type: 'order.placed.v1', actor: 'x', body: '{}' };
+    await queue.take((await queue.place()).version, [event], 'c');
+    const [claim] = await queue.claim([{ webhook: id, room: 1 }], 1_000);
+    if (claim === undefined) throw new Error('the delivery was not claimed');
+    const ended = { outcome: 'failed', status: 500, error: 'e', tookMs: 1, againInMs: 0 } as const;
+    await queue.settle([{ ...claim, ...ended }]);
+    await webhooks.redeliver(id, claim.id);
+    await webhooks.redeliver(id, claim.id);
+    for (const state of ['failed', undefined] as const)
+      await webhooks.deliveries(id, { state, before: undefined, limit: 1 });
+    await queue.sweep(1_000, 10);
+    await queue.disable(id, 'behind');
+    await webhooks.change(id, { enabled: true });
+    await webhooks.remove(id);
   }
 }
 

@@ -7,13 +7,19 @@ import type { PostgresClient, Session } from '../../../storage/postgres/postgres
 import type { SentStatement } from './sent-statements.js';
 
 /** Tables with a row per node, partition or log, or one row: read whole, they are one page. */
-const SMALL = new Set(['journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys']);
+const SMALL = new Set([
+  ...['journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys'],
+  ...['webhooks', 'webhook_place'],
+  // Short: what was queued since the last seconds.
+  'order_stats_queue',
+]);
 
 /** Statements that are meant to read a whole table, and why. */
 const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['verify', /^verify /, 'a law judges every row'],
   ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
   ['verify', /^read the currencies$/, 'verify looks for them in all orders'],
+  ['lists', /^add up orders$/, 'all days or all products are asked for; it ends after limits.listMs'],
   ['lists', /^look for meanings$/, 'a word that most users have is looked for until there are 201'],
   ['lists', /^weigh meanings$/, 'it is explained, and never run'],
   ['lists', /^(count orders|list products|list operations)$/, 'most rows match, and counting stops at 10,001'],
@@ -83,8 +89,9 @@ export async function prepared(session: Session, statements: readonly SentStatem
 function judged({ what, on }: SentStatement, root: Plan): Planned {
   const reads = new Set<string>();
   const whole = new Set<string>();
-  const look = (plan: Plan, isLimited: boolean) => {
-    const { 'Node Type': type, 'Relation Name': table, 'Index Name': index, 'Index Cond': condition } = plan;
+  const look = (plan: Plan, isLimited: boolean, above?: string) => {
+    // A bitmap of an index names its table one node higher.
+    const { 'Node Type': type, 'Relation Name': table = above, 'Index Name': index, 'Index Cond': condition } = plan;
     const isIndexed = type.includes('Index');
     if (isIndexed || type === 'Seq Scan') {
       const name = table ?? 'by';
@@ -93,7 +100,8 @@ function judged({ what, on }: SentStatement, root: Plan): Planned {
       if (isWhole && !SMALL.has(name) && !name.startsWith('pg_'))
         whole.add(isIndexed ? `all of ${index}` : `all of ${name}`);
     }
-    for (const each of plan.Plans ?? []) look(each, isLimited || type === 'Limit');
+    for (const each of plan.Plans ?? [])
+      look(each, isLimited || type === 'Limit', type === 'Bitmap Heap Scan' || type === 'BitmapOr' ? table : undefined);
   };
   look(root, false);
   const why = MEANT.find(([where, pattern]) => where === on && whole.size > 0 && pattern.test(what))?.[2];
@@ -110,6 +118,8 @@ const literal = (value: string | number | boolean | null): string => {
 export const GROWN = [
   ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'],
   ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
+  'webhook_deliveries',
+  'order_stats_sums',
 ];
 
 /** Rows from..to of every growing table, made by Postgres: more like a load test than like a shop. */
@@ -132,10 +142,10 @@ export async function grow(client: PostgresClient, from: number, to: number): Pr
 const EACH = 'from generate_series($1::int, $2::int) i';
 const AT = 'to_timestamp(1700000000 + i * 0.1)';
 const GROWTH = [
-  `insert into orders (order_id, user_id, status, payment_status, currency, total_amount, correlation_id, created_at, updated_at, version, epoch, n, state)
+  `insert into orders (order_id, user_id, status, payment_status, currency, total_amount, correlation_id, created_at, updated_at, version, epoch, n, partition, state, stats_before)
    select 'ORD-0' || md5(i::text), 'user-' || i % 1000, case when i % 20 = 0 then 'failed' else 'confirmed' end,
-     case when i % 20 = 0 then 'declined' else 'paid' end, 'USD', i % 500, 'c', ${AT}, ${AT}, 3, 0, 0,
-     case when i % 1000 = 0 then '{"phase":"holding","voidOwed":false}'::json end ${EACH}`,
+     case when i % 20 = 0 then 'declined' else 'paid' end, 'USD', i % 500, 'c', ${AT}, ${AT}, 3, 0, 0, i % 4,
+     case when i % 1000 = 0 then '{"phase":"holding","voidOwed":false}'::json end, '' ${EACH}`,
   `insert into order_items (order_id, line, product_id, quantity, unit_price, subtotal, hold, created_at)
    select 'ORD-0' || md5(i::text), 1, 'PROD-' || i % 1000, 1, 1, 1, 'held', ${AT} ${EACH}`,
   `insert into order_turns (order_id, version, at, correlation_id, events)
@@ -144,8 +154,8 @@ const GROWTH = [
    select 'ORD-0' || md5(i::text), 'ORD-0' || md5(i::text), 'PROD-' || i % 1000, 'hold', 1, 1, 1 + i / 1000, 5, 1, 'c', ${AT} ${EACH}`,
   `insert into refused_writes (ref, product_id, fingerprint, refusal, refused_at)
    select 'WR-' || md5(i::text), 'PROD-' || i % 1000, 'f', 'below_held', ${AT} ${EACH}`,
-  `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n)
-   select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0 ${EACH}`,
+  `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n, partition)
+   select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0, i % 4 ${EACH}`,
   `insert into order_search (order_id, created_at, words)
    select 'ORD-0' || md5(i::text), ${AT}, array_to_tsvector(array['w' || i % 100, case when i % 20 = 0 then 'thing' else 'other' end]) ${EACH}`,
   `insert into order_search_queue (order_ids) select '{ORD-0' || md5(i::text) || '}' ${EACH} where i % 100 = 0`,
@@ -153,9 +163,15 @@ const GROWTH = [
    select 'user-' || i, array_to_tsvector(array['user', i::text]) ${EACH}`,
   `insert into search_products (product_id, name, words)
    select 'PROD-' || i, 'Thing', array_to_tsvector(array['prod', i::text, 'thing']) ${EACH}`,
+  `insert into order_stats_sums (product_id, day, currency, status, reason, orders, containing, units, revenue)
+   select 'PROD-' || i % 1000, date '2023-11-14' + i / 1000, 'USD', 'confirmed', '', 1, 1, 1, 1 ${EACH} on conflict do nothing`,
   `insert into log_records (log, position, record) select 'journal.' || i % 2, i, 'x' ${EACH}`,
   `insert into payment_effects (order_id, effect, ref, minor, currency)
    select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,
+  `insert into webhook_deliveries (webhook_id, event_id, type, actor, body, state, due_at, ended_at)
+   select 'WH-' || i % 10, 'order/ORD-0' || md5(i::text), 'order.placed.v1', 'order/' || i / 10, '{}',
+     case when i % 3 = 0 then 'delivered' when i % 20 = 0 then 'failed' else 'waiting' end,
+     case when i % 3 <> 0 and i % 20 <> 0 and i % 2 = 0 then ${AT} end, case when i % 3 = 0 or i % 20 = 0 then ${AT} end ${EACH}`,
 ];
 
 // ---------------------------------------------------------------- printing

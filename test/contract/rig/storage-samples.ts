@@ -3,6 +3,7 @@ import {
   type OrderId,
   orderId,
   type ProductId,
+  partitionOf,
   productId,
   userId,
   type WriteId,
@@ -14,6 +15,9 @@ import { evolveOrder } from '../../../actors/order/order-fold.js';
 import type { Mark, OperationRow, OrderChange, ProductChange, TurnRow } from '../../../actors/ports/snapshot-rows.js';
 import { NO_BACKORDERS } from '../../../actors/product/inventory.js';
 import type { HoldAnswer, OrderCommand, OrderContent, OrderEvent } from '../../../actors/protocol.js';
+
+/** The rows made here are of a system with so many partitions. */
+export const SAMPLE_PARTITIONS = 16;
 
 let count = 0;
 export const uniqueName = (what: string): string => `${what}-${process.pid}-${Date.now().toString(36)}-${++count}`;
@@ -147,7 +151,8 @@ export function anOrder(state: OrderState, mark: Mark): OrderChange {
     aTurn({ ...shared, version: 1, at: AT, n: 1 }, placed),
     aTurn({ ...shared, version: 2, at: AT + 1, n: 2 }, { type: 'paid', captured: true }, { type: 'confirmed' }),
   ];
-  return { state, version: state.version, ...mark, isNew: true, history };
+  const partition = partitionOf('order', order, SAMPLE_PARTITIONS);
+  return { state, version: state.version, ...mark, partition, isNew: true, history };
 }
 
 export function aProduct(id: ProductId, mark: Mark): ProductChange {
@@ -165,7 +170,8 @@ export function aProduct(id: ProductId, mark: Mark): ProductChange {
     waiting: [],
     updatedAt: AT,
   };
-  return { state, version: 3, ...mark, isNew: true, operations: [] };
+  const partition = partitionOf('product', id, SAMPLE_PARTITIONS);
+  return { state, version: 3, ...mark, partition, isNew: true, operations: [] };
 }
 
 export function anOperation(product: ProductId, version: number): OperationRow {

@@ -34,6 +34,23 @@ const SPLIT = [
 
 export const tamperings: readonly Tampering[] = [
   {
+    name: 'counts taken out of order_stats',
+    of: 'order',
+    others: true,
+    statements: [`delete from order_stats_queue where id = (select min(id) from order_stats_queue)`],
+    promise: /promise 5/,
+    words: /table order_stats: day [\d-]+, (all products|product \w+), .* is \d+ orders, .*, expected \d+ orders/,
+  },
+  {
+    name: 'counts that no order has',
+    of: 'product',
+    others: true,
+    statements: [`insert into order_stats_sums values ('$', '2026-01-01', 'USD', 'confirmed', '', 1, 1, 2, 3.5)`],
+    promise: /promise 5/,
+    words:
+      /day 2026-01-01, product many, confirmed, USD is 1 orders, 1 containing, 2 units, 3.5 revenue, expected 0 orders/,
+  },
+  {
     name: 'products.on_hand',
     of: 'product',
     statements: [`update products set on_hand = on_hand + 1 where product_id = '$'`],

@@ -3,7 +3,8 @@
 //
 // A buyer that gets 503, or a refused connection, tries again as the reply says: with its key, or with
 // the order's id as the key. A buyer whose connection broke does not try again, as it knows no outcome; the
-// check finds out what became of its order.
+// check finds out what became of its order. With several edges a buyer goes to another one, and with a key it
+// does so too after a broken connection.
 
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -18,9 +19,11 @@ export interface Purchase {
 export interface Answer {
   readonly status: number;
   readonly text: string;
+  readonly etag?: string | undefined;
 }
 
 export interface Attempt {
+  readonly edge: string;
   /** In the time of performance.now(). */
   readonly sentAt: number;
   readonly endedAt: number;
@@ -34,6 +37,8 @@ export interface Entry {
   /** The key of the last attempt: the purchase's own, or the order's id from a 503. */
   key?: string;
   readonly attempts: Attempt[];
+  /** Connections that were refused: nothing was sent. */
+  refusals: number;
 }
 
 /** Longer than any reply may take. */
@@ -47,7 +52,14 @@ export const lastAnswer = (entry: Entry): Answer | undefined => entry.attempts.a
 
 export const orderIdIn = (text: string): string | undefined => /"order_id":"([^"]+)"/.exec(text)?.[1];
 
-export function send(agent: Agent, url: string, method: string, body?: object, key?: string): Promise<Answer> {
+export function send(
+  agent: Agent,
+  url: string,
+  method: string,
+  body?: object,
+  key?: string,
+  withinMs = patientMs(REQUEST_MS),
+): Promise<Answer> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = {
@@ -57,13 +69,14 @@ export function send(agent: Agent, url: string, method: string, body?: object, k
       }),
       ...(key !== undefined && { 'idempotency-key': key }),
     };
-    const outgoing = request(url, { agent, method, headers, timeout: patientMs(REQUEST_MS) }, (reply) => {
+    const outgoing = request(url, { agent, method, headers, timeout: withinMs }, (reply) => {
       const chunks: Buffer[] = [];
       reply.on('data', (chunk: Buffer) => chunks.push(chunk));
-      reply.once('end', () => resolve({ status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+      const answer = () => ({ status: reply.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+      reply.once('end', () => resolve({ ...answer(), etag: reply.headers.etag }));
       reply.once('error', reject);
     });
-    outgoing.once('timeout', () => outgoing.destroy(new Error(`no reply within ${REQUEST_MS} ms`)));
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no reply within ${withinMs} ms`)));
     outgoing.once('error', reject);
     outgoing.end(payload);
   });
@@ -74,21 +87,25 @@ export class Burst {
   readonly done: Promise<void>;
   /** How many purchases have an answer other than 503. */
   answered = 0;
+  private readonly edges: readonly string[];
   private readonly agent: Agent;
   private stopped = false;
 
+  /** @param edges the addresses; the list may grow meanwhile */
   constructor(
-    private readonly url: string,
+    edges: string | readonly string[],
     purchases: Iterable<Purchase>,
     connections: number,
     /** The pause of a buyer between two purchases; 0 for none. */
     paceMs = 0,
+    private readonly withinMs = patientMs(REQUEST_MS),
   ) {
+    this.edges = typeof edges === 'string' ? [edges] : edges;
     this.agent = new Agent({ keepAlive: true, maxSockets: connections });
     const queue = purchases[Symbol.iterator]();
-    const buyer = async () => {
+    const buyer = async (_: unknown, turn: number) => {
       for (let next = queue.next(); !next.done && !this.stopped; next = queue.next()) {
-        await this.place(next.value);
+        await this.place(next.value, turn++);
         if (paceMs > 0) await pause(paceMs);
       }
     };
@@ -113,14 +130,21 @@ export class Burst {
     return this.entries.flatMap(({ attempts }) => attempts.filter(({ endedAt }) => endedAt >= from && endedAt <= to));
   }
 
-  private async place(purchase: Purchase): Promise<void> {
-    const entry: Entry = { purchase, attempts: [], ...(purchase.key !== undefined && { key: purchase.key }) };
+  private async place(purchase: Purchase, first: number): Promise<void> {
+    const entry: Entry = {
+      purchase,
+      attempts: [],
+      refusals: 0,
+      ...(purchase.key !== undefined && { key: purchase.key }),
+    };
     this.entries.push(entry);
-    for (;;) {
+    for (let turn = first; ; turn++) {
+      const edge = this.edges[turn % this.edges.length] ?? '';
       const sentAt = performance.now();
-      const times = () => ({ sentAt, endedAt: performance.now() });
+      const times = () => ({ edge, sentAt, endedAt: performance.now() });
       try {
-        const answer = await send(this.agent, `${this.url}/api/orders`, 'POST', bodyOf(purchase), entry.key);
+        const { key } = entry;
+        const answer = await send(this.agent, `${edge}/api/orders`, 'POST', bodyOf(purchase), key, this.withinMs);
         entry.attempts.push({ ...times(), answer });
         if (answer.status !== 503) {
           this.answered++;
@@ -130,9 +154,10 @@ export class Burst {
         if (entry.key === undefined && id !== undefined) entry.key = id;
       } catch (error) {
         const failure = error as NodeJS.ErrnoException;
-        if (failure.code !== 'ECONNREFUSED') {
+        if (failure.code === 'ECONNREFUSED') entry.refusals++;
+        else {
           entry.attempts.push({ ...times(), failure: failure.message });
-          return;
+          if (entry.key === undefined || this.edges.length === 1) return;
         }
       }
       if (this.stopped) return;
@@ -143,11 +168,11 @@ export class Burst {
 
 /** Sends all purchases, and waits for their end. */
 export async function burst(
-  url: string,
+  edges: string | readonly string[],
   purchases: Iterable<Purchase>,
   connections: number,
 ): Promise<readonly Entry[]> {
-  const one = new Burst(url, purchases, connections);
+  const one = new Burst(edges, purchases, connections);
   await one.done;
   return one.entries;
 }

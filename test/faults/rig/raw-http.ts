@@ -102,10 +102,31 @@ export class Wire {
       this.came = this.came.subarray(end + 4);
       return this.take(bodiless);
     }
+    if (headers.get('transfer-encoding') === 'chunked' && !bodiless) {
+      const body = unchunked(this.came, end + 4);
+      if (body === undefined) return undefined;
+      this.came = this.came.subarray(body.end);
+      return { status, headers, text: body.text };
+    }
     const length = bodiless || status === 204 || status === 304 ? 0 : Number(headers.get('content-length') ?? 0);
     if (this.came.length < end + 4 + length) return undefined;
     const text = this.came.subarray(end + 4, end + 4 + length).toString('utf8');
     this.came = this.came.subarray(end + 4 + length);
     return { status, headers, text };
+  }
+}
+
+/** The body in chunks that begins at `at`, and where it ends; undefined while it is not whole. */
+function unchunked(bytes: Buffer, at: number): { readonly text: string; readonly end: number } | undefined {
+  const parts: Buffer[] = [];
+  for (let from = at; ; ) {
+    const line = bytes.indexOf('\r\n', from);
+    if (line < 0) return undefined;
+    const size = Number.parseInt(bytes.subarray(from, line).toString('latin1'), 16);
+    const end = line + 2 + size + 2;
+    if (bytes.length < end) return undefined;
+    if (size === 0) return { text: Buffer.concat(parts).toString('utf8'), end };
+    parts.push(bytes.subarray(line + 2, end - 2));
+    from = end;
   }
 }

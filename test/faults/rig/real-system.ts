@@ -72,6 +72,7 @@ export class RealSystem {
       INVENTORY_PORT: String(inventoryPort),
       FETCH_SERVERS: 'never',
       SEED: 'none',
+      ROLES: 'edge,actors', // The feeds have tests of their own.
       ...env,
     });
     built.add(system);
@@ -195,17 +196,16 @@ export class RealSystem {
   async end(signal: NodeJS.Signals, withinMs = END_MS): Promise<Ended> {
     const since = performance.now();
     this.process?.kill(signal);
-    const late = new Promise<never>((_, reject) => {
-      const say = () => reject(new Error(`no end within ${withinMs} ms of ${signal}\n${this.lastWords()}`));
-      setTimeout(say, patientMs(withinMs)).unref(); // The child itself keeps this process alive.
-    });
-    const ended = await this.over(late);
-    return { ...ended, tookMs: performance.now() - since };
+    return { ...(await this.over(withinMs, `of ${signal}`)), tookMs: performance.now() - since };
   }
 
-  /** Waits for the end of the process. */
-  async over(late: Promise<never> = new Promise(() => {})): Promise<Omit<Ended, 'tookMs'>> {
+  /** Waits for the end of the process. @throws Error, with its last words, if it does not end in time */
+  over(withinMs = 60_000, of = 'by itself'): Promise<Omit<Ended, 'tookMs'>> {
     if (this.ended === undefined) throw new Error('it was never started');
+    const late = new Promise<never>((_, reject) => {
+      const say = () => reject(new Error(`no end within ${withinMs} ms ${of}\n${this.lastWords()}`));
+      setTimeout(say, patientMs(withinMs)).unref(); // The child itself keeps this process alive.
+    });
     return Promise.race([this.ended, late]);
   }
 

@@ -83,7 +83,7 @@ export class Terminal {
   async run(script: string, withinMs: number): Promise<string> {
     this.printed = '';
     const commands = script.replace(/\\\n\s*/g, ' ').trim();
-    this.shell.stdin?.write(`{ ${commands.replace(LINE_END, '; echo\n')}; echo; } 2>&1 </dev/null\nprintf '\\036'\n`);
+    this.shell.stdin?.write(`{ ${commands.replace(LINE_END, '; echo\n')}\necho; } 2>&1 </dev/null\nprintf '\\036'\n`);
     const ended = new Promise<void>((resolve) => {
       this.onNews = () => {
         if (this.printed.includes(END) || this.shell.exitCode !== null) resolve();
@@ -104,8 +104,8 @@ export class Terminal {
 // ---------------------------------------------------------------- machinery
 
 const END = '\u001e';
-/** The end of a command; a line that continues inside quotes is not one. */
-const LINE_END = /\n(?=(?:[^']*'[^']*')*[^']*$)/g;
+/** The end of a command; a line that continues inside quotes is not one, nor one that runs in the background. */
+const LINE_END = /(?<!&)\n(?=(?:[^']*'[^']*')*[^']*$)/g;
 
 /** Drops the carriage returns of headers, and empty lines. */
 const plain = (text: string): string =>

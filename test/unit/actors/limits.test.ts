@@ -32,6 +32,10 @@ const contradictions: readonly [Partial<Limits>, ...(keyof Limits)[]][] = [
   [{ keepPublishedBytes: limits.journalBytes }, 'unflushedBytes', 'journalBytes'],
   [{ unflushedBytes: limits.journalBytes }, 'unflushedBytes', 'journalBytes'],
   [{ unflushedRowsOfOne: limits.flushEvents - 1 }, 'unflushedRowsOfOne'],
+  [{ placementStepMs: limits.heartbeatMs + 1 }, 'placementStepMs', 'heartbeatMs'],
+  [{ placementCallMs: limits.judgeLateMs }, 'placementCallMs', 'judgeLateMs'],
+  [{ silentMs: limits.heartbeatMs + limits.judgeLateMs }, 'silentMs', 'heartbeatMs', 'judgeLateMs'],
+  [{ releaseWaitMs: limits.giveAgainMs }, 'releaseWaitMs', 'giveAgainMs'],
 ];
 
 for (const [over, ...named] of contradictions) {

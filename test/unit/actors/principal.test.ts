@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { userId } from '../../../actors/ids.js';
+import { orderId, userId } from '../../../actors/ids.js';
 import {
   ANYONE,
   callerOf,
@@ -69,7 +69,7 @@ test('two callers never share a key, in orders or in stock', () => {
     key: string;
   }) => {
     const principal = isService ? service(`key:${subject}`) : customer(acts, `key:${subject}`);
-    const { order } = targetOf(userId(acts), serviceOf(principal), key, draw);
+    const { order } = targetOf(userId(acts), serviceOf(principal), key, () => orderId(draw()));
     const { ref } = writeOf('receive', callerOf(principal), key, {}, draw);
     // The identity of a caller, as the law defines it.
     const caller = isService ? `service ${subject}` : `customer ${acts}`;
@@ -87,7 +87,7 @@ test('two callers never share a key, in orders or in stock', () => {
 
 test('a customer is one caller with a key, with a token, and as before while AUTH was off', () => {
   const ids = [customer('ada', 'key:1'), customer('ada', 'token:x#ada'), ANYONE].map(
-    (principal) => targetOf(userId('ada'), serviceOf(principal), 'k', () => '0').order,
+    (principal) => targetOf(userId('ada'), serviceOf(principal), 'k', () => orderId('0')).order,
   );
   assert.is(new Set(ids).size, 1);
   assert.is(ids[0], 'ORD-48NX4F7P34V09SEXBAVEQZ0WBQ', 'ids that are stored never change');

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
 import type { PaymentOperation } from '../../../actors/protocol.js';
-import { brokerGuarantee, chooseJournal } from '../../../bus/nats/broker-guarantee.js';
+import { brokerGuarantee, chooseJournal, oldest } from '../../../bus/nats/broker-guarantee.js';
 import { readUrl } from '../../../bus/nats/nats.js';
 import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
 import { systemClock } from '../../../bus/system-clock.js';
@@ -29,7 +29,6 @@ test('auto picks a journal that holds, and says why', () => {
   assert.is(chooseJournal('auto', facts({})).kind, 'postgres');
   assert.is(chooseJournal('auto', facts({ syncAlways: true })).kind, 'jetstream');
   assert.is(chooseJournal('auto', facts({ replicas: 3 })).kind, 'jetstream');
-  assert.match(chooseJournal('auto', facts({ replicas: 3, version: '2.10.18' })).why, '2.10.19');
   assert.is(chooseJournal('auto', facts({ replicas: 3, version: '2.10.19' })).kind, 'jetstream');
   assert.is(chooseJournal('auto', facts({ replicas: 3, version: '2.11.0-RC.1' })).kind, 'jetstream');
 });
@@ -38,7 +37,21 @@ test('a requested journal is taken, or refused with a sentence', () => {
   assert.is(chooseJournal('postgres', facts({ syncAlways: true })).kind, 'postgres');
   assert.match(chooseJournal('jetstream', facts({})).guarantee, 'not a power cut');
   assert.throws(() => chooseJournal('jetstream', undefined), /NATS_URL/);
-  assert.throws(() => chooseJournal('jetstream', facts({ replicas: 3, version: '2.9.10' })), /2\.10\.19/);
+});
+
+test('a broker below 2.10.19 is refused with replicas, whatever journal is asked for', () => {
+  for (const asked of ['auto', 'jetstream', 'postgres'] as const) {
+    for (const version of ['2.9.10', '2.10.18', 'unknown']) {
+      assert.throws(() => chooseJournal(asked, facts({ replicas: 3, version })), /2\.10\.19/);
+      assert.not.throws(() => chooseJournal(asked, facts({ version })));
+    }
+  }
+});
+
+test('of several brokers the oldest counts', () => {
+  assert.is(oldest(['2.12.0', '2.10.18', '2.9.10', '2.10.19']), '2.9.10');
+  assert.is(oldest(['2.10.9', '2.10.19']), '2.10.9');
+  assert.is(oldest(['2.12.1', '2.12.1-RC.1']), '2.12.1');
 });
 
 test('a NATS URL is a list, with user, password, token and TLS', () => {

@@ -104,13 +104,17 @@ export class MovedProducts {
     this.flush(product);
   }
 
+  /** A look at the keeper's journal; it rejects when another has taken over. */
+  look: (() => Promise<void>) | undefined;
+
   /** Starts another incarnation. */
   begin(): void {
     const journal = journalId(`J${++this.lives}`);
     const meter = { cached: (_: string, outcome: string) => void this.outcomes.push(outcome) };
     const cache = new ReadCache<Movements>('product', journal, this.cache, { monotonic: () => 0 }, meter);
     const versionOf = (product: ProductId) => (this.moving.has(product) ? undefined : this.kept.get(product));
-    this.keepers = { versionOf, cache };
+    const { look = async () => {} } = this;
+    this.keepers = { versionOf, cache, journal: { look } };
   }
 
   async release(): Promise<void> {

@@ -69,6 +69,20 @@ test('while Postgres lags behind the owner it is read each time, and its older a
   assert.is(at.asked, 4);
 });
 
+test('a product whose keeper is on another node is read from Postgres each time, its fixed past from the cache', async () => {
+  const at = standing();
+  const page: Question = { kind: 'ledger', product: A, before: 11, limit: 4 };
+  await at.ask(page);
+  at.kept.delete(A); // The partition has left.
+  at.flushed.set(A, 12);
+  for (let i = 0; i < 3; i++) assert.equal(await at.ask(first), await truth(first, 12));
+  assert.equal(await at.ask(page), await truth(page, 10));
+  assert.is(at.asked, 4);
+  at.stands(A, 13); // It has come back.
+  for (let i = 0; i < 2; i++) assert.equal(await at.ask(first), await truth(first, 13));
+  assert.is(at.asked, 5);
+});
+
 test('a past before a version is fixed: its entry still counts after the product has moved on', async () => {
   const at = standing();
   const page: Question = { kind: 'ledger', product: A, before: 11, limit: 4 };
@@ -87,6 +101,20 @@ test('a version that is not appended yet is not named, and Postgres answers', as
   assert.is(at.asked, 3);
   at.moving.delete(A);
   await at.ask(first);
+  assert.is(at.asked, 3);
+});
+
+test('a keeper that was taken over meanwhile names no version: Postgres answers', async () => {
+  const at = standing();
+  let isAsleep = false;
+  at.look = () => (isAsleep ? Promise.reject(new Error('sealed')) : Promise.resolve());
+  at.begin();
+  for (let i = 0; i < 2; i++) await at.ask(first);
+  assert.is(at.asked, 1);
+  isAsleep = true;
+  at.stands(A, 12);
+  at.move(A, -2); // The sleeper's memory.
+  for (let i = 0; i < 2; i++) assert.equal(await at.ask(first), await truth(first, 12));
   assert.is(at.asked, 3);
 });
 
@@ -174,8 +202,8 @@ test('a slow cache answers at the version of the question; a failing one is a mi
   slow.stands(A, 10);
   await slow.ask(first);
   const asked = slow.ask(first);
-  slow.stands(A, 11);
   await settle();
+  slow.stands(A, 11);
   answer();
   assert.equal(await asked, await truth(first, 10));
   assert.equal(await slow.ask(first), await truth(first, 11));

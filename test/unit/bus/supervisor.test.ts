@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId, productId, writeId } from '../../../actors/ids.js';
+import { limits } from '../../../actors/limits.js';
 import { LostRecords } from '../../../actors/node/lost-records.js';
 import type { Claim } from '../../../actors/node/record.js';
 import type { Log } from '../../../actors/ports/log.js';
@@ -121,9 +122,7 @@ test('stopped while a load never answers: the stop ends at its deadline', async 
   const { load, isAsked, letGo } = heldLoad(snapshots);
   const supervisor = live({ load });
   await within(isAsked);
-  const since = clock.monotonic();
-  await within(supervisor.stop(100));
-  assert.ok(clock.monotonic() - since >= 95);
+  await within(supervisor.stop(100), 1_000);
   letGo();
   await within(supervisor.ended);
   assert.is(supervisor.incarnation, undefined);
@@ -163,11 +162,11 @@ test('attempts that fail before their claim leave one row, and earlier leftovers
 
   const supervisor = live();
   await within(supervisor.begun);
-  const rows = await snapshots.journals();
-  assert.equal(
-    rows.map((row) => row.journal),
-    [supervisor.incarnation?.journal],
-  );
+  const isAlone = async () => {
+    const rows = await snapshots.journals();
+    return rows.length === 1 && rows[0]?.journal === supervisor.incarnation?.journal;
+  };
+  assert.ok(await until(isAlone, 12 * limits.readSpareMs), 'the janitor has forgotten the leftover');
   await within(supervisor.stop(2_000));
 });
 
@@ -193,7 +192,7 @@ test('a journal rolled back to an earlier record of the same epoch ends the star
   for (const ref of ['W2', 'W3', 'W4']) await receive(ref);
   await within(first.stop(2_000));
   const [journal] = await snapshots.journals();
-  assert.is(journal?.folded.n, 4);
+  assert.is(journal?.folded.n, 5, 'a join and four receipts');
 
   const again = live({}, 'one', earlier);
   const error = await within(
@@ -204,7 +203,7 @@ test('a journal rolled back to an earlier record of the same epoch ends the star
   );
   assert.instance(error, LostRecords);
   assert.match(String(error), `journal ${journal?.journal} ends before its acknowledged record`);
-  assert.match(String(error), /at n 4: .* rolled back .* Put the newest journal back .* or restore .* same backup/);
+  assert.match(String(error), /at n 5: .* rolled back .* Put the newest journal back .* or restore .* same backup/);
   assert.equal(await snapshots.journals(), [journal], 'the start has changed nothing');
 });
 
@@ -226,7 +225,8 @@ test('a waiting node names the owner by the name that the owner gave itself', as
   await within(first.begun);
   const second = live({}, 'two');
   await within(second.up);
-  const why = 'This node waits for node shop-one, which serves now; it takes over when that one stops.';
+  const why =
+    'This node waits for node shop-one, which serves now; it takes over when that one stops. Several nodes at once need NATS_URL.';
   assert.is(await second.notReady(), why);
   assert.equal(await second.stock(adjustment, 1_000), { kind: 'unavailable', why, absent: true });
   await within(first.stop(2_000));

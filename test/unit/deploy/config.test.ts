@@ -53,9 +53,45 @@ test('SERVER_PORT is an alias of PORT, and PORT wins', () => {
 test('lists and schemes', () => {
   const config = readConfig({ NATS_URL: 'nats://a:1, b:2', KAFKA_BROKERS: 'k1:9092,k2:9092', REDIS_URL: 'cache:6379' });
   assert.equal(config.natsUrls, ['nats://a:1', 'nats://b:2']);
-  assert.equal(config.kafkaBrokers, ['k1:9092', 'k2:9092']);
+  assert.equal(config.kafka?.brokers, ['k1:9092', 'k2:9092']);
   assert.is(config.redisUrl, 'redis://cache:6379');
   assert.is(readConfig({ DATABASE_URL: 'postgresql:///x?host=/run' }).databaseUrl, 'postgresql:///x?host=/run');
+});
+
+test('Kafka: off without brokers; names, copies, TLS and SASL as given', () => {
+  assert.is(readConfig({}).kafka, undefined);
+  assert.equal(readConfig({ KAFKA_BROKERS: '[::1]:9092' }).kafka, {
+    ...{ brokers: ['[::1]:9092'], prefix: 'holdfast', partitions: 6 },
+    ...{ replication: undefined, tls: undefined, sasl: undefined },
+  });
+  const { kafka } = readConfig({
+    ...{ KAFKA_BROKERS: 'k:1', KAFKA_TOPIC_PREFIX: 'shop.eu', KAFKA_PARTITIONS: '12', KAFKA_REPLICATION: '3' },
+    ...{ KAFKA_TLS: 'on', KAFKA_TLS_CA: '/ca.pem' },
+    ...{ KAFKA_SASL: 'SCRAM-SHA-512', KAFKA_SASL_USER: 'feed', KAFKA_SASL_PASSWORD: 's3cr3t' },
+  });
+  assert.equal(kafka, {
+    ...{ brokers: ['k:1'], prefix: 'shop.eu', partitions: 12, replication: 3 },
+    tls: { ca: '/ca.pem', cert: undefined, key: undefined },
+    sasl: { mechanism: 'SCRAM-SHA-512', user: 'feed', password: 's3cr3t' },
+  });
+});
+
+test('Kafka: what goes together is wanted together, and a password is never shown', () => {
+  const named = (env: NodeJS.ProcessEnv) => mistakesIn({ KAFKA_BROKERS: 'k:1', ...env }).map((m) => m.split(' ')[0]);
+  assert.equal(named({ KAFKA_SASL: 'plain' }), ['KAFKA_SASL_USER', 'KAFKA_SASL_PASSWORD']);
+  assert.equal(named({ KAFKA_SASL_USER: 'u', KAFKA_SASL_PASSWORD: 'p' }), ['KAFKA_SASL']);
+  assert.equal(named({ KAFKA_TLS_CA: '/ca' }), ['KAFKA_TLS']);
+  assert.equal(named({ KAFKA_TLS: 'on', KAFKA_TLS_CERT: '/c' }), ['KAFKA_TLS_KEY']);
+  assert.equal(named({ KAFKA_TLS: 'on', KAFKA_TLS_KEY: '/k' }), ['KAFKA_TLS_CERT']);
+  assert.equal(named({ KAFKA_BROKERS: '', KAFKA_TLS: 'on' }), ['KAFKA_BROKERS']);
+  assert.equal(named({ KAFKA_TOPIC_PREFIX: 'a b', KAFKA_PARTITIONS: '0' }), ['KAFKA_TOPIC_PREFIX', 'KAFKA_PARTITIONS']);
+  const mistakes = mistakesIn({
+    KAFKA_BROKERS: 'k:1',
+    KAFKA_SASL: 'plain',
+    KAFKA_SASL_PASSWORD: 's3cr3t\u0001',
+  }).join();
+  assert.match(mistakes, 'KAFKA_SASL_PASSWORD is a secret');
+  assert.not.match(mistakes, /s3cr3t/);
 });
 
 test('a payment provider: its URL without a trailing slash, its key, a deadline', () => {
@@ -111,8 +147,26 @@ test('every mistake is reported at once, by name, with the given value and the a
 });
 
 test('a setting that this version does not have is refused, not ignored', () => {
-  assert.match(mistakesIn({ ROLES: 'edge' }).join(), /^ROLES is "edge"/);
+  for (const ROLES of ['backup', 'edge,boutique', 'edge actors', ',']) {
+    assert.match(
+      mistakesIn({ ROLES }).join(),
+      /^ROLES is ".*"; it must be empty or all, or a list of edge, actors and feed/,
+    );
+  }
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
+});
+
+test('a process has both roles, or one of them and stores that it shares with other nodes', () => {
+  const shared = { NATS_URL: 'nats://n', DATABASE_URL: 'postgres://d/x' };
+  for (const ROLES of ['', 'all', 'ALL', 'edge, actors, feed'])
+    assert.equal([...readConfig({ ROLES }).roles], ['edge', 'actors', 'feed']);
+  for (const ROLES of ['edge', 'actors', 'feed']) {
+    assert.equal([...readConfig({ ROLES, ...shared }).roles], [ROLES]);
+    for (const name of ['NATS_URL', 'DATABASE_URL']) {
+      const [mistake] = mistakesIn({ ROLES, ...shared, [name]: '' });
+      assert.match(mistake ?? '', /^ROLES is ".*"; it must be all, or come with NATS_URL and DATABASE_URL/);
+    }
+  }
 });
 
 // ---------------------------------------------------------------- production
@@ -214,12 +268,47 @@ test('tokens need an issuer and an audience, and in production TLS', () => {
   assert.is(mistakesIn({ ...PRODUCTION, ...plain }).length, 2);
 });
 
+test('the size and the age of EVENTS are unset unless they are given', () => {
+  const { eventsBytes, eventsAgeMs, eventsPersonal } = readConfig({});
+  assert.equal([eventsBytes, eventsAgeMs, eventsPersonal], [undefined, undefined, false]);
+  const given = readConfig({ EVENTS_MIB: '4096', EVENTS_AGE_H: '24', EVENTS_PERSONAL: 'on' });
+  assert.equal([given.eventsBytes, given.eventsAgeMs, given.eventsPersonal], [4 * 2 ** 30, 86_400_000, true]);
+  for (const [name, wrong] of [
+    ['EVENTS_MIB', '63'],
+    ['EVENTS_MIB', '1GiB'],
+    ['EVENTS_AGE_H', '0'],
+    ['EVENTS_AGE_H', '87601'],
+    ['EVENTS_PERSONAL', 'yes'],
+  ] as const) {
+    assert.match(mistakesIn({ [name]: wrong }).join(), new RegExp(`^${name} is "${wrong}"; it must be`));
+  }
+});
+
 test('a rate limit is a number of requests in a number of seconds', () => {
   assert.equal([readConfig({}).rateLimit, readConfig({ RATE_LIMIT: 'OFF' }).rateLimit], [undefined, undefined]);
   assert.equal(readConfig({ RATE_LIMIT: '100/10' }).rateLimit, { requests: 100, seconds: 10 });
   for (const wrong of ['0/10', '100/0', '100/3601', '1000001/1', '100', '1.5/2', '-1/2', '100/10/1']) {
     assert.match(mistakesIn({ RATE_LIMIT: wrong }).join(), /^RATE_LIMIT is .*requests\/seconds such as 100\/10/, wrong);
   }
+});
+
+test('receivers of webhooks that are allowed are hosts, addresses and networks', () => {
+  assert.equal(readConfig({}).webhookAllow, []);
+  const given = ['hooks.internal', '10.1.0.0/16', '127.0.0.1', 'fd00::/8', '[::1]', 'a_b-c'];
+  assert.equal(readConfig({ WEBHOOK_ALLOW: given.join(' , ') }).webhookAllow, given);
+  for (const wrong of [
+    'http://a.example',
+    'a.example:80',
+    '10.0.0.0/33',
+    '10.0.0/8',
+    'a.example/8',
+    '::/129',
+    '*',
+    'a..b',
+    '1.2.3.4/8/8',
+    'a,,b',
+  ])
+    assert.match(mistakesIn({ WEBHOOK_ALLOW: wrong }).join(), /^WEBHOOK_ALLOW is /, wrong);
 });
 
 test('no password is repeated', () => {

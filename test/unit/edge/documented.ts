@@ -22,7 +22,8 @@ export function replyFault(operation: Operation, { status, contentType, text }: 
   if (success === undefined && codes.length === 0) return `${status} is not documented`;
   if (contentType.startsWith('application/problem+json')) return errorFault(problemReply, codes, JSON.parse(text));
   if (!contentType.startsWith('application/json')) {
-    return contentType.startsWith(success?.contentType ?? '-') ? undefined : `${contentType} is not documented`;
+    const types = [success?.contentType ?? '-', success?.also?.contentType ?? '-'];
+    return types.some((type) => contentType.startsWith(type)) ? undefined : `${contentType} is not documented`;
   }
   const value: unknown = JSON.parse(text);
   return isError(value)

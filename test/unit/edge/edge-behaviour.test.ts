@@ -35,7 +35,7 @@ test('every reply has the common headers', async ({ f }) => {
   }
 });
 
-test('an announced stop: not ready, and everything else is served as before', async ({ f }) => {
+test('an announced stop: not ready, everything else is served, and each reply ends its connection', async ({ f }) => {
   f.edge.announceStop();
   for (const [base, path] of [
     [f.base, '/readyz'],
@@ -43,18 +43,15 @@ test('an announced stop: not ready, and everything else is served as before', as
     [f.inventoryBase, '/readyz'],
   ] as const) {
     const wire = new Wire(Number(new URL(base).port)); // A new connection for each.
-    const get = (what: string) => wire.send(Buffer.from(`GET ${what} HTTP/1.1\r\nHost: x\r\n\r\n`));
-    const reply = await get(path);
+    const reply = await wire.send(Buffer.from(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
     assert.ok('status' in reply);
-    assert.equal([reply.status, reply.headers.get('connection')], [503, 'keep-alive']);
+    assert.equal([reply.status, reply.headers.get('connection')], [503, 'close']);
     assert.is(JSON.parse(reply.text).message, 'This node is stopping.');
-    const next = await get('/livez');
-    assert.is('status' in next && next.status, 200, 'on the same connection');
     wire.close();
   }
   assert.is((await f.get('/health')).status, 200);
   const placed = await f.post('/api/orders', good);
-  assert.equal([placed.status, placed.headers.get('connection')], [201, 'keep-alive']);
+  assert.equal([placed.status, placed.headers.get('connection')], [201, 'close']);
 });
 
 test('HEAD is GET without a body, on every GET', async ({ f }) => {
@@ -159,6 +156,7 @@ test('document and page are compressed once, and each encoding has its own etag'
   const request = { req: { headers: { host } } } as ApiRequest;
   for (const [path, made] of [
     ['/openapi.json', reference.document],
+    ['/schemas/events.json', reference.eventSchemas],
     ['/docs', () => reference.page(request)],
   ] as const) {
     const answer = await made();
@@ -381,5 +379,16 @@ const raw = (f: Fixture, path: string, headers: Record<string, string>, base = f
       .on('error', reject)
       .end();
   });
+
+test('without a first port only the second one listens, with its routes', async () => {
+  const f = await startFixture({ port: undefined });
+  try {
+    assert.is(f.edge.ports.main, 0);
+    assert.is((await f.get(`${f.inventoryBase}/livez`)).status, 200);
+    assert.is((await f.get(`${f.inventoryBase}/api/orders`)).status, 404);
+  } finally {
+    await f.stop();
+  }
+});
 
 test.run();

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
 import type { Patience } from '../../../http/wire/http-server.js';
-import { patientMs } from '../../deadlines.js';
+import { patientMs, until } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
 const CLIENTS = 1_000;
@@ -49,6 +49,41 @@ test(`${CLIENTS} connections at once, each gets every answer`, async (context) =
   }
   assert.is(f.owners.placed, (3 * CLIENTS) / 2);
   assert.is(clients.filter((one) => one.isOpen()).length, CLIENTS, 'all are kept');
+});
+
+test('the owner hears of a client that hangs up while it waits, and of no other client', async (context) => {
+  const f = await edge();
+  context.f = f;
+  const { open } = context;
+  const waiting: { hungUp: number; answer: () => void }[] = [];
+  f.owners.interfere = async (_, __, caller) => {
+    const mine = { hungUp: 0, answer: () => {} };
+    waiting.push(mine);
+    if (caller !== undefined) caller.hangUp = () => void mine.hungUp++;
+    await new Promise<void>((resolve) => {
+      mine.answer = resolve;
+    });
+    if (caller !== undefined) caller.hangUp = undefined;
+    return undefined;
+  };
+  const [gone, stays] = [await client(f, open), await client(f, open)];
+  const answer = stays.ask(ORDER);
+  assert.ok(await until(() => waiting.length === 1, 5_000));
+  void gone.ask(ORDER);
+  assert.ok(await until(() => waiting.length === 2, 5_000));
+  open[0]?.destroy();
+  assert.ok(await until(() => waiting[1]?.hungUp === 1, 5_000));
+  for (const each of waiting) each.answer();
+  assert.match(await answer, /^HTTP\/1\.1 201 /);
+  const again = stays.ask(ORDER);
+  assert.ok(await until(() => waiting.length === 3, 5_000));
+  waiting[2]?.answer();
+  await again;
+  open[1]?.destroy();
+  assert.equal(
+    waiting.map(({ hungUp }) => hungUp),
+    [0, 1, 0],
+  );
 });
 
 test('slow headers and slow bodies get 408 and are cut off, others are served', async (context) => {

@@ -1,9 +1,15 @@
 /**
  * An edge on free ports in front of owners in memory, and a client that shows a whole reply.
  */
+import { nodeId } from '../../../actors/ids.js';
+import type { Placement } from '../../../actors/ports/placement.js';
 import type { Logger } from '../../../actors/ports/runtime.js';
+import type { Webhooks } from '../../../actors/ports/webhooks.js';
+import { targetGuard } from '../../../bus/webhooks/target-guard.js';
+import { failedDelivery, partnerWebhook } from '../../../http/api/operations/examples.js';
 import { type Edge, type EdgeOptions, startEdge } from '../../../http/edge.js';
 import { createRegistry } from '../../../http/node/edge-metrics.js';
+import { memoryWebhooks } from '../../../storage/memory/memory-webhooks.js';
 import { FakeOwners, realClock } from './fake-owners.js';
 
 export interface Shown {
@@ -16,7 +22,7 @@ export interface Shown {
 
 export interface Fixture {
   readonly owners: FakeOwners;
-  readonly edge: Edge;
+  readonly edge: Edge & { readonly ports: { readonly main: number } };
   readonly base: string;
   readonly inventoryBase: string;
   readonly logged: string[];
@@ -26,18 +32,47 @@ export interface Fixture {
   stop(): Promise<void>;
 }
 
+const [one, two] = [nodeId('ONE'), nodeId('TWO')];
+
+const TWO_NODES: Placement = {
+  partitions: async () => [
+    { partition: 0, node: one, name: 'shop-one', epoch: 3, since: 0, state: 'running' },
+    { partition: 1, node: undefined, name: undefined, epoch: 0, since: undefined, state: 'free' },
+  ],
+  nodes: async () => [
+    { node: one, name: 'shop-one', alive: true },
+    { node: two, name: 'shop-two', alive: undefined },
+  ],
+};
+
+/** A store that has the webhook of the examples, with a delivery that has failed, and keeps both. */
+async function webhooksWithExample(): Promise<Webhooks> {
+  const { webhooks, queue } = memoryWebhooks(Date.now);
+  const { id: webhook, url, types, description } = partnerWebhook;
+  await webhooks.create({ id: webhook, url, types, description, secret: 'whsec_' });
+  const { event_id: event, type } = failedDelivery;
+  await queue.take(0, [{ webhook, event, type, actor: 'x', body: '{}' }], undefined);
+  const [claim] = await queue.claim([{ webhook, room: 1 }], 1);
+  if (claim === undefined) throw new Error('the delivery was not claimed');
+  await queue.settle([{ ...claim, outcome: 'failed', status: 503, error: 'no', tookMs: 1, againInMs: 0 }]);
+  return { ...webhooks, remove: (id) => (id === webhook ? webhooks.find(id) : webhooks.remove(id)) };
+}
+
 export async function startFixture(more: Partial<EdgeOptions> = {}): Promise<Fixture> {
   const owners = new FakeOwners();
   const logged: string[] = [];
   const note = (level: string) => (fields: object, line: string) =>
     void logged.push(`${level} ${line} ${JSON.stringify(fields)}`);
   const logger: Logger = { debug: () => {}, info: note('info'), warn: note('warn'), error: note('error') };
-  const edge = await startEdge({
+  const started = await startEdge({
     host: '127.0.0.1',
     port: 0,
     inventoryPort: 0,
     owners,
     queries: owners,
+    placement: TWO_NODES,
+    webhooks: { store: await webhooksWithExample(), whyNot: targetGuard({ allow: [], httpsOnly: true }).whyNot },
+    listAgeMs: () => 41.2,
     health: async () => ({
       status: 'ok',
       version: 'test',
@@ -49,9 +84,11 @@ export async function startFixture(more: Partial<EdgeOptions> = {}): Promise<Fix
     logger,
     clock: realClock,
     waitMs: 3000,
+    partitions: 16,
     version: 'test',
     ...more,
   });
+  const edge = { ...started, ports: { ...started.ports, main: started.ports.main ?? 0 } };
   const base = `http://127.0.0.1:${edge.ports.main}`;
   const show = async (reply: Response): Promise<Shown> => {
     const text = await reply.text();

@@ -6,8 +6,12 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { limits } from '../../../actors/limits.js';
+import { ANYONE } from '../../../actors/principal.js';
+import type { ApiRequest } from '../../../http/api/api-request.js';
 import { writeOf } from '../../../http/api/write-id.js';
+import { LineNames } from '../../../http/inventory/line-names.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
+import { FakeOwners, realClock } from './fake-owners.js';
 
 const test = suite<{ f: Fixture }>('the edge: a CSV file again');
 test.before.each(async (context) => {
@@ -102,6 +106,7 @@ test('past the limit of rows to compare the answer claims nothing and advises no
 });
 
 test('a key that an earlier version used, which named rows by line, receives nothing', async ({ f }) => {
+  f.owners.hasOldFiles = true;
   const write = writeOf('import/900', '', 'old', {}, () => '');
   const { ref, fingerprint } = write;
   const command = { type: 'receive', ref, fingerprint, name: 'A', unitPrice: 1, currency: 'USD', quantity: 1 } as const;
@@ -109,6 +114,22 @@ test('a key that an earlier version used, which named rows by line, receives not
   const { reply } = await send(f, [HEADER, 'A,A,1,1', 'B,B,1,1'], 'old');
   assert.equal([reply.status, reply.at('code'), stockOf(f)], [422, 'idempotency_mismatch', { A: 1 }]);
   assert.is((await send(f, [HEADER, 'B,B,1,1'], 'new')).imported, 1);
+});
+
+test('where no earlier version ran, no line is asked for', async ({ f }) => {
+  for (const key of ['k', 'k', 'l']) assert.is((await send(f, [HEADER, 'A,A,1,1'], key)).imported, 1);
+  assert.is(f.owners.refsAsked, 0);
+});
+
+test('the lines of a large file are asked for beside other requests', async () => {
+  const owners = Object.assign(new FakeOwners(), { hasOldFiles: true });
+  const headers = { 'idempotency-key': 'k', 'content-length': String(limits.importBytes) };
+  const request = { req: { headers }, principal: ANYONE } as unknown as ApiRequest;
+  let rounds = 0;
+  const done = new LineNames(owners, realClock).refuse(request).then(() => true);
+  while (!(await Promise.race([done, new Promise<false>((resolve) => setImmediate(resolve, false))]))) rounds++;
+  assert.is(owners.refsAsked, limits.importRows);
+  assert.ok(rounds >= limits.importRows / 250, `${rounds} rounds of the event loop`);
 });
 
 // A row: its product, its quantity, and its first result.

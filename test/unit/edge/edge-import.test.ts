@@ -89,6 +89,14 @@ test('another separator is named, with the way out', async ({ f }) => {
   }
 });
 
+test('a line for Excel before the columns is named, with the way out', async ({ f }) => {
+  for (const line of ['sep=,', 'SEP=;', '"sep=,"', 'sep=\t']) {
+    const reply = await send(f, [line, HEADER, 'n0,A,1,1']);
+    assert.equal([reply.status, reply.at('errors.0.field')], [400, 'body']);
+    assert.match(String(reply.at('message')), 'begins with sep=: remove that line');
+  }
+});
+
 test('a file that is wrong as a whole is refused, and nothing is received', async ({ f }) => {
   const wrong: [readonly string[], string][] = [
     [['a,b'], 'product_id'],

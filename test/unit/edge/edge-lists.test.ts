@@ -181,6 +181,12 @@ test('an invalid filter is refused by name', async ({ f }) => {
   assert.is((await f.get(`/api/orders?q=${encodeURIComponent('😀'.repeat(200))}`)).status, 200);
 });
 
+test('every list of orders says by how much it may be behind', async ({ f }) => {
+  for (const path of ['/api/orders', '/api/orders?limit=1', '/api/users/u/orders']) {
+    assert.is((await f.get(path)).headers.get('list-age-ms'), '42', path);
+  }
+});
+
 test('a cursor leads through the whole list, and so does the Link header', async ({ f }) => {
   const all = ids(await f.get('/api/orders?user_id=ada'));
   const first = await f.get('/api/v1/orders?user_id=ada&limit=3');
@@ -305,6 +311,27 @@ test('a ledger is read on by cursor, and has past balances', async ({ f }) => {
   assert.is((await f.get('/api/inventory/none/ledger')).at('code'), 'unknown_product');
   assert.is((await f.get('/api/inventory/p/ledger?cursor=x')).at('errors.0.field'), 'cursor');
   assert.is((await f.get('/api/inventory/p/ledger?at=x')).at('errors.0.field'), 'at');
+});
+
+test('a fresh list waits for what was answered, says whether it has it, and its age', async (context) => {
+  await context.f.stop();
+  let isFresh = true;
+  context.f = await startFixture({ freshLists: async () => isFresh });
+  for (const path of ['/api/orders?fresh=true', '/api/orders?fresh=true&limit=2', '/api/users/ada/orders?fresh=true']) {
+    isFresh = true;
+    const fresh = await context.f.get(path);
+    assert.equal([fresh.at('pagination.fresh'), fresh.headers.get('list-age-ms')], [true, '0'], path);
+    documented(fresh, path.startsWith('/api/users') ? 'listOrdersOfUser' : 'listOrders');
+    isFresh = false;
+    const late = await context.f.get(path);
+    assert.equal([late.status, late.at('pagination.fresh'), late.headers.get('list-age-ms')], [200, false, '42'], path);
+  }
+  const plain = await context.f.get('/api/orders?fresh=false');
+  assert.equal([plain.status, plain.at('pagination.fresh')], [200, undefined]);
+  for (const query of ['fresh=yes', 'fresh=true&q=ada']) {
+    const refused = await context.f.get(`/api/orders?${query}`);
+    assert.equal([refused.status, refused.at('errors.0.field')], [400, 'fresh'], query);
+  }
 });
 
 test.run();

@@ -1,7 +1,7 @@
 /** Orders over real HTTP: every form of a body, every answer, every way to read an order. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { orderId } from '../../../actors/ids.js';
+import { orderId, partitionOf } from '../../../actors/ids.js';
 import { absentOrder } from '../../../actors/order/order.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
 import { Unavailable } from '../../../actors/unavailable.js';
@@ -182,6 +182,18 @@ test("no caller can occupy another caller's key by naming the id it hashes to", 
   assert.is.not(other.at('data.order_id'), hashed.replace(/.$/, 'X'));
   const own = await f.post('/api/orders', body('victim'), { 'idempotency-key': hashed });
   assert.is(own.at('data.order_id'), hashed, "the id of one of the caller's own orders means that order");
+});
+
+test('an order without a key lives where its first product does', async ({ f }) => {
+  for (const products of [
+    ['p1', 'p2'],
+    ['p2', 'p1'],
+    [7, 'p1'],
+  ]) {
+    const items = products.map((product_id) => ({ product_id, quantity: 1 }));
+    const id = String((await f.post('/api/orders', { user_id: 'u', items })).at('data.id'));
+    assert.is(partitionOf('order', id, 16), partitionOf('product', String(products[0]), 16), id);
+  }
 });
 
 test('errors are problem details for clients that accept them and not plain JSON', async ({ f }) => {

@@ -157,6 +157,51 @@ test('a receipt refused for one product is received for none of them later, also
   assert.is((await receive(system, lines, 'another-key')).status, 201);
 });
 
+for (const [when, between] of [
+  ['', async () => {}],
+  [', once it is flushed', (system: MemorySystem) => system.caughtUp()],
+  [', after a crash', (system: MemorySystem) => system.kill()],
+] as const) {
+  test(`another receipt under a used key receives nothing, whichever products it names${when}`, async () => {
+    const system = await start();
+    const lines: [string, number][] = [
+      ['B', 1],
+      ['C', 2],
+    ];
+    assert.is((await receive(system, lines, 'K')).status, 201);
+    await between(system);
+    const others: [string, number][][] = [[['B', 1]], [['D', 1]], [['A', 1], ...lines], [['D', 1], ...lines.slice(1)]];
+    for (const other of others) {
+      const no = await receive(system, other, 'K');
+      assert.equal([no.status, no.at('code')], [422, 'idempotency_mismatch'], JSON.stringify(other));
+    }
+    assert.is((await system.get('/api/inventory/D')).status, 404);
+    assert.equal(await Promise.all(['A', 'B', 'C'].map((product) => onHand(system, product))), [10, 1, 2]);
+    assert.is((await receive(system, lines, 'K')).headers.get('idempotency-replayed'), 'true');
+  });
+}
+
+test('of two receipts under one key at once one is received, and the other not at all', async () => {
+  const system = await start();
+  const replies = await Promise.all(
+    ['B', 'D'].map((first) =>
+      receive(
+        system,
+        [
+          [first, 1],
+          [`${first}2`, 1],
+        ],
+        'K',
+      ),
+    ),
+  );
+  assert.equal(replies.map(({ status }) => status).sort(), [201, 422]);
+  const found = await Promise.all(['B', 'B2', 'D', 'D2'].map((id) => system.get(`/api/inventory/${id}`)));
+  const there = found.map(({ status }) => status === 200);
+  assert.equal([there[0], there[2]], [there[1], there[3]]);
+  assert.is.not(there[0], there[2]);
+});
+
 test('a request with its lists or fields in another order is the same request', async () => {
   const system = await start();
   const first = await receive(

@@ -9,9 +9,11 @@ import { absentOrder, type OrderContext, type OrderState } from '../../../actors
 import { decideOrder } from '../../../actors/order/order-chart.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
 import { statusOf } from '../../../actors/order/transitions.js';
+import type { Numbers } from '../../../actors/ports/numbers.js';
 import type {
   ActReply,
   ActRequest,
+  Caller,
   Owners,
   PlaceReply,
   PlaceRequest,
@@ -29,6 +31,7 @@ import {
   unknownProduct,
 } from '../../../actors/product/inventory.js';
 import type { Letter, OrderCommand, ProductCommand } from '../../../actors/protocol.js';
+import { memoryNumbers } from '../../../storage/memory/memory-numbers.js';
 
 export class FakeOwners implements Owners, Queries {
   readonly orderStates = new Map<OrderId, OrderState>();
@@ -36,14 +39,22 @@ export class FakeOwners implements Owners, Queries {
   private readonly histories = new Map<OrderId, HistoryRow[]>();
   private readonly stockOperations: OperationRow[] = [];
   private readonly writes = new Map<string, string>();
+  /** By ref: of the request that had an effect under it, on whichever product. */
+  private readonly fingerprints = new Map<WriteId, string>();
   /** If set, it answers the next placements; `undefined` means the usual answer. */
-  interfere: ((request: PlaceRequest, waitMs: number) => Promise<PlaceReply | undefined>) | undefined;
+  interfere:
+    | ((request: PlaceRequest, waitMs: number, caller: Caller | undefined) => Promise<PlaceReply | undefined>)
+    | undefined;
   /** If set, it runs before each read of a product. */
   interfereProduct: (() => Promise<void>) | undefined;
   /** The same as `interfere` for writes to stock. */
   interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
   payment: 'authorized' | 'declined' = 'authorized';
   placed = 0;
+  /** Whether a version that named rows by their lines ran here. */
+  hasOldFiles = false;
+  /** How many refs `hasWrite` was asked for. */
+  refsAsked = 0;
   /** The filters of all list queries so far. */
   readonly asked: OrderFilter[] = [];
 
@@ -52,9 +63,21 @@ export class FakeOwners implements Owners, Queries {
     this.toProduct(productId(id), { ...command, unitPrice, currency, quantity });
   }
 
-  async place(request: PlaceRequest, waitMs: number): Promise<PlaceReply> {
+  stats: Numbers['stats'] = (filter, limit) => this.numbers().stats(filter, limit);
+  userSummary: Numbers['userSummary'] = (user) => this.numbers().userSummary(user);
+  alsoBought: Numbers['alsoBought'] = (product, limit) => this.numbers().alsoBought(product, limit);
+
+  private numbers(): Numbers {
+    const mark = { epoch: 1, n: 1, version: 1 };
+    return memoryNumbers(
+      new Map([...this.orderStates].map(([id, state]) => [id, { state, ...mark }])),
+      new Map([...this.productStates].map(([id, state]) => [id, { state, ...mark }])),
+    );
+  }
+
+  async place(request: PlaceRequest, waitMs: number, caller?: Caller): Promise<PlaceReply> {
     this.placed++;
-    const instead = await this.interfere?.(request, waitMs);
+    const instead = await this.interfere?.(request, waitMs, caller);
     if (instead !== undefined) return instead;
     const alias = request.alias === undefined ? undefined : this.orderStates.get(request.alias);
     const imported = alias !== undefined && alias.content.user === request.content.user;
@@ -92,14 +115,13 @@ export class FakeOwners implements Owners, Queries {
     if (request.looks) {
       return { kind: 'done', state, repeat: known !== undefined, ...(known !== undefined && { stored: known }) };
     }
-    if (known !== undefined) {
-      return known === command.fingerprint
-        ? { kind: 'done', state, repeat: true }
-        : { kind: 'refused', refusal: 'other_body', state };
-    }
+    if ((this.fingerprints.get(command.ref) ?? command.fingerprint) !== command.fingerprint)
+      return { kind: 'refused', refusal: 'other_body', state };
+    if (known !== undefined) return { kind: 'done', state, repeat: true };
     const decision = decideProduct(state, command);
     if ('refused' in decision) return { kind: 'refused', refusal: decision.refused, state };
     this.writes.set(`${command.ref}/${product}`, command.fingerprint);
+    this.fingerprints.set(command.ref, command.fingerprint);
     this.toProduct(product, command, correlation);
     return { kind: 'done', state: this.productStates.get(product) ?? state, repeat: false };
   }
@@ -164,7 +186,11 @@ export class FakeOwners implements Owners, Queries {
       .reverse();
     return { operations: all.slice(0, limit), more: all.length > limit };
   }
+  async mayHaveLineNames() {
+    return this.hasOldFiles;
+  }
   async hasWrite(refs: readonly WriteId[]) {
+    this.refsAsked += refs.length;
     return refs.some((ref) => [...this.writes.keys()].some((write) => write.startsWith(`${ref}/`)));
   }
   async stockAt(product: ProductId, at: number) {

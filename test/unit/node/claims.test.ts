@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { journalId, nodeId } from '../../../actors/ids.js';
-import { foldClaims, namesIn, standing, withClaims, withRelease } from '../../../actors/node/claims.js';
+import { foldClaims, isHeld, namesIn, withClaims, withRelease } from '../../../actors/node/claims.js';
 import type { Claim, ClaimsRecord } from '../../../actors/node/record.js';
 
 const test = suite('claims');
@@ -32,35 +32,51 @@ test('a log of another number of partitions is refused, naming both', () => {
 });
 
 test('a claim raises the epoch of what is claimed by one, and leaves the rest (K2)', () => {
-  assert.equal(withClaims([null, theirs(4), mine(7)], [0, 1], me, J1), [mine(1), mine(5), mine(7)]);
+  assert.equal(withClaims([null, theirs(4), mine(7)], [0, 1], { node: me, journal: J1 }), [mine(1), mine(5), mine(7)]);
 });
 
 test('a claim after a release carries no release of its own', () => {
-  assert.equal(withClaims([{ ...theirs(4), released: 3 }], [0], me, J1), [mine(5)]);
+  assert.equal(withClaims([{ ...theirs(4), released: 3, to: me }], [0], { node: me, journal: J1, at: 9 }), [
+    { ...mine(5), at: 9 },
+  ]);
 });
 
-test('a release gives up what the journal still holds, at the same epoch, and nothing else', () => {
+test('a release gives up what the journal still holds at that epoch, and nothing else', () => {
   const gone = { ...mine(1), released: 2 };
-  assert.equal(withRelease([mine(3), theirs(4), null, gone], J1, 8), [
+  const all = new Map(
+    [0, 1, 2, 3, 4, 5].map((partition) => [partition, partition === 1 ? 4 : partition === 3 ? 1 : 3]),
+  );
+  all.delete(5);
+  const map = [mine(3), theirs(4), null, gone, mine(2), mine(3)];
+  assert.equal(withRelease(map, all, { journal: J1, n: 8 }), [
     { ...mine(3), released: 8 },
     theirs(4),
     null,
     gone,
+    mine(2),
+    mine(3),
+  ]);
+  assert.equal(withRelease([mine(3)], new Map([[0, 3]]), { journal: J1, n: 8, to: other }), [
+    { ...mine(3), released: 8, to: other },
   ]);
 });
 
-test('unclaimed and released partitions are free; own and foreign ones differ by node, not by journal', () => {
-  assert.equal(
-    [null, { ...theirs(1), released: 0 }, mine(1, J2), theirs(1)].map((claim) => standing(claim, me)),
-    ['free', 'free', 'mine', 'others'],
-  );
+test('a claim is held until its release', () => {
+  assert.equal([null, undefined, { ...theirs(1), released: 0 }, theirs(1)].map(isHeld), [false, false, false, true]);
+});
+
+test('later records are folded onto the ownership before them', () => {
+  const before = foldClaims([record(mine(1), null)], 2);
+  const after = foldClaims([record(theirs(2), mine(1))], 2, before);
+  assert.equal(after, foldClaims([record(mine(1), null), record(theirs(2), mine(1))], 2));
+  assert.equal(before.chains, [[mine(1)], []], 'and the earlier one stays as it was');
 });
 
 test('folding does not change the records', () => {
   const records = [record(mine(1)), record({ ...mine(1), released: 1 })];
   const before = structuredClone(records);
   foldClaims(records, 1);
-  withRelease(records[0]?.map ?? [], J1, 4);
+  withRelease(records[0]?.map ?? [], new Map([[0, 1]]), { journal: J1, n: 4 });
   assert.equal(records, before);
 });
 

@@ -1,182 +1,23 @@
 /** Public events: every type of event as one CloudEvents 1.0 event that parses, with any content. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { orderId, productId, userId, writeId } from '../../../actors/ids.js';
-import { cascadeEvents, eventBatch, eventFrame, mostEventBytes } from '../../../actors/node/cloud-events.js';
+import { type Address, orderId, productId, userId } from '../../../actors/ids.js';
+import {
+  cascadeEvents,
+  type EventSource,
+  eventBatch,
+  eventFrame,
+  mostEventBytes,
+} from '../../../actors/node/cloud-events.js';
+import type { ActorFacts } from '../../../actors/node/event-facts.js';
 import { eventJson, type JournaledEvent } from '../../../actors/node/record.js';
-import type { OrderEvent, ProductEvent } from '../../../actors/protocol.js';
+import { HOSTILE, order, orderEvents, product, productEvents } from './event-samples.js';
 
 const test = suite('cloud-events');
-const HOSTILE = 'a"b\\c</script>\u2028é😀\ud800';
-const order = orderId(HOSTILE);
-const product = productId(`P-${HOSTILE}`);
-const ref = writeId(HOSTILE);
-const act = { ref, fingerprint: 'f' };
-const answers = [
-  { product, answer: 'held', unitPrice: 1999, currency: 'USD' },
-  { product, answer: 'short', available: 3 },
-  { product, answer: 'short', available: 3, unitPrice: 7_000_000_000_000_001, currency: 'EUR' },
-  { product, answer: 'unknown' },
-] as const;
-
-/** One row for each type: a new type does not compile without one. */
-const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEvent, { type: T }>, object] } = {
-  placed: [
-    {
-      type: 'placed',
-      correlation: 'c',
-      content: {
-        user: userId(HOSTILE),
-        userIsNumber: false,
-        lines: [{ product, quantity: 2 }],
-        currency: 'USD',
-        email: HOSTILE,
-        shippingAddress: { street: HOSTILE },
-        billingAddress: HOSTILE,
-        notes: HOSTILE,
-        paymentMethod: 'card',
-      },
-    },
-    {
-      order_id: order,
-      user_id: HOSTILE,
-      items: [{ product_id: product, quantity: 2 }],
-      currency: 'USD',
-      user_email: HOSTILE,
-      shipping_address: { street: HOSTILE },
-      billing_address: HOSTILE,
-      notes: HOSTILE,
-      payment_method: 'card',
-    },
-  ],
-  answered: [
-    { type: 'answered', answers },
-    {
-      order_id: order,
-      answers: [
-        { product_id: product, answer: 'held', unit_price: 19.99, currency: 'USD' },
-        { product_id: product, answer: 'short', available: 3 },
-        { product_id: product, answer: 'short', available: 3, unit_price: 70000000000000.01, currency: 'EUR' },
-        { product_id: product, answer: 'unknown' },
-      ],
-    },
-  ],
-  held: [
-    { type: 'held', answers: [], currency: 'KWD', total: 1234 },
-    { order_id: order, total_amount: 1.234, currency: 'KWD', answers: [] },
-  ],
-  paid: [
-    { type: 'paid', captured: false },
-    { order_id: order, payment_status: 'authorized' },
-  ],
-  confirmed: [{ type: 'confirmed' }, { order_id: order }],
-  captured: [{ type: 'captured' }, { order_id: order, payment_status: 'paid' }],
-  failed: [
-    {
-      type: 'failed',
-      reason: 'out_of_stock',
-      answers: [],
-      shortages: [{ product, asked: 5, available: 1 }],
-      voidOwed: true,
-    },
-    {
-      order_id: order,
-      reason: 'out_of_stock',
-      details: [{ product_id: product, asked: 5, available: 1 }],
-      answers: [],
-      void_owed: true,
-    },
-  ],
-  voided: [{ type: 'voided' }, { order_id: order, payment_status: 'voided' }],
-  late_sent: [{ type: 'late_sent' }, { order_id: order }],
-  hold_extended: [{ type: 'hold_extended', act }, { order_id: order }],
-  act_answered: [
-    { type: 'act_answered', act, refused: 'backordered' },
-    { order_id: order, refused: 'backordered' },
-  ],
-  capture_failed: [{ type: 'capture_failed' }, { order_id: order, payment_status: 'failed' }],
-  cancelled: [
-    { type: 'cancelled', act, was: 'confirmed', reason: HOSTILE, voidOwed: true },
-    { order_id: order, was: 'confirmed', reason: HOSTILE, void_owed: true },
-  ],
-  stock_arrived: [
-    { type: 'stock_arrived', lines: [{ product, quantity: 2 }] },
-    { order_id: order, items: [{ product_id: product, quantity: 2 }] },
-  ],
-  shipped: [
-    {
-      ...{ type: 'shipped', act, id: HOSTILE, lines: [{ product, quantity: 2 }] },
-      ...{ tracking: HOSTILE, carrier: HOSTILE },
-    },
-    {
-      ...{ order_id: order, fulfillment_id: HOSTILE, items: [{ product_id: product, quantity: 2 }] },
-      ...{ tracking_id: HOSTILE, carrier: HOSTILE },
-    },
-  ],
-  delivered: [
-    { type: 'delivered', act, ids: [HOSTILE, 'F2'] },
-    { order_id: order, fulfillment_ids: [HOSTILE, 'F2'] },
-  ],
-  return_requested: [
-    { type: 'return_requested', act, id: HOSTILE, lines: [{ product, quantity: 2 }], reason: HOSTILE },
-    { order_id: order, return_id: HOSTILE, items: [{ product_id: product, quantity: 2 }], reason: HOSTILE },
-  ],
-  return_received: [
-    { type: 'return_received', act, id: HOSTILE, restocked: false },
-    { order_id: order, return_id: HOSTILE, restocked: false },
-  ],
-  refund_requested: [
-    { type: 'refund_requested', act, id: HOSTILE, minor: 1234, currency: 'KWD', returned: HOSTILE, reason: HOSTILE },
-    { order_id: order, refund_id: HOSTILE, amount: 1.234, currency: 'KWD', return_id: HOSTILE, reason: HOSTILE },
-  ],
-  refunded: [
-    { type: 'refunded', id: HOSTILE },
-    { order_id: order, refund_id: HOSTILE },
-  ],
-  refund_failed: [
-    { type: 'refund_failed', id: HOSTILE },
-    { order_id: order, refund_id: HOSTILE },
-  ],
-};
-
-const productEvents: { readonly [T in ProductEvent['type']]: [Extract<ProductEvent, { type: T }>, object] } = {
-  received: [
-    { type: 'received', ref, fingerprint: 'f', name: HOSTILE, unitPrice: 500, currency: 'JPY', quantity: 7 },
-    { product_id: product, quantity: 7, name: HOSTILE, unit_price: 500, currency: 'JPY', ref },
-  ],
-  adjusted: [
-    { type: 'adjusted', ref, fingerprint: 'f', delta: -2, reason: HOSTILE },
-    { product_id: product, delta: -2, reason: HOSTILE, ref },
-  ],
-  held: [
-    { type: 'held', order, quantity: 2 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-  released: [
-    { type: 'released', order, quantity: 2 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-  committed: [
-    { type: 'committed', order, quantity: 2, no: 2 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-  returned: [
-    { type: 'returned', order, quantity: 2, no: 1 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-  backordered: [
-    { type: 'backordered', order, quantity: 2 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-  unbackordered: [
-    { type: 'unbackordered', order, quantity: 2 },
-    { product_id: product, order_id: order, quantity: 2 },
-  ],
-};
-
 const at = Date.UTC(2025, 0, 2, 3, 4, 5, 6);
-const told = (event: JournaledEvent) =>
-  JSON.parse(eventBatch({ at, cascades: [{ correlation: HOSTILE, events: [event] }] }, '/holdfast/"1"'))[0];
+const SOURCE = { uri: '/holdfast/"1"', isPersonal: true };
+const told = (event: JournaledEvent, source: EventSource = SOURCE) =>
+  JSON.parse(eventBatch({ at, cascades: [{ correlation: HOSTILE, events: [event] }] }, source))[0];
 
 for (const [type, [event, data]] of Object.entries(orderEvents)) {
   test(`order.${type}`, () => {
@@ -185,6 +26,7 @@ for (const [type, [event, data]] of Object.entries(orderEvents)) {
       id: `order/${HOSTILE}/3`,
       source: '/holdfast/"1"',
       type: `order.${type}.v1`,
+      dataschema: `urn:holdfast:order.${type}.v1`,
       subject: HOSTILE,
       time: '2025-01-02T03:04:05.006Z',
       datacontenttype: 'application/json',
@@ -196,17 +38,28 @@ for (const [type, [event, data]] of Object.entries(orderEvents)) {
 
 for (const [type, [event, data]] of Object.entries(productEvents)) {
   test(`inventory.${type}`, () => {
-    const found = told({ of: { kind: 'product', id: product }, version: 1, event });
+    const found = told({ of: { kind: 'product', id: product }, version: 2, event });
     assert.equal(
-      [found.type, found.id, found.subject, found.data],
-      [`inventory.${type}.v1`, `product/${product}/1`, product, data],
+      [found.type, found.dataschema, found.id, found.subject, found.data],
+      [`inventory.${type}.v1`, `urn:holdfast:inventory.${type}.v1`, `product/${product}/2`, product, data],
     );
   });
 }
 
-for (const [kind, text] of Object.entries({ odd: HOSTILE, tiny: 'a' })) {
+/** Facts as large as they get: every fact is known, and amounts have all digits of a currency with four. */
+const largest = (of: Address, text: string, lines: number): ActorFacts => {
+  const most = Number.MAX_SAFE_INTEGER;
+  if (of.kind === 'product') {
+    return { kind: 'product', id: of.id, facts: { onHand: most, held: most, backordered: most } };
+  }
+  const line = { product: productId(text), quantity: most, unitPrice: most };
+  const facts = { user: userId(text), currency: 'CLF', total: most, lines: Array(lines).fill(line) };
+  return { kind: 'order', id: of.id, facts: { ...facts, refunds: [{ id: text, minor: most }] } };
+};
+
+for (const [kind, text] of Object.entries({ odd: HOSTILE, long: HOSTILE.repeat(9), tiny: 'a' })) {
   test(`no event is larger than its estimate: ${kind} texts`, () => {
-    const frame = eventFrame(at, text);
+    const frame = eventFrame(at, { uri: text, isPersonal: true });
     const all = [
       ...Object.values(orderEvents).map(([event]) => ({ of: { kind: 'order', id: orderId(text) } as const, event })),
       ...Object.values(productEvents).map(([event]) => ({
@@ -218,17 +71,25 @@ for (const [kind, text] of Object.entries({ odd: HOSTILE, tiny: 'a' })) {
       const json = eventJson(event).replaceAll(JSON.stringify(HOSTILE).slice(1, -1), JSON.stringify(text).slice(1, -1));
       const parsed = { of, version: Number.MAX_SAFE_INTEGER, event: JSON.parse(json), json };
       const one = parsed as JournaledEvent & { readonly json: string };
-      const cascade = { correlation: text, events: [one] };
-      const bytes = Buffer.byteLength(cascadeEvents(cascade, frame));
-      assert.ok(bytes <= mostEventBytes(cascade, frame), `${event.type}: ${bytes}`);
+      for (const before of [undefined, [largest(of, text, 1)], [largest(of, text, 100)]]) {
+        const cascade = { correlation: text, events: [one, one], ...(before !== undefined && { before }) };
+        const bytes = Buffer.byteLength(cascadeEvents(cascade, frame));
+        assert.ok(bytes <= mostEventBytes(cascade, frame), `${event.type}: ${bytes}`);
+      }
     }
   });
 }
 
-test('a user id that came as a number leaves as a number', () => {
+test('a user id is text, also one that came as a number', () => {
   const content = { user: userId('42'), userIsNumber: true, lines: [] };
   const event = { type: 'placed', correlation: 'c', content } as const;
-  assert.is(told({ of: { kind: 'order', id: order }, version: 1, event }).data.user_id, 42);
+  assert.is(told({ of: { kind: 'order', id: order }, version: 1, event }).data.user_id, '42');
+});
+
+test('personal data stay out, unless the source says otherwise', () => {
+  const [event] = orderEvents.placed;
+  const { data } = told({ of: { kind: 'order', id: order }, version: 1, event }, '/holdfast/1');
+  assert.equal(Object.keys(data), ['order_id', 'user_id', 'currency', 'items', 'payment_method']);
 });
 
 test('a turn is one array of all its events in order, and empty text without any', () => {

@@ -1,9 +1,10 @@
 /** Letters between partitions of different processes: numbered, once, in order, after the append. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { limits } from '../../../actors/limits.js';
 import type { NumberedLetter } from '../../../actors/ports/letters.js';
-import { commit, hold, oneLine } from '../actors/samples.js';
-import { type Of, orderIn, productIn, Rig } from './node-rig.js';
+import { commit, hold, oneLine, orderAfter, placed, productAfter, receiveOf } from '../actors/samples.js';
+import { orderIn, productIn, Rig, worldOf } from './node-rig.js';
 
 const test = suite('node letters');
 const AWAY = { deliverAtHome: false };
@@ -108,8 +109,8 @@ test('a letter is not sent again before its append either (N2)', () => {
 });
 
 test('a letter for a partition that is not ours is left to its owner', () => {
-  const { rig } = holdSent({ ...AWAY, epochOf: (partition) => (partition === 2 ? undefined : 1) });
-  rig.node.letter(only(sent(rig)));
+  const rig = new Rig(AWAY, worldOf([1]));
+  rig.node.letter({ from: 1, to: 2, number: 1, correlation: 'c', letter: hold(productIn(rig.world, 2), 1) });
   assert.not(rig.node.wantsTurn());
 });
 
@@ -124,16 +125,75 @@ test('a letter whose decision throws is skipped, once, and goes to the dead lett
   assert.is(rig.all('deadLetter').length, 1);
 });
 
-test('neighbours exchange letters in the process, unless their channel has older letters under way (T3)', () => {
-  const rig = new Rig();
-  const [order, product] = [orderIn(rig.world, 1), productIn(rig.world, 2)];
-  const older: NumberedLetter = { from: 1, to: 2, number: 1, correlation: 'c', letter: hold(product, 1) };
-  rig.receive(10, product);
-  rig.world.channels.get(1)?.add(older);
+/** Partitions 1 and 2 join with a letter between them that was sent when they were of different nodes. */
+function joinedNeighbours() {
+  const world = worldOf([1, 2]);
+  const [order, waiting, product] = [orderIn(world, 1), orderIn(world, 1, 1), productIn(world, 2)];
+  const older: NumberedLetter = { from: 1, to: 2, number: 1, correlation: 'old', letter: hold(product, 1, waiting) };
+  const state = { ...orderAfter([placed(oneLine(product, 1))]), id: waiting };
+  world.loadOrder({ state, version: 1, ...MARK });
+  const received = { ...receiveOf(), type: 'received' } as const;
+  world.loadProduct({ state: productAfter([received], product), version: 1, ...MARK });
+  world.mustOwn(1).channels.add(older);
+  world.mustOwn(1).channels.appended(older);
+  return { rig: new Rig({}, world), order, product };
+}
+const MARK = { epoch: 1, n: 1 };
+
+test('older letters between neighbours are handled first, and what follows needs no number (T3)', () => {
+  const { rig, order, product } = joinedNeighbours();
+  assert.ok(rig.node.wantsTurn(), 'also when nobody asks for anything');
   const request = rig.place(order, oneLine(product, 3));
   rig.turn();
-  assert.equal((rig.all('send') as Of<'send'>[]).flatMap((s) => s.letters).map(names), ['1->2 #2 hold']);
-  assert.is(rig.replyTo(request), undefined);
+  assert.equal([rig.replyTo(request), rig.stockOf(product)], ['confirmed', { onHand: 6, held: 0 }]);
+  assert.equal(rig.lastRecord.letters.map(names), ['1->2 #2 commit'], 'of the older order alone');
+  assert.equal(rig.lastRecord.parts[2], { epoch: 1, seen: { 1: 2 } });
+  rig.pass(1_000).turn();
+  assert.equal([sent(rig), confirms(rig), rig.node.wantsTurn()], [[], [], false]);
+  assert.is(rig.world.mustOwn(1).channels.waiting(2), 0, 'confirmed by the append');
+});
+
+test('while its receiver is frozen a letter between neighbours waits; it is handled after the thaw', () => {
+  const rig = new Rig();
+  const [order, product] = [orderIn(rig.world, 1), productIn(rig.world, 2)];
+  rig.receive(10, product);
+  rig.node.lives.freeze(2);
+  const request = rig.place(order, oneLine(product, 3));
+  rig.turn();
+  assert.equal([rig.lastRecord.letters.map(names), sent(rig)], [['1->2 #1 hold'], []]);
+  rig.pass(1_000).turn();
+  assert.equal([rig.replyTo(request), sent(rig)], [undefined, []]);
+  rig.node.lives.thaw(2);
+  rig.turn().turn().turn();
+  assert.equal([rig.replyTo(request), rig.stockOf(product)], ['confirmed', { onHand: 7, held: 0 }]);
+});
+
+test('letters for a partition that leaves go to its next owner at once', () => {
+  const rig = new Rig();
+  const [order, product] = [orderIn(rig.world, 1), productIn(rig.world, 2)];
+  rig.receive(10, product);
+  rig.node.lives.freeze(2);
+  rig.place(order, oneLine(product, 3));
+  rig.turn().catchUp();
+  rig.node.leave(new Set([2]));
+  rig.pass(1);
+  assert.equal(sent(rig).map(names), ['1->2 #1 hold']);
+});
+
+test('a channel that is full refuses new orders for it alone; letters and acts of the runtime still pass', () => {
+  const rig = new Rig({ ...AWAY, context: {} });
+  const [order, near] = [orderIn(rig.world, 1), productIn(rig.world, 1)];
+  const far = productIn(rig.world, 2);
+  for (let number = 1; number <= limits.channelLetters; number++) {
+    rig.world.mustOwn(1).channels.add({ from: 1, to: 2, number, correlation: 'c', letter: hold(far, 1) });
+  }
+  const [toFar, toNear] = [rig.place(order, oneLine(far, 1)), rig.place(orderIn(rig.world, 1, 1), oneLine(near, 1))];
+  rig.turn();
+  assert.equal([rig.replyTo(toFar), rig.has(order), rig.replyTo(toNear)], ['unavailable', false, 'failed']);
+  rig.world.mustOwn(1).channels.confirm(2, 1);
+  rig.place(order, oneLine(far, 1));
+  rig.turn();
+  assert.ok(rig.has(order));
 });
 
 test('a letter that is taken back gives its number back', () => {
@@ -147,7 +207,7 @@ test('a letter that is taken back gives its number back', () => {
 });
 
 test('letters that do not fit into one record keep their order, and each record its own watermark', () => {
-  const rig = new Rig({ ...AWAY, recordBytes: 3_000 });
+  const rig = new Rig({ ...AWAY, recordBytes: 3_000 }, worldOf([1, 2]));
   const [order, product] = [orderIn(rig.world, 1), productIn(rig.world, 2)];
   rig.receive(10, product);
   for (let number = 1; number <= 6; number++)

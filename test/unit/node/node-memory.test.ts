@@ -7,7 +7,7 @@ import { statementsOf } from '../../../actors/node/flush.js';
 import { eventsOf } from '../../../actors/ports/snapshot-rows.js';
 import type { OrderEvent } from '../../../actors/protocol.js';
 import { A, adjustOf, B, held, O1, oneLine, orderAfter, placed, receiveOf } from '../actors/samples.js';
-import { ownedWorld, Rig } from './node-rig.js';
+import { joinsOf, ownedWorld, Rig, worldOf } from './node-rig.js';
 
 const test = suite('node memory');
 const KEYED = { fresh: false };
@@ -25,7 +25,7 @@ test('a flush contains what is appended, and nothing of the turn under way', () 
   assert.is(rig.all('flush').length, 1, 'none while an append is under way');
   rig.append();
   const { flush } = rig.last('flush');
-  assert.equal([flush.orders.map((o) => [o.state.id, o.version]), flush.to.n], [[['1', 4]], 2]);
+  assert.equal([flush.orders.map((o) => [o.state.id, o.version]), flush.to.n], [[['1', 4]], 3]);
 });
 
 test('a flush does not show what the turn under way does to an actor that changed before', () => {
@@ -42,7 +42,7 @@ test('a flush does not show what the turn under way does to an actor that change
   rig.append();
   assert.equal(
     rig.flushed().orders.map((o) => [o.state.id, o.version, o.n]),
-    [['1', 4, 4]],
+    [['1', 4, 5]],
   );
 });
 
@@ -59,7 +59,7 @@ test('one flush is under way at a time; later changes go with the next', () => {
   );
   rig.pass(WHOLE);
   const { from, to, orders } = rig.flushed();
-  assert.equal([from.n, to.n, orders.map((o) => o.state.id)], [1, 3, ['2']]);
+  assert.equal([from.n, to.n, orders.map((o) => o.state.id)], [2, 4, ['2']]);
 });
 
 test('a flush contains every event once: history, and operations with their balances', () => {
@@ -103,11 +103,11 @@ test('between two whole flushes orders are flushed alone; the journal, products 
     statementsOf(alone, true, 0).map((s) => s.kind),
     ['orders'],
   );
-  assert.equal([rig.has('2'), rig.node.flushedTo.n, rig.world.unflushedEvents], [false, 2, 2]);
+  assert.equal([rig.has('2'), rig.node.flushedTo.n, rig.world.unflushedEvents], [false, 3, 2]);
   rig.pass(WHOLE);
   const whole = rig.flushed();
-  assert.equal([whole.orders.length, whole.products.length, whole.from.n, whole.to.n], [0, 1, 2, 3]);
-  assert.equal([rig.node.flushedTo.n, rig.world.unflushedEvents], [3, 0]);
+  assert.equal([whole.orders.length, whole.products.length, whole.from.n, whole.to.n], [0, 1, 3, 4]);
+  assert.equal([rig.node.flushedTo.n, rig.world.unflushedEvents], [4, 0]);
 });
 
 test('a product without a row does not wait for a whole flush: lists find its orders by its name', () => {
@@ -147,10 +147,22 @@ test('a statement is bounded, an order is never split, products go first and the
   );
 });
 
-test('after a start every partition writes its row once', () => {
-  const rig = new Rig();
+test('each partition writes its row once after its join, with the journal and its epoch (hazard 2)', () => {
+  const rig = new Rig({}, worldOf([]));
+  const world = worldOf([3, 5], 7);
+  rig.node.join(world, joinsOf(world));
+  rig.turn();
+  const { isWhole, partitions } = rig.flushed();
+  assert.is(isWhole, true);
+  assert.equal(
+    partitions.map(({ partition, epoch, journal }) => [partition, epoch, journal]),
+    [
+      [3, 7, 'J1'],
+      [5, 7, 'J1'],
+    ],
+  );
   rig.node.flushAll();
-  assert.is(rig.flushed().partitions.length, 16);
+  assert.equal(rig.hear().flushed().partitions, []);
 });
 
 // ---------------------------------------------------------------- leaving (world.W2)

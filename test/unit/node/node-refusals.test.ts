@@ -1,13 +1,13 @@
 /** A refusal under a key: appended to the journal before its answer, and found by every repeat. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type JournalId, orderId, writeId } from '../../../actors/ids.js';
+import { type JournalId, orderId, partitionOf, writeId } from '../../../actors/ids.js';
 import { limits } from '../../../actors/limits.js';
 import { decodeRecord, type TurnRecord } from '../../../actors/node/record.js';
 import { replay } from '../../../actors/node/replay.js';
 import { World } from '../../../actors/node/world.js';
 import { A, adjustOf, B, oneLine, receiveOf } from '../actors/samples.js';
-import { Rig } from './node-rig.js';
+import { Rig, worldOf } from './node-rig.js';
 
 const test = suite('node refusals');
 const KEYED = { fresh: false };
@@ -85,13 +85,14 @@ test('a start finds the refusal in the journal, and flushes it', () => {
   const rig = new Rig({}, undefined).receive(10, A);
   asked(rig);
   const turns = records(rig);
-  const chains = new Map(
-    Array.from({ length: 16 }, (_, p) => [p, [{ epoch: 1, node: 'N' as never, journal: 'J1' as JournalId }]]),
-  );
+  const before = [{ epoch: 1, node: 'N' as never, journal: 'J1' as JournalId }];
+  const claims = new Map(Array.from({ length: 16 }, (_, p) => [p, { epoch: 2, before }]));
   const seal = { kind: 'seal', id: 'S', journal: 'J1', by: 'J2', at: 0 } as never;
-  const tails = new Map([['J1' as JournalId, { turns, seal, idAtPlace: undefined }]]);
-  const loaded = { journals: [], partitions: [], orders: [], products: [], lastPlacedAt: 0 };
-  const world = replay({ partitions: 16, chains, tails, loaded });
+  const tails = new Map([['J1' as JournalId, { turns, seal, idAtPlace: 'R1' }]]);
+  const folded = { n: 1, position: 10, recordId: 'R1' }; // Its join.
+  const journal = { journal: 'J1' as JournalId, node: 'N' as never, closed: true, folded, publishedN: 0 };
+  const loaded = { journals: [journal], partitions: [], orders: [], products: [], lastPlacedAt: 0 };
+  const world = replay({ partitions: 16, claims, tails, loaded });
   assert.ok(world instanceof World);
   const next = new Rig({}, world);
   next.stock(A, receiveOf({ ref: writeId('W'), quantity: 100 }));
@@ -161,7 +162,8 @@ test('a request that an older version fingerprinted differently is the same requ
 });
 
 test('a refusal that does not fit into the record goes into the next one', () => {
-  const rig = new Rig({ recordBytes: 3_000 }).receive(10, A);
+  const mine = partitionOf('product', A, 16);
+  const rig = new Rig({ recordBytes: 3_000 }, worldOf([mine])).receive(10, A);
   const count = 20;
   const requests = Array.from({ length: count }, (_, i) =>
     rig.stock(A, adjustOf(-30, { ref: writeId(`K${i}`) }), KEYED),

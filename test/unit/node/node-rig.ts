@@ -1,11 +1,21 @@
-/** A node by hand: nothing is appended, looked up, flushed or paid until the test says so. */
-import { journalId, type OrderId, orderId, type ProductId, productId, writeId } from '../../../actors/ids.js';
+/** A node by hand: nothing is appended, looked up, flushed or paid until the test says so. Its partitions have joined. */
+import {
+  journalId,
+  type OrderId,
+  orderId,
+  type ProductId,
+  partitionOf,
+  productId,
+  writeId,
+} from '../../../actors/ids.js';
 import { limits } from '../../../actors/limits.js';
 import { Channels } from '../../../actors/node/channels.js';
+import { type EventSource, eventBatch } from '../../../actors/node/cloud-events.js';
 import type { Effect } from '../../../actors/node/effects.js';
 import type { FoundIds } from '../../../actors/node/lookups.js';
 import { Node, type NodeSettings } from '../../../actors/node/node.js';
-import { decodeRecord, type TurnRecord } from '../../../actors/node/record.js';
+import { OwnedPartition } from '../../../actors/node/owned-partition.js';
+import { decodeRecord, type Join, type TurnRecord } from '../../../actors/node/record.js';
 import { World } from '../../../actors/node/world.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../../../actors/ports/owners.js';
 import type {
@@ -28,11 +38,17 @@ type UnnamedAct = OrderAct extends infer A
     : never
   : never;
 
-export const ownedWorld = (partitions = 16): World => {
+/** The world of some partitions of a system, all at one epoch. */
+export const worldOf = (owned: Iterable<number>, epoch = 1, partitions = 16): World => {
   const world = new World(partitions);
-  for (let partition = 0; partition < partitions; partition++) world.channels.set(partition, new Channels());
+  for (const partition of owned) world.owned.set(partition, new OwnedPartition(partition, epoch, new Channels()));
   return world;
 };
+
+export const ownedWorld = (partitions = 16, epoch = 1): World => worldOf(Array(partitions).keys(), epoch, partitions);
+
+export const joinsOf = (world: World): Join[] =>
+  [...world.owned.values()].map(({ partition, epoch }) => ({ partition, epoch, after: [] }));
 
 export class Rig {
   readonly node: Node;
@@ -40,13 +56,11 @@ export class Rig {
   readonly told: Effect[] = [];
   monotonicMs = 0;
   wallMs = 1_700_000_000_000;
+  private readonly source: EventSource;
   private request = 0;
   private position = 0;
 
-  constructor(
-    over: Partial<NodeSettings> = {},
-    readonly world = ownedWorld(),
-  ) {
+  constructor(over: Partial<NodeSettings> = {}, joined = ownedWorld()) {
     let ids = 0;
     const settings: NodeSettings = {
       journal: journalId('J1'),
@@ -55,17 +69,38 @@ export class Rig {
       deliverAtHome: true,
       context: { instantPayment: () => 'authorized' },
       byteLength: (text) => Buffer.byteLength(text),
-      epochOf: () => 1,
       orderTimeoutMs: 1_000,
       holdTtlMs: 1_000_000,
       resendMs: 200,
       newId: () => `R${++ids}`,
+      members: () => 1,
+      appendsAnswers: false,
       onLeft: () => {},
       ...over,
     };
-    this.node = new Node(settings, world);
-    this.node.tick(0, true);
+    this.source = settings.source;
+    this.node = new Node(settings, joined.partitions);
+    this.node.tick(-10_000, true);
+    if (joined.owned.size > 0) this.join(joined);
+    this.node.tick(0, false);
     this.hear();
+  }
+
+  get world(): World {
+    return this.node.world;
+  }
+
+  /** Appends a join. Its flush is acknowledged, and not heard, unless it has more than partitions. */
+  join(world: World, joins = joinsOf(world)): this {
+    const before = this.hear().told.length;
+    this.node.join(world, joins);
+    this.turn();
+    const { orders, products, refusals } = this.last('flush').flush;
+    const isBare = orders.length + products.length + refusals.length === 0;
+    if (isBare) this.flushed();
+    const isSilent = ({ kind }: Effect) => kind === 'append' || (isBare && kind === 'flush');
+    this.told.push(...this.told.splice(before).filter((effect) => !isSilent(effect)));
+    return this;
   }
 
   // -------------------------------------------------------------- requests
@@ -118,9 +153,20 @@ export class Rig {
   }
 
   append(): this {
+    this.mustPublishAsOthers();
     this.position += 10;
     this.node.appended(this.position);
     return this.hear();
+  }
+
+  /** The law of cloud-events.ts: whoever publishes the turn from the journal publishes the same bytes. */
+  private mustPublishAsOthers(): void {
+    const under = this.told.findLast((effect): effect is Of<'append'> => effect.kind === 'append');
+    const record = under && decodeRecord(under.record, 'here');
+    if (record?.kind !== 'turn' || under === undefined) return;
+    const ours = under.turn.outputs().publicBatch;
+    const theirs = eventBatch(record, this.source);
+    if (ours !== theirs) throw new Error(`the node publishes ${ours}, and others would publish ${theirs}`);
   }
 
   /** One turn, appended if it has anything to append. */
@@ -206,12 +252,15 @@ export class Rig {
 }
 
 /** A product of a partition, and an order of another (or the same) one. */
-export const productIn = (world: World, partition: number): ProductId => idIn(world, 'product', partition, productId);
-export const orderIn = (world: World, partition: number): OrderId => idIn(world, 'order', partition, orderId);
+export const productIn = (world: World, partition: number): ProductId =>
+  productId(idIn(world, 'product', partition, 0));
+/** @param which another number is another order of the partition */
+export const orderIn = (world: World, partition: number, which = 0): OrderId =>
+  orderId(idIn(world, 'order', partition, which));
 
-function idIn<Id>(world: World, kind: 'order' | 'product', partition: number, brand: (text: string) => Id): Id {
-  for (let i = 0; ; i++) {
-    const id = brand(`${kind}-${i}`);
-    if (world.partitionOf({ kind, id } as Parameters<World['partitionOf']>[0]) === partition) return id;
+function idIn(world: World, kind: 'order' | 'product', partition: number, which: number): string {
+  for (let i = 0, found = 0; ; i++) {
+    const id = `${kind}-${i}`;
+    if (partitionOf(kind, id, world.partitions) === partition && found++ === which) return id;
   }
 }

@@ -60,7 +60,7 @@ test('the batch grows while an append is under way, one at a time, n dense (N1)'
   rig.begin();
   assert.is(rig.all('append').length, 2, 'no second append beside the first');
   rig.append().turn();
-  assert.equal([rig.lastRecord.n, rig.lastRecord.cascades.length], [3, 19]);
+  assert.equal([rig.lastRecord.n, rig.lastRecord.cascades.length], [4, 19]);
 });
 
 test('an acknowledgement without an append is broken code', () => {
@@ -72,9 +72,12 @@ test('a state that the turn under way has changed is not shown before its append
   rig.place('1', oneLine(A, 1));
   rig.begin();
   const [order] = [...rig.world.orders.keys()];
-  assert.equal([order && rig.node.order(order), rig.node.product(A)], [{ kind: 'later' }, { kind: 'later' }]);
+  assert.equal(
+    [order && rig.node.sights.order(order), rig.node.sights.product(A)],
+    [{ kind: 'later' }, { kind: 'later' }],
+  );
   rig.append();
-  assert.is(rig.node.product(A).kind, 'now');
+  assert.is(rig.node.sights.product(A).kind, 'now');
 });
 
 // ---------------------------------------------------------------- turn.T2: bytes

@@ -9,6 +9,7 @@ import {
   encodeSeal,
   encodeTurn,
   eventJson,
+  type Join,
   type JournaledEvent,
   journalLog,
   packCascade,
@@ -131,13 +132,27 @@ test('a cascade of letters alone, without an event, is read', () => {
   assert.equal(read(textOf(lettersAlone)), lettersAlone);
 });
 
+test('the joins of a turn are read as they were written', () => {
+  const after: Join['after'] = [
+    [journalId('J0'), 'seal'],
+    [journalId('J1'), 7],
+  ];
+  const joins: Join[] = [
+    { partition: 3, epoch: 2, after },
+    { partition: 4, epoch: 1, after: [] },
+  ];
+  const joining = { ...turn, cascades: [], letters: [], parts: { 3: { epoch: 2 }, 4: { epoch: 1 } }, joins };
+  assert.equal(read(textOf(joining)), joining);
+});
+
 test('a seal is read as it was written', () => {
   const seal: SealRecord = { kind: 'seal', id: 'S', journal, by: journalId('J2'), at: 5 };
   assert.equal(read(encodeSeal(seal)), seal);
 });
 
 test('claims are read as they were written', () => {
-  const map = [null, { epoch: 2, node: nodeId('N'), journal }, { epoch: 1, node: nodeId('N'), journal, released: 8 }];
+  const node = nodeId('N');
+  const map = [null, { epoch: 2, node, journal, at: 5 }, { epoch: 1, node, journal, released: 8, to: nodeId('M') }];
   const claims: ClaimsRecord = { kind: 'claims', id: 'C', by: journal, at: 5, map };
   assert.equal(read(encodeClaims(claims)), claims);
 });

@@ -12,6 +12,7 @@ import { statementsOf } from '../../../actors/node/flush.js';
 import type { NodeSettings } from '../../../actors/node/node.js';
 import type { Claim, TurnRecord } from '../../../actors/node/record.js';
 import { replay } from '../../../actors/node/replay.js';
+import type { World } from '../../../actors/node/world.js';
 import { decidedIn } from '../../../actors/order/as-decided.js';
 import type { OrderContext } from '../../../actors/order/order.js';
 import type { PlaceReply } from '../../../actors/ports/owners.js';
@@ -19,7 +20,7 @@ import type { OrderContent, OrderEvent, PaymentOperation, PaymentOutcome } from 
 import { answerOf } from '../../../http/orders/order-answer.js';
 import { memorySnapshots } from '../../../storage/memory/memory-snapshots.js';
 import { A, B, C, contentOf, oneLine, receiveOf } from '../actors/samples.js';
-import { type Of, ownedWorld, Rig } from './node-rig.js';
+import { joinsOf, type Of, ownedWorld, Rig, worldOf } from './node-rig.js';
 
 const test = suite('repeats of a placing');
 const PARTITIONS = 4;
@@ -53,6 +54,7 @@ class Shop {
 
   private constructor(private readonly way: Way) {
     this.rig = this.next();
+    this.join(ownedWorld(PARTITIONS));
   }
 
   static async open(way: Way): Promise<Shop> {
@@ -137,9 +139,11 @@ class Shop {
         return [journal, { turns: turns.slice(folded), seal, idAtPlace: turns[folded - 1]?.id }];
       }),
     );
-    const chains = new Map(all.map((partition) => [partition, chain]));
-    this.rig = this.next(replay({ partitions: PARTITIONS, chains, tails, loaded }));
-    await snapshots.openJournal(this.journal, nodeId('N'));
+    const epoch = this.journals.length + 1;
+    const claims = new Map(all.map((partition) => [partition, { epoch, before: chain }]));
+    await snapshots.openJournal(journalId(`J${epoch}`), nodeId('N'));
+    this.rig = this.next();
+    this.join(replay({ partitions: PARTITIONS, claims, tails, loaded }));
   }
 
   /** Finishes everything, so that all orders leave memory. */
@@ -162,19 +166,23 @@ class Shop {
     return state && text({ kind: 'outcome', state, repeat: false });
   }
 
-  private next(world = ownedWorld(PARTITIONS)): Rig {
+  private next(): Rig {
     const epoch = this.journals.length + 1;
     const journal = journalId(`J${epoch}`);
     this.journals.push({ journal, turns: [] });
     this.asked.clear();
     this.heard = 0;
     const wallMs = this.rig?.wallMs;
-    const rig = new Rig(
-      { ...this.way, journal, epochOf: () => epoch, newId: () => `${journal}-${++this.writes}` },
-      world,
-    );
+    const nothing = worldOf([], epoch, PARTITIONS);
+    const rig = new Rig({ ...this.way, journal, newId: () => `${journal}-${++this.writes}` }, nothing);
     if (wallMs !== undefined) rig.wallMs = wallMs;
     return rig;
+  }
+
+  private join(world: World): void {
+    this.rig.node.join(world, joinsOf(world));
+    this.begin();
+    this.append();
   }
 
   private async write({ flush }: Of<'flush'>): Promise<void> {

@@ -65,7 +65,7 @@ const given = (
   chain = [claim(1)],
 ): ReplayInput => ({
   partitions: 1,
-  chains: new Map([[0, chain]]),
+  claims: new Map([[0, { epoch: (chain.at(-1)?.epoch ?? 0) + 1, before: chain }]]),
   tails: new Map(of === undefined ? [] : [[J1, of]]),
   loaded: { ...NOTHING, ...loaded },
 });
@@ -108,7 +108,7 @@ test('letters and watermarks are restored even if the actors are further (P2)', 
   const sent: NumberedLetter = { from: 0, to: 1, number: 1, correlation: 'c', letter: hold(A, 2) };
   const order = { state: orderAfter([PLACED]), version: 1, epoch: 1, n: 1 };
   const first = turn(1, [ofOrder(1, PLACED)], { letters: [sent], parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
-  const channels = replay(given(tail([first]), { orders: [order] })).channels.get(0);
+  const channels = replay(given(tail([first]), { orders: [order] })).owned.get(0)?.channels;
   assert.equal([channels?.unconfirmed(), channels?.seen(1)], [[sent], 4]);
 });
 
@@ -117,8 +117,8 @@ test("a partition's row restores its letters and watermarks, and a replay does n
   const old = turn(1, [], { parts: { 0: { epoch: 1, seen: { 1: 4 } } } });
   assert.is(
     replay(given(tail([old]), { partitions: [partition] }))
-      .channels.get(0)
-      ?.seen(1),
+      .owned.get(0)
+      ?.channels.seen(1),
     9,
   );
 });
@@ -133,7 +133,8 @@ test('each epoch is read in its own journal; records of another epoch there do n
 
 test('an epoch before the row is not read', () => {
   const partition = { partition: 0, epoch: 2, journal: J2, seen: {}, sent: {} };
-  const input = given(undefined, { partitions: [partition] }, [claim(1), claim(2, J2)]);
+  const journals = [{ ...row(0, ''), journal: J2 }];
+  const input = given(undefined, { partitions: [partition], journals }, [claim(1), claim(2, J2)]);
   assert.not.throws(() => replay({ ...input, tails: new Map([[J2, tail([])]]) }));
 });
 
@@ -155,10 +156,39 @@ test('a missing journal is named', () => {
   lost(given(undefined), /journal J1 ends at 0 without a seal or a release/);
 });
 
-test('a release ends a journal as a seal does, but not before its n', () => {
-  const unsealed = tail([turn(1, []), turn(2, [])], { seal: undefined });
-  assert.not.throws(() => replay(given(unsealed, {}, [claim(1, J1, { released: 2 })])));
-  lost(given(unsealed, {}, [claim(1, J1, { released: 3 })]), /journal J1 ends at 2, before its release at 3/);
+test('a released epoch is not replayed: the row of its journal has passed the release (P4)', () => {
+  const released = [claim(1, J1, { released: 3 })];
+  const product = { state: productAfter([RECEIVED]), version: 1, epoch: 1, n: 1 };
+  const after = (n: number) => given(undefined, { products: [product], journals: [row(n, 'R')] }, released);
+  assert.is(replay(after(3)).products.get(A)?.version, 1);
+  assert.is(replay(after(9)).products.get(A)?.version, 1);
+  lost(after(2), /journal J1 has released a partition at n 3, but Postgres remembers only its n 2/);
+  assert.not.throws(() => replay(given(undefined, {}, released)), 'its journal is forgotten');
+});
+
+test('a journal without a row is no empty journal: a seal alone shows nothing (P5, hazard 15)', () => {
+  lost(given(tail([])), /journal J1 has neither a row in Postgres nor a record/);
+  assert.not.throws(() => replay(given(tail([]), { journals: [row(0, '')] })));
+  assert.is(replay(given(tail([turn(1, [ofProduct(1, RECEIVED)])]))).products.get(A)?.version, 1);
+  lost(given(tail([turn(5, [])])), /journal J1 has record 5 after 0/);
+});
+
+test('a seal names the last turn: a shorter tail has lost records, and n 0 shows an empty journal (P5)', () => {
+  const sealed = (n: number) => ({ seal: { ...SEAL, n } });
+  lost(given(tail([turn(1, [])], sealed(2))), /journal J1 ends at 1, and its seal says 2: records are lost/);
+  lost(given(tail([], sealed(4))), /journal J1 ends at 0, and its seal says 4/);
+  assert.not.throws(() => replay(given(tail([], sealed(0)))));
+});
+
+test('what is rebuilt joins at the epoch of the new claim, clean', () => {
+  const owned = replay(given(undefined, {}, [claim(4, J1, { released: 0 })])).owned.get(0);
+  assert.equal([owned?.partition, owned?.epoch, owned?.isFrozen], [0, 5, false]);
+});
+
+test('replayed letters may be sent', () => {
+  const sent: NumberedLetter = { from: 0, to: 1, number: 1, correlation: 'c', letter: hold(A, 2) };
+  const channels = replay(given(tail([turn(1, [], { letters: [sent] })]))).owned.get(0)?.channels;
+  assert.equal(channels?.toSend(1, 0), [sent]);
 });
 
 test('a log that lost its tail and grew again is named by the id it should have', () => {
@@ -176,6 +206,7 @@ test('a log without the remembered record is named', () => {
 test('a row of a claim that is not in the claims log is named', () => {
   const partition = { partition: 0, epoch: 3, journal: J2, seen: {}, sent: {} };
   lost(given(tail([]), { partitions: [partition] }), /partition 0 is remembered at epoch 3 of journal J2/);
+  lost(given(tail([]), { partitions: [partition] }, []), /which the claims log does not know/);
 });
 
 test('a missing event of an actor is named, with its versions', () => {

@@ -1,0 +1,77 @@
+// Kafka as the configuration has it. The driver takes 45 MB, so it is loaded only where something talks to Kafka.
+
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Feed } from '../../actors/ports/feeds.js';
+import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import { natsEventSource } from '../../bus/kafka/event-source.js';
+import { kafkaFeeds, topicNames } from '../../bus/kafka/kafka-feeds.js';
+import type { Topics } from '../../bus/kafka/topics.js';
+import type { Nats } from '../../bus/nats/nats.js';
+import type { Config } from '../config/config.js';
+import type { Stores } from '../stores.js';
+
+type KafkaStores = Pick<Stores, 'snapshots' | 'settlement'> & { readonly nats: Nats };
+
+/** @returns none without KAFKA_BROKERS */
+export function kafkaFeedsOf(config: Config, stores: KafkaStores, clock: Clock, logger: Logger): readonly Feed[] {
+  if (config.kafka === undefined) return [];
+  return kafkaFeeds({
+    topics: () => connectKafka(config),
+    source: natsEventSource(stores.nats, clock, logger),
+    snapshots: stores.snapshots,
+    names: topicNames(config.kafka.prefix),
+    partitions: config.kafka.partitions,
+    system: stores.settlement.id,
+    clock,
+    logger,
+  });
+}
+
+/** @throws a sentence that names the variable, where a file cannot be read */
+export async function connectKafka({ kafka, serviceName }: Config): Promise<Topics> {
+  if (kafka === undefined) throw new Error('Kafka is not used: set KAFKA_BROKERS');
+  const { brokers, tls, sasl, replication } = kafka;
+  const texts = tls && {
+    ...(await textOf('ca', 'KAFKA_TLS_CA', tls.ca)),
+    ...(await textOf('cert', 'KAFKA_TLS_CERT', tls.cert)),
+    ...(await textOf('key', 'KAFKA_TLS_KEY', tls.key)),
+  };
+  const clientId = serviceName.replace(/[^A-Za-z0-9._-]/g, '-');
+  const { kafkaTopics } = await import('../../bus/kafka/kafka-topics.js');
+  return kafkaTopics({ brokers, clientId, tls: texts, sasl, replication });
+}
+
+/** Whether a broker accepts connections. It says nothing of TLS, user or rights: the feed tells of those. */
+export async function brokerListens(brokers: readonly string[], withinMs: number): Promise<boolean> {
+  const tries = brokers.map(
+    (broker) =>
+      new Promise<void>((resolve, reject) => {
+        const [, host = '', port] = /^\[?(.+?)\]?:(\d+)$/.exec(broker) ?? [];
+        const socket = connect({ host, port: Number(port), timeout: withinMs });
+        const end = (settle: () => void) => () => {
+          socket.destroy();
+          settle();
+        };
+        socket.once('connect', end(resolve));
+        for (const event of ['error', 'timeout'])
+          socket.once(
+            event,
+            end(() => reject(new Error(event))),
+          );
+      }),
+  );
+  return Promise.any(tries).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function textOf(field: string, variable: string, path: string | undefined): Promise<Record<string, string>> {
+  if (path === undefined) return {};
+  try {
+    return { [field]: await readFile(path, 'utf8') };
+  } catch (error) {
+    throw new Error(`${variable} names a file that cannot be read: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Leases as advisory locks of a session of their own. Postgres frees them when the session ends, whatever became of the process.
+ *
+ * Law: the driver may replace a connection that broke, and the lock is then gone. So the holder asks again and again whether its
+ * session still has it, and counts anything but yes as lost.
+ */
+import type { Leases } from '../../actors/ports/leases.js';
+import type { Clock } from '../../actors/ports/runtime.js';
+import type { PostgresClient, Session } from './postgres.js';
+
+const TRY_MS = 2_000;
+const CHECK_MS = 1_000;
+const ANSWER_MS = 3_000;
+
+export function postgresLeases(client: PostgresClient, clock: Clock): Leases {
+  return {
+    holding: (name, signal, run, waits) =>
+      client.session(async (session) => {
+        let hasWaited = false;
+        while (!signal.aborted) {
+          const isOurs = await taken(session, name);
+          if (signal.aborted) return undefined; // Meanwhile; no event tells it any more. The session's end frees the lock.
+          if (isOurs) return held(session, name, clock, signal, run);
+          if (!hasWaited) waits?.();
+          hasWaited = true;
+          await pause(clock, TRY_MS * (0.5 + clock.random()), signal);
+        }
+        return undefined;
+      }),
+  };
+}
+
+// ---------------------------------------------------------------- machinery
+
+/** Two keys: the first one is ours, the second one the name's. */
+const KEYS = `hashtext('holdfast lease'), hashtext($1)`;
+
+async function taken(session: Session, name: string): Promise<boolean> {
+  const text = `select pg_try_advisory_lock(${KEYS}) as yes`;
+  const [row] = await session.query<{ yes: boolean }>(`take the lease ${name}`, text, [name], ANSWER_MS);
+  return row?.yes === true;
+}
+
+async function holds(session: Session, name: string): Promise<boolean> {
+  const text = `select count(*) as count from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()
+    and (classid, objid) = (hashtext('holdfast lease')::oid, hashtext($1)::oid) and granted`;
+  const [row] = await session.query<{ count: number }>(`look at the lease ${name}`, text, [name], ANSWER_MS);
+  return (row?.count ?? 0) > 0;
+}
+
+async function held<T>(
+  session: Session,
+  name: string,
+  clock: Clock,
+  signal: AbortSignal,
+  run: (lost: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const lost = new AbortController();
+  const give = () => lost.abort(signal.reason);
+  signal.addEventListener('abort', give);
+  const watch = async () => {
+    while (!lost.signal.aborted) {
+      await pause(clock, CHECK_MS, lost.signal);
+      if (lost.signal.aborted) return;
+      const isOurs = await holds(session, name).catch(() => false);
+      if (!isOurs) lost.abort(new Error(`the lease ${name} is lost: its session in Postgres has ended`));
+    }
+  };
+  const watching = watch();
+  try {
+    return await run(lost.signal);
+  } finally {
+    signal.removeEventListener('abort', give);
+    lost.abort();
+    await watching;
+  }
+}
+
+/** Ends at once with a signal that is aborted already. */
+function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = () => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal.addEventListener('abort', end);
+  });
+}

@@ -1,0 +1,144 @@
+// NATS.md, word for word: its commands against a fresh Holdfast with the real nats CLI, and its account against a real broker.
+// REFRESH_TOUR=1 rewrites the outputs that have changed.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { feedStreamInfo } from '../../bus/feed-stream/feed-shape.js';
+import { connectNats } from '../../bus/nats/nats.js';
+import { freePort } from '../../deploy/servers/free-ports.js';
+import { until } from '../deadlines.js';
+import { natsBinary } from '../servers/real-servers.js';
+import { RealSystem } from './rig/real-system.js';
+import { isTrue, rewritten, stepsOf, Terminal } from './rig/tour.js';
+
+const CHECKOUT = new URL('../../../', import.meta.url);
+const PAGE = new URL('NATS.md', CHECKOUT);
+const FILLER = fileURLToPath(new URL('rig/feed-process.js', import.meta.url));
+const STEP_MS = 60_000;
+const LAG_MS = 15_000;
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+test('the page prints what the nats CLI prints', async () => {
+  const system = await RealSystem.build({ SEED: 'demo' });
+  if ('skipped' in system) return console.log(`SKIP ${system.skipped}`);
+  const env = { ...system.env, npm_config_loglevel: 'silent' };
+  const terminal = Terminal.open(fileURLToPath(CHECKOUT), env);
+  let page = await readFile(PAGE, 'utf8');
+  let filler: ReturnType<typeof spawn> | undefined;
+  try {
+    await system.start();
+    const url = (await terminal.run('npx --no-install holdfast url nats', STEP_MS)).split('\n').at(-1) ?? '';
+    if ((await terminal.run('command -v nats || true', STEP_MS)) === '') {
+      await sameAsOverHttp(system, url);
+      return console.log('SKIP there is no nats CLI on PATH: go install github.com/nats-io/natscli/nats@v0.5.0');
+    }
+    filler = spawn(process.execPath, [FILLER], { env: { ...process.env, NATS_URL: url }, stdio: 'ignore' });
+    for (const step of stepsOf(page)) {
+      const script = step.script.replaceAll('http://127.0.0.1:3000', system.url);
+      let printed = '';
+      const mayRepeat = !/POST|-d |consumer/.test(script);
+      const shows = async () => {
+        printed = await terminal.run(script, STEP_MS);
+        return isTrue(step.printed, printed) || !mayRepeat;
+      };
+      await until(shows, LAG_MS, 300);
+      if (isTrue(step.printed, printed)) continue;
+      if (process.env.REFRESH_TOUR !== undefined) page = rewritten(page, step, printed);
+      else assert.is(printed, step.printed, step.script);
+    }
+    if (process.env.REFRESH_TOUR !== undefined) await writeFile(PAGE, page);
+    await sameAsOverHttp(system, url);
+  } finally {
+    filler?.kill('SIGKILL');
+    terminal.close();
+    await system.demolish();
+  }
+});
+
+/** Each read, found or not, has the API's own JSON. */
+async function sameAsOverHttp(system: RealSystem, url: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ user_id: 'bo', product_id: 'PROD-002', quantity: 1 });
+  const placed = await fetch(`${system.url}/api/orders`, { method: 'POST', headers, body });
+  const { data } = (await placed.json()) as { data: { id: string } };
+  const { id } = data;
+  const nats = await connectNats(url, { name: 'page test', log });
+  try {
+    for (const [subject, asked, path] of [
+      ['orders.get', id, `orders/${id}`],
+      ['orders.get', 'none', 'orders/none'],
+      ['orders.get', 'x'.repeat(300), `orders/${'x'.repeat(300)}`],
+      ['orders.history', id, `orders/${id}/history`],
+      ['inventory.get', 'PROD-002', 'inventory/PROD-002'],
+      ['inventory.ledger', 'PROD-001?limit=1', 'inventory/PROD-001/ledger?limit=1'],
+      ['inventory.ledger', 'PROD-001?limit=0', 'inventory/PROD-001/ledger?limit=0'],
+    ] as const) {
+      const answer = await nats.request(`holdfast.${subject}`, asked);
+      const reply = await fetch(`${system.url}/api/${path}`);
+      assert.is(answer.string(), await reply.text(), `${subject} ${asked}`);
+      const code = answer.headers?.get('Nats-Service-Error-Code') ?? '';
+      assert.is(code === '' ? 200 : Number(code), reply.status, `${subject} ${asked}`);
+    }
+  } finally {
+    await nats.close();
+  }
+}
+
+test('the reader of the page reads FEED, keeps its place, and may do nothing else', async () => {
+  const binary = await natsBinary();
+  if ('missing' in binary) return console.log(`SKIP no nats-server: ${binary.missing}`);
+  const account = /```conf\n([^`]*)```/.exec(await readFile(PAGE, 'utf8'))?.[1] ?? '';
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-reader-'));
+  const port = await freePort();
+  const file = join(folder, 'nats.conf');
+  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}" }\n${account}`);
+  const env = { ...process.env, HOLDFAST_PASSWORD: 'one-secret', READER_PASSWORD: 'other-secret' };
+  const broker = spawn(binary.command, ['--config', file], { env, stdio: 'ignore' });
+  const servers = `127.0.0.1:${port}`;
+  const reached = () =>
+    connectNats(`nats://holdfast:one-secret@${servers}`, { name: 'page test', log }).catch(() => undefined);
+  let owner = await reached();
+  try {
+    await until(async () => {
+      owner ??= await reached();
+      return owner !== undefined;
+    }, LAG_MS);
+    if (owner === undefined) return assert.unreachable('the broker starts with this account');
+    await feedStreamInfo(owner, { replicas: 1, bytes: undefined, ageMs: undefined });
+    await owner.publish('feed.order.placed', '{}', 'any');
+    const nc = await connect({ servers, user: 'reader', pass: 'other-secret' });
+    try {
+      const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
+      await manager.consumers.add('FEED', {
+        durable_name: 'r',
+        ack_policy: 'explicit',
+        filter_subject: 'feed.order.>',
+      });
+      const message = await (await jetstream(nc).consumers.get('FEED', 'r')).next({ expires: 5_000 });
+      assert.is(message?.subject, 'feed.order.placed');
+      message?.ack();
+      assert.is((await manager.streams.info('FEED')).state.messages, 1);
+      const refused = async (what: Promise<unknown>) => assert.match(String(await what.catch((e) => e)), /permission/i);
+      await refused(manager.streams.delete('FEED'));
+      await refused(manager.streams.purge('FEED'));
+      await refused(nc.request('feed.order.placed', '{}', { timeout: 1_000 }));
+      await refused(nc.request('holdfast.orders.get', 'ORD-1', { timeout: 1_000 }));
+      assert.is((await manager.streams.info('FEED')).state.messages, 1);
+    } finally {
+      await nc.close();
+    }
+  } finally {
+    await owner?.close();
+    broker.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+test.run();

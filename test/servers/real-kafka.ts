@@ -1,0 +1,159 @@
+// A real Kafka for a test, of one broker (KRaft): its jars come once from Maven Central into the checkout's caches, and Java and
+// Maven must be on PATH. It runs on free ports. Law: a Kafka that cannot be had is reported (`skipped`).
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../deploy/servers/free-ports.js';
+import { lastLine, run } from '../../deploy/servers/processes.js';
+import { patientMs, until } from '../deadlines.js';
+import { CACHE, type Skipped } from './real-servers.js';
+
+export interface RealKafka {
+  /** host:port */
+  readonly broker: string;
+  /** The jars, for a program in Java that asks it. */
+  readonly classpath: string;
+  readonly pid: () => number;
+  /** Kills it; its files stay. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const VERSION = '4.1.1';
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>holdfast</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
+<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+</dependencies></project>`;
+const MEMORY = ['-Xmx256m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+const FETCH_MS = 120_000;
+const FORMAT_MS = 20_000;
+const START_MS = 30_000;
+const VERSION_MS = 10_000;
+
+const started = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
+/** @param settings more lines of server.properties; LISTENER stands for the address that clients use. */
+export async function realKafka(settings: readonly string[] = []): Promise<RealKafka | Skipped> {
+  const jars = await kafkaJars();
+  if ('missing' in jars) return { skipped: `no Kafka: ${jars.missing}` };
+  const classpath = join(jars.folder, '*');
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-kafka-'));
+  const [port, controller] = [await freePort(), await freePort()];
+  const properties = join(folder, 'server.properties');
+  const lines = [
+    ...propertiesOf(folder, port, controller),
+    ...settings.map((line) => line.replaceAll('PORT', `${port}`)),
+  ];
+  await writeFile(properties, lines.join('\n'));
+  const id = Buffer.from('holdfast-kafka-1').toString('base64url');
+  const format = ['-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
+  const formatted = await run('java', [...MEMORY, ...format], { deadlineMs: patientMs(FORMAT_MS) });
+  if (formatted.code !== 0) throw new Error(`Kafka's folder could not be formatted: ${lastLine(formatted.output)}`);
+
+  let child: ChildProcess | undefined;
+  const start = async () => {
+    const args = [
+      ...MEMORY,
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      '-cp',
+      classpath,
+      'kafka.Kafka',
+      properties,
+    ];
+    const starting = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child = starting;
+    started.add(starting);
+    let said = '';
+    for (const stream of [starting.stdout, starting.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-4_000);
+      });
+    }
+    const isOver = () => starting.exitCode !== null || starting.signalCode !== null;
+    if (!(await until(async () => isOver() || (await listens(port)), START_MS)) || isOver())
+      throw new Error(`Kafka does not listen on port ${port}: ${lastLine(said)}`);
+  };
+  const kill = async () => {
+    const dying = child;
+    if (dying === undefined) return;
+    const gone = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
+    if (dying.exitCode === null && dying.signalCode === null && dying.kill('SIGKILL')) await gone;
+    started.delete(dying);
+  };
+  await start();
+  return {
+    broker: `127.0.0.1:${port}`,
+    classpath,
+    pid: () => child?.pid ?? 0,
+    kill,
+    start,
+    async stop() {
+      await kill();
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+// ---------------------------------------------------------------- machinery
+
+const propertiesOf = (folder: string, port: number, controller: number): readonly string[] => [
+  'process.roles=broker,controller',
+  'node.id=1',
+  `controller.quorum.voters=1@127.0.0.1:${controller}`,
+  `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
+  `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+  'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+  'controller.listener.names=CONTROLLER',
+  `log.dirs=${join(folder, 'logs')}`,
+  'offsets.topic.replication.factor=1',
+  'offsets.topic.num.partitions=1',
+  'transaction.state.log.replication.factor=1',
+  'transaction.state.log.min.isr=1',
+  'transaction.state.log.num.partitions=1',
+  'group.initial.rebalance.delay.ms=0',
+  'auto.create.topics.enable=false',
+];
+
+/** Fetched once; another process may have been quicker: its folder is as good. */
+async function kafkaJars(): Promise<{ readonly folder: string } | { readonly missing: string }> {
+  const folder = join(CACHE, `kafka-${VERSION}`);
+  for (const [tool, flag] of [
+    ['java', '-version'],
+    ['mvn', '--version'],
+  ] as const) {
+    if (tool === 'mvn' && existsSync(folder)) continue;
+    const there = await run(tool, [flag], { deadlineMs: patientMs(VERSION_MS) });
+    if (there.code !== 0) return { missing: `there is no ${tool} on PATH` };
+  }
+  if (existsSync(folder)) return { folder };
+  const work = `${folder}.${process.pid}`;
+  await mkdir(work, { recursive: true });
+  try {
+    await writeFile(join(work, 'pom.xml'), POM);
+    const args = ['-q', '-B', '-f', join(work, 'pom.xml'), 'dependency:copy-dependencies', '-DoutputDirectory=jars'];
+    const fetched = await run('mvn', args, { deadlineMs: patientMs(FETCH_MS) });
+    if (fetched.code !== 0) return { missing: `Maven could not fetch its jars: ${lastLine(fetched.output)}` };
+    await rename(join(work, 'jars'), folder).catch(() => {});
+    return existsSync(folder) ? { folder } : { missing: `${folder} could not be made` };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+const listens = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('close', () => socket.destroy());
+    socket.once('connect', () => socket.destroy());
+  });
