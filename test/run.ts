@@ -29,6 +29,8 @@ interface Outcome {
   readonly failed: number;
   readonly skipped: number;
   readonly skips: readonly string[];
+  /** The title and the first words of each failure, with the file's name. */
+  readonly failures: readonly string[];
 }
 
 const running = new Set<ChildProcess>();
@@ -141,7 +143,18 @@ function report(name: string, output: string, ending: string | undefined, tookMs
     );
     console.log(`      again: npm test -- ${name.replace(/\.js$/, '')}`);
   }
-  return { passed, failed, skipped: skipped + unproved, skips };
+  const failures = failed > 0 ? failuresIn(output, ending ?? 'it ran no test').map((words) => `${name}: ${words}`) : [];
+  return { passed, failed, skipped: skipped + unproved, skips, failures };
+}
+
+/** A long output is often cut in its middle: what failed is told again at the end of the run. */
+function failuresIn(output: string, ending: string): string[] {
+  const found = [...output.matchAll(/^\s*FAIL {2}(.+)\n((?:.*\n?){0,6})/gm)];
+  if (found.length === 0) return [ending];
+  return found.map(([, title, rest = '']) => {
+    const lines = rest.split('\n').map((line) => line.trim());
+    return [title, ...lines.filter((line) => line !== '' && !line.startsWith('at '))].join(' | ').slice(0, 600);
+  });
 }
 
 async function runAll(names: readonly string[], lanes: number, deadlineMs: number): Promise<Outcome[]> {
@@ -209,6 +222,7 @@ async function main(): Promise<void> {
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);
   const [passed, failed, skipped] = [sum((o) => o.passed), sum((o) => o.failed), sum((o) => o.skipped)];
   for (const skip of outcomes.flatMap((outcome) => outcome.skips)) console.log(`\n!!!! SKIPPED  ${skip}`);
+  for (const failure of outcomes.flatMap((outcome) => outcome.failures)) console.log(`\n!!!! FAILED  ${failure}`);
   if (names.length === 0) console.log(`No test found in ${relative(process.cwd(), HERE)} for: ${filters.join(' ')}`);
   console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

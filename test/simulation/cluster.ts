@@ -228,7 +228,8 @@ export class Cluster {
     const gone = service === 'broker' ? BROKER : [service];
     for (const each of gone) faults.away(each, forMs);
     // The heartbeats are in the broker's memory.
-    if (gone.includes('bus') && chance.hits(0.5)) faults.timeline.after(forMs, () => this.around.stores.members.lose());
+    if (gone.includes('bus') && chance.hits(0.5))
+      faults.timeline.after(forMs, () => this.around.stores.loseHeartbeats());
   }
 
   private jump(machine: Machine, chance: Chance): void {

@@ -48,7 +48,7 @@ export class Stores {
   readonly published = new Map<string, number>();
   publishedEvents = 0;
   readonly members = memoryMembers();
-  /** When the heartbeats of each node have landed, the last of them. */
+  /** When the heartbeats of each node have landed, the last of them. What the broker forgot shows nobody that a node lives. */
   readonly heartbeatsAtMs = new Map<string, readonly number[]>();
   /** How often the broker has lost messages: what was under way to it then never arrives. */
   lossesOfEvents = 0;
@@ -119,6 +119,11 @@ export class Stores {
   heard(node: string): void {
     const before = this.heartbeatsAtMs.get(node) ?? [];
     this.heartbeatsAtMs.set(node, [...before.slice(-9), this.timeline.nowMs]);
+  }
+
+  loseHeartbeats(): void {
+    this.members.lose();
+    this.heartbeatsAtMs.clear();
   }
 
   private watchRows(snapshots: Snapshots): Snapshots {
