@@ -118,6 +118,8 @@ export interface ClaimsRecord {
   readonly map: readonly (Claim | null)[];
   /** The names of the map's nodes, for people. Records of older versions have none. */
   readonly names?: NodeNames;
+  /** The id of the claims record before it. The first one has none, and neither have records of older versions. */
+  readonly previous?: string;
 }
 
 export type NodeNames = { readonly [node: NodeId]: string };

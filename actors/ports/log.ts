@@ -26,6 +26,8 @@ export interface Log {
   read(log: string, after: Position): Promise<readonly Entry[]>;
   /** The log's highest position ever, also after a trim; 0 before the first record. */
   end(log: string): Promise<Position>;
+  /** The record at that position; undefined before the first one. */
+  last(log: string): Promise<Entry | undefined>;
   /** Removes records up to and including the position, but never the last one. */
   trim(log: string, upTo: Position): Promise<void>;
 }

@@ -198,7 +198,7 @@ export class Janitor {
     const { log, clock, journal } = this.parts;
     const last = records.at(-1);
     if (last === undefined || this.stopped) return false;
-    const record = encodeClaims({ ...last, id: clock.id(), by: journal, at: clock.now() });
+    const record = encodeClaims({ ...last, id: clock.id(), by: journal, at: clock.now(), previous: last.id });
     const answer = await log.append(CLAIMS_LOG, positions.at(-1) ?? 0, record, { urgent: true });
     return answer.kind === 'appended';
   }

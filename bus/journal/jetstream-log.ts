@@ -108,6 +108,11 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
 
     end: async (log) => (await lastMessage(nats, JOURNAL_STREAM, log))?.seq ?? 0,
 
+    async last(log) {
+      const message = await lastMessage(nats, JOURNAL_STREAM, log);
+      return message && { position: message.seq, record: message.text };
+    },
+
     async trim(log, upTo) {
       await trimSubject(nats, JOURNAL_STREAM, log, upTo);
       size.forget();

@@ -37,11 +37,16 @@ export async function readClaims(log: Log): Promise<{ records: ClaimsRecord[]; p
   const records: ClaimsRecord[] = [];
   const positions: Position[] = [];
   for await (const { position, record } of readFrom(log, CLAIMS_LOG, 0)) {
-    if (record.kind !== 'claims') throw new Error(`the claims log holds a ${record.kind} at ${position}`);
-    records.push(record);
+    records.push(claimsIn(record, position));
     positions.push(position);
   }
   return { records, positions, end: positions.at(-1) ?? 0 };
+}
+
+/** The record, as one of the claims log. @throws when it is of another kind */
+export function claimsIn(record: StoredRecord, position: Position): ClaimsRecord {
+  if (record.kind !== 'claims') throw new Error(`the claims log holds a ${record.kind} at ${position}`);
+  return record;
 }
 
 /** The records of a journal after the place in its row. @param row undefined if the journal has no row */

@@ -42,6 +42,8 @@ export function memoryLog({
 
     end: async (log) => logs.get(log)?.head ?? 0,
 
+    last: async (log) => logs.get(log)?.entries.at(-1),
+
     async trim(log, upTo) {
       const entries = logs.get(log)?.entries ?? [];
       const count = Math.min(firstAfter(entries, upTo), entries.length - 1);

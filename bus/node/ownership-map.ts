@@ -6,16 +6,24 @@
  *      is an error, and the map stays as it was.
  *  G3. A change is appended by compare-and-set at the end that was read. It is made anew from each newer map, until it is
  *      stored or nothing is left to change (claims.K3).
- *  G4. A chain has no holes. If records were trimmed before this process read them, it forgets the chains that it knew:
+ *  G4. A chain has no holes. Each record names the one before it: a last record that follows the known one is all there is
+ *      to read. If records were trimmed before this process read them, it forgets the chains that it knew:
  *      a release may be among those records, and a released journal would be taken for a sealed one.
  */
 import type { JournalId, NodeId } from '../../actors/ids.js';
 import { foldClaims, namesIn, nobody, type Ownership } from '../../actors/node/claims.js';
 import { LostRecords } from '../../actors/node/lost-records.js';
-import { CLAIMS_LOG, type Claim, type ClaimsRecord, encodeClaims, UnreadableRecord } from '../../actors/node/record.js';
+import {
+  CLAIMS_LOG,
+  type Claim,
+  type ClaimsRecord,
+  decodeRecord,
+  encodeClaims,
+  UnreadableRecord,
+} from '../../actors/node/record.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
-import { readFrom } from '../journal/log-reader.js';
+import { claimsIn, readFrom } from '../journal/log-reader.js';
 import { pause } from '../retry.js';
 import { SharedCall } from '../shared-call.js';
 
@@ -114,11 +122,11 @@ export class OwnershipMap {
         const before = this.ownership; // Of one moment with `last`, which another refresh may have moved since.
         const map = make(before);
         if (map === undefined) return true;
-        const after = this.last?.position ?? 0;
+        const { position: after, id: previous } = this.last ?? { position: 0, id: undefined };
         if (mayAppend !== undefined && !(await mayAppend())) return false;
         const names = namesIn(map, { ...before.names, ...(name && { [name.node]: name.name }) });
         const id = clock.id();
-        const content = { id, by, at: clock.now(), map, names };
+        const content = { id, by, at: clock.now(), map, names, ...(previous !== undefined && { previous }) };
         const answer = await log.append(CLAIMS_LOG, after, encodeClaims(content), { urgent: true });
         if (answer.kind !== 'appended') continue;
         // A refresh meanwhile may have read it already.
@@ -150,7 +158,8 @@ export class OwnershipMap {
   }
 
   private async read(): Promise<Ownership> {
-    let found = await this.readAfter(this.last);
+    const known = this.last;
+    let found = (known && (await this.readEnd(known))) ?? (await this.readAfter(known));
     const from = found.isWhole ? undefined : nobody(this.parts.partitions); // ownership-map.G4
     while (!found.isWhole) found = await this.readAfter(undefined);
     const { records, end } = found;
@@ -158,6 +167,19 @@ export class OwnershipMap {
     this.last = end;
     this.take(records, from);
     return this.ownership;
+  }
+
+  /**
+   * One request tells all, unless more than one record has come.
+   * @returns undefined when it does not
+   */
+  private async readEnd(known: End): Promise<Reading | undefined> {
+    const entry = await this.parts.log.last(CLAIMS_LOG);
+    if (entry === undefined || entry.position < known.position) throw rolledBack(known.id);
+    const record = claimsIn(decodeRecord(entry.record, `${CLAIMS_LOG} at ${entry.position}`), entry.position);
+    const end = { position: entry.position, id: record.id };
+    if (record.id === known.id) return { records: [], end, isWhole: true };
+    return record.previous === known.id ? { records: [record], end, isWhole: true } : undefined;
   }
 
   /** @param known the last record that was read before */
@@ -168,8 +190,8 @@ export class OwnershipMap {
     let end: End | undefined;
     // The last known record is read again: its id shows that the log has not lost it (hazard 8).
     const after = Math.max(0, (known?.position ?? 0) - 1);
-    for await (const { position, record } of readFrom(log, CLAIMS_LOG, after)) {
-      if (record.kind !== 'claims') throw new Error(`the claims log holds a ${record.kind} at ${position}`);
+    for await (const { position, record: stored } of readFrom(log, CLAIMS_LOG, after)) {
+      const record = claimsIn(stored, position);
       if (position === known?.position && record.id !== known.id) throw rolledBack(known.id);
       if (position !== known?.position) records.push(record);
       first ??= position;

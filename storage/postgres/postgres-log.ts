@@ -35,6 +35,9 @@ const READ = `select position, record from (
 
 const END = 'select position from log_heads where log = $1';
 
+const LAST = `select position, record from log_records
+  where log = $1 and position = (select position from log_heads where log = $1)`;
+
 const TRIM = `with gone as (
     delete from log_records where log = $1 and position = any(array(
       select position from log_records
@@ -64,6 +67,11 @@ export function postgresLog(client: PostgresClient): Log {
     async end(log) {
       const [row] = await client.query<{ position: Position }>(`find the end of the log '${log}'`, END, [log]);
       return row?.position ?? 0;
+    },
+
+    async last(log) {
+      const [entry] = await client.query<Entry>(`read the end of the log '${log}'`, LAST, [log]);
+      return entry;
     },
 
     async trim(log, upTo) {

@@ -48,6 +48,7 @@ if (modern !== undefined) {
     append: (name, ...rest) => next().append(journal(name), ...rest),
     read: (name, after) => next().read(journal(name), after),
     end: (name) => next().end(journal(name)),
+    last: (name) => next().last(journal(name)),
     trim: (name, upTo) => next().trim(journal(name), upTo),
   };
   logContract('three brokers, each call to another', () => any);

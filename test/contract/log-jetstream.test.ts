@@ -46,6 +46,7 @@ const asJournals = (made: Log): Log => ({
   append: (name, ...rest) => made.append(`journal.${name}`, ...rest),
   read: (name, after) => made.read(`journal.${name}`, after),
   end: (name) => made.end(`journal.${name}`),
+  last: (name) => made.last(`journal.${name}`),
   trim: (name, upTo) => made.trim(`journal.${name}`, upTo),
 });
 

@@ -15,6 +15,7 @@ if (database !== undefined) {
     append: (...all) => next().append(...all),
     read: (...all) => next().read(...all),
     end: (...all) => next().end(...all),
+    last: (...all) => next().last(...all),
     trim: (...all) => next().trim(...all),
   };
   logContract(

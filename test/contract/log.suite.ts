@@ -46,18 +46,19 @@ export function logContract(name: string, make: () => Log, after: () => Promise<
     assert.equal(await log.read(nameOf(), 0), []);
   });
 
-  test('the end is the highest position ever, also after a trim', async () => {
+  test('the end is the highest position ever, with its record, also after a trim', async () => {
     const log = make();
     const id = nameOf();
     assert.is(await log.end(id), 0);
+    assert.is(await log.last(id), undefined);
     const first = positionOf(await log.append(id, 0, 'a'));
     assert.is(await log.end(id), first);
     const second = positionOf(await log.append(id, first, 'b'));
     positionOf(await log.append(nameOf(), 0, 'of another log'));
     assert.is((await log.append(id, first, 'c')).kind, 'conflict');
-    assert.is(await log.end(id), second);
+    assert.equal([await log.end(id), await log.last(id)], [second, { position: second, record: 'b' }]);
     await log.trim(id, second);
-    assert.is(await log.end(id), second);
+    assert.equal([await log.end(id), await log.last(id)], [second, { position: second, record: 'b' }]);
   });
 
   test('an append must name the highest position so far', async () => {

@@ -60,6 +60,7 @@ export class Truth {
     return {
       read: (name, after) => log.read(name, after),
       end: (name) => log.end(name),
+      last: (name) => log.last(name),
       trim: (name, upTo) => log.trim(name, upTo),
       append: async (name, after, text, options) => {
         const answer = await log.append(name, after, text, options);

@@ -181,6 +181,42 @@ test('chains grow by what is read', async () => {
   ]);
 });
 
+test('a record that follows the known one is read in one request, and so is none; more are read one after the other (G4)', async () => {
+  const log = memoryLog();
+  const asked: string[] = [];
+  const map = mapOver({
+    ...log,
+    last: (name) => {
+      asked.push('last');
+      return log.last(name);
+    },
+    read: (name, after) => {
+      asked.push('read');
+      return log.read(name, after);
+    },
+  });
+  await claims(map, 0);
+  const other = mapOver(log);
+  const asks = async (): Promise<string[]> => {
+    asked.length = 0;
+    await map.refresh();
+    return [...asked];
+  };
+  assert.equal(await asks(), ['last'], 'nothing has come');
+  await claims(other, 1, J2);
+  assert.equal(await asks(), ['last']);
+  assert.equal(
+    map.ownership.map.map((claim) => claim?.journal),
+    [J1, J2],
+  );
+  await claims(other, 0, J2);
+  await claims(other, 1, J1);
+  assert.ok((await asks()).includes('read'));
+  assert.equal(chainIn(map), chainIn(other));
+  await log.append(CLAIMS_LOG, (await log.end(CLAIMS_LOG)) ?? 0, record('of an older version', null, null));
+  assert.ok((await asks()).includes('read'), 'it does not say what comes before it');
+});
+
 test('a release that was trimmed before it was read leaves no claim that looks sealed (G4)', async () => {
   const log = memoryLog();
   const map = mapOver(log);
@@ -217,7 +253,7 @@ test('a trim while the log is read is noticed (G4)', async () => {
 test('a log that ends before what was read, or has another record there, has lost records (G2)', async () => {
   const stored = memoryLog();
   let log: Log = stored;
-  const map = mapOver({ ...stored, read: (name, after) => log.read(name, after) });
+  const map = mapOver({ ...stored, read: (name, after) => log.read(name, after), last: (name) => log.last(name) });
   await stored.append(CLAIMS_LOG, 0, record('C1', claimOf(), null));
   await map.refresh();
   const lost = () =>

@@ -82,6 +82,9 @@ function journalOf(
     async end() {
       throw new Error('not here');
     },
+    async last() {
+      throw new Error('not here');
+    },
     async trim() {},
   };
 }

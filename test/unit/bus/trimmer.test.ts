@@ -40,6 +40,7 @@ function rig(): Rig {
     append: () => Promise.reject(new Error('nothing is appended here')),
     read: async () => [],
     end: async () => 0,
+    last: async () => undefined,
     async trim(_, upTo) {
       made.asked.push(upTo);
       if (made.fails-- > 0) throw new Error('no answer');

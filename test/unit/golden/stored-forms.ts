@@ -65,7 +65,7 @@ const turn: Fields<TurnRecord> = {
   joins: 1,
 };
 const seal: Fields<SealRecord> = { ...RECORD, journal: 1, by: 1, n: 1 };
-const claims: Fields<ClaimsRecord> = { ...RECORD, by: 1, map: 1, names: 1 };
+const claims: Fields<ClaimsRecord> = { ...RECORD, by: 1, map: 1, names: 1, previous: 1 };
 const claim: Fields<Claim> = { epoch: 1, node: 1, journal: 1, at: 1, released: 1, to: 1 };
 const join: Fields<Join> = { partition: 1, epoch: 1, after: 1 };
 const part: Fields<TurnPart> = { epoch: 1, seen: 1 };
