@@ -1,7 +1,6 @@
 // This process among the nodes of its system: its edge reaches every owner, and letters reach the partitions of other nodes.
 
 import { type JournalId, journalId, type NodeId } from '../actors/ids.js';
-import { limits } from '../actors/limits.js';
 import { isHeld } from '../actors/node/claims.js';
 import type { ApiReads } from '../actors/ports/api-reads.js';
 import type { FeedReport } from '../actors/ports/feeds.js';
@@ -18,7 +17,6 @@ import type { LocalOwner } from '../bus/peers/owned-partitions.js';
 import { peerPost } from '../bus/peers/peer-post.js';
 import { Peers } from '../bus/peers/peers.js';
 import { routedOwners } from '../bus/peers/routed-owners.js';
-import { within } from '../bus/retry.js';
 import { version } from './version.js';
 
 interface AmongNodesParts {
@@ -124,31 +122,6 @@ export class AmongNodes {
     this.moved.close();
     this.peers.stop();
   }
-}
-
-/**
- * Why an edge without partitions cannot serve; undefined when it can: the claims and Postgres answer, and each partition has
- * an owner.
- */
-export async function edgeNotReady(
-  ownership: OwnershipMap,
-  postgres: () => Promise<unknown>,
-  clock: Clock,
-  /** Whether this process is asked for what partitions own. */
-  isEdge = true,
-): Promise<string | undefined> {
-  const answers = Promise.all([ownership.refresh(), postgres()]);
-  const late = `the claims log and Postgres did not answer within ${limits.readyMs} ms`;
-  try {
-    await within(clock, limits.readyMs, answers, late);
-  } catch (error) {
-    return `This process cannot serve: ${error instanceof Error ? error.message : String(error)}.`;
-  }
-  if (!isEdge) return undefined;
-  const free = ownership.ownership.map.findIndex((claim) => claim?.released !== undefined || claim === null);
-  return free < 0
-    ? undefined
-    : `This edge cannot serve: no node owns partition ${free}. Start one with ROLES=all or actors.`;
 }
 
 function localOf(incarnation: Incarnation | undefined, partitions: number): LocalOwner | undefined {

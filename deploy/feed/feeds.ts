@@ -7,10 +7,15 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { feedStream } from '../../bus/feed-stream/feed-filler.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
 import type { Config } from '../config/config.js';
+import type { Parts } from '../parts.js';
+import type { DataDir } from '../servers/data-dir.js';
+import type { Servers } from '../servers/servers.js';
 import type { Stores } from '../stores.js';
+import { watchFeeds } from '../telemetry/feed-metrics.js';
+import { tellKafka } from '../telemetry/start-lines.js';
 import { webhookMeter } from '../telemetry/webhook-metrics.js';
 import { webhooksOf } from '../webhooks.js';
-import { reportToParent } from './feed-child.js';
+import { FeedChild, reportToParent } from './feed-child.js';
 import { FeedRunner } from './feed-runner.js';
 import { kafkaFeedsOf } from './kafka.js';
 import { RetentionWatch } from './retention-watch.js';
@@ -26,6 +31,26 @@ export interface Feeds {
   stop(): Promise<void>;
 }
 
+/** Where the feeds run: in a process that does nothing else, or in its child. Undefined: another process has them. */
+export function beginFeeds(
+  { config, clock, logger, registry }: Parts,
+  { path: dataDir }: DataDir,
+  { nats, postgres }: Servers,
+  stores: Stores,
+  onOrphaned: () => void,
+): Feeds | undefined {
+  tellKafka(config, nats !== undefined, logger);
+  if (!config.roles.has('feed') || nats === undefined) return undefined;
+  const isAlone = config.roles.size === 1;
+  const urls = { postgresUrl: postgres.url, natsUrl: nats.url };
+  const feeds = isAlone
+    ? new OwnFeeds({ config, stores, clock, logger }, onOrphaned)
+    : new FeedChild({ dataDir, nodeName: config.nodeName, ...urls, clock, logger });
+  watchFeeds(registry, () => feeds.report);
+  feeds.start();
+  return feeds;
+}
+
 interface FeedsParts {
   readonly config: Config;
   readonly stores: Stores;
@@ -34,7 +59,7 @@ interface FeedsParts {
 }
 
 /** The feeds in this process. If it is a child, it reports to its parent, and ends with it. */
-export class OwnFeeds implements Feeds {
+class OwnFeeds implements Feeds {
   metrics = '';
   private readonly runner: FeedRunner;
   private readonly retention: RetentionWatch | undefined;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ConfigError, readConfig, withoutSecrets } from '../../../deploy/config/config.js';
+import { ConfigError, readConfig, VARIABLES, withoutSecrets } from '../../../deploy/config/config.js';
 
 const test = suite('config');
 
@@ -323,24 +323,17 @@ test('no password is repeated', () => {
   assert.not.match(withoutSecrets('postgres://u:s3cr3t/with@odd@h/d'), /s3cr3t/);
 });
 
-test('.env.example names every variable of the schema, with its default', () => {
+test('.env.example names every variable with its default, and OPERATING names it too', () => {
   const example = readFileSync('.env.example', 'utf8');
   const names = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map((found) => found[1]);
   const documented: NodeJS.ProcessEnv = {};
   for (const line of example.matchAll(/^# ?([A-Z_]+)=(\S*)$/gm))
     if (line[1] !== undefined) documented[line[1]] = line[2];
   assert.equal(readConfig(documented), readConfig({}));
-  for (const name of [
-    'PORT',
-    'SERVER_PORT',
-    'DATA_DIR',
-    'DATABASE_URL',
-    'NATS_MONITOR_URL',
-    'JOURNAL',
-    'SEED',
-    'FETCH_SERVERS',
-  ]) {
+  const operating = readFileSync('OPERATING.md', 'utf8');
+  for (const name of [...VARIABLES, 'SERVER_PORT']) {
     assert.ok(names.includes(name), `${name} is missing in .env.example`);
+    assert.ok(operating.includes(`\`${name}\``), `${name} is missing in OPERATING.md`);
   }
 });
 

@@ -1,54 +1,27 @@
-// The rules over the variables of authorization, and what ENVIRONMENT=production refuses: AUTH=off and well-known
-// passwords, which are those of our own examples and those that an attacker tries first.
+// What ENVIRONMENT=production refuses: AUTH=off, and well-known passwords, which are those of our own examples and those
+// that an attacker tries first.
 //
 // Law: an error names the variable, never the password.
 
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
+import type { authVariables } from './auth.js';
+import type { Mistake, Values } from './kinds.js';
+import type { natsVariables } from './nats.js';
+import type { nodeVariables } from './node.js';
+import type { orderVariables } from './orders.js';
+import type { storeVariables } from './stores.js';
 
-interface AuthVariables {
-  readonly ENVIRONMENT: string;
-  readonly AUTH: string;
-  readonly ADMIN_KEY: string | undefined;
-  readonly JWT_ISSUER: string | undefined;
-  readonly JWT_AUDIENCE: string | undefined;
-  readonly JWT_JWKS_URL: string | undefined;
-  readonly DATABASE_URL: string | undefined;
-  /** libpq's own variable: it counts if DATABASE_URL has no password. */
-  readonly PGPASSWORD: string | undefined;
-  readonly NATS_URL: readonly string[];
-  readonly REDIS_URL: string | undefined;
-  readonly PAYMENT_KEY: string | undefined;
-}
-
-interface Mistake {
-  readonly name: keyof AuthVariables;
-  /** The end of a sentence: "it must be ...". */
-  readonly allowed: string;
-}
+type Env = Values<
+  typeof authVariables & typeof natsVariables & typeof nodeVariables & typeof orderVariables & typeof storeVariables
+>;
 
 const OWN_PASSWORD =
   'one with a password of your own in production: this one is in our examples, or among the first that anybody tries';
 
-export function authMistakes(env: AuthVariables): readonly Mistake[] {
-  return [...tokenMistakes(env), ...(env.ENVIRONMENT === 'production' ? productionMistakes(env) : [])];
-}
-
-function tokenMistakes({ JWT_ISSUER, JWT_AUDIENCE, JWT_JWKS_URL }: AuthVariables): Mistake[] {
-  if ([JWT_ISSUER, JWT_AUDIENCE, JWT_JWKS_URL].every((value) => value === undefined)) return [];
+export function productionMistakes(env: Env): readonly Mistake[] {
+  if (env.ENVIRONMENT !== 'production') return [];
   const mistakes: Mistake[] = [];
-  if (JWT_ISSUER === undefined) mistakes.push({ name: 'JWT_ISSUER', allowed: 'the issuer, as the tokens name it' });
-  if (JWT_AUDIENCE === undefined) {
-    mistakes.push({
-      name: 'JWT_AUDIENCE',
-      allowed: 'what the tokens name as their audience: others are for other services',
-    });
-  }
-  return mistakes;
-}
-
-function productionMistakes(env: AuthVariables): Mistake[] {
-  const mistakes: Mistake[] = [];
-  const wrong = (name: Mistake['name'], allowed: string) => mistakes.push({ name, allowed });
+  const wrong = (name: keyof Env, allowed: string) => mistakes.push({ name, allowed });
   if (env.AUTH === 'off')
     wrong('AUTH', 'keys: off leaves every route open, which ENVIRONMENT=production does not allow');
   for (const name of ['JWT_ISSUER', 'JWT_JWKS_URL'] as const) {
@@ -95,7 +68,7 @@ function hasKnownSecret(url: string): boolean {
 }
 
 /** PGPASSWORD counts only if DATABASE_URL is set and has no password. Our own Postgres has a random one. */
-const isAddedPassword = ({ DATABASE_URL }: AuthVariables): boolean =>
+const isAddedPassword = ({ DATABASE_URL }: Pick<Env, 'DATABASE_URL'>): boolean =>
   DATABASE_URL !== undefined && secretsOf(DATABASE_URL).every((secret) => secret === '');
 
 /** A long key is well-known if it repeats a few characters, or if its text says that it is an example. */

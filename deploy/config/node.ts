@@ -1,0 +1,65 @@
+// This node: its name and folder, what it does, and what its system was settled with.
+
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { limits } from '../../actors/limits.js';
+import { integer, type Mistake, oneOf, onOrOff, path, text, type Values, variable } from './kinds.js';
+import type { natsVariables } from './nats.js';
+import type { storeVariables } from './stores.js';
+
+/** What a process does: it answers clients (edge), it owns partitions (actors), it carries events out of the system (feed). */
+const ROLES = ['edge', 'actors', 'feed'] as const;
+type Role = (typeof ROLES)[number];
+
+export const nodeVariables = {
+  ENVIRONMENT: oneOf(['development', 'production'], 'development'),
+  DATA_DIR: path('.data'),
+  ROLES: variable<ReadonlySet<Role>>(
+    new Set(ROLES),
+    'empty or all, or a list of edge, actors and feed; backup and boutique are not available in this version',
+    rolesOf,
+  ),
+  PARTITIONS: integer(16, 1, limits.partitions),
+  SEED: oneOf(['demo', 'none'], 'demo'),
+  FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
+  LOG_LEVEL: oneOf(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  SERVICE_NAME: text('holdfast'),
+  NODE_NAME: text(hostname()),
+  STOP_DELAY_MS: integer(0, 0, 120_000),
+  GREMLIN: onOrOff,
+};
+
+type Env = Values<typeof nodeVariables>;
+type Shared = Pick<Values<typeof natsVariables & typeof storeVariables>, 'NATS_URL' | 'DATABASE_URL'>;
+
+export function nodeMistakes({ ROLES: roles, NATS_URL, DATABASE_URL }: Env & Shared): readonly Mistake[] {
+  if ((roles.has('edge') && roles.has('actors')) || (NATS_URL.length > 0 && DATABASE_URL !== undefined)) return [];
+  const allowed =
+    'all, or come with NATS_URL and DATABASE_URL: a process without an edge or without actors shares both with other nodes';
+  return [{ name: 'ROLES', allowed }];
+}
+
+export const nodeSettings = (env: Env) => ({
+  environment: env.ENVIRONMENT,
+  /** Absolute. */
+  dataDir: resolve(env.DATA_DIR),
+  roles: env.ROLES,
+  partitions: env.PARTITIONS,
+  seed: env.SEED,
+  fetchServers: env.FETCH_SERVERS,
+  logLevel: env.LOG_LEVEL,
+  serviceName: env.SERVICE_NAME,
+  nodeName: env.NODE_NAME,
+  stopDelayMs: env.STOP_DELAY_MS,
+  /** Whether the gremlin may be switched on. */
+  gremlin: (env.GREMLIN ?? (env.ENVIRONMENT === 'production' ? 'off' : 'on')) === 'on',
+});
+
+// ---------------------------------------------------------------- machinery
+
+function rolesOf(given: string): ReadonlySet<Role> | undefined {
+  if (given.toLowerCase() === 'all') return new Set(ROLES);
+  const roles = given.split(',').map((word) => ROLES.find((role) => role === word.trim().toLowerCase()));
+  const known = roles.filter((role) => role !== undefined);
+  return known.length === roles.length ? new Set(known) : undefined;
+}

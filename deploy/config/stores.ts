@@ -1,0 +1,21 @@
+// Where data is kept: Postgres, the journal, and the cache.
+
+import { integer, oneOf, optional, urlOf, type Values } from './kinds.js';
+
+export const storeVariables = {
+  DATABASE_URL: optional('a URL such as postgres://user:password@host:5432/database', (given) =>
+    urlOf(given, /^postgres(ql)?:\/\/\S+$/),
+  ),
+  /** Used in storage/postgres/libpq-url.ts. Here it is only checked against well-known passwords. */
+  PGPASSWORD: optional('text', (given) => given),
+  DATABASE_POOL: integer(10, 1, 90),
+  JOURNAL: oneOf(['auto', 'jetstream', 'postgres'], 'auto'),
+  REDIS_URL: optional('a URL such as redis://host:6379', (given) => urlOf(given, /^rediss?:\/\/\S+$/, 'redis')),
+};
+
+export const storeSettings = (env: Values<typeof storeVariables>) => ({
+  databaseUrl: env.DATABASE_URL,
+  databasePool: env.DATABASE_POOL,
+  journal: env.JOURNAL,
+  redisUrl: env.REDIS_URL,
+});
