@@ -1,6 +1,6 @@
 // The error about a server that cannot be used names the variable to correct. The fault is in that variable or in the server.
 
-import { CannotReachNats } from '../bus/nats/nats.js';
+import { CannotReachNats } from '../bus/nats/cannot-reach-nats.js';
 import { CannotConnect } from '../storage/postgres/migrate.js';
 import { withoutSecrets } from './config/config.js';
 

@@ -6,6 +6,7 @@
  * of a request without an answer may still be in the socket: the garbage collector frees that memory.
  */
 import { MOST_BYTES_OF_ONE } from '../../actors/node/message-room.js';
+import type { OrderedMessage } from './nats.js';
 
 /** The most frames kept for their next use. A turn uses two, for its record and its events. */
 const KEPT = 4;
@@ -49,4 +50,26 @@ export class Frames {
     if (kept !== undefined && kept.length >= bytes) return kept;
     return Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(Math.max(bytes, SMALLEST_BYTES))));
   }
+}
+
+/** @returns the commands that publish the messages, each of them bound to the one before it */
+export function commandsInOrder(
+  messages: readonly OrderedMessage[],
+  after: number,
+  reply: string,
+  maxPayload: number,
+): string {
+  let commands = '';
+  let before: string | undefined;
+  for (const [i, { subject, id, headers, payload }] of messages.entries()) {
+    let lines = `Nats-Expected-Last-Sequence: ${after + i}\r\n`;
+    if (before !== undefined) lines += `Nats-Expected-Last-Msg-Id: ${before}\r\n`;
+    if (id !== undefined) lines += `Nats-Msg-Id: ${id}\r\n`;
+    before = id;
+    const block = `NATS/1.0\r\n${lines}${headers}\r\n`;
+    const size = block.length + Buffer.byteLength(payload);
+    if (size > maxPayload) throw new Error(`${size} bytes are more than the broker's max_payload, ${maxPayload}`);
+    commands += `HPUB ${subject} ${reply} ${block.length} ${size}\r\n${block}${payload}\r\n`;
+  }
+  return commands;
 }

@@ -7,14 +7,9 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { refuseUnsoundReplicas } from './broker-guarantee.js';
-import {
-  JetStreamRefusal,
-  type Nats,
-  type NatsMessage,
-  NobodyAnswers,
-  type StreamConfig,
-  type StreamInfo,
-} from './nats.js';
+import { JetStreamRefusal } from './jetstream.js';
+import type { Nats, NatsMessage, StreamConfig, StreamInfo } from './nats.js';
+import { NobodyAnswers } from './requests.js';
 
 const NO_STREAM = 10059;
 const NO_MESSAGE = 10037;

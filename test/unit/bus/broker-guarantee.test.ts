@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { orderId } from '../../../actors/ids.js';
 import type { PaymentOperation } from '../../../actors/protocol.js';
 import { brokerGuarantee, chooseJournal, oldest } from '../../../bus/nats/broker-guarantee.js';
-import { readUrl } from '../../../bus/nats/nats.js';
+import { readUrl } from '../../../bus/nats/nats-url.js';
 import { forgetfulPayments, instantPayments } from '../../../bus/payments/mock-provider.js';
 import { systemClock } from '../../../bus/system-clock.js';
 
