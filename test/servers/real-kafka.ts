@@ -1,7 +1,6 @@
 // A real Kafka for a test, of one broker (KRaft): its jars come once from Maven Central into the checkout's caches, and Java and
 // Maven must be on PATH. It runs on free ports. Law: a Kafka that cannot be had is reported (`skipped`).
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -9,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { lastLine, run } from '../../deploy/servers/processes.js';
-import { patientMs, until } from '../deadlines.js';
+import { patientMs } from '../deadlines.js';
 import { CACHE, type Skipped } from './real-servers.js';
+import { SpawnedServer } from './spawned-server.js';
 
 export interface RealKafka {
   /** host:port */
@@ -33,13 +33,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 const MEMORY = ['-Xmx256m', '-Xms64m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 const FETCH_MS = 120_000;
 const FORMAT_MS = 20_000;
-const START_MS = 30_000;
 const VERSION_MS = 10_000;
-
-const started = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of started) child.kill('SIGKILL');
-});
 
 /** @param settings more lines of server.properties; LISTENER stands for the address that clients use. */
 export async function realKafka(settings: readonly string[] = []): Promise<RealKafka | Skipped> {
@@ -59,41 +53,15 @@ export async function realKafka(settings: readonly string[] = []): Promise<RealK
   const formatted = await run('java', [...MEMORY, ...format], { deadlineMs: patientMs(FORMAT_MS) });
   if (formatted.code !== 0) throw new Error(`Kafka's folder could not be formatted: ${lastLine(formatted.output)}`);
 
-  let child: ChildProcess | undefined;
-  const start = async () => {
-    const args = [
-      ...MEMORY,
-      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-      '-cp',
-      classpath,
-      'kafka.Kafka',
-      properties,
-    ];
-    const starting = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    child = starting;
-    started.add(starting);
-    let said = '';
-    for (const stream of [starting.stdout, starting.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-4_000);
-      });
-    }
-    const isOver = () => starting.exitCode !== null || starting.signalCode !== null;
-    if (!(await until(async () => isOver() || (await listens(port)), START_MS)) || isOver())
-      throw new Error(`Kafka does not listen on port ${port}: ${lastLine(said)}`);
-  };
-  const kill = async () => {
-    const dying = child;
-    if (dying === undefined) return;
-    const gone = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
-    if (dying.exitCode === null && dying.signalCode === null && dying.kill('SIGKILL')) await gone;
-    started.delete(dying);
-  };
+  const logs = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
+  const server = new SpawnedServer('java', [...MEMORY, logs, '-cp', classpath, 'kafka.Kafka', properties]);
+  const start = () => server.start(() => listens(port), `Kafka does not listen on port ${port}`);
+  const kill = () => server.kill();
   await start();
   return {
     broker: `127.0.0.1:${port}`,
     classpath,
-    pid: () => child?.pid ?? 0,
+    pid: () => server.pid,
     kill,
     start,
     async stop() {

@@ -1,10 +1,10 @@
 // A real Prometheus and its promtool for a test: those on PATH, else Debian's packages, unpacked once into the
 // checkout's caches. Law: a missing part is reported (`missing`).
 
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { run } from '../../deploy/servers/processes.js';
 import { patientMs } from '../deadlines.js';
+import { SpawnedServer } from './spawned-server.js';
 import { unpackedOnce } from './unpacked-packages.js';
 
 interface PrometheusBinaries {
@@ -36,21 +36,9 @@ export function startPrometheus(
   port: number,
 ): RunningPrometheus {
   const args = [`--config.file=${config}`, `--storage.tsdb.path=${storage}`, `--web.listen-address=127.0.0.1:${port}`];
-  const child = spawn(prometheus, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-4_000);
-  });
-  const kill = () => void child.kill('SIGKILL');
-  process.once('exit', kill);
-  return {
-    said: () => said,
-    async stop() {
-      const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      if (child.exitCode === null && child.signalCode === null && child.kill('SIGKILL')) await gone;
-      process.off('exit', kill);
-    },
-  };
+  const server = new SpawnedServer(prometheus, args);
+  server.spawn();
+  return { said: () => server.said, stop: () => server.kill() };
 }
 
 const runs = async ({ prometheus, promtool }: PrometheusBinaries): Promise<boolean> => {

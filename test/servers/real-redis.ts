@@ -1,15 +1,15 @@
 // A real Redis for a test: the one on PATH, else Debian's package, unpacked once into the checkout's caches. It runs on
 // a free port and stores nothing on disk. Law: a missing Redis is reported (`skipped`).
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
-import { lastLine, run } from '../../deploy/servers/processes.js';
-import { patientMs, until } from '../deadlines.js';
+import { run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
 import type { Skipped } from './real-servers.js';
+import { SpawnedServer } from './spawned-server.js';
 import { unpackedOnce } from './unpacked-packages.js';
 
 export interface RealRedis {
@@ -29,13 +29,8 @@ interface Binary {
 }
 
 const SHORT_MS = 10_000;
-const START_MS = 30_000;
 /** The packages that Redis needs beyond a plain system. */
 const PACKAGES = ['redis-server', 'redis-tools', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3', 'libsystemd0'];
-const started = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of started) child.kill('SIGKILL');
-});
 
 /** @param args more arguments of redis-server, such as `--requirepass`. */
 export async function realRedis(args: readonly string[] = []): Promise<RealRedis | Skipped> {
@@ -43,35 +38,16 @@ export async function realRedis(args: readonly string[] = []): Promise<RealRedis
   if ('missing' in binary) return { skipped: `no redis-server: ${binary.missing}` };
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'));
   const port = await freePort();
-  let child: ChildProcess | undefined;
-  const start = async () => {
-    const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    const starting = spawn(binary.command, [...own, ...args], { env: binary.env, stdio: ['ignore', 'pipe', 'pipe'] });
-    child = starting;
-    started.add(starting);
-    let said = '';
-    for (const stream of [starting.stdout, starting.stderr]) {
-      stream.on('data', (chunk: Buffer) => {
-        said = (said + chunk.toString()).slice(-2_000);
-      });
-    }
-    const isOver = () => starting.exitCode !== null || starting.signalCode !== null;
-    const isThere = async () => isOver() || (await ask(port, ['PING']).then(Boolean, () => false));
-    if (!(await until(isThere, START_MS)) || isOver())
-      throw new Error(`redis-server does not answer on port ${port}: ${lastLine(said)}`);
-  };
-  const kill = async () => {
-    const dying = child;
-    if (dying === undefined) return;
-    const gone = new Promise<void>((resolve) => dying.once('exit', () => resolve()));
-    if (dying.exitCode === null && dying.signalCode === null && dying.kill('SIGKILL')) await gone;
-    started.delete(dying);
-  };
+  const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const server = new SpawnedServer(binary.command, [...own, ...args], binary.env);
+  const isThere = () => ask(port, ['PING']).then(Boolean, () => false);
+  const start = () => server.start(isThere, `redis-server does not answer on port ${port}`);
+  const kill = () => server.kill();
   await start();
   return {
     url: `redis://127.0.0.1:${port}`,
     get pid() {
-      return child?.pid ?? 0;
+      return server.pid;
     },
     command: (...words) => ask(port, words),
     kill,
