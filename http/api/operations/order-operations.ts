@@ -12,6 +12,12 @@ const prefer = z
   .meta({ description: '`respond-async` to wait for no outcome, or `wait=N` to wait up to N seconds (RFC 7240).' });
 const idempotent = { 'Idempotency-Key': key, Prefer: prefer } as const;
 const thisOrder = { name: 'An order', params: { order_id: EXAMPLE_ORDER_ID } } as const;
+const pageOfOrders = {
+  description: 'A page of orders.',
+  schema: orderListReply,
+  headers: ['Link', 'List-Age-Ms'],
+  example: { status: 'success', data: [placedOrder], pagination: onePage },
+};
 
 export const orderOperations = [
   operation({
@@ -99,14 +105,7 @@ export const orderOperations = [
       { name: 'By cursor', query: { limit: '50', payment_status: 'paid', from: '2026-11-01', min_total: '100' } },
       { name: 'By search', query: { q: 'ada london' } },
     ],
-    success: {
-      200: {
-        description: 'A page of orders.',
-        schema: orderListReply,
-        headers: ['Link', 'List-Age-Ms'],
-        example: { status: 'success', data: [placedOrder], pagination: onePage },
-      },
-    },
+    success: { 200: pageOfOrders },
     handle: ({ orders }, { query }, request) => orders.list(request, query),
   }),
   operation({
@@ -162,14 +161,7 @@ export const orderOperations = [
     params: userParams,
     query: userOrdersQuery,
     examples: [{ name: "Ada's", params: { user_id: 'ada' } }],
-    success: {
-      200: {
-        description: 'A page of orders.',
-        schema: orderListReply,
-        headers: ['Link', 'List-Age-Ms'],
-        example: { status: 'success', data: [placedOrder], pagination: onePage },
-      },
-    },
+    success: { 200: pageOfOrders },
     handle: ({ orders }, { params, query }, request) => orders.listOfUser(request, { ...query, ...params }),
   }),
 ];
