@@ -6,6 +6,8 @@
  *  D2. The driver carries out effects in the order in which the node made them.
  *  D3. The incarnation ends at once when the journal is sealed, or when a flush finds its journal's row closed.
  *      `ended` then resolves.
+ *  D4. A receipt is refused as a whole, and its products may have several owners. An owner of some partitions tells such
+ *      a refusal once it is in Postgres, where every owner looks keys up.
  */
 
 import type { JournalId, OrderId, ProductId } from '../../actors/ids.js';
@@ -21,6 +23,7 @@ import type {
   ActReply,
   ActRequest,
   Caller,
+  NoAnswer,
   Owners,
   PlaceReply,
   PlaceRequest,
@@ -33,7 +36,7 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
-import { Unavailable } from '../../actors/unavailable.js';
+import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { JournalLook, type LookBy } from '../journal/journal-look.js';
 import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
@@ -173,9 +176,13 @@ export class Driver implements Owners {
     return this.ask((request) => this.node.act(request, ask), waitMs, asked) as Promise<ActReply>;
   }
 
-  stock(ask: StockRequest, waitMs: number, caller?: Caller): Promise<StockReply> {
+  async stock(ask: StockRequest, waitMs: number, caller?: Caller): Promise<StockReply> {
+    const { clock } = this.parts;
+    const endsAt = clock.monotonic() + waitMs;
     const asked = { ask, caller, order: undefined, impatient: undefined };
-    return this.ask((request) => this.node.stock(request, ask), waitMs, asked) as Promise<StockReply>;
+    const reply = (await this.ask((request) => this.node.stock(request, ask), waitMs, asked)) as StockReply;
+    if (reply.kind !== 'refused' || !this.hasOtherOwners(ask)) return reply;
+    return (await this.untilLookedUp(endsAt - clock.monotonic())) ?? reply;
   }
 
   order(id: OrderId): Promise<OrderState | undefined> {
@@ -250,6 +257,25 @@ export class Driver implements Owners {
       if (caller !== undefined && caller.goOn === undefined) caller.hangUp = () => this.hangUp(request);
       this.enter(() => put(request));
     });
+  }
+
+  /** Whether the request may name products of other nodes too. A row of a file is one product's. */
+  private hasOtherOwners({ command, fresh, corrects }: StockRequest): boolean {
+    const { owned, partitions } = this.node.world;
+    return command.type === 'receive' && !fresh && corrects !== true && owned.size < partitions;
+  }
+
+  /** driver.D4. @returns why the refusal cannot be told; undefined when it can */
+  private async untilLookedUp(deadlineMs: number): Promise<NoAnswer | undefined> {
+    const { n } = this.node.appendedTo;
+    const isStored = () => this.node.flushedTo.n >= n;
+    try {
+      await this.waits.until('flush', isStored, Math.max(0, deadlineMs), 'Postgres has not caught up with it yet');
+      return undefined;
+    } catch (error) {
+      if (error instanceof Unavailable) return noAnswer(error);
+      throw error;
+    }
   }
 
   private hangUp(request: Request): void {

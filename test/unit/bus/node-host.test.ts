@@ -2,12 +2,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId, writeId } from '../../../actors/ids.js';
+import { limits } from '../../../actors/limits.js';
 import { CLAIMS_LOG } from '../../../actors/node/record.js';
 import type { Log } from '../../../actors/ports/log.js';
 import type { Snapshots } from '../../../actors/ports/snapshots.js';
 import type { Unavailable } from '../../../actors/unavailable.js';
 import { isSealed } from '../../../bus/journal/seal.js';
-import { until } from '../../deadlines.js';
+import { patientMs, until } from '../../deadlines.js';
 import { type Host, Hosts, journalsOf, orderIn, productIn, stateOf } from './node-hosts.js';
 
 const test = suite('node host');
@@ -45,6 +46,36 @@ test('two nodes own partitions at once; each answers for its own alone', async (
   assert.ok(await isMovedRead(two.owners.product(productIn(0))));
   assert.ok(await isMovedRead(two.owners.order(orderId(orderIn(0)))));
   assert.ok(await isMovedRead(two.owners.flushed(orderId(orderIn(0)))));
+});
+
+const MOST = { name: 'Lamp', unitPrice: 100, currency: 'USD', quantity: limits.stock };
+/** A receipt under a key. It finds too much stock where there is any. */
+const receiveMost = ({ owners }: Host, partition: number, waitMs = patientMs(3_000)) => {
+  const command = { type: 'receive', ref: writeId('K'), fingerprint: 'f', ...MOST } as const;
+  return owners.stock({ product: productIn(partition), command, correlation: 'c', fresh: false }, waitMs);
+};
+
+test('a receipt that one owner has refused is refused by the other owners of its products', async () => {
+  const [one, two] = [hosts.node('one'), hosts.node('two')];
+  await one.host.take([0, 1], []);
+  await two.host.take([2, 3], []);
+  await hosts.receive(one, productIn(0), 7);
+  for (const partition of [0, 2, 0, 1, 3]) {
+    const reply = await receiveMost(partition < 2 ? one : two, partition);
+    assert.ok(reply.kind === 'refused' && reply.refusal === 'too_much_stock', `${partition}: ${reply.kind}`);
+  }
+  assert.equal([await onHand(two, 2), await onHand(one, 1)], [undefined, undefined]);
+});
+
+test('while Postgres cannot store it, that refusal is no answer; where one node owns everything, it is told at once', async () => {
+  const write: typeof hosts.snapshots.write = () => new Promise(() => {});
+  const one = hosts.node('one', { snapshots: { write } });
+  await one.host.take([0, 1], []);
+  await hosts.receive(one, productIn(0), 7);
+  const silent = await receiveMost(one, 0, 300);
+  assert.ok(silent.kind === 'unavailable' && silent.absent !== true);
+  await one.host.take([2, 3], []);
+  assert.is((await receiveMost(one, 0)).kind, 'refused');
 });
 
 test('an order is held by the product of another node', async () => {
