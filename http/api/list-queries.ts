@@ -14,7 +14,6 @@ import {
   idText,
   isIdText,
   pageOf,
-  pageQuery,
   ruled,
   wholeText,
   wholeTextOr,
@@ -97,13 +96,16 @@ const orderFilters = {
   ).optional(),
 };
 
-/** No default of its own: beside `limit` or `cursor` it must not be given at all. */
-const page_size = wholeText(
-  limits.pageSize,
-  `How many entries a page has. ${limits.pageSizeDefault} if it is left out. It excludes \`limit\` and \`cursor\`.`,
-);
+/** Without defaults of their own: beside `limit` or `cursor` they must not be given at all. */
+const byNumber = {
+  page: wholeText(limits.pageDepth, 'The number of the page. 1 if it is left out. It excludes `limit` and `cursor`.'),
+  page_size: wholeText(
+    limits.pageSize,
+    `How many entries a page has. ${limits.pageSizeDefault} if it is left out. It excludes \`limit\` and \`cursor\`.`,
+  ),
+};
 
-export const productListQuery = pageQuery.extend({ page_size, cursor, limit });
+export const productListQuery = z.object({ ...byNumber, cursor, limit });
 export type ProductListQuery = z.output<typeof productListQuery>;
 
 export const userOrdersQuery = productListQuery.extend(orderFilters);
@@ -165,7 +167,7 @@ export function orderFilter(query: OrderFilters): OrderFilter {
 /** Whether the list is read by cursor. @throws Failure if it is asked for by number as well. */
 export function isByCursor({ page, page_size, limit, cursor }: ProductListQuery): boolean {
   if (limit === undefined && cursor === undefined) return false;
-  if (page > 1) throw invalidField('page', 'cannot be combined with limit or cursor');
+  if (page !== undefined) throw invalidField('page', 'cannot be combined with limit or cursor');
   if (page_size !== undefined) throw invalidField('page_size', 'cannot be combined with limit or cursor');
   return true;
 }

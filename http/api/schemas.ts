@@ -132,16 +132,16 @@ export const wholeTextOr = (otherwise: number, to: number, description: string) 
 export const word = <const W extends readonly string[]>(id: string, words: W) =>
   z.enum(words, `must be one of ${words.join(', ')}`).meta({ id });
 
-export const pageQuery = z.object({
-  page: wholeTextOr(1, limits.pageDepth, 'The number of the page.'),
-  page_size: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many entries a page has.'),
-});
 interface PageQuery {
-  readonly page: number;
+  readonly page?: number | undefined;
   readonly page_size?: number | undefined;
 }
 
-export const auditQuery = pageQuery.extend({ product_id: idText.optional() });
+export const auditQuery = z.object({
+  page: wholeTextOr(1, limits.pageDepth, 'The number of the page.'),
+  page_size: wholeTextOr(limits.pageSizeDefault, limits.pageSize, 'How many entries a page has.'),
+  product_id: idText.optional(),
+});
 export type AuditQuery = z.output<typeof auditQuery>;
 
 export const orderParams = z.object({ order_id: idText });
@@ -149,7 +149,7 @@ export const returnParams = orderParams.extend({ return_id: idText });
 export const userParams = z.object({ user_id: idText });
 export const productParams = z.object({ product_id: idText });
 
-export const pageOf = ({ page, page_size = limits.pageSizeDefault }: PageQuery): Page => ({
+export const pageOf = ({ page = 1, page_size = limits.pageSizeDefault }: PageQuery): Page => ({
   page,
   pageSize: page_size,
 });

@@ -161,6 +161,7 @@ test('an invalid filter is refused by name', async ({ f }) => {
     ['cursor=abc', 'cursor'],
     ['cursor=W10', 'cursor'],
     ['page=2&limit=10', 'page'],
+    ['page=1&limit=10', 'page'],
     ['page_size=5&limit=1', 'page_size'],
     ['page_size=20&limit=20', 'page_size'],
     ['page=502&page_size=20', 'page'],
