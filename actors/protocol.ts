@@ -93,8 +93,14 @@ export type OrderAct =
     }
   /** The goods go into stock again, unless `restock` is false. */
   | { readonly type: 'receiveReturn'; readonly act: Act; readonly returned: string; readonly restock?: boolean }
-  /** Minor units. No amount means everything that is left. */
-  | { readonly type: 'refund'; readonly act: Act; readonly minor?: number; readonly reason?: string }
+  /** Minor units of `currency`; without it, of the order's. No amount means everything that is left. */
+  | {
+      readonly type: 'refund';
+      readonly act: Act;
+      readonly minor?: number;
+      readonly currency?: string;
+      readonly reason?: string;
+    }
   | { readonly type: 'extendHold'; readonly act: Act }
   /** Moves the whole order to a status: ships, delivers or cancels everything. */
   | { readonly type: 'move'; readonly act: Act; readonly to: OrderStatus };

@@ -126,7 +126,9 @@ export const receiveReturn: Row<'receiveReturn'> = (state, { act, returned, rest
 };
 
 /** order.O3: never refunds more than was paid. */
-export const refund: Row<'refund'> = (state, { act, minor, reason }, context) => {
+export const refund: Row<'refund'> = (state, { act, minor, currency = state.currency, reason }, context) => {
+  // The currency was not known yet when the amount was counted.
+  if (currency !== state.currency) return { refused: 'more_than_paid' };
   const rest = refundable(state);
   const amount = minor ?? rest;
   if (amount === 0 || amount > rest) return { refused: 'more_than_paid' };

@@ -94,8 +94,8 @@ export class OrderLife {
     id: string,
     { amount, reason, idempotency_key }: RefundBody,
   ): Promise<Answer> => {
-    const minor = amount === undefined ? undefined : minorOf(amount, await this.order(request, id));
-    const command = { type: 'refund', ...(minor !== undefined && { minor }), ...defined({ reason }) } as const;
+    const counted = amount === undefined ? {} : minorOf(amount, await this.order(request, id));
+    const command = { type: 'refund', ...counted, ...defined({ reason }) } as const;
     return this.act(request, id, idempotency_key, command, 'Refund requested successfully', 201);
   };
 
@@ -183,9 +183,13 @@ function conditionOf({ req }: ApiRequest): VersionCondition {
 
 type UnnamedAct = Unnamed<OrderAct>;
 
-/** A received return is put back in stock by default. */
-const asGiven = (command: UnnamedAct): UnnamedAct =>
-  command.type === 'receiveReturn' ? { ...command, restock: command.restock ?? true } : command;
+/** A received return is put back in stock by default. A client gives no currency. */
+function asGiven(command: UnnamedAct): UnnamedAct {
+  if (command.type === 'receiveReturn') return { ...command, restock: command.restock ?? true };
+  if (command.type !== 'refund') return command;
+  const { currency: _, ...given } = command;
+  return given;
+}
 
 /** The content that identifies the request. The order of its lines does not matter. */
 function contentOf(command: UnnamedAct): UnnamedAct {
@@ -225,10 +229,11 @@ function linesOf(given: readonly GivenLine[]): Line[] {
   return [...quantities].map(([product, quantity]) => ({ product: productId(product), quantity }));
 }
 
-function minorOf(amount: number | string, state: OrderState): number {
+/** An order without a currency is not held yet: its owner refuses what is counted in another one. */
+function minorOf(amount: number | string, state: OrderState): { readonly minor: number; readonly currency: string } {
   const currency = state.currency ?? DEFAULT_CURRENCY;
   const minor = typeof amount === 'string' ? minorOfText(amount, currency) : toMinor(amount, currency);
-  if (minor !== undefined) return minor;
+  if (minor !== undefined) return { minor, currency };
   const digits = minorDigits(currency);
   if (Number(amount) * 10 ** digits > limits.amountMinor) throw moreThanPaid(state);
   throw invalidField('amount', `has more than the ${digits} decimals of ${currency}`);
