@@ -1,0 +1,49 @@
+/** deploy/Dockerfile as its instructions, and what the last stage runs. */
+
+import { readFileSync } from 'node:fs';
+
+interface Instruction {
+  readonly name: string;
+  readonly value: string;
+}
+
+interface Image {
+  readonly instructions: readonly Instruction[];
+  /** Those of the last stage. */
+  readonly last: readonly Instruction[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly command: readonly string[];
+  readonly health: readonly string[];
+}
+
+export function readDockerfile(path = 'deploy/Dockerfile'): Image {
+  const instructions = instructionsOf(readFileSync(path, 'utf8'));
+  const last = instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'));
+  const lastOf = (name: string) => last.findLast((each) => each.name === name)?.value ?? '';
+  return {
+    instructions,
+    last,
+    environment: pairsOf(last.filter(({ name }) => name === 'ENV').map(({ value }) => value)),
+    command: JSON.parse(lastOf('CMD')) as string[],
+    health: JSON.parse(/CMD (\[.*\])$/.exec(lastOf('HEALTHCHECK'))?.[1] ?? '[]') as string[],
+  };
+}
+
+/** `NAME=value NAME="a value"` of ENV and LABEL. */
+export function pairsOf(values: readonly string[]): Record<string, string> {
+  const pairs = values.flatMap((value) => [...value.matchAll(/([\w.]+)=("[^"]*"|\S+)/g)]);
+  return Object.fromEntries(pairs.map(([, name = '', text = '']) => [name, text.replace(/^"|"$/g, '')]));
+}
+
+/** A line that ends with a backslash goes on in the next one. */
+function instructionsOf(text: string): Instruction[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  return lines
+    .join('\n')
+    .replace(/\\\n\s*/g, '')
+    .split('\n')
+    .map((line) => {
+      const [, name = '', value = ''] = /^(\w+)\s+(.*)$/.exec(line) ?? [];
+      return { name: name.toUpperCase(), value };
+    });
+}
