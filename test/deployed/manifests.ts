@@ -1,0 +1,180 @@
+/** The objects of an overlay as `kubectl apply --kustomize` sends them, and what the kubelet makes of a container. */
+
+import { readFileSync } from 'node:fs';
+import { parse, parseAllDocuments } from 'yaml';
+import { run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
+import { kubectl } from '../servers/fetched-tools.js';
+
+const BUILD_MS = 20_000;
+export const OVERLAYS = ['k3s-pi', 'cloud'] as const;
+
+interface Variable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: {
+    readonly secretKeyRef?: { readonly name: string; readonly key: string };
+    readonly fieldRef?: { readonly fieldPath: string };
+  };
+}
+
+interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly exec?: { readonly command: readonly string[] };
+  readonly periodSeconds?: number;
+  readonly failureThreshold?: number;
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly env?: readonly Variable[];
+  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly startupProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly lifecycle?: { readonly preStop?: { readonly exec: { readonly command: readonly string[] } } };
+  readonly resources?: { readonly requests?: object; readonly limits?: object };
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly serviceAccountName?: string;
+  readonly automountServiceAccountToken?: boolean;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly securityContext?: Readonly<Record<string, unknown>>;
+  readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+}
+
+interface Pods {
+  /** Of the Deployment, StatefulSet or CronJob. */
+  readonly name: string;
+  readonly replicas: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: PodSpec;
+}
+
+interface Template {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+  readonly spec: PodSpec;
+}
+
+/** What is read here of the specs of all kinds. */
+interface Spec {
+  readonly replicas?: number;
+  readonly template?: Template;
+  readonly jobTemplate?: { readonly spec: { readonly template: Template } };
+  readonly selector?: Readonly<Record<string, unknown>>;
+  readonly ports?: readonly { readonly targetPort: string }[];
+  readonly maxUnavailable?: number;
+  readonly minReplicas?: number;
+  readonly maxReplicas?: number;
+  readonly metrics?: readonly { readonly pods?: { readonly metric: { readonly name: string } } }[];
+  readonly ingressClassName?: string;
+  readonly tls?: readonly { readonly hosts: readonly string[] }[];
+  readonly rules?: readonly {
+    readonly host: string;
+    readonly http: { readonly paths: readonly { readonly path: string }[] };
+  }[];
+  readonly policyTypes?: readonly string[];
+  readonly podSelector?: Selector;
+  readonly ingress?: readonly PolicyRule[];
+  readonly egress?: readonly PolicyRule[];
+}
+
+export interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values: readonly string[];
+  }[];
+}
+
+export interface PolicyRule {
+  readonly from?: readonly PolicyPeer[];
+  readonly to?: readonly PolicyPeer[];
+  readonly ports?: readonly { readonly port: number; readonly protocol?: string }[];
+}
+
+export interface PolicyPeer {
+  readonly podSelector?: Selector;
+  readonly namespaceSelector?: Selector;
+  readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
+}
+
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Record<string, string> };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly stringData?: Readonly<Record<string, string>>;
+  readonly spec?: Spec;
+}
+
+export class Overlay {
+  private constructor(readonly manifests: readonly Manifest[]) {}
+
+  static async build(name: string): Promise<Overlay | { readonly missing: string }> {
+    const command = await kubectl();
+    if (typeof command !== 'string') return command;
+    const built = await run(command, ['kustomize', `deploy/kubernetes/overlays/${name}`], {
+      deadlineMs: patientMs(BUILD_MS),
+    });
+    if (built.code !== 0) throw new Error(`the overlay ${name} cannot be built: ${built.output}`);
+    return new Overlay(parseAllDocuments(built.output).map((document) => document.toJS() as Manifest));
+  }
+
+  of(kind: string, name?: string): Manifest {
+    const found = this.manifests.find(
+      (each) => each.kind === kind && (name === undefined || each.metadata.name === name),
+    );
+    if (found === undefined) throw new Error(`there is no ${kind} ${name ?? ''}`);
+    return found;
+  }
+
+  /** The contents of a generated ConfigMap, whose name ends in a hash. */
+  configMap(name: string): Readonly<Record<string, string>> {
+    const isIt = ({ kind, metadata }: Manifest) =>
+      kind === 'ConfigMap' && (metadata.name === name || metadata.name.replace(/-[a-z0-9]+$/, '') === name);
+    return this.manifests.find(isIt)?.data ?? {};
+  }
+
+  get pods(): readonly Pods[] {
+    return this.manifests.flatMap(({ metadata: { name }, spec = {} }) => {
+      const template = spec.template ?? spec.jobTemplate?.spec.template;
+      if (template === undefined) return [];
+      return [{ name, replicas: spec.replicas ?? 1, labels: template.metadata.labels, spec: template.spec }];
+    });
+  }
+
+  podsOf(name: string): Pods {
+    const found = this.pods.find((each) => each.name === name);
+    if (found === undefined) throw new Error(`no pods are called ${name}`);
+    return found;
+  }
+
+  /** The environment of a container in a pod of this name, as the kubelet makes it. */
+  environmentOf(container: Container, pod: string, secrets: Readonly<Record<string, string>>): Record<string, string> {
+    const env: Record<string, string> = {};
+    for (const { configMapRef } of container.envFrom ?? []) Object.assign(env, this.configMap(configMapRef.name));
+    for (const { name, value, valueFrom } of container.env ?? []) {
+      const key = valueFrom?.secretKeyRef?.key;
+      const read = key === undefined ? value : secrets[key];
+      env[name] = expanded(valueFrom?.fieldRef?.fieldPath === 'metadata.name' ? pod : (read ?? ''), env);
+    }
+    return env;
+  }
+}
+
+/** `$(NAME)` of a variable that is known is replaced; another one stays as it is. */
+export const expanded = (text: string, env: Readonly<Record<string, string>>): string =>
+  text.replace(/\$\(([A-Za-z_]\w*)\)/g, (whole, name: string) => env[name] ?? whole);
+
+export const exampleSecret = (): Manifest =>
+  parse(readFileSync('deploy/kubernetes/base/secret.yaml', 'utf8')) as Manifest;

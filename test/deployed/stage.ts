@@ -1,0 +1,214 @@
+// A scene (scene.ts) as processes: each with the command and the environment that its file gives it. Replaced are addresses
+// and folders alone, as all hosts are this machine, and the image's own part of a start (Postgres' first initdb).
+//
+// Law: only loopback. Each process is signalled by the pid of the child that was started here; none outlives the test.
+
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../deploy/servers/free-ports.js';
+import { findPostgres } from '../../deploy/servers/postgres-binary.js';
+import { type RunResult, run } from '../../deploy/servers/processes.js';
+import { unprivilegedUser } from '../../deploy/servers/server-user.js';
+import { patientMs } from '../deadlines.js';
+import { RealSystem } from '../faults/rig/real-system.js';
+import { type RealRedis, realRedis } from '../servers/real-redis.js';
+import { natsBinary, type Skipped } from '../servers/real-servers.js';
+import { SpawnedServer } from '../servers/spawned-server.js';
+import type { Part, Scene } from './scene.js';
+
+const START_MS = 60_000;
+const SHORT_MS = 60_000;
+const BROKER_PORTS = [4222, 6222, 8222];
+
+const staged = new Set<Stage>();
+process.on('exit', () => {
+  for (const stage of staged) stage.raze();
+});
+
+export class Stage {
+  readonly nodes: RealSystem[] = [];
+  private readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-deployed-'));
+  /** What stands in a file, and what stands for it here. */
+  private readonly replaced: [string, string][] = [];
+  private readonly servers = new Map<string, SpawnedServer>();
+  private redis: RealRedis | undefined;
+
+  private constructor(
+    readonly scene: Scene,
+    private readonly nats: string,
+    private readonly postgres: string,
+  ) {}
+
+  /** Starts the servers, and then all nodes at once. @returns the reason if a server is missing */
+  static async build(scene: Scene): Promise<Stage | Skipped> {
+    const nats = await natsBinary();
+    if ('missing' in nats) return { skipped: `no nats-server: ${nats.missing}` };
+    const postgres = await findPostgres(tmpdir(), unprivilegedUser());
+    if ('missing' in postgres) return { skipped: `no Postgres: ${postgres.missing}` };
+    const stage = new Stage(scene, nats.command, postgres.binaries.folder);
+    staged.add(stage);
+    try {
+      chmodSync(stage.folder, 0o755); // As root, Postgres runs as another user, who must get through.
+      await Promise.all([stage.startPostgres(), stage.startBrokers()]);
+      const redis = await stage.startRedis();
+      if (redis !== undefined) return redis;
+      await Promise.all(scene.nodes.map((part) => stage.startNode(part)));
+    } catch (error) {
+      await stage.strike();
+      throw error;
+    }
+    return stage;
+  }
+
+  /** A node with an empty folder, as a new pod has it. @returns once it is ready */
+  async startNode(part: Part): Promise<RealSystem> {
+    // Its own ports and folder, on loopback.
+    const { PORT: _, INVENTORY_PORT: __, DATA_DIR: ___, HOST: ____, ...given } = part.environment;
+    const all = Object.entries(given).map(([name, value]) => [name, this.here(value)]);
+    // RealSystem has roles of its own for other tests: empty is what no variable is.
+    const node = await RealSystem.build({ ROLES: '', ...Object.fromEntries(all) });
+    if ('skipped' in node) throw new Error(node.skipped);
+    this.nodes.push(node);
+    node.open({}, process.execPath, part.command.slice(1));
+    await node.ready(START_MS);
+    return node;
+  }
+
+  /** What a cluster does to delete a pod and to start it again: the command before the stop, SIGTERM, and SIGKILL after the grace. */
+  async restartBroker(host: string, preStop: readonly string[], graceMs: number): Promise<void> {
+    const server = this.servers.get(host);
+    if (server === undefined) throw new Error(`there is no broker ${host}`);
+    const args = preStop.slice(1).map((word) => word.replace('/tmp', join(this.folder, host)));
+    const told = await run(this.nats, args, { deadlineMs: patientMs(SHORT_MS) });
+    if (told.code !== 0) throw new Error(`${preStop.join(' ')}: ${told.output}`);
+    const killed = setTimeout(() => void server.kill(), patientMs(graceMs));
+    await server.kill('SIGTERM');
+    clearTimeout(killed);
+    await server.start(() => answers(`${this.here(`http://${host}:8222`)}/healthz`), `${host} does not start again`);
+  }
+
+  /** Runs the command of a container to its end, with the container's environment. */
+  async runOnce({ command, environment, files }: Part, folder: string): Promise<RunResult> {
+    const [program = '', ...args] = command;
+    const words = args.map((word) => this.written(word, files));
+    const env = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, this.here(value)]));
+    const [PGHOST, PGPORT] = this.here(`${environment.PGHOST}:5432`).split(':');
+    const more = { PATH: `${this.postgres}:${process.env.PATH}`, PGHOST, PGPORT, BACKUP_DIR: folder };
+    return run(program, words, { deadlineMs: patientMs(SHORT_MS), env: { ...env, ...more } });
+  }
+
+  async strike(): Promise<void> {
+    for (const node of this.nodes) await node.demolish();
+    await this.redis?.stop();
+    // Postgres ends its sessions on SIGQUIT, and waits for nobody.
+    for (const [name, server] of this.servers) await server.kill(name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
+    this.raze();
+  }
+
+  /** Its files, at the end of the test's own process. */
+  raze(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    staged.delete(this);
+  }
+
+  get words(): string {
+    const servers = [...this.servers].map(([name, { said }]) => `${name}:\n${said.split('\n').slice(-5).join('\n')}`);
+    return [...this.nodes.map((node) => `${node.env.NODE_NAME}:\n${node.lastWords(8)}`), ...servers].join('\n');
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  /** The text with the addresses of this machine. */
+  private here(text: string): string {
+    return this.replaced.reduce((done, [from, to]) => done.replaceAll(from, to), text);
+  }
+
+  /** The word, or if it names a mounted file, the path of that file here. */
+  private written(word: string, files: Part['files'], more: readonly [string, string][] = []): string {
+    const text = files[word];
+    if (text === undefined) return word;
+    const path = join(this.folder, `${this.servers.size}-${word.replaceAll('/', '-')}`);
+    writeFileSync(
+      path,
+      more.reduce((done, [from, to]) => done.replaceAll(from, to), this.here(text)),
+    );
+    return path;
+  }
+
+  private async startBrokers(): Promise<void> {
+    const { brokers } = this.scene;
+    const ports = new Map<string, string>();
+    for (const { host } of brokers) {
+      for (const port of BROKER_PORTS) {
+        const own = `127.0.0.1:${await freePort()}`;
+        ports.set(`${host}:${port}`, own);
+        this.replaced.push([`${host}:${port}`, own]);
+      }
+    }
+    for (const { host, command, environment, files } of brokers) {
+      const data = join(this.folder, host);
+      mkdirSync(data);
+      const own: [string, string][] = [
+        ...BROKER_PORTS.map((port): [string, string] => [`0.0.0.0:${port}`, ports.get(`${host}:${port}`) ?? '']),
+        ['"/data"', JSON.stringify(data)],
+        ['/tmp/nats.pid', join(data, 'nats.pid')],
+      ];
+      const args = command.slice(1).map((word) => this.written(word, files, own));
+      const env = { PATH: process.env.PATH, GOMAXPROCS: '1', ...environment };
+      this.servers.set(host, new SpawnedServer(this.nats, args, env));
+    }
+    // With JetStream in order, as the readiness probes ask: no broker is before all are there.
+    await Promise.all(
+      brokers.map(({ host }) => {
+        const isThere = () => answers(`http://${ports.get(`${host}:8222`)}/healthz`);
+        return this.servers.get(host)?.start(isThere, `${host} does not start`);
+      }),
+    );
+  }
+
+  private async startPostgres(): Promise<void> {
+    const { command, environment } = this.scene.postgres;
+    const { POSTGRES_USER = '', POSTGRES_PASSWORD = '', POSTGRES_DB = '', POSTGRES_INITDB_ARGS = '' } = environment;
+    const [data, secret, port] = [join(this.folder, 'postgres'), join(this.folder, 'password'), await freePort()];
+    this.replaced.push(['postgres:5432', `127.0.0.1:${port}`]);
+    mkdirSync(data, { mode: 0o700 });
+    writeFileSync(secret, POSTGRES_PASSWORD, { mode: 0o600 });
+    const user = unprivilegedUser();
+    if (user !== undefined) for (const path of [data, secret]) chownSync(path, user.uid, user.gid);
+    const as = { user, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' } };
+    const made = async (program: string, args: readonly string[], input = '') => {
+      const done = await run(join(this.postgres, program), args, { ...as, input, deadlineMs: patientMs(SHORT_MS) });
+      if (done.code !== 0 || /ERROR|FATAL/.test(done.output)) throw new Error(`${program}: ${done.output}`);
+    };
+    const first = ['-D', data, '-U', POSTGRES_USER, `--pwfile=${secret}`, '-A', 'scram-sha-256', '-N'];
+    await made('initdb', [...first, ...POSTGRES_INITDB_ARGS.split(' ').filter(Boolean)]);
+    const own = ['-c', 'dynamic_shared_memory_type=mmap'];
+    await made('postgres', ['--single', '-D', data, ...own, 'postgres'], `CREATE DATABASE ${POSTGRES_DB}\n`);
+    const where = ['-c', 'listen_addresses=127.0.0.1', '-c', `port=${port}`, '-c', 'unix_socket_directories='];
+    const args = ['-D', data, ...own, ...where, ...command.slice(1)];
+    const server = new SpawnedServer(join(this.postgres, 'postgres'), args, as.env, user);
+    this.servers.set('postgres', server);
+    const isThere = async () => /ready to accept connections/.test(server.said);
+    await server.start(isThere, 'postgres does not start');
+  }
+
+  private async startRedis(): Promise<Skipped | undefined> {
+    const redis = await realRedis(this.scene.redis.command.slice(1));
+    if ('skipped' in redis) {
+      await this.strike();
+      return redis;
+    }
+    this.redis = redis;
+    this.replaced.push(['redis:6379', new URL(redis.url).host]);
+    return undefined;
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(patientMs(1_000)) })).ok;
+  } catch {
+    return false;
+  }
+}

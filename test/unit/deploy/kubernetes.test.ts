@@ -1,0 +1,252 @@
+// The manifests, checked without a cluster: against the schemas of two versions of Kubernetes, by kubeconform and kube-score
+// where they are, and by rules of our own: no more rights and no more connections than needed, and a stop that fits its grace.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ConfigError, readConfig } from '../../../deploy/config/config.js';
+import { run } from '../../../deploy/servers/processes.js';
+import { patientMs } from '../../deadlines.js';
+import { exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
+import { type End, mayReach } from '../../deployed/network-policies.js';
+import { goTool, kubernetesSchemas } from '../../servers/fetched-tools.js';
+
+const VERSIONS = ['v1.33.0', 'v1.36.0'];
+const LAST_RESORT_S = 15;
+const TOOL_MS = 30_000;
+/** What a node takes beside its pool (OPERATING.md, DATABASE_POOL). */
+const MORE_CONNECTIONS = 13;
+const SECRETS = Object.fromEntries(
+  Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
+);
+
+const test = suite('kubernetes');
+const schemas = await kubernetesSchemas();
+const folder = mkdtempSync(join(tmpdir(), 'holdfast-manifests-'));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the files have the names that people look for', () => {
+  const names = readdirSync('deploy/kubernetes/base').map((file) => file.replace(/\.\w+$/, ''));
+  for (const name of [
+    ...['secret', 'configmap', 'postgres-pvc', 'postgres-deployment', 'redis-deployment', 'nats', 'deployment'],
+    ...['service', 'hpa', 'networkpolicy', 'ingress', 'poddisruptionbudget', 'serviceaccount', 'backup-cronjob'],
+  ])
+    assert.ok(names.includes(name), name);
+});
+
+for (const name of OVERLAYS) {
+  const built = await Overlay.build(name);
+  if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
+  else check(name, built);
+}
+
+function check(name: string, overlay: Overlay): void {
+  const { manifests } = overlay;
+  const node = overlay.podsOf('holdfast').spec;
+  const [holdfast] = node.containers;
+  if (holdfast === undefined) throw new Error('the node has no container');
+
+  test(`${name}: every object is one of the schema's, without a field that it does not know`, () => {
+    if ('missing' in schemas) {
+      console.log(`SKIP the schemas of Kubernetes: ${schemas.missing}`);
+      return;
+    }
+    for (const version of VERSIONS) {
+      const faults = faultsBy(version, schemas);
+      assert.equal(manifests.flatMap(faults), [], version);
+      const service = overlay.of('Service', 'holdfast');
+      assert.is(faults({ ...service, spec: { ...service.spec, selectors: {} } as object }).length, 1);
+    }
+  });
+
+  test(`${name}: kubeconform and kube-score find nothing`, async () => {
+    const file = join(folder, `${name}.yaml`);
+    writeFileSync(file, manifests.map((manifest) => `---\n${JSON.stringify(manifest)}\n`).join(''));
+    const strict = ['-strict', '-schema-location', join(folder, '{{.ResourceKind}}{{.KindSuffix}}.json')];
+    if (!('missing' in schemas)) {
+      for (const path of ['_definitions.json', ...manifests.map(schemaOf)])
+        writeFileSync(
+          join(folder, path),
+          JSON.stringify(withoutId(JSON.parse(schemas(`v1.36.0-local-strict/${path}`)))),
+        );
+    }
+    const optional = ['container-seccomp-profile', 'container-ports-check'];
+    for (const [tool, version, args] of [
+      ['kubeconform', ['-v'], [...strict, file]],
+      ['kube-score', ['version'], ['score', ...optional.flatMap((each) => ['--enable-optional-test', each]), file]],
+    ] as const) {
+      const command = await goTool(tool, version);
+      if (typeof command !== 'string') {
+        console.log(`SKIP ${tool}: ${command.missing}`);
+        continue;
+      }
+      const judged = await run(command, args, { deadlineMs: patientMs(TOOL_MS) });
+      assert.is(judged.code, 0, judged.output);
+    }
+  });
+
+  test(`${name}: nobody is root, has a token, may more than it needs, or is without limits`, () => {
+    assert.is(overlay.of('Namespace').metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
+    assert.equal(overlay.pods.map((each) => each.name).sort(), ['backup', 'holdfast', 'nats', 'postgres', 'redis']);
+    for (const { name: pods, spec } of overlay.pods) {
+      assert.is(spec.automountServiceAccountToken, false, pods);
+      assert.is(spec.securityContext?.runAsNonRoot, true, pods);
+      assert.equal(spec.securityContext?.seccompProfile, { type: 'RuntimeDefault' }, pods);
+      for (const { image, securityContext, resources } of spec.containers) {
+        assert.match(image, /:v?\d+\.\d+(\.\d+)?(-[a-z]+)?$/, pods);
+        const guarded = {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        };
+        assert.equal(securityContext, guarded, pods);
+        for (const bounds of [resources?.requests, resources?.limits])
+          assert.equal(Object.keys(bounds ?? {}).sort(), ['cpu', 'ephemeral-storage', 'memory'], pods);
+      }
+      for (const volume of spec.volumes ?? []) {
+        const { emptyDir } = volume as { emptyDir?: { sizeLimit?: string } };
+        if (emptyDir !== undefined) assert.ok(emptyDir.sizeLimit, `${pods}: ${JSON.stringify(volume)}`);
+      }
+    }
+  });
+
+  test(`${name}: the product accepts the environment of a node, and refuses every example of a secret`, () => {
+    const config = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    assert.is(config.environment, 'production');
+    assert.is(config.auth, 'keys');
+    assert.is(config.nodeName, 'holdfast-1');
+    assert.is(config.natsReplicas, overlay.podsOf('nats').replicas);
+    const { minReplicas = 0, maxReplicas = 0 } = overlay.of('HorizontalPodAutoscaler').spec ?? {};
+    assert.ok(minReplicas >= 3 && maxReplicas <= config.partitions);
+    const connections = Number(
+      /max_connections=(\d+)/.exec(overlay.podsOf('postgres').spec.containers[0]?.args?.join() ?? '')?.[1],
+    );
+    assert.ok(
+      (maxReplicas + 1) * (config.databasePool + MORE_CONNECTIONS) <= connections,
+      `${connections} connections`,
+    );
+
+    const { stringData = {} } = exampleSecret();
+    const used = JSON.stringify(overlay.pods).matchAll(/"secretKeyRef":\{"key":"(\w+)"/g);
+    assert.equal([...new Set([...used].map((found) => found[1]))].sort(), Object.keys(stringData).sort());
+    const variables = { POSTGRES_PASSWORD: 'DATABASE_URL', NATS_PASSWORD: 'NATS_URL', REDIS_PASSWORD: 'REDIS_URL' };
+    for (const [key, value] of Object.entries(stringData)) {
+      const named = { ADMIN_KEY: 'ADMIN_KEY', ...variables }[key] ?? '?';
+      const env = overlay.environmentOf(holdfast, 'holdfast-1', { ...SECRETS, [key]: value });
+      const refuses = (error: unknown) =>
+        error instanceof ConfigError && error.mistakes.join().startsWith(`${named} is`);
+      assert.throws(() => readConfig(env), refuses as never, key);
+    }
+  });
+
+  test(`${name}: probes ask the right routes, and a stop has its delay and its time`, () => {
+    assert.is(holdfast.livenessProbe?.httpGet?.path, '/livez');
+    assert.is(holdfast.startupProbe?.httpGet?.path, '/livez', 'a migration may take an hour');
+    assert.is(holdfast.readinessProbe?.httpGet?.path, '/readyz');
+    const { stopDelayMs } = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    assert.ok(stopDelayMs >= 5_000);
+    assert.ok((node.terminationGracePeriodSeconds ?? 0) >= stopDelayMs / 1_000 + LAST_RESORT_S);
+    const lameDuck = [...(overlay.configMap('nats')['nats.conf'] ?? '').matchAll(/^lame_duck_\w+: "(\d+)s"/gm)];
+    const seconds = lameDuck.reduce((sum, found) => sum + Number(found[1]), 0);
+    assert.ok(seconds >= 30 && (overlay.podsOf('nats').spec.terminationGracePeriodSeconds ?? 0) > seconds + 10);
+  });
+
+  test(`${name}: every selector finds its pods, every port is one of theirs, and disruption leaves a majority`, () => {
+    for (const { kind, metadata, spec = {} } of manifests) {
+      if (kind !== 'Service' && kind !== 'PodDisruptionBudget') continue;
+      const wanted = kind === 'Service' ? spec.selector : spec.selector?.matchLabels;
+      const pods = overlay.pods.filter(({ labels }) =>
+        Object.entries(wanted ?? {}).every(([key, value]) => labels[key] === value),
+      );
+      assert.is(pods.length, 1, `${kind} ${metadata.name}`);
+      const ports = pods[0]?.spec.containers[0]?.ports?.map((port) => port.name) ?? [];
+      for (const { targetPort } of spec.ports ?? [])
+        assert.ok(ports.includes(targetPort), `${metadata.name}: ${targetPort}`);
+      if (kind === 'PodDisruptionBudget') assert.is(spec.maxUnavailable, 1);
+    }
+    const { tls = [], rules = [], ingressClassName } = overlay.of('Ingress').spec ?? {};
+    assert.equal(
+      tls[0]?.hosts,
+      rules.map(({ host }) => host),
+    );
+    assert.ok(ingressClassName);
+    const paths = rules[0]?.http.paths.map(({ path }) => path);
+    assert.equal(paths, ['/api', '/docs', '/openapi.json']);
+  });
+
+  test(`${name}: the autoscaler's metrics are ones that a node has`, () => {
+    const named = (overlay.of('HorizontalPodAutoscaler').spec?.metrics ?? []).flatMap(
+      ({ pods }) => pods?.metric.name ?? [],
+    );
+    assert.equal(named, name === 'cloud' ? ['holdfast_inbox_commands'] : []);
+    const source = readFileSync('deploy/telemetry/node-metrics.ts', 'utf8');
+    for (const each of named) assert.ok(source.includes(`'${each.replace('holdfast_', '')}'`), each);
+  });
+
+  test(`${name}: exactly these connections are allowed`, () => {
+    const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
+    const ours = Object.fromEntries(
+      overlay.pods.map((each) => [each.name, { namespace: 'holdfast', labels: each.labels }]),
+    );
+    const edge =
+      name === 'cloud'
+        ? { namespace: 'ingress-nginx', labels: {} }
+        : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
+    const ends: Record<string, End> = {
+      ...ours,
+      edge,
+      prometheus: { namespace: 'monitoring', labels: {} },
+      names: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
+      stranger: { namespace: 'default', labels: { 'app.kubernetes.io/name': 'holdfast' } },
+      internet: { address: '93.184.216.34' },
+      metadata: { address: '169.254.169.254' },
+      neighbour: { address: '10.0.0.7' },
+    };
+    const found: string[] = [];
+    for (const [from, a] of Object.entries(ends)) {
+      for (const [to, b] of Object.entries(ends)) {
+        if (!(from in ours) && !(to in ours)) continue;
+        for (const port of [22, 53, 80, 443, 3000, 3001, 4222, 5432, 6222, 6379, 8222])
+          if (mayReach(policies, a, b, port)) found.push(`${from} ${to}:${port}`);
+      }
+    }
+    const wanted = [
+      'edge holdfast:3000',
+      'prometheus holdfast:3001',
+      ...['nats:4222', 'nats:8222', 'postgres:5432', 'redis:6379', 'internet:443'].map((to) => `holdfast ${to}`),
+      'nats nats:6222',
+      'backup postgres:5432',
+      ...Object.keys(ours).map((from) => `${from} names:53`),
+    ];
+    assert.equal(found.sort(), wanted.sort());
+  });
+}
+
+/** What a version of Kubernetes has against a manifest. */
+function faultsBy(version: string, read: (path: string) => string): (manifest: Manifest) => string[] {
+  const file = (path: string) => withoutId(JSON.parse(read(`${version}-local-strict/${path}`)));
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, validateSchema: false });
+  ajv.addSchema({ ...file('_definitions.json'), $id: '_definitions.json' });
+  return (manifest) => {
+    const path = schemaOf(manifest);
+    const validate = ajv.getSchema(path) ?? ajv.compile({ ...file(path), $id: path });
+    return validate(manifest) ? [] : [`${manifest.kind} ${manifest.metadata.name}: ${ajv.errorsText(validate.errors)}`];
+  };
+}
+
+/** The file of the schema, such as `deployment-apps-v1.json`. */
+function schemaOf({ kind, apiVersion }: Manifest): string {
+  return `${[kind, ...apiVersion.replace(/\.k8s\.io/, '').split('/')].join('-').toLowerCase()}.json`;
+}
+
+/** Refs name the definitions by their path on the site of Kubernetes: here they are a neighbour. */
+function withoutId(schema: object): object {
+  const text = JSON.stringify(schema).replaceAll('"/api/_definitions.json', '"_definitions.json');
+  const { $id: _, ...rest } = JSON.parse(text) as { $id?: string };
+  return rest;
+}
+
+test.run();
