@@ -59,10 +59,12 @@ export function send(
   body?: object,
   key?: string,
   withinMs = patientMs(REQUEST_MS),
+  credential: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
   const payload = body === undefined ? undefined : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = {
+      ...credential,
       ...(payload !== undefined && {
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(payload),
@@ -99,6 +101,7 @@ export class Burst {
     /** The pause of a buyer between two purchases; 0 for none. */
     paceMs = 0,
     private readonly withinMs = patientMs(REQUEST_MS),
+    private readonly credential: Readonly<Record<string, string>> = {},
   ) {
     this.edges = typeof edges === 'string' ? [edges] : edges;
     this.agent = new Agent({ keepAlive: true, maxSockets: connections });
@@ -144,7 +147,8 @@ export class Burst {
       const times = () => ({ edge, sentAt, endedAt: performance.now() });
       try {
         const { key } = entry;
-        const answer = await send(this.agent, `${edge}/api/orders`, 'POST', bodyOf(purchase), key, this.withinMs);
+        const { agent, withinMs, credential } = this;
+        const answer = await send(agent, `${edge}/api/orders`, 'POST', bodyOf(purchase), key, withinMs, credential);
         entry.attempts.push({ ...times(), answer });
         if (answer.status !== 503) {
           this.answered++;
