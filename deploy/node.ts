@@ -70,6 +70,7 @@ function beginActors(
       holdDelayMs: () => gremlin.holdDelayMs(),
     },
     holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
+    readyWriteMs: config.readyWriteMs,
     post: postUnderGremlin(parts.among?.post ?? localPost(clock), gremlin, clock),
     heartbeats: nats && natsMembers(nats, config.natsReplicas, () => clock.now()),
     meter: nodeMeter(registry, parts.listAge),

@@ -15,7 +15,7 @@ import { limits } from '../../actors/limits.js';
 import type { Effect, Request } from '../../actors/node/effects.js';
 import type { Flush } from '../../actors/node/flush.js';
 import type { Node } from '../../actors/node/node.js';
-import type { Join } from '../../actors/node/record.js';
+import { type Join, journalLog } from '../../actors/node/record.js';
 import type { OrderState } from '../../actors/order/order.js';
 import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Log } from '../../actors/ports/log.js';
@@ -48,7 +48,7 @@ import { tellClock } from './clock-news.js';
 import { DurableReads } from './durable-reads.js';
 import { type FlushMeter, FlushWriter } from './flush-writer.js';
 import { JournalProbes } from './journal-probes.js';
-import { bothInTime } from './readiness.js';
+import { Readiness } from './readiness.js';
 import { type Asked, type Reply, WaitingRequests } from './waiting-requests.js';
 
 const TICK_MS = 50;
@@ -78,6 +78,8 @@ interface DriverParts {
   readonly onAppended: (place: Place, publicBatch: string, recordBytes: number, joins: readonly Join[]) => void;
   readonly publishedN: () => number;
   readonly lookBy: LookBy;
+  /** How long the writes of a check of readiness count; without it each check writes. */
+  readonly readyWriteMs?: number;
 }
 
 /** Counts the driver's calls; times are in milliseconds. */
@@ -103,9 +105,10 @@ export class Driver implements Owners {
   private halted = false;
   private turnIsDue = false;
   private appendSinceMs: number | undefined;
+  private flushSinceMs: number | undefined;
   private readonly requests: WaitingRequests;
   private readonly probes: JournalProbes;
-  private check: Promise<void> | undefined;
+  private readonly readiness: Readiness;
   private readonly waits: AwaitedProgress;
   private readonly writer: JournalWriter;
   private readonly flushWriter: FlushWriter;
@@ -124,6 +127,7 @@ export class Driver implements Owners {
     this.waits = new AwaitedProgress(clock);
     this.stored = storedOrders(parts.queries, clock);
     this.probes = new JournalProbes((request) => this.enter(() => this.node.probe(request)));
+    this.readiness = this.readinessOf();
     this.look = new JournalLook({
       ...{ journal, log, by: parts.lookBy, own: () => this.node.appendedTo.position },
       append: () => within(clock, limits.statementMs, this.probes.append(), 'the journal does not answer'),
@@ -200,12 +204,8 @@ export class Driver implements Owners {
   async notReady(): Promise<string | undefined> {
     const full = this.node.fullness();
     if (full !== undefined) return full;
-    const { clock, snapshots } = this.parts;
-    this.check ??= bothInTime(clock, this.probes.join(), snapshots.probe()).finally(() => {
-      this.check = undefined;
-    });
     try {
-      await this.check;
+      await this.readiness.check();
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -245,6 +245,18 @@ export class Driver implements Owners {
   }
 
   // -------------------------------------------------------------- machinery
+
+  private readinessOf(): Readiness {
+    const { clock, log, snapshots, journal, readyWriteMs = 0 } = this.parts;
+    const isOld = (since = Number.POSITIVE_INFINITY) => clock.monotonic() - since > limits.readyMs;
+    return new Readiness({
+      clock,
+      write: { journal: () => this.probes.join(), postgres: () => snapshots.probe() },
+      ask: { journal: () => log.end(journalLog(journal)), postgres: () => snapshots.journals() },
+      writeCountsMs: readyWriteMs,
+      isStuck: () => isOld(this.appendSinceMs) || isOld(this.flushSinceMs),
+    });
+  }
 
   private ask(put: (request: Request) => void, waitMs: number, asked: Asked): Promise<Reply> {
     const { ask, caller } = asked;
@@ -385,7 +397,9 @@ export class Driver implements Owners {
   }
 
   private async flush(flush: Flush): Promise<void> {
+    this.flushSinceMs = this.parts.clock.monotonic();
     const outcome = await this.flushWriter.write(flush);
+    this.flushSinceMs = undefined;
     if (this.over || outcome === undefined) return;
     if (outcome === 'closed') return this.finish({ kind: 'sealed' });
     this.node.flushed(flush.number);

@@ -67,6 +67,8 @@ export interface IncarnationParts extends TakeOverParts {
   readonly members?: () => number;
   /** How long a record stays after nobody needs it; without it limits.readSpareMs. */
   readonly readSpareMs?: number;
+  /** How long the writes of a check of readiness count; without it each check writes. */
+  readonly readyWriteMs?: number;
   /** Whether the writer of another node's journal has ended. */
   readonly isGone?: (of: Writer) => boolean;
 }

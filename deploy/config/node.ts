@@ -26,6 +26,7 @@ export const nodeVariables = {
   SERVICE_NAME: text('holdfast'),
   NODE_NAME: text(hostname()),
   STOP_DELAY_MS: integer(0, 0, 120_000),
+  READY_WRITE_S: integer(0, 0, 3_600),
   GREMLIN: onOrOff,
 };
 
@@ -51,6 +52,7 @@ export const nodeSettings = (env: Env) => ({
   serviceName: env.SERVICE_NAME,
   nodeName: env.NODE_NAME,
   stopDelayMs: env.STOP_DELAY_MS,
+  readyWriteMs: env.READY_WRITE_S * 1_000,
   /** Whether the gremlin may be switched on. */
   gremlin: (env.GREMLIN ?? (env.ENVIRONMENT === 'production' ? 'off' : 'on')) === 'on',
 });

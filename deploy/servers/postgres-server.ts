@@ -39,8 +39,11 @@ const memoryBytes = (): number => Math.min(totalmem(), process.constrainedMemory
 export const sharedBuffersMb = (memory: number): number =>
   Math.min(1_024, Math.max(128, Math.floor(memory / 8 / MEBIBYTE)));
 
-/** Keeps shared memory in files under the data folder. In /dev/shm, what a killed Postgres leaves stays until a reboot. */
-const IN_DATA_FOLDER = { dynamic_shared_memory_type: 'mmap' } as const;
+/**
+ * Shared memory that grows is in files under the data folder. In /dev/shm, what a killed Postgres leaves stays until a reboot.
+ * A file that is touched is written to the disk again every few seconds, so up to this size it is in memory alone.
+ */
+const IN_DATA_FOLDER = { dynamic_shared_memory_type: 'mmap', min_dynamic_shared_memory: '32MB' } as const;
 
 const SETTINGS = {
   ...IN_DATA_FOLDER,

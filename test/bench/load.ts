@@ -19,6 +19,11 @@ export const PRODUCTS = 1_000;
 const LINES = 5;
 const LONGEST_US = 60_000_000;
 
+/** Where orders are placed: a port of this machine, or a node elsewhere with the headers that it asks for. */
+type Edge =
+  | number
+  | { readonly host: string; readonly port: number; readonly headers?: Readonly<Record<string, string>> };
+
 let drawn = 0;
 const random = (n: number) => Math.floor(Math.random() * n);
 
@@ -32,15 +37,17 @@ function orderBody(mode: Mode, product: () => string): string {
 }
 
 /** Places one order. @returns the HTTP status, or 0 when there was no reply. */
-function place(agent: Agent, port: number, mode: Mode, product = anyProduct): Promise<number> {
+function place(agent: Agent, edge: Edge, mode: Mode, product = anyProduct): Promise<number> {
+  const to = typeof edge === 'number' ? { host: '127.0.0.1', port: edge } : edge;
   return new Promise((resolve) => {
     const body = orderBody(mode, product);
     const headers = {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(body),
+      ...to.headers,
       ...(mode === 'keyed' && { 'idempotency-key': `bench-${process.pid}-${drawn++}` }),
     };
-    const sent = request({ agent, port, host: '127.0.0.1', path: '/api/orders', method: 'POST', headers }, (reply) => {
+    const sent = request({ agent, ...to, path: '/api/orders', method: 'POST', headers }, (reply) => {
       reply.resume();
       reply.on('end', () => resolve(reply.statusCode ?? 0));
     });
@@ -56,14 +63,14 @@ function note(latency: Histogram, sinceMs: number): void {
   latency.recordValue(Math.min(LONGEST_US, Math.max(1, Math.round((performance.now() - sinceMs) * 1_000))));
 }
 
-/** @param port one, or several: each connection stays with one */
+/** @param edge one, or several: each connection stays with one */
 export async function closedLoop(
-  port: number | readonly number[],
+  edge: Edge | readonly Edge[],
   mode: Mode,
   connections: number,
   seconds: number,
 ): Promise<Measured> {
-  const ports = typeof port === 'number' ? [port] : port;
+  const edges = [edge].flat();
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const latency = histogram();
   const byStatus = new Map<number, number>();
@@ -72,7 +79,7 @@ export async function closedLoop(
   const one = async (_: unknown, i: number) => {
     while (performance.now() < until) {
       const since = performance.now();
-      const status = await place(agent, ports[i % ports.length] ?? 0, mode);
+      const status = await place(agent, edges[i % edges.length] ?? 0, mode);
       note(latency, since);
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
     }
@@ -167,18 +174,26 @@ export async function curve(
   agent.destroy();
 }
 
-export async function openLoop(port: number, mode: Mode, rate: number, seconds: number): Promise<Measured> {
+/** @param edge one, or several that take turns */
+export async function openLoop(
+  edge: Edge | readonly Edge[],
+  mode: Mode,
+  rate: number,
+  seconds: number,
+): Promise<Measured> {
+  const edges = [edge].flat();
   const agent = new Agent({ keepAlive: true, maxSockets: 256 });
   const latency = histogram();
   const byStatus = new Map<number, number>();
   const running = new Set<Promise<void>>();
   const began = performance.now();
   const until = began + seconds * 1_000;
+  let turn = 0;
   for (let due = began; due < until; due += (-Math.log(1 - Math.random()) / rate) * 1_000) {
     const early = due - performance.now();
     if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
     const intended = due;
-    const sent = place(agent, port, mode).then((status) => {
+    const sent = place(agent, edges[turn++ % edges.length] ?? 0, mode).then((status) => {
       note(latency, intended);
       byStatus.set(status, (byStatus.get(status) ?? 0) + 1);
       running.delete(sent);

@@ -1,0 +1,50 @@
+// The ceilings of a unit for a process that no systemd started: its memory as a control group, its cores by taskset.
+// Law: a group that was made here goes when this process ends.
+
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+
+const FIRST = '/sys/fs/cgroup/memory';
+const SECOND = '/sys/fs/cgroup';
+
+/** Where groups of memory are made, and the file of a group with its limit; undefined: we may not. */
+function groups(): { readonly root: string; readonly limit: string } | undefined {
+  const found = existsSync(FIRST)
+    ? { root: FIRST, limit: 'memory.limit_in_bytes' }
+    : { root: SECOND, limit: 'memory.max' };
+  try {
+    accessSync(found.root, constants.W_OK);
+    if (found.root === SECOND && !/\bmemory\b/.test(readFileSync(`${SECOND}/cgroup.subtree_control`, 'utf8')))
+      return undefined;
+    return found;
+  } catch {
+    return undefined;
+  }
+}
+
+const made = new Set<string>();
+process.on('exit', () => {
+  for (const group of made) {
+    try {
+      rmdirSync(group);
+    } catch {
+      // One of its processes has not ended. An empty group costs nothing.
+    }
+  }
+});
+
+/** Whether a ceiling of memory is kept here, for the report. */
+export const areKept = (): boolean => groups() !== undefined;
+
+/** The command that runs what follows it below a ceiling of memory. Without control groups it has none. */
+export function below(name: string, bytes: number): readonly string[] {
+  const found = groups();
+  if (found === undefined) return [];
+  const group = `${found.root}/holdfast-${process.pid}-${name}`;
+  mkdirSync(group);
+  made.add(group);
+  writeFileSync(`${group}/${found.limit}`, String(bytes));
+  return ['sh', '-c', `echo $$ > ${group}/cgroup.procs && exec "$@"`, 'sh'];
+}
+
+/** The command that keeps what follows it on one core. */
+export const onCore = (core: number): readonly string[] => ['taskset', '--cpu-list', String(core)];
