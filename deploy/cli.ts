@@ -10,7 +10,7 @@ import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './comma
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { look, print, say } from './commands/place.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
-import { printUrl, URL_USAGE } from './commands/url.js';
+import { printUrl, readUrlCommand, URL_USAGE } from './commands/url.js';
 import { VERIFY_USAGE, verifyStored } from './commands/verify.js';
 import { readConfig } from './config/config.js';
 import { version } from './version.js';
@@ -37,16 +37,15 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     return 0;
   }
   try {
-    const [first, ...more] = words;
+    const [first] = words;
     if (command === 'events') return await printEvents(readConfig(process.env), readEventsCommand(words, Date.now()));
     if (command === 'feed') return await askFeed(words);
     if (command === 'keys') return await askKeys(words);
     if (command === 'verify' && first === undefined) return await verifyStored(readConfig(process.env));
     if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
-    if (command === 'url' && more.length === 0 && (first === 'postgres' || first === 'nats')) {
-      return await printUrl(readConfig(process.env), first);
-    }
+    const url = command === 'url' ? readUrlCommand(words) : undefined;
+    if (url !== undefined) return await printUrl(readConfig(process.env), url);
     return usage(EXIT_COULD_NOT_LOOK);
   } catch (error) {
     const help = command === 'events' ? EVENTS_USAGE : KEYS_USAGE;

@@ -26,7 +26,7 @@ import { postgresQueries } from '../storage/lists/queries.js';
 import { postgresSearchIndex } from '../storage/lists/search-index.js';
 import { memoryCache } from '../storage/memory/memory-cache.js';
 import { migrate } from '../storage/postgres/migrate.js';
-import { connectPostgres, isSuperuser, type PostgresClient } from '../storage/postgres/postgres.js';
+import { connectPostgres, maySkipKeyChecks, type PostgresClient } from '../storage/postgres/postgres.js';
 import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
 import { postgresLog } from '../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../storage/postgres/postgres-payment-ledger.js';
@@ -76,14 +76,17 @@ export interface Stores {
 
 export async function openStores(config: Config, servers: Servers, clock: Clock, logger: Logger): Promise<Stores> {
   const { postgres, nats: broker } = servers;
-  const ran = await explained(migrate(postgres.url, logger), postgres.ours ? undefined : postgres.url);
-  if (ran.length > 0) logger.info({ migrations: ran }, 'the tables are up to date');
+  await upToDate(servers, logger);
   const client = connectPostgres(postgres.url, { max: config.databasePool, log: logger });
   let nats: Nats | undefined;
   try {
     if (broker !== undefined) {
       const name = `${config.serviceName} ${config.nodeName}`;
-      nats = await explained(connectNats(broker.url, { name, log: logger }), broker.ours ? undefined : broker.url);
+      nats = await explained(
+        connectNats(broker.url, { name, log: logger }),
+        broker.ours ? undefined : broker.url,
+        'NATS_URL',
+      );
     }
     return await withStreams(config, servers, client, nats, clock, logger);
   } catch (error) {
@@ -91,6 +94,14 @@ export async function openStores(config: Config, servers: Servers, clock: Clock,
     await client.end();
     throw error;
   }
+}
+
+/** The owner changes the tables; whoever works with them sees that they are of this version. */
+async function upToDate({ postgres: { url, migrationsUrl, ours } }: Servers, logger: Logger): Promise<void> {
+  const migrated = (by: string, variable: string) => explained(migrate(by, logger), ours ? undefined : by, variable);
+  const ran = migrationsUrl === url ? [] : await migrated(migrationsUrl, 'MIGRATIONS_DATABASE_URL');
+  const all = [...ran, ...(await migrated(url, 'DATABASE_URL'))];
+  if (all.length > 0) logger.info({ migrations: all }, 'the tables are up to date');
 }
 
 async function withStreams(
@@ -112,7 +123,8 @@ async function withStreams(
   // Chosen first: a journal that the broker cannot give is refused before anything is settled or created.
   const choice = chooseJournal(config.journal, facts);
   const brokerLog = nats && (await jetstreamLog(nats, { replicas }));
-  if (brokerLog !== undefined) await tryCompareAndSet(brokerLog, clock, logger);
+  // Whoever owns nothing writes no journal, and its account on the broker may not.
+  if (brokerLog !== undefined && config.roles.has('actors')) await tryCompareAndSet(brokerLog, clock, logger);
   const retention = { bytes: config.eventsBytes, ageMs: config.eventsAgeMs };
   const events = nats && (await jetstreamEvents(nats, { replicas, ...retention }));
   if (events !== undefined) tellEvents(config, events.retention, logger);
@@ -127,7 +139,7 @@ async function withStreams(
   const flushClient = connectPostgres(servers.postgres.url, {
     max: FLUSH_POOL,
     log: logger,
-    keysHold: await isSuperuser(client),
+    keysHold: await maySkipKeyChecks(client),
   });
   const snapshots = postgresSnapshots(flushClient);
   const journal = journalToday(settlement.journal, choice, facts);

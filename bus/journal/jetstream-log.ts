@@ -65,6 +65,7 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
     retention: 'limits',
     storage: 'file',
     discard: 'new',
+    deny_delete: true,
     max_age: 0,
     max_msgs: -1,
     max_msgs_per_subject: -1,

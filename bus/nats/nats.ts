@@ -5,7 +5,14 @@
  * lost. A URL's password is in no message.
  */
 import type { StreamConfig, StreamInfo } from '@nats-io/jetstream';
-import { connect, createInbox, headers, type Msg, NatsConnectionImpl } from '@nats-io/transport-node';
+import {
+  connect,
+  createInbox,
+  headers,
+  type Msg,
+  NatsConnectionImpl,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
 import { limits } from '../../actors/limits.js';
 import type { Logger } from '../../actors/ports/runtime.js';
 import { CannotReachNats, whyNotConnected } from './cannot-reach-nats.js';
@@ -118,7 +125,7 @@ export async function connectNats(url: string, { name, log }: { name: string; lo
     throw new CannotReachNats(`${servers.join(', ')}: ${whyNotConnected(error)}`);
   }
   if (!(nc instanceof NatsConnectionImpl)) throw new Error('This version of nats.js takes no finished frames.');
-  return new Connection(nc, log);
+  return new Connection(nc, access.user, log);
 }
 
 class Connection implements Nats {
@@ -132,6 +139,7 @@ class Connection implements Nats {
 
   constructor(
     readonly nc: NatsConnectionImpl,
+    private readonly user: string | undefined,
     readonly log: Logger,
   ) {
     this.requests = new Requests(this, this.failed);
@@ -182,8 +190,9 @@ class Connection implements Nats {
     return this.receive(subject, (message) => take(message.string(), respondTo(message)), this.failed, queue);
   }
 
+  /** Below a prefix of the user's own: its account may hear the answers to its own requests only. */
   newInbox(): string {
-    return createInbox();
+    return createInbox(/^[\w-]+$/.test(this.user ?? '') ? `_INBOX.${this.user}` : '_INBOX');
   }
 
   receive(subject: string, take: (message: Msg) => void, failed: (error: Error) => void, queue?: string): () => void {
@@ -228,9 +237,19 @@ class Connection implements Nats {
       } else if (event.type === 'error') {
         this.lastError = event.error.message;
         this.log.warn({ err: event.error }, 'NATS reports an error.');
+        if (event.error instanceof PermissionViolationError) this.refused(event.error);
       }
     }
     this.become('closed', 'it was closed');
+  }
+
+  /** The broker does not answer what it does not allow. */
+  private refused({ operation, subject }: PermissionViolationError): void {
+    const verb = operation === 'publish' ? 'publish' : 'subscribe';
+    this.requests.refuse(
+      subject,
+      `NATS does not let ${this.user ?? 'this user'} ${verb} to ${subject}: deploy/security/nats-accounts.conf has what each role needs`,
+    );
   }
 
   private become(status: NatsStatus, why?: string): void {

@@ -42,6 +42,7 @@ interface Exchange<T> {
 }
 
 interface Pending {
+  readonly subject: string;
   readonly take: (message: NatsMessage) => void;
   readonly fail: (error: Error) => void;
 }
@@ -123,7 +124,7 @@ export class Requests {
           resolve(outcome);
         }
       };
-      this.pending.set(token, { take, fail });
+      this.pending.set(token, { subject, take, fail });
       try {
         const reply = ownInbox ? this.wire.newInbox() : `${this.inbox}.${token}`;
         if (ownInbox) unsubscribe = this.wire.receive(reply, take, fail);
@@ -140,13 +141,19 @@ export class Requests {
     const take = (message: NatsMessage) => {
       if (isUnanswered(message)) nobody();
     };
-    this.pending.set(token, { take, fail: () => {} });
+    this.pending.set(token, { subject: '', take, fail: () => {} });
     return { reply: `${this.inbox}.${token}`, close: () => void this.pending.delete(token) };
   }
 
   /** The connection is gone: no request under way will be answered. */
   failAll(why: string): void {
     for (const { fail } of [...this.pending.values()]) fail(new Error(`NATS did not answer: ${why}`));
+  }
+
+  /** The broker refuses a subject: that of requests, or the one where their answers would come. */
+  refuse(subject: string, why: string): void {
+    const isInbox = subject === `${this.inbox}.*`;
+    for (const each of [...this.pending.values()]) if (isInbox || each.subject === subject) each.fail(new Error(why));
   }
 
   private nextToken(): string {

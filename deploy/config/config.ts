@@ -14,7 +14,7 @@ import { natsSettings, natsVariables } from './nats.js';
 import { nodeMistakes, nodeSettings, nodeVariables } from './node.js';
 import { orderSettings, orderVariables } from './orders.js';
 import { productionMistakes } from './production-rules.js';
-import { storeSettings, storeVariables } from './stores.js';
+import { storeMistakes, storeSettings, storeVariables } from './stores.js';
 
 const schema = z
   .object({
@@ -29,7 +29,7 @@ const schema = z
   })
   .superRefine(
     (env, context) => {
-      const broken = [authMistakes, productionMistakes, kafkaMistakes, httpMistakes, nodeMistakes];
+      const broken = [authMistakes, productionMistakes, kafkaMistakes, httpMistakes, nodeMistakes, storeMistakes];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
       }

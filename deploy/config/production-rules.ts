@@ -27,7 +27,9 @@ export function productionMistakes(env: Env): readonly Mistake[] {
   for (const name of ['JWT_ISSUER', 'JWT_JWKS_URL'] as const) {
     if (env[name]?.startsWith('http:')) wrong(name, 'https in production: who answers there decides who is who');
   }
-  if (hasKnownSecret(env.DATABASE_URL ?? '')) wrong('DATABASE_URL', OWN_PASSWORD);
+  for (const name of ['DATABASE_URL', 'MIGRATIONS_DATABASE_URL'] as const) {
+    if (hasKnownSecret(env[name] ?? '')) wrong(name, OWN_PASSWORD);
+  }
   if (isAddedPassword(env) && isKnown(env.PGPASSWORD ?? '')) wrong('PGPASSWORD', OWN_PASSWORD);
   if (env.NATS_URL.some(hasKnownSecret)) wrong('NATS_URL', OWN_PASSWORD);
   if (hasKnownSecret(env.REDIS_URL ?? '')) wrong('REDIS_URL', OWN_PASSWORD);

@@ -109,6 +109,7 @@ export class FeedChild {
       ROLES: 'feed',
       DATA_DIR: join(dataDir, 'feed'),
       DATABASE_URL: postgresUrl,
+      MIGRATIONS_DATABASE_URL: '', // The parent has migrated.
       NATS_URL: natsUrl,
       NODE_NAME: `${nodeName}-feed`.slice(0, 200),
       INVENTORY_PORT: 'none',

@@ -42,7 +42,7 @@ export function beginFeeds(
   tellKafka(config, nats !== undefined, logger);
   if (!config.roles.has('feed') || nats === undefined) return undefined;
   const isAlone = config.roles.size === 1;
-  const urls = { postgresUrl: postgres.url, natsUrl: nats.url };
+  const urls = { postgresUrl: postgres.url, natsUrl: nats.feedUrl };
   const feeds = isAlone
     ? new OwnFeeds({ config, stores, clock, logger }, onOrphaned)
     : new FeedChild({ dataDir, nodeName: config.nodeName, ...urls, clock, logger });

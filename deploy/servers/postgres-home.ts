@@ -20,7 +20,10 @@ const IN_DATA_DIR = 'postgres';
 export interface PostgresMemory {
   /** Holds `data`, and copies of binaries. */
   readonly home: string;
+  /** The superuser's. */
   readonly password: string;
+  /** Those of the roles in deploy/security/postgres-roles.sql. A folder of an older version has none. */
+  readonly passwords?: Readonly<Record<string, string>>;
   /** Set once the database files are whole. */
   readonly port?: number;
 }

@@ -1,19 +1,22 @@
 // Our own Postgres: its files, its settings, its start and stop. It runs only under the lock of DATA_DIR.
 //
 // Law: the files are created whole (beside their place, then renamed) or not at all. It listens on 127.0.0.1 alone, with a
-// random password. A commit is an fsync. As root, Postgres runs as another user. No major version opens the files of
+// random passwords: the node's role may do what a node does, its owner's only migrates (deploy/security/postgres-roles.sql),
+// and the superuser only makes these roles, at every start. A commit is an fsync. As root, Postgres runs as another user. No major version opens the files of
 // another.
 
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { type Child, endOrphan, type Log, startChild } from './children.js';
 import { freePort } from './free-ports.js';
-import { readWhole, recall, remember, syncFolder } from './kept-files.js';
+import { newPassword, readWhole, recall, remember, syncFolder } from './kept-files.js';
 import { findPostgres, type PostgresBinaries } from './postgres-binary.js';
 import { dataIn, majorOf, memoryOf, openHome, type PostgresMemory } from './postgres-home.js';
 import { lastLine, markOf, run, type ServerUser, type StopStep } from './processes.js';
+import { securityFile } from './security-files.js';
 import { unprivilegedUser } from './server-user.js';
 
 const INIT_WITHIN_MS = 120_000;
@@ -21,6 +24,7 @@ const INIT_WITHIN_MS = 120_000;
 const CALLED_OFF_INIT_MS = 3_000;
 /** A replay of up to 4 GB of WAL takes long. */
 const READY_WITHIN_MS = 120_000;
+const ROLES_WITHIN_MS = 20_000;
 const START_TRIES = 3;
 /** Fast shutdown, then immediate. Both fit into the ten seconds of our own stop. */
 export const POSTGRES_STOP: readonly StopStep[] = [
@@ -64,8 +68,15 @@ const SETTINGS = {
   logging_collector: 'off',
 } as const;
 
+/** The roles of postgres-roles.sql, and the superuser. */
+export const POSTGRES_ACCOUNTS = ['node', 'owner', 'reader', 'superuser'] as const;
+export type PostgresAccount = (typeof POSTGRES_ACCOUNTS)[number];
+
 interface PostgresServer {
+  /** The node's. */
   readonly url: string;
+  /** The owner's. */
+  readonly migrationsUrl: string;
   /** "postgres 15.18 from PATH". */
   readonly what: string;
   /** The folder of its files, which is not always in DATA_DIR. */
@@ -75,20 +86,27 @@ interface PostgresServer {
   stop(): Promise<void>;
 }
 
-function postgresUrl(memory: { readonly password: string; readonly port?: number }): string {
-  return `postgres://holdfast:${memory.password}@127.0.0.1:${memory.port}/holdfast`;
+/** A folder that no start of this version has opened yet has the superuser alone. */
+function postgresUrl({ password, passwords, port }: PostgresMemory, account: PostgresAccount): string {
+  const own = passwords?.[account];
+  const access = own === undefined ? `holdfast:${password}` : `holdfast_${account}:${own}`;
+  return `postgres://${access}@127.0.0.1:${port}/holdfast`;
 }
 
 /** The URL of this folder's own Postgres, running or not; undefined before its first start. */
-export async function rememberedPostgresUrl(dataDir: string): Promise<string | undefined> {
+export async function rememberedPostgresUrl(
+  dataDir: string,
+  account: PostgresAccount = 'node',
+): Promise<string | undefined> {
   const memory = await recall<PostgresMemory>(memoryOf(dataDir));
-  return memory?.port === undefined ? undefined : postgresUrl(memory);
+  return memory?.port === undefined ? undefined : postgresUrl(memory, account);
 }
 
 export async function startPostgres(dataDir: string, log: Log, signal?: AbortSignal): Promise<PostgresServer> {
   await endOrphan(dataDir, 'postgres', POSTGRES_STOP, log);
   const user = unprivilegedUser();
-  const { memory, keep } = await openHome(dataDir, user, log);
+  const { memory: known, keep } = await openHome(dataDir, user, log);
+  const memory = { ...known, passwords: withPasswords(known) };
   const data = dataIn(memory.home);
   const major = await majorOf(data);
   const found = await findPostgres(memory.home, user, major);
@@ -104,6 +122,10 @@ export async function startPostgres(dataDir: string, log: Log, signal?: AbortSig
     await remember(memoryOf(dataDir), { ...memory, port });
     try {
       const child = await startChild(dataDir, { ...spec(binaries, data, port, settings, user), signal }, log);
+      await makeRoles({ ...memory, port }).catch(async (error: unknown) => {
+        await child.stop();
+        throw error;
+      });
       return { ...server(child, binaries, { ...memory, port }), keep };
     } catch (error) {
       const taken = port !== (await freePort(port));
@@ -115,11 +137,30 @@ export async function startPostgres(dataDir: string, log: Log, signal?: AbortSig
 
 function server(child: Child, binaries: PostgresBinaries, memory: PostgresMemory): Omit<PostgresServer, 'keep'> {
   return {
-    url: postgresUrl(memory),
+    url: postgresUrl(memory, 'node'),
+    migrationsUrl: postgresUrl(memory, 'owner'),
     what: `postgres ${binaries.version} ${binaries.origin}`,
     files: dataIn(memory.home),
     stop: () => child.stop(),
   };
+}
+
+const ROLES = POSTGRES_ACCOUNTS.filter((account) => account !== 'superuser');
+
+/** Those that are known stay, and each role has one. */
+const withPasswords = ({ passwords }: PostgresMemory) =>
+  Object.fromEntries(ROLES.map((account) => [account, passwords?.[account] ?? newPassword()]));
+
+/** The roles with their passwords, also in a database of an older version. No node runs on it yet. */
+async function makeRoles(memory: PostgresMemory & { readonly passwords: Readonly<Record<string, string>> }) {
+  const client = connectPostgres(postgresUrl(memory, 'superuser'), { max: 1, statementMs: ROLES_WITHIN_MS });
+  // They have letters and digits only (kept-files.ts), and a password is no parameter in Postgres.
+  const alter = ROLES.map((account) => `alter role holdfast_${account} password '${memory.passwords[account]}'`);
+  try {
+    await client.query('make the roles', [await securityFile('postgres-roles.sql'), ...alter].join(';\n'));
+  } finally {
+    await client.end();
+  }
 }
 
 const asArguments = (settings: object): string[] =>

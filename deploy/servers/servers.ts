@@ -23,6 +23,8 @@ import { POSTGRES_STOP, rememberedPostgresUrl, startPostgres } from './postgres-
 
 interface PostgresInUse {
   readonly url: string;
+  /** The same database as the user who may change its tables. */
+  readonly migrationsUrl: string;
   /** For people: "child of ours (postgres 15.18 from PATH)". */
   readonly source: string;
   readonly ours: boolean;
@@ -33,6 +35,8 @@ interface PostgresInUse {
 interface NatsInUse {
   /** One URL, or several with commas; user and password may be in them. */
   readonly url: string;
+  /** The same for the feeds. */
+  readonly feedUrl: string;
   readonly source: string;
   readonly ours: boolean;
   /** Undefined: the server did not report it. */
@@ -75,7 +79,7 @@ interface Start {
   readonly signal: AbortSignal | undefined;
 }
 
-type Wanted = Pick<Config, 'databaseUrl' | 'natsUrls' | 'natsMonitorUrls' | 'fetchServers'>;
+type Wanted = Pick<Config, 'databaseUrl' | 'migrationsUrl' | 'natsUrls' | 'natsMonitorUrls' | 'fetchServers'>;
 
 const nothing = async (): Promise<void> => {};
 const ORIGINS: Readonly<Record<NatsOrigin, string>> = {
@@ -159,15 +163,21 @@ async function choosePostgres(start: Start): Promise<Part<PostgresInUse>> {
   if (config.databaseUrl !== undefined) {
     const source = `DATABASE_URL (${withoutSecrets(config.databaseUrl)})`;
     log(`postgres: ${source}, not ours: a commit is as durable as its settings make it`);
-    return { use: { url: config.databaseUrl, source, ours: false }, settled: { postgres: 'given' }, stop: nothing };
+    const { databaseUrl: url, migrationsUrl = url } = config;
+    return { use: { url, migrationsUrl, source, ours: false }, settled: { postgres: 'given' }, stop: nothing };
   }
   if (settled?.postgres === 'given') throw new Error(missingUrl('DATABASE_URL', dataDir.path));
   const server = await startPostgres(dataDir.path, log, signal);
   const source = `child of ours (${server.what})`;
-  const { url, what, files } = server;
+  const { url, migrationsUrl, what, files } = server;
   log(`postgres: ${what}, started at ${new URL(url).host}, files in ${files}, fsync on: a commit is an fsync`);
   const { keep } = server;
-  return { use: { url, source, ours: true, files }, settled: { postgres: 'own' }, keep, stop: () => server.stop() };
+  return {
+    use: { url, migrationsUrl, source, ours: true, files },
+    settled: { postgres: 'own' },
+    keep,
+    stop: () => server.stop(),
+  };
 }
 
 async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {
@@ -193,9 +203,9 @@ async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {
     ? 'sync_interval: always: an ack is an fsync'
     : 'it does not sync before it acknowledges: not a place for a journal';
   log(`nats: ${what}, started at ${new URL(server.url).host}, ${guarantee}`);
-  const { url, version, syncAlways } = server;
+  const { url, feedUrl, version, syncAlways } = server;
   return {
-    use: { url, version, syncAlways, source: `child of ours (${what})`, ours: true },
+    use: { url, feedUrl, version, syncAlways, source: `child of ours (${what})`, ours: true },
     settled: { nats: binary.origin, natsVersion: version },
     stop: () => server.stop(),
   };
@@ -206,9 +216,11 @@ async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
   const source = `NATS_URL (${natsUrls.map(withoutSecrets).join(', ')})`;
   const facts = await askBrokers(natsMonitorUrls, natsUrls.length);
   log(`nats: ${source}, not ours: ${saysOf(facts, natsMonitorUrls, natsUrls)}`);
+  const url = natsUrls.join(',');
   return {
     use: {
-      url: natsUrls.join(','),
+      url,
+      feedUrl: url,
       source,
       ours: false,
       version: facts?.version,

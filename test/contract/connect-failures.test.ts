@@ -39,13 +39,15 @@ test('Postgres', async () => {
     ];
     for (const [rest, words] of cases) {
       const url = `postgres://${rest}`;
-      const said = await failure(explained(migrate(url), url));
+      const said = await failure(explained(migrate(url), url, 'DATABASE_URL'));
       assert.match(said, words);
       assert.match(said, /^Postgres cannot be used: .*\. Correct DATABASE_URL=postgres:\/\//);
       assert.not.match(said, SECRET);
       assert.not.match(said, own);
     }
-    const ours = await failure(explained(migrate(`postgres://holdfast:x@127.0.0.1:${port}/holdfast`), undefined));
+    const ours = await failure(
+      explained(migrate(`postgres://holdfast:x@127.0.0.1:${port}/holdfast`), undefined, 'DATABASE_URL'),
+    );
     assert.match(ours, /^Our own Postgres cannot be used: /);
   } finally {
     await server.stop();
@@ -63,7 +65,7 @@ test('NATS', async () => {
       [`nats://me:${SECRET}@no-such-host.invalid:4222`, /there is no host of this name/],
     ];
     for (const [url, words] of cases) {
-      const said = await failure(explained(connectNats(url, { name: 'test', log: silent }), url));
+      const said = await failure(explained(connectNats(url, { name: 'test', log: silent }), url, 'NATS_URL'));
       assert.match(said, words);
       assert.match(said, /^NATS cannot be used: .*\. Correct NATS_URL=nats:\/\//);
       assert.not.match(said, SECRET);

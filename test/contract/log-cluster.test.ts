@@ -87,7 +87,8 @@ if (onOld !== undefined) {
     const single = await jetstreamLog(nats, { replicas: 1 });
     await tryCompareAndSet(single, clock, log);
     const info = await streamInfo(nats, 'JOURNAL');
-    await nats.api('STREAM.UPDATE.JOURNAL', { ...info?.config, num_replicas: 3 });
+    const operator = await connected(old?.urlAs('operator') ?? '');
+    await operator.api('STREAM.UPDATE.JOURNAL', { ...info?.config, num_replicas: 3 });
     const hasCopies = async () => (await streamInfo(nats, 'JOURNAL'))?.cluster?.replicas?.every((each) => each.current);
     assert.ok(await until(async () => (await hasCopies()) === true, 10_000, 100));
     assert.match(

@@ -103,6 +103,22 @@ if ('skipped' in server || one === undefined || other === undefined) {
     assert.is((await elsewhere.take('x')).remaining, 2);
   });
 
+  test('the user of deploy/security may do nothing but this, and only with our keys', async () => {
+    for (const words of [
+      ['FLUSHALL'],
+      ['KEYS', '*'],
+      ['CONFIG', 'GET', '*'],
+      ['ACL', 'LIST'],
+      ['DEL', 'holdfast:x'],
+      ['GETRANGE', 'other:x', '0', '1'],
+      ['EVAL', "return redis.call('get', 'holdfast:x')", '0'],
+      ['SUBSCRIBE', 'holdfast:x'],
+    ] as [string, ...string[]][]) {
+      const refused = await one.connection.call(...words).catch((error: Error) => error.message);
+      assert.match(String(refused), /NOPERM|no permissions|can't run this command/i, words.join(' '));
+    }
+  });
+
   test('without Redis each edge counts by itself, and they share again when it is back', async () => {
     const [a, b] = [one, other].map((redis) => rateLimits({ ...LONG, name: 'alone' }, clock, redis));
     for (let i = 0; i < 4; i++) await a?.take('x');

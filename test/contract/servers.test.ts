@@ -15,7 +15,7 @@ import { type DataDir, DataDirBusy, openDataDir } from '../../deploy/servers/dat
 import { recall, remember } from '../../deploy/servers/kept-files.js';
 import { rememberedNats } from '../../deploy/servers/nats-server.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
-import { sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
+import { rememberedPostgresUrl, sharedBuffersMb } from '../../deploy/servers/postgres-server.js';
 import { isAlive, markOf, type ProcessMark, run } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { startServers } from '../../deploy/servers/servers.js';
@@ -179,7 +179,8 @@ test('both servers start, survive a kill -9 of the node, are ended by the next s
   const first = await one.said;
   assert.ok(first.postgres && first.nats, first.why);
   assert.ok(first.nats.syncAlways, 'our own broker of this version syncs');
-  let sql = postgres(first.postgres.url, { max: 1 });
+  const owner = await rememberedPostgresUrl(dataDir, 'owner');
+  let sql = postgres(owner ?? '', { max: 1 });
   await sql`CREATE TABLE kept AS SELECT 42 AS answer`;
   assert.is((await sql<{ fsync: string }[]>`SHOW fsync`)[0]?.fsync, 'on');
   if (process.platform === 'linux') {
@@ -204,7 +205,7 @@ test('both servers start, survive a kill -9 of the node, are ended by the next s
     'the next start ended them',
   );
   assert.equal([second.postgres.url, second.nats.url, second.held], [first.postgres.url, first.nats.url, first.held]);
-  sql = postgres(second.postgres.url, { max: 1 });
+  sql = postgres(owner ?? '', { max: 1 });
   assert.is((await sql<{ answer: number }[]>`SELECT answer FROM kept`)[0]?.answer, 42);
   await sql.end();
 

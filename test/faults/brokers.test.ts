@@ -50,7 +50,8 @@ async function build(name: string): Promise<RealSystem> {
   if ('skipped' in postgres) throw new Error(postgres.skipped);
   const system = await RealSystem.build({
     NODE_NAME: name,
-    DATABASE_URL: postgres.url,
+    DATABASE_URL: postgres.nodeUrl,
+    MIGRATIONS_DATABASE_URL: postgres.ownerUrl,
     NATS_URL: brokers.url,
     NATS_MONITOR_URL: brokers.monitorUrl,
     NATS_REPLICAS: '3',

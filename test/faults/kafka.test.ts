@@ -55,7 +55,7 @@ test('the feed and Kafka are killed twice each, and a second feed runs beside', 
 });
 
 test('EVENTS is deleted and filled again: nothing is told twice, and what comes then is told', async () => {
-  const nats = await connectNats(await brokerUrl(rig.system), { name: 'kafka test', log: quiet });
+  const nats = await connectNats(await brokerUrl(rig.system, 'operator'), { name: 'kafka test', log: quiet });
   try {
     await nats.api('STREAM.DELETE.EVENTS');
     const burst = new Burst(rig.system.url, purchases(100, 'second'), 4);

@@ -39,7 +39,7 @@ test('a listener that comes again fifty times misses nothing and is told nothing
   assert.ok(one && two);
   await one.stock(PRODUCTS, 100_000);
   const postgres = connectPostgres(cluster.postgres.url, { max: 2 });
-  const nats = await connectNats(cluster.nats.url, { name: 'live test', log: quiet });
+  const nats = await connectNats(await cluster.nats.as('operator'), { name: 'live test', log: quiet });
   try {
     const counted = async () => (await storedEvents(postgres)).size >= PRODUCTS.length;
     assert.ok(await until(counted, COMPLETE_MS, 50));

@@ -13,6 +13,8 @@ import * as assert from 'uvu/assert';
 import { feedStreamInfo } from '../../bus/feed-stream/feed-shape.js';
 import { connectNats } from '../../bus/nats/nats.js';
 import { freePort } from '../../deploy/servers/free-ports.js';
+import { NATS_ACCOUNTS, passwordVariable } from '../../deploy/servers/nats-server.js';
+import { securityFile } from '../../deploy/servers/security-files.js';
 import { until } from '../deadlines.js';
 import { natsBinary } from '../servers/real-servers.js';
 import { RealSystem } from './rig/real-system.js';
@@ -91,51 +93,54 @@ async function sameAsOverHttp(system: RealSystem, url: string): Promise<void> {
   }
 }
 
-test('the reader of the page reads FEED, keeps its place, and may do nothing else', async () => {
+test('the colleague of the page reads with its own consumer, and may do nothing else', async () => {
   const binary = await natsBinary();
   if ('missing' in binary) return console.log(`SKIP no nats-server: ${binary.missing}`);
   const account = /```conf\n([^`]*)```/.exec(await readFile(PAGE, 'utf8'))?.[1] ?? '';
+  const accounts = await securityFile('nats-accounts.conf');
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-reader-'));
   const port = await freePort();
   const file = join(folder, 'nats.conf');
-  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}" }\n${account}`);
-  const env = { ...process.env, HOLDFAST_PASSWORD: 'one-secret', READER_PASSWORD: 'other-secret' };
+  const users = accounts.replace('users: [', `users: [\n${account}`);
+  await writeFile(file, `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${folder}" }\n${users}`);
+  const passwords = Object.fromEntries(NATS_ACCOUNTS.map((name) => [passwordVariable(name), 'one-secret']));
+  const env = { ...process.env, ...passwords, COLLEAGUE_PASSWORD: 'other-secret' };
   const broker = spawn(binary.command, ['--config', file], { env, stdio: 'ignore' });
   const servers = `127.0.0.1:${port}`;
-  const reached = () =>
-    connectNats(`nats://holdfast:one-secret@${servers}`, { name: 'page test', log }).catch(() => undefined);
-  let owner = await reached();
+  const reached = (user: string) =>
+    connectNats(`nats://${user}:one-secret@${servers}`, { name: 'page test', log }).catch(() => undefined);
+  let node = await reached('holdfast');
   try {
     await until(async () => {
-      owner ??= await reached();
-      return owner !== undefined;
+      node ??= await reached('holdfast');
+      return node !== undefined;
     }, LAG_MS);
-    if (owner === undefined) return assert.unreachable('the broker starts with this account');
-    await feedStreamInfo(owner, { replicas: 1, bytes: undefined, ageMs: undefined });
-    await owner.publish('feed.order.placed', '{}', 'any');
-    const nc = await connect({ servers, user: 'reader', pass: 'other-secret' });
+    const operator = await reached('holdfast_operator');
+    if (node === undefined || operator === undefined) return assert.unreachable('the broker starts with this account');
+    await feedStreamInfo(node, { replicas: 1, bytes: undefined, ageMs: undefined });
+    await node.publish('feed.order.placed', '{}', 'any');
+    const config = { durable_name: 'colleague', ack_policy: 'explicit', filter_subject: 'feed.order.>' };
+    await operator.api('CONSUMER.DURABLE.CREATE.FEED.colleague', { stream_name: 'FEED', config });
+    await operator.close();
+    const access = { user: 'colleague', pass: 'other-secret', inboxPrefix: '_INBOX.colleague' };
+    const nc = await connect({ servers, ...access });
     try {
-      const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
-      await manager.consumers.add('FEED', {
-        durable_name: 'r',
-        ack_policy: 'explicit',
-        filter_subject: 'feed.order.>',
-      });
-      const message = await (await jetstream(nc).consumers.get('FEED', 'r')).next({ expires: 5_000 });
+      const message = await (await jetstream(nc).consumers.get('FEED', 'colleague')).next({ expires: 5_000 });
       assert.is(message?.subject, 'feed.order.placed');
       message?.ack();
-      assert.is((await manager.streams.info('FEED')).state.messages, 1);
+      const manager = await jetstreamManager(nc, { checkAPI: false, timeout: 2_000 });
       const refused = async (what: Promise<unknown>) => assert.match(String(await what.catch((e) => e)), /permission/i);
-      await refused(manager.streams.delete('FEED'));
       await refused(manager.streams.purge('FEED'));
+      await refused(manager.consumers.add('FEED', { durable_name: 'another' }));
+      await refused(manager.consumers.delete('FEED', 'colleague'));
       await refused(nc.request('feed.order.placed', '{}', { timeout: 1_000 }));
       await refused(nc.request('holdfast.orders.get', 'ORD-1', { timeout: 1_000 }));
-      assert.is((await manager.streams.info('FEED')).state.messages, 1);
+      assert.is((await node.api<{ state: { messages: number } }>('STREAM.INFO.FEED')).state.messages, 1);
     } finally {
       await nc.close();
     }
   } finally {
-    await owner?.close();
+    await node?.close();
     broker.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -1,26 +1,25 @@
 // Redis over TLS (rediss://) with a private CA. Holdfast uses it if NODE_EXTRA_CA_CERTS names the CA and the
 // certificate names the host. Otherwise it is a Redis that does not answer; nothing is sent to it.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { freePort } from '../../deploy/servers/free-ports.js';
-import { lastLine, run } from '../../deploy/servers/processes.js';
-import { patientMs, until } from '../deadlines.js';
+import { until } from '../deadlines.js';
+import { authorityIn } from '../servers/certificates.js';
 import { type RealRedis, realRedis } from '../servers/real-redis.js';
 import type { Skipped } from '../servers/real-servers.js';
 import { RealSystem } from './rig/real-system.js';
 
-const OPENSSL_MS = 20_000;
 const WAIT_MS = 15_000;
 
 const test = suite('redis over TLS');
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-tls-'));
 const authority = join(folder, 'ca.crt');
-const certified = await withAuthority();
-const server = 'skipped' in certified ? certified : await secured('IP:127.0.0.1');
+const certify = await authorityIn(folder);
+const server = await secured('IP:127.0.0.1');
 const built =
   'skipped' in server ? server : await RealSystem.build({ REDIS_URL: server.url, NODE_EXTRA_CA_CERTS: authority });
 
@@ -92,35 +91,15 @@ test.run();
 
 // ---------------------------------------------------------------- machinery
 
-async function openssl(...args: readonly string[]): Promise<string | undefined> {
-  const { code, output } = await run('openssl', args, { deadlineMs: patientMs(OPENSSL_MS) });
-  return code === 0 ? undefined : lastLine(output);
-}
-
-async function withAuthority(): Promise<object | Skipped> {
-  const key = join(folder, 'ca.key');
-  const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', authority, '-days', '2'];
-  const fault = await openssl('req', '-x509', ...made, '-subj', '/CN=an authority of this test');
-  return fault === undefined ? {} : { skipped: `openssl made no CA: ${fault}` };
-}
-
 /** A Redis with a certificate for this name alone; its plain port serves this test. */
 async function secured(name: string): Promise<RealRedis | Skipped> {
-  const [key, csr, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
-    join(folder, `${name.replace(/\W/g, '-')}.${end}`),
-  ) as [string, string, string, string];
-  await writeFile(names, `subjectAltName=${name}`);
-  const fault =
-    (await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', csr, '-subj', '/CN=redis')) ??
-    (await openssl(
-      ...['x509', '-req', '-in', csr, '-CA', authority, '-CAkey', join(folder, 'ca.key'), '-CAcreateserial'],
-      ...['-out', certificate, '-days', '2', '-extfile', names],
-    ));
-  if (fault !== undefined) return { skipped: `openssl made no certificate: ${fault}` };
+  if ('skipped' in certify) return certify;
+  const made = await certify(name);
+  if ('skipped' in made) return made;
   const port = await freePort();
-  const tls = ['--tls-port', String(port), '--tls-cert-file', certificate, '--tls-key-file', key];
+  const tls = ['--tls-port', String(port), '--tls-cert-file', made.certificate, '--tls-key-file', made.key];
   try {
-    const redis = await realRedis([...tls, '--tls-ca-cert-file', authority, '--tls-auth-clients', 'no']);
+    const redis = await realRedis([...tls, '--tls-ca-cert-file', made.authority, '--tls-auth-clients', 'no']);
     return 'skipped' in redis ? redis : { ...redis, url: `rediss://127.0.0.1:${port}` };
   } catch (error) {
     if (!/Bad directive/.test(String(error))) throw error;

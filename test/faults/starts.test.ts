@@ -1,8 +1,12 @@
 // What a start refuses, and in which words: a folder in use, changed settings that were fixed by the first start,
 // swapped stores, tables of a later version, a wrong environment. And /health reports a broker as the broker does.
 
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openDataDir } from '../../deploy/servers/data-dir.js';
+import { recall, remember } from '../../deploy/servers/kept-files.js';
+import { rememberedPostgresUrl, startPostgres } from '../../deploy/servers/postgres-server.js';
 import { until } from '../../deploy/servers/processes.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { realNats } from '../servers/real-servers.js';
@@ -122,17 +126,18 @@ test('every mistake in the environment is named, exit 78', async () => {
 });
 
 test('an empty database beside the known broker is refused as another database', async () => {
-  const client = connectPostgres(await databaseUrl(system), { max: 1 });
+  const admin = await databaseUrl(system, 'superuser');
+  const client = connectPostgres(admin, { max: 1 });
   await client.query('make an empty database', 'create database swapped', [], 20_000);
   await client.end();
-  const swapped = (await databaseUrl(system)).replace(/\/[^/]*$/, '/swapped');
+  const swapped = admin.replace(/\/[^/]*$/, '/swapped');
   const { code, output } = await refused({ DATABASE_URL: swapped, NATS_URL: await brokerUrl(system) });
   assert.is(code, 1);
   assert.match(output, /the database remembers no system: DATABASE_URL points at another database than before/);
 });
 
 test('tables of a later version are refused by name and left unchanged', async () => {
-  const client = connectPostgres(await databaseUrl(system), { max: 1 });
+  const client = connectPostgres(await databaseUrl(system, 'owner'), { max: 1 });
   const later = '9999_of_a_later_version';
   await client.query('come from later', 'insert into holdfast_migrations (name, run_on) values ($1, now())', [later]);
   try {
@@ -206,5 +211,48 @@ test('changed PARTITIONS and JOURNAL are refused by name; with the old values it
   const again = await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
   assert.is(again.text, order);
 });
+
+test('a DATA_DIR from before the accounts starts again by itself, and has its data', async () => {
+  assert.is((await system.end('SIGTERM')).code, 0);
+  await forgetAccounts(system.dataDir);
+  await system.start();
+  const again = await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 }, 'a-key');
+  assert.is(again.text, order);
+  assert.is((await system.post('/api/orders', { user_id: 'first', product_id: 'SHELF', quantity: 1 })).status, 201);
+  const client = connectPostgres(await databaseUrl(system), { max: 1 });
+  const [{ me, owner } = { me: '', owner: '' }] = await client.query<{ me: string; owner: string }>(
+    'ask who is who',
+    `select current_user as me, (select relowner::regrole::text from pg_class where oid = 'orders'::regclass) as owner`,
+  );
+  await client.end();
+  assert.equal([me, owner], ['holdfast_node', 'holdfast_owner']);
+  assert.is((await system.verify()).code, 0);
+});
+
+/** Leaves the folder as an older version would: one superuser has made all tables, and each server has one password. */
+async function forgetAccounts(path: string): Promise<void> {
+  const dataDir = await openDataDir(path);
+  const postgres = await startPostgres(dataDir.path, () => {});
+  const admin = connectPostgres((await rememberedPostgresUrl(path, 'superuser')) ?? '', { max: 1 });
+  try {
+    await admin.query('drop what another test made', 'drop database if exists swapped', [], 20_000);
+    await admin.query(
+      'forget the roles',
+      `reassign owned by holdfast_owner to holdfast;
+       drop owned by holdfast_owner, holdfast_node, holdfast_reader;
+       drop role holdfast_owner, holdfast_node, holdfast_reader;
+       grant create on schema public to public`,
+    );
+  } finally {
+    await admin.end();
+    await postgres.stop();
+  }
+  for (const name of ['postgres.json', 'nats.json']) {
+    const { passwords, ...older } = (await recall<{ passwords?: object }>(join(path, name))) ?? {};
+    assert.ok(passwords);
+    await remember(join(path, name), older);
+  }
+  await dataDir.release();
+}
 
 if (!('skipped' in built)) test.run();

@@ -1,16 +1,18 @@
 // Three real nats-servers as a JetStream cluster on loopback, on free ports, each with a folder of its own. They run on the
-// example that operators get (deploy/nats-cluster.conf); only its addresses and folders are replaced.
+// example that operators get (deploy/nats-cluster.conf) with its accounts; only its addresses and folders are replaced.
 //
 // Law: each broker is signalled by the pid of the child that was started here. When the test's process ends, none is left.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { isAtLeast } from '../../deploy/servers/nats-binary.js';
+import { NATS_ACCOUNTS, type NatsAccount, passwordVariable, userOf } from '../../deploy/servers/nats-server.js';
 import { patientMs, until } from '../deadlines.js';
+import type { Certificate } from './certificates.js';
 import { natsBinary, type Skipped } from './real-servers.js';
 
 const NAMES = ['nats-1', 'nats-2', 'nats-3'] as const;
@@ -21,6 +23,11 @@ const KEPT_OUTPUT = 200_000;
 const KNOWS_SYNC = [2, 10] as const;
 
 type Name = (typeof NAMES)[number];
+
+const PASSWORD = 'the-same-for-all';
+const PASSWORDS = Object.fromEntries(NATS_ACCOUNTS.map((account) => [passwordVariable(account), PASSWORD]));
+const tlsOf = (tls: Certificate | undefined) =>
+  tls && { NATS_TLS_CERT: tls.certificate, NATS_TLS_KEY: tls.key, NATS_TLS_CA: tls.authority };
 
 interface Ports {
   readonly client: number;
@@ -42,19 +49,24 @@ export class RealCluster {
     readonly version: string,
     private readonly folder: string,
     private readonly ports: ReadonlyMap<Name, Ports>,
+    private readonly tls: Certificate | undefined,
   ) {}
 
-  /** @returns the brokers once they have a leader among them, or the reason if there is no nats-server. */
-  static async start(version: '2.15' | '2.9' = '2.15'): Promise<RealCluster | Skipped> {
+  /**
+   * @param tls of all brokers, for 127.0.0.1. Without it they speak plainly.
+   * @returns the brokers once they have a leader among them, or the reason if there is no nats-server.
+   */
+  static async start(version: '2.15' | '2.9' = '2.15', tls?: Certificate): Promise<RealCluster | Skipped> {
     const binary = await natsBinary(version);
     if ('missing' in binary) return { skipped: `no nats-server ${version}: ${binary.missing}` };
     const ports = await portsOf(NAMES);
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-cluster-'));
-    const cluster = new RealCluster(binary.command, binary.version, folder, ports);
+    const cluster = new RealCluster(binary.command, binary.version, folder, ports, tls);
     running.add(cluster);
+    await cp('deploy/security', join(folder, 'security'), { recursive: true });
     for (const name of NAMES) {
       await mkdir(join(folder, name));
-      await writeFile(cluster.fileOf(name), configuration(cluster.version, folder, name, ports));
+      await writeFile(cluster.fileOf(name), configuration(cluster.version, folder, name, ports, tls !== undefined));
       cluster.run(name);
     }
     if (!(await cluster.isTogether(TOGETHER_MS))) {
@@ -68,9 +80,16 @@ export class RealCluster {
     return NAMES;
   }
 
-  /** All brokers, as in NATS_URL. */
+  /** All brokers, as in NATS_URL, with the account of a node. */
   get url(): string {
-    return NAMES.map((name) => `nats://127.0.0.1:${this.portsOf(name).client}`).join(',');
+    return this.urlAs('node');
+  }
+
+  urlAs(account: NatsAccount): string {
+    // The client compares a certificate with a name, never with an address.
+    const [scheme, host] = this.tls === undefined ? ['nats', '127.0.0.1'] : ['tls', 'localhost'];
+    const access = `${scheme}://${userOf(account)}:${PASSWORD}@${host}`;
+    return NAMES.map((name) => `${access}:${this.portsOf(name).client}`).join(',');
   }
 
   /** All brokers, as in NATS_MONITOR_URL. */
@@ -80,7 +99,7 @@ export class RealCluster {
 
   run(name: Name): void {
     const child = spawn(this.command, ['--config', this.fileOf(name)], {
-      env: { PATH: process.env.PATH, NATS_NAME: name, GOMAXPROCS: '1' },
+      env: { PATH: process.env.PATH, NATS_NAME: name, GOMAXPROCS: '1', ...PASSWORDS, ...tlsOf(this.tls) },
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true, // A terminal's signals to the test must not reach it.
     });
@@ -180,7 +199,13 @@ function portsIn(ports: ReadonlyMap<Name, Ports>, name: Name): Ports {
 }
 
 /** The example of the operators, on loopback. */
-function configuration(version: string, folder: string, name: Name, ports: ReadonlyMap<Name, Ports>): string {
+function configuration(
+  version: string,
+  folder: string,
+  name: Name,
+  ports: ReadonlyMap<Name, Ports>,
+  isSecured: boolean,
+): string {
   const mine = portsIn(ports, name);
   const replaced: readonly [string, string][] = [
     ['0.0.0.0:4222', `127.0.0.1:${mine.client}`],
@@ -188,6 +213,7 @@ function configuration(version: string, folder: string, name: Name, ports: Reado
     ['0.0.0.0:6222', `127.0.0.1:${mine.cluster}`],
     ['"/data"', JSON.stringify(join(folder, name))],
     ...NAMES.map((each): [string, string] => [`${each}:6222`, `127.0.0.1:${portsIn(ports, each).cluster}`]),
+    ...(isSecured ? [['# include', 'include'] as [string, string]] : []),
     ...(isAtLeast(version, KNOWS_SYNC) ? [] : [['sync_interval: always', ''] as [string, string]]),
   ];
   let text = readFileSync('deploy/nats-cluster.conf', 'utf8');

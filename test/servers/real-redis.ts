@@ -1,7 +1,8 @@
 // A real Redis for a test: the one on PATH, else Debian's package, unpacked once into the checkout's caches. It runs on
 // a free port and stores nothing on disk. Law: a missing Redis is reported (`skipped`).
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,20 +33,36 @@ const SHORT_MS = 10_000;
 /** The packages that Redis needs beyond a plain system. */
 const PACKAGES = ['redis-server', 'redis-tools', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3', 'libsystemd0'];
 
-/** @param args more arguments of redis-server, such as `--requirepass`. */
+const PASSWORD = 'a-secret-of-tests';
+
+/** The user that operators get, and for the tests' own commands one who needs no password. */
+async function accountsIn(folder: string): Promise<string> {
+  const shipped = await readFile('deploy/security/redis-users.acl', 'utf8');
+  const hash = createHash('sha256').update(PASSWORD).digest('hex');
+  const file = join(folder, 'users.acl');
+  await writeFile(
+    file,
+    shipped.replace('user default off', 'user default on nopass ~* &* +@all').replace('HOLDFAST_PASSWORD_SHA256', hash),
+  );
+  return file;
+}
+
+/** @param args more arguments of redis-server, such as `--requirepass`: with that one the accounts are not ours. */
 export async function realRedis(args: readonly string[] = []): Promise<RealRedis | Skipped> {
   const binary = await redisBinary();
   if ('missing' in binary) return { skipped: `no redis-server: ${binary.missing}` };
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'));
   const port = await freePort();
+  const isOurs = !args.includes('--requirepass');
+  const accounts = isOurs ? ['--aclfile', await accountsIn(folder)] : [];
   const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const server = new SpawnedServer(binary.command, [...own, ...args], binary.env);
+  const server = new SpawnedServer(binary.command, [...own, ...accounts, ...args], binary.env);
   const isThere = () => ask(port, ['PING']).then(Boolean, () => false);
   const start = () => server.start(isThere, `redis-server does not answer on port ${port}`);
   const kill = () => server.kill();
   await start();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${isOurs ? `holdfast:${PASSWORD}@` : ''}127.0.0.1:${port}`,
     get pid() {
       return server.pid;
     },

@@ -16,12 +16,17 @@ import {
   natsInFolder,
   natsOnPath,
 } from '../../deploy/servers/nats-binary.js';
-import { startNats } from '../../deploy/servers/nats-server.js';
-import { startPostgres } from '../../deploy/servers/postgres-server.js';
+import { type NatsAccount, rememberedNats, startNats } from '../../deploy/servers/nats-server.js';
+import { type PostgresAccount, rememberedPostgresUrl, startPostgres } from '../../deploy/servers/postgres-server.js';
 import type { ProcessMark } from '../../deploy/servers/processes.js';
 
 export interface RealPostgres {
+  /** A superuser's. */
   readonly url: string;
+  /** As the product has them. */
+  readonly nodeUrl: string;
+  readonly ownerUrl: string;
+  readonly readerUrl: string;
   /** The postmaster's process now. */
   readonly pid: () => number;
   stop(): Promise<void>;
@@ -30,6 +35,8 @@ export interface RealPostgres {
 export interface RealNats {
   /** With the user and the password. */
   readonly url: string;
+  /** The same as another account; with all rights there is one. */
+  readonly as: (account: NatsAccount) => Promise<string>;
   readonly monitorUrl: string;
   readonly version: string;
   /** Its process now. */
@@ -49,21 +56,41 @@ export const CACHE = process.env.XDG_CACHE_HOME
 
 const quiet = (): void => {};
 
-/** A Postgres with an empty database; the URL is written as in DATABASE_URL. */
+/** A Postgres with an empty database; the URLs are written as in DATABASE_URL. */
 export async function realPostgres(): Promise<RealPostgres | Skipped> {
   return inTemporaryFolder('postgres', async (dataDir) => {
     const server = await startPostgres(dataDir, quiet);
-    return { url: server.url, pid: pidIn(dataDir, 'postgres'), stop: server.stop };
+    const as = async (account: PostgresAccount) => (await rememberedPostgresUrl(dataDir, account)) ?? '';
+    const [url, readerUrl] = [await as('superuser'), await as('reader')];
+    const { url: nodeUrl, migrationsUrl: ownerUrl, stop } = server;
+    return { url, nodeUrl, ownerUrl, readerUrl, pid: pidIn(dataDir, 'postgres'), stop };
   });
 }
 
-/** A broker that is started again after a kill: 2.15 (the default) or the oldest supported, 2.9. */
-export async function realNats(version: '2.15' | '2.9' = '2.15'): Promise<RealNats | Skipped> {
+/** One user, who may do everything: tests delete streams. */
+const ALL_RIGHTS = 'authorization { user: holdfast, password: $HOLDFAST_PASSWORD }';
+
+/**
+ * A broker that is started again after a kill: 2.15 (the default) or the oldest supported, 2.9.
+ * @param rights of the user in its URL: all, or those of a node in deploy/security
+ */
+export async function realNats(
+  version: '2.15' | '2.9' = '2.15',
+  rights: 'all' | 'node' = 'all',
+): Promise<RealNats | Skipped> {
+  const accounts = rights === 'all' ? ALL_RIGHTS : undefined;
   const binary = await natsBinary(version);
   if ('missing' in binary) return { skipped: `no nats-server ${version}: ${binary.missing}` };
   return inTemporaryFolder('nats', async (dataDir, nodeId) => {
-    const { url, monitorUrl, version: runs, stop } = await startNats(dataDir, nodeId, binary, quiet);
-    return { url, monitorUrl, version: runs, pid: pidIn(dataDir, 'nats'), stop };
+    const {
+      url,
+      monitorUrl,
+      version: runs,
+      stop,
+    } = await startNats(dataDir, nodeId, binary, quiet, undefined, accounts);
+    const as = async (account: NatsAccount) =>
+      rights === 'all' ? url : ((await rememberedNats(dataDir, account))?.url ?? '');
+    return { url, as, monitorUrl, version: runs, pid: pidIn(dataDir, 'nats'), stop };
   });
 }
 

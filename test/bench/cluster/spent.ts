@@ -48,7 +48,7 @@ export async function spent({ nodes, postgres, nats }: Cluster): Promise<Spent> 
 /** Reads along in the journals. The broker works for this: nothing else is measured meanwhile. */
 export async function recordsDuring(cluster: Cluster, run: () => Promise<unknown>) {
   let [appends, parts] = [0, 0];
-  const reader = await connectNats(cluster.nats.url, { name: 'bench', log: quiet });
+  const reader = await connectNats(await cluster.nats.as('operator'), { name: 'bench', log: quiet });
   const end = reader.subscribe('journal.*', (text) => {
     appends++;
     parts += Object.keys((JSON.parse(text) as { parts?: object }).parts ?? {}).length;

@@ -14,7 +14,12 @@ import { postgresStatsFold } from '../../../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../../../storage/lists/queries.js';
 import { postgresSearchIndex } from '../../../storage/lists/search-index.js';
 import { memoryCache } from '../../../storage/memory/memory-cache.js';
-import { isSuperuser, type Parameter, type PostgresClient, type Session } from '../../../storage/postgres/postgres.js';
+import {
+  maySkipKeyChecks,
+  type Parameter,
+  type PostgresClient,
+  type Session,
+} from '../../../storage/postgres/postgres.js';
 import { postgresApiKeys } from '../../../storage/postgres/postgres-api-keys.js';
 import { postgresGremlinSwitch } from '../../../storage/postgres/postgres-gremlin-switch.js';
 import { postgresLeases } from '../../../storage/postgres/postgres-leases.js';
@@ -82,7 +87,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   const index = watched('searchIndex', postgresSearchIndex(client));
   const stats = watched('statsFold', postgresStatsFold(client));
 
-  await isSuperuser(client);
+  await maySkipKeyChecks(client);
   await aNodeAndItsSuccessor();
   await everyFlush();
   while ((await index.work()).more);

@@ -37,7 +37,7 @@ export class Cluster {
   static async build(env: Environment = {}, main?: string): Promise<Cluster | { readonly skipped: string }> {
     const postgres = await realPostgres();
     if ('skipped' in postgres) return postgres;
-    const nats = await realNats();
+    const nats = await realNats('2.15', 'node');
     if (!('skipped' in nats)) return new Cluster(postgres, nats, env, main);
     await postgres.stop();
     return nats;
@@ -48,7 +48,8 @@ export class Cluster {
     const { postgres, nats, env } = this;
     const system = await RealSystem.build({
       NODE_NAME: name,
-      DATABASE_URL: postgres.url,
+      DATABASE_URL: postgres.nodeUrl,
+      MIGRATIONS_DATABASE_URL: postgres.ownerUrl,
       NATS_URL: nats.url,
       NATS_MONITOR_URL: nats.monitorUrl,
       JOURNAL: 'jetstream',

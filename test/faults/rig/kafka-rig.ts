@@ -46,7 +46,7 @@ export class KafkaRig {
     const { system, kafka } = this;
     const feed = await RealSystem.build({
       ...{ ROLES: 'feed', KAFKA_BROKERS: kafka.broker, INVENTORY_PORT: 'none' },
-      ...{ DATABASE_URL: await databaseUrl(system), NATS_URL: await brokerUrl(system), ...env },
+      ...{ DATABASE_URL: await databaseUrl(system), NATS_URL: await brokerUrl(system, 'feed'), ...env },
     });
     if ('skipped' in feed) throw new Error(feed.skipped);
     this.feeds.push(feed);

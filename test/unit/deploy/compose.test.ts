@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { readConfig } from '../../../deploy/config/config.js';
+import { NATS_ACCOUNTS, passwordVariable } from '../../../deploy/servers/nats-server.js';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
 import { environmentOf, readCompose, type Service, servicesOf } from '../../deployed/compose-file.js';
@@ -113,14 +114,24 @@ test('the product accepts the environment of each node, whose brokers and databa
   }
 });
 
-test('the broker accepts its configuration', async () => {
+test('brokers accept their configurations, and none without a password for each account', async () => {
   const nats = await natsBinary();
   if ('missing' in nats) {
     console.log(`SKIP deploy/nats.conf: ${nats.missing}`);
     return;
   }
-  const checked = await run(nats.command, ['-t', '-c', 'deploy/nats.conf'], { deadlineMs: patientMs(10_000) });
-  assert.is(checked.code, 0, checked.output);
+  const passwords = Object.fromEntries(NATS_ACCOUNTS.map((account) => [passwordVariable(account), 'a-secret']));
+  const given = { PATH: process.env.PATH, NATS_NAME: 'nats-1', ...passwords };
+  for (const file of ['deploy/nats.conf', 'deploy/nats-cluster.conf']) {
+    const check = (env: NodeJS.ProcessEnv) =>
+      run(nats.command, ['-t', '-c', file], { deadlineMs: patientMs(10_000), env });
+    const checked = await check(given);
+    assert.is(checked.code, 0, checked.output);
+    for (const name of Object.keys(passwords)) {
+      const { [name]: _, ...without } = given as NodeJS.ProcessEnv;
+      assert.match((await check(without)).output, new RegExp(`variable reference for '${name}' .* can not be found`));
+    }
+  }
 });
 
 test('Prometheus accepts its files, and each alert is one of OPERATING.md', async () => {

@@ -1,0 +1,175 @@
+// deploy/security/nats-accounts.conf on real brokers, the newest and the oldest: each account does its work, and what it may not
+// do does not happen. That a node can do all of its work is shown by every other test that starts one.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { jetstreamEvents } from '../../bus/events/jetstream-events.js';
+import { cursorMessage } from '../../bus/feed-stream/feed-cursor.js';
+import { feedStreamInfo } from '../../bus/feed-stream/feed-shape.js';
+import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
+import { connectNats, type Nats } from '../../bus/nats/nats.js';
+import { readStream } from '../../bus/nats/stream-reader.js';
+import { streamInfo } from '../../bus/nats/streams.js';
+import { natsMembers } from '../../bus/placement/nats-members.js';
+import { NATS_ACCOUNTS, type NatsAccount } from '../../deploy/servers/nats-server.js';
+import { until } from '../deadlines.js';
+import { realNats } from '../servers/real-servers.js';
+
+const RECORDS = 5;
+const HEARD_MS = 5_000;
+const size = { replicas: 1, bytes: undefined, ageMs: undefined };
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+
+for (const version of ['2.15', '2.9'] as const) await accounts(version);
+
+async function accounts(version: '2.15' | '2.9'): Promise<void> {
+  const broker = await realNats(version, 'node');
+  if ('skipped' in broker) return console.log(`SKIP accounts on ${version}: ${broker.skipped}`);
+  const test = suite(`accounts on nats-server ${version}`);
+  const connect = async (account: NatsAccount): Promise<[NatsAccount, Nats]> => [
+    account,
+    await connectNats(await broker.as(account), { name: account, log }),
+  ];
+  const users = new Map(await Promise.all(NATS_ACCOUNTS.map(connect)));
+  const as = (account: NatsAccount) => users.get(account) as Nats;
+
+  /** The broker refuses it, at once and by name. */
+  async function refused(account: NatsAccount, subject: string, payload = ''): Promise<void> {
+    const answer = await as(account)
+      .request(subject, payload)
+      .then(
+        (message) => `${account}: ${subject} was answered with ${message.string()}`,
+        (error: Error) => error.message,
+      );
+    assert.match(answer, new RegExp(`does not let holdfast\\S* publish to ${subject.replaceAll('$', '\\$')}`));
+  }
+
+  async function first(account: NatsAccount, stream: string, filter: string): Promise<number> {
+    const reading = {
+      stream,
+      filter,
+      from: { kind: 'sequence', sequence: 1 },
+      signal: new AbortController().signal,
+    } as const;
+    for await (const [message] of readStream(as(account), reading)) return message?.sequence ?? 0;
+    return 0;
+  }
+
+  test('a node makes its streams, writes, reads and trims', async () => {
+    const journal = await jetstreamLog(as('node'), { replicas: 1 });
+    for (let i = 0; i < RECORDS; i++) await journal.append('journal.one', i, `record ${i}`);
+    await journal.trim('journal.one', 2);
+    assert.equal(
+      (await journal.read('journal.one', 0)).map(({ record }) => record),
+      ['record 2', 'record 3', 'record 4'],
+    );
+    await jetstreamEvents(as('node'), { replicas: 1, bytes: 2 ** 27 });
+    await as('node').publish('events.one', '[]', 'any');
+    await jetstreamEvents(as('node'), { replicas: 1, bytes: 2 ** 26 });
+    assert.equal(await natsMembers(as('node'), 1, Date.now).all(), []);
+  });
+
+  test('an edge reads claims and EVENTS, and asks the owners', async () => {
+    assert.is(await first('edge', 'EVENTS', 'events.>'), 1);
+    assert.is(await first('edge', 'JOURNAL', 'journal.>'), 3);
+    const heard: string[] = [];
+    as('node').subscribe('holdfast.system.in.node', (text) => heard.push(text));
+    await as('node').api('INFO');
+    as('edge').sender('holdfast.system.in.node').send('an ask');
+    assert.ok(await until(() => heard.includes('an ask'), HEARD_MS));
+  });
+
+  test('a feed reads EVENTS and fills FEED', async () => {
+    assert.is(await first('feed', 'EVENTS', 'events.>'), 1);
+    const { state } = await feedStreamInfo(as('feed'), size);
+    const cursor = { created: '', seq: 1, time: '', journals: {}, ended: {} };
+    const event = { subject: 'feed.order.placed', id: 'order/1/1', headers: '', payload: '{"order_id":"1"}' };
+    const note = cursorMessage(cursor as never, {}, 1, false);
+    assert.equal(await as('feed').publishInOrder([event, note], state.last_seq), { stored: 2 });
+    assert.is(await first('feed', 'FEED', 'feed.>'), 1);
+  });
+
+  test('a reader sees streams and nodes, reads EVENTS and FEED, follows both, and asks', async () => {
+    const reader = as('reader');
+    const { streams } = await reader.api<{ streams: { config: { name: string } }[] }>('STREAM.LIST');
+    assert.equal(streams.map(({ config }) => config.name).sort(), ['EVENTS', 'FEED', 'JOURNAL', 'KV_holdfast_nodes']);
+    assert.ok((await streamInfo(reader, 'JOURNAL'))?.state.messages);
+    for (const stream of ['EVENTS', 'FEED']) await reader.api(`STREAM.MSG.GET.${stream}`, { seq: 1 });
+    assert.match((await reader.request('$JS.API.DIRECT.GET.FEED.feed.order.placed', '')).string(), /order_id/);
+
+    const heard: string[] = [];
+    for (const subject of ['events.*', 'feed.>']) reader.subscribe(subject, (text) => heard.push(text));
+    await reader.api('INFO'); // The broker knows the subscriptions by now.
+    await as('node').publish('events.one', '["heard"]', 'any');
+    await as('feed').publish('feed.order.paid', '"heard"', 'any');
+    assert.ok(await until(() => heard.length === 2, HEARD_MS), heard.join());
+
+    for (const subject of ['holdfast.orders.get', '$SRV.PING.holdfast']) {
+      as('node').subscribe(subject, (_, respond) => respond('an answer'));
+      await as('node').api('INFO');
+      assert.is((await reader.request(subject, 'ORD-1')).string(), 'an answer');
+    }
+  });
+
+  test('nobody deletes JOURNAL or messages of it, and only a node, which trims, may purge', async () => {
+    const before = (await streamInfo(as('node'), 'JOURNAL'))?.state;
+    for (const account of NATS_ACCOUNTS) {
+      await refused(account, '$JS.API.STREAM.DELETE.JOURNAL');
+      await refused(account, '$JS.API.STREAM.MSG.DELETE.JOURNAL', '{"seq":4}');
+      if (account !== 'node') await refused(account, '$JS.API.STREAM.PURGE.JOURNAL');
+      if (account !== 'operator') await refused(account, '$JS.API.STREAM.UPDATE.JOURNAL', '{"max_age":1}');
+    }
+    assert.equal((await streamInfo(as('node'), 'JOURNAL'))?.state, before);
+  });
+
+  test('nobody writes in the place of another', async () => {
+    const journals = ['journal.one', 'claims', 'system'];
+    const state = async () =>
+      Promise.all(
+        ['JOURNAL', 'EVENTS', 'FEED'].map(async (name) => (await streamInfo(as('node'), name))?.state.last_seq),
+      );
+    const before = await state();
+    for (const account of ['edge', 'feed', 'reader', 'operator'] as const) {
+      for (const subject of [...journals, 'events.one', '$KV.holdfast_nodes.x']) await refused(account, subject, 'x');
+      if (account !== 'feed') await refused(account, 'feed.order.placed', '{}');
+      if (account !== 'edge') await refused(account, 'holdfast.system.in.node', 'x');
+    }
+    for (const account of ['edge', 'reader'] as const) {
+      for (const verb of ['UPDATE', 'PURGE', 'DELETE']) await refused(account, `$JS.API.STREAM.${verb}.FEED`);
+    }
+    assert.equal(await state(), before);
+  });
+
+  test('a reader makes no consumer: that could deliver into JOURNAL, whatever the permissions say', async () => {
+    const config = { deliver_subject: 'claims', deliver_policy: 'all', ack_policy: 'none' };
+    const asked = (stream_name: string) => JSON.stringify({ stream_name, config });
+    for (const stream of ['FEED', 'EVENTS']) {
+      await refused('reader', `$JS.API.CONSUMER.CREATE.${stream}`, asked(stream));
+      await refused('reader', `$JS.API.CONSUMER.CREATE.${stream}.name`, asked(stream));
+      await refused('reader', `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.name`, asked(stream));
+    }
+  });
+
+  test('a reader does not hear the answers that others get, nor what nodes tell one another', async () => {
+    const heard: string[] = [];
+    for (const subject of ['_INBOX.>', 'holdfast.>', 'journal.*', '>'])
+      as('reader').subscribe(subject, (text) => heard.push(text));
+    await as('reader').api('INFO');
+    heard.length = 0;
+    await as('node').api('STREAM.MSG.GET.JOURNAL', { seq: 3 });
+    await as('node').publish('journal.two', 'a secret', 'any');
+    as('node').sender('holdfast.system.in.node').send('a secret');
+    await as('node').api('INFO');
+    await as('reader').api('INFO');
+    assert.equal(
+      heard.filter((text) => !text.includes('account_info')),
+      [],
+    );
+  });
+
+  test.after(async () => {
+    for (const nats of users.values()) await nats.close();
+    await broker.stop();
+  });
+  test.run();
+}
