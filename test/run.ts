@@ -208,7 +208,7 @@ async function main(): Promise<void> {
   const servers = await serversOf(names);
   const lines = [
     `${names.length} test files: ${together.length} run ${lanes} at a time, then ${alone.length} of ${ALONE}/ run one by one.`,
-    ...(filters.length === 0 ? ['The whole run takes about ten minutes on two idle cores.'] : []),
+    ...(filters.length === 0 ? ['The whole run takes about twenty minutes on two cores.'] : []),
     ...(servers.length > 0
       ? [`They start ${servers.join(', ')} on free ports, and stop them at the end. A missing server is fetched once.`]
       : []),

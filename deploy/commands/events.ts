@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { typeBeginnings, unknownType } from '../../actors/events/type-filters.js';
 import { EventReader } from '../../bus/events/event-reader.js';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
@@ -46,6 +47,8 @@ export function readEventsCommand(words: readonly string[], now: number): Events
   const options = { order: text, product: text, type: text, since: text, follow: flag, json: flag };
   try {
     const { order, product, type, since, follow, json } = parseArgs({ args: [...words], options }).values;
+    const problem = type === undefined ? undefined : unknownType(type, typeBeginnings);
+    if (problem !== undefined) throw new BadCommand(`--type ${problem}`);
     return { order, product, type, sinceMs: since === undefined ? undefined : timeIn(since, now), follow, json };
   } catch (error) {
     if (error instanceof BadCommand) throw error;

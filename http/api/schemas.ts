@@ -39,9 +39,13 @@ const grouped = (n: number): string => n.toLocaleString('en-US');
 
 /**
  * A rule of ours with the JSON Schema that documents it. The schema may allow more than the rule, never less.
+ * @param rule the message, or what makes it of the wrong value.
  */
-export const ruled = <T>(rule: string, holds: (value: unknown) => boolean, meta: z.core.GlobalMeta) =>
-  z.custom<T>(holds, rule).meta(meta);
+export const ruled = <T>(
+  rule: string | ((value: unknown) => string),
+  holds: (value: unknown) => boolean,
+  meta: z.core.GlobalMeta,
+) => z.custom<T>(holds, { error: typeof rule === 'string' ? rule : ({ input }) => rule(input) }).meta(meta);
 
 const ID_TEXT = { type: 'string', minLength: 1, maxLength: limits.idChars } as const;
 

@@ -1,5 +1,6 @@
 /** The schemas of requests and replies about webhooks. */
 import { z } from 'zod';
+import { typePatterns, unknownType } from '../../actors/events/type-filters.js';
 import { limits } from '../../actors/limits.js';
 import type { DeliveryState, DisabledFor } from '../../actors/ports/webhooks.js';
 import { continued, one, written } from './envelopes.js';
@@ -20,13 +21,16 @@ const url = ruled<string>(
   },
 );
 
-const TYPE = /^(?:\*|[a-z0-9_]+(?:\.[a-z0-9_]+)*(?:\.\*)?)$/;
-const TYPE_CHARS = 100;
+const TYPE_RULE = 'must be an event type such as order.confirmed.v1, the beginning of some such as order.*, or *';
 const types = listOf(
   ruled<string>(
-    'must be an event type such as order.confirmed.v1, the beginning of some such as order.*, or *',
-    (value) => typeof value === 'string' && value.length <= TYPE_CHARS && TYPE.test(value),
-    { type: 'string', pattern: TYPE.source, maxLength: TYPE_CHARS },
+    (value) => (typeof value === 'string' && value !== '' && unknownType(value, typePatterns)) || TYPE_RULE,
+    (value) => typeof value === 'string' && typePatterns.has(value),
+    {
+      type: 'string',
+      pattern: '^(\\*|(order|inventory)\\.([a-z_]+\\.)?(v\\d+|\\*))$',
+      description: 'A type of `/schemas/events.json`, the beginning of some such as `order.*`, or `*`.',
+    },
   ),
   limits.webhookTypes,
 );

@@ -1,16 +1,22 @@
 /** The query parameters of live events. */
 import { z } from 'zod';
+import { typeBeginnings, unknownType } from '../../actors/events/type-filters.js';
 import { idText, ruled } from '../api/schemas.js';
 
-const TYPE = /^(order|inventory)(\.[a-z_]{1,40}(\.v\d{1,3})?)?$/;
 const MOST_TYPES = 50;
+const TYPE_RULE = `must be a list of event types such as order.confirmed, or of order and inventory, with commas between, at most ${MOST_TYPES}`;
 
 const typesIn = (text: string): string[] => text.split(',').map((each) => each.trim());
 
+function problemOf(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '' || typesIn(value).length > MOST_TYPES) return TYPE_RULE;
+  const unknown = typesIn(value).find((each) => !typeBeginnings.has(each));
+  return unknown === undefined ? undefined : unknownType(unknown, typeBeginnings);
+}
+
 const type = ruled<string>(
-  'must be a list of event types such as order.confirmed, or of order and inventory, with commas between',
-  (value) =>
-    typeof value === 'string' && typesIn(value).length <= MOST_TYPES && typesIn(value).every((each) => TYPE.test(each)),
+  (value) => problemOf(value) ?? TYPE_RULE,
+  (value) => problemOf(value) === undefined,
   {
     type: 'string',
     minLength: 1,

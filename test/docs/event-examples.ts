@@ -89,5 +89,5 @@ export const examples = (): readonly Told[] => [
 
 function told(event: JournaledEvent, before: ActorFacts): Told {
   const cascades = [{ correlation: 'req-7', events: [event], before: [before] }];
-  return JSON.parse(eventBatch({ at: AT, cascades }, '/holdfast/0198f3c2-7a51-7c3e-9d54-5f0c8a1be2d7'))[0];
+  return JSON.parse(eventBatch({ at: AT, cascades }, '/holdfast/01M8MCGG2PWD2BHQAEJ1HHCB78'))[0];
 }

@@ -38,7 +38,8 @@ test('an order and a product are found by subject and in the data of the other',
 
 test('a type may leave out its version, or be a kind', () => {
   for (const type of ['order', 'order.placed', 'order.placed.v1']) assert.ok(isAskedFor(order, read('--type', type)));
-  for (const type of ['ord', 'order.place', 'inventory']) assert.not(isAskedFor(order, read('--type', type)));
+  for (const type of ['order.paid', 'inventory']) assert.not(isAskedFor(order, read('--type', type)));
+  assert.throws(() => read('--type', 'order.place'), /--type .*"order.place" is none, the nearest is order.placed,/);
 });
 
 test('a line has the time, the type, the subject and the other facts', () => {

@@ -125,12 +125,19 @@ test('bad input is refused with its field, and a HEAD has no body', async (conte
     ['/api/events', { 'Last-Event-ID': '17' }, 'Last-Event-ID'],
     ['/api/events?after=x', {}, 'after'],
     ['/api/events?type=nonsense', {}, 'type'],
+    ['/api/events?type=', {}, 'type'],
+    ['/api/events?type=order,order.placed.v2', {}, 'type'],
     ['/api/events?product_id=', {}, 'product_id'],
     ['/api/events?page=1', {}, 'page'],
   ] as const) {
     const reply = await f.get(path, headers);
     assert.equal([reply.status, reply.at('errors.0.field')], [400, field], path);
   }
+  const misspelt = await f.get('/api/events?type=order.placed,order.confirmd');
+  assert.match(
+    String(misspelt.at('errors.0.message')),
+    /^type .*"order.confirmd" is none, the nearest is order.confirmed,/,
+  );
   assert.is((await f.get('/api/orders/none/events')).status, 404);
   const head = await fetch(`${f.base}/api/events`, { method: 'HEAD' });
   assert.equal([head.status, head.headers.get('content-type')], [200, 'text/event-stream; charset=utf-8']);

@@ -74,9 +74,18 @@ test('wrong input is refused, and the field is named', async ({ f }) => {
     [{ url: GOOD.url }, 'types'],
     [{ ...GOOD, types: [] }, 'types'],
     [{ ...GOOD, types: Array.from({ length: limits.webhookTypes + 1 }, () => '*') }, 'types'],
-    ...['', 'order.', '*.order', 'order.*.v1', 'or*', 'order .x', 'ORDER.*', 'x'.repeat(101)].map(
-      (type): readonly [object, string] => [{ ...GOOD, types: ['order.*', type] }, 'types[1]'],
-    ),
+    ...[
+      '',
+      'order.',
+      '*.order',
+      'order.*.v1',
+      'or*',
+      'ORDER.*',
+      'order.placed.v1.*',
+      'order.placed.v2',
+      'x'.repeat(101),
+    ].map((type): readonly [object, string] => [{ ...GOOD, types: ['order.*', type] }, 'types[1]']),
+    [{ ...GOOD, types: [7] }, 'types[0]'],
     [{ ...GOOD, description: 'x'.repeat(limits.textChars + 1) }, 'description'],
     ...[
       '',
@@ -113,6 +122,26 @@ test('wrong input is refused, and the field is named', async ({ f }) => {
     const reply = await f.get(`/api/webhooks/${id}/deliveries?${query}`);
     assert.equal([reply.status, fieldOf(reply)], [400, field]);
   }
+});
+
+test('a type that no event has is refused with the nearest one; every type and every beginning is taken', async ({
+  f,
+}) => {
+  const nearest = {
+    'order.confirmed': 'order.confirmed.v1',
+    'orders.*': 'order.*',
+    'inventry.held.v1': 'inventory.held.v1',
+  };
+  for (const [type, near] of Object.entries(nearest)) {
+    const reply = await f.post('/api/webhooks', { ...GOOD, types: [type] });
+    const message = `types[0] must name an event type: "${type}" is none, the nearest is ${near}, and /schemas/events.json lists all.`;
+    assert.equal([reply.status, reply.at('errors.0')], [400, { field: 'types[0]', message }]);
+  }
+  const { json } = await send(f, 'GET', '/schemas/events.json');
+  const known = (json as { properties: { type: { enum: string[] } } }).properties.type.enum;
+  assert.ok(known.includes('inventory.held.v1'));
+  await made(f, { types: known });
+  await made(f, { types: ['*', 'order.*', 'inventory.*', ...known.map((type) => type.replace(/v1$/, '*'))] });
 });
 
 test('what does not exist is 404', async ({ f }) => {
