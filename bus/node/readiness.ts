@@ -37,16 +37,17 @@ export class Readiness {
 
   // -------------------------------------------------------------- machinery
 
-  private async both(): Promise<void> {
+  private both(): Promise<void> {
     const { clock, write, ask, writeCountsMs, isStuck } = this.parts;
     const now = clock.monotonic();
     if (now - this.wroteAt < writeCountsMs && !isStuck()) return inTime(clock, ask, 'a question');
-    await inTime(clock, write, 'a write');
-    this.wroteAt = now;
+    return inTime(clock, write, 'a write', () => {
+      this.wroteAt = now;
+    });
   }
 }
 
-function inTime(clock: Clock, { journal, postgres }: Both, what: string): Promise<void> {
+function inTime(clock: Clock, { journal, postgres }: Both, what: string, onAnswers = () => {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const missing = new Set(['the journal', 'Postgres']);
     const tooLate = () =>
@@ -57,7 +58,10 @@ function inTime(clock: Clock, { journal, postgres }: Both, what: string): Promis
       postgres().then(() => missing.delete('Postgres')),
     ];
     Promise.all(both)
-      .then(() => resolve(), reject)
+      .then(() => {
+        onAnswers();
+        resolve();
+      }, reject)
       .finally(cancel);
   });
 }
