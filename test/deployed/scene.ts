@@ -3,7 +3,8 @@
  * command with the image's own part, its environment and the files that are mounted into it.
  */
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { environmentOf, readCompose, type Service, servicesOf } from './compose-file.js';
 import { readDockerfile } from './dockerfile.js';
 import { type Container, expanded, type Overlay } from './manifests.js';
@@ -84,7 +85,12 @@ export function overlayScene(overlay: Overlay, secrets: Readonly<Record<string, 
 
 function mountedIn({ volumes = [] }: Service): Record<string, string> {
   const mounts = volumes.filter((volume) => volume.startsWith('.')).map((volume) => volume.split(':'));
-  return Object.fromEntries(mounts.map(([from = '', to = '']) => [to, readFileSync(from, 'utf8')]));
+  return Object.fromEntries(
+    mounts.flatMap(([from = '', to = '']) => {
+      if (!statSync(from).isDirectory()) return [[to, readFileSync(from, 'utf8')]];
+      return readdirSync(from).map((name) => [`${to}/${name}`, readFileSync(join(from, name), 'utf8')]);
+    }),
+  );
 }
 
 function configOf(overlay: Overlay, pods: string, { volumeMounts = [] }: Container): Record<string, string> {

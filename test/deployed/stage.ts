@@ -5,7 +5,7 @@
 
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
 import { type RunResult, run } from '../../deploy/servers/processes.js';
@@ -124,10 +124,16 @@ export class Stage {
     return this.replaced.reduce((done, [from, to]) => done.replaceAll(from, to), text);
   }
 
-  /** The word, or if it names a mounted file, the path of that file here. */
+  /** The word, or if it names a mounted file, the path of that file here. What is mounted below its folder lies beside it. */
   private written(word: string, files: Part['files'], more: readonly [string, string][] = []): string {
     const text = files[word];
     if (text === undefined) return word;
+    for (const [other, included] of Object.entries(files)) {
+      const beside = relative(dirname(word), other);
+      if (other === word || beside.startsWith('..')) continue;
+      mkdirSync(dirname(join(this.folder, beside)), { recursive: true });
+      writeFileSync(join(this.folder, beside), included);
+    }
     const path = join(this.folder, `${this.servers.size}-${word.replaceAll('/', '-')}`);
     writeFileSync(
       path,
