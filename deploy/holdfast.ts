@@ -201,7 +201,7 @@ export class Holdfast {
     }
     if (this.hasActors && stores.settlement.seed === 'demo') this.seed = new DemoSeed(owners, clock, logger);
     this.begin(this.dataDir, this.stores, registry);
-    this.freshLists = new FreshLists({ ...this.stores, clock });
+    this.freshLists = new FreshLists({ ...this.stores, clock, hurryFlush: this.hurryFlush });
     const { nats } = this.stores;
     if (nats !== undefined && config.roles.has('edge')) {
       this.live = new LiveHub({ source: jetstreamSource({ nats, clock, logger }), clock, logger });
@@ -241,6 +241,12 @@ export class Holdfast {
     if (this.hasActors) return this.supervisor.absence;
     return this.among === undefined ? STARTING : undefined;
   }
+
+  private readonly hurryFlush = (journal: JournalId, position: number): void => {
+    const { incarnation } = this.supervisor;
+    if (incarnation?.journal === journal) incarnation.driver.hurryFlush(position);
+    else this.among?.hurryFlush(journal, position);
+  };
 
   private auth(): Auth | undefined {
     const { config, clock, logger } = this;
