@@ -237,6 +237,8 @@ export const limits = {
   flushEveryMs: 150,
   /** Products change often, so their rows and the journal's row wait for several flushes of orders. */
   flushWholeEveryMs: 600,
+  /** While somebody waits for the rows, whole flushes are so far apart at least. */
+  flushAwaitedEveryMs: 50,
   flushEvents: 30_000,
   flushOrders: 400,
   /** Rows in one statement, of all kinds together. */
@@ -334,6 +336,7 @@ export function assertLimits(l: typeof limits = limits): void {
   must(l.ordersBesideWaiting < l.ordersInMemory, 'ordersBesideWaiting must stay below ordersInMemory');
   must(l.actsToEnd < l.actsOfOrder, 'actsToEnd must be part of actsOfOrder');
   must(l.flushEveryMs <= l.flushWholeEveryMs, 'flushEveryMs must not exceed flushWholeEveryMs');
+  must(l.flushAwaitedEveryMs <= l.flushWholeEveryMs, 'flushAwaitedEveryMs must not exceed flushWholeEveryMs');
   must(l.flushOrders <= l.flushEvents, 'flushOrders must not exceed flushEvents');
   must(l.flushEvents < l.unflushedEvents, 'flushEvents must stay below unflushedEvents');
   must(l.letterWindow <= l.channelLetters, 'letterWindow must not exceed channelLetters');

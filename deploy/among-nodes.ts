@@ -96,6 +96,11 @@ export class AmongNodes {
     this.peers.asks.wake();
   }
 
+  /** Somebody waits until the rows of another node's journal have this position: it may write them earlier. */
+  hurryFlush(journal: JournalId, position: number): void {
+    this.peers.hurryFlush(journal, position);
+  }
+
   /** This process as a NATS micro service. */
   private service(): () => void {
     const { nats, system, node, nodeName, roles, incarnation, feeds, reads, clock, logger } = this.parts;
@@ -126,10 +131,11 @@ export class AmongNodes {
 
 function localOf(incarnation: Incarnation | undefined, partitions: number): LocalOwner | undefined {
   if (incarnation === undefined) return undefined;
-  const { journal, owners, driver: receiver, node } = incarnation;
+  const { journal, owners, driver, node } = incarnation;
   const { world } = node;
   return {
-    ...{ journal, owners, receiver },
+    ...{ journal, owners, receiver: driver },
+    hurryFlush: (position) => driver.hurryFlush(position),
     epochOf: (partition) => world.epochOf(partition),
     get ownsAll() {
       return world.owned.size === partitions;

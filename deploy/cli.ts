@@ -41,7 +41,9 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     if (command === 'events') return await printEvents(readConfig(process.env), readEventsCommand(words, Date.now()));
     if (command === 'feed') return await askFeed(words);
     if (command === 'keys') return await askKeys(words);
-    if (command === 'verify' && first === undefined) return await verifyStored(readConfig(process.env));
+    if (command === 'verify' && words.length <= 1 && (first === undefined || first === '--repair-stats')) {
+      return await verifyStored(readConfig(process.env), first !== undefined);
+    }
     if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
     const url = command === 'url' ? readUrlCommand(words) : undefined;

@@ -1,7 +1,7 @@
 // Wires what is read: lists and whether they are fresh, live events, who owns what. Beside them run the two that keep lists
 // up to date, on nodes that own partitions.
 
-import { nodeId } from '../actors/ids.js';
+import { type JournalId, nodeId } from '../actors/ids.js';
 import { jetstreamSource } from '../bus/live/jetstream-source.js';
 import { LiveHub } from '../bus/live/live-hub.js';
 import { placementByClaims } from '../bus/node/claimed-places.js';
@@ -17,7 +17,12 @@ import { searchMeter } from './telemetry/node-metrics.js';
 export function openReads(parts: Parts, { nodeId: id }: DataDir, stores: Stores): void {
   const { config, clock, logger, supervisor } = parts;
   const { nats, log, settlement } = stores;
-  parts.freshLists = new FreshLists({ ...stores, clock });
+  const hurryFlush = (journal: JournalId, position: number) => {
+    const { incarnation } = supervisor;
+    if (incarnation?.journal === journal) incarnation.driver.hurryFlush(position);
+    else parts.among?.hurryFlush(journal, position);
+  };
+  parts.freshLists = new FreshLists({ ...stores, clock, hurryFlush });
   if (nats !== undefined && parts.isEdge) {
     parts.live = new LiveHub({ source: jetstreamSource({ nats, clock, logger }), clock, logger });
   }

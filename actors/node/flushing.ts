@@ -2,7 +2,8 @@
  * When a flush begins, and how much of the appended work is not flushed yet.
  *
  *  N5. One flush is under way at a time. Flushes of orders alone are frequent. A whole flush, with the partition rows,
- *      begins after its interval, or when many events wait, or when a product has no row yet (flush.ts).
+ *      begins after its interval, or when many events wait, or when a product has no row yet (flush.ts). While somebody
+ *      waits for the rows the interval is shorter.
  */
 import type { JournalId } from '../ids.js';
 import { limits } from '../limits.js';
@@ -17,6 +18,8 @@ export class Flushing {
   private flushes = 0;
   private lastMs = Number.NEGATIVE_INFINITY;
   private lastWholeMs = Number.NEGATIVE_INFINITY;
+  /** Somebody waits until the rows have this position of the journal. */
+  private awaited = Number.NEGATIVE_INFINITY;
   /** Size of the records since the last whole flush was collected, and of all records not flushed; UTF-16 units. */
   private uncollectedBytes = 0;
   private unflushedBytes = 0;
@@ -44,6 +47,11 @@ export class Flushing {
     this.unflushedBytes += bytes;
   }
 
+  /** @param position that was appended */
+  waitFor(position: number): void {
+    this.awaited = Math.max(this.awaited, position);
+  }
+
   /**
    * The next flush, if one is due. Call it only between turns.
    * @param to the last appended record
@@ -52,13 +60,14 @@ export class Flushing {
   next(nowMs: number, to: Place, everything: boolean): Flush | undefined {
     if (this.underWay !== undefined) return undefined;
     const { world } = this;
+    const isAwaited = this.awaited > this.flushedTo.position;
     const isTime = nowMs - this.lastMs >= limits.flushEveryMs;
     const isWhole =
       everything ||
       world.isClogged ||
       world.unflushedEvents >= limits.flushEvents ||
       (world.hasNewProducts && isTime) ||
-      nowMs - this.lastWholeMs >= limits.flushWholeEveryMs;
+      nowMs - this.lastWholeMs >= (isAwaited ? limits.flushAwaitedEveryMs : limits.flushWholeEveryMs);
     const moved = to.n > this.flushedTo.n;
     const changed = world.changedOrders.size > 0 || (isWhole && (world.changedProducts.size > 0 || moved));
     if (!everything && (!(isWhole || isTime) || !changed)) return undefined;

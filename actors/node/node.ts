@@ -329,6 +329,12 @@ export class Node {
     this.flushIfDue();
   }
 
+  /** Somebody waits until the rows have what is appended, up to this position of the journal. */
+  hurryFlush(position: number): void {
+    this.flushing.waitFor(Math.min(position, this.appendedTo.position));
+    this.flushIfDue();
+  }
+
   get isFlushing(): boolean {
     return this.flushing.isUnderWay;
   }

@@ -224,6 +224,11 @@ export class Driver implements Owners {
     this.enter(() => this.node.confirmed(confirmation));
   }
 
+  /** Somebody waits for rows. @param position of the journal up to which they are to be written */
+  hurryFlush(position: number): void {
+    if (!this.over) this.enter(() => this.node.hurryFlush(position));
+  }
+
   /** Waits for a condition that becomes true after an append or a flush. @throws Unavailable */
   until(moment: 'append' | 'flush', holds: () => boolean, deadlineMs: number, otherwise: string): Promise<void> {
     return this.waits.until(moment, holds, deadlineMs, otherwise);

@@ -1,7 +1,7 @@
 /**
  * What nodes tell one another, as JSON that people can read (`nats sub 'holdfast.>'`):
  *
- *   {"v":1,"from":<edge>,"name":<NODE_NAME>,"letters":[..],"confirmations":[..],"asks":[..],"got":[..],"answers":[..],"cancels":[..]}
+ *   {"v":1,"from":<edge>,"name":<NODE_NAME>,"letters":[..],"confirmations":[..],"asks":[..],"got":[..],"answers":[..],"cancels":[..],"awaited":[..]}
  *
  *  M1. What is read equals what was written; only a member that was undefined is absent.
  *  M2. A reader drops a message of an unknown version, and says so.
@@ -71,6 +71,8 @@ export interface PeerMessage {
   readonly answers?: readonly AnswerTo[];
   /** Asks whose client is gone. */
   readonly cancels?: readonly number[];
+  /** Positions of the receiver's journal: somebody waits until the rows have them. */
+  readonly awaited?: readonly number[];
 }
 
 export type MessagePart = Exclude<keyof PeerMessage, 'from' | 'name'>;

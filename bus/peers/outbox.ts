@@ -7,7 +7,7 @@ import { headOf, type MessagePart } from './messages.js';
 import type { PeerAddress, PeerLine } from './peer-link.js';
 
 /** Acknowledgements first: they end waits. */
-const PARTS: readonly MessagePart[] = ['confirmations', 'got', 'answers', 'cancels', 'letters', 'asks'];
+const PARTS: readonly MessagePart[] = ['confirmations', 'got', 'answers', 'cancels', 'awaited', 'letters', 'asks'];
 const MOST_BYTES_OF_ONE = 3;
 /** The commas, brackets and names of all parts. */
 const FRAME_BYTES = 128;

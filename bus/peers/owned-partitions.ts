@@ -20,6 +20,8 @@ export interface LocalOwner {
   readonly receiver: Receiver;
   /** The epoch at which it owns the partition; undefined when it does not. */
   epochOf(partition: number): number | undefined;
+  /** Somebody waits until the rows have the journal up to this position. */
+  hurryFlush(position: number): void;
   /** It owns every partition. */
   readonly ownsAll: boolean;
 }

@@ -5,6 +5,7 @@
  * running incarnation works too. The incarnation's journal is for letters and requests. With the incarnation the
  * listening ends, so who writes to a dead incarnation hears that nobody is there.
  */
+import type { JournalId } from '../../actors/ids.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { AsksMade } from './asks-made.js';
 import { AsksServed } from './asks-served.js';
@@ -97,6 +98,11 @@ export class Peers {
     return outbox;
   }
 
+  /** Asks another node to write its rows soon, up to a position of its journal. A hint: it may be lost. */
+  hurryFlush(journal: JournalId, position: number): void {
+    this.outbox(journal).put('awaited', String(position));
+  }
+
   stop(): void {
     this.serve(undefined);
     this.asks.stop();
@@ -132,7 +138,7 @@ export class Peers {
   }
 
   private handle(message: PeerMessage): void {
-    const { from, letters, confirmations, asks, got, answers, cancels } = message;
+    const { from, letters, confirmations, asks, got, answers, cancels, awaited } = message;
     if (got !== undefined) this.asks.got(got);
     if (answers !== undefined) this.asks.answered(answers);
     if (this.running === undefined) return; // Who sent the rest repeats it.
@@ -141,5 +147,6 @@ export class Peers {
     if (letters !== undefined) local.receiver.letters(letters);
     if (cancels !== undefined) served.cancel(from, cancels);
     if (asks !== undefined) served.take(from, asks);
+    if (awaited !== undefined) for (const each of awaited) if (Number.isSafeInteger(each)) local.hurryFlush(each);
   }
 }

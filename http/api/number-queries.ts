@@ -52,7 +52,8 @@ export function statsFilter({ by = 'day', product_id, currency, from, to }: Stat
   };
 }
 
+/** In Postgres no year is 0. */
 function isDay(text: string): boolean {
   const ms = DAY.test(text) ? Date.parse(text) : Number.NaN;
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
+  return !Number.isNaN(ms) && text >= '0001' && new Date(ms).toISOString().startsWith(text);
 }

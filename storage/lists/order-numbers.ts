@@ -1,6 +1,6 @@
 /**
- * Numbers for people from Postgres. Sums come from `order_stats_parts` (storage/snapshots/order-stats.ts); a user's
- * summary and what is bought together come from a bounded number of orders.
+ * Numbers for people from Postgres. Sums come from the days, the months and the queue of `order_stats`
+ * (storage/snapshots/order-stats.ts); a user's summary and what is bought together come from a bounded number of orders.
  */
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -12,6 +12,7 @@ import { msOf } from '../postgres/column-arrays.js';
 import type { Parameter, PostgresClient } from '../postgres/postgres.js';
 import { IS_SOLD } from '../snapshots/order-stats.js';
 import { givenTo } from './order-filter.js';
+import { spansOf } from './stats-spans.js';
 
 // ---------------------------------------------------------------- sums
 
@@ -21,20 +22,30 @@ const BY: { readonly [B in StatsFilter['by']]: { readonly key: string; readonly 
   total: { key: `''`, order: 'currency' },
 };
 
+const SPANS = { day: 'order_stats_days', month: 'order_stats_months', queued: 'order_stats_queued' } as const;
+
 function statsText({ by, product, currency, from, to }: StatsFilter, limit: number): [string, Parameter[]] {
   const parameters: Parameter[] = [];
   const given = givenTo(parameters);
-  const conditions: string[] = [];
-  // Product '' has the sums of all products, so that they need not be read one by one.
-  if (product !== undefined || by !== 'product') conditions.push(`product_id = ${given(product ?? '')}`);
-  else conditions.push(`product_id <> ''`);
+  // Product '' has the sums of all products by day, so that they need not be read one by one.
+  const isOne = product !== undefined || by !== 'product';
+  const conditions = [isOne ? `product_id = ${given(product ?? '')}` : `product_id <> ''`];
   if (currency !== undefined) conditions.push(`currency = ${given(currency)}`);
-  if (from !== undefined) conditions.push(`day >= ${given(from, 'date')}`);
-  if (to !== undefined) conditions.push(`day < ${given(to, 'date')}`);
+  const range = { from, to, isAdded: true };
+  const spans = isOne ? [{ of: 'day' as const, ...range }] : spansOf(from, to);
+  const parts = [...spans, { of: 'queued' as const, ...range }].map(({ of, from, to, isAdded }) => {
+    const [at, sign] = [of === 'month' ? 'month' : 'day', isAdded ? '' : '-'];
+    const within = [...conditions];
+    if (from !== undefined) within.push(`${at} >= ${given(from, 'date')}`);
+    if (to !== undefined) within.push(`${at} < ${given(to, 'date')}`);
+    return `select product_id, ${at} as day, currency, status, reason, ${sign}containing as containing, ${sign}units as units,
+      ${sign}revenue as revenue from ${SPANS[of]} where ${within.join(' and ')}`;
+  });
   const { key, order } = BY[by];
-  const text = `with sums as (
+  const text = `with parts as (${parts.join(' union all ')}),
+    sums as (
       select ${key} as key, currency, status, reason, sum(containing) as orders, sum(units) as units, sum(revenue) as revenue
-      from order_stats_parts where ${conditions.join(' and ')} group by 1, 2, 3, 4 having sum(containing) <> 0)
+      from parts group by 1, 2, 3, 4 having sum(containing) <> 0)
     select key, currency, sum(orders)::bigint as orders, sum(revenue)::text as revenue,
       coalesce(sum(units) filter (where status ${IS_SOLD}), 0)::bigint as units,
       json_agg(json_build_array(status, reason, orders))::text as counts

@@ -35,6 +35,11 @@ export async function migrate(url: string, log?: Logger): Promise<readonly strin
   const client = await connect(url);
   // Without a listener a broken connection would end the process. The running query reports the error too.
   client.on('error', () => {});
+  // How far a long migration has come (`raise info`).
+  client.on(
+    'notice',
+    ({ severity, message }) => severity === 'INFO' && log?.info({}, `Changing the tables: ${message}.`),
+  );
   try {
     await client.query(`set lock_timeout = ${LOCK_MS}`);
     await client.query(`select pg_advisory_lock(${LOCK})`).catch((error: Error) => {

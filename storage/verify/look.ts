@@ -17,7 +17,7 @@ import { type EventPages, judgeEvents } from './public-events.js';
 import { compareRefusals } from './refused-rows.js';
 import { beginSnapshot, countRows, endSnapshot, type Snapshot } from './snapshot.js';
 import { judge, LONG_MS, type SqlLaw } from './sql-laws.js';
-import { statsLaw } from './stats-laws.js';
+import { statsLaws } from './stats-laws.js';
 import { stockLaws } from './stock-laws.js';
 import { judgeMovingOrders, lettersUnderWay } from './under-way.js';
 import { type Checked, CouldNotLook, Findings, MovedOn, RecordsLost } from './verdict.js';
@@ -57,7 +57,7 @@ export async function look(session: Session, parts: VerifyParts, report: Report)
   const laws = [holdLaw(moving), ...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws];
   for (const law of laws) await judgeAndReport(session, law, findings, report);
   await judgePartitions(session, parts.partitions, findings);
-  if (findings.total === 0) await judgeAndReport(session, statsLaw, findings, report);
+  if (findings.total === 0) for (const law of statsLaws) await judgeAndReport(session, law, findings, report);
   const rows = await countRows(session, LONG_MS);
   await snapshot.end();
   const { publicEvents } = parts;

@@ -10,7 +10,7 @@ import { JOURNALS, journalOf } from '../snapshots/load.js';
 import { type Checked, MovedOn } from './verdict.js';
 
 // Laws read whole tables. Each query is planned for the tables as they are now.
-const SETTINGS = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),
+export const WHOLE_TABLES = `select set_config('statement_timeout', '900000', true), set_config('work_mem', '64MB', true),
   set_config('jit', 'off', true), set_config('search_path', 'public', true),
   set_config('enable_seqscan', 'on', true), set_config('plan_cache_mode', 'force_custom_plan', true)`;
 
@@ -35,7 +35,7 @@ type PartitionText = Pick<PartitionRow, 'partition' | 'epoch' | 'journal'> & { s
 export async function beginSnapshot(session: Session): Promise<Snapshot> {
   await session.query('begin a snapshot', 'begin transaction isolation level repeatable read read only');
   const [before] = await session.query<{ pid: number; snapshot: string }>('begin a snapshot', WHICH);
-  await session.query('begin a snapshot', SETTINGS);
+  await session.query('begin a snapshot', WHOLE_TABLES);
   const journals = await session.query<Parameters<typeof journalOf>[0]>('read the journals', JOURNALS);
   const partitions = await session.query<PartitionText>(
     'read the partitions',

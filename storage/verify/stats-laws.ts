@@ -1,14 +1,12 @@
 /**
- * `order_stats` is what a recount of the orders gives, and product '' is the sum of all products. The statement that
- * writes an order counts it, so this holds in every snapshot. A mistake in an order shows here as well, so this law is
- * judged only when nothing else is found.
+ * The sums of `order_stats` are what a recount gives: those by day, with the queue, are of the orders; those by month are of
+ * those by day. The statement that writes an order counts it, so this holds in every snapshot. A mistake in an order shows
+ * here as well, so these laws are judged only when nothing else is found.
  */
 import { OFFENDERS, type SqlLaw } from './sql-laws.js';
+import type { Violation } from './verdict.js';
 
-const KEY = 'product_id, day, currency, status, reason';
-const SUMS = ['orders', 'containing', 'units', 'revenue'] as const;
-
-const NOW = `select ${KEY}, ${SUMS.map((name) => `sum(${name}) as ${name}`).join(', ')} from order_stats_parts group by ${KEY}`;
+export const SUMS = ['orders', 'containing', 'units', 'revenue'] as const;
 
 const BY_PRODUCT = `select i.product_id, (o.created_at at time zone 'UTC')::date as day, coalesce(o.currency, '') as currency,
     o.status, coalesce(o.reason, '') as reason, count(*) filter (where i.line = 1) as orders, count(*) as containing,
@@ -16,22 +14,59 @@ const BY_PRODUCT = `select i.product_id, (o.created_at at time zone 'UTC')::date
     coalesce(sum(i.subtotal) filter (where o.status in ('confirmed', 'shipped', 'delivered')), 0) as revenue
   from orders o join order_items i on i.order_id = o.order_id group by 1, 2, 3, 4, 5`;
 
-const RECOUNTED = `select * from by_product union all
-  select '', day, currency, status, reason, sum(orders), sum(orders), sum(units), sum(revenue) from by_product group by 2, 3, 4, 5`;
+const summed = SUMS.map((name) => `sum(${name}) as ${name}`).join(', ');
 
-const named = `'day ' || day || ', ' || case product_id when '' then 'all products' else 'product ' || product_id end
-  || ', ' || status || case reason when '' then '' else ' ' || reason end || case currency when '' then '' else ', ' || currency end`;
+/** Sums as they are stored, and as they should be, once a key. Product '' is all products. */
+interface Recount {
+  readonly table: 'order_stats_days' | 'order_stats_months';
+  readonly at: 'day' | 'month';
+  readonly now: string;
+  readonly recount: string;
+}
+
+export const RECOUNTS: readonly Recount[] = [
+  {
+    table: 'order_stats_days',
+    at: 'day',
+    now: `select product_id, day, currency, status, reason, ${summed} from order_stats_parts group by 1, 2, 3, 4, 5`,
+    recount: `with by_product as materialized (${BY_PRODUCT})
+      select * from by_product union all
+      select '', day, currency, status, reason, sum(orders), sum(orders), sum(units), sum(revenue) from by_product
+      group by 2, 3, 4, 5`,
+  },
+  {
+    table: 'order_stats_months',
+    at: 'month',
+    now: 'select * from order_stats_months',
+    recount: `select make_date(extract(year from day)::int, extract(month from day)::int, 1) as month, product_id, currency,
+        status, reason, ${summed}
+      from order_stats_days where product_id <> '' group by 1, 2, 3, 4, 5`,
+  },
+];
+
+/** The sums that differ, as a table `wrong`. @param columns made of `now` and `recount`; each may be missing */
+export const wrong = ({ at, now, recount }: Recount, columns: string): string =>
+  `wrong as (select product_id, ${at}, currency, status, reason, ${columns}
+    from (${now}) now full join (${recount}) recount using (product_id, ${at}, currency, status, reason)
+    where ${SUMS.map((name) => `coalesce(now.${name}, 0) <> coalesce(recount.${name}, 0)`).join(' or ')})`;
+
 const shown = (side: string): string =>
   SUMS.map((name) => `coalesce(${side}.${name}, 0) || ' ${name}'`).join(` || ', ' || `);
-const differ = SUMS.map((name) => `coalesce(now.${name}, 0) <> coalesce(recount.${name}, 0)`).join(' or ');
 
-export const statsLaw: SqlLaw = {
-  promise: 'durable',
-  of: 'table',
-  what: 'the numbers of orders',
-  text: `with now as (${NOW}), by_product as materialized (${BY_PRODUCT}), recount as (${RECOUNTED}),
-      wrong as (select ${KEY}, ${shown('now')} as found, ${shown('recount')} as expected
-        from now full join recount using (${KEY}) where ${differ})
-    select 'order_stats' as id, ${named} as what, found, expected, (select count(*) from wrong)::int as total
-    from wrong order by ${KEY} ${OFFENDERS}`,
-};
+function lawOf(recount: Recount): SqlLaw {
+  const { at } = recount;
+  const named = `'${at} ' || ${at} || ', ' || case product_id when '' then 'all products' else 'product ' || product_id end
+    || ', ' || status || case reason when '' then '' else ' ' || reason end || case currency when '' then '' else ', ' || currency end`;
+  return {
+    promise: 'durable',
+    of: 'table',
+    what: `the numbers of orders by ${at}`,
+    text: `with ${wrong(recount, `${shown('now')} as found, ${shown('recount')} as expected`)}
+      select 'order_stats' as id, ${named} as what, found, expected, (select count(*) from wrong)::int as total
+      from wrong order by product_id, ${at}, currency, status, reason ${OFFENDERS}`,
+  };
+}
+
+export const statsLaws: readonly SqlLaw[] = RECOUNTS.map(lawOf);
+
+export const isOfStats = ({ thing }: Violation): boolean => thing === 'table order_stats';

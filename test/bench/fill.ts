@@ -2,9 +2,9 @@
 // Products, orders, items, histories and operations agree with each other, so `verify` finds them clean. Partitions and
 // journals are left empty: they begin with the first start of Holdfast.
 
-import { readFile } from 'node:fs/promises';
 import { partitionOf } from '../../actors/ids.js';
 import type { Parameter, PostgresClient } from '../../storage/postgres/postgres.js';
+import { repairStats } from '../../storage/verify/stats-repair.js';
 
 const FILLED_PRODUCTS = 1_000;
 /** The first start of Holdfast settles as many, unless PARTITIONS says otherwise. */
@@ -118,13 +118,6 @@ const OPERATIONS = `with steps as (
 const QUEUE = `insert into order_search_queue (order_ids) select array_agg(order_id)::text from drawn group by i / 1000`;
 
 /** @param report gets the number of orders stored so far. */
-/** The part of the migration that counts the orders that are stored. */
-async function recount(): Promise<string> {
-  const path = new URL('../../../storage/migrations/0018_order_stats.sql', import.meta.url);
-  const [, text = ''] = (await readFile(path, 'utf8')).split('-- The orders that are stored already.');
-  return text;
-}
-
 export async function fill(client: PostgresClient, orders: number, report: (done: number) => void): Promise<void> {
   await client.session(async (session) => {
     const run = (what: string, text: string, parameters: readonly Parameter[] = []) =>
@@ -141,7 +134,7 @@ export async function fill(client: PostgresClient, orders: number, report: (done
       await run('end a batch', 'commit');
       report(Math.min(orders, done + BATCH));
     }
-    await run('count them', await recount());
     await run('gather statistics', 'vacuum analyze');
   });
+  await repairStats(client);
 }

@@ -299,6 +299,13 @@ export function peersContract(name: string, newLink: () => Promise<PeerLink>, af
     assert.is(reply.kind, 'outcome');
   });
 
+  test('rows that are waited for: the node of their journal hears it', async () => {
+    const { a, b } = await two();
+    for (const position of [7, 9]) a.peers.hurryFlush(b.journal, position);
+    assert.ok(await until(() => b.awaited.length === 2, 5_000));
+    assert.equal([b.awaited, a.awaited], [[7, 9], []]);
+  });
+
   test('letters and confirmations reach the owners, here and elsewhere, in order', async () => {
     const { system, a, b, product } = await two();
     system.release(1);

@@ -19,7 +19,7 @@ import { testDatabase } from './rig/storage-database.js';
 import { uniqueName } from './rig/storage-samples.js';
 
 const TABLES =
-  'orders, order_items, order_turns, products, inventory_operations, journals, partitions, order_search_queue, order_stats_queue, order_stats_sums';
+  'orders, order_items, order_turns, products, inventory_operations, journals, partitions, order_search_queue, order_stats_queue, order_stats_days, order_stats_months';
 
 const database = await testDatabase();
 if (database !== undefined) {

@@ -23,6 +23,7 @@ import type { Driver } from '../../bus/node/driver.js';
 import type { Incarnation } from '../../bus/node/incarnation.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
+import { postgresStatsFold } from '../../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
 import { memoryCache } from '../../storage/memory/memory-cache.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
@@ -30,6 +31,7 @@ import { postgresLog } from '../../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../../storage/postgres/postgres-payment-ledger.js';
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { reportOf } from '../../storage/verify/report.js';
+import { repairStats } from '../../storage/verify/stats-repair.js';
 import { CouldNotLook, type Verdict } from '../../storage/verify/verdict.js';
 import { verify } from '../../storage/verify/verify.js';
 import { type NodeParts, startedNode } from './rig/one-node.js';
@@ -44,7 +46,8 @@ const TABLES = [
   'products',
   'inventory_operations',
   'refused_writes',
-  'order_stats_sums',
+  'order_stats_days',
+  'order_stats_months',
   'order_stats_queue',
 ];
 const REFUSED = writeId('W-refused');
@@ -522,6 +525,37 @@ if (database !== undefined) {
     clean(verdict);
     assert.ok(verdict.checked.events < verdict.checked.history / 2, 'the journal is gone');
     await tamperWithEverything();
+  });
+
+  test('the numbers of orders are counted anew beside a running system, whatever is wrong with them', async () => {
+    const incarnation = await start({ atHome: true });
+    const { fold } = postgresStatsFold(client);
+    const wrongs = [
+      `update order_stats_days set units = units + 1, revenue = 0 where product_id = 'many'`,
+      `update order_stats_days set orders = 7 where product_id = ''`,
+      `delete from order_stats_days where product_id = 'plenty'`,
+      `insert into order_stats_days values ('nowhere', '2026-01-01', 'USD', 'confirmed', '', 1, 1, 2, 3.5)`,
+      'truncate order_stats_months',
+    ];
+    while ((await fold()).more);
+    for (const text of wrongs) {
+      await client.query('make it wrong', text);
+      let isOver = false;
+      const orders = (async () => {
+        while (!isOver) {
+          await someOrders(incarnation, 9);
+          await fold();
+        }
+      })();
+      const repaired = await Promise.all([repairStats(client), repairStats(client)]);
+      isOver = true;
+      await orders;
+      assert.ok(Math.max(...repaired) > 0, `${text}: ${repaired}`);
+      assert.is(await repairStats(client), 0);
+      clean(await look());
+    }
+    await incarnation.stop(5_000);
+    clean(await look());
   });
 
   test('a record of an unknown version is no violation: it cannot be judged', async () => {

@@ -1,7 +1,9 @@
 // `holdfast stop` and `holdfast url`: before the first start, beside a running node, after a kill -9 and after a stop.
+// `holdfast verify --repair-stats` beside a running node.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { until } from '../deadlines.js';
 import { RealSystem } from './rig/real-system.js';
 
@@ -73,6 +75,32 @@ test('after a kill -9 the servers go on running: stop ends them, and the next st
   assert.ok(await until(() => system.left().length === 0, 1_000));
   await system.start();
   assert.match((await system.ask('/api/inventory/KEPT'))?.text ?? '', /"on_hand":7/);
+});
+
+test('verify finds wrong numbers of orders, and --repair-stats puts these and nothing else right', async () => {
+  const placed = await system.post('/api/orders', { user_id: 'ada', product_id: 'KEPT', quantity: 1 });
+  assert.is(placed.status, 201, placed.text);
+  const client = connectPostgres((await system.command('url', 'postgres')).output.trim(), { max: 1 });
+  try {
+    await client.query(
+      'change',
+      `insert into order_stats_days values ('KEPT', '2026-01-01', 'USD', 'failed', '', 1, 1, 1, 0)`,
+    );
+    const found = await system.verify();
+    assert.is(found.code, 1);
+    assert.match(found.output, /table order_stats: day 2026-01-01, product KEPT, .* expected 0 orders/);
+    assert.match(found.output, /verify --repair-stats/);
+    const repaired = await system.command('verify', '--repair-stats');
+    assert.is(repaired.code, 0, repaired.output);
+    assert.match(repaired.output, /violation[\s\S]*clean$/);
+    await client.query('change', `update products set on_hand = on_hand + 1 where product_id = 'KEPT'`);
+    const more = await system.command('verify', '--repair-stats');
+    assert.is(more.code, 1);
+    assert.match(more.output, /Nothing was repaired/);
+    assert.is((await system.command('verify', '--repair')).code, 2);
+  } finally {
+    await client.end();
+  }
 });
 
 test('an unknown command prints the usage and exits with 2', async () => {

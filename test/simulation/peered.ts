@@ -42,6 +42,7 @@ export class Peered {
     const { partitions } = node.world;
     this.peers.serve({
       ...{ journal, owners, receiver, epochOf },
+      hurryFlush: (position) => incarnation.driver.hurryFlush(position),
       get ownsAll() {
         return node.world.owned.size === partitions;
       },

@@ -83,6 +83,8 @@ export class PeerNode implements LocalOwner {
   readonly post: Post;
   readonly letters: NumberedLetter[] = [];
   readonly confirmations: Confirmation[] = [];
+  /** Up to where rows were waited for. */
+  readonly awaited: number[] = [];
   /** The commands that this owner got. */
   readonly asked: (PlaceRequest | ActRequest | StockRequest)[] = [];
   /** Those whose client is gone. */
@@ -120,6 +122,10 @@ export class PeerNode implements LocalOwner {
 
   get ownsAll(): boolean {
     return this.system.claims.every((_, partition) => this.epochOf(partition) !== undefined);
+  }
+
+  hurryFlush(position: number): void {
+    this.awaited.push(position);
   }
 
   readonly receiver = {

@@ -29,6 +29,7 @@ import { postgresSettlements } from '../../../storage/postgres/postgres-settleme
 import { postgresWebhookQueue } from '../../../storage/postgres/postgres-webhook-queue.js';
 import { postgresWebhooks } from '../../../storage/postgres/postgres-webhooks.js';
 import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
+import { repairStats } from '../../../storage/verify/stats-repair.js';
 import { verify } from '../../../storage/verify/verify.js';
 import { until } from '../../deadlines.js';
 import { startedNode } from './one-node.js';
@@ -57,11 +58,14 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 export async function sentStatements(rows: PostgresClient, lists: PostgresClient): Promise<Sent> {
   const statements = new Map<string, SentStatement>();
+  /** One text may be sent under several names. */
+  const heard = new Set<string>();
   const uncalled = new Set<string>();
 
   function noted(client: PostgresClient, on: On): PostgresClient {
     const over = (session: Session): Session => ({
       query: (what, text, parameters = [], deadlineMs) => {
+        heard.add(what);
         if (!/^\s*(begin|commit|explain)\b/.test(text)) statements.set(`${on} ${text}`, { what, text, parameters, on });
         return session.query(what, text, parameters, deadlineMs);
       },
@@ -96,7 +100,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   await everyQuestion();
   await besideOrders();
   await underALease();
-  const missing = [...uncalled, ...(await unheard([...statements.values()]))];
+  const missing = [...uncalled, ...(await unheard([...heard]))];
   return { statements: [...statements.values()], missing };
 
   // -------------------------------------------------------------- the run
@@ -107,6 +111,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     const isFlushed = () => first.node.flushedTo.n === first.node.appendedTo.n;
     if (!(await until(isFlushed, FLUSHED_MS))) throw new Error('the node did not flush its orders');
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
+    await repairStats(noted(rows, 'verify'));
     await ordered(first);
     // At once, so that `verify` also sees records that are not flushed yet.
     await verify({ client: noted(rows, 'verify'), log, partitions: PARTITIONS });
@@ -320,9 +325,8 @@ const FILTERS: readonly OrderFilter[] = [
 ];
 
 /** Calls of `query` whose name was never seen. */
-async function unheard(statements: readonly SentStatement[]): Promise<string[]> {
+async function unheard(heard: readonly string[]): Promise<string[]> {
   const root = join(import.meta.dirname ?? '', '..', '..', '..', '..', 'storage');
-  const heard = [...new Set(statements.map(({ what }) => what))];
   const missing: string[] = [];
   // The migrator uses its own driver, once a start.
   const files = (await readdir(root, { recursive: true })).filter((name) => /(?<!migrate)\.ts$/.test(name));
@@ -330,7 +334,7 @@ async function unheard(statements: readonly SentStatement[]): Promise<string[]> 
     const source = await readFile(join(root, file), 'utf8');
     for (const [, , name = ''] of source.matchAll(/\bquery(?:<[^;()]*?>+)?\(\s*(['"`])(.*?)\1\s*,/g)) {
       const pattern = new RegExp(`^${name.replace(/[.*+?^()|[\]\\]/g, '\\$&').replace(/\$\{.*?\}/g, '.*')}$`);
-      const isTransaction = /^(begin|end) a snapshot$/.test(name);
+      const isTransaction = /^(begin|end) a (snapshot|repair)$/.test(name);
       if (!isTransaction && !heard.some((what) => pattern.test(what))) missing.push(`${file}: ${name}`);
     }
   }

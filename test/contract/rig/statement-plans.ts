@@ -17,6 +17,7 @@ const SMALL = new Set([
 /** Statements that are meant to read a whole table, and why. */
 const MEANT: readonly (readonly [SentStatement['on'], RegExp, string])[] = [
   ['verify', /^verify /, 'a law judges every row'],
+  ['verify', /^count orders anew$/, 'the numbers of all orders are repaired'],
   ['verify', /^count the rows$/, 'verify tells how many rows it has judged'],
   ['verify', /^read the currencies$/, 'verify looks for them in all orders'],
   ['lists', /^add up orders$/, 'all days or all products are asked for; it ends after limits.listMs'],
@@ -119,7 +120,8 @@ export const GROWN = [
   ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'],
   ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
   'webhook_deliveries',
-  'order_stats_sums',
+  'order_stats_days',
+  'order_stats_months',
 ];
 
 /** Rows from..to of every growing table, made by Postgres: more like a load test than like a shop. */
@@ -163,8 +165,11 @@ const GROWTH = [
    select 'user-' || i, array_to_tsvector(array['user', i::text]) ${EACH}`,
   `insert into search_products (product_id, name, words)
    select 'PROD-' || i, 'Thing', array_to_tsvector(array['prod', i::text, 'thing']) ${EACH}`,
-  `insert into order_stats_sums (product_id, day, currency, status, reason, orders, containing, units, revenue)
+  `insert into order_stats_days (product_id, day, currency, status, reason, orders, containing, units, revenue)
    select 'PROD-' || i % 1000, date '2023-11-14' + i / 1000, 'USD', 'confirmed', '', 1, 1, 1, 1 ${EACH} on conflict do nothing`,
+  `insert into order_stats_months (month, product_id, currency, status, reason, orders, containing, units, revenue)
+   select date '2023-11-01' + interval '1 month' * (i / 1000), 'PROD-' || i % 1000, 'USD', 'confirmed', '', 1, 1, 1, 1 ${EACH}
+   on conflict do nothing`,
   `insert into log_records (log, position, record) select 'journal.' || i % 2, i, 'x' ${EACH}`,
   `insert into payment_effects (order_id, effect, ref, minor, currency)
    select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,

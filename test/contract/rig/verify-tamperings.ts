@@ -45,7 +45,7 @@ export const tamperings: readonly Tampering[] = [
     name: 'counts that no order has',
     of: 'product',
     others: true,
-    statements: [`insert into order_stats_sums values ('$', '2026-01-01', 'USD', 'confirmed', '', 1, 1, 2, 3.5)`],
+    statements: [`insert into order_stats_days values ('$', '2026-01-01', 'USD', 'confirmed', '', 1, 1, 2, 3.5)`],
     promise: /promise 5/,
     words:
       /day 2026-01-01, product many, confirmed, USD is 1 orders, 1 containing, 2 units, 3.5 revenue, expected 0 orders/,

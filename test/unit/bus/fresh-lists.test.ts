@@ -19,13 +19,16 @@ interface World {
   named: JournalId[];
   lists: FreshLists;
   reads: number;
+  hurried: [JournalId, number][];
 }
 
 const test = suite<World>('fresh lists');
 test.before.each((world) => {
   world.reads = 0;
+  world.hurried = [];
   world.lists = new FreshLists({
     clock: systemClock(),
+    hurryFlush: (journal, position) => void world.hurried.push([journal, position]),
     log: { end: async (log) => world.ends[log] ?? 0 },
     snapshots: {
       async journals() {
@@ -70,6 +73,20 @@ test('what a dead journal had is there once no row of a partition names it', asy
   assert.is(await closedBefore, true);
 });
 
+test('the nodes whose rows are behind are asked to hurry, a bounded number of times', async (world) => {
+  world.rows = [row(one, 5), row(two, 7), row(three, 1, true)];
+  world.ends = { 'journal.ONE': 5, 'journal.TWO': 9 };
+  world.named = [one, two, three];
+  const since = performance.now();
+  const answers = Promise.all(Array.from({ length: 50 }, () => world.lists.caughtUp()));
+  assert.ok(await waits(answers.then(() => true)));
+  world.rows = [row(one, 5), row(two, 9)];
+  await answers;
+  const most = 1 + (performance.now() - since) / limits.flushAwaitedEveryMs;
+  assert.ok(world.hurried.length >= 2 && world.hurried.length <= most, `${world.hurried.length} of at most ${most}`);
+  assert.ok(world.hurried.every(([journal, position]) => journal === two && position === 9));
+});
+
 test('it gives up in time: when a row stays behind, and when a store does not answer', async (world) => {
   world.rows = [row(one, 5)];
   world.ends = { 'journal.ONE': 9 };
@@ -79,6 +96,7 @@ test('it gives up in time: when a row stays behind, and when a store does not an
   assert.ok(performance.now() - since >= limits.freshMs - 100);
   world.lists = new FreshLists({
     clock: systemClock(),
+    hurryFlush() {},
     log: { end: () => Promise.reject(new Error('away')) },
     snapshots: { journals: async () => world.rows, partitionMarks: async () => [] },
   });

@@ -30,6 +30,7 @@ test('whoever waits for a partition asks again as soon as partitions have begun 
     local: () => ({
       ...{ journal: JOURNAL, owners: { order } as unknown as Owners, epochOf: () => 1, ownsAll: false },
       receiver: { letters() {}, confirmed() {} },
+      hurryFlush() {},
     }),
     outbox: () => ({ put() {} }) as unknown as Outbox,
     ...{ clock, logger: silent },
@@ -65,6 +66,7 @@ test('a read of this process is given up with its patience, also while the journ
     local: () => ({
       ...{ journal: JOURNAL, owners, epochOf: () => 1, ownsAll: false },
       receiver: { letters() {}, confirmed() {} },
+      hurryFlush() {},
     }),
     outbox: () => ({ put() {} }) as unknown as Outbox,
     ...{ clock, logger: silent },

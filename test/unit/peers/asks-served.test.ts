@@ -30,6 +30,7 @@ function rig() {
     local: {
       ...{ journal: journalId('J1'), owners, epochOf: (partition) => epochs.get(partition), ownsAll: false },
       receiver: { letters() {}, confirmed() {} },
+      hurryFlush() {},
     },
     outbox: (to) => ({ put: (part: MessagePart, text: string) => void sent.push([to, part, text]) }) as Outbox,
     clock: { ...realClock, after: (delayMs, run) => later(delayMs, run) },

@@ -80,6 +80,7 @@ function start(deliverAtHome: boolean): RunningNode {
   const { journal, driver, node: machine } = incarnation;
   peers.serve({
     ...{ journal, owners: incarnation.owners, receiver: driver },
+    hurryFlush: (position) => driver.hurryFlush(position),
     epochOf: (partition) => machine.world.epochOf(partition),
     get ownsAll() {
       return machine.world.owned.size === PARTITIONS;
