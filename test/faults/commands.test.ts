@@ -30,7 +30,7 @@ test('beside a running node, url prints the address alone, and stop ends the nod
   await system.start();
   const [postgres, nats] = await urls();
   assert.is(postgres.code, 0);
-  assert.match(postgres.output, /^postgres:\/\/holdfast:\S+@127\.0\.0\.1:\d+\/holdfast$/);
+  assert.match(postgres.output, /^postgres:\/\/holdfast_node:\S+@127\.0\.0\.1:\d+\/holdfast$/);
   assert.is(nats.code, 0);
   assert.match(nats.output, /^nats:\/\/holdfast:\S+@127\.0\.0\.1:\d+$/);
   const nodes = await system.command('nodes');
@@ -52,7 +52,7 @@ test('beside a running node, url prints the address alone, and stop ends the nod
 test('after a stop, url prints the address and that nothing answers, and stop has nothing to do', async () => {
   for (const { code, output } of await urls()) {
     assert.is(code, 1);
-    assert.match(output, /(postgres|nats):\/\/holdfast:\S+@127\.0\.0\.1:\d+/);
+    assert.match(output, /(postgres|nats):\/\/holdfast(_node)?:\S+@127\.0\.0\.1:\d+/);
     assert.match(output, /Nothing answers there now: start Holdfast \(npm start\)/);
   }
   const nodes = await system.command('nodes');

@@ -41,7 +41,7 @@ test('the page prints what the nats CLI prints', async () => {
       await sameAsOverHttp(system, url);
       return console.log('SKIP there is no nats CLI on PATH: go install github.com/nats-io/natscli/nats@v0.5.0');
     }
-    filler = spawn(process.execPath, [FILLER], { env: { ...process.env, NATS_URL: url }, stdio: 'ignore' });
+    filler = spawn(process.execPath, [FILLER], { env: { ...process.env, NATS_URL: url, FEED: 'orders' }, stdio: 'ignore' });
     for (const step of stepsOf(page)) {
       const script = step.script.replaceAll('http://127.0.0.1:3000', system.url);
       let printed = '';

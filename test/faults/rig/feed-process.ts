@@ -1,4 +1,4 @@
-// The filler of FEED as a process of its own, which a test kills. It takes NATS_URL.
+// The filler of FEED as a process of its own, which a test kills. It takes NATS_URL, and FEED: `orders` or all.
 
 import { feedStream } from '../../../bus/feed-stream/feed-filler.js';
 import { connectNats } from '../../../bus/nats/nats.js';
@@ -10,5 +10,5 @@ const clock = systemClock();
 const connected = () => connectNats(process.env.NATS_URL ?? '', { name: 'a filler', log: quiet });
 const nats = await untilAnswered(clock, () => false, connected);
 const size = { replicas: 1, bytes: undefined, ageMs: undefined };
-const feed = feedStream({ nats, kinds: 'all', clock, logger: quiet, ...size });
+const feed = feedStream({ nats, kinds: process.env.FEED === 'orders' ? 'orders' : 'all', clock, logger: quiet, ...size });
 await feed.run(new AbortController().signal);
