@@ -79,6 +79,7 @@ if (database !== undefined) {
     await client.query('make a user', `create role ${role} login password 'planner'`);
     await client.query('let it in', `grant all on all tables in schema public to ${role}`);
     await client.query('let it in', `grant all on all sequences in schema public to ${role}`);
+    await client.query('let it in', `grant execute on all functions in schema public to ${role}`);
     const theirs = new URL(url);
     [theirs.username, theirs.password] = [role, 'planner'];
     const user = connectPostgres(theirs.href, { max: 1 });
