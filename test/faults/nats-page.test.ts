@@ -17,6 +17,7 @@ import { NATS_ACCOUNTS, passwordVariable } from '../../deploy/servers/nats-serve
 import { securityFile } from '../../deploy/servers/security-files.js';
 import { until } from '../deadlines.js';
 import { natsBinary } from '../servers/real-servers.js';
+import { brokerUrl } from './rig/addresses.js';
 import { RealSystem } from './rig/real-system.js';
 import { isTrue, rewritten, stepsOf, Terminal } from './rig/tour.js';
 
@@ -38,10 +39,13 @@ test('the page prints what the nats CLI prints', async () => {
     await system.start();
     const url = (await terminal.run('npx --no-install holdfast url nats', STEP_MS)).split('\n').at(-1) ?? '';
     if ((await terminal.run('command -v nats || true', STEP_MS)) === '') {
-      await sameAsOverHttp(system, url);
+      await sameAsOverHttp(system);
       return console.log('SKIP there is no nats CLI on PATH: go install github.com/nats-io/natscli/nats@v0.5.0');
     }
-    filler = spawn(process.execPath, [FILLER], { env: { ...process.env, NATS_URL: url, FEED: 'orders' }, stdio: 'ignore' });
+    filler = spawn(process.execPath, [FILLER], {
+      env: { ...process.env, NATS_URL: url, FEED: 'orders' },
+      stdio: 'ignore',
+    });
     for (const step of stepsOf(page)) {
       const script = step.script.replaceAll('http://127.0.0.1:3000', system.url);
       let printed = '';
@@ -56,7 +60,7 @@ test('the page prints what the nats CLI prints', async () => {
       else assert.is(printed, step.printed, step.script);
     }
     if (process.env.REFRESH_TOUR !== undefined) await writeFile(PAGE, page);
-    await sameAsOverHttp(system, url);
+    await sameAsOverHttp(system);
   } finally {
     filler?.kill('SIGKILL');
     terminal.close();
@@ -65,13 +69,13 @@ test('the page prints what the nats CLI prints', async () => {
 });
 
 /** Each read, found or not, has the API's own JSON. */
-async function sameAsOverHttp(system: RealSystem, url: string): Promise<void> {
+async function sameAsOverHttp(system: RealSystem): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify({ user_id: 'bo', product_id: 'PROD-002', quantity: 1 });
   const placed = await fetch(`${system.url}/api/orders`, { method: 'POST', headers, body });
   const { data } = (await placed.json()) as { data: { id: string } };
   const { id } = data;
-  const nats = await connectNats(url, { name: 'page test', log });
+  const nats = await connectNats(await brokerUrl(system, 'reader'), { name: 'page test', log });
   try {
     for (const [subject, asked, path] of [
       ['orders.get', id, `orders/${id}`],

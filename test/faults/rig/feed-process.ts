@@ -10,5 +10,11 @@ const clock = systemClock();
 const connected = () => connectNats(process.env.NATS_URL ?? '', { name: 'a filler', log: quiet });
 const nats = await untilAnswered(clock, () => false, connected);
 const size = { replicas: 1, bytes: undefined, ageMs: undefined };
-const feed = feedStream({ nats, kinds: process.env.FEED === 'orders' ? 'orders' : 'all', clock, logger: quiet, ...size });
+const feed = feedStream({
+  nats,
+  kinds: process.env.FEED === 'orders' ? 'orders' : 'all',
+  clock,
+  logger: quiet,
+  ...size,
+});
 await feed.run(new AbortController().signal);
