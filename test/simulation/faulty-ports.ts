@@ -59,7 +59,7 @@ export function portsOf(
       },
       read: (name, after) => call('log', 'read', () => log.read(name, after)),
       end: (name) => call('log', 'end', () => log.end(name)),
-      last: (name) => call('log', 'last', () => log.last(name)),
+      last: (name) => call('log', 'last record', () => log.last(name)),
       trim(name, upTo) {
         const whose = name === 'claims' ? 'trim claims' : upTo === Number.MAX_SAFE_INTEGER ? 'trim sealed' : 'trim own';
         return call('log', whose, () => log.trim(name, upTo));

@@ -340,7 +340,10 @@ test('.env.example names every variable with its default, and OPERATING names it
 test('MIGRATIONS_DATABASE_URL names the database of DATABASE_URL, which must be set too', () => {
   const owner = { MIGRATIONS_DATABASE_URL: 'postgres://owner@db/x' };
   assert.match(mistakesIn(owner).join(), /^DATABASE_URL is not set; it must be set where MIGRATIONS_DATABASE_URL is/);
-  assert.is(readConfig({ ...owner, DATABASE_URL: 'postgres://node@db/x' }).migrationsUrl, owner.MIGRATIONS_DATABASE_URL);
+  assert.is(
+    readConfig({ ...owner, DATABASE_URL: 'postgres://node@db/x' }).migrationsUrl,
+    owner.MIGRATIONS_DATABASE_URL,
+  );
 });
 
 test.run();
