@@ -4,7 +4,7 @@
 // Law: the process first runs itself again in namespaces of its own (alone). So whatever is made or mounted here is gone with its
 // last process, and nothing of it is seen outside.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,15 +12,19 @@ import { join } from 'node:path';
 const NETWORK = '10.87.0';
 const CLIENTS = 1;
 const FIRST_BOARD = 11;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const FOLDER = 'HOLDFAST_BOARDS_FOLDER';
 
 /**
  * Runs this script again in namespaces of its own, and ends with its exit code; exits 0 where that is not allowed.
  * @returns where it is alone: a folder that everybody may enter, and that is removed after its end
  */
-export function alone(): string {
+export async function alone(): Promise<string> {
   const given = process.env[FOLDER];
-  if (given !== undefined) return given;
+  if (given !== undefined) {
+    for (const signal of SIGNALS) process.once(signal, () => process.exit(1)); // With all that it has started.
+    return given;
+  }
   const tried = spawnSync('unshare', ['--net', '--mount', 'true'], { encoding: 'utf8' });
   if (tried.status !== 0) {
     console.log(`SKIP: boards need network namespaces and root: ${tried.error?.message ?? tried.stderr.trim()}`);
@@ -28,11 +32,12 @@ export function alone(): string {
   }
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-boards-'));
   chmodSync(folder, 0o755);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}); // The other one ends by it, and this one then.
   const again = ['--net', '--mount', process.execPath, ...process.argv.slice(1)];
-  const { status } = spawnSync('unshare', again, { stdio: 'inherit', env: { ...process.env, [FOLDER]: folder } });
+  const child = spawn('unshare', again, { stdio: 'inherit', env: { ...process.env, [FOLDER]: folder } });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve));
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-  process.exit(status ?? 1);
+  process.exit(code ?? 1);
 }
 
 export class BoardNet {

@@ -13,7 +13,7 @@ import { natsBinary } from '../../servers/real-servers.js';
 import { bytesOf, environmentOf, lastOf, unitOf } from '../../servers/unit-file.js';
 import { BoardDisk, type FileSystem } from './board-disk.js';
 import { alone, BoardNet } from './board-net.js';
-import { below, onCore } from './ceilings.js';
+import { below, onCore, removeGroups } from './ceilings.js';
 
 export const NODES = ['pi-1', 'pi-2', 'pi-3'] as const;
 export const DATABASE = 'pi-4';
@@ -57,7 +57,7 @@ export class Boards {
   static async make(core?: number, system: FileSystem = 'ext4'): Promise<Boards | { readonly skipped: string }> {
     const nats = await natsBinary();
     if ('missing' in nats) return { skipped: `no nats-server: ${nats.missing}` };
-    const folder = alone(); // From here on nothing can be fetched.
+    const folder = await alone(); // From here on nothing can be fetched.
     const postgres = await findPostgres(folder, unprivilegedUser());
     if ('missing' in postgres) return { skipped: `no Postgres: ${postgres.missing}` };
     const net = new BoardNet(ALL, folder);
@@ -262,6 +262,7 @@ export class Boards {
         // It has ended.
       }
     }
+    removeGroups();
   }
 }
 

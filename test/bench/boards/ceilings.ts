@@ -1,5 +1,5 @@
 // The ceilings of a unit for a process that no systemd started: its memory as a control group, its cores by taskset.
-// Law: a group that was made here goes when this process ends.
+// Law: whoever makes groups removes them at its end.
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 
@@ -21,16 +21,24 @@ function groups(): { readonly root: string; readonly limit: string } | undefined
   }
 }
 
+const REMOVE_TRIES = 100;
+const REMOVE_AGAIN_MS = 20;
 const made = new Set<string>();
-process.on('exit', () => {
-  for (const group of made) {
-    try {
-      rmdirSync(group);
-    } catch {
-      // One of its processes has not ended. An empty group costs nothing.
+
+/** Called when the processes of all groups were killed: their end takes a moment, and this process has no other time left. */
+export function removeGroups(): void {
+  for (let tries = 0; made.size > 0 && tries < REMOVE_TRIES; tries++) {
+    for (const group of made) {
+      try {
+        rmdirSync(group);
+        made.delete(group);
+      } catch {
+        // One of its processes has not ended.
+      }
     }
+    if (made.size > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, REMOVE_AGAIN_MS);
   }
-});
+}
 
 /** Whether a ceiling of memory is kept here, for the report. */
 export const areKept = (): boolean => groups() !== undefined;
