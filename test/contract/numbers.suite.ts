@@ -229,7 +229,7 @@ export function numbersContract(
     );
     while (((await fold()) as { more?: boolean } | undefined)?.more) {}
     await agree(60);
-    assert.ok(stored.size > 100);
+    assert.ok(stored.size > 40, `${stored.size} orders`);
   });
 
   /** One row an order, as a statement has. */
