@@ -61,7 +61,7 @@ function hold(dataDir: string, ...args: string[]): { child: ChildProcess; said: 
       clearTimeout(timer);
       resolve(JSON.parse(output) as Said);
     });
-    child.once('exit', () => setImmediate(() => reject(new Error(`it ended: ${errors}`))));
+    child.once('close', () => reject(new Error(`it ended: ${errors}`))); // After all that it said.
   });
   return { child, said };
 }
