@@ -2,6 +2,7 @@
 // query without HTTP, so that the plans of its statements can be printed.
 
 import { orderId } from '../../actors/ids.js';
+import type { StatsFilter } from '../../actors/ports/numbers.js';
 import type { OrderFilter, Queries } from '../../actors/ports/queries.js';
 
 /** The fields of one stored order that requests use as values. */
@@ -59,6 +60,15 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     path: (i) => `/api/orders?${new URLSearchParams([...query(filter(i)), ...Object.entries(more)])}`,
     run: (queries) => queries.orders(filter(0), { page: Number(more.page ?? 1), pageSize: PAGE.pageSize }),
   });
+  const stats = (name: string, filter: StatsFilter): Case => ({
+    name,
+    path: () =>
+      `/api/stats?${Object.entries(filter)
+        .map(([field, value]) => `${param(field)}=${value}`)
+        .join('&')}`,
+    run: (queries) => queries.stats(filter, 100),
+  });
+  const dayAgo = (days: number) => time(Date.now() - days * DAY).slice(0, 10);
   const total1000 = (i: number) => ({ minTotal: `${1_000 + i}`, maxTotal: `${1_100 + i}` });
   const day = (i: number) => ({ from: nth(i).at, to: nth(i).at + DAY });
 
@@ -99,6 +109,10 @@ export function casesOf(known: readonly Known[]): readonly Case[] {
     list('not charged, min_total=1000 (none)', (i) => ({ payment: 'not_charged', minTotal: `${1_000 + i}` })),
     list('product, on a day', (i) => ({ product: nth(i).product, ...day(i) })),
     list('confirmed, total 1000 to 1100', (i) => ({ status: 'confirmed', ...total1000(i) })),
+    stats('stats by day', { by: 'day' }),
+    stats('stats by product', { by: 'product' }),
+    stats('stats by product, of 60 days', { by: 'product', from: dayAgo(75), to: dayAgo(15) }),
+    stats('stats of a product in total', { by: 'total', product: 'PROD-0001' }),
     list('q: an order id', (i) => ({ words: nth(i).id })),
     list('q: an e-mail address', (i) => ({ words: nth(i).email })),
     list('q: a user id', (i) => ({ words: nth(i).user })),

@@ -1,5 +1,5 @@
-// npm run bench:million [-- ORDERS=1000000 ROUNDS=31]: measures lists, filters, searches, histories and reads by id with
-// many orders. Fills a Postgres of its own, or the one of TEST_DATABASE_URL, whose existing orders are used as they are.
+// npm run bench:million [-- ORDERS=1000000 ROUNDS=31]: measures lists, filters, searches, histories, numbers, reads by id and
+// exports with many orders. Fills a Postgres of its own, or the one of TEST_DATABASE_URL, whose existing orders are used as they are.
 // Then starts a Holdfast and sends one HTTP request after the other, each with other values. Prints p50 and p95. The plans
 // of the statements go into a file in the temporary folder.
 
@@ -13,6 +13,7 @@ import { RealSystem } from '../faults/rig/real-system.js';
 import { realPostgres } from '../servers/real-servers.js';
 import { fill } from './fill.js';
 import { type Case, casesOf, type Known } from './million-cases.js';
+import { measureExports } from './million-export.js';
 import { plansOf } from './plans.js';
 
 const KNOWN = 500;
@@ -40,6 +41,7 @@ try {
   for (const each of cases) await measured(each, 3, false); // warm-up
   console.log(`\n${'what'.padEnd(44)} ${['p50 ms', 'p95 ms', 'total'].map((name) => name.padStart(9)).join('')}`);
   for (const each of cases) if ((await measured(each, rounds, true)) > PROMISED_MS) late++;
+  await measureExports(system, orders);
   const file = join(tmpdir(), `holdfast-plans-${process.pid}.txt`);
   writeFileSync(file, await plansOf(client, cases));
   say(`plans: ${file}`);
