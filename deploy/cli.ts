@@ -83,5 +83,7 @@ async function askKeys(words: readonly string[]): Promise<number> {
   });
 }
 
+// Whoever read it has gone, as head does. The command ends as if all had been read.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exitCode = await main(process.argv.slice(2));
 setTimeout(() => process.exit(), 500).unref();

@@ -10,6 +10,8 @@
  *      journals it was (turns-read.T5). A stream that was made anew shows none: its publishers fill it again, and say what they
  *      do not have any more.
  *  E4. A broker that is away is waited for. A reading ends only with its signal.
+ *  E5. A reading from a moment on knows nothing of journals that had ended by then. So it never begins before that moment, also
+ *      where its cursor goes on.
  */
 import { type JournalId, journalId } from '../../actors/ids.js';
 import { EVENTS_SEAL } from '../../actors/node/cloud-events.js';
@@ -37,6 +39,8 @@ export interface EventCursor extends JournalsRead {
   readonly seq: number;
   /** When the broker stored that message, in milliseconds. */
   readonly time: number;
+  /** The moment of event-reader.E5, until the margin has passed it. */
+  readonly sinceMs?: number;
 }
 
 export interface EventReaderParts {
@@ -68,6 +72,7 @@ export class EventReader {
   private created = '';
   private seq = 0;
   private time = 0;
+  private readonly sinceMs: number = 0;
   private pending = 0;
   /** What need not wait any more, since a loss was told. */
   private freed: EventMessage[] = [];
@@ -78,6 +83,7 @@ export class EventReader {
     const { from, onGap } = parts;
     const isCursor = typeof from === 'object' && 'journals' in from;
     if (isCursor) ({ created: this.created, seq: this.seq, time: this.time } = from);
+    if (typeof from === 'object') this.sinceMs = from.sinceMs ?? 0;
     this.turns = new TurnsRead(isCursor ? from : NOTHING, ({ journal, known, missing }) =>
       onGap(
         `EVENTS has lost messages of journal ${journal} that nobody had read here: those between its turns ${known} and ${missing}.`,
@@ -87,8 +93,9 @@ export class EventReader {
 
   /** After everything that was given out. Whatever still waits for other journals is read again from here. */
   get cursor(): EventCursor {
+    const { created, seq, sinceMs } = this;
     const time = Math.min(this.time, this.turns.waitsSinceMs);
-    return { created: this.created, seq: this.seq, time, ...this.turns.read };
+    return { created, seq, time, ...this.turns.read, ...(time - this.parts.marginMs < sinceMs && { sinceMs }) };
   }
 
   get lag(): Lag {
@@ -138,9 +145,8 @@ export class EventReader {
       this.before = { seq: last, storedMs: Math.ceil(this.time) + 1 };
     }
     this.created = info.created;
-    if (this.time > 0) return { kind: 'time', ms: this.time - marginMs };
-    if (typeof from === 'object' && 'sinceMs' in from) return { kind: 'time', ms: from.sinceMs };
-    return { kind: 'sequence', sequence: 1 };
+    const ms = Math.max(this.time === 0 ? 0 : this.time - marginMs, this.sinceMs);
+    return ms > 0 ? { kind: 'time', ms } : { kind: 'sequence', sequence: 1 };
   }
 
   private newOf(page: readonly ReadMessage[]): readonly EventMessage[] {

@@ -25,10 +25,11 @@ export const encodeCursor = (cursor: FeedCursor | Replay): string => JSON.string
 export function decodeCursor(text: string): FeedCursor | Replay {
   try {
     const read = JSON.parse(text) as Partial<FeedCursor & Replay>;
-    const { replay, created, seq, time, journals, ended = {}, unsure, records = {}, passesGaps } = read;
+    const { replay, created, seq, time, sinceMs, journals, ended = {}, unsure, records = {}, passesGaps } = read;
     if (replay === 'start' || typeof replay === 'number') return { replay };
     if (typeof created === 'string' && typeof seq === 'number' && typeof time === 'number' && isTurns(journals)) {
-      const place = { created, seq, time, journals, ended, ...(Array.isArray(unsure) && { unsure }) };
+      const since = typeof sinceMs === 'number' && { sinceMs };
+      const place = { created, seq, time, ...since, journals, ended, ...(Array.isArray(unsure) && { unsure }) };
       return { ...place, records, ...(passesGaps === true && { passesGaps }) };
     }
   } catch {

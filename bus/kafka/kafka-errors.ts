@@ -1,5 +1,12 @@
 /** The driver's errors, in words that name the way out. They come nested: each attempt, and each part of an answer. */
+import { type KafkaAccess, whyRefused } from './kafka-access.js';
 import { Superseded } from './topics.js';
+
+export interface KnownOfKafka {
+  readonly hasAnswered: boolean;
+  /** Why a connection has ended since then. The driver tells those who wait for an answer only that it has. */
+  readonly broken: unknown;
+}
 
 interface DriverError extends Error {
   readonly code: string;
@@ -27,28 +34,29 @@ export const isBusy = (error: unknown): boolean => causesOf(error).some(({ apiId
 /** Kafka has answered, with an error. */
 export const isRefusal = (error: unknown): boolean => causesOf(error).some(({ apiId }) => apiId !== undefined);
 
-export function explained(error: unknown, brokers: readonly string[]): Error {
+/** @param known what this process has seen of these brokers so far */
+export function explained(error: unknown, access: KafkaAccess, known: KnownOfKafka): Error {
   const causes = causesOf(error);
-  const at = `Kafka at ${brokers.join(',')}`;
+  const at = `Kafka at ${access.brokers.join(',')}`;
   const ids = causes.flatMap(({ apiId }) => (typeof apiId === 'string' ? [apiId] : []));
   if (ids.some((id) => FENCED.includes(id))) {
     return new Superseded('another feed of this system writes to Kafka: this one steps down', { cause: error });
   }
   const denied = ids.find((id) => DENIED.test(id));
   if (denied !== undefined) return new Error(`${at} denies what the feed must do (${denied})`, { cause: error });
-  const why = ids.at(-1) ?? rootOf(error);
-  if (causes.some(({ code }) => code === 'PLT_KFK_AUTHENTICATION')) {
-    return new Error(`${at} refuses the user or password of KAFKA_SASL: ${why}`, { cause: error });
-  }
-  return new Error(`${at} does not do what was asked: ${why}`, { cause: error });
+  const id = ids.at(-1);
+  const root = id === undefined ? (known.broken ?? rootOf(error)) : undefined;
+  const ofUser = causes.some(({ code }) => code === 'PLT_KFK_AUTHENTICATION');
+  const why =
+    whyRefused({ id, root, ofUser, isKnown: known.hasAnswered }, access) ??
+    `does not do what was asked: ${id ?? (root instanceof Error ? root.message : String(root))}`;
+  return new Error(`${at} ${why}`, { cause: error });
 }
 
 const isDriverError = (error: Error): error is DriverError =>
   String((error as DriverError).code).startsWith('PLT_KFK_');
 
-/** Where it all began, such as a certificate that is not accepted. */
-function rootOf(error: unknown): string {
+function rootOf(error: unknown): unknown {
   if (error instanceof AggregateError && error.errors.length > 0) return rootOf(error.errors.at(-1));
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : rootOf(error.cause);
+  return error instanceof Error && error.cause !== undefined ? rootOf(error.cause) : error;
 }

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Admin,
   addPartitionsToTxnV3,
+  type Base,
   Consumer,
   compatibilityPartitioner,
   FetchIsolationLevels,
@@ -23,25 +24,9 @@ import {
   type SASLOptions,
 } from '@platformatic/kafka';
 import { CommittedValues } from './committed-values.js';
-import { explained, hasKafkaError, isBusy, isRefusal } from './kafka-errors.js';
+import type { KafkaAccess } from './kafka-access.js';
+import { explained, hasKafkaError, isBusy, isRefusal, type KnownOfKafka } from './kafka-errors.js';
 import type { TopicRecord, TopicShape, Topics, TopicWriter } from './topics.js';
-
-export interface KafkaAccess {
-  /** host:port */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  /** Undefined: no TLS. The texts are PEM. */
-  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | undefined;
-  readonly sasl:
-    | {
-        readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
-        readonly user: string;
-        readonly password: string;
-      }
-    | undefined;
-  /** Copies of topics that are made here; undefined: as the brokers have it. */
-  readonly replication: number | undefined;
-}
 
 const CONNECT_MS = 3_000;
 const REQUEST_MS = 10_000;
@@ -98,11 +83,12 @@ class TransactionalProducer extends Producer<Buffer, Buffer, Buffer, Buffer> {
 class KafkaTopics implements Topics {
   private readonly admin: Admin;
   private readonly consumer: Consumer;
+  private known: KnownOfKafka = { hasAnswered: false, broken: undefined };
 
   constructor(private readonly access: KafkaAccess) {
-    this.admin = new Admin(baseOptions(access));
+    this.admin = this.watched(new Admin(baseOptions(access)));
     // It joins no group: it only fetches.
-    this.consumer = new Consumer({ ...baseOptions(access), groupId: `${access.clientId}-reads` });
+    this.consumer = this.watched(new Consumer({ ...baseOptions(access), groupId: `${access.clientId}-reads` }));
   }
 
   async ensure(shapes: readonly TopicShape[]): Promise<readonly string[]> {
@@ -171,6 +157,7 @@ class KafkaTopics implements Topics {
         return isBusy(error) ? Math.min(BUSY_RETRY_MS, RETRY_MS * attempt) : RETRY_MS;
       },
     });
+    this.watched(producer);
     try {
       const first = await this.answer(producer.beginTransaction(), OPEN_MS);
       return new KafkaWriter(producer, first, name, (call) => this.answer(call, WRITE_MS));
@@ -189,6 +176,15 @@ class KafkaTopics implements Topics {
   }
 
   // -------------------------------------------------------------- machinery
+
+  private watched<T extends Base>(client: T): T {
+    client.on('client:broker:connect', ({ connection }) => {
+      connection.on('error', (error: Error) => {
+        this.known = { ...this.known, broken: error.cause };
+      });
+    });
+    return client;
+  }
 
   private ends(topic: string): Promise<readonly bigint[]> {
     return this.offsets(topic, ListOffsetTimestamps.LATEST);
@@ -227,9 +223,11 @@ class KafkaTopics implements Topics {
       () => new Promise<never>(() => {}),
     );
     try {
-      return await Promise.race([call, late]);
+      const answer = await Promise.race([call, late]);
+      this.known = { hasAnswered: true, broken: undefined };
+      return answer;
     } catch (error) {
-      throw explained(error, this.access.brokers);
+      throw explained(error, this.access, this.known);
     } finally {
       over.abort();
     }

@@ -41,10 +41,15 @@ export class PageQueue {
     this.end();
   }
 
-  /** All that waits, after a pause in which more may come. Empty when reading has ended. @throws what ended it */
-  async take(gatherMs: number): Promise<readonly Page[]> {
-    if (this.pages.length === 0) await this.woken();
-    if (!this.isOver && this.bytes < BYTES / 2) await this.woken(gatherMs);
+  /**
+   * All that waits, after a pause in which more may come. Empty when reading has ended.
+   * @returns undefined when nothing came for `idleMs`
+   * @throws what ended the reading
+   */
+  async take(gatherMs: number, idleMs: number): Promise<readonly Page[] | undefined> {
+    await this.woken(idleMs, () => this.pages.length > 0);
+    if (!this.isOver && this.pages.length === 0) return undefined;
+    await this.woken(gatherMs, () => this.bytes >= BYTES / 2);
     const taken = this.pages;
     this.pages = [];
     this.bytes = 0;
@@ -69,13 +74,13 @@ export class PageQueue {
 
   // -------------------------------------------------------------- machinery
 
-  /** Resolves with the next page or the end; or, with a time, when it is over or enough waits. */
-  private woken(forMs?: number): Promise<void> {
+  /** Resolves when enough waits, when it is over, or after the time. */
+  private woken(forMs: number, isEnough: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      if (this.isOver) return resolve();
-      const cancel = forMs === undefined ? () => {} : this.clock.after(forMs, resolve);
+      if (this.isOver || isEnough()) return resolve();
+      const cancel = this.clock.after(forMs, resolve);
       this.wakeTaker = () => {
-        if (forMs !== undefined && !this.isOver && this.bytes < BYTES / 2) return;
+        if (!this.isOver && !isEnough()) return;
         cancel();
         resolve();
       };

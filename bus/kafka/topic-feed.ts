@@ -5,7 +5,8 @@
  *  F1. What a message makes and the cursor after it are one transaction. So the last committed cursor tells exactly what the
  *      topics have.
  *  F2. A run opens the writer first, which ends every writer before it, and only then reads the cursor (topics.T2). So of two
- *      feeds that run by mistake one goes on, and neither doubles anything.
+ *      feeds that run by mistake one goes on, and neither doubles anything. Only a write shows who was ended: a feed that has
+ *      nothing to tell writes its cursor again.
  *  F3. After any error a run is over, with its writer and its reader. The next run begins with the cursor in Kafka.
  *  F4. What EVENTS has lost unread is never passed over silently, and topics without their cursor are never filled again. The
  *      run stops and asks for `holdfast feed replay`.
@@ -43,6 +44,8 @@ export class NeedsReplay extends Error {
   override readonly name = 'NeedsReplay';
 }
 
+/** After so long without anything to tell a feed looks whether it was ended (topic-feed.F2). */
+const IDLE_MS = 5_000;
 /** Time for a transaction under way once the feed is told to stop. */
 const LAST_WRITE_MS = 3_000;
 
@@ -128,10 +131,13 @@ export class TopicFeed implements Feed {
     logger.info({ feed: this.name, from: beginOf(place) }, `the feed ${this.name} tells Kafka what EVENTS has`);
     try {
       while (!signal.aborted) {
-        const pages = await queue.take(gatherMs);
-        if (pages.length === 0) break;
-        passesGaps &&= reading.lag.messages > 0;
-        await this.write(writer, pages, translate, passesGaps, signal);
+        const pages = await queue.take(gatherMs, IDLE_MS);
+        if (pages?.length === 0) break;
+        if (pages === undefined) await this.keep(writer, this.cursor ?? place, signal);
+        else {
+          passesGaps &&= reading.lag.messages > 0;
+          await this.write(writer, pages, translate, passesGaps, signal);
+        }
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -172,7 +178,6 @@ export class TopicFeed implements Feed {
     passesGaps: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cursorTopic, id, clock } = this.parts;
     const messages = pages.flatMap((page) => page.messages);
     this.taken = messages;
     const records = await translate(messages, signal);
@@ -182,14 +187,21 @@ export class TopicFeed implements Feed {
     const last = pages.at(-1)?.cursor;
     if (last === undefined) return;
     const cursor: FeedCursor = { ...last, records: sum, ...(passesGaps && { passesGaps }) };
-    await inTimeOnceStopped(
-      writer.write([...records, cursorRecord(cursorTopic.name, id, cursor, clock.now())]),
-      clock,
-      signal,
-    );
+    await this.keep(writer, cursor, signal, records);
     this.cursor = cursor;
     this.taken = [];
     this.sent += records.length;
+  }
+
+  private keep(
+    writer: TopicWriter,
+    place: FeedCursor | Replay,
+    signal: AbortSignal,
+    records: readonly TopicRecord[] = [],
+  ): Promise<void> {
+    const { cursorTopic, id, clock } = this.parts;
+    const written = writer.write([...records, cursorRecord(cursorTopic.name, id, place, clock.now())]);
+    return inTimeOnceStopped(written, clock, signal);
   }
 }
 

@@ -133,6 +133,7 @@ class Connection implements Nats {
   lastError: string | undefined;
   private readonly listeners = new Set<(status: NatsStatus) => void>();
   private readonly requests: Requests;
+  private lastVersion = '0.0.0';
   private readonly failed = (error: Error) => {
     this.lastError = error.message;
   };
@@ -146,8 +147,10 @@ class Connection implements Nats {
     this.follow().catch((error) => log.error({ err: error }, 'The status of NATS cannot be followed any more.'));
   }
 
+  /** While no broker is there, of the last one: what a caller judges by it must not change meanwhile. */
   get version(): string {
-    return this.nc.info?.version ?? '0.0.0';
+    this.lastVersion = this.nc.info?.version ?? this.lastVersion;
+    return this.lastVersion;
   }
 
   get maxPayload(): number {

@@ -2,7 +2,8 @@
  * Leases as advisory locks of a session of their own. Postgres frees them when the session ends, whatever became of the process.
  *
  * Law: the driver may replace a connection that broke, and the lock is then gone. So the holder asks again and again whether its
- * session still has it, and counts anything but yes as lost.
+ * session still has it, and counts anything but yes as lost. A holder that sleeps would keep its session for ever: Postgres ends
+ * one that asks nothing for a while (from version 14 on).
  */
 import type { Leases } from '../../actors/ports/leases.js';
 import type { Clock } from '../../actors/ports/runtime.js';
@@ -11,14 +12,17 @@ import type { PostgresClient, Session } from './postgres.js';
 const TRY_MS = 2_000;
 const CHECK_MS = 1_000;
 const ANSWER_MS = 3_000;
+/** Longer than a busy machine keeps a process waiting. */
+const SILENT_MS = 15_000;
 
-export function postgresLeases(client: PostgresClient, clock: Clock): Leases {
+/** @param silentMs after which a holder that asks nothing has lost its lease; shorter only in tests */
+export function postgresLeases(client: PostgresClient, clock: Clock, silentMs = SILENT_MS): Leases {
   return {
     holding: (name, signal, run, waits) =>
       client.session(async (session) => {
         let hasWaited = false;
         while (!signal.aborted) {
-          const isOurs = await taken(session, name);
+          const isOurs = await taken(session, name, silentMs);
           if (signal.aborted) return undefined; // Meanwhile; no event tells it any more. The session's end frees the lock.
           if (isOurs) return held(session, name, clock, signal, run);
           if (!hasWaited) waits?.();
@@ -35,9 +39,11 @@ export function postgresLeases(client: PostgresClient, clock: Clock): Leases {
 /** Two keys: the first one is ours, the second one the name's. */
 const KEYS = `hashtext('holdfast lease'), hashtext($1)`;
 
-async function taken(session: Session, name: string): Promise<boolean> {
-  const text = `select pg_try_advisory_lock(${KEYS}) as yes`;
-  const [row] = await session.query<{ yes: boolean }>(`take the lease ${name}`, text, [name], ANSWER_MS);
+/** The session may be another one each time. */
+async function taken(session: Session, name: string, silentMs: number): Promise<boolean> {
+  const text = `select pg_try_advisory_lock(${KEYS}) as yes, (select set_config(name, $2, false)
+    from pg_settings where name = 'idle_session_timeout') as ends`;
+  const [row] = await session.query<{ yes: boolean }>(`take the lease ${name}`, text, [name, `${silentMs}`], ANSWER_MS);
   return row?.yes === true;
 }
 

@@ -139,6 +139,24 @@ else {
     await reader.stop();
   });
 
+  test('a reading from a moment on never tells what was stored before, also after its next start', async () => {
+    const [old, one] = [new Publisher(fresh()), new Publisher(fresh())];
+    await old.publish(1, 5);
+    await pause(5);
+    const sinceMs = Date.now();
+    await one.publish(1, 5);
+    const first = read({ sinceMs });
+    await first.has(5);
+    const again = read(JSON.parse(JSON.stringify(await first.stop())));
+    await one.publish(6, 9);
+    await again.has(4);
+    const third = read(JSON.parse(JSON.stringify(await again.stop())));
+    await one.publish(10, 10);
+    await third.has(1);
+    await third.stop();
+    assert.equal([...first.texts, ...again.texts, ...third.texts], one.turns(1, 10));
+  });
+
   test('a message comes within milliseconds, not with the end of a request', async () => {
     const one = new Publisher(fresh());
     await one.publish(1, 1);

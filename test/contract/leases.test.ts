@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Leases } from '../../actors/ports/leases.js';
+import type { Clock } from '../../actors/ports/runtime.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { memoryLeases } from '../../storage/memory/memory-leases.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
@@ -11,6 +12,7 @@ import { until } from '../deadlines.js';
 import { realPostgres } from '../servers/real-servers.js';
 
 const WITHIN_MS = 20_000;
+const SILENT_MS = 300;
 const never = new AbortController().signal;
 
 /** A run that goes on until it is told to end, or has lost its lease. */
@@ -144,6 +146,26 @@ else {
       await pause(0);
     },
   );
+  const asleep = suite('leases: postgres, and a holder that sleeps');
+  asleep('another one goes on, and the holder is told when it wakes', async () => {
+    const [timers, name] = [new Set<() => void>(), 'sleeper'];
+    const after: Clock['after'] = (_ms, run) => {
+      timers.add(run);
+      return () => timers.delete(run);
+    };
+    const first = new Held(postgresLeases(one, { ...clock, after }, SILENT_MS), name);
+    await first.is('running');
+    const second = new Held(postgresLeases(other, clock), name);
+    await second.is('running');
+    assert.is(first.state, 'running');
+    for (const run of timers) run();
+    await first.is('ended');
+    assert.ok(first.hasLost);
+    second.end();
+    await second.done;
+  });
+  asleep.run();
+
   const last = suite('leases: the end');
   last('the server ends', async () => {
     await Promise.all([one.end(), other.end()]);

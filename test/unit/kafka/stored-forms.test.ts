@@ -60,8 +60,12 @@ test('the facts of an order whose products have not answered lack what is not kn
 test("a feed's place, an order to begin again, and what is neither", () => {
   const place = '{"created":"t","seq":7,"time":8,"journals":{"J":3},"ended":{"I":4},"records":{"o":12}}';
   assert.is(encodeCursor(decodeCursor(place)), place);
-  const unsure = place.replace(',"records"', ',"unsure":["J"],"records"');
-  assert.is(encodeCursor(decodeCursor(unsure)), unsure);
+  for (const more of [
+    place.replace(',"records"', ',"unsure":["J"],"records"'),
+    place.replace(',"journals"', ',"sinceMs":6,"journals"'),
+    place.replace(/}$/, ',"passesGaps":true}'),
+  ])
+    assert.is(encodeCursor(decodeCursor(more)), more);
   assert.equal(decodeCursor('{"created":"t","seq":7,"time":8,"journals":{"J":3}}'), {
     ...{ created: 't', seq: 7, time: 8, journals: { J: 3 }, ended: {}, records: {} },
   });

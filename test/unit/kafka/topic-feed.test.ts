@@ -14,12 +14,14 @@ const test = suite('kafka: feed');
 
 // ---------------------------------------------------------------- the rig
 
+/** So many times quicker than the product's. */
+const HURRY = 100;
 const clock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  after(_delayMs, run) {
-    const timer = setImmediate(run);
-    return () => clearImmediate(timer);
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs / HURRY);
+    return () => clearTimeout(timer);
   },
   soon: (run) => void setImmediate(run),
   id: () => '0',
@@ -277,6 +279,19 @@ test('a feed that was superseded writes nothing, and says so', async () => {
   one.stream.fill(['A'], 30);
   assert.match(String(await running), /another feed of this system/);
   assert.ok(first.lag.messages > 0);
+});
+
+test('an order to begin again is followed by a feed that has nothing to tell', async () => {
+  const one = rig();
+  one.stream.fill(['A'], 20);
+  const over = new AbortController();
+  const running = one
+    .feed()
+    .run(over.signal)
+    .catch((error: Error) => error);
+  assert.ok(await until(() => told(one).length === wanted(one).length, 5_000, 1));
+  await one.order('start');
+  assert.match(String(await running), /another feed of this system/);
 });
 
 test.run();
