@@ -13,15 +13,16 @@ import { readDockerfile } from '../deployed/dockerfile.js';
 import { exampleSecret, Overlay } from '../deployed/manifests.js';
 import { composeScene, overlayScene, type Scene } from '../deployed/scene.js';
 import { Stage } from '../deployed/stage.js';
-import { Burst, orderIdIn, type Purchase } from './rig/burst.js';
-import type { RealSystem } from './rig/real-system.js';
+import { Burst, orderIdIn, type Purchase } from '../faults/rig/burst.js';
+import type { RealSystem } from '../faults/rig/real-system.js';
 
 const SHARED_MS = 30_000;
 /** How long an ingress may go on sending to a pod that is deleted, before it has heard of it. */
 const HEARD_MS = 2_000;
 const BUYERS = 6;
 const PACE_MS = 60;
-const DEAD_MS = 10_000;
+/** With the moves that the rolling update left. */
+const DEAD_MS = 30_000;
 /** The most orders of a planned change that may have to come again. */
 const COME_AGAIN = 0.05;
 const STOCK = 1_000_000;
