@@ -37,7 +37,7 @@ import { Health, type HealthReport } from './node/health.js';
 import { PlacementView } from './node/placement-view.js';
 import { Export } from './orders/export.js';
 import { OrderNumbers } from './orders/numbers.js';
-import { OrderLife } from './orders/order-acts.js';
+import { OrderActs } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
 import { type WebhookDesk, WebhookRoutes } from './webhooks/webhook-routes.js';
 import type { BufferedRequest } from './wire/buffered-request.js';
@@ -170,7 +170,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
   const admit = options.auth && admission(options.auth);
   return {
     orders: new Orders({ owners, queries, clock, waiting, waitMs, partitions, listAgeMs, freshLists, broken }),
-    life: new OrderLife({ owners, queries, clock, waiting, waitMs }),
+    orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),
     exports: new Export({ queries, clock, logger: options.logger, stopping }),
     inventory: new Inventory({ owners, queries, clock, waiting, waitMs }),

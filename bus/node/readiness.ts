@@ -40,14 +40,14 @@ export class Readiness {
   private both(): Promise<void> {
     const { clock, write, ask, writeCountsMs, isStuck } = this.parts;
     const now = clock.monotonic();
-    if (now - this.wroteAt < writeCountsMs && !isStuck()) return inTime(clock, ask, 'a question');
-    return inTime(clock, write, 'a write', () => {
+    if (now - this.wroteAt < writeCountsMs && !isStuck()) return bothAnswer(clock, ask, 'a question');
+    return bothAnswer(clock, write, 'a write', () => {
       this.wroteAt = now;
     });
   }
 }
 
-function inTime(clock: Clock, { journal, postgres }: Both, what: string, onAnswers = () => {}): Promise<void> {
+function bothAnswer(clock: Clock, { journal, postgres }: Both, what: string, onAnswers = () => {}): Promise<void> {
   return new Promise((resolve, reject) => {
     const missing = new Set(['the journal', 'Postgres']);
     const tooLate = () =>

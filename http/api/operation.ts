@@ -14,7 +14,7 @@ import type { Health } from '../node/health.js';
 import type { PlacementView } from '../node/placement-view.js';
 import type { Export } from '../orders/export.js';
 import type { OrderNumbers } from '../orders/numbers.js';
-import type { OrderLife } from '../orders/order-acts.js';
+import type { OrderActs } from '../orders/order-acts.js';
 import type { Orders } from '../orders/orders.js';
 import type { WebhookRoutes } from '../webhooks/webhook-routes.js';
 import { mustBeOfType, readJson } from '../wire/json-body.js';
@@ -26,7 +26,7 @@ import { readParams, readQuery, validated } from './schemas.js';
 /** The objects whose methods handle the operations. */
 export interface Handlers {
   readonly orders: Orders;
-  readonly life: OrderLife;
+  readonly orderActs: OrderActs;
   readonly numbers: OrderNumbers;
   readonly exports: Export;
   readonly inventory: Inventory;

@@ -39,7 +39,7 @@ export class Health {
   health = async ({ principal }: Pick<ApiRequest, 'principal'>): Promise<Answer> => {
     const { version } = this.options;
     const unknown = { kind: 'unknown', guarantee: 'unknown: the node does not answer' };
-    const report = await this.inTime<HealthReport>(this.options.health, () => ({
+    const report = await this.answerOr<HealthReport>(this.options.health, () => ({
       status: 'down',
       version,
       journal: unknown,
@@ -54,7 +54,7 @@ export class Health {
   ready = async (): Promise<Answer> => {
     const why = this.options.stopping()
       ? 'This node is stopping.'
-      : await this.inTime(this.options.ready, () => 'The node does not answer: a write did not succeed in time.');
+      : await this.answerOr(this.options.ready, () => 'The node does not answer: a write did not succeed in time.');
     return why === undefined
       ? { status: 200, body: '{"status":"ready"}' }
       : { status: 503, body: errorBody('not_ready', why), headers: ['Retry-After', '1'] };
@@ -70,7 +70,7 @@ export class Health {
   };
 
   /** The answer, or the substitute if it is late or fails. */
-  private inTime<T>(answer: () => Promise<T>, otherwise: () => T): Promise<T> {
+  private answerOr<T>(answer: () => Promise<T>, otherwise: () => T): Promise<T> {
     return withDeadline(this.options.clock, limits.readyMs, () => answer().catch(otherwise), otherwise);
   }
 }

@@ -33,7 +33,7 @@ import { asAnswered } from './first-answer.js';
 import { actRefusal, actUnavailable, moreThanPaid, type VersionCondition } from './order-act-answer.js';
 import { entityTag, orderJson, versionsOf } from './order-view.js';
 
-interface OrderLifeOptions {
+interface OrderActsOptions {
   readonly owners: Owners;
   readonly queries: Pick<Queries, 'history'>;
   readonly clock: Clock;
@@ -44,10 +44,10 @@ interface OrderLifeOptions {
 /** Distributes over the union: each kind of act without its name. */
 type Unnamed<A> = A extends OrderAct ? Omit<A, 'act'> : never;
 
-export class OrderLife {
-  private readonly options: OrderLifeOptions;
+export class OrderActs {
+  private readonly options: OrderActsOptions;
 
-  constructor(options: OrderLifeOptions) {
+  constructor(options: OrderActsOptions) {
     this.options = options;
   }
 

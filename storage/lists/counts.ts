@@ -44,12 +44,12 @@ export async function countUpTo(
 ): Promise<number | undefined> {
   // The query selects no column, so an index-only scan can answer it.
   const text = `select count(*) as total from (select ${from} limit ${most}) counted`;
-  const rows = await inTime(client.query<{ total: number }>(what, text, parameters));
+  const rows = await unlessCanceled(client.query<{ total: number }>(what, text, parameters));
   return rows?.[0]?.total;
 }
 
 /** @returns undefined when the server cancelled the statement because it ran too long. */
-export async function inTime<T>(statement: Promise<T>): Promise<T | undefined> {
+export async function unlessCanceled<T>(statement: Promise<T>): Promise<T | undefined> {
   try {
     return await statement;
   } catch (error) {

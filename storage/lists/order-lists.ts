@@ -9,7 +9,7 @@ import type { Counted, OrderFilter, OrderKey, Queries } from '../../actors/ports
 import { wordsOf } from '../../actors/search-words.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { decodeOrder, ORDER_BODY } from '../snapshots/order-rows.js';
-import { capped, countUpTo, inTime, supposedCount, supposedRows } from './counts.js';
+import { capped, countUpTo, unlessCanceled, supposedCount, supposedRows } from './counts.js';
 import { type Meant, meantBy } from './meant-orders.js';
 import {
   asked,
@@ -80,7 +80,7 @@ export function orderLists(
       from (select count(*) as found from matching) all_of_them
         left join page on true left join orders o on o.order_id = page.order_id
       order by page.created_at desc, page.order_id desc`;
-    const rows = await inTime(client.query<Row>('list orders', text, [...parameters, limit, offset]));
+    const rows = await unlessCanceled(client.query<Row>('list orders', text, [...parameters, limit, offset]));
     const found = rows?.[0]?.found;
     return rows === undefined || found === undefined || found > most ? { found } : { found, orders: statesOf(rows) };
   }

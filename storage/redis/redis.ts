@@ -85,7 +85,7 @@ export function connectRedis(url: string, logger: Logger, setBy = 'its URL'): Re
       if (breaker.state === CircuitState.Closed) return 'closed';
       return breaker.state === CircuitState.HalfOpen ? 'half-open' : 'open';
     },
-    call: (run) => policy.execute(() => inTime(run(connection))),
+    call: (run) => policy.execute(() => inCallTime(run(connection))),
     ping: async () => void (await connection.ping()),
     end() {
       connection.disconnect();
@@ -112,7 +112,7 @@ function serverName({ protocol, hostname }: URL): { readonly tls?: { readonly se
 }
 
 /** Rejects after limits.cacheCallMs. A later answer is ignored. */
-function inTime<T>(answer: Promise<T>): Promise<T> {
+function inCallTime<T>(answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = () => reject(new Error(`no answer within ${limits.cacheCallMs} ms`));
     const timer = setTimeout(late, limits.cacheCallMs);

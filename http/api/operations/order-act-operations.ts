@@ -72,7 +72,7 @@ export const orderLifeOperations = [
         example: { status: 'success', data: transitions },
       },
     },
-    handle: ({ life }) => life.transitions(),
+    handle: ({ orderActs }) => orderActs.transitions(),
   }),
   operation({
     ...byService,
@@ -87,7 +87,7 @@ export const orderLifeOperations = [
     examples: [{ name: 'Shipped', params, body: { status: 'shipped' } }],
     success: { 200: changed('The order with its new status.', 'Order status updated successfully', shippedOrder) },
     errors: [...CHANGED, 'more_than_ordered', 'backordered'],
-    handle: ({ life }, { params: { order_id }, body }, request) => life.move(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.move(request, order_id, body),
   }),
   operation({
     ...common,
@@ -100,7 +100,7 @@ export const orderLifeOperations = [
     examples: [{ name: 'With a reason', params, body: { reason: 'ordered by mistake' } }],
     success: { 200: changed('The cancelled order.', 'Order cancelled successfully', cancelledOrder) },
     errors: [...CHANGED, 'done_otherwise'],
-    handle: ({ life }, { params: { order_id }, body }, request) => life.cancel(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.cancel(request, order_id, body),
   }),
   operation({
     ...byService,
@@ -116,7 +116,7 @@ export const orderLifeOperations = [
     ],
     success: { 200: changed('The order with its shipments.', 'Order shipped successfully', shippedOrder) },
     errors: [...CHANGED, 'more_than_ordered', 'backordered', 'done_otherwise'],
-    handle: ({ life }, { params: { order_id }, body }, request) => life.ship(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.ship(request, order_id, body),
   }),
   operation({
     ...byService,
@@ -129,7 +129,7 @@ export const orderLifeOperations = [
     examples: [{ name: 'All shipments', params, body: {} }],
     success: { 200: changed('The order with its shipments.', 'Order delivered successfully', shippedOrder) },
     errors: CHANGED,
-    handle: ({ life }, { params: { order_id }, body }, request) => life.deliver(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.deliver(request, order_id, body),
   }),
   operation({
     ...common,
@@ -143,7 +143,7 @@ export const orderLifeOperations = [
     ],
     success: { 201: changed('The order with its returns.', 'Return requested successfully', returnedOrder) },
     errors: [...CHANGED, 'more_than_shipped'],
-    handle: ({ life }, { params: { order_id }, body }, request) => life.requestReturn(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.requestReturn(request, order_id, body),
   }),
   operation({
     ...byService,
@@ -158,8 +158,8 @@ export const orderLifeOperations = [
     ],
     success: { 200: changed('The order with its returns and refunds.', 'Return received successfully', refundedOrder) },
     errors: [...CHANGED, 'done_otherwise'],
-    handle: ({ life }, { params: { order_id, return_id }, body }, request) =>
-      life.receiveReturn(request, order_id, return_id, body),
+    handle: ({ orderActs }, { params: { order_id, return_id }, body }, request) =>
+      orderActs.receiveReturn(request, order_id, return_id, body),
   }),
   operation({
     ...byService,
@@ -171,7 +171,7 @@ export const orderLifeOperations = [
     examples: [{ name: 'A part', params, body: { amount: 49.99, reason: 'scratched' } }],
     success: { 201: changed('The order with its refunds.', 'Refund requested successfully', refundedOrder) },
     errors: [...CHANGED, 'more_than_paid'],
-    handle: ({ life }, { params: { order_id }, body }, request) => life.refund(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.refund(request, order_id, body),
   }),
   operation({
     ...common,
@@ -184,6 +184,6 @@ export const orderLifeOperations = [
     examples: [{ name: 'Once more', params, body: {} }],
     success: { 200: changed('The order.', 'Hold extended successfully', shippedOrder) },
     errors: CHANGED,
-    handle: ({ life }, { params: { order_id }, body }, request) => life.extendHold(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.extendHold(request, order_id, body),
   }),
 ];
