@@ -28,6 +28,7 @@ export function listen(parts: Parts): Promise<Edge> {
     owners: config.gremlin ? ownersUnderGremlin(owners, gremlin, clock) : owners,
     gremlin: config.gremlin ? gremlinDesk(parts) : undefined,
     queries: later(() => parts.queries),
+    receiptKeys: later(() => parts.stores?.receiptKeys),
     listAgeMs: () => parts.listAge.ms,
     freshLists: async () => (await parts.freshLists?.caughtUp()) ?? false,
     placement: later(() => parts.placement),

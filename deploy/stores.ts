@@ -9,6 +9,7 @@ import type { Log } from '../actors/ports/log.js';
 import type { StatsFold } from '../actors/ports/numbers.js';
 import type { Payments } from '../actors/ports/payments.js';
 import type { Queries, SearchIndex } from '../actors/ports/queries.js';
+import type { ReceiptKeys } from '../actors/ports/receipt-keys.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
 import type { Settlement } from '../actors/ports/settlement.js';
 import type { Snapshots } from '../actors/ports/snapshots.js';
@@ -30,6 +31,7 @@ import { connectPostgres, maySkipKeyChecks, type PostgresClient } from '../stora
 import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
 import { postgresLog } from '../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../storage/postgres/postgres-payment-ledger.js';
+import { postgresReceiptKeys } from '../storage/postgres/postgres-receipt-keys.js';
 import { postgresSettlements } from '../storage/postgres/postgres-settlement.js';
 import { postgresWebhooks } from '../storage/postgres/postgres-webhooks.js';
 import { connectRedis, type Redis } from '../storage/redis/redis.js';
@@ -64,6 +66,7 @@ export interface Stores {
   /** Set if the provider is a pure function of the order. */
   readonly instantPayment: ReturnType<typeof instantPayments> | undefined;
   readonly keys: ApiKeys;
+  readonly receiptKeys: ReceiptKeys;
   readonly webhooks: Webhooks;
   /** Undefined without REDIS_URL: then the cache is in this process. */
   readonly redis: Redis | undefined;
@@ -173,6 +176,7 @@ async function withStreams(
     statsFold: postgresStatsFold(client),
     ...paymentsOf(config, client, clock),
     keys: postgresApiKeys(client),
+    receiptKeys: postgresReceiptKeys(client),
     webhooks: postgresWebhooks(client),
     redis,
     cache: redis === undefined ? memoryCache(clock) : redisCache(redis),

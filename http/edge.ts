@@ -15,6 +15,7 @@ import type { Owners } from '../actors/ports/owners.js';
 import type { Placement } from '../actors/ports/placement.js';
 import type { Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
+import type { ReceiptKeys } from '../actors/ports/receipt-keys.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
 import { apiReads } from './api/api-reads.js';
 import { RequestIds, WaitingRoom } from './api/api-request.js';
@@ -53,6 +54,7 @@ export interface EdgeOptions {
   /** May answer Unavailable while the node owns no partition yet. */
   readonly owners: Owners;
   readonly queries: Queries;
+  readonly receiptKeys: ReceiptKeys;
   /** How old lists may be, as far as this node knows. */
   readonly listAgeMs: () => number;
   /** Waits until lists show what any node has answered (bus/reads/fresh-lists.ts). @returns whether they do */
@@ -163,7 +165,7 @@ function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Ad
 
 function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage): Handlers {
   const { owners, queries, clock, waitMs, partitions, version, health, ready, listAgeMs, freshLists } = options;
-  const { operations = everyOperation } = options;
+  const { receiptKeys, operations = everyOperation } = options;
   const waiting = new WaitingRoom();
   const { requestMs: patienceMs } = options.patience ?? limits;
   const stopping = () => stage.isStopping;
@@ -173,7 +175,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
     orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),
     exports: new Export({ queries, clock, logger: options.logger, stopping }),
-    inventory: new Inventory({ owners, queries, clock, waiting, waitMs }),
+    inventory: new Inventory({ owners, queries, receiptKeys, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),
     webhooks: new WebhookRoutes(options.webhooks, clock),
     live: new Live({ events: options.live, owners, clock, admit, stopping, most: options.mostListeners }),

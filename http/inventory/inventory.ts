@@ -6,6 +6,7 @@ import { type ProductId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Owners, StockReply, StockRequest } from '../../actors/ports/owners.js';
 import type { Queries } from '../../actors/ports/queries.js';
+import type { ReceiptKeys } from '../../actors/ports/receipt-keys.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { callerOf } from '../../actors/principal.js';
 import {
@@ -18,7 +19,7 @@ import type { ReceiveCommand } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
-import { Failure, type FieldError, fromReadModel, invalid, replayed } from '../api/failure.js';
+import { Failure, type FieldError, fromReadModel, idempotencyMismatch, invalid, replayed } from '../api/failure.js';
 import { isByCursor, type LedgerQuery, ledgerVersion, type ProductListQuery, productKey } from '../api/list-queries.js';
 import { type Answer, continuedList, list, REPLAYED, success } from '../api/reply.js';
 import { type AdjustBody, type AuditQuery, type CheckBody, pageOf, type ReceiptBody } from '../api/schemas.js';
@@ -33,6 +34,7 @@ import { receiptUnavailable, refusalOf, stockUnavailable, unknownProduct } from 
 interface InventoryOptions {
   readonly owners: Owners;
   readonly queries: Queries;
+  readonly receiptKeys: ReceiptKeys;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;
   readonly waitMs: number;
@@ -98,16 +100,36 @@ export class Inventory {
     );
     return this.options.waiting.during(async () => {
       const receipts = await this.checked(body.products);
+      await this.takeKey(write);
       const replies = await this.received(receipts, write, request);
       const states = receipts.flatMap(({ product }) => {
         const reply = replies.get(product);
         return reply?.kind === 'done' ? [reply.state] : [];
       });
-      if (states.length < receipts.length) throw incomplete(receipts, replies, write);
+      if (states.length < receipts.length) {
+        await this.keepDrawnKey(write);
+        throw incomplete(receipts, replies, write);
+      }
       const answer = success(201, `[${states.map(productJson).join(',')}]`, 'Stock received successfully');
       return [...replies.values()].every(isRepeat) ? { ...answer, headers: REPLAYED } : answer;
     });
   };
+
+  /** The second of two receipts under one key is refused here: the owners of their products may be strangers. */
+  private async takeKey(write: Write): Promise<void> {
+    const { ref, fingerprint, oldFingerprint, fresh } = write;
+    if (fresh) return;
+    const holder = await this.options.receiptKeys.take(ref, fingerprint).catch((error) => {
+      const why = error instanceof Unavailable && error.absent ? error.message : KEY_UNKNOWN;
+      throw stockUnavailable({ kind: 'unavailable', why, absent: true }, write);
+    });
+    if (holder !== fingerprint && holder !== oldFingerprint) throw idempotencyMismatch('another request');
+  }
+
+  /** The answer tells the key, so from now on the client may use it. */
+  private async keepDrawnKey({ ref, fingerprint, fresh }: Write): Promise<void> {
+    if (fresh) await this.options.receiptKeys.take(ref, fingerprint).catch(() => {});
+  }
 
   /** Applies the receipts, some at a time, until all are done or one is not. */
   private async received(receipts: readonly Receipt[], write: Write, request: ApiRequest): Promise<Replies> {
@@ -244,6 +266,8 @@ export class Inventory {
     }
   }
 }
+
+const KEY_UNKNOWN = 'Postgres does not answer, and whether this key is new is not known.';
 
 /** The owner gave this answer before, under the same key. */
 const isRepeat = (reply: StockReply): boolean =>

@@ -5,7 +5,7 @@
  */
 import { type OrderId, orderId, productId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
-import { DEFAULT_CURRENCY, minorDigits, minorOfText, toMinor } from '../../actors/money.js';
+import { amountText, DEFAULT_CURRENCY, minorDigits, minorOfText, toMinor } from '../../actors/money.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { FULFILLMENT_STATUSES, PAYMENT_STATUSES, STATUSES, TRANSITIONS } from '../../actors/order/transitions.js';
 import type { ActReply, ActRequest, Owners } from '../../actors/ports/owners.js';
@@ -191,9 +191,16 @@ function asGiven(command: UnnamedAct): UnnamedAct {
   return given;
 }
 
-/** The content that identifies the request. The order of its lines does not matter. */
-function contentOf(command: UnnamedAct): UnnamedAct {
+/**
+ * The content that identifies the request. The order of its lines does not matter, and a refund is its amount as a
+ * decimal: a repeat may know the currency that the first request did not know.
+ */
+function contentOf(command: UnnamedAct): object {
   const given = asGiven(command);
+  if (command.type === 'refund' && command.minor !== undefined && command.currency !== undefined) {
+    const { minor: _, ...unnumbered } = given as Extract<UnnamedAct, { type: 'refund' }>;
+    return { ...unnumbered, amount: amountText(command.minor, command.currency) };
+  }
   if (!('lines' in given) || given.lines === undefined) return given;
   return { ...given, lines: byProduct(given.lines, ({ product }) => product) };
 }

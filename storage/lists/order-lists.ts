@@ -9,7 +9,7 @@ import type { Counted, OrderFilter, OrderKey, Queries } from '../../actors/ports
 import { wordsOf } from '../../actors/search-words.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { decodeOrder, ORDER_BODY } from '../snapshots/order-rows.js';
-import { capped, countUpTo, unlessCanceled, supposedCount, supposedRows } from './counts.js';
+import { capped, countUpTo, supposedCount, supposedRows, unlessCanceled } from './counts.js';
 import { type Meant, meantBy } from './meant-orders.js';
 import {
   asked,

@@ -1,7 +1,8 @@
-/** Two small stores in memory: the settlement and the gremlin's switch. */
+/** Small stores in memory: the settlement, the gremlin's switch and the keys of receipts. */
 
 import type { GremlinSwitch } from '../../actors/ports/gremlin.js';
 import type { GremlinStanding } from '../../actors/ports/gremlin-setting.js';
+import type { ReceiptKeys } from '../../actors/ports/receipt-keys.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import type { Settlement } from '../../actors/ports/settlement.js';
 import type { Settlements } from '../../actors/ports/snapshots.js';
@@ -13,6 +14,17 @@ export function memorySettlements(): Settlements {
     async settle(mine) {
       stored ??= mine;
       return stored;
+    },
+  };
+}
+
+export function memoryReceiptKeys(): ReceiptKeys {
+  const taken = new Map<string, string>();
+  return {
+    async take(ref, fingerprint) {
+      const first = taken.get(ref) ?? fingerprint;
+      taken.set(ref, first);
+      return first;
     },
   };
 }

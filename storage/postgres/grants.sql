@@ -31,6 +31,7 @@ begin
     ('payment_effects', 'select, insert, update', 'select'),
     ('probe', 'select, insert, update', 'select'),
     ('products', 'select, insert, update', 'select'),
+    ('receipt_keys', 'select, insert, update, delete', 'select'),
     ('refused_writes', 'select, insert, delete', 'select'),
     ('search_products', 'select, insert, update', 'select'),
     ('search_users', 'select, insert', 'select'),

@@ -143,7 +143,8 @@ export const orderLifeOperations = [
     ],
     success: { 201: changed('The order with its returns.', 'Return requested successfully', returnedOrder) },
     errors: [...CHANGED, 'more_than_shipped'],
-    handle: ({ orderActs }, { params: { order_id }, body }, request) => orderActs.requestReturn(request, order_id, body),
+    handle: ({ orderActs }, { params: { order_id }, body }, request) =>
+      orderActs.requestReturn(request, order_id, body),
   }),
   operation({
     ...byService,

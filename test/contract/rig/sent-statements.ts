@@ -25,6 +25,7 @@ import { postgresGremlinSwitch } from '../../../storage/postgres/postgres-gremli
 import { postgresLeases } from '../../../storage/postgres/postgres-leases.js';
 import { postgresLog } from '../../../storage/postgres/postgres-log.js';
 import { postgresPaymentLedger } from '../../../storage/postgres/postgres-payment-ledger.js';
+import { postgresReceiptKeys } from '../../../storage/postgres/postgres-receipt-keys.js';
 import { postgresSettlements } from '../../../storage/postgres/postgres-settlement.js';
 import { postgresWebhookQueue } from '../../../storage/postgres/postgres-webhook-queue.js';
 import { postgresWebhooks } from '../../../storage/postgres/postgres-webhooks.js';
@@ -270,6 +271,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     const settlements = watched('settlement', postgresSettlements(client));
     await settlements.settle({ id: 's', partitions: PARTITIONS, journal: 'postgres', seed: 'none' });
     await settlements.settled();
+    await watched('receipt keys', postgresReceiptKeys(client)).take(writeId(uniqueName('WR')), 'f');
     const ledger = watched('payments', postgresPaymentLedger(client));
     const order = orderId(uniqueName('ORD'));
     for (const operation of ['authorize', 'capture', 'refund', 'void'] as const)

@@ -120,6 +120,7 @@ export const GROWN = [
   ...['orders', 'order_items', 'order_turns', 'products', 'inventory_operations', 'refused_writes'],
   ...['order_search', 'order_search_queue', 'search_users', 'search_products', 'log_records', 'payment_effects'],
   'webhook_deliveries',
+  'receipt_keys',
   'order_stats_days',
   'order_stats_months',
 ];
@@ -156,6 +157,7 @@ const GROWTH = [
    select 'ORD-0' || md5(i::text), 'ORD-0' || md5(i::text), 'PROD-' || i % 1000, 'hold', 1, 1, 1 + i / 1000, 5, 1, 'c', ${AT} ${EACH}`,
   `insert into refused_writes (ref, product_id, fingerprint, refusal, refused_at)
    select 'WR-' || md5(i::text), 'PROD-' || i % 1000, 'f', 'below_held', ${AT} ${EACH}`,
+  `insert into receipt_keys (ref, fingerprint, taken_at) select 'WR-' || md5(i::text), 'f', ${AT} ${EACH}`,
   `insert into products (product_id, name, unit_price, currency, on_hand, held, updated_at, version, epoch, n, partition)
    select 'PROD-' || i, 'Thing', 1, 'USD', 5, 1, ${AT}, 1, 0, 0, i % 4 ${EACH}`,
   `insert into order_search (order_id, created_at, words)

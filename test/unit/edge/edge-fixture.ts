@@ -9,6 +9,7 @@ import { targetGuard } from '../../../bus/webhooks/target-guard.js';
 import { failedDelivery, partnerWebhook } from '../../../http/api/operations/examples.js';
 import { type Edge, type EdgeOptions, startEdge } from '../../../http/edge.js';
 import { createRegistry } from '../../../http/node/edge-metrics.js';
+import { memoryReceiptKeys } from '../../../storage/memory/memory-stores.js';
 import { memoryWebhooks } from '../../../storage/memory/memory-webhooks.js';
 import { FakeOwners, realClock } from './fake-owners.js';
 
@@ -70,6 +71,7 @@ export async function startFixture(more: Partial<EdgeOptions> = {}): Promise<Fix
     inventoryPort: 0,
     owners,
     queries: owners,
+    receiptKeys: memoryReceiptKeys(),
     placement: TWO_NODES,
     webhooks: { store: await webhooksWithExample(), whyNot: targetGuard({ allow: [], httpsOnly: true }).whyNot },
     listAgeMs: () => 41.2,

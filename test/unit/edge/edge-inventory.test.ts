@@ -7,6 +7,7 @@ import { productId } from '../../../actors/ids.js';
 import { limits } from '../../../actors/limits.js';
 import { unknownProduct } from '../../../actors/product/inventory.js';
 import { Unavailable } from '../../../actors/unavailable.js';
+import { memoryReceiptKeys } from '../../../storage/memory/memory-stores.js';
 import { patientMs } from '../../deadlines.js';
 import { type Fixture, startFixture } from './edge-fixture.js';
 
@@ -44,6 +45,27 @@ test('products are created, updated and added to; a repeat adds nothing', async 
   assert.is(shown.at('data.unit_price'), 2);
   assert.is((await f.get('/api/inventory?page_size=1')).at('pagination.total'), 2);
   assert.is((await f.get('/api/inventory/nope')).status, 404);
+});
+
+test('of two receipts under one key at edges whose owners know nothing of each other, one is received', async () => {
+  const receiptKeys = memoryReceiptKeys();
+  const [one, two] = await Promise.all([startFixture({ receiptKeys }), startFixture({ receiptKeys })]);
+  const under = { 'idempotency-key': 'k' };
+  const replies = await Promise.all([
+    one.post('/api/inventory', { products: [product] }, under),
+    two.post('/api/inventory', { products: [{ ...product, product_id: 'p2' }] }, under),
+  ]);
+  assert.equal(replies.map(({ status }) => status).sort(), [201, 422]);
+  const found = await Promise.all([one.get('/api/inventory/p1'), two.get('/api/inventory/p2')]);
+  assert.equal(found.map(({ status }) => status).sort(), [200, 404]);
+  const down = { take: () => Promise.reject(new Unavailable('read', false)) };
+  const away = await startFixture({ receiptKeys: down });
+  const no = await away.post('/api/inventory', { products: [product] }, under);
+  assert.equal([no.status, no.at('code'), no.at('idempotency_key')], [503, 'unavailable', 'k']);
+  assert.match(String(no.at('message')), /^Postgres does not answer.*Nothing was done/);
+  assert.is((await away.get('/api/inventory/p1')).status, 404);
+  assert.is((await away.post('/api/inventory', { products: [product] })).status, 201); // Nobody can repeat it.
+  await Promise.all([one, two, away].map(({ stop }) => stop()));
 });
 
 test('a receipt is checked as a whole before any of it is applied', async ({ f }) => {

@@ -49,7 +49,12 @@ test('an amount that was counted before the currency was known refunds nothing',
   f.owners.stockUp('flat', 10, 'JPY', 60_000);
   const reply = await placed(f, { items: [{ product_id: 'flat', quantity: 1 }] });
   const refunds = `/api/orders/${reply.at('data.order_id')}/refunds`;
-  const { order } = f.owners;
+  const { order, act } = f.owners;
+  const fingerprints: string[] = [];
+  f.owners.act = (ask, ...rest) => {
+    fingerprints.push(ask.command.act.fingerprint);
+    return act.call(f.owners, ask, ...rest);
+  };
   f.owners.order = async (id) => {
     const known = await order.call(f.owners, id);
     return known && { ...known, currency: undefined };
@@ -58,6 +63,7 @@ test('an amount that was counted before the currency was known refunds nothing',
   f.owners.order = order;
   const done = await f.post(refunds, { amount: 500 });
   assert.equal([done.status, done.at('data.refunds.0.amount')], [201, 500]);
+  assert.is(fingerprints[0], fingerprints[1], 'the same request, whatever is known of the order');
 });
 
 test('by status word: allowed ones are listed, an unknown one is 400, the current one is 200', async ({ f, id }) => {
