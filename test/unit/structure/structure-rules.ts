@@ -201,3 +201,25 @@ export const nameFaults = (paths: readonly string[]): string[] => paths.filter((
 export const linesOf = ({ text }: Source): number => text.split('\n').length - 1;
 export const sizeFaults = (sources: readonly Source[]): string[] =>
   sources.filter((s) => linesOf(s) > MOST_LINES).map((s) => `${s.path} has ${linesOf(s)} lines`);
+
+// ---------------------------------------------------------------- the list of folders
+
+/** README lists the folders of each room below the room's name, and no others. @param foldersOf the folders that are there */
+export function folderFaults(
+  readme: string,
+  rooms: readonly string[],
+  foldersOf: (room: string) => string[],
+): string[] {
+  const list = /^## The code\n+```\n([^`]*)```/m.exec(readme)?.[1] ?? '';
+  return rooms.flatMap((room) => {
+    const lines = new RegExp(`^${room}/ .*\\n((?: .*\\n)*)`, 'm').exec(list)?.[1] ?? '';
+    const named = [...lines.matchAll(/(?<=\s)([\w-]+)\/(?=\s)/g)].map((found) => found[1] ?? '');
+    const there = foldersOf(room);
+    return [
+      ...there.filter((name) => !named.includes(name)).map((name) => `README does not list ${room}/${name}`),
+      ...named
+        .filter((name) => !there.includes(name))
+        .map((name) => `README lists ${room}/${name}, which is not there`),
+    ];
+  });
+}

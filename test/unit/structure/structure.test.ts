@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import {
   dependencyFaults,
   exportFaults,
+  folderFaults,
   importFaults,
   lawFaults,
   libraryFaults,
@@ -42,14 +43,19 @@ const none = (faults: readonly string[]) => assert.equal(faults, []);
 
 // ---------------------------------------------------------------- the source
 
+const foldersIn = (folder: string) =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
+
 test('the rooms are those of the plan, and there is no other', () => {
-  const folders = readdirSync('.', { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name)
-    .filter((name) => name !== 'node_modules' && name !== 'dist');
+  const folders = foldersIn('.').filter((name) => !name.startsWith('.') && name !== 'node_modules' && name !== 'dist');
   assert.equal(folders.sort(), [...ROOMS, 'test'].sort());
   assert.ok(product.length > 50 && tests.length > 20, 'the sources were found');
 });
+
+test('README lists every folder of every room', () =>
+  none(folderFaults(readFileSync('README.md', 'utf8'), [...ROOMS, 'test'], foldersIn)));
 
 test('actors/ imports nothing; bus/, storage/ and http/ import actors/ alone; deploy/ may import every room', () => {
   none(importFaults([...product, ...tests]));
@@ -176,6 +182,14 @@ test('caught: any, and what silences a checker', () => {
   ])
     assert.is(typeFaults(planted('bus/a.ts', text)).length, 1, text);
   none(typeFaults(planted('bus/a.ts', "// not any more\nconst s = 'any'; const q = `= any($1)`; Promise.any([]);")));
+});
+
+test('caught: a folder that README does not list, and one that is not there', () => {
+  const readme = '## The code\n\n```\nbus/   what carries it.\n       node/  old/ (once)\n```\n';
+  assert.equal(
+    folderFaults(readme, ['bus'], () => ['node', 'new']),
+    ['README does not list bus/new', 'README lists bus/old, which is not there'],
+  );
 });
 
 test('caught: names that say nothing, files that are two things, ports that run', () => {
