@@ -42,7 +42,7 @@ export const limits = {
   listeners: 5_000,
   /** The latest events, as all listeners share them. A listener that falls behind them is ended. */
   liveRingBytes: 16_777_216,
-  /** Listeners that are told the past at once. The others wait for their turn. */
+  /** Listeners that are told the past at once. The others wait for a slot. */
   liveBacklogs: 8,
   /** One of them that takes nothing for so long is ended, for others wait. */
   liveStallMs: 10_000,

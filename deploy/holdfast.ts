@@ -43,7 +43,7 @@ export class Holdfast {
   constructor(
     config: Config,
     logger: Logger,
-    /** Says which partitions this node takes and gives; without it the product's own placement. */
+    /** Says which partitions this node takes and gives; without it Holdfast's own placement. */
     private readonly placementBy?: SupervisorParts['placement'],
   ) {
     this.parts = new Parts(config, logger);

@@ -15,7 +15,7 @@ import type { Stores } from './stores.js';
 import { nodeMeter } from './telemetry/node-metrics.js';
 import { partitionMeter } from './telemetry/partition-metrics.js';
 
-/** @param placement says which partitions this node takes and gives; without it the product's own placement */
+/** @param placement says which partitions this node takes and gives; without it Holdfast's own placement */
 export function beginNode(
   parts: Parts,
   { nodeId: id }: DataDir,

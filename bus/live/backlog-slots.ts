@@ -1,8 +1,8 @@
 /**
- * Whose turn it is to be told the past.
+ * Which listeners have a slot now, and are told the past.
  *
  * Law: so many are told at once, and of one caller no more than one: else one key could hold all slots. The others come in
- * their order. Whoever leaves while it waits gets no turn.
+ * their order. Whoever leaves while it waits gets no slot.
  */
 interface Waiting {
   readonly caller: string | undefined;
@@ -17,9 +17,9 @@ export class BacklogSlots {
   constructor(private readonly most: number) {}
 
   /**
-   * Waits for a turn.
+   * Waits for a slot.
    * @param caller undefined if nobody knows who it is: then only the slots count
-   * @returns what ends the turn; undefined if the signal was aborted before it began
+   * @returns what frees the slot; undefined if the signal was aborted before it began
    */
   enter(caller: string | undefined, signal: AbortSignal): Promise<(() => void) | undefined> {
     return new Promise((resolve) => {

@@ -6,8 +6,8 @@
  *  W2. Of one actor and webhook, only the first delivery that waits has a time (`due_at`). Whoever stores deliveries, or ends one,
  *      looks afterwards whose turn it is, in a statement of its own. Of a storing and an ending at once, one of the two looks
  *      last, and sees both. What a crash leaves between the two statements, a sweep finds.
- *  W3. A claim is a time in the future and the number of the attempt. A claimer that comes late changes nothing, unless the event
- *      was delivered.
+ *  W3. To claim a delivery is to lease it: until a time, under the number of the attempt. A sender whose lease has ended changes
+ *      nothing, unless the event was delivered.
  */
 import { limits } from '../../actors/limits.js';
 import type { Attempted, Claimed, DisabledFor, Subscription, WebhookQueue } from '../../actors/ports/webhooks.js';

@@ -39,7 +39,7 @@ if (database !== undefined) {
     assert.equal(faults(planned), [], title);
   }
 
-  test('every statement of the product is checked', () => {
+  test('every statement of Holdfast is checked', () => {
     assert.equal(missing, []);
     for (const kind of KINDS) assert.ok(of(kind).length > 20, `${of(kind).length} statements on ${kind}`);
   });

@@ -1,5 +1,5 @@
 // A real Postgres and a real nats-server for a test, in a temporary folder, on free ports, fetched and run by the
-// product's own code. Binaries are fetched once into the checkout's caches.
+// Holdfast's own code. Binaries are fetched once into the checkout's caches.
 // Law: a missing server is reported (`skipped`); the caller prints SKIP and why.
 
 import { readFileSync, rmSync } from 'node:fs';

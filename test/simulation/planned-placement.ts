@@ -1,5 +1,5 @@
 /**
- * The product's own placement, watched at the moment in which it takes journals for dead.
+ * Holdfast's own placement, watched at the moment in which it takes journals for dead.
  *
  *  L1. Whoever puts its heartbeats is not taken for dead (judge.J1).
  *  L2. Nobody is taken for dead while the heartbeats or the journals cannot be reached, or right after (judge.J3).

@@ -1,5 +1,5 @@
 /**
- * A placement without a plan. It finds more than the product's own one, which avoids most of these cases.
+ * A placement without a plan. It finds more than Holdfast's own one, which avoids most of these cases.
  *
  *  - At random moments any node takes partitions that are free, that a dead node held, or that a living node holds. It
  *    gives its own to any node, itself included, and gives up after any time. Many moves run at once.

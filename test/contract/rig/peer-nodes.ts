@@ -1,6 +1,6 @@
 /**
  * Nodes that share one memory of orders and products, each with the partitions that it owns, and that talk over a link.
- * An owner decides by the product's own state charts (fake-owners.ts), and only for what it owns.
+ * An owner decides by Holdfast's own state charts (fake-owners.ts), and only for what it owns.
  */
 import { type JournalId, journalId, nodeId, type OrderId, type ProductId, partitionOf } from '../../../actors/ids.js';
 import type { Claim } from '../../../actors/node/record.js';

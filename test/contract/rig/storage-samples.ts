@@ -1,4 +1,4 @@
-// Orders that have lived through every phase, by the product's own decisions, and rows made of them.
+// Orders that have lived through every phase, by Holdfast's own decisions, and rows made of them.
 import {
   type OrderId,
   orderId,

@@ -1,5 +1,5 @@
 /**
- * Owners and Queries in memory, for tests of the edge: the product's own state charts decide, nothing is stored,
+ * Owners and Queries in memory, for tests of the edge: Holdfast's own state charts decide, nothing is stored,
  * and a test may set how the next placements end.
  */
 import { crockford128, type OrderId, type ProductId, productId, type WriteId } from '../../../actors/ids.js';
