@@ -4,11 +4,13 @@
 // not look, or did not understand its arguments. It prints why.
 
 import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
+import { BACKUP_USAGE, backUp } from './commands/backup.js';
 import { EVENTS_USAGE, printEvents, readEventsCommand } from './commands/events.js';
 import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js';
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { look, print, say } from './commands/place.js';
+import { RESTORE_USAGE, restore } from './commands/restore.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
 import { printUrl, readUrlCommand, URL_USAGE } from './commands/url.js';
 import { VERIFY_USAGE, verifyStored } from './commands/verify.js';
@@ -24,6 +26,8 @@ ${KEYS_USAGE}
 ${NODES_USAGE}
 ${EVENTS_USAGE}
 ${FEED_USAGE}
+${BACKUP_USAGE}
+${RESTORE_USAGE}
 ${URL_USAGE}
 ${STOP_USAGE}
   holdfast version        print the version
@@ -46,6 +50,11 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     }
     if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
+    const [to, folder, ...more] = words;
+    if (to === '--to' && folder !== undefined && more.length === 0) {
+      if (command === 'backup') return await backUp(readConfig(process.env), folder);
+      if (command === 'restore') return await restore(readConfig(process.env), folder);
+    }
     const url = command === 'url' ? readUrlCommand(words) : undefined;
     if (url !== undefined) return await printUrl(readConfig(process.env), url);
     return usage(EXIT_COULD_NOT_LOOK);

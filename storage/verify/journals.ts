@@ -57,6 +57,18 @@ export class Journals {
     return journals;
   }
 
+  /** By journal with a tail: the last n before the cut. */
+  get cutAt(): ReadonlyMap<JournalId, number> {
+    return new Map(
+      [...this.cut].map(([tail, turns]) => [tail.journal, turns.at(-1)?.n ?? tail.lastN - tail.turns.length]),
+    );
+  }
+
+  /** The last record of the claims log that this look knows. */
+  get claimsUpTo(): Position {
+    return this.parts.claims.upTo;
+  }
+
   /** The turns of all tails, one journal after the other. */
   tailTurns(): TurnRecord[] {
     return [...this.cut.values()].flat();

@@ -50,7 +50,7 @@ type Report = (line: string) => void;
 
 /** @throws MovedOn, RecordsLost, CouldNotLook */
 export async function look(session: Session, parts: VerifyParts, report: Report): Promise<Look> {
-  const { findings, snapshot, journals } = await begin(session, parts, report);
+  const { findings, snapshot, journals } = await beginLook(session, parts, report);
   const compared = await readJournals(session, journals, snapshot, parts.partitions, findings, report);
   const letters = lettersUnderWay(snapshot.partitions, journals.tailTurns());
   const moving = await judgeMovingOrders(session, compared.beyond, letters, findings);
@@ -75,7 +75,7 @@ interface Begun {
 }
 
 /** A gap costs only the first reads: the heavy ones begin after it. */
-async function begin(session: Session, parts: VerifyParts, report: Report): Promise<Begun> {
+export async function beginLook(session: Session, parts: VerifyParts, report: Report): Promise<Begun> {
   let same = 0;
   let gap = '';
   for (let readings = 1; ; readings++) {

@@ -33,6 +33,11 @@ export class ClaimsReader {
     this.chains = Array.from({ length: partitions }, () => []);
   }
 
+  /** The position of the last record that was read. */
+  get upTo(): Position {
+    return this.after;
+  }
+
   async readOn(): Promise<Owners> {
     for await (const record of this.records()) this.fold(record);
     return { chains: this.chains.map((chain) => [...chain]), journals: [...this.journals] };

@@ -1,0 +1,79 @@
+// `holdfast backup`: a dump of a running or stopped system into a folder, restored into a scratch database and judged by
+// `verify` before it counts.
+
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { memoryLog } from '../../bus/journal/memory-log.js';
+import { dumps } from '../../storage/backup/dumps.js';
+import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
+import { CouldNotLook } from '../../storage/verify/verdict.js';
+import type { Config } from '../config/config.js';
+import { rememberedPostgresUrl } from '../servers/postgres-server.js';
+import { findPostgresTools } from '../servers/postgres-tools.js';
+import { version } from '../version.js';
+import { look, type Place, print, say } from './place.js';
+import { withStoredLog } from './stored-log.js';
+
+export const BACKUP_USAGE = `  holdfast backup --to FOLDER
+                          dump everything into a new folder, and prove by a restore into a scratch database that it is whole;
+                          it needs pg_dump of the server's version, and a user that may create databases
+                          exit 0: the dump is there and checked; 1: it is not whole; 2: could not look`;
+
+const NAME = 'holdfast backup';
+const EXIT_DONE = 0;
+const POOL = 3;
+
+export const backUp = (config: Config, to: string): Promise<number> =>
+  look(config, async (client, place) => {
+    try {
+      return await dumped(config, client, place, resolve(to));
+    } finally {
+      await client.end();
+    }
+  });
+
+/** The folder has its name only once the dump is checked. */
+async function dumped(config: Config, client: PostgresClient, place: Place, to: string): Promise<number> {
+  if ((await readdir(to).catch(() => [])).length > 0) throw new CouldNotLook(`${to} is not empty: name a new folder`);
+  const url = await mightyUrl(config);
+  const admin = connectPostgres(url, { max: POOL });
+  await mkdir(dirname(to), { recursive: true });
+  const partial = await mkdtemp(join(dirname(to), `.${basename(to)}.partial-`));
+  const signal = AbortSignal.any([]);
+  try {
+    const tools = await toolsFor(client);
+    return await withStoredLog(client, place, NAME, async (log, settlement) => {
+      const emptyLog = () => memoryLog({ bytes: Number.POSITIVE_INFINITY, reserveBytes: 0 });
+      const { take, check } = dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress: say });
+      const { takenAt, orders, files } = await take(partial, signal);
+      const { tookMs } = await check(partial, signal);
+      await rm(to, { recursive: true, force: true }); // It was empty.
+      await rename(partial, to);
+      const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+      print(
+        `${to}: ${orders} orders, ${(bytes / 1e6).toFixed(1)} MB, all that was acknowledged before ${new Date(takenAt).toISOString()}; restored and verified in ${(tookMs / 1000).toFixed(1)} s`,
+      );
+      return EXIT_DONE;
+    });
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+    await admin.end();
+  }
+}
+
+/** As the user who may read every table and make databases. */
+async function mightyUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
+  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'superuser'));
+  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
+  return url;
+}
+
+export async function toolsFor(client: PostgresClient) {
+  const [server] = await client.query<{ major: number }>(
+    'ask for the version',
+    `select current_setting('server_version_num')::int / 10000 as major`,
+  );
+  const found = await findPostgresTools(server?.major ?? 0);
+  if ('missing' in found) throw new CouldNotLook(found.missing);
+  return found.tools;
+}

@@ -1,0 +1,70 @@
+/** Takes dumps of a running system, and checks each in a scratch database of the same server. */
+import { randomBytes } from 'node:crypto';
+import type { Log } from '../../actors/ports/log.js';
+import { connectPostgres, type PostgresClient } from '../postgres/postgres.js';
+import { postgresLog } from '../postgres/postgres-log.js';
+import { reportOf } from '../verify/report.js';
+import { verify } from '../verify/verify.js';
+import { CannotRestore, type Dumps } from './dump.js';
+import { restoreDump } from './restore-dump.js';
+import { type TakeParts, takeDump } from './take-dump.js';
+
+interface DumpsParts extends TakeParts {
+  /** An empty log of its own for each check. */
+  readonly emptyLog: () => Log;
+}
+
+const SCRATCH = 'holdfast_check_';
+/** A check that was killed leaves its database. Nothing takes so long. */
+const LEFT_BEHIND_S = 6 * 3_600;
+const DATABASE_MS = 60_000;
+const POOL = 4;
+
+export const dumps = (parts: DumpsParts): Dumps => ({
+  take: (folder, signal) => takeDump(parts, folder, signal),
+  check: (folder, signal) => checkDump(parts, folder, signal),
+});
+
+async function checkDump(
+  { client, url, emptyLog, tools, onProgress = () => {} }: DumpsParts,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ readonly tookMs: number }> {
+  await dropLeftBehind(client);
+  const name = `${SCRATCH}${Math.floor(Date.now() / 1_000)}_${randomBytes(4).toString('hex')}`;
+  await client.query('make the scratch database', `create database ${name}`, [], DATABASE_MS);
+  const scratchUrl = withDatabase(url, name);
+  const scratch = connectPostgres(scratchUrl, { max: POOL });
+  try {
+    const since = performance.now();
+    const logOf = async (journal: string) => (journal === 'postgres' ? postgresLog(scratch) : emptyLog());
+    const target = { client: scratch, url: scratchUrl, logOf, tools, onProgress };
+    const { manifest, log } = await restoreDump(target, folder, signal);
+    const tookMs = performance.now() - since;
+    const verdict = await verify({ client: scratch, log, partitions: manifest.partitions, onProgress });
+    if (verdict.total > 0)
+      throw new CannotRestore(`the dump ${folder} is not clean: ${reportOf(verdict).slice(0, 3).join('; ')}`);
+    return { tookMs };
+  } finally {
+    await scratch.end();
+    await client.query('drop the scratch database', `drop database if exists ${name} with (force)`, [], DATABASE_MS);
+  }
+}
+
+async function dropLeftBehind(client: PostgresClient): Promise<void> {
+  const found = await client.query<{ name: string }>(
+    'look for scratch databases',
+    `select datname as name from pg_database where datname like '${SCRATCH.replaceAll('_', '\\_')}%'`,
+  );
+  for (const { name } of found) {
+    const since = Number(name.slice(SCRATCH.length).split('_')[0]);
+    if (Date.now() / 1_000 - since > LEFT_BEHIND_S)
+      await client.query('drop a scratch database', `drop database if exists ${name} with (force)`, [], DATABASE_MS);
+  }
+}
+
+/** The same server, another database. */
+function withDatabase(url: string, name: string): string {
+  const [, before = '', query = ''] = /^([^:]+:\/\/[^/?]*)(?:\/[^?]*)?(\?.*)?$/.exec(url) ?? [];
+  return `${before}/${name}${query}`;
+}

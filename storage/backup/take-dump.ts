@@ -1,0 +1,159 @@
+/**
+ * Takes a dump beside running nodes.
+ *
+ *  D1. A journal in Postgres: one database snapshot has its records and the rows.
+ *  D2. A journal in JetStream: a look of `verify` reads the rows of one database snapshot, and the tails of all journals up
+ *      to a consistent cut (storage/verify/cut.ts). The snapshot is older than the tails' ends. So the dump has everything
+ *      that was acknowledged before it began, and the rows have nothing beyond the cut.
+ *  D3. Trims go on meanwhile, some seconds behind the rows. So the logs are copied first. If the record at the place of a
+ *      journal's row is missing, the dump is taken anew.
+ */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CLAIMS_LOG, decodeRecord, journalLog, SYSTEM_LOG } from '../../actors/node/record.js';
+import type { Log } from '../../actors/ports/log.js';
+import { encodeSettlement, type Settlement } from '../../actors/ports/settlement.js';
+import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
+import type { PostgresClient, Session } from '../postgres/postgres.js';
+import type { Journals } from '../verify/journals.js';
+import { beginLook } from '../verify/look.js';
+import { beginSnapshot, countRows, endSnapshot, type Snapshot } from '../verify/snapshot.js';
+import { MovedOn } from '../verify/verdict.js';
+import { DATABASE, LOGS, MANIFEST, type Manifest, type PostgresTools } from './dump.js';
+import { hashOf } from './files.js';
+import { type Line, type LogLine, writeLines } from './logs-file.js';
+
+export interface TakeParts {
+  readonly client: PostgresClient;
+  /** The same database, for pg_dump: as a user who may read every table. */
+  readonly url: string;
+  readonly log: Log;
+  readonly settlement: Settlement;
+  readonly version: string;
+  readonly tools: PostgresTools;
+  readonly onProgress?: (line: string) => void;
+}
+
+/** What is read from Postgres and from the logs at one moment. */
+interface Moment {
+  readonly snapshot: Snapshot;
+  readonly lines: AsyncIterable<Line>;
+  /** By journal: the n of its last record. Complete once the lines are read. */
+  readonly ends: Map<string, number>;
+  /** Tables whose rows are among the lines. */
+  readonly without: readonly string[];
+}
+
+const ATTEMPTS = 5;
+const COUNT_MS = 600_000;
+
+/** @param folder exists and is empty */
+export async function takeDump(parts: TakeParts, folder: string, signal: AbortSignal): Promise<Manifest> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await parts.client.session((session) => dumpOnce(session, parts, folder, signal));
+    } catch (error) {
+      if (!(error instanceof MovedOn) || attempt >= ATTEMPTS || signal.aborted) throw error;
+      parts.onProgress?.(`the system moved on (${error.message}): reading again`);
+      await rm(join(folder, LOGS), { force: true });
+    }
+  }
+}
+
+// ---------------------------------------------------------------- machinery
+
+async function dumpOnce(session: Session, parts: TakeParts, folder: string, signal: AbortSignal): Promise<Manifest> {
+  const { settlement, version, url, tools, onProgress = () => {} } = parts;
+  const { id: system, partitions, journal } = settlement;
+  const takenAt = Date.now();
+  const { snapshot, lines, ends, without } = await (journal === 'postgres'
+    ? momentInPostgres(session)
+    : momentInBoth(session, parts));
+  try {
+    const [shared] = await session.query<{ name: string }>('share the snapshot', 'select pg_export_snapshot() as name');
+    if (shared === undefined) throw new Error('Postgres did not share its snapshot');
+    await writeLines(join(folder, LOGS), lines, signal);
+    onProgress('the logs are copied');
+    await tools.dump({ url, file: join(folder, DATABASE), snapshot: shared.name, without }, signal);
+    const { orders } = await countRows(session, COUNT_MS);
+    await snapshot.end();
+    onProgress(`the tables are dumped: ${orders} orders`);
+    const files = await Promise.all([DATABASE, LOGS].map((name) => hashOf(folder, name)));
+    const manifest: Manifest = {
+      ...{ format: 1, version, system, partitions, journal, takenAt },
+      ...{ ends: Object.fromEntries(ends), files, orders },
+    };
+    await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { flag: 'wx', flush: true });
+    return manifest;
+  } catch (error) {
+    await endSnapshot(session).catch(() => {});
+    throw error;
+  }
+}
+
+/** take-dump.D1 */
+async function momentInPostgres(session: Session): Promise<Moment> {
+  const snapshot = await beginSnapshot(session);
+  const heads = await session.query<{ log: string; record: string }>(
+    'read the ends of the logs',
+    'select log, record from log_heads join log_records using (log, position)',
+  );
+  const ends = new Map<string, number>();
+  for (const { log, record } of heads) {
+    const last = decodeRecord(record, `the end of ${log}`);
+    if (last.kind === 'turn') ends.set(last.journal, last.n);
+  }
+  return { snapshot, lines: noLines(), ends, without: [] };
+}
+
+async function* noLines(): AsyncGenerator<Line> {}
+
+/** take-dump.D2 */
+async function momentInBoth(session: Session, parts: TakeParts): Promise<Moment> {
+  const { client, log, settlement, onProgress = () => {} } = parts;
+  const { partitions } = settlement;
+  const { journals, snapshot } = await beginLook(session, { client, log, partitions }, onProgress);
+  const ends = new Map<string, number>();
+  const lines = linesOf(parts, journals, [...snapshot.journals.values()], ends);
+  return { snapshot, lines, ends, without: ['journals', 'log_heads', 'log_records'] };
+}
+
+async function* linesOf(
+  { log, settlement }: TakeParts,
+  journals: Journals,
+  rows: readonly JournalRow[],
+  ends: Map<string, number>,
+): AsyncGenerator<Line> {
+  yield { log: SYSTEM_LOG, position: 1, record: encodeSettlement(settlement) };
+  for await (const line of entriesOf(log, CLAIMS_LOG)) {
+    if (line.position > journals.claimsUpTo) break;
+    yield line;
+  }
+  for (const journal of journals.names) {
+    const place = rows.find((row) => row.journal === journal)?.folded;
+    const cut = journals.cutAt.get(journal) ?? Number.POSITIVE_INFINITY;
+    let isAtPlace = place === undefined || place.n === 0;
+    let last = place?.n ?? 0;
+    for await (const line of entriesOf(log, journalLog(journal))) {
+      const record = decodeRecord(line.record, `${line.log} at ${line.position}`);
+      if (record.kind === 'turn' && record.n > cut) break;
+      if (record.kind === 'turn') last = record.n;
+      if (line.position === place?.position) isAtPlace = true;
+      yield line;
+    }
+    if (!isAtPlace) throw new MovedOn(`journal ${journal} was trimmed while it was copied`); // take-dump.D3
+    ends.set(journal, last);
+  }
+  for (const row of rows) yield { row };
+}
+
+async function* entriesOf(log: Log, name: string): AsyncGenerator<LogLine> {
+  for (let after = 0; ; ) {
+    const page = await log.read(name, after);
+    if (page.length === 0) return;
+    for (const { position, record } of page) {
+      after = position;
+      yield { log: name, position, record };
+    }
+  }
+}
