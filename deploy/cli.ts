@@ -75,7 +75,7 @@ function usage(code: number): number {
 }
 
 async function askFeed(words: readonly string[]): Promise<number> {
-  const command = readFeedCommand(words);
+  const command = readFeedCommand(words, Date.now());
   if (typeof command !== 'string') return runFeedCommand(readConfig(process.env), command);
   say(`holdfast feed: ${command}.\n\n${FEED_USAGE}`);
   return EXIT_COULD_NOT_LOOK;

@@ -19,7 +19,7 @@ export const webhookGuard = ({
 }: Pick<Config, 'webhookAllow' | 'environment'>): TargetGuard =>
   targetGuard({ allow: webhookAllow, httpsOnly: environment === 'production' });
 
-interface Parts extends Pick<SenderParts, 'pausesMs' | 'leaseMs'> {
+interface Parts extends Pick<SenderParts, 'pausesMs' | 'leaseMs'>, Partial<Pick<SenderParts, 'agent'>> {
   readonly config: Pick<Config, 'webhookAllow' | 'environment'>;
   readonly client: PostgresClient;
   readonly nats: Nats;
@@ -30,8 +30,8 @@ interface Parts extends Pick<SenderParts, 'pausesMs' | 'leaseMs'> {
 
 export const webhooksOf = ({ config, client, ...parts }: Parts): Feed =>
   webhookFeed({
+    agent: `Holdfast/${version}`,
     ...parts,
     queue: postgresWebhookQueue(client),
     poster: guardedPoster(webhookGuard(config)),
-    agent: `Holdfast/${version}`,
   });

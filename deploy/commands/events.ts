@@ -16,7 +16,7 @@ export const EVENTS_USAGE = `  holdfast events [--order ID] [--product ID] [--ty
                           print the public events that the broker has, oldest first; --since takes a time such as
                           2026-11-29T18:00:00Z, or 30s, 10m, 2h, 3d; --type takes order.confirmed, or order for all of its kind;
                           --follow goes on with what comes, and without --since begins now
-                          exit 0: printed to the end; 2: could not look`;
+                          exit 0: printed to the end, or until SIGINT; 2: could not look`;
 
 export interface EventsCommand {
   readonly order: string | undefined;

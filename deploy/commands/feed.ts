@@ -31,7 +31,7 @@ const EXIT_NOT_BEGUN = 1;
 const FEEDS: readonly FeedName[] = ['events', 'facts'];
 
 /** @returns what is wrong with the words, as text */
-export function readFeedCommand(words: readonly string[]): FeedCommand | string {
+export function readFeedCommand(words: readonly string[], now: number): FeedCommand | string {
   const [verb, ...rest] = words;
   if (verb === 'status' && rest.length === 0) return { kind: 'status' };
   if (verb !== 'replay') return `status or replay, not "${verb ?? ''}"`;
@@ -48,6 +48,8 @@ export function readFeedCommand(words: readonly string[]): FeedCommand | string 
   if (from === 'start' || from === 'next') return { kind: 'replay', from, feeds };
   const ms = /^\d{4}-\d\d-\d\d/.test(from) ? Date.parse(from) : Number.NaN;
   if (Number.isNaN(ms)) return '--from must be start, next or a time such as 2026-11-21T11:00:00Z';
+  // Until then nothing would be sent.
+  if (ms > now) return '--from must not be a time that is still to come';
   return { kind: 'replay', from: ms, feeds };
 }
 

@@ -1,6 +1,7 @@
 // `holdfast stop` and `holdfast url`: before the first start, beside a running node, after a kill -9 and after a stop.
-// `holdfast verify --repair-stats` beside a running node.
+// `holdfast events` and `holdfast verify --repair-stats` beside a running node.
 
+import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
@@ -65,7 +66,7 @@ test('after a stop, url prints the address and that nothing answers, and stop ha
 
 test('after a kill -9 the servers go on running: stop ends them, and the next start finds all data', async () => {
   await system.start();
-  await system.stock(['KEPT'], 7);
+  await system.stock(['KEPT'], 700);
   await system.end('SIGKILL');
   assert.is(system.left().length, 2, 'Postgres and NATS outlive it');
   const { code, output } = await system.command('stop');
@@ -74,7 +75,135 @@ test('after a kill -9 the servers go on running: stop ends them, and the next st
   assert.match(output, /postgres: ending the one that outlived/);
   assert.ok(await until(() => system.left().length === 0, 1_000));
   await system.start();
-  assert.match((await system.ask('/api/inventory/KEPT'))?.text ?? '', /"on_hand":7/);
+  assert.match((await system.ask('/api/inventory/KEPT'))?.text ?? '', /"on_hand":700/);
+});
+
+/** A line of `holdfast events --json`. */
+interface Told {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly data: { readonly order_id?: string };
+}
+
+const TOLD_MS = 20_000;
+const read = (lines: readonly string[]): Told[] => lines.map((line) => JSON.parse(line) as Told);
+const linesOf = (output: string) => output.split('\n').filter((line) => line !== '');
+
+async function told(...words: string[]): Promise<string[]> {
+  const { code, output } = await system.command('events', ...words);
+  assert.is(code, 0, output);
+  return linesOf(output);
+}
+
+/** The id of an order that has been placed. */
+async function bought(): Promise<string> {
+  const placed = await system.post('/api/orders', { user_id: 'ada', product_id: 'KEPT', quantity: 1 });
+  assert.is(placed.status, 201, placed.text);
+  return (JSON.parse(placed.text) as { data: { id: string } }).data.id;
+}
+
+/** Its last two events: of the order, and of its product. */
+const hasEnded = (lines: readonly string[], order: string): boolean =>
+  ['order.confirmed', 'inventory.committed'].every((type) =>
+    lines.some((line) => line.includes(type) && line.includes(order)),
+  );
+const allTold = async (order: string): Promise<void> =>
+  assert.ok(await until(async () => hasEnded(await told('--order', order), order), TOLD_MS, 200), 'it is told');
+
+test('events prints what was told: of an order, a product, a type, a time; for people and as JSON', async () => {
+  const one = await bought();
+  await allTold(one);
+  const since = new Date().toISOString();
+  const two = await bought();
+  await allTold(two);
+
+  const ofOne = read(await told('--order', one, '--json'));
+  const own = ofOne.filter(({ subject }) => subject === one);
+  assert.equal(
+    own.map(({ id }) => id),
+    own.map((_, i) => `order/${one}/${i + 1}`),
+  );
+  assert.is(own.at(0)?.type, 'order.placed.v1');
+  assert.is(own.at(-1)?.type, 'order.confirmed.v1');
+  const stock = ofOne.filter(({ subject }) => subject !== one);
+  assert.ok(stock.length >= 2);
+  assert.ok(stock.every(({ type, data }) => type.startsWith('inventory.') && data.order_id === one));
+
+  const ofProduct = read(await told('--product', 'KEPT', '--type', 'inventory', '--json'));
+  assert.equal(
+    ofProduct.map(({ id }) => id),
+    ofProduct.map((_, i) => `product/KEPT/${i + 1}`),
+  );
+  assert.is(ofProduct[0]?.type, 'inventory.received.v1');
+  assert.ok(read(await told('--product', 'KEPT', '--json')).some(({ subject }) => subject === two));
+
+  const later = read(await told('--since', since, '--json'));
+  assert.equal(new Set(later.map(({ subject, data }) => data.order_id ?? subject)), new Set([two]));
+  assert.equal(
+    later.map(({ id }) => id),
+    read(await told('--since', '1h', '--order', two, '--json')).map(({ id }) => id),
+  );
+
+  const confirmed = await told('--type', 'order.confirmed');
+  assert.is(confirmed.length, 2);
+  for (const [i, order] of [one, two].entries()) {
+    assert.match(
+      confirmed[i] ?? '',
+      new RegExp(`^\\d{4}-\\S+Z  order\\.confirmed  ${order}  user_id=ada  currency=USD `),
+    );
+  }
+  assert.equal(await told('--order', 'ORD-NONE'), []);
+});
+
+test('events does not look where its arguments are wrong', async () => {
+  for (const [words, why] of [
+    [['--type', 'order.confirm'], /"order\.confirm" is none, the nearest is order\.confirmed/],
+    [['--since', 'yesterday'], /--since takes a time such as/],
+    [['everything'], /everything/],
+  ] as const) {
+    const { code, output } = await system.command('events', ...words);
+    assert.is(code, 2);
+    assert.match(output, why);
+    assert.match(output, /holdfast events \[--order ID\]/);
+  }
+});
+
+test('events --follow begins now, prints what comes, and ends at SIGINT, or when nobody reads it', async () => {
+  const before = await bought();
+  await allTold(before);
+  const follower = system.begin('events', '--follow', '--json');
+  let [output, complaint] = ['', ''];
+  follower.stdout.on('data', (piece) => {
+    output += piece;
+  });
+  follower.stderr.on('data', (piece) => {
+    complaint += piece;
+  });
+  const hasBegun = async () => {
+    if (output === '') await bought();
+    return output !== '';
+  };
+  assert.ok(await until(hasBegun, TOLD_MS, 200), complaint);
+  const order = await bought();
+  assert.ok(await until(() => hasEnded(linesOf(output), order), TOLD_MS), output);
+  const ofOrder = linesOf(output).filter((line) => line.includes(order));
+  assert.equal(ofOrder, await told('--order', order, '--json'));
+  assert.not.ok(output.includes(before), 'it began now');
+  const ended = once(follower, 'exit');
+  follower.kill('SIGINT');
+  assert.equal(await ended, [0, null]);
+  assert.is(complaint, '');
+
+  const unread = system.begin('events', '--follow', '--since', '1h');
+  await once(unread.stdout, 'data');
+  unread.stdout.destroy();
+  const hasGone = async () => {
+    if (unread.exitCode === null) await bought();
+    return unread.exitCode !== null;
+  };
+  assert.ok(await until(hasGone, TOLD_MS, 200));
+  assert.is(unread.exitCode, 0);
 });
 
 test('verify finds wrong numbers of orders, and --repair-stats puts these and nothing else right', async () => {

@@ -1,11 +1,13 @@
 // The feed of webhooks is killed again and again while events come, twice with a second one beside it, and the receiver fails every
 // third request. Each event arrives at least once, in order of its actor, with a signature that the specification's library
-// verifies; in the log each is delivered exactly once.
+// verifies; in the log each is delivered exactly once. A sender that sleeps past its lease is succeeded, and wakes to nothing.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { limits } from '../../actors/limits.js';
 import { jetstreamEvents } from '../../bus/events/jetstream-events.js';
 import { connectNats } from '../../bus/nats/nats.js';
 import { postgresWebhooks } from '../../storage/postgres/postgres-webhooks.js';
@@ -18,6 +20,8 @@ import { realNats } from '../servers/real-servers.js';
 const KILLS = 4;
 const ACTORS = 40;
 const TURNS_EACH = 15;
+/** Between two turns. */
+const PUBLISH_MS = 100;
 const RUNS_MS = 20_000;
 const ARRIVES_MS = 60_000;
 const PROCESS = fileURLToPath(new URL('rig/webhook-feed-process.js', import.meta.url));
@@ -37,15 +41,16 @@ else {
   const children = new Set<ChildProcess>();
   let said = '';
 
-  async function feed(): Promise<ChildProcess> {
-    const env = { ...process.env, DATABASE_URL: database?.url, NATS_URL: server && 'url' in server ? server.url : '' };
+  async function feed(more: NodeJS.ProcessEnv = {}, says = 'the feed runs'): Promise<ChildProcess> {
+    const urls = { DATABASE_URL: database?.url, NATS_URL: 'url' in server ? server.url : '' };
+    const env = { ...process.env, ...urls, ...more };
     const child = spawn(process.execPath, [PROCESS], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     children.add(child);
     const begun = said.length;
     child.stdout?.on('data', (piece) => {
       said += piece;
     });
-    assert.ok(await until(() => said.includes('runs', begun), RUNS_MS), 'the feed does not start');
+    assert.ok(await until(() => said.includes(says, begun), RUNS_MS), `it does not say that ${says}`);
     return child;
   }
   const ended = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
@@ -108,6 +113,65 @@ else {
     assert.ok(metric('holdfast_webhook_attempts_total\\{outcome="delivered"\\}') > 0, said);
     assert.is(metric('holdfast_webhook_attempts_total\\{outcome="failed"\\}'), 0);
     assert.is(metric('holdfast_webhook_waiting_deliveries') >= 0, true);
+    await webhooks.remove(id);
+  });
+
+  test('one that sleeps past its lease: another one goes on alone, and nothing is lost or out of order', async () => {
+    const id = 'WH-ASLEEP';
+    const second = await WebhookReceiver.listen(secret);
+    try {
+      await webhooks.create({ id, url: second.url, types: ['order.*'], description: '', secret });
+      second.react = () => 'slow'; // So that some are under way when it falls asleep.
+      const publisher = new EventPublisher(events, 2);
+      const actors = Array.from({ length: ACTORS }, (_, i) => `order/S-${i}`);
+      const sleeper = await feed({ LEASED: 'on', SENDER: 'sleeper' });
+      const other = await feed({ LEASED: 'on', SENDER: 'other' }, 'another process runs this feed');
+      let isOver = false;
+      const publishing = (async () => {
+        for (let i = 0; !isOver; i++) {
+          const some = actors.filter((_, n) => n % 8 === i % 8);
+          await publisher.turn(some, 'order.shipped.v1', i % 2);
+          await pause(PUBLISH_MS);
+        }
+      })();
+      const sentBy = (agent: string) => second.received.filter((each) => each.agent === agent).length;
+
+      assert.ok(await until(() => sentBy('sleeper') > 50, ARRIVES_MS), 'the first one sends');
+      sleeper.kill('SIGSTOP');
+      assert.is(sentBy('other'), 0, 'while one sends the other one does not');
+      assert.ok(await until(() => sentBy('other') > 200, ARRIVES_MS), `the other one goes on: ${said}`);
+      const slept = sentBy('sleeper');
+      sleeper.kill('SIGCONT');
+      assert.ok(await until(() => /^sleeper: .*the lease feed webhooks is lost/m.test(said), RUNS_MS), said);
+      const goesOn = async () => {
+        const sent = sentBy('other');
+        assert.ok(await until(() => sentBy('other') > sent + 50, ARRIVES_MS), 'the other one goes on beside it');
+      };
+      await goesOn(); // Meanwhile the sleeper's last requests arrive.
+      const [awake, count] = [sentBy('sleeper'), publisher.published.length];
+      await goesOn();
+      isOver = true;
+      await publishing;
+      const expected = publisher.published.map((event) => event.id).sort();
+      assert.ok(expected.length > count);
+      assert.ok(await until(() => second.accepted.length >= expected.length, ARRIVES_MS));
+      assert.is(sentBy('sleeper'), awake, 'without the lease it sends nothing');
+      assert.equal([...second.accepted].sort(), expected);
+      assert.equal(misplaced(second.accepted), []);
+      assert.equal(second.wrong, []);
+      // What was under way when it fell asleep comes again, and what it had claimed, and what ends with its lease.
+      const repeats = second.received.length - expected.length;
+      assert.ok(repeats <= 3 * limits.webhookAttempts, `${repeats} came again`);
+      assert.ok(second.mostAtOnce <= 2 * limits.webhookAttempts, `${second.mostAtOnce} at once`);
+      console.log(`asleep: ${repeats} of ${expected.length} came again, ${awake - slept} when it woke`);
+      for (const child of [sleeper, other]) {
+        child.kill('SIGTERM');
+        assert.ok(await until(() => ended(child), RUNS_MS), 'it does not stop');
+        assert.is(child.exitCode, 0);
+      }
+    } finally {
+      await second.stop();
+    }
   });
 
   test.after(async () => {

@@ -15,24 +15,27 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** What makes certificates for a name, such as `IP:127.0.0.1` or `DNS:elsewhere.example`, in the folder. */
-type Certify = (name: string) => Promise<Certificate | Skipped>;
+/**
+ * What makes certificates for a name, such as `IP:127.0.0.1` or `DNS:elsewhere.example`, in the folder.
+ * @param days that it is valid; -1: it has ended
+ */
+type Certify = (name: string, days?: number) => Promise<Certificate | Skipped>;
 
 export async function authorityIn(folder: string): Promise<Certify | Skipped> {
   const [authority, authorityKey] = [join(folder, 'ca.crt'), join(folder, 'ca.key')];
   const made = ['-newkey', 'rsa:2048', '-nodes', '-keyout', authorityKey, '-out', authority, '-days', '2'];
   const fault = await openssl('req', '-x509', ...made, '-subj', '/CN=an authority of this test');
   if (fault !== undefined) return { skipped: `openssl made no CA: ${fault}` };
-  return async (name) => {
+  return async (name, days = 2) => {
     const [key, csr, certificate, names] = ['key', 'csr', 'crt', 'ext'].map((end) =>
-      join(folder, `${name.replace(/\W/g, '-')}.${end}`),
+      join(folder, `${name.replace(/\W/g, '-')}${days}.${end}`),
     ) as [string, string, string, string];
     await writeFile(names, `subjectAltName=${name}`);
     const fault =
       (await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', csr, '-subj', '/CN=a server')) ??
       (await openssl(
         ...['x509', '-req', '-in', csr, '-CA', authority, '-CAkey', authorityKey, '-CAcreateserial'],
-        ...['-out', certificate, '-days', '2', '-extfile', names],
+        ...['-out', certificate, '-days', `${days}`, '-extfile', names],
       ));
     return fault === undefined ? { authority, certificate, key } : { skipped: `openssl made no certificate: ${fault}` };
   };

@@ -12,9 +12,27 @@ import { patientMs } from '../deadlines.js';
 import { CACHE, type Skipped } from './real-servers.js';
 import { SpawnedServer } from './spawned-server.js';
 
+/** A way in beside the plain one. */
+export interface Listener {
+  readonly name: string;
+  readonly protocol: 'SSL' | 'SASL_SSL';
+  /** Lines of server.properties without their `listener.name.<name>.`. */
+  readonly settings: readonly string[];
+}
+
+interface Ways {
+  readonly listeners?: readonly Listener[];
+  /** More lines of server.properties. */
+  readonly settings?: readonly string[];
+  /** As kafka-storage takes them: `SCRAM-SHA-256=[name=…,password=…]`. */
+  readonly scram?: readonly string[];
+}
+
 export interface RealKafka {
-  /** host:port */
+  /** host:port of the plain listener: no TLS, no user. */
   readonly broker: string;
+  /** host:port of another one. */
+  readonly at: (listener: string) => string;
   /** The jars, for a program in Java that asks it. */
   readonly classpath: string;
   readonly pid: () => number;
@@ -35,21 +53,24 @@ const FETCH_MS = 120_000;
 const FORMAT_MS = 20_000;
 const VERSION_MS = 10_000;
 
-/** @param settings more lines of server.properties; LISTENER stands for the address that clients use. */
-export async function realKafka(settings: readonly string[] = []): Promise<RealKafka | Skipped> {
+export async function realKafka({
+  listeners = [],
+  settings = [],
+  scram = [],
+}: Ways = {}): Promise<RealKafka | Skipped> {
   const jars = await kafkaJars();
   if ('missing' in jars) return { skipped: `no Kafka: ${jars.missing}` };
   const classpath = join(jars.folder, '*');
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-kafka-'));
   const [port, controller] = [await freePort(), await freePort()];
   const properties = join(folder, 'server.properties');
-  const lines = [
-    ...propertiesOf(folder, port, controller),
-    ...settings.map((line) => line.replaceAll('PORT', `${port}`)),
-  ];
-  await writeFile(properties, lines.join('\n'));
+  const ports = new Map<string, number>();
+  for (const { name } of listeners) ports.set(name, await freePort());
+  const lines = [...propertiesOf(folder, controller), ...listenerLines(port, controller, listeners, ports)];
+  await writeFile(properties, [...lines, ...settings].join('\n'));
   const id = Buffer.from('holdfast-kafka-1').toString('base64url');
   const format = ['-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
+  for (const user of scram) format.push('--add-scram', user);
   const formatted = await run('java', [...MEMORY, ...format], { deadlineMs: patientMs(FORMAT_MS) });
   if (formatted.code !== 0) throw new Error(`Kafka's folder could not be formatted: ${lastLine(formatted.output)}`);
 
@@ -60,6 +81,7 @@ export async function realKafka(settings: readonly string[] = []): Promise<RealK
   await start();
   return {
     broker: `127.0.0.1:${port}`,
+    at: (listener) => `127.0.0.1:${ports.get(listener)}`,
     classpath,
     pid: () => server.pid,
     kill,
@@ -73,13 +95,29 @@ export async function realKafka(settings: readonly string[] = []): Promise<RealK
 
 // ---------------------------------------------------------------- machinery
 
-const propertiesOf = (folder: string, port: number, controller: number): readonly string[] => [
+function listenerLines(
+  port: number,
+  controller: number,
+  listeners: readonly Listener[],
+  ports: ReadonlyMap<string, number>,
+): readonly string[] {
+  const all = [
+    `PLAINTEXT://127.0.0.1:${port}`,
+    ...listeners.map(({ name }) => `${name}://127.0.0.1:${ports.get(name)}`),
+  ];
+  const protocols = ['PLAINTEXT:PLAINTEXT', ...listeners.map(({ name, protocol }) => `${name}:${protocol}`)];
+  return [
+    `listeners=${[...all, `CONTROLLER://127.0.0.1:${controller}`].join(',')}`,
+    `advertised.listeners=${all.join(',')}`,
+    `listener.security.protocol.map=${[...protocols, 'CONTROLLER:PLAINTEXT'].join(',')}`,
+    ...listeners.flatMap(({ name, settings }) => settings.map((line) => `listener.name.${name.toLowerCase()}.${line}`)),
+  ];
+}
+
+const propertiesOf = (folder: string, controller: number): readonly string[] => [
   'process.roles=broker,controller',
   'node.id=1',
   `controller.quorum.voters=1@127.0.0.1:${controller}`,
-  `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-  `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
-  'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
   'controller.listener.names=CONTROLLER',
   `log.dirs=${join(folder, 'logs')}`,
   'offsets.topic.replication.factor=1',

@@ -8,6 +8,8 @@ type Reaction = number | 'slow' | 'never' | 'close';
 
 interface Received {
   readonly id: string;
+  /** Who sent it: its User-Agent. */
+  readonly agent: string;
   readonly missing: string | undefined;
   readonly body: string;
   readonly reaction: Reaction;
@@ -74,7 +76,8 @@ export class WebhookReceiver {
     if (!isVerified || req.method !== 'POST' || headers['content-type'] !== 'application/json')
       this.wrong.push(`${id} ${body}`);
     const reaction = this.react(this.received.length + 1, id);
-    this.received.push({ id, missing: headers['holdfast-missing'], body, reaction });
+    const agent = headers['user-agent'] ?? '';
+    this.received.push({ id, agent, missing: headers['holdfast-missing'], body, reaction });
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.atOnce);
     res.once('close', () => this.atOnce--);
     if (reaction === 'never') return;

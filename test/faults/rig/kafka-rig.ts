@@ -36,7 +36,7 @@ export class KafkaRig {
       return system;
     }
     await system.start();
-    const client = connectPostgres(await databaseUrl(system), { max: 2 });
+    const client = connectPostgres(await databaseUrl(system, 'reader'), { max: 2 });
     const read = await CommittedRecords.of(kafka, [NAMES.orders, NAMES.inventory, NAMES.facts]);
     return new KafkaRig(system, kafka, client, read);
   }
@@ -69,11 +69,15 @@ export class KafkaRig {
     assert.ok(await until(() => RUNS.test(feed.output), FED_MS), feed.lastWords());
   }
 
-  /** Waits until Kafka has what Postgres has: each event once, in order, and the facts of each order as it is now. */
-  async check(): Promise<number> {
+  /**
+   * Waits until Kafka has what Postgres has: each event once, in order, and the facts of each order as it is now. The numbers
+   * of orders, counted from these facts, must be those of `order_stats`.
+   * @param after so many records: those before are of an earlier telling
+   */
+  async check(after = 0): Promise<number> {
     const { client, read } = this;
     let stored = await storedEvents(client);
-    const events = () => read.records.filter(({ topic }) => topic !== NAMES.facts);
+    const events = () => read.records.slice(after).filter(({ topic }) => topic !== NAMES.facts);
     // Either may come first: the flush to Postgres, or the feed.
     const isEven = async () => {
       if (events().length > stored.size) stored = await storedEvents(client);
@@ -110,10 +114,10 @@ export class KafkaRig {
     const text = `select order_id, version, status, total_amount::text as total, extract(epoch from updated_at) * 1000 as at from orders`;
     type Row = { order_id: string; version: number; status: string; total: string | null; at: string };
     const rows = await this.client.query<Row>('read the orders', text, [], 30_000);
-    const facts = (): Map<string, Record<string, unknown>> => {
-      const latest = new Map<string, Record<string, unknown>>();
+    const facts = (): Map<string, Fact> => {
+      const latest = new Map<string, Fact>();
       for (const { key, value } of this.read.records.filter(({ topic }) => topic === NAMES.facts)) {
-        const next = JSON.parse(value) as Record<string, unknown>;
+        const next = JSON.parse(value) as Fact;
         const before = Number(latest.get(key)?.version ?? 0);
         assert.ok(Number(next.version) >= before, `${key}: version ${next.version} after ${before}`);
         latest.set(key, next);
@@ -133,5 +137,45 @@ export class KafkaRig {
       if (total !== null) assert.is(fact?.total_amount, Number(total));
     }
     assert.is(found.size, rows.length);
+    assert.equal(numbersIn(found.values()), await this.stats());
   }
+
+  /** What the flush has counted, all of it in a currency with cents. */
+  private async stats(): Promise<readonly string[]> {
+    const text = `select concat_ws(' ', day, status, coalesce(reason, '-'), product_id, coalesce(currency, '-'),
+      orders, containing, units, (revenue * 100)::bigint) as line from order_stats`;
+    return (await this.client.query<{ line: string }>('read the numbers', text)).map(({ line }) => line).sort();
+  }
+}
+
+// ---------------------------------------------------------------- machinery
+
+interface Fact {
+  readonly version: number;
+  readonly status: string;
+  readonly reason?: string;
+  readonly currency?: string;
+  readonly total_amount?: number;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly items: readonly {
+    readonly product_id: string;
+    readonly quantity: number;
+    readonly subtotal_minor?: number;
+  }[];
+}
+
+/** The numbers of orders as lines: orders, orders with the product, units, and what was sold. */
+function numbersIn(facts: Iterable<Fact>): readonly string[] {
+  const numbers = new Map<string, [number, number, number, number]>();
+  for (const { created_at, status, reason = '-', currency = '-', items } of facts) {
+    const isSold = ['confirmed', 'shipped', 'delivered'].includes(status);
+    for (const [i, { product_id, quantity, subtotal_minor = 0 }] of items.entries()) {
+      const key = [created_at.slice(0, 10), status, reason, product_id, currency].join(' ');
+      const [orders, containing, units, minor] = numbers.get(key) ?? [0, 0, 0, 0];
+      const sold = isSold ? subtotal_minor : 0;
+      numbers.set(key, [orders + (i === 0 ? 1 : 0), containing + 1, units + quantity, minor + sold]);
+    }
+  }
+  return [...numbers].map(([key, sums]) => `${key} ${sums.join(' ')}`).sort();
 }

@@ -4,11 +4,12 @@
 // Law: the test signals only processes that it started, by pid and start time. When the test's process ends,
 // none of them is left, however the test went. No wait without a deadline.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../deploy/servers/free-ports.js';
 import { isAlive, markOf, type ProcessMark, type RunResult, run } from '../../../deploy/servers/processes.js';
@@ -221,6 +222,14 @@ export class RealSystem {
       cwd: CHECKOUT,
       env: { ...this.env },
     });
+  }
+
+  /** The same, as a process that goes on until it is signalled. */
+  begin(...words: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+    const stdio = ['ignore', 'pipe', 'pipe'] as const;
+    const child = spawn(process.execPath, [CLI, ...words], { cwd: CHECKOUT, env: { ...this.env }, stdio: [...stdio] });
+    this.watch(child.pid);
+    return child;
   }
 
   lastWords(lines = 15): string {
