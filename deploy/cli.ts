@@ -7,6 +7,7 @@ import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
 import { EVENTS_USAGE, printEvents, readEventsCommand } from './commands/events.js';
 import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js';
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
+import { MIGRATE_USAGE, migrateTables } from './commands/migrate.js';
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { look, print, say } from './commands/place.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
@@ -16,6 +17,8 @@ import { readConfig } from './config/config.js';
 import { version } from './version.js';
 
 const EXIT_COULD_NOT_LOOK = 2;
+/** What a command could not do, where it is not to look. */
+const COULD_NOT: Readonly<Record<string, string>> = { stop: 'stop', migrate: 'change the tables' };
 
 const USAGE = `holdfast ${version}
 
@@ -26,6 +29,7 @@ ${EVENTS_USAGE}
 ${FEED_USAGE}
 ${URL_USAGE}
 ${STOP_USAGE}
+${MIGRATE_USAGE}
   holdfast version        print the version
 
 It reads the same environment as the start (see .env.example).`;
@@ -45,6 +49,7 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
       return await verifyStored(readConfig(process.env), first !== undefined);
     }
     if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
+    if (command === 'migrate' && first === undefined) return await migrateTables(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
     const url = command === 'url' ? readUrlCommand(words) : undefined;
     if (url !== undefined) return await printUrl(readConfig(process.env), url);
@@ -54,7 +59,7 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     if (error instanceof BadCommand) say(`holdfast ${command}: ${error.message}.\n\n${help}`);
     else
       say(
-        `${command} could not ${command === 'stop' ? 'stop' : 'look'}: ${error instanceof Error ? error.message : String(error)}`,
+        `${command} could not ${COULD_NOT[command] ?? 'look'}: ${error instanceof Error ? error.message : String(error)}`,
       );
     return EXIT_COULD_NOT_LOOK;
   }
