@@ -1,18 +1,20 @@
 // The manifests, checked without a cluster: against the schemas of two versions of Kubernetes, by kubeconform and kube-score
 // where they are, and by rules of our own: no more rights and no more connections than needed, and a stop that fits its grace.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConfigError, readConfig } from '../../../deploy/config/config.js';
+import { NATS_ACCOUNTS, passwordVariable } from '../../../deploy/servers/nats-server.js';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
-import { exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
+import { type Container, exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
 import { type End, mayReach } from '../../deployed/network-policies.js';
 import { goTool, kubernetesSchemas } from '../../servers/fetched-tools.js';
+import { natsBinary } from '../../servers/real-servers.js';
 
 const VERSIONS = ['v1.33.0', 'v1.36.0'];
 const LAST_RESORT_S = 15;
@@ -23,10 +25,25 @@ const SECRETS = Object.fromEntries(
   Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
 );
 
+/** Which of the Secret a node is given, and in which variable it then is. */
+const OF_NODES: Readonly<Record<string, string>> = {
+  ADMIN_KEY: 'ADMIN_KEY',
+  POSTGRES_NODE_PASSWORD: 'DATABASE_URL',
+  POSTGRES_OWNER_PASSWORD: 'MIGRATIONS_DATABASE_URL',
+  NATS_PASSWORD: 'NATS_URL',
+  REDIS_PASSWORD: 'REDIS_URL',
+};
+
 const test = suite('kubernetes');
 const schemas = await kubernetesSchemas();
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-manifests-'));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('OPERATING makes a secret with every password', () => {
+  const [, names = ''] = /for name in ([A-Z_ ]+); do/.exec(readFileSync('OPERATING.md', 'utf8')) ?? [];
+  const made = [...names.split(' ').map((name) => `${name}_PASSWORD`), 'ADMIN_KEY'];
+  assert.equal(made.sort(), Object.keys(exampleSecret().stringData ?? {}).sort());
+});
 
 test('the files have the names that people look for', () => {
   const names = readdirSync('deploy/kubernetes/base').map((file) => file.replace(/\.\w+$/, ''));
@@ -47,7 +64,14 @@ function check(name: string, overlay: Overlay): void {
   const { manifests } = overlay;
   const node = overlay.podsOf('holdfast').spec;
   const [holdfast] = node.containers;
-  if (holdfast === undefined) throw new Error('the node has no container');
+  const [migrate] = node.initContainers ?? [];
+  const containerOf = (pods: string) => overlay.podsOf(pods).spec.containers[0] as Container;
+  /** Of a node's container. The file of a CA is one that is here. */
+  const environmentIn = (container: Container, secrets = SECRETS) => {
+    const given = Object.entries(overlay.environmentOf(container, 'holdfast-1', secrets));
+    return Object.fromEntries(given.map(([key, text]) => [key, text.replace('/etc/tls/ca.crt', 'package.json')]));
+  };
+  if (holdfast === undefined || migrate === undefined) throw new Error('the node lacks a container');
 
   test(`${name}: every object is one of the schema's, without a field that it does not know`, () => {
     if ('missing' in schemas) {
@@ -95,7 +119,7 @@ function check(name: string, overlay: Overlay): void {
       assert.is(spec.automountServiceAccountToken, false, pods);
       assert.is(spec.securityContext?.runAsNonRoot, true, pods);
       assert.equal(spec.securityContext?.seccompProfile, { type: 'RuntimeDefault' }, pods);
-      for (const { image, securityContext, resources } of spec.containers) {
+      for (const { image, securityContext, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
         assert.match(image, /:v?\d+\.\d+(\.\d+)?(-[a-z]+)?$/, pods);
         const guarded = {
           allowPrivilegeEscalation: false,
@@ -107,14 +131,14 @@ function check(name: string, overlay: Overlay): void {
           assert.equal(Object.keys(bounds ?? {}).sort(), ['cpu', 'ephemeral-storage', 'memory'], pods);
       }
       for (const volume of spec.volumes ?? []) {
-        const { emptyDir } = volume as { emptyDir?: { sizeLimit?: string } };
+        const { emptyDir } = volume;
         if (emptyDir !== undefined) assert.ok(emptyDir.sizeLimit, `${pods}: ${JSON.stringify(volume)}`);
       }
     }
   });
 
   test(`${name}: the product accepts the environment of a node, and refuses every example of a secret`, () => {
-    const config = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    const config = readConfig(environmentIn(holdfast));
     assert.is(config.environment, 'production');
     assert.is(config.auth, 'keys');
     assert.is(config.nodeName, 'holdfast-1');
@@ -132,21 +156,76 @@ function check(name: string, overlay: Overlay): void {
     const { stringData = {} } = exampleSecret();
     const used = JSON.stringify(overlay.pods).matchAll(/"secretKeyRef":\{"key":"(\w+)"/g);
     assert.equal([...new Set([...used].map((found) => found[1]))].sort(), Object.keys(stringData).sort());
-    const variables = { POSTGRES_PASSWORD: 'DATABASE_URL', NATS_PASSWORD: 'NATS_URL', REDIS_PASSWORD: 'REDIS_URL' };
-    for (const [key, value] of Object.entries(stringData)) {
-      const named = { ADMIN_KEY: 'ADMIN_KEY', ...variables }[key] ?? '?';
-      const env = overlay.environmentOf(holdfast, 'holdfast-1', { ...SECRETS, [key]: value });
-      const refuses = (error: unknown) =>
-        error instanceof ConfigError && error.mistakes.join().startsWith(`${named} is`);
-      assert.throws(() => readConfig(env), refuses as never, key);
+    for (const container of [holdfast, migrate]) {
+      for (const [key, named] of Object.entries(OF_NODES)) {
+        if (!JSON.stringify(container.env).includes(`"${key}"`)) continue;
+        const env = environmentIn(container, { ...SECRETS, [key]: stringData[key] ?? '' });
+        const refuses = (error: unknown) =>
+          error instanceof ConfigError && error.mistakes.join().startsWith(`${named} is`);
+        assert.throws(() => readConfig(env), refuses as never, key);
+      }
     }
+  });
+
+  test(`${name}: each has an account of its own, and the owner of the tables alone may change them`, () => {
+    const user = (url: string | undefined) => new URL(url ?? '').username;
+    const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
+    assert.is(user(config?.databaseUrl), 'holdfast_node');
+    assert.is(config?.migrationsUrl, undefined);
+    assert.equal([user(before?.databaseUrl), user(before?.migrationsUrl)], ['holdfast_node', 'holdfast_owner']);
+    assert.equal([...(config?.natsUrls ?? []), config?.redisUrl].map(user), Array(4).fill('holdfast'));
+    const secretsOf = (pods: string) => {
+      return (containerOf(pods).env ?? []).flatMap(({ name: variable, valueFrom }) =>
+        valueFrom?.secretKeyRef ? [variable] : [],
+      );
+    };
+    assert.equal(secretsOf('holdfast').sort(), [
+      'ADMIN_KEY',
+      'NATS_PASSWORD',
+      'POSTGRES_NODE_PASSWORD',
+      'REDIS_PASSWORD',
+    ]);
+    assert.equal(secretsOf('nats').sort(), NATS_ACCOUNTS.map(passwordVariable).sort());
+    const passwords = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^\\getenv \w+ (\w+)$/gm);
+    assert.equal(
+      secretsOf('postgres').sort(),
+      ['POSTGRES_PASSWORD', ...[...passwords].map(([, each = '']) => each)].sort(),
+    );
+  });
+
+  test(`${name}: the servers get the files of deploy/security as they are, and the broker accepts its own`, async () => {
+    const files = (pods: string) => overlay.filesOf(pods, containerOf(pods));
+    const shipped = (file: string) => readFileSync(`deploy/security/${file}`, 'utf8');
+    const nats = files('nats');
+    assert.is(nats['/etc/nats/security/nats-accounts.conf'], shipped('nats-accounts.conf'));
+    const first = Object.entries(files('postgres')).filter(([path]) => path.startsWith('/docker-entrypoint-initdb.d/'));
+    assert.equal(
+      first.sort(([a], [b]) => a.localeCompare(b)).map(([, text]) => text),
+      ['postgres-roles.sql', 'postgres-passwords.sql'].map(shipped),
+    );
+    assert.is(files('redis')['/etc/redis/redis-users.acl'], shipped('redis-users.acl'));
+    const binary = await natsBinary();
+    if ('missing' in binary) {
+      console.log(`SKIP nats.conf: ${binary.missing}`);
+      return;
+    }
+    const laid = join(folder, name.replaceAll(' ', '-'));
+    for (const [path, text] of Object.entries(nats)) {
+      mkdirSync(dirname(join(laid, path)), { recursive: true });
+      writeFileSync(join(laid, path), text);
+    }
+    const given = Object.entries(overlay.environmentOf(containerOf('nats'), 'nats-0', SECRETS));
+    const env = Object.fromEntries(given.map(([key, text]) => [key, text.replace(/^\/etc/, join(laid, 'etc'))]));
+    const args = ['-t', '-c', join(laid, '/etc/nats/nats.conf')];
+    const checked = await run(binary.command, args, { deadlineMs: patientMs(TOOL_MS), env });
+    assert.is(checked.code, 0, checked.output);
   });
 
   test(`${name}: probes ask the right routes, and a stop has its delay and its time`, () => {
     assert.is(holdfast.livenessProbe?.httpGet?.path, '/livez');
     assert.is(holdfast.startupProbe?.httpGet?.path, '/livez', 'a migration may take an hour');
     assert.is(holdfast.readinessProbe?.httpGet?.path, '/readyz');
-    const { stopDelayMs } = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    const { stopDelayMs } = readConfig(environmentIn(holdfast));
     assert.ok(stopDelayMs >= 5_000);
     assert.ok((node.terminationGracePeriodSeconds ?? 0) >= stopDelayMs / 1_000 + LAST_RESORT_S);
     const lameDuck = [...(overlay.configMap('nats')['nats.conf'] ?? '').matchAll(/^lame_duck_\w+: "(\d+)s"/gm)];
@@ -181,7 +260,7 @@ function check(name: string, overlay: Overlay): void {
     const named = (overlay.of('HorizontalPodAutoscaler').spec?.metrics ?? []).flatMap(
       ({ pods }) => pods?.metric.name ?? [],
     );
-    assert.equal(named, name === 'cloud' ? ['holdfast_inbox_commands'] : []);
+    assert.equal(named, name.startsWith('cloud') ? ['holdfast_inbox_commands'] : []);
     const source = readFileSync('deploy/telemetry/node-metrics.ts', 'utf8');
     for (const each of named) assert.ok(source.includes(`'${each.replace('holdfast_', '')}'`), each);
   });
@@ -191,10 +270,9 @@ function check(name: string, overlay: Overlay): void {
     const ours = Object.fromEntries(
       overlay.pods.map((each) => [each.name, { namespace: 'holdfast', labels: each.labels }]),
     );
-    const edge =
-      name === 'cloud'
-        ? { namespace: 'ingress-nginx', labels: {} }
-        : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
+    const edge = name.startsWith('cloud')
+      ? { namespace: 'ingress-nginx', labels: {} }
+      : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
     const ends: Record<string, End> = {
       ...ours,
       edge,
