@@ -10,9 +10,10 @@ import * as assert from 'uvu/assert';
 import { run } from '../../deploy/servers/processes.js';
 import { patientMs, until } from '../deadlines.js';
 import { readDockerfile } from '../deployed/dockerfile.js';
-import { exampleSecret, Overlay } from '../deployed/manifests.js';
+import { exampleSecret, Overlay, type SecretFiles } from '../deployed/manifests.js';
 import { composeScene, overlayScene, type Scene } from '../deployed/scene.js';
 import { Stage } from '../deployed/stage.js';
+import { tlsSecrets } from '../deployed/tls-secrets.js';
 import { Burst, orderIdIn, type Purchase } from '../faults/rig/burst.js';
 import type { RealSystem } from '../faults/rig/real-system.js';
 
@@ -111,6 +112,23 @@ test('Kubernetes, and a rolling update of it under load', async () => {
   await underLoad('a rolling update', stage, (load, edges) => update(stage, overlay, load, edges));
   await underLoad('a broker is replaced', stage, () => replaceBroker(stage, overlay));
   await loseMachine(stage);
+  await stage.strike();
+});
+
+test('Kubernetes in a cloud, with TLS between pods', async () => {
+  const [overlay, certificates] = [await Overlay.build('cloud', true), await tlsSecrets()];
+  if ('missing' in overlay || 'missing' in certificates) {
+    console.log(`SKIP TLS between pods: ${String('missing' in overlay ? overlay.missing : certificates.missing)}`);
+    return;
+  }
+  const stage = await stageOf('TLS between pods', overlayScene(overlay, SECRETS, certificates as SecretFiles));
+  if (stage === undefined) return;
+  await serves(stage);
+  await dumps(stage);
+  const environment = { PGHOST: 'postgres', PGUSER: 'holdfast_node', PGDATABASE: 'holdfast', PGSSLMODE: 'disable' };
+  const plain = { host: 'a-stranger', command: ['psql', '-c', 'select 1'], environment, files: {} };
+  const refused = await stage.runOnce(plain, { PGPASSWORD: SECRETS.POSTGRES_NODE_PASSWORD ?? '' });
+  assert.match(refused.output, /no pg_hba.conf entry .* no encryption/);
   await stage.strike();
 });
 

@@ -1,6 +1,7 @@
 // The manifests, checked without a cluster: against the schemas of two versions of Kubernetes, by kubeconform and kube-score
 // where they are, and by rules of our own: no more rights and no more connections than needed, and a stop that fits its grace.
 
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,6 +14,7 @@ import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
 import { type Container, exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
 import { type End, mayReach } from '../../deployed/network-policies.js';
+import { tlsSecrets } from '../../deployed/tls-secrets.js';
 import { goTool, kubernetesSchemas } from '../../servers/fetched-tools.js';
 import { natsBinary } from '../../servers/real-servers.js';
 
@@ -54,13 +56,18 @@ test('the files have the names that people look for', () => {
     assert.ok(names.includes(name), name);
 });
 
-for (const name of OVERLAYS) {
-  const built = await Overlay.build(name);
-  if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
-  else check(name, built);
+for (const overlay of OVERLAYS) {
+  for (const [name, isSecured] of [
+    [overlay, false],
+    [`${overlay} with TLS`, true],
+  ] as const) {
+    const built = await Overlay.build(overlay, isSecured);
+    if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
+    else check(name, built, isSecured);
+  }
 }
 
-function check(name: string, overlay: Overlay): void {
+function check(name: string, overlay: Overlay, isSecured: boolean): void {
   const { manifests } = overlay;
   const node = overlay.podsOf('holdfast').spec;
   const [holdfast] = node.containers;
@@ -194,10 +201,16 @@ function check(name: string, overlay: Overlay): void {
   });
 
   test(`${name}: the servers get the files of deploy/security as they are, and the broker accepts its own`, async () => {
-    const files = (pods: string) => overlay.filesOf(pods, containerOf(pods));
+    const secrets = isSecured ? await tlsSecrets() : {};
+    if ('missing' in secrets) {
+      console.log(`SKIP certificates: ${String(secrets.missing)}`);
+      return;
+    }
+    const files = (pods: string) => overlay.filesOf(pods, containerOf(pods), secrets);
     const shipped = (file: string) => readFileSync(`deploy/security/${file}`, 'utf8');
     const nats = files('nats');
     assert.is(nats['/etc/nats/security/nats-accounts.conf'], shipped('nats-accounts.conf'));
+    if (isSecured) assert.is(nats['/etc/nats/security/tls.conf'], shipped('nats-tls.conf'));
     const first = Object.entries(files('postgres')).filter(([path]) => path.startsWith('/docker-entrypoint-initdb.d/'));
     assert.equal(
       first.sort(([a], [b]) => a.localeCompare(b)).map(([, text]) => text),
@@ -220,6 +233,32 @@ function check(name: string, overlay: Overlay): void {
     const checked = await run(binary.command, args, { deadlineMs: patientMs(TOOL_MS), env });
     assert.is(checked.code, 0, checked.output);
   });
+
+  if (isSecured) {
+    test(`${name}: nodes speak TLS alone, and each certificate is for the names that they use`, async () => {
+      const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
+      const urls = [config?.databaseUrl, before?.databaseUrl, before?.migrationsUrl, config?.redisUrl]
+        .concat(config?.natsUrls ?? [])
+        .map((url) => new URL(url ?? ''));
+      for (const url of urls) {
+        const isTls = /^(tls|rediss):$/.test(url.protocol) || url.searchParams.get('sslmode') === 'verify-full';
+        assert.ok(isTls, url.href);
+      }
+      const secrets = await tlsSecrets();
+      if ('missing' in secrets) return;
+      for (const { hostname } of urls) {
+        const server = hostname.replace(/^nats-\d\./, '');
+        const certificate = new X509Certificate(String(secrets[`${server}-tls`]?.['tls.crt']));
+        assert.is(certificate.checkHost(hostname), hostname);
+      }
+      for (const { name: pods } of overlay.pods) {
+        const container = containerOf(pods);
+        const mounted = Object.keys(overlay.filesOf(pods, container, secrets));
+        const named = JSON.stringify([container.args, container.env]).matchAll(/\/etc\/(?:tls|clients)\/[\w.]+/g);
+        for (const [path] of named) assert.ok(mounted.includes(path), `${pods}: ${path}`);
+      }
+    });
+  }
 
   test(`${name}: probes ask the right routes, and a stop has its delay and its time`, () => {
     assert.is(holdfast.livenessProbe?.httpGet?.path, '/livez');
