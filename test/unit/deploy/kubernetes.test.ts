@@ -17,6 +17,7 @@ import { type End, mayReach } from '../../deployed/network-policies.js';
 import { tlsSecrets } from '../../deployed/tls-secrets.js';
 import { goTool, kubernetesSchemas } from '../../servers/fetched-tools.js';
 import { natsBinary } from '../../servers/real-servers.js';
+import { bytesOf, environmentOf, lastOf, unitOf } from '../../servers/unit-file.js';
 
 const VERSIONS = ['v1.33.0', 'v1.36.0'];
 const LAST_RESORT_S = 15;
@@ -27,6 +28,14 @@ const SECRETS = Object.fromEntries(
   Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
 );
 
+/** A board with 4 GB, less what its system and K3s take. */
+const BOARD_BYTES = 3_000 * 1_048_576;
+/** Settings of deploy/pi/postgres.conf that the image or the cluster has in another way, and those that are Postgres' own anyway. */
+const ELSEWHERE = [
+  ...['listen_addresses', 'port', 'hba_file', 'unix_socket_directories', 'max_connections', 'timezone', 'log_timezone'],
+  ...['password_encryption', 'dynamic_shared_memory_type', 'logging_collector'],
+  ...['fsync', 'synchronous_commit', 'full_page_writes'],
+];
 /** Which of the Secret a node is given, and in which variable it then is. */
 const OF_NODES: Readonly<Record<string, string>> = {
   ADMIN_KEY: 'ADMIN_KEY',
@@ -64,6 +73,7 @@ for (const overlay of OVERLAYS) {
     const built = await Overlay.build(overlay, isSecured);
     if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
     else check(name, built, isSecured);
+    if (name === 'k3s-pi' && !('missing' in built)) checkBoards(built);
   }
 }
 
@@ -339,6 +349,51 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
       ...Object.keys(ours).map((from) => `${from} names:53`),
     ];
     assert.equal(found.sort(), wanted.sort());
+  });
+}
+
+/** Boards of K3s have the ceilings and the settings under which deploy/pi was measured. */
+function checkBoards(overlay: Overlay): void {
+  const file = (name: string) => readFileSync(`deploy/pi/${name}`, 'utf8');
+  const ceiling = (unit: string) => bytesOf(lastOf(unitOf(file(`${unit}.service`)), 'MemoryMax'));
+  const limitOf = (container: Container) => {
+    const { memory = '' } = (container.resources?.limits ?? {}) as { memory?: string };
+    return bytesOf(memory.replace('i', ''));
+  };
+  const containerOf = (pods: string) => overlay.podsOf(pods).spec.containers[0] as Container;
+
+  test('k3s-pi: ceilings of memory are those of deploy/pi, and a board has room for its own', () => {
+    const wanted = {
+      holdfast: ceiling('holdfast') + ceiling('holdfast-feed'),
+      nats: ceiling('nats-server'),
+      postgres: ceiling('holdfast-postgres'),
+      redis: ceiling('holdfast-redis'),
+    };
+    const limits = Object.fromEntries(Object.keys(wanted).map((pods) => [pods, limitOf(containerOf(pods))]));
+    assert.equal(limits, wanted);
+    assert.ok(wanted.holdfast + wanted.nats < BOARD_BYTES);
+    assert.ok(wanted.postgres + wanted.redis + limitOf(containerOf('backup')) < BOARD_BYTES);
+    const [, ...words] = lastOf(unitOf(file('holdfast.service')), 'ExecStart').split(' ');
+    assert.equal(containerOf('holdfast').command?.slice(1, -1), words.slice(0, -1));
+    const { GOMEMLIMIT, GOMAXPROCS } = environmentOf(file('nats-server.env'));
+    const broker = overlay.environmentOf(containerOf('nats'), 'nats-0', SECRETS);
+    assert.equal([broker.GOMEMLIMIT, broker.GOMAXPROCS], [GOMEMLIMIT, GOMAXPROCS]);
+    assert.match(containerOf('redis').args?.join(' ') ?? '', /--maxmemory 96mb/);
+    assert.match(file('redis.conf'), /^maxmemory 96mb$/m);
+  });
+
+  test('k3s-pi: nodes and Postgres write as seldom as those of deploy/pi', () => {
+    const env = overlay.environmentOf(containerOf('holdfast'), 'holdfast-0', SECRETS);
+    const theirs = environmentOf(file('holdfast.env'));
+    for (const name of ['READY_WRITE_S', 'DATABASE_POOL', 'FEED', 'EVENTS_MIB', 'EVENTS_AGE_H'])
+      assert.is(env[name], theirs[name], name);
+    const settings = (text: string, line: RegExp) =>
+      Object.fromEntries([...text.matchAll(line)].map(([, name = '', value = '']) => [name, value]));
+    const here = settings((containerOf('postgres').args ?? []).join('\n'), /^(\w+)=(.*)$/gm);
+    const there = settings(file('postgres.conf'), /^(\w+) = '?([^'\n]*)'?$/gm);
+    const ours = Object.keys(there).filter((name) => !ELSEWHERE.includes(name));
+    assert.ok(ours.length > 10);
+    for (const name of ours) assert.is(here[name], there[name], name);
   });
 }
 
