@@ -8,6 +8,7 @@ import { BACKUP_USAGE, backUp } from './commands/backup.js';
 import { EVENTS_USAGE, printEvents, readEventsCommand } from './commands/events.js';
 import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js';
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
+import { MIGRATE_USAGE, migrateTables } from './commands/migrate.js';
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { look, print, say } from './commands/place.js';
 import { RESTORE_USAGE, restore } from './commands/restore.js';
@@ -18,6 +19,8 @@ import { readConfig } from './config/config.js';
 import { version } from './version.js';
 
 const EXIT_COULD_NOT_LOOK = 2;
+/** What a command could not do, where it is not to look. */
+const COULD_NOT: Readonly<Record<string, string>> = { stop: 'stop', migrate: 'change the tables' };
 
 const USAGE = `holdfast ${version}
 
@@ -30,6 +33,7 @@ ${BACKUP_USAGE}
 ${RESTORE_USAGE}
 ${URL_USAGE}
 ${STOP_USAGE}
+${MIGRATE_USAGE}
   holdfast version        print the version
 
 It reads the same environment as the start (see .env.example).`;
@@ -49,6 +53,7 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
       return await verifyStored(readConfig(process.env), first !== undefined);
     }
     if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
+    if (command === 'migrate' && first === undefined) return await migrateTables(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
     const [to, folder, ...more] = words;
     if (to === '--to' && folder !== undefined && more.length === 0) {
@@ -63,7 +68,7 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     if (error instanceof BadCommand) say(`holdfast ${command}: ${error.message}.\n\n${help}`);
     else
       say(
-        `${command} could not ${command === 'stop' ? 'stop' : 'look'}: ${error instanceof Error ? error.message : String(error)}`,
+        `${command} could not ${COULD_NOT[command] ?? 'look'}: ${error instanceof Error ? error.message : String(error)}`,
       );
     return EXIT_COULD_NOT_LOOK;
   }

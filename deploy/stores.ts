@@ -79,7 +79,7 @@ export interface Stores {
 
 export async function openStores(config: Config, servers: Servers, clock: Clock, logger: Logger): Promise<Stores> {
   const { postgres, nats: broker } = servers;
-  await upToDate(servers, logger);
+  await upToDate(postgres, logger);
   const client = connectPostgres(postgres.url, { max: config.databasePool, log: logger });
   let nats: Nats | undefined;
   try {
@@ -100,11 +100,15 @@ export async function openStores(config: Config, servers: Servers, clock: Clock,
 }
 
 /** The owner changes the tables; whoever works with them sees that they are of this version. */
-async function upToDate({ postgres: { url, migrationsUrl, ours } }: Servers, logger: Logger): Promise<void> {
+export async function upToDate(
+  { url, migrationsUrl, ours }: Pick<Servers['postgres'], 'url' | 'migrationsUrl' | 'ours'>,
+  logger: Logger,
+): Promise<readonly string[]> {
   const migrated = (by: string, variable: string) => explained(migrate(by, logger), ours ? undefined : by, variable);
   const ran = migrationsUrl === url ? [] : await migrated(migrationsUrl, 'MIGRATIONS_DATABASE_URL');
   const all = [...ran, ...(await migrated(url, 'DATABASE_URL'))];
   if (all.length > 0) logger.info({ migrations: all }, 'the tables are up to date');
+  return all;
 }
 
 async function withStreams(

@@ -1,6 +1,6 @@
 -- The roles of Holdfast in Postgres. Run it in Holdfast's database as a superuser, while no node runs; again does no harm:
 --   psql -d holdfast -v ON_ERROR_STOP=1 -f deploy/security/postgres-roles.sql
--- Then give each role a password (psql's \password). Without one nobody can use it over the network.
+-- Then give each role a password: postgres-passwords.sql, or psql's \password. Without one nobody can use it over the network.
 --
 --   holdfast_owner   owns the tables and changes them: MIGRATIONS_DATABASE_URL
 --   holdfast_node    what a node does at run time, and no more: DATABASE_URL

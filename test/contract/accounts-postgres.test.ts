@@ -3,6 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { run } from '../../deploy/servers/processes.js';
 import { securityFile } from '../../deploy/servers/security-files.js';
 import { migrate } from '../../storage/postgres/migrate.js';
 import {
@@ -13,6 +14,7 @@ import {
   sqlState,
 } from '../../storage/postgres/postgres.js';
 import { postgresPaymentLedger } from '../../storage/postgres/postgres-payment-ledger.js';
+import { patientMs } from '../deadlines.js';
 import { realPostgres } from '../servers/real-servers.js';
 import { type SentStatement, sentStatements } from './rig/sent-statements.js';
 import { uniqueName } from './rig/storage-samples.js';
@@ -45,6 +47,25 @@ function accounts({ url, nodeUrl, ownerUrl, readerUrl, stop }: Exclude<typeof se
     );
     assert.ok((await migrate(ownerUrl)).length > 0);
     assert.equal(await migrate(nodeUrl), []);
+  });
+
+  test('holdfast migrate tells that nothing is due, and who may not look', async () => {
+    const env = { PATH: process.env.PATH, DATABASE_URL: nodeUrl };
+    const migrates = (more: NodeJS.ProcessEnv) =>
+      run(process.execPath, ['dist/deploy/cli.js', 'migrate'], {
+        deadlineMs: patientMs(LONG_MS),
+        env: { ...env, ...more },
+      });
+    assert.equal(await migrates({ MIGRATIONS_DATABASE_URL: ownerUrl }), {
+      code: 0,
+      output: 'The tables were of this version.',
+    });
+    const refused = await migrates({ MIGRATIONS_DATABASE_URL: ownerUrl.replace(/:[^:@]+@/, ':wrong@') });
+    assert.is(refused.code, 2);
+    assert.match(refused.output, /^migrate could not change the tables: .*Correct MIGRATIONS_DATABASE_URL=/);
+    const ours = await migrates({ DATABASE_URL: '' });
+    assert.is(ours.code, 2);
+    assert.match(ours.output, /DATABASE_URL is not set/);
   });
 
   test('a node does all its work', async () => {

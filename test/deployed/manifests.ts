@@ -1,6 +1,8 @@
 /** The objects of an overlay as `kubectl apply --kustomize` sends them, and what the kubelet makes of a container. */
 
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
 import { run } from '../../deploy/servers/processes.js';
 import { patientMs } from '../deadlines.js';
@@ -42,13 +44,32 @@ export interface Container {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
+/** What of a ConfigMap or a Secret is mounted, under which names; without items all of it. */
+interface Mounted {
+  readonly name?: string;
+  readonly secretName?: string;
+  readonly items?: readonly { readonly key: string; readonly path: string }[];
+}
+
+interface Volume {
+  readonly name: string;
+  readonly configMap?: Mounted;
+  readonly secret?: Mounted;
+  readonly projected?: { readonly sources: readonly { readonly configMap?: Mounted; readonly secret?: Mounted }[] };
+  readonly emptyDir?: { readonly sizeLimit?: string };
+}
+
+/** By name of the Secret: its files. */
+export type SecretFiles = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 interface PodSpec {
   readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
   readonly serviceAccountName?: string;
   readonly automountServiceAccountToken?: boolean;
   readonly terminationGracePeriodSeconds?: number;
   readonly securityContext?: Readonly<Record<string, unknown>>;
-  readonly volumes?: readonly Readonly<Record<string, unknown>>[];
+  readonly volumes?: readonly Volume[];
 }
 
 interface Pods {
@@ -120,14 +141,22 @@ export interface Manifest {
 export class Overlay {
   private constructor(readonly manifests: readonly Manifest[]) {}
 
-  static async build(name: string): Promise<Overlay | { readonly missing: string }> {
+  /** @param isSecured with the component that the overlay names and leaves out. */
+  static async build(name: string, isSecured = false): Promise<Overlay | { readonly missing: string }> {
     const command = await kubectl();
     if (typeof command !== 'string') return command;
-    const built = await run(command, ['kustomize', `deploy/kubernetes/overlays/${name}`], {
-      deadlineMs: patientMs(BUILD_MS),
-    });
-    if (built.code !== 0) throw new Error(`the overlay ${name} cannot be built: ${built.output}`);
-    return new Overlay(parseAllDocuments(built.output).map((document) => document.toJS() as Manifest));
+    const copy = mkdtempSync(join(tmpdir(), 'holdfast-overlay-'));
+    try {
+      for (const part of ['kubernetes', 'security'])
+        cpSync(join('deploy', part), join(copy, part), { recursive: true });
+      const folder = join(copy, 'kubernetes', 'overlays', name);
+      if (isSecured) takeIn(join(folder, 'kustomization.yaml'));
+      const built = await run(command, ['kustomize', folder], { deadlineMs: patientMs(BUILD_MS) });
+      if (built.code !== 0) throw new Error(`the overlay ${name} cannot be built: ${built.output}`);
+      return new Overlay(parseAllDocuments(built.output).map((document) => document.toJS() as Manifest));
+    } finally {
+      rmSync(copy, { recursive: true });
+    }
   }
 
   of(kind: string, name?: string): Manifest {
@@ -153,6 +182,21 @@ export class Overlay {
     });
   }
 
+  /** What a container finds mounted, by its path there. */
+  filesOf(pods: string, { volumeMounts = [] }: Container, secrets: SecretFiles = {}): Record<string, string> {
+    const files: Record<string, string> = {};
+    for (const { name, configMap, secret, projected } of this.podsOf(pods).spec.volumes ?? []) {
+      const mount = volumeMounts.find((each) => each.name === name);
+      for (const source of projected?.sources ?? [{ configMap, secret }]) {
+        const { name: of = '', secretName = of, items } = source.configMap ?? source.secret ?? {};
+        const data = source.configMap === undefined ? (secrets[secretName] ?? {}) : this.configMap(of);
+        for (const { key, path } of items ?? Object.keys(data).map((key) => ({ key, path: key })))
+          if (mount !== undefined) files[`${mount.mountPath}/${path}`] = data[key] ?? '';
+      }
+    }
+    return files;
+  }
+
   podsOf(name: string): Pods {
     const found = this.pods.find((each) => each.name === name);
     if (found === undefined) throw new Error(`no pods are called ${name}`);
@@ -170,6 +214,13 @@ export class Overlay {
     }
     return env;
   }
+}
+
+/** Takes the `#` away, as an operator does. */
+function takeIn(file: string): void {
+  const text = readFileSync(file, 'utf8');
+  if (!text.includes('\n# components:')) throw new Error(`${file} names no component`);
+  writeFileSync(file, text.replace('\n# components:', '\ncomponents:'));
 }
 
 /** `$(NAME)` of a variable that is known is replaced; another one stays as it is. */

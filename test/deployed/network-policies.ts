@@ -2,7 +2,7 @@
 
 import type { Manifest, PolicyPeer, PolicyRule, Selector } from './manifests.js';
 
-interface Peer {
+export interface Peer {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -14,12 +14,7 @@ export type End = Peer | { readonly address: string };
 export function mayReach(policies: readonly Manifest[], from: End, to: End, port: number, protocol = 'TCP'): boolean {
   const may = (way: 'Ingress' | 'Egress', self: End, other: End): boolean => {
     if ('address' in self) return true;
-    const selecting = policies.filter(
-      ({ metadata, spec = {} }) =>
-        metadata.namespace === self.namespace &&
-        spec.policyTypes?.includes(way) &&
-        fits(spec.podSelector ?? {}, self.labels),
-    );
+    const selecting = policies.filter((policy) => selects(policy, way, self));
     if (selecting.length === 0) return true;
     return selecting.some(({ spec = {}, metadata }) =>
       ((way === 'Ingress' ? spec.ingress : spec.egress) ?? []).some(
@@ -32,14 +27,20 @@ export function mayReach(policies: readonly Manifest[], from: End, to: End, port
   return may('Egress', from, to) && may('Ingress', to, from);
 }
 
-// ---------------------------------------------------------------- machinery
+/** Whether the policy closes this way of the pod, but for its rules. */
+export const selects = ({ metadata, spec = {} }: Manifest, way: 'Ingress' | 'Egress', pod: Peer): boolean =>
+  metadata.namespace === pod.namespace &&
+  spec.policyTypes?.includes(way) === true &&
+  fits(spec.podSelector ?? {}, pod.labels);
 
-const fits = ({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Peer['labels']): boolean =>
+export const fits = ({ matchLabels = {}, matchExpressions = [] }: Selector, labels: Peer['labels']): boolean =>
   Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
   matchExpressions.every(({ key, operator, values }) => {
     if (operator !== 'In') throw new Error(`the operator ${operator} is not known here`);
     return values.includes(labels[key] ?? '');
   });
+
+// ---------------------------------------------------------------- machinery
 
 const hasPort = ({ ports }: PolicyRule, port: number, protocol: string): boolean =>
   ports === undefined || ports.some((each) => each.port === port && (each.protocol ?? 'TCP') === protocol);

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { environmentOf, readCompose, type Service, servicesOf } from './compose-file.js';
 import { readDockerfile } from './dockerfile.js';
-import { type Container, expanded, type Overlay } from './manifests.js';
+import { expanded, type Overlay, type SecretFiles } from './manifests.js';
 
 export interface Part {
   /** As others reach it, and as NODE_NAME or NATS_NAME has it where it has one. */
@@ -16,6 +16,8 @@ export interface Part {
   readonly environment: Readonly<Record<string, string>>;
   /** By path in the container. */
   readonly files: Readonly<Record<string, string>>;
+  /** What must have ended well before it starts. */
+  readonly before?: Part;
 }
 
 export interface Scene {
@@ -25,6 +27,8 @@ export interface Scene {
   readonly redis: Part;
   /** What dumps the database. */
   readonly backup: Part;
+  /** The servers have certificates. */
+  readonly isSecured: boolean;
 }
 
 const image = readDockerfile();
@@ -48,20 +52,30 @@ export function composeScene(profile: 'default' | 'scale'): Scene {
     };
   };
   const numbered = (start: string) => [...all.keys()].filter((name) => name.startsWith(`${start}-`)).map(part);
-  const [postgres, redis, backup] = [part('postgres'), part('redis'), part('backup')];
+  const [postgres, redis, backup, before] = [part('postgres'), part('redis'), part('backup'), part('migrate')];
+  const nodes = profile === 'default' ? [part('holdfast')] : numbered('node');
   return {
-    nodes: profile === 'default' ? [part('holdfast')] : numbered('node'),
+    nodes: nodes.map((node) => ({ ...node, before })),
     brokers: profile === 'default' ? [part('nats')] : numbered('nats'),
     postgres,
     redis,
     backup,
+    isSecured: false,
   };
 }
 
-/** @param secrets what the Secret has, by key. */
-export function overlayScene(overlay: Overlay, secrets: Readonly<Record<string, string>>): Scene {
-  const part = (pods: string, host: string, pod = host): Part => {
-    const [container] = overlay.podsOf(pods).spec.containers;
+/**
+ * @param secrets what the Secret has, by key.
+ * @param certificates of an overlay with components/tls.
+ */
+export function overlayScene(
+  overlay: Overlay,
+  secrets: Readonly<Record<string, string>>,
+  certificates?: SecretFiles,
+): Scene {
+  const part = (pods: string, host: string, pod = host, isBefore = false): Part => {
+    const { containers, initContainers = [] } = overlay.podsOf(pods).spec;
+    const [container] = isBefore ? initContainers : containers;
     if (container === undefined) throw new Error(`${pods} has no container`);
     const isOurs = pods === 'holdfast';
     const environment = {
@@ -70,14 +84,16 @@ export function overlayScene(overlay: Overlay, secrets: Readonly<Record<string, 
     };
     const given = [...(container.command ?? (isOurs ? image.command : [])), ...(container.args ?? [])];
     const command = given.map((word) => expanded(word, environment));
-    return { host, command, environment, files: configOf(overlay, pods, container) };
+    return { host, command, environment, files: overlay.filesOf(pods, container, certificates) };
   };
+  const node = (pod: string): Part => ({ ...part('holdfast', pod), before: part('holdfast', pod, pod, true) });
   return {
-    nodes: three.map((i) => part('holdfast', `holdfast-${i}`)),
+    nodes: three.map((i) => node(`holdfast-${i}`)),
     brokers: three.map((i) => part('nats', `nats-${i}.nats`, `nats-${i}`)),
     postgres: part('postgres', 'postgres'),
     redis: part('redis', 'redis'),
     backup: part('backup', 'backup'),
+    isSecured: certificates !== undefined,
   };
 }
 
@@ -91,16 +107,4 @@ function mountedIn({ volumes = [] }: Service): Record<string, string> {
       return readdirSync(from).map((name) => [`${to}/${name}`, readFileSync(join(from, name), 'utf8')]);
     }),
   );
-}
-
-function configOf(overlay: Overlay, pods: string, { volumeMounts = [] }: Container): Record<string, string> {
-  const files: Record<string, string> = {};
-  for (const volume of overlay.podsOf(pods).spec.volumes ?? []) {
-    const { name, configMap } = volume as { name: string; configMap?: { name: string } };
-    const mount = volumeMounts.find((each) => each.name === name);
-    if (configMap === undefined || mount === undefined) continue;
-    const data = Object.entries(overlay.configMap(configMap.name));
-    for (const [file, text] of data) files[`${mount.mountPath}/${file}`] = text;
-  }
-  return files;
 }

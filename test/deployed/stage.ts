@@ -1,18 +1,19 @@
 // A scene (scene.ts) as processes: each with the command and the environment that its file gives it. Replaced are addresses
-// and folders alone, as all hosts are this machine, and the image's own part of a start (Postgres' first initdb).
+// and folders alone, as all hosts are this machine, and the image's own part of a start (Postgres' first initdb, and the files that
+// it then runs).
 //
 // Law: only loopback. Each process is signalled by the pid of the child that was started here; none outlives the test.
 
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
 import { type RunResult, run } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { patientMs } from '../deadlines.js';
 import { RealSystem } from '../faults/rig/real-system.js';
-import { type RealRedis, realRedis } from '../servers/real-redis.js';
+import { redisBinary } from '../servers/real-redis.js';
 import { natsBinary, type Skipped } from '../servers/real-servers.js';
 import { SpawnedServer } from '../servers/spawned-server.js';
 import type { Part, Scene } from './scene.js';
@@ -20,6 +21,8 @@ import type { Part, Scene } from './scene.js';
 const START_MS = 60_000;
 const SHORT_MS = 60_000;
 const BROKER_PORTS = [4222, 6222, 8222];
+/** Of Postgres' image. */
+const FIRST_START = '/docker-entrypoint-initdb.d/';
 
 const staged = new Set<Stage>();
 process.on('exit', () => {
@@ -32,13 +35,17 @@ export class Stage {
   /** What stands in a file, and what stands for it here. */
   private readonly replaced: [string, string][] = [];
   private readonly servers = new Map<string, SpawnedServer>();
-  private redis: RealRedis | undefined;
+  /** This machine, by a name that certificates have: clients of NATS compare no certificate with an address. */
+  private readonly here: string;
 
   private constructor(
     readonly scene: Scene,
     private readonly nats: string,
     private readonly postgres: string,
-  ) {}
+    private readonly redis: { readonly command: string; readonly env: NodeJS.ProcessEnv },
+  ) {
+    this.here = scene.isSecured ? 'localhost' : '127.0.0.1';
+  }
 
   /** Starts the servers, and then all nodes at once. @returns the reason if a server is missing */
   static async build(scene: Scene): Promise<Stage | Skipped> {
@@ -46,13 +53,16 @@ export class Stage {
     if ('missing' in nats) return { skipped: `no nats-server: ${nats.missing}` };
     const postgres = await findPostgres(tmpdir(), unprivilegedUser());
     if ('missing' in postgres) return { skipped: `no Postgres: ${postgres.missing}` };
-    const stage = new Stage(scene, nats.command, postgres.binaries.folder);
+    const redis = await redisBinary();
+    if ('missing' in redis) return { skipped: `no redis-server: ${redis.missing}` };
+    const { folder } = postgres.binaries;
+    const psql = await run('psql', ['--version'], { deadlineMs: patientMs(SHORT_MS), env: { PATH: pathTo(folder) } });
+    if (psql.code !== 0) return { skipped: 'no psql, which makes the roles of Postgres' };
+    const stage = new Stage(scene, nats.command, folder, redis);
     staged.add(stage);
     try {
       chmodSync(stage.folder, 0o755); // As root, Postgres runs as another user, who must get through.
-      await Promise.all([stage.startPostgres(), stage.startBrokers()]);
-      const redis = await stage.startRedis();
-      if (redis !== undefined) return redis;
+      await Promise.all([stage.startPostgres(), stage.startBrokers(), stage.startRedis()]);
       await Promise.all(scene.nodes.map((part) => stage.startNode(part)));
     } catch (error) {
       await stage.strike();
@@ -63,11 +73,15 @@ export class Stage {
 
   /** A node with an empty folder, as a new pod has it. @returns once it is ready */
   async startNode(part: Part): Promise<RealSystem> {
+    if (part.before !== undefined) {
+      const ended = await this.runOnce(part.before);
+      if (ended.code !== 0) throw new Error(`${part.before.command.join(' ')}: ${ended.output}`);
+    }
+    const { environment } = this.laid(part);
     // Its own ports and folder, on loopback.
-    const { PORT: _, INVENTORY_PORT: __, DATA_DIR: ___, HOST: ____, ...given } = part.environment;
-    const all = Object.entries(given).map(([name, value]) => [name, this.here(value)]);
+    const { PORT: _, INVENTORY_PORT: __, DATA_DIR: ___, HOST: ____, ...given } = environment;
     // RealSystem has roles of its own for other tests: empty is what no variable is.
-    const node = await RealSystem.build({ ROLES: '', ...Object.fromEntries(all) });
+    const node = await RealSystem.build({ ROLES: '', ...given });
     if ('skipped' in node) throw new Error(node.skipped);
     this.nodes.push(node);
     node.open({}, process.execPath, part.command.slice(1));
@@ -85,22 +99,21 @@ export class Stage {
     const killed = setTimeout(() => void server.kill(), patientMs(graceMs));
     await server.kill('SIGTERM');
     clearTimeout(killed);
-    await server.start(() => answers(`${this.here(`http://${host}:8222`)}/healthz`), `${host} does not start again`);
+    await server.start(() => answers(`${this.local(`http://${host}:8222`)}/healthz`), `${host} does not start again`);
   }
 
   /** Runs the command of a container to its end, with the container's environment. */
-  async runOnce({ command, environment, files }: Part, folder: string): Promise<RunResult> {
+  async runOnce(part: Part, more: Readonly<Record<string, string>> = {}): Promise<RunResult> {
+    const { command, environment } = this.laid(part);
     const [program = '', ...args] = command;
-    const words = args.map((word) => this.written(word, files));
-    const env = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, this.here(value)]));
-    const [PGHOST, PGPORT] = this.here(`${environment.PGHOST}:5432`).split(':');
-    const more = { PATH: `${this.postgres}:${process.env.PATH}`, PGHOST, PGPORT, BACKUP_DIR: folder };
-    return run(program, words, { deadlineMs: patientMs(SHORT_MS), env: { ...env, ...more } });
+    const [PGHOST, PGPORT] = this.local(`${environment.PGHOST}:5432`).split(':');
+    const where = environment.PGHOST === undefined ? {} : { PGHOST, PGPORT };
+    const env = { ...environment, ...where, PATH: pathTo(this.postgres), ...more };
+    return run(program === 'node' ? process.execPath : program, args, { deadlineMs: patientMs(SHORT_MS), env });
   }
 
   async strike(): Promise<void> {
     for (const node of this.nodes) await node.demolish();
-    await this.redis?.stop();
     // Postgres ends its sessions on SIGQUIT, and waits for nobody.
     for (const [name, server] of this.servers) await server.kill(name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
     this.raze();
@@ -120,26 +133,29 @@ export class Stage {
   // -------------------------------------------------------------- machinery
 
   /** The text with the addresses of this machine. */
-  private here(text: string): string {
+  private local(text: string): string {
     return this.replaced.reduce((done, [from, to]) => done.replaceAll(from, to), text);
   }
 
-  /** The word, or if it names a mounted file, the path of that file here. What is mounted below its folder lies beside it. */
-  private written(word: string, files: Part['files'], more: readonly [string, string][] = []): string {
-    const text = files[word];
-    if (text === undefined) return word;
-    for (const [other, included] of Object.entries(files)) {
-      const beside = relative(dirname(word), other);
-      if (other === word || beside.startsWith('..')) continue;
-      mkdirSync(dirname(join(this.folder, beside)), { recursive: true });
-      writeFileSync(join(this.folder, beside), included);
+  /** Lays the mounted files below a folder of the part. @returns its words and environment, with this machine's addresses and paths */
+  private laid(
+    { host, command, environment, files }: Part,
+    more: readonly [string, string][] = [],
+  ): Pick<Part, 'command' | 'environment'> {
+    const root = join(this.folder, `${host}-files`);
+    const user = unprivilegedUser();
+    const paths: [string, string][] = [];
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(root, path);
+      mkdirSync(dirname(file), { recursive: true });
+      const local = more.reduce((done, [from, to]) => done.replaceAll(from, to), this.local(text));
+      writeFileSync(file, local, { mode: 0o600 }); // As Postgres wants a key.
+      if (user !== undefined) chownSync(file, user.uid, user.gid);
+      paths.push([path, file]);
     }
-    const path = join(this.folder, `${this.servers.size}-${word.replaceAll('/', '-')}`);
-    writeFileSync(
-      path,
-      more.reduce((done, [from, to]) => done.replaceAll(from, to), this.here(text)),
-    );
-    return path;
+    const here = (text: string) => paths.reduce((done, [from, to]) => done.replaceAll(from, to), this.local(text));
+    const env = Object.entries(environment).map(([name, value]) => [name, here(value)]);
+    return { command: command.map(here), environment: Object.fromEntries(env) };
   }
 
   private async startBrokers(): Promise<void> {
@@ -147,12 +163,13 @@ export class Stage {
     const ports = new Map<string, string>();
     for (const { host } of brokers) {
       for (const port of BROKER_PORTS) {
-        const own = `127.0.0.1:${await freePort()}`;
-        ports.set(`${host}:${port}`, own);
-        this.replaced.push([`${host}:${port}`, own]);
+        const free = await freePort();
+        ports.set(`${host}:${port}`, `127.0.0.1:${free}`);
+        this.replaced.push([`${host}:${port}`, `${this.here}:${free}`]);
       }
     }
-    for (const { host, command, environment, files } of brokers) {
+    for (const part of brokers) {
+      const { host } = part;
       const data = join(this.folder, host);
       mkdirSync(data);
       const own: [string, string][] = [
@@ -160,9 +177,9 @@ export class Stage {
         ['"/data"', JSON.stringify(data)],
         ['/tmp/nats.pid', join(data, 'nats.pid')],
       ];
-      const args = command.slice(1).map((word) => this.written(word, files, own));
+      const { command, environment } = this.laid(part, own);
       const env = { PATH: process.env.PATH, GOMAXPROCS: '1', ...environment };
-      this.servers.set(host, new SpawnedServer(this.nats, args, env));
+      this.servers.set(host, new SpawnedServer(this.nats, command.slice(1), env));
     }
     // With JetStream in order, as the readiness probes ask: no broker is before all are there.
     await Promise.all(
@@ -174,10 +191,11 @@ export class Stage {
   }
 
   private async startPostgres(): Promise<void> {
-    const { command, environment } = this.scene.postgres;
-    const { POSTGRES_USER = '', POSTGRES_PASSWORD = '', POSTGRES_DB = '', POSTGRES_INITDB_ARGS = '' } = environment;
+    const { environment, files } = this.scene.postgres;
+    const { POSTGRES_PASSWORD = '', POSTGRES_DB = '', POSTGRES_INITDB_ARGS = '' } = environment;
     const [data, secret, port] = [join(this.folder, 'postgres'), join(this.folder, 'password'), await freePort()];
-    this.replaced.push(['postgres:5432', `127.0.0.1:${port}`]);
+    this.replaced.push(['postgres:5432', `${this.here}:${port}`]);
+    const { command } = this.laid(this.scene.postgres);
     mkdirSync(data, { mode: 0o700 });
     writeFileSync(secret, POSTGRES_PASSWORD, { mode: 0o600 });
     const user = unprivilegedUser();
@@ -187,7 +205,7 @@ export class Stage {
       const done = await run(join(this.postgres, program), args, { ...as, input, deadlineMs: patientMs(SHORT_MS) });
       if (done.code !== 0 || /ERROR|FATAL/.test(done.output)) throw new Error(`${program}: ${done.output}`);
     };
-    const first = ['-D', data, '-U', POSTGRES_USER, `--pwfile=${secret}`, '-A', 'scram-sha-256', '-N'];
+    const first = ['-D', data, '-U', 'postgres', `--pwfile=${secret}`, '-A', 'scram-sha-256', '-N'];
     await made('initdb', [...first, ...POSTGRES_INITDB_ARGS.split(' ').filter(Boolean)]);
     const own = ['-c', 'dynamic_shared_memory_type=mmap'];
     await made('postgres', ['--single', '-D', data, ...own, 'postgres'], `CREATE DATABASE ${POSTGRES_DB}\n`);
@@ -197,19 +215,47 @@ export class Stage {
     this.servers.set('postgres', server);
     const isThere = async () => /ready to accept connections/.test(server.said);
     await server.start(isThere, 'postgres does not start');
+    const superuser = { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: 'postgres', PGPASSWORD: POSTGRES_PASSWORD };
+    for (const file of Object.keys(files)
+      .filter((path) => path.startsWith(FIRST_START))
+      .sort()) {
+      const words = [
+        '-v',
+        'ON_ERROR_STOP=1',
+        '--no-psqlrc',
+        '-d',
+        POSTGRES_DB,
+        '-f',
+        join(this.folder, 'postgres-files', file),
+      ];
+      const env = { ...environment, ...superuser, PATH: pathTo(this.postgres) };
+      const ran = await run('psql', words, { deadlineMs: patientMs(SHORT_MS), env });
+      if (ran.code !== 0) throw new Error(`${file}: ${ran.output}`);
+    }
   }
 
-  private async startRedis(): Promise<Skipped | undefined> {
-    const redis = await realRedis(this.scene.redis.command.slice(1));
-    if ('skipped' in redis) {
-      await this.strike();
-      return redis;
-    }
-    this.redis = redis;
-    this.replaced.push(['redis:6379', new URL(redis.url).host]);
-    return undefined;
+  private async startRedis(): Promise<void> {
+    const [data, port] = [join(this.folder, 'redis'), await freePort()];
+    mkdirSync(data);
+    this.replaced.push(['redis:6379', `${this.here}:${port}`]);
+    const { command, environment } = this.laid(this.scene.redis, [['/data', data]]);
+    const [program = '', ...args] = command.map((word) => (word === '6379' ? String(port) : word));
+    const own = [
+      ...(args.includes('--tls-port') ? [] : ['--port', String(port)]),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      data,
+    ];
+    const { command: server, env } = this.redis;
+    const path = server.includes('/') ? `${dirname(server)}:${env.PATH}` : env.PATH;
+    const redis = new SpawnedServer(program, [...args, ...own], { ...env, ...environment, PATH: path });
+    this.servers.set('redis', redis);
+    await redis.start(async () => /Ready to accept connections/.test(redis.said), 'redis does not start');
   }
 }
+
+const pathTo = (folder: string): string => `${folder}:${process.env.PATH}`;
 
 async function answers(url: string): Promise<boolean> {
   try {

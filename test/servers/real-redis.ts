@@ -47,22 +47,21 @@ async function accountsIn(folder: string): Promise<string> {
   return file;
 }
 
-/** @param args more arguments of redis-server, such as `--requirepass`: with that one the accounts are not ours. */
+/** @param args more arguments of redis-server. */
 export async function realRedis(args: readonly string[] = []): Promise<RealRedis | Skipped> {
   const binary = await redisBinary();
   if ('missing' in binary) return { skipped: `no redis-server: ${binary.missing}` };
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-redis-'));
   const port = await freePort();
-  const isOurs = !args.includes('--requirepass');
-  const accounts = isOurs ? ['--aclfile', await accountsIn(folder)] : [];
   const own = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+  const accounts = ['--aclfile', await accountsIn(folder)];
   const server = new SpawnedServer(binary.command, [...own, ...accounts, ...args], binary.env);
   const isThere = () => ask(port, ['PING']).then(Boolean, () => false);
   const start = () => server.start(isThere, `redis-server does not answer on port ${port}`);
   const kill = () => server.kill();
   await start();
   return {
-    url: `redis://${isOurs ? `holdfast:${PASSWORD}@` : ''}127.0.0.1:${port}`,
+    url: `redis://holdfast:${PASSWORD}@127.0.0.1:${port}`,
     get pid() {
       return server.pid;
     },
@@ -78,7 +77,8 @@ export async function realRedis(args: readonly string[] = []): Promise<RealRedis
 
 // ---------------------------------------------------------------- machinery
 
-async function redisBinary(): Promise<Binary | { readonly missing: string }> {
+/** For a test that starts it itself. */
+export async function redisBinary(): Promise<Binary | { readonly missing: string }> {
   const runs = async (binary: Binary) =>
     (await run(binary.command, ['--version'], { deadlineMs: patientMs(SHORT_MS), env: binary.env })).code === 0;
   const onPath: Binary = { command: 'redis-server', env: process.env };

@@ -21,8 +21,10 @@ const services = Object.entries(file.services);
 const EXACT = /:v?\d+\.\d+\.\d+(-[a-z0-9.-]+)?$|:\d+\.\d+-bookworm$/;
 /** Who may be root, without any capability, and why: the comment stands beside it. */
 const ROOT = ['nats', 'nats-1', 'nats-2', 'nats-3'];
-/** Whose image has nothing to ask with. */
-const UNASKED = ['collector'];
+/** Whose image has nothing to ask with, and what ends. */
+const UNASKED = ['collector', 'migrate'];
+/** What ends is done, and nobody starts it again. */
+const ENDS = ['migrate'];
 
 /** The schema names its parts by `id`, which its own draft writes `$id`. */
 const withoutIds = (all: object): object =>
@@ -43,16 +45,16 @@ test('it is as the specification says', () => {
 
 test('each profile has its services', () => {
   const names = (profile: string) => servicesOf(file, profile).map(([name]) => name);
-  assert.equal(names('default'), ['holdfast', 'nats', 'postgres', 'redis']);
+  assert.equal(names('default'), ['holdfast', 'nats', 'migrate', 'postgres', 'redis']);
   const three = (name: string) => [1, 2, 3].map((i) => `${name}-${i}`);
-  assert.equal(names('scale'), [...three('node'), ...three('nats'), 'postgres', 'redis']);
+  assert.equal(names('scale'), [...three('node'), ...three('nats'), 'migrate', 'postgres', 'redis']);
   assert.equal(names('observe'), ['prometheus', 'grafana', 'jaeger', 'collector']);
   assert.equal([names('kafka'), names('backup')], [['kafka'], ['backup']]);
 });
 
 test('each service is pinned, restarted, limited and without rights', () => {
   every('an exact image', ({ image }) => EXACT.test(image));
-  every('a restart', ({ restart }) => restart === 'unless-stopped');
+  every('a restart', ({ restart }, name) => restart === (ENDS.includes(name) ? 'on-failure' : 'unless-stopped'));
   every('a read-only root', (service) => service.read_only === true);
   every('no capabilities', ({ cap_drop, cap_add }) => cap_drop?.join() === 'ALL' && cap_add === undefined);
   every('no new privileges', ({ security_opt, privileged }) => {
@@ -74,7 +76,8 @@ test('each service has a health check with a deadline, and waits for the health 
   });
   for (const [name, { depends_on = {}, profiles = [] }] of services) {
     for (const [other, { condition }] of Object.entries(depends_on)) {
-      assert.is(condition, 'service_healthy', `${name} waits for ${other}`);
+      const wanted = ENDS.includes(other) ? 'service_completed_successfully' : 'service_healthy';
+      assert.is(condition, wanted, `${name} waits for ${other}`);
       const has = file.services[other]?.profiles ?? [];
       const isBackup = profiles.includes('backup'); // It runs beside either of the two that have the database.
       assert.ok(isBackup || profiles.every((profile) => has.includes(profile)), `${name} and ${other}: a profile`);
@@ -101,17 +104,43 @@ test('every volume in use is declared, every declared one is in use, and every m
 });
 
 test('the product accepts the environment of each node, whose brokers and database are services', () => {
-  const nodes = services.filter(([, { build }]) => build !== undefined);
+  const nodes = services.filter(([name, { build }]) => build !== undefined && !ENDS.includes(name));
   assert.is(nodes.length, 4);
   for (const [name, service] of nodes) {
     const config = readConfig(environmentOf(service));
     assert.is(config.environment, 'development', name);
-    const known = Object.keys(service.depends_on ?? {}).sort();
+    const waitsFor = Object.keys(service.depends_on ?? {});
+    const known = waitsFor.flatMap((other) => (ENDS.includes(other) ? ['postgres'] : [other])).sort();
     const hosts = [config.databaseUrl ?? '', ...config.natsUrls, ...config.natsMonitorUrls, config.redisUrl ?? ''];
     assert.equal([...new Set(hosts.map((url) => new URL(url).hostname))].sort(), known, name);
     assert.is(config.natsReplicas, config.natsUrls.length);
     assert.ok(Number.parseInt(service.stop_grace_period ?? '', 10) * 1_000 >= config.stopDelayMs + 15_000);
   }
+});
+
+test('each has an account of its own, and the owner of the tables alone may change them', () => {
+  const user = (url: string | undefined) => new URL(url ?? '').username;
+  for (const [name, service] of services.filter(([, { build }]) => build !== undefined)) {
+    const config = readConfig(environmentOf(service));
+    assert.is(user(config.databaseUrl), 'holdfast_node', name);
+    if (ENDS.includes(name)) assert.is(user(config.migrationsUrl), 'holdfast_owner');
+    else assert.is(config.migrationsUrl, undefined, name);
+    const others = [...config.natsUrls, ...(config.redisUrl === undefined ? [] : [config.redisUrl])];
+    for (const url of others) assert.is(user(url), 'holdfast', name);
+  }
+  assert.is(file.services.backup?.environment?.PGUSER, 'holdfast_owner');
+  const roles = Object.keys(file.services.postgres?.environment ?? {}).filter((name) => name.endsWith('_PASSWORD'));
+  const named = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^\\getenv \w+ (\w+)$/gm);
+  assert.equal(roles.filter((name) => name !== 'POSTGRES_PASSWORD').sort(), [...named].map(([, name]) => name).sort());
+  const accounts = NATS_ACCOUNTS.map(passwordVariable).sort();
+  for (const [name, { environment = {} }] of services.filter(([each]) => each.startsWith('nats')))
+    assert.equal(
+      Object.keys(environment)
+        .filter((each) => each.endsWith('_PASSWORD'))
+        .sort(),
+      accounts,
+      name,
+    );
 });
 
 test('brokers accept their configurations, and none without a password for each account', async () => {

@@ -1,18 +1,23 @@
 // The manifests, checked without a cluster: against the schemas of two versions of Kubernetes, by kubeconform and kube-score
 // where they are, and by rules of our own: no more rights and no more connections than needed, and a stop that fits its grace.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ConfigError, readConfig } from '../../../deploy/config/config.js';
+import { NATS_ACCOUNTS, passwordVariable } from '../../../deploy/servers/nats-server.js';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
-import { exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
+import { type Container, exampleSecret, type Manifest, OVERLAYS, Overlay } from '../../deployed/manifests.js';
 import { type End, mayReach } from '../../deployed/network-policies.js';
+import { tlsSecrets } from '../../deployed/tls-secrets.js';
 import { goTool, kubernetesSchemas } from '../../servers/fetched-tools.js';
+import { natsBinary } from '../../servers/real-servers.js';
+import { bytesOf, environmentOf, lastOf, unitOf } from '../../servers/unit-file.js';
 
 const VERSIONS = ['v1.33.0', 'v1.36.0'];
 const LAST_RESORT_S = 15;
@@ -23,10 +28,33 @@ const SECRETS = Object.fromEntries(
   Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
 );
 
+/** A board with 4 GB, less what its system and K3s take. */
+const BOARD_BYTES = 3_000 * 1_048_576;
+/** Settings of deploy/pi/postgres.conf that the image or the cluster has in another way, and those that are Postgres' own anyway. */
+const ELSEWHERE = [
+  ...['listen_addresses', 'port', 'hba_file', 'unix_socket_directories', 'max_connections', 'timezone', 'log_timezone'],
+  ...['password_encryption', 'dynamic_shared_memory_type', 'logging_collector'],
+  ...['fsync', 'synchronous_commit', 'full_page_writes'],
+];
+/** Which of the Secret a node is given, and in which variable it then is. */
+const OF_NODES: Readonly<Record<string, string>> = {
+  ADMIN_KEY: 'ADMIN_KEY',
+  POSTGRES_NODE_PASSWORD: 'DATABASE_URL',
+  POSTGRES_OWNER_PASSWORD: 'MIGRATIONS_DATABASE_URL',
+  NATS_PASSWORD: 'NATS_URL',
+  REDIS_PASSWORD: 'REDIS_URL',
+};
+
 const test = suite('kubernetes');
 const schemas = await kubernetesSchemas();
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-manifests-'));
 test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('OPERATING makes a secret with every password', () => {
+  const [, names = ''] = /for name in ([A-Z_ ]+); do/.exec(readFileSync('OPERATING.md', 'utf8')) ?? [];
+  const made = [...names.split(' ').map((name) => `${name}_PASSWORD`), 'ADMIN_KEY'];
+  assert.equal(made.sort(), Object.keys(exampleSecret().stringData ?? {}).sort());
+});
 
 test('the files have the names that people look for', () => {
   const names = readdirSync('deploy/kubernetes/base').map((file) => file.replace(/\.\w+$/, ''));
@@ -37,17 +65,30 @@ test('the files have the names that people look for', () => {
     assert.ok(names.includes(name), name);
 });
 
-for (const name of OVERLAYS) {
-  const built = await Overlay.build(name);
-  if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
-  else check(name, built);
+for (const overlay of OVERLAYS) {
+  for (const [name, isSecured] of [
+    [overlay, false],
+    [`${overlay} with TLS`, true],
+  ] as const) {
+    const built = await Overlay.build(overlay, isSecured);
+    if ('missing' in built) console.log(`SKIP the overlay ${name}: ${built.missing}`);
+    else check(name, built, isSecured);
+    if (name === 'k3s-pi' && !('missing' in built)) checkBoards(built);
+  }
 }
 
-function check(name: string, overlay: Overlay): void {
+function check(name: string, overlay: Overlay, isSecured: boolean): void {
   const { manifests } = overlay;
   const node = overlay.podsOf('holdfast').spec;
   const [holdfast] = node.containers;
-  if (holdfast === undefined) throw new Error('the node has no container');
+  const [migrate] = node.initContainers ?? [];
+  const containerOf = (pods: string) => overlay.podsOf(pods).spec.containers[0] as Container;
+  /** Of a node's container. The file of a CA is one that is here. */
+  const environmentIn = (container: Container, secrets = SECRETS) => {
+    const given = Object.entries(overlay.environmentOf(container, 'holdfast-1', secrets));
+    return Object.fromEntries(given.map(([key, text]) => [key, text.replace('/etc/tls/ca.crt', 'package.json')]));
+  };
+  if (holdfast === undefined || migrate === undefined) throw new Error('the node lacks a container');
 
   test(`${name}: every object is one of the schema's, without a field that it does not know`, () => {
     if ('missing' in schemas) {
@@ -95,7 +136,7 @@ function check(name: string, overlay: Overlay): void {
       assert.is(spec.automountServiceAccountToken, false, pods);
       assert.is(spec.securityContext?.runAsNonRoot, true, pods);
       assert.equal(spec.securityContext?.seccompProfile, { type: 'RuntimeDefault' }, pods);
-      for (const { image, securityContext, resources } of spec.containers) {
+      for (const { image, securityContext, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
         assert.match(image, /:v?\d+\.\d+(\.\d+)?(-[a-z]+)?$/, pods);
         const guarded = {
           allowPrivilegeEscalation: false,
@@ -107,14 +148,14 @@ function check(name: string, overlay: Overlay): void {
           assert.equal(Object.keys(bounds ?? {}).sort(), ['cpu', 'ephemeral-storage', 'memory'], pods);
       }
       for (const volume of spec.volumes ?? []) {
-        const { emptyDir } = volume as { emptyDir?: { sizeLimit?: string } };
+        const { emptyDir } = volume;
         if (emptyDir !== undefined) assert.ok(emptyDir.sizeLimit, `${pods}: ${JSON.stringify(volume)}`);
       }
     }
   });
 
   test(`${name}: the product accepts the environment of a node, and refuses every example of a secret`, () => {
-    const config = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    const config = readConfig(environmentIn(holdfast));
     assert.is(config.environment, 'production');
     assert.is(config.auth, 'keys');
     assert.is(config.nodeName, 'holdfast-1');
@@ -132,21 +173,108 @@ function check(name: string, overlay: Overlay): void {
     const { stringData = {} } = exampleSecret();
     const used = JSON.stringify(overlay.pods).matchAll(/"secretKeyRef":\{"key":"(\w+)"/g);
     assert.equal([...new Set([...used].map((found) => found[1]))].sort(), Object.keys(stringData).sort());
-    const variables = { POSTGRES_PASSWORD: 'DATABASE_URL', NATS_PASSWORD: 'NATS_URL', REDIS_PASSWORD: 'REDIS_URL' };
-    for (const [key, value] of Object.entries(stringData)) {
-      const named = { ADMIN_KEY: 'ADMIN_KEY', ...variables }[key] ?? '?';
-      const env = overlay.environmentOf(holdfast, 'holdfast-1', { ...SECRETS, [key]: value });
-      const refuses = (error: unknown) =>
-        error instanceof ConfigError && error.mistakes.join().startsWith(`${named} is`);
-      assert.throws(() => readConfig(env), refuses as never, key);
+    for (const container of [holdfast, migrate]) {
+      for (const [key, named] of Object.entries(OF_NODES)) {
+        if (!JSON.stringify(container.env).includes(`"${key}"`)) continue;
+        const env = environmentIn(container, { ...SECRETS, [key]: stringData[key] ?? '' });
+        const refuses = (error: unknown) =>
+          error instanceof ConfigError && error.mistakes.join().startsWith(`${named} is`);
+        assert.throws(() => readConfig(env), refuses as never, key);
+      }
     }
   });
+
+  test(`${name}: each has an account of its own, and the owner of the tables alone may change them`, () => {
+    const user = (url: string | undefined) => new URL(url ?? '').username;
+    const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
+    assert.is(user(config?.databaseUrl), 'holdfast_node');
+    assert.is(config?.migrationsUrl, undefined);
+    assert.equal([user(before?.databaseUrl), user(before?.migrationsUrl)], ['holdfast_node', 'holdfast_owner']);
+    assert.equal([...(config?.natsUrls ?? []), config?.redisUrl].map(user), Array(4).fill('holdfast'));
+    const secretsOf = (pods: string) => {
+      return (containerOf(pods).env ?? []).flatMap(({ name: variable, valueFrom }) =>
+        valueFrom?.secretKeyRef ? [variable] : [],
+      );
+    };
+    assert.equal(secretsOf('holdfast').sort(), [
+      'ADMIN_KEY',
+      'NATS_PASSWORD',
+      'POSTGRES_NODE_PASSWORD',
+      'REDIS_PASSWORD',
+    ]);
+    assert.equal(secretsOf('nats').sort(), NATS_ACCOUNTS.map(passwordVariable).sort());
+    const passwords = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^\\getenv \w+ (\w+)$/gm);
+    assert.equal(
+      secretsOf('postgres').sort(),
+      ['POSTGRES_PASSWORD', ...[...passwords].map(([, each = '']) => each)].sort(),
+    );
+  });
+
+  test(`${name}: the servers get the files of deploy/security as they are, and the broker accepts its own`, async () => {
+    const secrets = isSecured ? await tlsSecrets() : {};
+    if ('missing' in secrets) {
+      console.log(`SKIP certificates: ${String(secrets.missing)}`);
+      return;
+    }
+    const files = (pods: string) => overlay.filesOf(pods, containerOf(pods), secrets);
+    const shipped = (file: string) => readFileSync(`deploy/security/${file}`, 'utf8');
+    const nats = files('nats');
+    assert.is(nats['/etc/nats/security/nats-accounts.conf'], shipped('nats-accounts.conf'));
+    if (isSecured) assert.is(nats['/etc/nats/security/tls.conf'], shipped('nats-tls.conf'));
+    const first = Object.entries(files('postgres')).filter(([path]) => path.startsWith('/docker-entrypoint-initdb.d/'));
+    assert.equal(
+      first.sort(([a], [b]) => a.localeCompare(b)).map(([, text]) => text),
+      ['postgres-roles.sql', 'postgres-passwords.sql'].map(shipped),
+    );
+    assert.is(files('redis')['/etc/redis/redis-users.acl'], shipped('redis-users.acl'));
+    const binary = await natsBinary();
+    if ('missing' in binary) {
+      console.log(`SKIP nats.conf: ${binary.missing}`);
+      return;
+    }
+    const laid = join(folder, name.replaceAll(' ', '-'));
+    for (const [path, text] of Object.entries(nats)) {
+      mkdirSync(dirname(join(laid, path)), { recursive: true });
+      writeFileSync(join(laid, path), text);
+    }
+    const given = Object.entries(overlay.environmentOf(containerOf('nats'), 'nats-0', SECRETS));
+    const env = Object.fromEntries(given.map(([key, text]) => [key, text.replace(/^\/etc/, join(laid, 'etc'))]));
+    const args = ['-t', '-c', join(laid, '/etc/nats/nats.conf')];
+    const checked = await run(binary.command, args, { deadlineMs: patientMs(TOOL_MS), env });
+    assert.is(checked.code, 0, checked.output);
+  });
+
+  if (isSecured) {
+    test(`${name}: nodes speak TLS alone, and each certificate is for the names that they use`, async () => {
+      const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
+      const urls = [config?.databaseUrl, before?.databaseUrl, before?.migrationsUrl, config?.redisUrl]
+        .concat(config?.natsUrls ?? [])
+        .map((url) => new URL(url ?? ''));
+      for (const url of urls) {
+        const isTls = /^(tls|rediss):$/.test(url.protocol) || url.searchParams.get('sslmode') === 'verify-full';
+        assert.ok(isTls, url.href);
+      }
+      const secrets = await tlsSecrets();
+      if ('missing' in secrets) return;
+      for (const { hostname } of urls) {
+        const server = hostname.replace(/^nats-\d\./, '');
+        const certificate = new X509Certificate(String(secrets[`${server}-tls`]?.['tls.crt']));
+        assert.is(certificate.checkHost(hostname), hostname);
+      }
+      for (const { name: pods } of overlay.pods) {
+        const container = containerOf(pods);
+        const mounted = Object.keys(overlay.filesOf(pods, container, secrets));
+        const named = JSON.stringify([container.args, container.env]).matchAll(/\/etc\/(?:tls|clients)\/[\w.]+/g);
+        for (const [path] of named) assert.ok(mounted.includes(path), `${pods}: ${path}`);
+      }
+    });
+  }
 
   test(`${name}: probes ask the right routes, and a stop has its delay and its time`, () => {
     assert.is(holdfast.livenessProbe?.httpGet?.path, '/livez');
     assert.is(holdfast.startupProbe?.httpGet?.path, '/livez', 'a migration may take an hour');
     assert.is(holdfast.readinessProbe?.httpGet?.path, '/readyz');
-    const { stopDelayMs } = readConfig(overlay.environmentOf(holdfast, 'holdfast-1', SECRETS));
+    const { stopDelayMs } = readConfig(environmentIn(holdfast));
     assert.ok(stopDelayMs >= 5_000);
     assert.ok((node.terminationGracePeriodSeconds ?? 0) >= stopDelayMs / 1_000 + LAST_RESORT_S);
     const lameDuck = [...(overlay.configMap('nats')['nats.conf'] ?? '').matchAll(/^lame_duck_\w+: "(\d+)s"/gm)];
@@ -181,7 +309,7 @@ function check(name: string, overlay: Overlay): void {
     const named = (overlay.of('HorizontalPodAutoscaler').spec?.metrics ?? []).flatMap(
       ({ pods }) => pods?.metric.name ?? [],
     );
-    assert.equal(named, name === 'cloud' ? ['holdfast_inbox_commands'] : []);
+    assert.equal(named, name.startsWith('cloud') ? ['holdfast_inbox_commands'] : []);
     const source = readFileSync('deploy/telemetry/node-metrics.ts', 'utf8');
     for (const each of named) assert.ok(source.includes(`'${each.replace('holdfast_', '')}'`), each);
   });
@@ -191,10 +319,9 @@ function check(name: string, overlay: Overlay): void {
     const ours = Object.fromEntries(
       overlay.pods.map((each) => [each.name, { namespace: 'holdfast', labels: each.labels }]),
     );
-    const edge =
-      name === 'cloud'
-        ? { namespace: 'ingress-nginx', labels: {} }
-        : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
+    const edge = name.startsWith('cloud')
+      ? { namespace: 'ingress-nginx', labels: {} }
+      : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
     const ends: Record<string, End> = {
       ...ours,
       edge,
@@ -222,6 +349,51 @@ function check(name: string, overlay: Overlay): void {
       ...Object.keys(ours).map((from) => `${from} names:53`),
     ];
     assert.equal(found.sort(), wanted.sort());
+  });
+}
+
+/** Boards of K3s have the ceilings and the settings under which deploy/pi was measured. */
+function checkBoards(overlay: Overlay): void {
+  const file = (name: string) => readFileSync(`deploy/pi/${name}`, 'utf8');
+  const ceiling = (unit: string) => bytesOf(lastOf(unitOf(file(`${unit}.service`)), 'MemoryMax'));
+  const limitOf = (container: Container) => {
+    const { memory = '' } = (container.resources?.limits ?? {}) as { memory?: string };
+    return bytesOf(memory.replace('i', ''));
+  };
+  const containerOf = (pods: string) => overlay.podsOf(pods).spec.containers[0] as Container;
+
+  test('k3s-pi: ceilings of memory are those of deploy/pi, and a board has room for its own', () => {
+    const wanted = {
+      holdfast: ceiling('holdfast') + ceiling('holdfast-feed'),
+      nats: ceiling('nats-server'),
+      postgres: ceiling('holdfast-postgres'),
+      redis: ceiling('holdfast-redis'),
+    };
+    const limits = Object.fromEntries(Object.keys(wanted).map((pods) => [pods, limitOf(containerOf(pods))]));
+    assert.equal(limits, wanted);
+    assert.ok(wanted.holdfast + wanted.nats < BOARD_BYTES);
+    assert.ok(wanted.postgres + wanted.redis + limitOf(containerOf('backup')) < BOARD_BYTES);
+    const [, ...words] = lastOf(unitOf(file('holdfast.service')), 'ExecStart').split(' ');
+    assert.equal(containerOf('holdfast').command?.slice(1, -1), words.slice(0, -1));
+    const { GOMEMLIMIT, GOMAXPROCS } = environmentOf(file('nats-server.env'));
+    const broker = overlay.environmentOf(containerOf('nats'), 'nats-0', SECRETS);
+    assert.equal([broker.GOMEMLIMIT, broker.GOMAXPROCS], [GOMEMLIMIT, GOMAXPROCS]);
+    assert.match(containerOf('redis').args?.join(' ') ?? '', /--maxmemory 96mb/);
+    assert.match(file('redis.conf'), /^maxmemory 96mb$/m);
+  });
+
+  test('k3s-pi: nodes and Postgres write as seldom as those of deploy/pi', () => {
+    const env = overlay.environmentOf(containerOf('holdfast'), 'holdfast-0', SECRETS);
+    const theirs = environmentOf(file('holdfast.env'));
+    for (const name of ['READY_WRITE_S', 'DATABASE_POOL', 'FEED', 'EVENTS_MIB', 'EVENTS_AGE_H'])
+      assert.is(env[name], theirs[name], name);
+    const settings = (text: string, line: RegExp) =>
+      Object.fromEntries([...text.matchAll(line)].map(([, name = '', value = '']) => [name, value]));
+    const here = settings((containerOf('postgres').args ?? []).join('\n'), /^(\w+)=(.*)$/gm);
+    const there = settings(file('postgres.conf'), /^(\w+) = '?([^'\n]*)'?$/gm);
+    const ours = Object.keys(there).filter((name) => !ELSEWHERE.includes(name));
+    assert.ok(ours.length > 10);
+    for (const name of ours) assert.is(here[name], there[name], name);
   });
 }
 

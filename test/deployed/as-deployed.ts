@@ -1,0 +1,132 @@
+// What must hold of a stage (stage.ts), whoever started it: every node serves, the database is dumped, and a planned change under load
+// is no failed check.
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { run } from '../../deploy/servers/processes.js';
+import { patientMs } from '../deadlines.js';
+import { Burst, orderIdIn, type Purchase } from '../faults/rig/burst.js';
+import type { RealSystem } from '../faults/rig/real-system.js';
+import { readDockerfile } from './dockerfile.js';
+import { exampleSecret } from './manifests.js';
+import type { Scene } from './scene.js';
+import { Stage } from './stage.js';
+
+/** How long an ingress may go on sending to a pod that is deleted, before it has heard of it. */
+const HEARD_MS = 2_000;
+const BUYERS = 6;
+const PACE_MS = 60;
+/** The most orders of a planned change that may have to come again. */
+const COME_AGAIN = 0.05;
+const STOCK = 1_000_000;
+/** For every key of the Secret. */
+export const SECRETS = Object.fromEntries(
+  Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `b${i}c3d9f07e5b1d48263f0e7`.repeat(2)]),
+);
+
+const stages: Stage[] = [];
+
+/** @returns undefined, and says why, where a server is missing */
+export async function stageOf(what: string, scene: Scene): Promise<Stage | undefined> {
+  const stage = await Stage.build(scene);
+  if ('skipped' in stage) {
+    console.log(`SKIP ${what}: ${stage.skipped}`);
+    return undefined;
+  }
+  stages.push(stage);
+  return stage;
+}
+
+/** After the tests. */
+export async function strikeAll(): Promise<void> {
+  const awake = setInterval(() => {}, 1_000); // A child server does not keep this process alive.
+  for (const stage of stages) await stage.strike();
+  clearInterval(awake);
+}
+
+/** Every node takes an order, and another one knows it. The image's health check is content with each. */
+export async function serves(stage: Stage): Promise<void> {
+  const { nodes } = stage;
+  await nodes[0]?.stock(['DEPLOYED'], STOCK);
+  for (const [i, node] of nodes.entries()) {
+    const placed = await node.post('/api/orders', { user_id: `user-${i}`, product_id: 'DEPLOYED', quantity: 1 });
+    assert.is(placed.status, 201, `${placed.text}\n${stage.words}`);
+    const other = nodes[(i + 1) % nodes.length] as RealSystem;
+    assert.is((await other.ask(`/api/orders/${orderIdIn(placed.text)}`))?.status, 200);
+    const [, ...health] = readDockerfile().health;
+    const asked = await run(process.execPath, health, {
+      deadlineMs: patientMs(10_000),
+      env: { PORT: String(node.port) },
+    });
+    assert.is(asked.code, 0, asked.output);
+  }
+}
+
+export async function dumps(stage: Stage): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-dump-'));
+  try {
+    const { backup } = stage.scene;
+    // Compose repeats its command without end: the script is what both run.
+    const script = Object.keys(backup.files).find((file) => /dump/.test(file)) ?? '';
+    const dumped = await stage.runOnce({ ...backup, command: ['sh', script] }, { BACKUP_DIR: folder });
+    if (/pg_dump: (command )?not found/.test(dumped.output)) {
+      console.log('SKIP the dump of the database: no pg_dump beside Postgres');
+      return;
+    }
+    assert.is(dumped.code, 0, dumped.output);
+    assert.match(dumped.output, /holdfast-\d{8}T\d{6}Z\.dump: \d{4,} bytes/);
+    assert.is(readdirSync(folder).length, 1, 'one dump, and no part of one');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function* purchases(): Generator<Purchase> {
+  for (let i = 0; ; i++) yield { user: `buyer-${i}`, items: [{ product_id: 'DEPLOYED', quantity: 1 }] };
+}
+
+/**
+ * Every order that is placed meanwhile is confirmed, and no connection fails. On a busy machine an append may miss its
+ * deadline: such an order gets 503, comes again, and is one order. Those are few.
+ */
+export async function underLoad(
+  what: string,
+  stage: Stage,
+  change: (load: Burst, edges: string[]) => Promise<unknown>,
+): Promise<void> {
+  const stock = async () =>
+    JSON.parse((await stage.nodes.at(-1)?.ask('/api/inventory/DEPLOYED'))?.text ?? '{}').data.on_hand as number;
+  const before = await stock();
+  const nodes = stage.nodes.slice(-3);
+  const edges = nodes.map(({ url }) => url);
+  const load = new Burst(edges, purchases(), BUYERS, PACE_MS, undefined, nodes[0]?.credential);
+  await load.reached(50);
+  await change(load, edges);
+  await load.reached(load.answered + 50);
+  await load.stop();
+  const failed = load.entries.flatMap(({ attempts, refusals }) => [
+    ...attempts.filter(({ answer }) => answer?.status !== 201).map(({ answer, failure }) => answer?.status ?? failure),
+    ...Array.from({ length: refusals }, () => 'refused'),
+  ]);
+  const slowest = Math.max(...load.attempts().map(({ sentAt, endedAt }) => endedAt - sentAt));
+  console.log(
+    `  ${what}: ${load.answered} orders, ${failed.length} had to come again, the slowest ${slowest.toFixed(0)} ms`,
+  );
+  const others = failed.filter((how) => how !== 503);
+  assert.equal(others.slice(0, 5), [], `${others.length} of ${load.answered} failed\n${stage.words}`);
+  assert.ok(failed.length <= load.answered * COME_AGAIN, `${failed.length} of ${load.answered}\n${stage.words}`);
+  assert.is(before - (await stock()), load.answered);
+}
+
+/** A deleted pod gets SIGTERM at once, the ingress hears of it later, and SIGKILL would follow after the grace. */
+export async function deleted(node: RealSystem, edges: string[], graceMs: number): Promise<void> {
+  const ended = node.end('SIGTERM', graceMs);
+  await pause(HEARD_MS);
+  edges.splice(edges.indexOf(node.url), 1);
+  const { code, tookMs } = await ended;
+  assert.is(code, 0, node.lastWords());
+  assert.ok(tookMs < patientMs(graceMs), `it took ${tookMs} ms`);
+}
