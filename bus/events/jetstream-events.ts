@@ -14,7 +14,7 @@
  * their subject's end, and then the stream's end is tried again: the other may have been a tail, or a node that is gone.
  *
  * A stream that exists gets the size and the age that the environment names, and keeps its own where it names none: the
- * operator may have changed them. It is compressed where the broker can (2.10 and later).
+ * operator may have changed them. One copy is compressed where the broker can (2.10 and later).
  */
 
 import type { JournalId } from '../../actors/ids.js';
@@ -25,6 +25,7 @@ import type { Appended } from '../../actors/ports/log.js';
 import type { Nats, Published, StreamConfig, StreamInfo } from '../nats/nats.js';
 import {
   changeStream,
+  compressionOf,
   ensureStream,
   lastMessage,
   type Requirement,
@@ -76,7 +77,7 @@ export async function jetstreamEvents(
     discard: 'old',
     max_age: (ageMs ?? limits.eventsAgeMs) * NS,
     max_bytes: bytes ?? limits.eventsBytes,
-    compression: 's2',
+    compression: compressionOf(replicas),
     num_replicas: replicas,
     // Only a stream with one replica may have it. A version that does not know it leaves it out of the answer.
     ...(replicas === 1 && { persist_mode: 'async' }),
@@ -161,6 +162,7 @@ const NS = 1_000_000;
 /** Each change is safe while others publish. */
 async function asWanted(nats: Nats, found: StreamInfo, { bytes, ageMs }: WantedRetention): Promise<StreamInfo> {
   const { config } = found;
+  const compression = compressionOf(config.num_replicas);
   const sizes: Partial<StreamConfig> = {
     ...(bytes !== undefined && config.max_bytes !== bytes && { max_bytes: bytes }),
     ...(ageMs !== undefined && config.max_age !== ageMs * NS && { max_age: ageMs * NS }),
@@ -169,7 +171,7 @@ async function asWanted(nats: Nats, found: StreamInfo, { bytes, ageMs }: WantedR
     ...sizes,
     ...(config.description !== DESCRIPTION && { description: DESCRIPTION }),
     // A broker that cannot compress leaves the field out.
-    ...((config.compression as string | undefined) === 'none' && { compression: 's2' }),
+    ...(config.compression !== undefined && config.compression !== compression && { compression }),
   };
   if (Object.keys(changes).length === 0) return found;
   try {

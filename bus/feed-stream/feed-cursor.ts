@@ -12,7 +12,7 @@
 import type { EventCursor } from '../events/event-reader.js';
 import type { Nats, OrderedMessage, StreamInfo } from '../nats/nats.js';
 import { readStream } from '../nats/stream-reader.js';
-import { hasMessageAfter, lastMessage } from '../nats/streams.js';
+import { hasMessageAfter, lastMessage, refuseDamaged } from '../nats/streams.js';
 import { FEED_PREFIX, type FeedPlace, placeIn } from './feed-message.js';
 import { CURSOR_SUBJECT, FEED_STREAM } from './feed-shape.js';
 
@@ -65,6 +65,7 @@ export async function feedEnd(nats: Nats, info: StreamInfo, signal: AbortSignal)
   const keptSeq = message?.seq ?? 0;
   const end = { last: Math.max(info.state.last_seq, keptSeq), keptSeq, keptAt: stored?.at ?? 0 };
   const isRead = !(await hasMessageAfter(nats, FEED_STREAM, `${FEED_PREFIX}>`, keptSeq));
+  if (isRead && end.last > keptSeq) await refuseDamaged(nats, FEED_STREAM, `${FEED_PREFIX}>`);
   const found = isRead ? NOTHING : await readAfter(nats, keptSeq, end.last, signal);
   const { turns, count, at } = found;
   const told = Object.entries(stored?.told ?? {}).filter(([journal]) => turns[journal] === undefined);

@@ -1,6 +1,6 @@
 /** The stream FEED: what it is made of, and what of it must stay so. The operator may change its retention. */
-import type { Nats, StreamInfo } from '../nats/nats.js';
-import { ensureStream, type Requirement, type StreamShape } from '../nats/streams.js';
+import type { Nats, StreamConfig, StreamInfo } from '../nats/nats.js';
+import { changeStream, compressionOf, ensureStream, type Requirement, type StreamShape } from '../nats/streams.js';
 import { FEED_PREFIX } from './feed-message.js';
 
 export const FEED_STREAM = 'FEED';
@@ -36,23 +36,23 @@ export async function feedStreamInfo(nats: Nats, { replicas, bytes, ageMs }: Fee
     allow_rollup_hdrs: true,
     allow_direct: true,
     // A broker that does not know one of these leaves it out of its answer.
-    compression: 's2',
+    compression: compressionOf(replicas),
     allow_msg_ttl: true,
     // Else a broker that syncs would sync once an event, beside the journal. What it forgets is told again (feed-filler.F5).
     ...(replicas === 1 && { persist_mode: 'async' }),
   } satisfies StreamShape;
   const info = await ensureStream(nats, shape, requirements);
   const { config } = info;
-  const isAsked = (bytes ?? config.max_bytes) === config.max_bytes && wantedAge(ageMs, config) === config.max_age;
-  if (isAsked) return info;
-  const { max_bytes, max_age } = { max_bytes: bytes ?? config.max_bytes, max_age: wantedAge(ageMs, config) };
-  return nats.api<StreamInfo>(`STREAM.UPDATE.${FEED_STREAM}`, { ...config, max_bytes, max_age });
+  const maxAge = ageMs === undefined ? config.max_age : ageMs * NANOSECONDS;
+  const changes: Partial<StreamConfig> = {
+    ...(bytes !== undefined && config.max_bytes !== bytes && { max_bytes: bytes }),
+    ...(config.max_age !== maxAge && { max_age: maxAge }),
+    ...(config.num_replicas > 1 && config.compression === 's2' && { compression: compressionOf(config.num_replicas) }),
+  };
+  return Object.keys(changes).length === 0 ? info : changeStream(nats, info, changes);
 }
 
 // ---------------------------------------------------------------- machinery
-
-const wantedAge = (ageMs: number | undefined, { max_age }: StreamInfo['config']): number =>
-  ageMs === undefined ? max_age : ageMs * NANOSECONDS;
 
 const requirements: readonly Requirement[] = [
   {

@@ -74,6 +74,7 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
   } as const;
   const { config, state } = await ensureStream(nats, { ...shape, subjects: [...shape.subjects] }, [
     ...requirements,
+    ...(replicas > 1 ? [UNCOMPRESSED] : []),
     { field: 'num_replicas', wanted: `at least ${replicas} (NATS_REPLICAS)`, fits: (n) => Number(n) >= replicas },
   ]);
   const size = streamSize(nats, state.bytes);
@@ -135,6 +136,9 @@ const is =
   (...values: readonly unknown[]) =>
   (value: unknown) =>
     values.includes(value);
+
+/** compressionOf tells why. */
+const UNCOMPRESSED: Requirement = { field: 'compression', wanted: 'none', fits: is(undefined, '', 'none') };
 
 /**
  * With other values the stream would lose records, refuse them, or not let them be trimmed. Older servers leave some

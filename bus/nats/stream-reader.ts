@@ -7,9 +7,10 @@
  *  R2. The reader asks for more only when what it got is taken. So one page is the most that waits here.
  *  R3. A reading ends with a rejection when the broker is away, when the consumer is gone, or when the stream has grown while
  *      nothing came, not even in one more request. The caller begins again. A reading that has got nothing yet counts from the
- *      stream's end at its beginning, or from the sequence where it begins if that comes before it.
+ *      stream's end at its beginning, or from the sequence where it begins if that comes before it. A stream that cannot show
+ *      its own last message has a damaged copy, and counts as one that has grown.
  */
-import type { Nats, NatsMessage } from './nats.js';
+import type { Nats, NatsMessage, StreamInfo } from './nats.js';
 import { deliveryOf, streamInfo } from './streams.js';
 
 /** The first message that is read. */
@@ -115,26 +116,27 @@ async function createConsumer(nats: Nats, { stream, filter, from, headersOnly = 
 
 /** All that is read comes after this place, or was there when the reading began (stream-reader.R3). */
 async function placeBefore(nats: Nats, { stream, from }: Reading): Promise<number> {
-  const end = await endOf(nats, stream);
+  const { last_seq: end } = await stateOf(nats, stream);
   return from.kind === 'sequence' ? Math.min(end, Math.max(1, from.sequence) - 1) : end;
 }
 
-async function endOf(nats: Nats, stream: string): Promise<number> {
+async function stateOf(nats: Nats, stream: string): Promise<StreamInfo['state']> {
   const info = await streamInfo(nats, stream);
   if (info === undefined) throw new Error(`the stream ${stream} is gone`);
-  return info.state.last_seq;
+  return info.state;
 }
 
-/** The first message of what is read after `after`; 0 if there is none. */
+/** The first message of what is read after `after`, or the last one of a damaged copy; 0 if there is none. */
 async function missedAfter(nats: Nats, { stream, filter }: Reading, after: number): Promise<number> {
-  if ((await endOf(nats, stream)) <= after) return 0;
-  try {
-    const query = { seq: after + 1, next_by_subj: filter };
-    const found = await nats.api<{ message: { seq: number } }>(`STREAM.MSG.GET.${stream}`, query);
-    return found.message.seq;
-  } catch {
-    return 0; // None of these subjects, or none any more.
-  }
+  const { last_seq: last, messages } = await stateOf(nats, stream);
+  if (last <= after || messages === 0) return 0;
+  const shown = (query: object): Promise<number> =>
+    nats.api<{ message: { seq: number } }>(`STREAM.MSG.GET.${stream}`, query).then(
+      ({ message }) => message.seq,
+      () => 0, // None of these subjects, or none any more.
+    );
+  const next = await shown({ seq: after + 1, next_by_subj: filter });
+  return next > 0 || (await shown({ seq: last })) > 0 ? next : last;
 }
 
 /** The messages of one request, given out as they come. */

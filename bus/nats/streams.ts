@@ -2,8 +2,8 @@
  * The operations on a JetStream stream: create it, read one subject of it, trim it.
  *
  * Law: a missing answer proves nothing. Only the stream's leader may say that a message does not exist; a timeout
- * rejects. The returned configuration is compared with the wanted one, because older servers silently drop fields
- * that they do not know.
+ * rejects. Nor may a leader that counts messages of a subject and finds none: its copy is damaged. The returned
+ * configuration is compared with the wanted one, because older servers silently drop fields that they do not know.
  */
 import { setTimeout } from 'node:timers/promises';
 import { refuseUnsoundReplicas } from './broker-guarantee.js';
@@ -131,16 +131,37 @@ export async function messagesAfter(
   return found;
 }
 
-export const lastMessage = (
+/** @throws Damaged */
+export async function lastMessage(
   nats: Nats,
   stream: string,
   subject: string,
   deadlineMs = READ_MS,
-): Promise<StoredMessage | undefined> => getMessage(nats, stream, { last_by_subj: subject }, deadlineMs);
+): Promise<StoredMessage | undefined> {
+  for (let tries = 1; ; tries++) {
+    const found = await getMessage(nats, stream, { last_by_subj: subject }, deadlineMs);
+    if (found !== undefined) return found;
+    const info = await nats.api<StreamInfo>(`STREAM.INFO.${stream}`, { subjects_filter: subject }, deadlineMs);
+    const counted = info.state.subjects?.[subject] ?? 0;
+    if (counted === 0) return undefined;
+    if (tries === COUNTED_TRIES) throw await damaged(nats, info, `${counted} messages of ${subject}`);
+  }
+}
+
+/** A copy of a stream that has lost what it counts. */
+export class Damaged extends Error {
+  override name = 'Damaged';
+}
 
 /** Whether the subject, which may have wildcards, has a message after a sequence. */
 export const hasMessageAfter = async (nats: Nats, stream: string, subject: string, after: number): Promise<boolean> =>
   (await getMessage(nats, stream, { seq: after + 1, next_by_subj: subject })) !== undefined;
+
+/** @throws Damaged where messages of these subjects are counted, and not found */
+export async function refuseDamaged(nats: Nats, stream: string, subjects: string): Promise<void> {
+  const { state } = await nats.api<StreamInfo>(`STREAM.INFO.${stream}`, { subjects_filter: subjects });
+  for (const subject of Object.keys(state.subjects ?? {})) await lastMessage(nats, stream, subject);
+}
 
 /** Removes a subject's messages up to a sequence, but never its last one. */
 export async function trimSubject(nats: Nats, stream: string, subject: string, upTo: number): Promise<void> {
@@ -150,7 +171,36 @@ export async function trimSubject(nats: Nats, stream: string, subject: string, u
   if (before > 1) await nats.api(`STREAM.PURGE.${stream}`, { filter: subject, seq: before });
 }
 
+/**
+ * The compression for a stream with so many copies. A nats-server 2.15 that syncs each record, was killed and starts again cuts its
+ * copy back to the log of the cluster. Meanwhile it may compress the block that it goes on writing to: nobody can read that one again.
+ */
+export const compressionOf = (copies: number): 's2' | 'none' => (copies > 1 ? 'none' : 's2');
+
 // ---------------------------------------------------------------- machinery
+
+/** A message may go, or another broker begin to lead, between the two questions. */
+const COUNTED_TRIES = 3;
+/** An election, and a moment for those who wait. */
+const STEP_DOWN_EVERY_MS = 10_000;
+const steppedDown = new WeakMap<Nats, Map<string, number>>();
+
+/** Asks a leader whose copy is damaged to step down: another copy may be whole. @returns the error that says so */
+async function damaged(nats: Nats, { config, cluster }: StreamInfo, what: string): Promise<Damaged> {
+  const { name, num_replicas } = config;
+  const hasCopies = num_replicas > 1;
+  const asked = steppedDown.get(nats) ?? new Map<string, number>();
+  steppedDown.set(nats, asked);
+  if (hasCopies && performance.now() - (asked.get(name) ?? Number.NEGATIVE_INFINITY) > STEP_DOWN_EVERY_MS) {
+    asked.set(name, performance.now());
+    await nats.api(`STREAM.LEADER.STEPDOWN.${name}`, undefined, READ_MS).catch(() => {}); // It may not be allowed.
+  }
+  return new Damaged(
+    `The stream ${name} on NATS counts ${what}, and finds none: the copy of ${cluster?.leader ?? 'the broker'} is damaged. ` +
+      (hasCopies ? 'Another copy is asked to lead. ' : '') +
+      `If it stays so, see "A damaged stream" in OPERATING.md.`,
+  );
+}
 
 const STORE_AGAIN_MS = 100;
 const STORE_TRIES = 50;

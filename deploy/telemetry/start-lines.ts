@@ -27,7 +27,7 @@ export function tellEvents(
 ): void {
   const size = bytes < 0 ? 'any size' : `${Math.round(bytes / 1_048_576)} MiB`;
   const age = ageMs === 0 ? 'any age' : `${Math.round(ageMs / 3_600_000)} h`;
-  const form = isCompressed ? 'compressed on disk' : 'not compressed, since this NATS cannot';
+  const form = isCompressed ? 'compressed on disk' : 'not compressed';
   const personal = eventsPersonal ? '; EVENTS_PERSONAL=on: with e-mail, addresses and notes' : '';
   logger.info({ bytes, ageMs, isCompressed }, `EVENTS keeps up to ${size} and ${age}, ${form}${personal}`);
 }

@@ -117,7 +117,7 @@ async function allReady(status: number, withinMs: number): Promise<number> {
 
 // ---------------------------------------------------------------- laws
 
-test('two nodes serve on three brokers; every stream has three copies', async () => {
+test('two nodes serve on three brokers; every stream has three copies, none of them compressed', async () => {
   for (const name of ['one', 'two']) await (await build(name)).start();
   await systems[0]?.stock(PRODUCTS, STOCK);
   for (const system of systems) {
@@ -125,7 +125,8 @@ test('two nodes serve on three brokers; every stream has three copies', async ()
   }
   const nats = await connectNats(brokers.url, { name: 'fault test', log: quiet });
   for (const stream of ['JOURNAL', 'EVENTS', 'KV_holdfast_nodes']) {
-    assert.is((await streamInfo(nats, stream))?.config.num_replicas, 3, stream);
+    const config = (await streamInfo(nats, stream))?.config;
+    assert.equal([config?.num_replicas, config?.compression], [3, 'none'], stream);
   }
   await nats.close();
   const health = await systems[0]?.ask('/health');

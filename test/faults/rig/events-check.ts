@@ -8,7 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import * as assert from 'uvu/assert';
 import { eventSchemas } from '../../../actors/events/event-schemas.js';
 import { connectNats, type Nats } from '../../../bus/nats/nats.js';
-import { messagesAfter, streamInfo } from '../../../bus/nats/streams.js';
+import { messagesAfter } from '../../../bus/nats/streams.js';
 import type { PostgresClient } from '../../../storage/postgres/postgres.js';
 import { until } from '../../deadlines.js';
 import { brokerUrl } from './addresses.js';
@@ -65,27 +65,11 @@ export async function checkEvents(system: RealSystem, client: PostgresClient): P
       PUBLISHED_MS,
       50,
     );
-    const unread = published.length === 0 ? await unreadable(nats) : 0;
-    if (unread > 0) return console.log(`SKIP EVENTS: the broker has ${unread} messages, and finds none of them`);
     compareEvents(stored, published, 'EVENTS');
     checkContents(stored, published, `/holdfast/${settled?.id}`);
   } finally {
     await nats.close();
   }
-}
-
-/**
- * A nats-server 2.15 that was killed with its two others sometimes counts the messages of a stream with copies, and answers
- * each read with "no message found". How many it counts then; 0 where the last one is read.
- */
-async function unreadable(nats: Nats): Promise<number> {
-  const state = (await streamInfo(nats, 'EVENTS'))?.state;
-  if (state === undefined || state.messages === 0) return 0;
-  const last = nats.api('STREAM.MSG.GET.EVENTS', { seq: state.last_seq });
-  return last.then(
-    () => 0,
-    () => state.messages,
-  );
 }
 
 /** Exactly those events, none twice, in the order of each actor. */

@@ -1,6 +1,7 @@
 /** A reading that gets nothing although its stream grows ends (stream-reader.R3). */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { JetStreamRefusal } from '../../../bus/nats/jetstream.js';
 import type { Nats, NatsMessage } from '../../../bus/nats/nats.js';
 import { type From, readStream } from '../../../bus/nats/stream-reader.js';
 
@@ -13,17 +14,21 @@ interface Broker {
   readonly end: (request: number) => number;
   /** What the broker delivers in this request. */
   readonly delivers?: (request: number) => number | undefined;
+  /** What it finds when a message is asked for. */
+  readonly shows?: (query: { seq?: number; next_by_subj?: string }) => boolean;
+  readonly messages?: number;
 }
 
 /** Reads until REQUESTS were answered. @returns what was read, and the error that ended it before */
-async function read(from: From, { end, delivers = () => undefined }: Broker) {
+async function read(from: From, { end, delivers = () => undefined, shows = () => true, messages = 5 }: Broker) {
   const stop = new AbortController();
   let [requests, delivered] = [0, 0];
   const nats = {
-    async api(verb: string, body?: { seq?: number }) {
+    async api(verb: string, body: { seq?: number } = {}) {
       if (verb.startsWith('CONSUMER.CREATE')) return { name: 'c' };
-      if (verb.startsWith('STREAM.INFO')) return { state: { last_seq: end(requests) } };
-      return { message: { seq: body?.seq } };
+      if (verb.startsWith('STREAM.INFO')) return { state: { last_seq: end(requests), messages } };
+      if (!shows(body)) throw new JetStreamRefusal(10037, 'no message found', verb);
+      return { message: { seq: body.seq } };
     },
     async request(_subject: string, _payload: string, { until }: { until: (message: NatsMessage) => boolean }) {
       const sequence = delivers(++requests);
@@ -91,6 +96,22 @@ test('a message that comes between a silent request and the look is no fault', a
     );
     assert.equal(found, { sequences: [8], requests: REQUESTS, error: undefined }, `at ${at}`);
   }
+});
+
+test('a stream that grows by other subjects alone is no fault', async () => {
+  const shows = ({ next_by_subj }: { next_by_subj?: string }) => next_by_subj === undefined;
+  const found = await read({ kind: 'new' }, { end: grows, shows });
+  assert.equal(found, { sequences: [], requests: REQUESTS, error: undefined });
+});
+
+test('a damaged copy that counts messages and finds none ends the reading', async () => {
+  const found = await read({ kind: 'sequence', sequence: 1 }, { end: () => 7, shows: () => false });
+  assert.is(found.error, 'S has message 7, and none after 0 is delivered');
+});
+
+test('an emptied stream finds none either, and is no fault', async () => {
+  const found = await read({ kind: 'sequence', sequence: 1 }, { end: () => 7, shows: () => false, messages: 0 });
+  assert.equal(found, { sequences: [], requests: REQUESTS, error: undefined });
 });
 
 test.run();
