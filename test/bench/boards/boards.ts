@@ -4,7 +4,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { findPostgres } from '../../../deploy/servers/postgres-binary.js';
 import { lastLine, run } from '../../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../../deploy/servers/server-user.js';
@@ -25,7 +25,10 @@ const UNITS: Readonly<Record<string, readonly string[]>> = {
   'pi-2': ['nats-server', 'holdfast'],
   'pi-3': ['nats-server', 'holdfast'],
 };
-const FILES = ['nats-server.conf', 'postgres.conf', 'pg_hba.conf'];
+const FILES = [
+  ...['pi/nats-server.conf', 'pi/postgres.conf', 'pi/pg_hba.conf'],
+  ...['security/nats-accounts.conf', 'security/postgres-roles.sql', 'security/postgres-passwords.sql'],
+];
 const READY_MS = 120_000;
 const END_MS = 30_000;
 const ASK_MS = 2_000;
@@ -98,7 +101,7 @@ export class Boards {
   async start(): Promise<void> {
     await this.makeDatabase();
     this.begin(DATABASE, 'holdfast-postgres');
-    await this.makeRole();
+    await this.makeRoles();
     for (const board of NODES) this.begin(board, 'nats-server');
     for (const board of NODES) this.begin(board, 'holdfast');
     this.begin(DATABASE, 'holdfast-feed');
@@ -227,7 +230,7 @@ export class Boards {
       const disk = this.disks.get(board)?.path ?? '';
       for (const folder of ['etc', 'nats', 'holdfast', 'holdfast-feed', 'postgresql']) mkdirSync(join(disk, folder));
       for (const file of FILES) {
-        writeFileSync(join(disk, 'etc', file), this.local(board, readFileSync(`deploy/pi/${file}`, 'utf8')));
+        writeFileSync(join(disk, 'etc', basename(file)), this.local(board, readFileSync(`deploy/${file}`, 'utf8')));
       }
     }
     const home = join(this.disks.get(DATABASE)?.path ?? '', 'postgresql');
@@ -239,19 +242,25 @@ export class Boards {
     if (made.code !== 0) throw new Error(`initdb: ${lastLine(made.output)}`);
   }
 
-  private async makeRole(): Promise<void> {
+  private async makeRoles(): Promise<void> {
     let why = '';
     const isMade = async () => {
       try {
-        await this.sql(`create role holdfast login password '${this.password}'`);
+        await this.sql('create database holdfast');
         return true;
       } catch (error) {
         why = (error as Error).message;
         return false;
       }
     };
-    if (!(await until(isMade, 30_000, 250))) throw new Error(`the role was not made: ${why}\n${this.words}`);
-    await this.sql('create database holdfast owner holdfast');
+    if (!(await until(isMade, 30_000, 250))) throw new Error(`the database was not made: ${why}\n${this.words}`);
+    const disk = this.disks.get(DATABASE)?.path ?? '';
+    const home = join(disk, 'postgresql');
+    const files = ['postgres-roles.sql', 'postgres-passwords.sql'].flatMap((file) => ['-f', join(disk, 'etc', file)]);
+    const args = ['-h', home, '-U', 'postgres', '-d', 'holdfast', '-v', 'ON_ERROR_STOP=1', ...files];
+    const env = { PATH: process.env.PATH, ...this.environment(DATABASE, 'postgres-passwords') };
+    const done = await run('psql', args, { deadlineMs: 120_000, user: unprivilegedUser(), cwd: home, env });
+    if (done.code !== 0) throw new Error(`the roles were not made: ${lastLine(done.output)}`);
   }
 
   private raze(): void {

@@ -1,9 +1,9 @@
 // deploy/pi, checked without a board: the product, the broker, Postgres, systemd and nft accept its files, nothing runs as root or
 // without a ceiling, and what shares a board fits into it.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readConfig, VARIABLES } from '../../../deploy/config/config.js';
@@ -92,7 +92,7 @@ test('the product accepts both environments, and neither with the passwords as t
   const [node, feed] = OURS.map((name) => filled(`${name}.env`));
   for (const key of [
     'DATABASE_URL',
-    'NATS_URL',
+    'NATS_MONITOR_URL',
     'NATS_REPLICAS',
     'JOURNAL',
     'FEED',
@@ -120,6 +120,34 @@ test('the firewall names the port of every server', () => {
   assert.equal(new Set(dropped.split(', ')), new Set(listens));
 });
 
+test('the loop of the README draws every password, and whoever shares one has it', async () => {
+  const [loop = ''] = /^for name in [\s\S]*?^done$/m.exec(read('README.md')) ?? [];
+  const copy = mkdtempSync(join(tmpdir(), 'holdfast-pi-'));
+  try {
+    cpSync(FOLDER, copy, { recursive: true });
+    const drawn = await run('sh', ['-c', loop], { deadlineMs: patientMs(20_000), cwd: copy });
+    assert.is(drawn.code, 0, drawn.output);
+    const written = (name: string) => readFileSync(join(copy, name), 'utf8');
+    const env = (name: string) => environmentOf(written(`${name}.env`));
+    for (const name of readdirSync(copy).filter((each) => /\.(env|conf)$/.test(each)))
+      assert.not.match(written(name), /CHANGE_ME/, name);
+    const [node, feed, broker, database] = ['holdfast', 'holdfast-feed', 'nats-server', 'postgres-passwords'].map(env);
+    const within = (urls = '') => urls.split(',').map((url) => new URL(url).password);
+    for (const its of within(node?.NATS_URL)) assert.is(its, broker?.HOLDFAST_PASSWORD);
+    for (const its of within(feed?.NATS_URL)) assert.is(its, broker?.HOLDFAST_FEED_PASSWORD);
+    for (const urls of [node?.DATABASE_URL, feed?.DATABASE_URL])
+      assert.equal(within(urls), [database?.POSTGRES_NODE_PASSWORD]);
+    assert.equal(within(node?.MIGRATIONS_DATABASE_URL), [database?.POSTGRES_OWNER_PASSWORD]);
+    const [, redis] = /^requirepass (\w+)$/m.exec(written('redis-password.conf')) ?? [];
+    assert.match(written('holdfast.env'), new RegExp(`^# REDIS_URL=redis://:${redis}@`, 'm'));
+    assert.is(node?.ADMIN_KEY, feed?.ADMIN_KEY);
+    const all = [...Object.values(database ?? {}), ...Object.values(broker ?? {}), node?.ADMIN_KEY];
+    assert.is(new Set(all).size, all.length);
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+});
+
 test('the README names every file', () => {
   for (const name of files) if (name !== 'README.md') assert.ok(read('README.md').includes(name), name);
 });
@@ -131,9 +159,16 @@ test('the broker accepts its configuration', async () => {
     return;
   }
   const env = { PATH: process.env.PATH, ...environmentOf(read('nats-server.env')) };
-  const args = ['-t', '-c', join(FOLDER, 'nats-server.conf')];
-  const checked = await run(nats.command, args, { deadlineMs: patientMs(10_000), env });
-  assert.is(checked.code, 0, checked.output);
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-pi-'));
+  try {
+    for (const file of [join(FOLDER, 'nats-server.conf'), 'deploy/security/nats-accounts.conf'])
+      copyFileSync(file, join(folder, basename(file)));
+    const args = ['-t', '-c', join(folder, 'nats-server.conf')];
+    const checked = await run(nats.command, args, { deadlineMs: patientMs(10_000), env });
+    assert.is(checked.code, 0, checked.output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('Postgres accepts its configuration', async () => {
