@@ -29,7 +29,7 @@ if (database !== undefined) {
       await patient.query('be patient', 'set statement_timeout = 0');
       await patient.query('gather statistics', 'vacuum analyze', [], LONG_MS);
     });
-  const emptied = () => client.query('begin again', `truncate ${GROWN.join(', ')}`);
+  const emptied = () => client.query('begin again', `truncate ${GROWN.join(', ')}`, [], LONG_MS);
 
   const faults = (planned: readonly Planned[]) =>
     planned.filter(({ whole }) => whole.length > 0).map(({ what, whole }) => `${what}: ${whole.join(', ')}`);
