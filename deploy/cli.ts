@@ -20,7 +20,12 @@ import { version } from './version.js';
 
 const EXIT_COULD_NOT_LOOK = 2;
 /** What a command could not do, where it is not to look. */
-const COULD_NOT: Readonly<Record<string, string>> = { stop: 'stop', migrate: 'change the tables' };
+const COULD_NOT: Readonly<Record<string, string>> = {
+  stop: 'stop',
+  migrate: 'change the tables',
+  backup: 'back up',
+  restore: 'restore',
+};
 
 const USAGE = `holdfast ${version}
 

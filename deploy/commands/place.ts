@@ -19,6 +19,14 @@ export const say = (line: string) => void process.stderr.write(`${line}\n`);
 export const print = (line: string) => void process.stdout.write(`${line}\n`);
 export const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (_fields, line) => say(line) };
 
+/** Aborted by the first SIGINT or SIGTERM: the command ends its children and takes back what it began. A second one kills it. */
+export function interrupted(): AbortSignal {
+  const over = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => over.abort(new Error(`ended by ${signal}`)));
+  return over.signal;
+}
+
 /** How long the servers may take to start before the command gives up. */
 const LOOK_WITHIN_MS = 9_000;
 const CONNECT_MS = 2_500;

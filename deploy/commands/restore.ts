@@ -3,6 +3,7 @@
 
 import { resolve } from 'node:path';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
+import { FEED_STREAM } from '../../bus/feed-stream/feed-shape.js';
 import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
@@ -16,12 +17,12 @@ import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
 import { toolsFor } from './backup.js';
-import { print, quiet, say } from './place.js';
+import { interrupted, print, quiet, say } from './place.js';
 
 export const RESTORE_USAGE = `  holdfast restore --to FOLDER
                           bring back the system of a dump, into a new DATA_DIR, or where DATABASE_URL and NATS_URL have nothing yet,
                           and verify it; started again after a kill, it goes on
-                          exit 0: restored and clean; 1: it is not clean; 2: nothing was restored, and why`;
+                          exit 0: restored and clean; 1: it is not clean; 2: not restored to the end, and why`;
 
 const NAME = 'holdfast restore';
 const EXIT_CLEAN = 0;
@@ -54,7 +55,7 @@ async function restored(
   const client = connectPostgres(url, { max: POOL });
   const nats = broker && (await connectNats(broker.url, { name: NAME, log: quiet }));
   try {
-    if (nats !== undefined) await mustHaveNoEvents(nats);
+    if (nats !== undefined) for (const name of [EVENTS_STREAM, FEED_STREAM]) await mustBeEmpty(nats, name);
     const logOf = async (journal: 'jetstream' | 'postgres') => {
       if (journal === 'postgres') return postgresLog(client);
       if (nats === undefined) throw new CannotRestore('the journal of the dump is in JetStream: set NATS_URL');
@@ -62,10 +63,11 @@ async function restored(
     };
     const tools = await toolsFor(client);
     const parts = { client, url, logOf, tools, onProgress: say };
-    const { manifest, log } = await restoreDump(parts, folder, AbortSignal.any([]));
+    const { manifest, log, finish } = await restoreDump(parts, folder, interrupted());
     const verdict = await verify({ client, log, partitions: manifest.partitions, onProgress: say });
     print(reportOf(verdict).join('\n'));
     if (verdict.total > 0) return EXIT_VIOLATION;
+    await finish();
     print(
       `restored: everything that was acknowledged before ${new Date(manifest.takenAt).toISOString()}, ${manifest.orders} orders or more. What came later is lost. Start it now with PARTITIONS=${manifest.partitions}.`,
     );
@@ -77,9 +79,9 @@ async function restored(
 }
 
 /** Its messages would be of turns that the dump does not have. */
-async function mustHaveNoEvents(nats: Nats): Promise<void> {
-  if (((await streamInfo(nats, EVENTS_STREAM))?.state.messages ?? 0) === 0) return;
+async function mustBeEmpty(nats: Nats, name: string): Promise<void> {
+  if (((await streamInfo(nats, name))?.state.messages ?? 0) === 0) return;
   throw new CannotRestore(
-    'the broker has a stream EVENTS with messages: a restore never overwrites anything. Set NATS_URL to a broker without it',
+    `the broker has a stream ${name} with messages: a restore never overwrites anything. Set NATS_URL to a broker without it`,
   );
 }

@@ -5,6 +5,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { PostgresTools } from '../../storage/backup/dump.js';
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { lastLine, run } from './processes.js';
 
 const DEBIAN = '/usr/lib/postgresql';
@@ -48,7 +49,7 @@ async function versionIn(folder: string): Promise<number | undefined> {
 function toolsIn(folder: string): PostgresTools {
   const call = async (name: string, args: readonly string[], url: string, signal: AbortSignal) => {
     const { bare, password } = withoutPassword(url);
-    const env = { ...process.env, ...(password !== undefined && { PGPASSWORD: password }) };
+    const env = { ...process.env, ...(password !== '' && { PGPASSWORD: password }) };
     const done = await run(join(folder, name), [...args, '--dbname', bare], {
       deadlineMs: TOOL_WITHIN_MS,
       env,
@@ -79,9 +80,9 @@ function toolsIn(folder: string): PostgresTools {
   };
 }
 
-function withoutPassword(url: string): { readonly bare: string; readonly password: string | undefined } {
-  const [, before, password, after] = /^([^:]+:\/\/[^:@/?]*):([^@/?]*)(@.*)$/.exec(url) ?? [];
-  return password === undefined
-    ? { bare: url, password }
-    : { bare: `${before}${after}`, password: decodeURIComponent(password) };
+/** A libpq URL may have its password in two places. */
+function withoutPassword(url: string): { readonly bare: string; readonly password: string } {
+  const inUser = url.replace(/^([^:]+:\/\/[^:@/?]*):[^@/?]*@/, '$1@');
+  const bare = inUser.replace(/([?&])password=[^&]*&?/, '$1').replace(/[?&]$/, '');
+  return { bare, password: parsePostgresUrl(url).password };
 }

@@ -15,13 +15,17 @@ interface DumpsParts extends TakeParts {
 }
 
 const SCRATCH = 'holdfast_check_';
-/** A check that was killed leaves its database. Nothing takes so long. */
-const LEFT_BEHIND_S = 6 * 3_600;
+/** A check that was killed leaves its database. No check takes so long. */
+const LEFT_BEHIND_S = 24 * 3_600;
+const OURS = /^holdfast_check_(\d+)_[0-9a-f]{8}$/;
 const DATABASE_MS = 60_000;
 const POOL = 4;
 
 export const dumps = (parts: DumpsParts): Dumps => ({
-  take: (folder, signal) => takeDump(parts, folder, signal),
+  async take(folder, signal) {
+    await mustMakeDatabases(parts.client); // Else the check fails, after all the work.
+    return takeDump(parts, folder, signal);
+  },
   check: (folder, signal) => checkDump(parts, folder, signal),
 });
 
@@ -51,14 +55,25 @@ async function checkDump(
   }
 }
 
+async function mustMakeDatabases(client: PostgresClient): Promise<void> {
+  const [user] = await client.query<{ name: string; may: boolean }>(
+    'ask for rights',
+    'select rolname as name, rolsuper or rolcreatedb as may from pg_roles where rolname = current_user',
+  );
+  if (user?.may !== false) return;
+  throw new CannotRestore(
+    `the Postgres user ${user.name} may not create databases, and a dump counts only once it was restored into one: alter role ${user.name} createdb`,
+  );
+}
+
 async function dropLeftBehind(client: PostgresClient): Promise<void> {
   const found = await client.query<{ name: string }>(
     'look for scratch databases',
     `select datname as name from pg_database where datname like '${SCRATCH.replaceAll('_', '\\_')}%'`,
   );
   for (const { name } of found) {
-    const since = Number(name.slice(SCRATCH.length).split('_')[0]);
-    if (Date.now() / 1_000 - since > LEFT_BEHIND_S)
+    const [, since] = OURS.exec(name) ?? [];
+    if (since !== undefined && Date.now() / 1_000 - Number(since) > LEFT_BEHIND_S)
       await client.query('drop a scratch database', `drop database if exists ${name} with (force)`, [], DATABASE_MS);
   }
 }

@@ -2,20 +2,22 @@
  * Brings a dump back: its tables into a database, its records into the logs. What then starts finds a system whose nodes
  * all died at the moment of the dump, and takes over as after any crash.
  *
- *  R1. Nothing is overwritten: the database has no tables and the logs no records, or they are of a restore of this same
- *      dump that was cut short. Such a restore goes on where it stopped.
+ *  R1. Nothing is overwritten: the database has no tables and the logs no records. A mark in the database names the dump
+ *      that is being restored. A restore of this same dump that was cut short goes on.
  *  R2. The logs come first, then the tables, all or nothing. The journals' rows come last, in one statement: without them
  *      no node serves anything, because a claimed journal has no row. A journal in Postgres comes with the tables.
  *  R3. EVENTS may be lost as well. So the rows say that nothing is published of what the journals still have.
  */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type JournalId, journalId } from '../../actors/ids.js';
 import { decodeRecord, journalLog } from '../../actors/node/record.js';
-import type { Log } from '../../actors/ports/log.js';
+import type { Entry, Log } from '../../actors/ports/log.js';
 import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
 import { plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
-import { CannotRestore, DATABASE, LOGS, type Manifest, type PostgresTools } from './dump.js';
+import { CannotRestore, DATABASE, LOGS, MANIFEST, type Manifest, type PostgresTools } from './dump.js';
 import { readManifest } from './files.js';
 import { type LogLine, readLines } from './logs-file.js';
 
@@ -32,6 +34,8 @@ interface RestoreParts {
 interface Restored {
   readonly manifest: Manifest;
   readonly log: Log;
+  /** Removes the mark: from then on the database is in use. */
+  finish(): Promise<void>;
 }
 
 /** @throws CannotRestore */
@@ -39,34 +43,56 @@ export async function restoreDump(parts: RestoreParts, folder: string, signal: A
   const { client, url, tools, onProgress = () => {} } = parts;
   const manifest = await readManifest(folder);
   onProgress(`the dump of ${new Date(manifest.takenAt).toISOString()} is whole: ${manifest.orders} orders`);
-  const hasTables = await mayRestore(client, manifest);
+  await mark(client, await nameOf(folder));
   const log = await parts.logOf(manifest.journal);
   const rows = manifest.journal === 'postgres' ? undefined : await bringLogs(log, join(folder, LOGS));
   if (rows !== undefined) onProgress(`${rows.length} journals have their records`);
-  if (!hasTables) await tools.restore({ url, file: join(folder, DATABASE) }, signal);
+  if (!(await hasTables(client))) await tools.restore({ url, file: join(folder, DATABASE) }, signal);
   onProgress('the tables are there');
   if (rows !== undefined) await bringRows(client, rows);
   else await unpublish(client, log);
-  return { manifest, log };
+  return {
+    manifest,
+    log,
+    finish: async () => void (await client.query('end the restore', 'drop table holdfast_restore')),
+  };
 }
 
-// ---------------------------------------------------------------- what is there already
+// ---------------------------------------------------------------- the mark
 
 const TABLES = `select count(*)::int as count from pg_tables where schemaname = 'public'`;
-const HALF = 'select id as system, (select count(*)::int from journals) as journals from settlement';
+const MARKED = `select to_regclass('public.holdfast_restore') is not null as is`;
+const HAS_TABLES = `select to_regclass('public.settlement') is not null as is`;
 
-/** restore-dump.R1. @returns whether the tables of this dump are there already, without the journals' rows */
-async function mayRestore(client: PostgresClient, { system, journal }: Manifest): Promise<boolean> {
+/** Two dumps differ in their manifests: these name the moment and the hashes of the files. */
+const nameOf = async (folder: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(join(folder, MANIFEST)))
+    .digest('hex');
+
+/** restore-dump.R1 */
+async function mark(client: PostgresClient, dump: string): Promise<void> {
+  if (await is(client, MARKED)) {
+    const [marked] = await client.query<{ dump: string }>('read the mark', 'select dump from holdfast_restore');
+    if (marked?.dump === dump) return;
+    throw new CannotRestore(
+      'the restore of another dump was begun here and not ended: end that one first, or use an empty database and an empty broker',
+    );
+  }
   const [found] = await client.query<{ count: number }>('look for tables', TABLES);
-  if ((found?.count ?? 0) === 0) return false;
-  const [half] = await client
-    .query<{ system: string; journals: number }>('look for half a restore', HALF)
-    .catch(() => []);
-  if (journal === 'jetstream' && half?.system === system && half.journals === 0) return true;
-  throw new CannotRestore(
-    'the database is not empty: a restore never overwrites anything. Set DATABASE_URL to an empty database, or use a new DATA_DIR',
-  );
+  if ((found?.count ?? 0) > 0) {
+    throw new CannotRestore(
+      'the database is not empty: a restore never overwrites anything. Set DATABASE_URL to an empty database, or use a new DATA_DIR',
+    );
+  }
+  await client.query('begin the restore', `create table holdfast_restore as select '${dump}'::text as dump`);
 }
+
+/** pg_restore makes all tables or none. */
+const hasTables = (client: PostgresClient): Promise<boolean> => is(client, HAS_TABLES);
+
+const is = async (client: PostgresClient, question: string): Promise<boolean> =>
+  (await client.query<{ is: boolean }>('look at the database', question))[0]?.is === true;
 
 // ---------------------------------------------------------------- the logs
 
@@ -77,19 +103,22 @@ async function bringLogs(log: Log, file: string): Promise<readonly JournalRow[]>
   /** By log: the n before its first turn. */
   const before = new Map<string, number>();
   const rows: JournalRow[] = [];
-  let at = { name: '', position: 0 };
+  let one: BroughtLog | undefined;
   for await (const line of lines(file)) {
     if ('row' in line) {
       rows.push(line.row);
       continue;
     }
-    if (at.name !== line.log) at = { name: line.log, position: 0 };
-    at.position = await bring(log, line, at.position);
-    moved.set(`${line.log} ${line.position}`, at.position);
+    if (one?.name !== line.log) {
+      await one?.mustEnd();
+      one = new BroughtLog(log, line.log);
+    }
+    moved.set(`${line.log} ${line.position}`, await one.bring(line));
     const isTurn = line.log.startsWith(journalLog(journalId(''))) && !before.has(line.log);
     const n = isTurn ? turnIn(line.record) : undefined;
     if (n !== undefined) before.set(line.log, n - 1);
   }
+  await one?.mustEnd();
   return rows.map((row) => {
     const { journal, folded } = row;
     const position = folded.n === 0 ? 0 : moved.get(`${journalLog(journal)} ${folded.position}`);
@@ -100,16 +129,45 @@ async function bringLogs(log: Log, file: string): Promise<readonly JournalRow[]>
   });
 }
 
-/** restore-dump.R1: a record that is there already is the same one. @returns its position */
-async function bring(log: Log, { log: name, record }: LogLine, after: number): Promise<number> {
-  const appended = await log.append(name, after, record, { urgent: true });
-  if (appended.kind === 'appended') return appended.position;
-  if (appended.kind === 'full') throw new CannotRestore(`the log ${name} has no room for the dump's records`);
-  const [there] = await log.read(name, after);
-  if (there?.record === record) return there.position;
-  throw new CannotRestore(
-    `the log ${name} has other records: a restore never overwrites anything. Use a broker without Holdfast's streams, or a new DATA_DIR`,
-  );
+/** One log while it is restored. A restore that goes on finds the records of the one before it, by pages. */
+class BroughtLog {
+  private position = 0;
+  private there: Entry[] = [];
+  private hasRoom = false;
+
+  constructor(
+    private readonly log: Log,
+    readonly name: string,
+  ) {}
+
+  /** restore-dump.R1: a record that is there already is the same one. @returns its position */
+  async bring({ record }: LogLine): Promise<number> {
+    if (this.there.length === 0 && !this.hasRoom) {
+      this.there = [...(await this.log.read(this.name, this.position))];
+      this.hasRoom = this.there.length === 0;
+    }
+    const known = this.there.shift();
+    if (known !== undefined && known.record !== record) throw this.foreign();
+    this.position = known?.position ?? (await this.append(record));
+    return this.position;
+  }
+
+  async mustEnd(): Promise<void> {
+    if ((await this.log.end(this.name)) !== this.position) throw this.foreign();
+  }
+
+  private async append(record: string): Promise<number> {
+    const appended = await this.log.append(this.name, this.position, record, { urgent: true });
+    if (appended.kind === 'full') throw new CannotRestore(`the log ${this.name} has no room for the dump's records`);
+    if (appended.kind === 'conflict') throw this.foreign();
+    return appended.position;
+  }
+
+  private foreign(): CannotRestore {
+    return new CannotRestore(
+      `the log ${this.name} has other records: a restore never overwrites anything. Use a broker without Holdfast's streams, or a new DATA_DIR`,
+    );
+  }
 }
 
 /** The n of a turn; undefined for other records. */
@@ -132,7 +190,8 @@ async function* lines(file: string) {
 const INSERT = `insert into journals (journal, node, closed, n, position, record_id, published_n, opened_at)
   select journal, node, closed, n, position, record_id, published_n, now() + no * interval '1 millisecond'
   from unnest($1::text[], $2::text[], $3::boolean[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[])
-    with ordinality as r(journal, node, closed, n, position, record_id, published_n, no)`;
+    with ordinality as r(journal, node, closed, n, position, record_id, published_n, no)
+  on conflict do nothing`;
 
 async function bringRows(client: PostgresClient, rows: readonly JournalRow[]): Promise<void> {
   await client.query('bring the rows of the journals', INSERT, [

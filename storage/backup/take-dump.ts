@@ -5,15 +5,16 @@
  *  D2. A journal in JetStream: a look of `verify` reads the rows of one database snapshot, and the tails of all journals up
  *      to a consistent cut (storage/verify/cut.ts). The snapshot is older than the tails' ends. So the dump has everything
  *      that was acknowledged before it began, and the rows have nothing beyond the cut.
- *  D3. Trims go on meanwhile, some seconds behind the rows. So the logs are copied first. If the record at the place of a
- *      journal's row is missing, the dump is taken anew.
+ *  D3. The claims of the dump are those from before the snapshot. If a partition moves meanwhile, the dump is taken anew.
+ *  D4. Trims go on meanwhile, some seconds behind the rows. So the logs are copied first. If a record is missing between
+ *      two others, or the one that a row names, the dump is taken anew.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CLAIMS_LOG, decodeRecord, journalLog, SYSTEM_LOG } from '../../actors/node/record.js';
 import type { Log } from '../../actors/ports/log.js';
 import { encodeSettlement, type Settlement } from '../../actors/ports/settlement.js';
-import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
 import type { PostgresClient, Session } from '../postgres/postgres.js';
 import type { Journals } from '../verify/journals.js';
 import { beginLook } from '../verify/look.js';
@@ -44,7 +45,8 @@ interface Moment {
   readonly without: readonly string[];
 }
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 20;
+const PAUSE_MS = 200;
 const COUNT_MS = 600_000;
 
 /** @param folder exists and is empty */
@@ -56,6 +58,7 @@ export async function takeDump(parts: TakeParts, folder: string, signal: AbortSi
       if (!(error instanceof MovedOn) || attempt >= ATTEMPTS || signal.aborted) throw error;
       parts.onProgress?.(`the system moved on (${error.message}): reading again`);
       await rm(join(folder, LOGS), { force: true });
+      await pause(PAUSE_MS * (0.5 + Math.random()));
     }
   }
 }
@@ -112,40 +115,54 @@ async function* noLines(): AsyncGenerator<Line> {}
 async function momentInBoth(session: Session, parts: TakeParts): Promise<Moment> {
   const { client, log, settlement, onProgress = () => {} } = parts;
   const { partitions } = settlement;
-  const { journals, snapshot } = await beginLook(session, { client, log, partitions }, onProgress);
+  const begun = await beginLook(session, { client, log, partitions }, onProgress);
+  const { journals, snapshot, findings } = begun;
+  if (journals.claimsUpTo !== begun.claimsBefore) throw new MovedOn('a partition was claimed or released'); // take-dump.D3
+  const [wrong] = findings.violations;
+  if (wrong !== undefined) throw new MovedOn(`${wrong.thing}: ${wrong.sentence}`);
   const ends = new Map<string, number>();
-  const lines = linesOf(parts, journals, [...snapshot.journals.values()], ends);
+  const lines = linesOf(parts, journals, snapshot, ends);
   return { snapshot, lines, ends, without: ['journals', 'log_heads', 'log_records'] };
 }
 
 async function* linesOf(
   { log, settlement }: TakeParts,
   journals: Journals,
-  rows: readonly JournalRow[],
+  { journals: journalRows, partitions: partitionRows }: Snapshot,
   ends: Map<string, number>,
 ): AsyncGenerator<Line> {
+  const [rows, partitions] = [[...journalRows.values()], [...partitionRows.values()]];
   yield { log: SYSTEM_LOG, position: 1, record: encodeSettlement(settlement) };
+  const missing = new Map(partitions.map(({ partition, epoch }) => [partition, epoch]));
   for await (const line of entriesOf(log, CLAIMS_LOG)) {
     if (line.position > journals.claimsUpTo) break;
+    const record = decodeRecord(line.record, `${line.log} at ${line.position}`);
+    for (const [partition, claim] of (record.kind === 'claims' ? record.map : []).entries())
+      if (claim !== null && claim.epoch === missing.get(partition)) missing.delete(partition);
     yield line;
   }
+  if (missing.size > 0) throw new MovedOn('the claims were trimmed while they were copied'); // take-dump.D4
   for (const journal of journals.names) {
     const place = rows.find((row) => row.journal === journal)?.folded;
     const cut = journals.cutAt.get(journal) ?? Number.POSITIVE_INFINITY;
     let isAtPlace = place === undefined || place.n === 0;
-    let last = place?.n ?? 0;
+    let last: number | undefined;
     for await (const line of entriesOf(log, journalLog(journal))) {
       const record = decodeRecord(line.record, `${line.log} at ${line.position}`);
       if (record.kind === 'turn' && record.n > cut) break;
+      if (record.kind === 'turn' && last !== undefined && record.n !== last + 1) throw trimmed(journal);
       if (record.kind === 'turn') last = record.n;
       if (line.position === place?.position) isAtPlace = true;
       yield line;
     }
-    if (!isAtPlace) throw new MovedOn(`journal ${journal} was trimmed while it was copied`); // take-dump.D3
-    ends.set(journal, last);
+    if (!isAtPlace) throw trimmed(journal);
+    ends.set(journal, last ?? place?.n ?? 0);
   }
   for (const row of rows) yield { row };
 }
+
+/** take-dump.D4 */
+const trimmed = (journal: string) => new MovedOn(`journal ${journal} was trimmed while it was copied`);
 
 async function* entriesOf(log: Log, name: string): AsyncGenerator<LogLine> {
   for (let after = 0; ; ) {

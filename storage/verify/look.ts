@@ -4,7 +4,7 @@ import { partitionOf } from '../../actors/ids.js';
 import { minorDigits } from '../../actors/money.js';
 import type { JournaledEvent, RefusedWrite, TurnRecord } from '../../actors/node/record.js';
 import type { EventLog } from '../../actors/ports/events.js';
-import type { Log } from '../../actors/ports/log.js';
+import type { Log, Position } from '../../actors/ports/log.js';
 import type { PostgresClient, Session } from '../postgres/postgres.js';
 import { compare, eventsOf, type Happened, notYetInRows } from './event-rows.js';
 import { holdLaw } from './hold-laws.js';
@@ -70,6 +70,8 @@ export async function look(session: Session, parts: VerifyParts, report: Report)
 
 interface Begun {
   readonly findings: Findings;
+  /** The last record of the claims log before the snapshot was taken. */
+  readonly claimsBefore: Position;
   readonly snapshot: Snapshot;
   readonly journals: Journals;
 }
@@ -99,6 +101,7 @@ async function read(session: Session, { log, partitions, events }: VerifyParts):
   const findings = new Findings();
   const claims = new ClaimsReader(log, partitions, findings);
   const before = await claims.readOn();
+  const claimsBefore = claims.upTo;
   const snapshot = await beginSnapshot(session);
   const { settledPartitions } = snapshot;
   if (settledPartitions !== undefined && settledPartitions !== partitions) {
@@ -114,7 +117,7 @@ async function read(session: Session, { log, partitions, events }: VerifyParts):
     if (n > lastN)
       findings.add('durable', `journal ${journal}`, `events of its turn ${n} are published, but it ends at ${lastN}`);
   }
-  return { findings, snapshot, journals };
+  return { findings, claimsBefore, snapshot, journals };
 }
 
 // ---------------------------------------------------------------- the journals against the rows

@@ -62,6 +62,7 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
   const parts = { client, url, log, settlement, version: 'test', tools, emptyLog: memoryLog };
   const { take, check } = dumps(parts);
   let node: Incarnation | undefined;
+  const since = Date.now();
   const targets: { readonly client: PostgresClient; readonly name: string }[] = [];
 
   /** An empty database beside the first one. */
@@ -149,7 +150,35 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
     const left = await client.query('look', "select from pg_database where datname like 'holdfast\\_check\\_%'");
     assert.is(left.length, 0);
     const { takenAt, ends, orders } = JSON.parse(await readFile(join(dump, MANIFEST), 'utf8'));
-    assert.ok(takenAt <= Date.now() && Object.values(ends).every((n) => Number(n) > 0) && orders >= 0);
+    assert.ok(takenAt > since && Object.values(ends).every((n) => Number(n) > 0), JSON.stringify(ends));
+    assert.ok(orders >= ORDERS / 2 && orders <= ORDERS, String(orders));
+  });
+
+  test('a dump is taken anew when a partition moves, or a journal is trimmed, while it is read', async () => {
+    let [claimsRead, journalCopied] = [0, 0];
+    const moving: Log = {
+      ...log,
+      async read(name, after) {
+        const entries = await log.read(name, after);
+        // The second reading of the claims finds one more, once.
+        if (name === CLAIMS_LOG && after > 0 && ++claimsRead === 2) {
+          const [{ record } = { record: '' }] = await log.read(name, after - 1);
+          return [{ position: after + 1, record }];
+        }
+        // A record in the middle of a journal is gone, once, when everything else was read.
+        if (claimsRead > 2 && name.startsWith('journal.') && after === 0 && ++journalCopied === 1)
+          return entries.toSpliced(1, 1);
+        return entries;
+      },
+    };
+    const told: string[] = [];
+    const again = dumps({ ...parts, log: moving, onProgress: (line) => told.push(line) });
+    const anew = join(folder, 'anew');
+    await mkdir(anew);
+    await again.take(anew, never);
+    assert.match(told.join('\n'), /a partition was claimed or released.*reading again/);
+    assert.match(told.join('\n'), /was trimmed while it was copied|is missing|after/);
+    await again.check(anew, never);
   });
 
   test('a restore that was cut short at any step goes on', async () => {
@@ -170,18 +199,31 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
       what === 'bring the rows of the journals' ? Promise.reject(CUT) : to.client.query(what, ...rest);
     await wasCut(into({ url: to.url, client: { ...to.client, query } }, failing));
     await into(to, failing);
+    await into(to, failing); // It was killed before its end was noted.
+    const { finish } = await into(to, failing);
     await isWhole(to, targetLog);
+    const other = join(folder, 'other');
+    await cp(dump, other, { recursive: true });
+    await appendFile(join(other, MANIFEST), '\n');
+    const no = await into(to, targetLog, tools, other).catch((error: Error) => error.message);
+    assert.match(String(no), /the restore of another dump was begun here/);
+    await finish();
   });
 
   test('nothing is overwritten: neither a database nor a log', async () => {
     const [to, targetLog] = [await target(), memoryLog()];
-    await into(to, targetLog);
+    const { finish } = await into(to, targetLog);
+    await finish();
     const no = async (attempt: Promise<unknown>, words: RegExp) =>
       assert.match(String(await attempt.catch((error: Error) => error.message)), words);
     await no(into(to, targetLog), /the database is not empty/);
     const foreign = memoryLog();
     await foreign.append(SYSTEM_LOG, 0, 'of another system');
     await no(into(await target(), foreign), /the log system has other records/);
+    const longer = memoryLog();
+    for (const { record } of await targetLog.read(SYSTEM_LOG, 0)) await longer.append(SYSTEM_LOG, 0, record);
+    await longer.append(SYSTEM_LOG, 1, 'more than the dump has');
+    await no(into(await target(), longer), /the log system has other records/);
     await no(into({ client, url }, memoryLog()), /the database is not empty/);
   });
 

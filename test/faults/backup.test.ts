@@ -110,12 +110,11 @@ for (const journal of ['jetstream', 'postgres']) {
       }
       assert.is(taken.code, 0, taken.output);
       assert.match(taken.output, /restored and verified/);
-      const { takenAt, orders } = JSON.parse(await readFile(join(dump, 'manifest.json'), 'utf8'));
+      const { takenAt } = JSON.parse(await readFile(join(dump, 'manifest.json'), 'utf8'));
       await first.end('SIGKILL');
       await stop();
       const before = placed.filter(({ at }) => at < takenAt);
       assert.ok(before.length >= ORDERS_FIRST, `${before.length} of ${placed.length} before the dump`);
-      assert.ok(orders >= before.length - CLIENTS * 50, `${orders} rows of ${before.length} orders`);
 
       const came = await second.command('restore', '--to', dump);
       assert.is(came.code, 0, came.output);
