@@ -76,7 +76,7 @@ async function mark(client: PostgresClient, dump: string): Promise<void> {
     const [marked] = await client.query<{ dump: string }>('read the mark', 'select dump from holdfast_restore');
     if (marked?.dump === dump) return;
     throw new CannotRestore(
-      'the restore of another dump was begun here and not ended: end that one first, or use an empty database and an empty broker',
+      'the restore of another dump was begun here and not ended: end that one first, or take a database and a broker that have nothing yet',
     );
   }
   const [found] = await client.query<{ count: number }>('look for tables', TABLES);
