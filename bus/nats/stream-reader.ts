@@ -11,7 +11,7 @@
  *      its own last message has a damaged copy, and counts as one that has grown.
  */
 import type { Nats, NatsMessage, StreamInfo } from './nats.js';
-import { deliveryOf, streamInfo } from './streams.js';
+import { deliveryOf, refuseDamaged, streamInfo } from './streams.js';
 
 /** The first message that is read. */
 export type From =
@@ -136,7 +136,9 @@ async function missedAfter(nats: Nats, { stream, filter }: Reading, after: numbe
       () => 0, // None of these subjects, or none any more.
     );
   const next = await shown({ seq: after + 1, next_by_subj: filter });
-  return next > 0 || (await shown({ seq: last })) > 0 ? next : last;
+  if (next > 0 || (await shown({ seq: last })) > 0) return next;
+  await refuseDamaged(nats, stream, filter);
+  return last;
 }
 
 /** The messages of one request, given out as they come. */

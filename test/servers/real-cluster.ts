@@ -109,6 +109,11 @@ export class RealCluster {
     this.children.set(name, child);
   }
 
+  /** Those whose process is gone. */
+  get gone(): readonly Name[] {
+    return NAMES.filter((name) => hasEnded(this.children.get(name)));
+  }
+
   /** Stops the process where it is. @returns what lets it go on */
   freeze(name: Name): () => void {
     const child = this.children.get(name);
@@ -128,7 +133,7 @@ export class RealCluster {
   isTogether(withinMs: number): Promise<boolean> {
     return until(
       async () => {
-        const names = NAMES.filter((name) => !hasEnded(this.children.get(name)));
+        const names = NAMES.filter((name) => !this.gone.includes(name));
         return (await Promise.all(names.map((name) => this.isHealthy(name)))).every(Boolean);
       },
       withinMs,
