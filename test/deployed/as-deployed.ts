@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { run } from '../../deploy/servers/processes.js';
-import { patientMs } from '../deadlines.js';
+import { patientMs, until } from '../deadlines.js';
 import { Burst, orderIdIn, type Purchase } from '../faults/rig/burst.js';
 import type { RealSystem } from '../faults/rig/real-system.js';
 import { readDockerfile } from './dockerfile.js';
@@ -17,6 +17,7 @@ import { Stage } from './stage.js';
 
 /** How long an ingress may go on sending to a pod that is deleted, before it has heard of it. */
 const HEARD_MS = 2_000;
+const SERVED_MS = 30_000;
 const BUYERS = 6;
 const PACE_MS = 60;
 /** The most orders of a planned change that may have to come again. */
@@ -47,12 +48,30 @@ export async function strikeAll(): Promise<void> {
   clearInterval(awake);
 }
 
+type Reply = Awaited<ReturnType<RealSystem['post']>>;
+
+/** As a client does it: what got no outcome in time comes again under its key. */
+async function sent(node: RealSystem, path: string, body: object, key: string): Promise<Reply> {
+  let reply: Reply = { status: 0, text: '' };
+  const isDone = async () => {
+    reply = await node.post(path, body, key);
+    return reply.status !== 503 && reply.status !== 202;
+  };
+  await until(isDone, SERVED_MS, 500);
+  return reply;
+}
+
 /** Every node takes an order, and another one knows it. The image's health check is content with each. */
 export async function serves(stage: Stage): Promise<void> {
   const { nodes } = stage;
-  await nodes[0]?.stock(['DEPLOYED'], STOCK);
+  const product = { product_id: 'DEPLOYED', name: 'Deployed', unit_price: 9.99, currency: 'USD', stock: STOCK };
+  const [first] = nodes;
+  if (first === undefined) throw new Error('there is no node');
+  const taken = await sent(first, '/api/inventory', { products: [product] }, 'the-stock');
+  assert.ok(taken.status < 300, `${taken.text}\n${stage.words}`);
   for (const [i, node] of nodes.entries()) {
-    const placed = await node.post('/api/orders', { user_id: `user-${i}`, product_id: 'DEPLOYED', quantity: 1 });
+    const order = { user_id: `user-${i}`, product_id: 'DEPLOYED', quantity: 1 };
+    const placed = await sent(node, '/api/orders', order, `of-node-${i}`);
     assert.is(placed.status, 201, `${placed.text}\n${stage.words}`);
     const other = nodes[(i + 1) % nodes.length] as RealSystem;
     assert.is((await other.ask(`/api/orders/${orderIdIn(placed.text)}`))?.status, 200);
@@ -97,8 +116,15 @@ export async function underLoad(
   stage: Stage,
   change: (load: Burst, edges: string[]) => Promise<unknown>,
 ): Promise<void> {
-  const stock = async () =>
-    JSON.parse((await stage.nodes.at(-1)?.ask('/api/inventory/DEPLOYED'))?.text ?? '{}').data.on_hand as number;
+  const stock = async () => {
+    let reply: Partial<Reply> | undefined;
+    const isTold = async () => {
+      reply = await stage.nodes.at(-1)?.ask('/api/inventory/DEPLOYED');
+      return reply?.status === 200;
+    };
+    assert.ok(await until(isTold, SERVED_MS, 500), `${reply?.text}\n${stage.words}`);
+    return (JSON.parse(reply?.text ?? '{}') as { data: { on_hand: number } }).data.on_hand;
+  };
   const before = await stock();
   const nodes = stage.nodes.slice(-3);
   const edges = nodes.map(({ url }) => url);

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from '../../deploy/servers/free-ports.js';
 import { findPostgres } from '../../deploy/servers/postgres-binary.js';
-import { type RunResult, run } from '../../deploy/servers/processes.js';
+import { markOf, type RunResult, run } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { patientMs } from '../deadlines.js';
 import { RealSystem } from '../faults/rig/real-system.js';
@@ -20,6 +20,8 @@ import type { Part, Scene } from './scene.js';
 
 const START_MS = 60_000;
 const SHORT_MS = 60_000;
+/** What ends before it is ready is started again: a broker of a first start may not answer in time, a port may be taken meanwhile. */
+const STARTS = 3;
 const BROKER_PORTS = [4222, 6222, 8222];
 /** Of Postgres' image. */
 const FIRST_START = '/docker-entrypoint-initdb.d/';
@@ -35,6 +37,7 @@ export class Stage {
   /** What stands in a file, and what stands for it here. */
   private readonly replaced: [string, string][] = [];
   private readonly servers = new Map<string, SpawnedServer>();
+  private readonly ports = new Set<number>();
   /** This machine, by a name that certificates have: clients of NATS compare no certificate with an address. */
   private readonly here: string;
 
@@ -80,13 +83,22 @@ export class Stage {
     const { environment } = this.laid(part);
     // Its own ports and folder, on loopback.
     const { PORT: _, INVENTORY_PORT: __, DATA_DIR: ___, HOST: ____, ...given } = environment;
-    // RealSystem has roles of its own for other tests: empty is what no variable is.
-    const node = await RealSystem.build({ ROLES: '', ...given });
-    if ('skipped' in node) throw new Error(node.skipped);
-    this.nodes.push(node);
-    node.open({}, process.execPath, part.command.slice(1));
-    await node.ready(START_MS);
-    return node;
+    for (let starts = 1; ; starts++) {
+      // RealSystem has roles of its own for other tests: empty is what no variable is.
+      const node = await RealSystem.build({ ROLES: '', ...given });
+      if ('skipped' in node) throw new Error(node.skipped);
+      this.nodes.push(node);
+      node.open({}, process.execPath, part.command.slice(1));
+      try {
+        await node.ready(START_MS);
+        return node;
+      } catch (error) {
+        if (starts === STARTS || markOf(node.pid) !== undefined) throw error;
+        console.log(`  ${node.env.NODE_NAME} ended and is started again: ${node.lastWords(1)}`);
+        this.nodes.splice(this.nodes.indexOf(node), 1);
+        node.raze();
+      }
+    }
   }
 
   /** What a cluster does to delete a pod and to start it again: the command before the stop, SIGTERM, and SIGKILL after the grace. */
@@ -132,6 +144,14 @@ export class Stage {
 
   // -------------------------------------------------------------- machinery
 
+  /** No two parts get the same, also where the first does not listen yet. */
+  private async port(): Promise<number> {
+    const port = await freePort();
+    if (this.ports.has(port)) return this.port();
+    this.ports.add(port);
+    return port;
+  }
+
   /** The text with the addresses of this machine. */
   private local(text: string): string {
     return this.replaced.reduce((done, [from, to]) => done.replaceAll(from, to), text);
@@ -163,7 +183,7 @@ export class Stage {
     const ports = new Map<string, string>();
     for (const { host } of brokers) {
       for (const port of BROKER_PORTS) {
-        const free = await freePort();
+        const free = await this.port();
         ports.set(`${host}:${port}`, `127.0.0.1:${free}`);
         this.replaced.push([`${host}:${port}`, `${this.here}:${free}`]);
       }
@@ -193,7 +213,7 @@ export class Stage {
   private async startPostgres(): Promise<void> {
     const { environment, files } = this.scene.postgres;
     const { POSTGRES_PASSWORD = '', POSTGRES_DB = '', POSTGRES_INITDB_ARGS = '' } = environment;
-    const [data, secret, port] = [join(this.folder, 'postgres'), join(this.folder, 'password'), await freePort()];
+    const [data, secret, port] = [join(this.folder, 'postgres'), join(this.folder, 'password'), await this.port()];
     this.replaced.push(['postgres:5432', `${this.here}:${port}`]);
     const { command } = this.laid(this.scene.postgres);
     mkdirSync(data, { mode: 0o700 });
@@ -235,7 +255,7 @@ export class Stage {
   }
 
   private async startRedis(): Promise<void> {
-    const [data, port] = [join(this.folder, 'redis'), await freePort()];
+    const [data, port] = [join(this.folder, 'redis'), await this.port()];
     mkdirSync(data);
     this.replaced.push(['redis:6379', `${this.here}:${port}`]);
     const { command, environment } = this.laid(this.scene.redis, [['/data', data]]);
