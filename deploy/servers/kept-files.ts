@@ -1,8 +1,9 @@
 // The small files of DATA_DIR. Each is whole or absent, even after a power cut: it is written beside its place, synced and
-// renamed. Only the owner may read them, because some hold passwords.
+// renamed. Only the owner may read them, because some hold passwords. What root writes there belongs to the owner of the folder: a
+// command of root must not lock the node out.
 
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes renames in a folder survive a power cut. */
@@ -20,6 +21,10 @@ export async function writeWhole(path: string, content: string, mode = 0o600): P
   const file = await open(beside, 'wx', mode);
   try {
     await file.writeFile(content);
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = await stat(dirname(path));
+      await file.chown(uid, gid);
+    }
     await file.sync();
   } finally {
     await file.close();

@@ -3,11 +3,12 @@
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { run } from '../../../deploy/servers/processes.js';
+import { patientMs } from '../../deadlines.js';
 import { type Burst, bodyOf, type Entry, lastAnswer, orderIdIn, send } from '../../faults/rig/burst.js';
 import { type Boards, DATABASE, NODES } from './boards.js';
 
 const ANSWER_MS = 30_000;
-const CONNECT_MS = 2_000;
+const CONNECT_MS = patientMs(2_000);
 const LANES = 8;
 
 /** @returns how a connection from a board (undefined: from clients) to a port ends */
