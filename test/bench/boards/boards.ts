@@ -104,11 +104,12 @@ export class Boards {
     await this.makeRoles();
     for (const board of NODES) this.begin(board, 'nats-server');
     for (const board of NODES) this.begin(board, 'holdfast');
-    this.begin(DATABASE, 'holdfast-feed');
     for (const board of NODES) {
       if (!(await until(() => this.isReady(board), READY_MS, 250)))
         throw new Error(`${board} is not ready\n${this.words}`);
     }
+    // Its account makes no streams: the nodes have.
+    this.begin(DATABASE, 'holdfast-feed');
   }
 
   /** @returns whether /readyz says 200, as clients see it */
