@@ -12,7 +12,7 @@ import { MIGRATE_USAGE, migrateTables } from './commands/migrate.js';
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
 import { OFFSITE_USAGE, readOffsiteCommand, runOffsite } from './commands/offsite.js';
 import { look, print, say } from './commands/place.js';
-import { RESTORE_USAGE, restore } from './commands/restore.js';
+import { RESTORE_USAGE, readRestoreCommand, restore } from './commands/restore.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
 import { printUrl, readUrlCommand, URL_USAGE } from './commands/url.js';
 import { VERIFY_USAGE, verifyStored } from './commands/verify.js';
@@ -64,15 +64,14 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     if (command === 'migrate' && first === undefined) return await migrateTables(readConfig(process.env));
     if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
     const [to, folder, ...more] = words;
-    if (to === '--to' && folder !== undefined && more.length === 0) {
-      if (command === 'backup') return await backUp(readConfig(process.env), folder);
-      if (command === 'restore') return await restore(readConfig(process.env), folder);
-    }
+    if (command === 'backup' && to === '--to' && folder !== undefined && more.length === 0)
+      return await backUp(readConfig(process.env), folder);
+    if (command === 'restore') return await restore(readConfig(process.env), readRestoreCommand(words));
     const url = command === 'url' ? readUrlCommand(words) : undefined;
     if (url !== undefined) return await printUrl(readConfig(process.env), url);
     return usage(EXIT_COULD_NOT_LOOK);
   } catch (error) {
-    const help = command === 'events' ? EVENTS_USAGE : KEYS_USAGE;
+    const help = { events: EVENTS_USAGE, restore: RESTORE_USAGE }[command] ?? KEYS_USAGE;
     if (error instanceof BadCommand) say(`holdfast ${command}: ${error.message}.\n\n${help}`);
     else
       say(

@@ -1,13 +1,16 @@
 // `holdfast restore`: from nothing but a dump to a system that starts. The database and the broker must be empty: our own
 // in a new DATA_DIR, or those of DATABASE_URL and NATS_URL.
 
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
 import { FEED_STREAM } from '../../bus/feed-stream/feed-shape.js';
 import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
 import { CannotRestore } from '../../storage/backup/dump.js';
+import { findBackup } from '../../storage/backup/find-backup.js';
 import { restoreDump } from '../../storage/backup/restore-dump.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLog } from '../../storage/postgres/postgres-log.js';
@@ -17,10 +20,12 @@ import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
 import { toolsFor } from './backup.js';
+import { BadCommand } from './keys.js';
 import { interrupted, print, quiet, say } from './place.js';
 
-export const RESTORE_USAGE = `  holdfast restore --to FOLDER
-                          bring back the system of a dump, into a new DATA_DIR, or where DATABASE_URL and NATS_URL have nothing yet,
+export const RESTORE_USAGE = `  holdfast restore --to DUMP|ARCHIVE|TIME [--identity FILE]
+                          bring back the system of a dump's folder, of an archive (FILE has the age identity of an encrypted one), or
+                          of the newest one in BACKUP_DIR up to a UTC time such as 2026-11-30T18:05:00Z: into a new DATA_DIR, or where DATABASE_URL and NATS_URL have nothing yet,
                           and verify it; started again after a kill, it goes on
                           exit 0: restored and clean; 1: it is not clean; 2: not restored to the end, and why`;
 
@@ -29,12 +34,42 @@ const EXIT_CLEAN = 0;
 const EXIT_VIOLATION = 1;
 const POOL = 4;
 
-export async function restore(config: Config, from: string): Promise<number> {
+interface RestoreCommand {
+  readonly to: string;
+  readonly identity: string | undefined;
+}
+
+/** @throws BadCommand */
+export function readRestoreCommand(words: readonly string[]): RestoreCommand {
+  const text = { type: 'string' } as const;
+  try {
+    const { to, identity } = parseArgs({ args: [...words], options: { to: text, identity: text } }).values;
+    if (to !== undefined) return { to, identity };
+  } catch (error) {
+    throw new BadCommand(error instanceof Error ? error.message : String(error));
+  }
+  throw new BadCommand('--to names a dump, an archive or a time');
+}
+
+export async function restore(config: Config, { to, identity }: RestoreCommand): Promise<number> {
+  const key = identity === undefined ? undefined : identityIn(await readFile(identity, 'utf8'));
+  const { folder, release } = await findBackup(to, config.backup.folder, key);
+  try {
+    return await restoreFrom(config, folder);
+  } finally {
+    await release();
+  }
+}
+
+/** The file as age-keygen writes it: comments, and the identity. */
+const identityIn = (text: string): string | undefined => /^AGE-SECRET-KEY-\S+/m.exec(text)?.[0];
+
+async function restoreFrom(config: Config, folder: string): Promise<number> {
   const dataDir = await openDataDir(config.dataDir);
   try {
     const servers = await startServers(config, dataDir, say);
     try {
-      const code = await restored(config, servers, resolve(from));
+      const code = await restored(config, servers, resolve(folder));
       await servers.settle();
       await servers.keep();
       return code;
