@@ -10,6 +10,7 @@ import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js'
 import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
 import { MIGRATE_USAGE, migrateTables } from './commands/migrate.js';
 import { NODES_USAGE, showNodes } from './commands/nodes.js';
+import { OFFSITE_USAGE, readOffsiteCommand, runOffsite } from './commands/offsite.js';
 import { look, print, say } from './commands/place.js';
 import { RESTORE_USAGE, restore } from './commands/restore.js';
 import { STOP_USAGE, stop } from './commands/stop.js';
@@ -36,6 +37,7 @@ ${EVENTS_USAGE}
 ${FEED_USAGE}
 ${BACKUP_USAGE}
 ${RESTORE_USAGE}
+${OFFSITE_USAGE}
 ${URL_USAGE}
 ${STOP_USAGE}
 ${MIGRATE_USAGE}
@@ -53,6 +55,7 @@ async function main([command, ...words]: readonly string[]): Promise<number> {
     const [first] = words;
     if (command === 'events') return await printEvents(readConfig(process.env), readEventsCommand(words, Date.now()));
     if (command === 'feed') return await askFeed(words);
+    if (command === 'offsite') return await serveOffsite(words);
     if (command === 'keys') return await askKeys(words);
     if (command === 'verify' && words.length <= 1 && (first === undefined || first === '--repair-stats')) {
       return await verifyStored(readConfig(process.env), first !== undefined);
@@ -88,6 +91,13 @@ async function askFeed(words: readonly string[]): Promise<number> {
   const command = readFeedCommand(words, Date.now());
   if (typeof command !== 'string') return runFeedCommand(readConfig(process.env), command);
   say(`holdfast feed: ${command}.\n\n${FEED_USAGE}`);
+  return EXIT_COULD_NOT_LOOK;
+}
+
+async function serveOffsite(words: readonly string[]): Promise<number> {
+  const command = readOffsiteCommand(words);
+  if (typeof command !== 'string') return runOffsite(command);
+  say(`holdfast offsite: ${command}.\n\n${OFFSITE_USAGE}`);
   return EXIT_COULD_NOT_LOOK;
 }
 

@@ -6,6 +6,7 @@ import type { Owners } from '../actors/ports/owners.js';
 import { ownersUnderGremlin } from '../bus/gremlin/gremlin-ports.js';
 import { STARTING } from '../bus/node/supervisor.js';
 import { Auth } from '../http/auth/auth.js';
+import type { BackupDesk } from '../http/backup/backup-routes.js';
 import { type Edge, startEdge } from '../http/edge.js';
 import { rateLimits } from '../storage/redis/rate-limits.js';
 import { later, made, type Parts } from './parts.js';
@@ -33,6 +34,9 @@ export function listen(parts: Parts): Promise<Edge> {
     freshLists: async () => (await parts.freshLists?.caughtUp()) ?? false,
     placement: later(() => parts.placement),
     webhooks: { store: later(() => parts.stores?.webhooks), whyNot: webhookGuard(config).whyNot },
+    backup: config.roles.has('backup')
+      ? { port: config.backup.port, desk: later<BackupDesk>(() => parts.backup) }
+      : undefined,
     live: liveEvents(parts),
     health: () => healthReport(config, version, clock, parts.running),
     ready: () => notReady(parts),

@@ -9,6 +9,7 @@ import { underGremlin } from '../bus/gremlin/gremlin-ports.js';
 import type { SupervisorParts } from '../bus/node/supervisor.js';
 import { postgresGremlinSwitch } from '../storage/postgres/postgres-gremlin-switch.js';
 import { connectRedis } from '../storage/redis/redis.js';
+import { beginBackups } from './backup/backup.js';
 import type { Config } from './config/config.js';
 import { listen, presentOwners } from './edge.js';
 import { beginFeeds } from './feed/feeds.js';
@@ -115,7 +116,8 @@ export class Holdfast {
     beginNode(parts, dataDir, stores, this.placementBy);
     openReads(parts, dataDir, stores);
     const feeds = () => parts.feeds?.report ?? [];
-    parts.running = { servers, stores, feeds, absence: () => absence(parts) };
+    const backup = () => parts.backup?.status();
+    parts.running = { servers, stores, feeds, backup, absence: () => absence(parts) };
     watchSizes(registry, supervisor);
     const members = () => supervisor.memberCount;
     watchPartitions(registry, {
@@ -126,6 +128,7 @@ export class Holdfast {
     if (stores.redis !== undefined) watchRedis(registry, stores.redis);
     if (parts.hasActors) keepListsUpToDate(parts, stores);
     parts.feeds = beginFeeds(parts, dataDir, servers, stores, () => void this.stop());
+    parts.backup = await beginBackups(parts, servers, stores);
   }
 
   private async serve(): Promise<void> {
@@ -177,6 +180,7 @@ export class Holdfast {
     const failed: unknown[] = [];
     const feedsEnd = parts.feeds?.stop();
     feedsEnd?.catch(() => {}); // It is awaited below.
+    const backupEnds = parts.backup?.stop();
     const edgeEnds = () => parts.edge?.stop(EDGE_STOP_MS);
     const nodeEnds = () => supervisor.stop(NODE_STOP_MS);
     // With other nodes the partitions go first: whatever is asked meanwhile, their next owners answer. A node that is alone
@@ -192,6 +196,7 @@ export class Holdfast {
       () => parts.ownership?.stop(),
       () => parts.indexer?.stop(),
       () => feedsEnd,
+      () => backupEnds,
       () => parts.folder?.stop(),
       () => parts.stores?.close(),
       // startServers() itself ends servers that are still starting.

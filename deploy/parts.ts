@@ -22,6 +22,7 @@ import type { Edge } from '../http/edge.js';
 import { createRegistry } from '../http/node/edge-metrics.js';
 import type { Redis } from '../storage/redis/redis.js';
 import type { AmongNodes } from './among-nodes.js';
+import type { BackupRole } from './backup/backup-role.js';
 import type { Config } from './config/config.js';
 import type { Feeds } from './feed/feeds.js';
 import type { DemoSeed } from './seed.js';
@@ -57,6 +58,7 @@ export class Parts {
   running: Running | undefined;
   indexer: SearchIndexer | undefined;
   feeds: Feeds | undefined;
+  backup: BackupRole | undefined;
   folder: StatsFolder | undefined;
 
   constructor(

@@ -17,17 +17,20 @@ import type { Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { ReceiptKeys } from '../actors/ports/receipt-keys.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
+import { Unavailable } from '../actors/unavailable.js';
 import { apiReads } from './api/api-reads.js';
 import { RequestIds, WaitingRoom } from './api/api-request.js';
 import { HotRoutes } from './api/hot-routes.js';
 import { throughKoa } from './api/koa-app.js';
 import type { Handlers, Operation } from './api/operation.js';
 import { operations as everyOperation } from './api/operations/all.js';
+import { backupOperations } from './api/operations/backup-operations.js';
 import { Rationing } from './api/rate-limit.js';
 import { RequestFrame } from './api/request-frame.js';
-import { everything, inventoryOnly, onBothPorts } from './api/routes.js';
+import { everything, onBothPorts, onlyForBoth } from './api/routes.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
 import type { Auth } from './auth/auth.js';
+import { type BackupDesk, BackupRoutes } from './backup/backup-routes.js';
 import { Reference } from './docs/reference.js';
 import { Import } from './inventory/import.js';
 import { Inventory } from './inventory/inventory.js';
@@ -61,6 +64,8 @@ export interface EdgeOptions {
   readonly freshLists?: (() => Promise<boolean>) | undefined;
   readonly placement: Placement;
   readonly webhooks: WebhookDesk;
+  /** A third port, for a process that keeps backups; undefined if it does not. */
+  readonly backup?: { readonly port: number; readonly desk: BackupDesk } | undefined;
   /** Undefined if there are none here. */
   readonly live?: LiveEvents | undefined;
   /** Undefined if the gremlin is not allowed. */
@@ -97,7 +102,7 @@ export interface EdgeOptions {
 export interface Edge {
   /** For whoever asks otherwise than over HTTP. */
   readonly reads: ApiReads;
-  readonly ports: { readonly main: number | undefined; readonly inventory: number | undefined };
+  readonly ports: Readonly<Record<'main' | 'inventory' | 'backup', number | undefined>>;
   /**
    * Makes /readyz answer 503, so that load balancers send no new clients. Requests are still served; each reply ends its
    * connection, so that few are idle when the stop comes and none loses a request that it has just sent. Streams of
@@ -119,7 +124,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const servers = await listen(options, frame, handlers, admitting(options.auth, rationing));
   return {
     reads,
-    ports: { main: servers.main?.port, inventory: servers.inventory?.port },
+    ports: { main: servers.main?.port, inventory: servers.inventory?.port, backup: servers.backup?.port },
     announceStop() {
       stage.isStopping = true;
       handlers.live.stop();
@@ -127,7 +132,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     async stop(deadlineMs) {
       stage.isStopping = true;
       handlers.live.stop();
-      await Promise.all([servers.main?.stop(deadlineMs), servers.inventory?.stop(deadlineMs)]);
+      await Promise.all(Object.values(servers).map((server) => server?.stop(deadlineMs)));
     },
   };
 }
@@ -178,6 +183,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
     inventory: new Inventory({ owners, queries, receiptKeys, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),
     webhooks: new WebhookRoutes(options.webhooks, clock),
+    backup: new BackupRoutes(options.backup?.desk ?? NO_BACKUPS, clock),
     live: new Live({ events: options.live, owners, clock, admit, stopping, most: options.mostListeners }),
     imports: new Import({ owners, queries, clock, waitMs, patienceMs }),
     health: new Health({
@@ -194,14 +200,18 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
   };
 }
 
-/** The first port serves every operation; the second port serves those that are declared for both. */
-async function listen(
-  options: EdgeOptions,
-  frame: RequestFrame,
-  handlers: Handlers,
-  admit: Admit,
-): Promise<{ readonly main: HttpServer | undefined; readonly inventory: HttpServer | undefined }> {
-  const { host, clock, logger, port, inventoryPort, version, operations = everyOperation } = options;
+/** No port of this process serves what would ask it. */
+const NO_BACKUPS: BackupDesk = {
+  status: () => Promise.reject(new Unavailable('This process keeps no backups.', true)),
+  dump: () => Promise.reject(new Unavailable('This process keeps no backups.', true)),
+  upload: () => Promise.reject(new Unavailable('This process keeps no backups.', true)),
+};
+
+type Servers = Readonly<Record<'main' | 'inventory' | 'backup', HttpServer | undefined>>;
+
+/** The first port serves every operation, the second port those that are declared for both, and the third those of backups. */
+async function listen(options: EdgeOptions, frame: RequestFrame, handlers: Handlers, admit: Admit): Promise<Servers> {
+  const { host, clock, logger, port, inventoryPort, version, backup, operations = everyOperation } = options;
   const common = { host, clock, patience: options.patience ?? limits, unreadable: frame.unreadable };
   const koa = throughKoa(frame, everything(operations, handlers, admit), admit, logger);
   const hot = new HotRoutes(operations, handlers, admit);
@@ -210,16 +220,25 @@ async function listen(
     if (work === undefined) koa(req, res);
     else void frame.serve(req, res, work);
   };
-  const main = port === undefined ? undefined : await startHttpServer({ ...common, port, setBy: 'PORT', handle });
-  if (inventoryPort === undefined) return { main, inventory: undefined };
+  const further = (table: readonly Operation[]) => {
+    const shown = { ...handlers, reference: new Reference(onBothPorts(table), version) };
+    return throughKoa(frame, onlyForBoth(table, shown, admit), admit, logger);
+  };
+  const begun: HttpServer[] = [];
+  const start = async (at: number | undefined, setBy: string, by: () => typeof handle) => {
+    if (at === undefined) return undefined;
+    const server = await startHttpServer({ ...common, port: at, setBy, handle: by() });
+    begun.push(server);
+    return server;
+  };
   try {
-    const shown = { ...handlers, reference: new Reference(onBothPorts(operations), version) };
-    const routes = inventoryOnly(operations, shown, admit);
-    const secondKoa = throughKoa(frame, routes, admit, logger);
-    const second = { ...common, port: inventoryPort, setBy: 'INVENTORY_PORT', handle: secondKoa };
-    return { main, inventory: await startHttpServer(second) };
+    return {
+      main: await start(port, 'PORT', () => handle),
+      inventory: await start(inventoryPort, 'INVENTORY_PORT', () => further(operations)),
+      backup: await start(backup?.port, 'BACKUP_PORT', () => further(backupOperations)),
+    };
   } catch (error) {
-    await main?.stop(0);
+    for (const server of begun) await server.stop(0);
     throw error;
   }
 }

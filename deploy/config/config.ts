@@ -7,6 +7,7 @@
 
 import { z } from 'zod';
 import { authMistakes, authSettings, authVariables } from './auth.js';
+import { backupMistakes, backupSettings, backupVariables } from './backup.js';
 import { eventSettings, eventVariables } from './events.js';
 import { httpMistakes, httpSettings, httpVariables } from './http.js';
 import { kafkaMistakes, kafkaSettings, kafkaVariables } from './kafka.js';
@@ -26,10 +27,19 @@ const schema = z
     ...kafkaVariables,
     ...orderVariables,
     ...authVariables,
+    ...backupVariables,
   })
   .superRefine(
     (env, context) => {
-      const broken = [authMistakes, productionMistakes, kafkaMistakes, httpMistakes, nodeMistakes, storeMistakes];
+      const broken = [
+        authMistakes,
+        productionMistakes,
+        kafkaMistakes,
+        httpMistakes,
+        nodeMistakes,
+        storeMistakes,
+        backupMistakes,
+      ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
       }
@@ -45,6 +55,7 @@ const schema = z
     ...kafkaSettings(env),
     ...orderSettings(env),
     ...authSettings(env),
+    ...backupSettings(env),
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;

@@ -7,16 +7,21 @@ import { integer, type Mistake, oneOf, onOrOff, path, text, type Values, variabl
 import type { natsVariables } from './nats.js';
 import type { storeVariables } from './stores.js';
 
-/** What a process does: it answers clients (edge), it owns partitions (actors), it carries events out of the system (feed). */
-const ROLES = ['edge', 'actors', 'feed'] as const;
+/**
+ * What a process does: it answers clients (edge), it owns partitions (actors), it carries events out of the system (feed), it keeps
+ * backups (backup).
+ */
+const ROLES = ['edge', 'actors', 'feed', 'backup'] as const;
 type Role = (typeof ROLES)[number];
+/** Backups need room and a place of their own, so they are asked for by name. */
+const USUAL: readonly Role[] = ['edge', 'actors', 'feed'];
 
 export const nodeVariables = {
   ENVIRONMENT: oneOf(['development', 'production'], 'development'),
   DATA_DIR: path('.data'),
   ROLES: variable<ReadonlySet<Role>>(
-    new Set(ROLES),
-    'empty or all, or a list of edge, actors and feed; backup and boutique are not available in this version',
+    new Set(USUAL),
+    'empty or all, or a list of edge, actors, feed and backup; all is without backup: all,backup. boutique is not available in this version',
     rolesOf,
   ),
   PARTITIONS: integer(16, 1, limits.partitions),
@@ -60,8 +65,7 @@ export const nodeSettings = (env: Env) => ({
 // ---------------------------------------------------------------- machinery
 
 function rolesOf(given: string): ReadonlySet<Role> | undefined {
-  if (given.toLowerCase() === 'all') return new Set(ROLES);
-  const roles = given.split(',').map((word) => ROLES.find((role) => role === word.trim().toLowerCase()));
-  const known = roles.filter((role) => role !== undefined);
-  return known.length === roles.length ? new Set(known) : undefined;
+  const words = given.split(',').map((word) => word.trim().toLowerCase());
+  const named = words.flatMap((word) => (word === 'all' ? USUAL : ROLES.filter((role) => role === word)));
+  return words.every((word) => word === 'all' || ROLES.some((role) => role === word)) ? new Set(named) : undefined;
 }

@@ -4,6 +4,7 @@
 import type { FeedReport } from '../../actors/ports/feeds.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { within } from '../../bus/retry.js';
+import type { BackupView } from '../../http/backup/backup-routes.js';
 import type { HealthReport } from '../../http/node/health.js';
 import type { Config } from '../config/config.js';
 import { brokerListens } from '../feed/kafka.js';
@@ -17,6 +18,8 @@ export interface Running {
   readonly stores: Stores;
   /** Of this process and its child; empty where another process has the role. */
   readonly feeds: () => readonly FeedReport[];
+  /** Undefined where this process does not keep backups. */
+  readonly backup: () => Promise<BackupView> | undefined;
   /** Why this node does not serve, as a sentence; undefined: it serves. */
   readonly absence: () => string | undefined;
 }
@@ -33,15 +36,17 @@ export async function healthReport(
   }
   const { servers, stores } = running;
   const { client, nats, redis } = stores;
-  const [postgres, broker, cache, kafka] = await Promise.all([
+  const [postgres, broker, cache, kafka, backup] = await Promise.all([
     answers(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
     nats === undefined ? ('off' as const) : answers(clock, nats.api('INFO', {}, ASK_MS)),
     redis === undefined ? ('off' as const) : answers(clock, redis.ping()),
     config.kafka === undefined ? ('off' as const) : listens(config.kafka.brokers),
+    backupIn(config, await running.backup()),
   ]);
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
   const absence = running.absence();
-  const all = postgres === 'up' && broker !== 'down' && cache !== 'down' && kafka !== 'down';
+  const all =
+    postgres === 'up' && broker !== 'down' && cache !== 'down' && kafka !== 'down' && backup.status !== 'down';
   return {
     status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',
     version,
@@ -64,6 +69,7 @@ export async function healthReport(
             },
       redis: { status: cache, ...(redis && { breaker: redis.breaker }) },
       kafka: { status: kafka, ...kafkaFeedsIn(running.feeds()) },
+      backup,
     },
   };
 }
@@ -76,6 +82,20 @@ const answers = (clock: Clock, call: Promise<unknown>): Promise<'up' | 'down'> =
 
 const listens = async (brokers: readonly string[]): Promise<'up' | 'down'> =>
   (await brokerListens(brokers, ASK_MS)) ? 'up' : 'down';
+
+/** Down: nothing protects what was acknowledged since a few intervals. */
+const LATE = 3;
+
+function backupIn({ backup: { everyMs } }: Config, view: BackupView | undefined) {
+  if (view === undefined) return { status: 'off' };
+  const { role, why, rpo_seconds: ageS, rto_seconds: restoreS, errors, waiting } = view;
+  const isLate = ageS === null ? errors.length > 0 : ageS * 1_000 > LATE * everyMs;
+  return {
+    status: role === 'elsewhere' ? 'elsewhere' : role === 'failing' || isLate ? 'down' : 'up',
+    ...(why !== undefined && { why }),
+    ...{ rpo_seconds: ageS, rto_seconds: restoreS, waiting: waiting.length, errors },
+  };
+}
 
 /** How its feeds fare here, if they run here. */
 function kafkaFeedsIn(feeds: readonly FeedReport[]) {

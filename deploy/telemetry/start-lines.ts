@@ -8,7 +8,12 @@ import type { Edge } from '../../http/edge.js';
 import type { Config } from '../config/config.js';
 
 export function tellAddress({ host, roles }: Config, { ports }: Edge, version: string, logger: Logger): void {
-  const { main: port, inventory: inventoryPort } = ports;
+  const { main: port, inventory: inventoryPort, backup: backupPort } = ports;
+  if (backupPort !== undefined) logger.info({ backupPort }, `backups: http://${host}:${backupPort}/api/backup/status`);
+  if (!roles.has('edge') && !roles.has('actors') && !roles.has('feed')) {
+    logger.info({ inventoryPort }, `Holdfast ${version} keeps the backups of its system`);
+    return;
+  }
   if (roles.size === 1 && roles.has('feed')) {
     logger.info({ inventoryPort }, `Holdfast ${version} carries events out of its system`);
     return;

@@ -218,7 +218,7 @@ const errors = {
   rate_limited: plain(
     429,
     'Too many requests',
-    'This caller has sent more requests than `RATE_LIMIT` allows. Nothing has happened. `Retry-After` says when to try again.',
+    'This caller has sent more requests than `RATE_LIMIT` allows, or wants a second upload of a backup in one day. Nothing has happened. `Retry-After` says when to try again.',
     'More than 100 requests: try again in 7 s.',
   ),
   headers_too_large: field(

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import type { Demand } from '../../actors/principal.js';
+import type { BackupRoutes } from '../backup/backup-routes.js';
 import type { Import } from '../inventory/import.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Live } from '../live/live.js';
@@ -35,6 +36,7 @@ export interface Handlers {
   readonly placement: PlacementView;
   readonly gremlin: GremlinRoutes;
   readonly webhooks: WebhookRoutes;
+  readonly backup: BackupRoutes;
   readonly live: Live;
   /** reference.ts imports the table of operations. Only its shape is named here, to avoid an import cycle. */
   readonly reference: {

@@ -24,7 +24,7 @@ export function everything(table: readonly Operation[], handlers: Handlers, admi
   };
 }
 
-export const inventoryOnly = (table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware =>
+export const onlyForBoth = (table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware =>
   routed(onBothPorts(table), handlers, admit);
 
 export const pathsOf = ({ path }: Pick<Operation, 'path'>): string[] =>

@@ -94,6 +94,33 @@ test('Kafka: what goes together is wanted together, and a password is never show
   assert.not.match(mistakes, /s3cr3t/);
 });
 
+test('backups: where, how often, how long and for whom', () => {
+  const none = readConfig({ DATA_DIR: '/data' }).backup;
+  assert.equal(none, {
+    ...{ folder: '/data/backup', port: 3002, everyMs: 300_000, keepDumps: 24, keepDays: 30 },
+    ...{ recipient: undefined, offsite: undefined, s3Endpoint: undefined },
+  });
+  const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
+  const given = readConfig({
+    ...{ BACKUP_DIR: '/b', BACKUP_AGE_RECIPIENT: recipient, BACKUP_OFFSITE_URL: 's3://shop-backups/prod/' },
+    BACKUP_S3_ENDPOINT: 'http://127.0.0.1:9000/',
+  }).backup;
+  assert.equal([given.folder, given.recipient, given.offsite], ['/b', recipient, 's3://shop-backups/prod/']);
+  assert.is(given.s3Endpoint, 'http://127.0.0.1:9000');
+  for (const [wrong, variable] of [
+    [{ BACKUP_AGE_RECIPIENT: `${recipient}x` }, 'BACKUP_AGE_RECIPIENT'],
+    [{ BACKUP_AGE_RECIPIENT: 'AGE-SECRET-KEY-1' }, 'BACKUP_AGE_RECIPIENT'],
+    [{ BACKUP_OFFSITE_URL: 's3://UPPER' }, 'BACKUP_OFFSITE_URL'],
+    [{ BACKUP_OFFSITE_URL: 'ftp://h' }, 'BACKUP_OFFSITE_URL'],
+    [{ BACKUP_S3_ENDPOINT: 'http://h' }, 'BACKUP_OFFSITE_URL'],
+    [{ ROLES: 'all,backup', BACKUP_PORT: '3001' }, 'BACKUP_PORT'],
+    [{ BACKUP_EVERY_S: '9' }, 'BACKUP_EVERY_S'],
+  ] as const) {
+    assert.match(mistakesIn(wrong).join(), new RegExp(`^${variable} is `), JSON.stringify(wrong));
+    assert.is(mistakesIn(wrong).length, 1);
+  }
+});
+
 test('a payment provider: its URL without a trailing slash, its key, a deadline', () => {
   const config = readConfig({ PAYMENT_URL: 'https://pay.example/v1/', PAYMENT_KEY: 'sk_1' });
   assert.equal([config.paymentUrl, config.paymentKey], ['https://pay.example/v1', 'sk_1']);
@@ -147,10 +174,10 @@ test('every mistake is reported at once, by name, with the given value and the a
 });
 
 test('a setting that this version does not have is refused, not ignored', () => {
-  for (const ROLES of ['backup', 'edge,boutique', 'edge actors', ',']) {
+  for (const ROLES of ['boutique', 'edge,boutique', 'edge actors', ',']) {
     assert.match(
       mistakesIn({ ROLES }).join(),
-      /^ROLES is ".*"; it must be empty or all, or a list of edge, actors and feed/,
+      /^ROLES is ".*"; it must be empty or all, or a list of edge, actors, feed and backup/,
     );
   }
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
@@ -160,7 +187,8 @@ test('a process has both roles, or one of them and stores that it shares with ot
   const shared = { NATS_URL: 'nats://n', DATABASE_URL: 'postgres://d/x' };
   for (const ROLES of ['', 'all', 'ALL', 'edge, actors, feed'])
     assert.equal([...readConfig({ ROLES }).roles], ['edge', 'actors', 'feed']);
-  for (const ROLES of ['edge', 'actors', 'feed']) {
+  assert.equal([...readConfig({ ROLES: 'all, backup' }).roles], ['edge', 'actors', 'feed', 'backup']);
+  for (const ROLES of ['edge', 'actors', 'feed', 'backup']) {
     assert.equal([...readConfig({ ROLES, ...shared }).roles], [ROLES]);
     for (const name of ['NATS_URL', 'DATABASE_URL']) {
       const [mistake] = mistakesIn({ ROLES, ...shared, [name]: '' });
@@ -325,9 +353,9 @@ test('no password is repeated', () => {
 
 test('.env.example names every variable with its default, and OPERATING names it too', () => {
   const example = readFileSync('.env.example', 'utf8');
-  const names = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map((found) => found[1]);
+  const names = [...example.matchAll(/^# ?([A-Z0-9_]+)=/gm)].map((found) => found[1]);
   const documented: NodeJS.ProcessEnv = {};
-  for (const line of example.matchAll(/^# ?([A-Z_]+)=(\S*)$/gm))
+  for (const line of example.matchAll(/^# ?([A-Z0-9_]+)=(\S*)$/gm))
     if (line[1] !== undefined) documented[line[1]] = line[2];
   assert.equal(readConfig(documented), readConfig({}));
   const operating = readFileSync('OPERATING.md', 'utf8');

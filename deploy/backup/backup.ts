@@ -1,0 +1,39 @@
+// The backups of a process with the role `backup`: where they go, and what makes them.
+
+import { httpOffsite } from '../../storage/backup/http-offsite.js';
+import type { Offsite } from '../../storage/backup/offsite.js';
+import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
+import type { Config } from '../config/config.js';
+import type { Parts } from '../parts.js';
+import type { Servers } from '../servers/servers.js';
+import type { Stores } from '../stores.js';
+import { backupMeter, watchBackups } from '../telemetry/backup-metrics.js';
+import { BackupRole } from './backup-role.js';
+import { Backups } from './backups.js';
+import { systemDumps } from './system-dumps.js';
+
+/** Undefined: another process has the role, or none. */
+export async function beginBackups(parts: Parts, servers: Servers, stores: Stores): Promise<BackupRole | undefined> {
+  const { config, clock, logger, registry } = parts;
+  if (!config.roles.has('backup')) return undefined;
+  const { folder, recipient, everyMs, keepDumps, keepDays } = config.backup;
+  const backups = new Backups({
+    ...{ path: folder, clock, logger, recipient, everyMs, keepDumps, keepDays },
+    dumps: systemDumps(config, servers, stores, logger),
+    offsite: await offsiteOf(config),
+    meter: backupMeter(registry),
+  });
+  watchBackups(registry, backups);
+  const role = new BackupRole({ backups, folder, leases: postgresLeases(stores.client, clock), clock, logger });
+  role.start();
+  return role;
+}
+
+/** The client of buckets takes a second to load, so it is loaded only where there is a bucket. */
+async function offsiteOf({ backup: { offsite, s3Endpoint: endpoint } }: Config): Promise<Offsite | undefined> {
+  if (offsite === undefined) return undefined;
+  const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)(?:\/(.*?))?\/*$/.exec(offsite) ?? [];
+  if (bucket === undefined) return httpOffsite(offsite);
+  const { s3Offsite } = await import('../../storage/backup/s3-offsite.js');
+  return s3Offsite({ bucket, prefix: prefix === '' ? '' : `${prefix}/`, endpoint });
+}

@@ -1,0 +1,39 @@
+// The metrics of backups: what a disaster now would lose, and how long the way back took when it was last tried.
+
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { BackupMeter, Backups } from '../backup/backups.js';
+
+export function backupMeter(registry: Registry): BackupMeter {
+  const failures = new Counter({
+    name: 'holdfast_backup_failures_total',
+    help: 'Steps of backups that failed: dump, archive, upload. Each is tried again.',
+    labelNames: ['step'],
+    registers: [registry],
+  });
+  for (const step of ['dump', 'archive', 'upload']) failures.inc({ step }, 0);
+  return { failed: (step) => failures.inc({ step }) };
+}
+
+/** Without a dump there is no age: the series is absent then. */
+export function watchBackups(registry: Registry, backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting'>): void {
+  const gauge = (name: string, help: string, value: () => number | undefined) => {
+    const one: Gauge = new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect: () => {
+        const now = value();
+        if (now === undefined) one.remove();
+        else one.set(now);
+      },
+    });
+  };
+  const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
+  gauge(
+    'holdfast_backup_age_seconds',
+    'Age of the newest dump that was restored and verified: what a disaster now would lose (RPO).',
+    () => seconds(backups.ageMs),
+  );
+  gauge('holdfast_backup_restore_seconds', 'How long the last restore of a dump took (RTO).', () =>
+    seconds(backups.volume.dumps[0]?.restoreMs),
+  );
+  gauge('holdfast_backup_waiting_archives', 'Archives that are not off-site yet.', () => backups.waiting.length);
+}
