@@ -128,7 +128,7 @@ export class Holdfast {
     if (stores.redis !== undefined) watchRedis(registry, stores.redis);
     if (parts.hasActors) keepListsUpToDate(parts, stores);
     parts.feeds = beginFeeds(parts, dataDir, servers, stores, () => void this.stop());
-    parts.backup = await beginBackups(parts, servers, stores);
+    parts.backup = await beginBackups(parts, stores);
   }
 
   private async serve(): Promise<void> {

@@ -5,7 +5,6 @@ import type { Offsite } from '../../storage/backup/offsite.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
 import type { Config } from '../config/config.js';
 import type { Parts } from '../parts.js';
-import type { Servers } from '../servers/servers.js';
 import type { Stores } from '../stores.js';
 import { backupMeter, watchBackups } from '../telemetry/backup-metrics.js';
 import { BackupRole } from './backup-role.js';
@@ -13,13 +12,13 @@ import { Backups } from './backups.js';
 import { systemDumps } from './system-dumps.js';
 
 /** Undefined: another process has the role, or none. */
-export async function beginBackups(parts: Parts, servers: Servers, stores: Stores): Promise<BackupRole | undefined> {
+export async function beginBackups(parts: Parts, stores: Stores): Promise<BackupRole | undefined> {
   const { config, clock, logger, registry } = parts;
   if (!config.roles.has('backup')) return undefined;
   const { folder, recipient, everyMs, keepDumps, keepDays } = config.backup;
   const backups = new Backups({
     ...{ path: folder, clock, logger, recipient, everyMs, keepDumps, keepDays },
-    dumps: systemDumps(config, servers, stores, logger),
+    dumps: systemDumps(config, stores, logger),
     offsite: await offsiteOf(config),
     meter: backupMeter(registry),
   });

@@ -62,7 +62,7 @@ async function dumped(config: Config, client: PostgresClient, place: Place, to: 
 }
 
 /** As the user who may read every table and make databases. */
-async function mightyUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
+export async function mightyUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'superuser'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
   return url;

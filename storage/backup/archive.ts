@@ -13,10 +13,9 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip, gzipSync } from 'node:zlib';
 import { extract, type Pack, pack } from 'tar-stream';
 import { decrypted, encrypted, passingKeys } from './age.js';
-import type { Manifest } from './dump.js';
+import { MANIFEST, type Manifest } from './dump.js';
 import { sync } from './synced-files.js';
 
-const MANIFEST = 'manifest.json';
 /** The dumps of the archive's day, of which it holds the newest. */
 const LIST = 'dumps.json';
 const AGE = 'age-encryption.org/';

@@ -12,7 +12,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { endingOf, manifestOf, packArchive } from './archive.js';
-import type { Dumps, Manifest } from './dump.js';
+import { type Dumps, MANIFEST, type Manifest } from './dump.js';
 import { type Archive, dayOf } from './offsite.js';
 import { surplusArchives, surplusDumps } from './retention.js';
 import { PARTIAL, renameSynced, sync, whyFailed, writeSynced } from './synced-files.js';
@@ -150,7 +150,7 @@ export class Volume {
       const manifest = await dumps.take(partial, signal);
       await this.at('dump taken');
       for (const { name: file } of manifest.files) await sync(join(partial, file));
-      await sync(join(partial, 'manifest.json'));
+      await sync(join(partial, MANIFEST));
       const { tookMs } = await dumps.check(partial, signal);
       await this.at('dump checked');
       signal.throwIfAborted();
