@@ -9,7 +9,6 @@ import { underGremlin } from '../bus/gremlin/gremlin-ports.js';
 import type { SupervisorParts } from '../bus/node/supervisor.js';
 import { postgresGremlinSwitch } from '../storage/postgres/postgres-gremlin-switch.js';
 import { connectRedis } from '../storage/redis/redis.js';
-import { beginBackups } from './backup/backup.js';
 import type { Config } from './config/config.js';
 import { listen, presentOwners } from './edge.js';
 import { beginFeeds } from './feed/feeds.js';
@@ -128,7 +127,9 @@ export class Holdfast {
     if (stores.redis !== undefined) watchRedis(registry, stores.redis);
     if (parts.hasActors) keepListsUpToDate(parts, stores);
     parts.feeds = beginFeeds(parts, dataDir, servers, stores, () => void this.stop());
-    parts.backup = await beginBackups(parts, stores);
+    // Its libraries take 20 MB, so they are loaded only where the role is.
+    if (config.roles.has('backup'))
+      parts.backup = await (await import('./backup/backup.js')).beginBackups(parts, stores);
   }
 
   private async serve(): Promise<void> {

@@ -1,5 +1,6 @@
 // The backups of a process with the role `backup`: where they go, and what makes them.
 
+import { whyNoRecipient } from '../../storage/backup/age.js';
 import { httpOffsite } from '../../storage/backup/http-offsite.js';
 import type { Offsite } from '../../storage/backup/offsite.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
@@ -11,11 +12,12 @@ import { BackupRole } from './backup-role.js';
 import { Backups } from './backups.js';
 import { systemDumps } from './system-dumps.js';
 
-/** Undefined: another process has the role, or none. */
-export async function beginBackups(parts: Parts, stores: Stores): Promise<BackupRole | undefined> {
+export async function beginBackups(parts: Parts, stores: Stores): Promise<BackupRole> {
   const { config, clock, logger, registry } = parts;
-  if (!config.roles.has('backup')) return undefined;
   const { folder, recipient, everyMs, keepDumps, keepDays } = config.backup;
+  const problem = recipient === undefined ? undefined : whyNoRecipient(recipient);
+  if (problem !== undefined)
+    throw new Error(`BACKUP_AGE_RECIPIENT is "${recipient}", which is no age recipient: ${problem}`);
   const backups = new Backups({
     ...{ path: folder, clock, logger, recipient, everyMs, keepDumps, keepDays },
     dumps: systemDumps(config, stores, logger),

@@ -1,9 +1,17 @@
 // Backups: where they are kept, how often, for how long, and where they go.
 
 import { join, resolve } from 'node:path';
-import { whyNoRecipient } from '../../storage/backup/age.js';
 import type { httpVariables } from './http.js';
-import { integer, type Mistake, optional, optionalPath, urlOf, type Values, withoutEndSlashes } from './kinds.js';
+import {
+  integer,
+  type Mistake,
+  matching,
+  optional,
+  optionalPath,
+  urlOf,
+  type Values,
+  withoutEndSlashes,
+} from './kinds.js';
 import type { nodeVariables } from './node.js';
 
 export const backupVariables = {
@@ -14,7 +22,7 @@ export const backupVariables = {
   BACKUP_KEEP_DAYS: integer(30, 1, 3_650),
   BACKUP_AGE_RECIPIENT: optional(
     'an age recipient such as age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p',
-    (given) => (whyNoRecipient(given) === undefined ? given : undefined),
+    matching(/^age1(?:[02-9ac-hj-np-z]{58}|pq1[02-9ac-hj-np-z]{1000,3000})$/),
   ),
   BACKUP_OFFSITE_URL: optional('a URL such as https://vault.example or s3://bucket/prefix', (given) =>
     /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^\s?#]*)?$/.test(given)

@@ -18,6 +18,16 @@ const ORDER = { user_id: 'ada', items: [{ product_id: 'p0', quantity: 2 }] };
 
 const test = suite('the role backup of a real system');
 
+/** A busy machine may answer 503 first: the client repeats. */
+async function answered(system: RealSystem): Promise<{ readonly status: number; readonly text: string }> {
+  let reply = { status: 0, text: '' };
+  await until(async () => {
+    reply = await system.post('/api/orders', ORDER, 'a-key');
+    return reply.status !== 503;
+  }, WITHIN_MS);
+  return reply;
+}
+
 test('dumped, archived, encrypted, off-site; and restored from what the off-site has', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-role-'));
   const vault = join(folder, 'vault');
@@ -44,13 +54,17 @@ test('dumped, archived, encrypted, off-site; and restored from what the off-site
   try {
     await first.start();
     await first.stock(['p0'], 100);
-    const placed = await first.post('/api/orders', ORDER, 'a-key');
+    const placed = await answered(first);
     assert.is(placed.status, 201, placed.text);
-    const dumped = await ask('POST', '/api/backup/trigger-dump');
+    // The first one may join the dump that the start has begun, before the order.
+    let dumped = { status: 0, text: '' };
+    const isIn = async () => {
+      dumped = await ask('POST', '/api/backup/trigger-dump');
+      return /Backups need pg_dump/.test(dumped.text) || (await status()).last_dump?.orders === 1;
+    };
+    if (!(await until(isIn, WITHIN_MS))) assert.unreachable(dumped.text);
     if (/Backups need pg_dump/.test(dumped.text)) return console.log(`SKIP ${dumped.text.slice(0, 300)}`);
     assert.ok([200, 202].includes(dumped.status), dumped.text);
-    const isIn = async () => (await status()).last_dump?.orders === 1;
-    if (!(await until(isIn, WITHIN_MS))) assert.unreachable(JSON.stringify(await status()));
     const [one, two] = await Promise.all([0, 1].map(() => ask('POST', '/api/backup/trigger-upload')));
     assert.ok(
       [one, two].every((reply) => reply !== undefined && reply.status < 300),
@@ -69,7 +83,7 @@ test('dumped, archived, encrypted, off-site; and restored from what the off-site
     const came = await second.command('restore', '--to', dump);
     assert.is(came.code, 0, came.output);
     await second.start();
-    const again = await second.post('/api/orders', ORDER, 'a-key');
+    const again = await answered(second);
     assert.equal([again.status, again.text], [placed.status, placed.text]);
     assert.is((await second.verify()).code, 0);
   } finally {
