@@ -74,7 +74,7 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
   } as const;
   const { config, state } = await ensureStream(nats, { ...shape, subjects: [...shape.subjects] }, [
     ...requirements,
-    ...(replicas > 1 ? [UNCOMPRESSED] : []),
+    UNCOMPRESSED,
     { field: 'num_replicas', wanted: `at least ${replicas} (NATS_REPLICAS)`, fits: (n) => Number(n) >= replicas },
   ]);
   const size = streamSize(nats, state.bytes);
@@ -138,7 +138,11 @@ const is =
     values.includes(value);
 
 /** compressionOf tells why. */
-const UNCOMPRESSED: Requirement = { field: 'compression', wanted: 'none', fits: is(undefined, '', 'none') };
+const UNCOMPRESSED: Requirement = {
+  field: 'compression',
+  wanted: 'none, as the stream has copies',
+  fits: (value, { num_replicas: copies = 1 }) => copies === 1 || value !== 's2',
+};
 
 /**
  * With other values the stream would lose records, refuse them, or not let them be trimmed. Older servers leave some

@@ -29,7 +29,8 @@ export type StreamShape = Partial<StreamConfig> & Pick<StreamConfig, 'name' | 's
 export interface Requirement {
   readonly field: keyof StreamConfig;
   readonly wanted: string;
-  readonly fits: (value: unknown) => boolean;
+  /** @param config all of it */
+  readonly fits: (value: unknown, config: Partial<StreamConfig>) => boolean;
 }
 
 interface StoredMessage {
@@ -80,7 +81,7 @@ export async function ensureStream(
   refuseUnsoundReplicas(nats.version, shape.num_replicas);
   const info = (await streamInfo(nats, shape.name)) ?? (await createStream(nats, shape));
   refuseUnsoundReplicas(nats.version, info.config.num_replicas);
-  const unfit = requirements.filter(({ field, fits }) => !fits(info.config[field]));
+  const unfit = requirements.filter(({ field, fits }) => !fits(info.config[field], info.config));
   if (unfit.length > 0) {
     const found = unfit.map(
       ({ field, wanted }) => `${field} is ${JSON.stringify(info.config[field])}, must be ${wanted}`,

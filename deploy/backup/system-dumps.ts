@@ -5,7 +5,7 @@ import { memoryLog } from '../../bus/journal/memory-log.js';
 import type { Dumps } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
-import { mightyUrl, toolsFor } from '../commands/backup.js';
+import { adminUrl, toolsFor } from '../commands/backup.js';
 import type { Config } from '../config/config.js';
 import type { Stores } from '../stores.js';
 import { version } from '../version.js';
@@ -18,7 +18,7 @@ export function systemDumps(config: Config, { client, log, settlement }: Stores,
   /** As the user who may read every table and make databases, for as long as the work takes. */
   const asAdmin = async <T>(work: (own: Dumps) => Promise<T>): Promise<T> => {
     const tools = await toolsFor(client);
-    const url = await mightyUrl(config);
+    const url = await adminUrl(config);
     const admin: PostgresClient = connectPostgres(url, { max: POOL, log: logger });
     try {
       return await work(dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress }));

@@ -11,16 +11,17 @@ import type { Config } from '../config/config.js';
 import { rememberedPostgresUrl } from '../servers/postgres-server.js';
 import { findPostgresTools } from '../servers/postgres-tools.js';
 import { version } from '../version.js';
-import { look, type Place, print, say } from './place.js';
+import { interrupted, look, type Place, print, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
 
 export const BACKUP_USAGE = `  holdfast backup --to FOLDER
                           dump everything into a new folder, and prove by a restore into a scratch database that it is whole;
                           it needs pg_dump of the server's version, and a user that may create databases
-                          exit 0: the dump is there and checked; 1: it is not whole; 2: could not look`;
+                          exit 0: the dump is there and checked; 1: it did not pass the check; 2: none was taken`;
 
 const NAME = 'holdfast backup';
 const EXIT_DONE = 0;
+const EXIT_NOT_WHOLE = 1;
 const POOL = 3;
 
 export const backUp = (config: Config, to: string): Promise<number> =>
@@ -34,21 +35,25 @@ export const backUp = (config: Config, to: string): Promise<number> =>
 
 /** The folder has its name only once the dump is checked. */
 async function dumped(config: Config, client: PostgresClient, place: Place, to: string): Promise<number> {
-  if ((await readdir(to).catch(() => [])).length > 0) throw new CouldNotLook(`${to} is not empty: name a new folder`);
-  const url = await mightyUrl(config);
+  await mustBeNew(to);
+  const url = await adminUrl(config);
   const admin = connectPostgres(url, { max: POOL });
   await mkdir(dirname(to), { recursive: true });
   const partial = await mkdtemp(join(dirname(to), `.${basename(to)}.partial-`));
-  const signal = AbortSignal.any([]);
+  const signal = interrupted();
   try {
     const tools = await toolsFor(client);
     return await withStoredLog(client, place, NAME, async (log, settlement) => {
       const emptyLog = () => memoryLog({ bytes: Number.POSITIVE_INFINITY, reserveBytes: 0 });
       const { take, check } = dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress: say });
       const { takenAt, orders, files } = await take(partial, signal);
-      const { tookMs } = await check(partial, signal);
-      await rm(to, { recursive: true, force: true }); // It was empty.
-      await rename(partial, to);
+      const checked = await check(partial, signal).catch((error: unknown) => error as Error);
+      if (checked instanceof Error) {
+        say(`The dump does not count, and is removed: ${checked.message.replaceAll(partial, to)}.`);
+        return EXIT_NOT_WHOLE;
+      }
+      const { tookMs } = checked;
+      await rename(partial, to); // Fails if somebody else has put a dump there meanwhile.
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
       print(
         `${to}: ${orders} orders, ${(bytes / 1e6).toFixed(1)} MB, all that was acknowledged before ${new Date(takenAt).toISOString()}; restored and verified in ${(tookMs / 1000).toFixed(1)} s`,
@@ -61,8 +66,17 @@ async function dumped(config: Config, client: PostgresClient, place: Place, to: 
   }
 }
 
+/** An empty folder will do. */
+async function mustBeNew(to: string): Promise<void> {
+  const there = await readdir(to).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new CouldNotLook(`${to} is no folder to put a dump in (${error.code ?? error.message}): name a new one`);
+  });
+  if (there.length > 0) throw new CouldNotLook(`${to} is not empty: name a new folder`);
+}
+
 /** As the user who may read every table and make databases. */
-export async function mightyUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
+export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'superuser'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
   return url;

@@ -111,6 +111,10 @@ for (const journal of ['jetstream', 'postgres']) {
       assert.is(taken.code, 0, taken.output);
       assert.match(taken.output, /restored and verified/);
       const { takenAt } = JSON.parse(await readFile(join(dump, 'manifest.json'), 'utf8'));
+      const file = join(folder, 'a-file');
+      await writeFile(file, 'kept');
+      for (const taken of [file, dump]) assert.is((await first.command('backup', '--to', taken)).code, 2, taken);
+      assert.is(await readFile(file, 'utf8'), 'kept');
       await first.end('SIGKILL');
       await stop();
       const before = placed.filter(({ at }) => at < takenAt);
