@@ -330,8 +330,9 @@ const FILTERS: readonly OrderFilter[] = [
 async function unheard(heard: readonly string[]): Promise<string[]> {
   const root = join(import.meta.dirname ?? '', '..', '..', '..', '..', 'storage');
   const missing: string[] = [];
-  // The migrator uses its own driver, once a start.
-  const files = (await readdir(root, { recursive: true })).filter((name) => /(?<!migrate)\.ts$/.test(name));
+  // The migrator uses its own driver, once a start. A backup looks at catalogues, and a restore has its database alone.
+  const isOnce = (name: string) => name.endsWith('migrate.ts') || name.startsWith('backup');
+  const files = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.ts') && !isOnce(name));
   for (const file of files) {
     const source = await readFile(join(root, file), 'utf8');
     for (const [, , name = ''] of source.matchAll(/\bquery(?:<[^;()]*?>+)?\(\s*(['"`])(.*?)\1\s*,/g)) {
