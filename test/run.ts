@@ -4,7 +4,7 @@
 // reports no test has failed, and so has a run without a test. Skipped tests are listed at the end.
 // The last line is the plain count, for a program that reads the output.
 //
-//   npm test                 everything, faults/ last and one at a time
+//   npm test                 everything; what is about seconds comes last, one at a time
 //   npm test -- <filter>     files whose path contains the filter
 //   TEST_CONCURRENCY (2), TEST_DEADLINE_S (300, per file), TEST_SLOWNESS (measured at the start)
 
@@ -20,7 +20,9 @@ const SOURCES = join(HERE, '..', '..', 'test');
 /** The quick ones first; a folder that is not named here comes before the last. */
 const ORDER = ['unit', 'contract', 'simulation', 'browser', 'faults'];
 const NOT_TESTS = ['bench'];
-const ALONE = 'faults';
+/** Files in which a process must do something within seconds: nothing else runs beside them. */
+const ALONE =
+  /^faults\W(brokers|burst|child-killed|cluster|deployed|freeze|kill|leaving|load|nodes|soak|starts|stop|take-over)\./;
 const MAX_OUTPUT = 512 * 1024;
 const KILL_AFTER_MS = 5000;
 
@@ -203,12 +205,12 @@ async function main(): Promise<void> {
   const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(300 * slow)) * 1000;
   const filters = process.argv.slice(2);
   const names = await findTests(filters);
-  const together = names.filter((name) => kindOf(name) !== ALONE);
-  const alone = names.filter((name) => kindOf(name) === ALONE);
+  const together = names.filter((name) => !ALONE.test(name));
+  const alone = names.filter((name) => ALONE.test(name));
   const servers = await serversOf(names);
   const lines = [
-    `${names.length} test files: ${together.length} run ${lanes} at a time, then ${alone.length} of ${ALONE}/ run one by one.`,
-    ...(filters.length === 0 ? ['The whole run takes about twenty minutes on two cores.'] : []),
+    `${names.length} test files: ${together.length} run ${lanes} at a time, then ${alone.length} run one by one.`,
+    ...(filters.length === 0 ? ['The whole run takes about 25 minutes on two cores.'] : []),
     ...(servers.length > 0
       ? [`They start ${servers.join(', ')} on free ports, and stop them at the end. A missing server is fetched once.`]
       : []),
