@@ -248,7 +248,8 @@ if (database !== undefined) {
   }
 
   async function restore(): Promise<void> {
-    for (const table of [...TABLES].reverse()) await client.query('restore', `delete from ${table}`);
+    // Not `delete`: dead rows would make each look slower than the one before.
+    await client.query('restore', `truncate ${TABLES.join(', ')}`);
     for (const table of TABLES) {
       const names = columns.get(table);
       const text = `insert into ${table} (${names}) overriding system value select ${names} from kept.${table}`;
@@ -497,29 +498,8 @@ if (database !== undefined) {
     clean(await look());
   });
 
-  test('no false alarm in 20 checks beside load, flushes and trims', async () => {
-    const incarnation = await start({ atHome: true });
-    await receive(incarnation, 'many', 100_000);
-    const moment = () => new Promise((resolve) => clock.after(100, () => resolve(undefined)));
-    // So many orders a look, however slow the machine is: flushes and trims matter here, and not the size.
-    const load = async () => {
-      for (let round = 0; round < 5; round++) {
-        await Promise.all([someOrders(incarnation, 7), someOrders(incarnation, 7), trimAll()]);
-        await moment();
-      }
-    };
-    let looks = 0;
-    for (let i = 0; i < 20; i++) {
-      const [verdict] = await Promise.all([look(), load()]);
-      looks += verdict.looks;
-      clean(verdict);
-    }
-    await incarnation.stop(5_000);
-    clean(await look());
-    console.log(`20 verdicts took ${looks} looks beside ${placed} orders`);
-  });
-
   test('clean after the trim, and tampering is found there as well', async () => {
+    await (await start({ atHome: true })).stop(5_000); // It takes over what the crash left.
     await trimAll();
     const verdict = await look();
     clean(verdict);
@@ -556,6 +536,28 @@ if (database !== undefined) {
     }
     await incarnation.stop(5_000);
     clean(await look());
+  });
+
+  test('no false alarm in 20 checks beside load, flushes and trims', async () => {
+    const incarnation = await start({ atHome: true });
+    await receive(incarnation, 'many', 100_000);
+    const moment = () => new Promise((resolve) => clock.after(100, () => resolve(undefined)));
+    // So many orders a look, however slow the machine is: flushes and trims matter here, and not the size.
+    const load = async () => {
+      for (let round = 0; round < 5; round++) {
+        await Promise.all([someOrders(incarnation, 7), someOrders(incarnation, 7), trimAll()]);
+        await moment();
+      }
+    };
+    let looks = 0;
+    for (let i = 0; i < 20; i++) {
+      const [verdict] = await Promise.all([look(), load()]);
+      looks += verdict.looks;
+      clean(verdict);
+    }
+    await incarnation.stop(5_000);
+    clean(await look());
+    console.log(`20 verdicts took ${looks} looks beside ${placed} orders`);
   });
 
   test('a record of an unknown version is no violation: it cannot be judged', async () => {

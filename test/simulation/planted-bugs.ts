@@ -191,6 +191,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the filter is trusted before the stored ids are read',
+    foundBy: 13,
     breaks: 'B1',
     patch: over<[number], void>(StoredOrders, 'join', (original) => {
       return function (partition) {
@@ -284,6 +285,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a release while turns go on',
+    foundBy: 15,
     breaks: 'hazard 7',
     patch: over<[number], Promise<void>>(Driver, 'quiesce', () => async () => {}),
   },

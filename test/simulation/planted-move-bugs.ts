@@ -95,6 +95,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a partition goes on after its release had no answer',
+    foundBy: 95,
     breaks: 'node-host.H2',
     patch: over<Release, Promise<boolean>>(NodeHost, 'release', (original) => {
       return async function (epochs, n, to, stopped) {
@@ -131,6 +132,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an answer to a look-up counts whatever has moved meanwhile',
+    foundBy: 194,
     breaks: 'lookups.L3, hazard 6',
     patch: over<[number, () => Epochs], object | undefined>(LookUps, 'next', (original) => {
       return function (most, epochs) {
@@ -147,6 +149,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a fresh id is believed from every edge',
+    foundBy: 58,
     breaks: 'asks-served.S1, hazard 6',
     patch: over<unknown[], void>(AsksServed, 'serve', (original) => {
       return function (...args) {
@@ -191,6 +194,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'letters that had their effect elsewhere are not confirmed at the join',
+    foundBy: 28,
     breaks: 'home-letters',
     patch: over<[], void>(HomeLetters, 'joined', () => {
       return function () {
@@ -200,6 +204,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: "a read is answered without a look at the journal's end",
+    foundBy: 35,
     breaks: 'journal-look',
     patch: over<[], Promise<void>>(JournalLook, 'look', () => async () => {}),
   },
@@ -215,6 +220,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the order that a key names is taken for none when its owner does not answer',
+    foundBy: 12,
     breaks: 'routed-owners.R3',
     patch: over<[Wanted, number, number, boolean], Promise<Answer>>(AsksMade, 'ask', (original) => {
       return async function (wanted, partition, patienceMs, ...rest) {
@@ -244,6 +250,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'nodes are judged over an outage of the broker',
+    foundBy: 27,
     breaks: 'judge.J2 and J3',
     placement: 'planned',
     patch: over<[Sight], void>(Judge, 'see', (original) => {
@@ -255,6 +262,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'nodes are judged while Postgres is away',
+    foundBy: 41,
     breaks: 'judge.J2 and J4',
     placement: 'planned',
     patch: over<[Sight], void>(Judge, 'see', (original) => {

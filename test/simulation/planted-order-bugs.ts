@@ -66,6 +66,7 @@ const onPayments =
 export const plantedLifeBugs: readonly PlantedBug[] = [
   {
     name: "turns that take the machine's clock as it is",
+    foundBy: 17,
     breaks: 'times never go back',
     patch: over<[number, number, number], number>(TurnClock, 'next', () => (wallMs) => wallMs),
   },
@@ -109,6 +110,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a void that met a capture counts as done',
+    foundBy: 13,
     breaks: 'M3',
     ports: onPayments(async (payments, request) => {
       const outcome = await payments.perform(request);
@@ -117,6 +119,7 @@ export const plantedLifeBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a declined capture counts as done',
+    foundBy: 17,
     breaks: 'M4',
     ports: onPayments(async (payments, request) => {
       const outcome = await payments.perform(request);

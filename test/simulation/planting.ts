@@ -8,6 +8,8 @@ export interface PlantedBug extends Plant {
   readonly name: string;
   /** The law that the bug breaks, or the hazard in ARCHITECTURE.md. */
   readonly breaks: string;
+  /** A seed that has found it, where the first ones do not. Tried before all others; it may stop finding it at any change. */
+  readonly foundBy?: number;
 }
 
 /** Overrides a method of a class, even a private one. */
