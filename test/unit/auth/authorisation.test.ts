@@ -23,6 +23,7 @@ const OTHER = 'eve';
 interface Context {
   f: Fixture;
   credentials: Credentials;
+  live: LiveHub;
   logged: string[];
   /** The owner named in OWN. */
   order: string;
@@ -47,10 +48,11 @@ test.before(async (context) => {
   for (const product of ['PROD-001', 'PROD-002', 'PROD-003', 'PROD-004']) f.owners.stockUp(product, 1_000_000);
   const authorization = `Bearer ${ADMIN_KEY}`;
   const placed = await f.post('/api/orders', { user_id: OWN, product_id: 'PROD-001', quantity: 1 }, { authorization });
-  Object.assign(context, { f, credentials, logged, order: String(placed.at('data.id')) });
+  Object.assign(context, { f, credentials, live, logged, order: String(placed.at('data.id')) });
 });
-test.after(async ({ f, credentials }) => {
+test.after(async ({ f, credentials, live }) => {
   await f.stop();
+  live.stop(); // It would go on reading for a while, and keep this process.
   await credentials.stop();
 });
 
