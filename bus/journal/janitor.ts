@@ -73,6 +73,7 @@ const NOTHING: Findings = { removable: new Set(), abandoned: new Set(), claimsFr
 export class Janitor {
   private before = NOTHING;
   private stopped = false;
+  private cancel = () => {};
   /** Since when a journal's event log has ended, on the monotonic clock. */
   private readonly endedAt = new Map<JournalId, number>();
   /** How often a sealed journal was seen without the end of its event log. */
@@ -84,13 +85,14 @@ export class Janitor {
   start(): void {
     if (this.stopped) return;
     const { clock, readSpareMs } = this.parts;
-    clock.after(readSpareMs * (1 + clock.random() / 4), () => {
+    this.cancel = clock.after(readSpareMs * (1 + clock.random() / 4), () => {
       void this.look().finally(() => this.start());
     });
   }
 
   stop(): void {
     this.stopped = true;
+    this.cancel();
   }
 
   // -------------------------------------------------------------- machinery

@@ -132,7 +132,7 @@ export const plantedMoveBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an answer to a look-up counts whatever has moved meanwhile',
-    foundBy: 194,
+    foundBy: 536,
     breaks: 'lookups.L3, hazard 6',
     patch: over<[number, () => Epochs], object | undefined>(LookUps, 'next', (original) => {
       return function (most, epochs) {
