@@ -20,9 +20,12 @@ import { DemoSeed } from './seed.js';
 import { openDataDir } from './servers/data-dir.js';
 import { startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
+import { healthReport } from './telemetry/health-report.js';
 import { watchRedis, watchSizes } from './telemetry/node-metrics.js';
+import { watchOrders } from './telemetry/order-metrics.js';
 import { watchPartitions } from './telemetry/partition-metrics.js';
 import { tellAddress, tellAuth, tellRationing } from './telemetry/start-lines.js';
+import { watchBuild, watchDependencies, watchGremlin, watchStreams } from './telemetry/system-metrics.js';
 import { version } from './version.js';
 
 // Their sum is below the ten seconds after which a process supervisor sends SIGKILL.
@@ -92,6 +95,8 @@ export class Holdfast {
     const { signal } = parts.calledOff;
     const dataDir = await openDataDir(config.dataDir, config);
     parts.dataDir = dataDir;
+    watchBuild(registry, { ...config, version });
+    watchGremlin(registry, () => gremlin.enabled);
     signal.throwIfAborted();
     logger.info({}, `Holdfast ${version} is starting in DATA_DIR ${dataDir.path}`);
     const { rateLimit, redisUrl } = config;
@@ -118,8 +123,16 @@ export class Holdfast {
     const backup = () => parts.backup?.status();
     parts.running = { servers, stores, feeds, backup, absence: () => absence(parts) };
     watchSizes(registry, supervisor);
+    watchOrders(
+      registry,
+      () => supervisor.incarnation?.node.world,
+      () => clock.now(),
+    );
+    watchDependencies(registry, () => healthReport(config, version, clock, parts.running));
+    if (stores.nats !== undefined && parts.hasActors) watchStreams(registry, stores.nats);
     const members = () => supervisor.memberCount;
     watchPartitions(registry, {
+      partitions: stores.settlement.partitions,
       host: () => supervisor.incarnation?.host,
       members,
       asks: () => parts.among?.asks ?? 0,

@@ -61,7 +61,7 @@ const SERVERS: Readonly<Record<string, RegExp>> = {
   NATS: /\b(RealSystem|RealCluster|realNats|natsBinary)\b/,
   Redis: /\brealRedis\b/,
   Kafka: /\b(KafkaRig|realKafka)\b/,
-  Prometheus: /\bstartPrometheus\b/,
+  Prometheus: /\bRealPrometheus\b/,
 };
 
 async function serversOf(names: readonly string[]): Promise<string[]> {

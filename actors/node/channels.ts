@@ -131,6 +131,13 @@ export class Channels {
     return this.sentTo.get(to)?.unconfirmed.filter((each) => each.number > number) ?? [];
   }
 
+  /** How many letters to any partition have no confirmation. */
+  get unconfirmedCount(): number {
+    let count = 0;
+    for (const { unconfirmed } of this.sentTo.values()) count += unconfirmed.length;
+    return count;
+  }
+
   unconfirmed(): NumberedLetter[] {
     return [...this.sentTo.values()].flatMap((box) => box.unconfirmed);
   }

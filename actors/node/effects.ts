@@ -10,7 +10,7 @@ import type { PaymentRequest } from '../ports/payments.js';
 import type { ProductState } from '../product/inventory.js';
 import type { Letter } from '../protocol.js';
 import type { Flush } from './flush.js';
-import type { Join } from './record.js';
+import type { Join, JournaledEvent } from './record.js';
 import type { AnsweredWrite } from './remembered-writes.js';
 import type { TurnOutputs } from './turn-outputs.js';
 import type { World } from './world.js';
@@ -52,7 +52,7 @@ export type Effect =
       /** The partitions that run from this record on. */
       readonly joins: readonly Join[];
       /** The first call makes the turn's outputs. The best time is while the append is under way. */
-      readonly turn: { outputs(): TurnOutputs };
+      readonly turn: { readonly applied: readonly JournaledEvent[]; outputs(): TurnOutputs };
     }
   | { readonly kind: 'replyPlace'; readonly request: Request; readonly reply: PlaceReply }
   /** Replies to a place request whose order was decided before it came into memory: the driver reads its history. */

@@ -22,7 +22,7 @@ import {
   trimSubject,
 } from '../nats/streams.js';
 
-const JOURNAL_STREAM = 'JOURNAL';
+export const JOURNAL_STREAM = 'JOURNAL';
 
 const CONFLICT = 10071;
 /** The description beside this code is the store's own error text. */

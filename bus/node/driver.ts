@@ -38,16 +38,17 @@ import type { Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { JournalLook, type LookBy } from '../journal/journal-look.js';
-import { type AppendMeter, JournalWriter } from '../journal/journal-writer.js';
+import { JournalWriter } from '../journal/journal-writer.js';
 import { Cashier } from '../payments/cashier.js';
 import { type StoredOrders, storedOrders } from '../reads/order-reads.js';
-import type { CacheMeter, ReadCache } from '../reads/read-cache.js';
+import type { ReadCache } from '../reads/read-cache.js';
 import { within } from '../retry.js';
 import { AwaitedProgress } from './awaited-progress.js';
 import { tellClock } from './clock-news.js';
 import { DurableReads } from './durable-reads.js';
-import { type FlushMeter, FlushWriter } from './flush-writer.js';
+import { FlushWriter } from './flush-writer.js';
 import { JournalProbes } from './journal-probes.js';
+import type { Meter } from './meter.js';
 import { Readiness } from './readiness.js';
 import { type Asked, type Reply, WaitingRequests } from './waiting-requests.js';
 
@@ -82,15 +83,6 @@ interface DriverParts {
   readonly readyWriteMs?: number;
 }
 
-/** Counts the driver's calls; times are in milliseconds. */
-export interface Meter extends CacheMeter, AppendMeter, FlushMeter {
-  appended(durationMs: number, bytes: number): void;
-  /** A call had no answer in time. It may have taken effect. */
-  unanswered(call: 'append' | 'flush' | 'lookup'): void;
-  /** A call is repeated. */
-  retried(call: 'append' | 'flush'): void;
-}
-
 export type Ended =
   | { readonly kind: 'sealed' }
   | { readonly kind: 'stopped' }
@@ -105,6 +97,8 @@ export class Driver implements Owners {
   private halted = false;
   private turnIsDue = false;
   private appendSinceMs: number | undefined;
+  /** What the decisions of the last turn took. */
+  private decidedMs = 0;
   private flushSinceMs: number | undefined;
   private readonly requests: WaitingRequests;
   private readonly probes: JournalProbes;
@@ -339,8 +333,17 @@ export class Driver implements Owners {
       if (rounds > 1) return this.gather(rounds - 1);
       this.turnIsDue = false;
       if (this.over || this.halted) return;
-      this.enter(() => this.node.takeTurn(this.parts.clock.now(), this.parts.clock.monotonic()));
+      this.takeTurn();
       if (!this.node.isAppending) this.waits.wake('append'); // A turn without a record is over at once.
+    });
+  }
+
+  private takeTurn(): void {
+    const { clock } = this.parts;
+    const since = clock.monotonic();
+    this.enter(() => {
+      this.node.takeTurn(clock.now(), since);
+      this.decidedMs = clock.monotonic() - since;
     });
   }
 
@@ -371,6 +374,7 @@ export class Driver implements Owners {
       case 'clockBehind':
         return tellClock(this.parts.logger, effect.behindMs);
       case 'deadLetter':
+        this.parts.meter.deadLetter();
         return this.parts.logger.error(
           { item: effect.item, cause: String(effect.error) },
           'a command threw and had no effect',
@@ -385,6 +389,7 @@ export class Driver implements Owners {
 
   private async append({ recordId, record, n, joins, turn }: Extract<Effect, { kind: 'append' }>): Promise<void> {
     const { clock, meter, onAppended } = this.parts;
+    const { decidedMs } = this;
     this.appendSinceMs = clock.monotonic();
     const answer = this.writer.append(recordId, record);
     // Made while the append waits for its answer: the outputs cost no extra time.
@@ -393,7 +398,8 @@ export class Driver implements Owners {
     if (this.over || outcome === undefined) return;
     if (outcome.kind === 'sealed') return this.finish({ kind: 'sealed' });
     const bytes = this.parts.byteLength(record);
-    meter.appended(clock.monotonic() - this.appendSinceMs, bytes);
+    const appendedMs = clock.monotonic() - this.appendSinceMs;
+    meter.appended({ decidedMs, appendedMs, bytes, events: turn.applied });
     this.appendSinceMs = undefined;
     this.node.appended(outcome.position);
     onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, bytes, joins);

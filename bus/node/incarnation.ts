@@ -19,6 +19,7 @@ import type { Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
 import { EventOrder } from '../events/event-order.js';
+import { EventsLag } from '../events/events-lag.js';
 import { eventPublisher, type Publisher } from '../events/publisher.js';
 import { Janitor } from '../journal/janitor.js';
 import type { LookBy } from '../journal/journal-look.js';
@@ -28,7 +29,8 @@ import type { Writer } from '../placement/placement-loop.js';
 import { type Keepers, keepersOf } from '../reads/product-reads.js';
 import { ReadCache, type ReadKind } from '../reads/read-cache.js';
 import { within } from '../retry.js';
-import { Driver, type Ended, type Meter } from './driver.js';
+import { Driver, type Ended } from './driver.js';
+import type { Meter } from './meter.js';
 import { NodeHost } from './node-host.js';
 import type { OwnershipMap } from './ownership-map.js';
 import type { PartitionHost, PartitionMeter } from './partition-host.js';
@@ -87,6 +89,7 @@ export class Incarnation {
   private readonly janitor: Janitor;
   private readonly eventOrder: EventOrder | undefined;
   private readonly publisher: Publisher | undefined;
+  private readonly eventsLag: EventsLag;
   private readonly ownHost: NodeHost;
   /** The present reading of stored ids, and whether partitions have joined since it began. */
   private readingIds: Promise<void> | undefined;
@@ -105,6 +108,7 @@ export class Incarnation {
     const stopped = () => this.stopping;
     this.eventOrder = events && new EventOrder({ ...parts, events, journal, isGone, stopped });
     this.publisher = events && this.eventOrder && this.publisherOf(events, this.eventOrder);
+    this.eventsLag = new EventsLag(parts.clock);
     this.trimmer = this.trimmerOf();
     const tail = async (row: JournalRow) => this.eventOrder?.tail(row);
     this.janitor = new Janitor({ ...parts, journal, isGone, tail, readSpareMs: this.readSpareMs });
@@ -116,6 +120,7 @@ export class Incarnation {
       publishedN: () => this.publishedN,
       onAppended: (place, batch, bytes, joins) => {
         this.trimmer.appended(place, bytes);
+        this.eventsLag.appended(place.n, this.publishedN);
         this.publisher?.offer(place.n, place.position, batch, joins);
       },
     });
@@ -144,6 +149,11 @@ export class Incarnation {
   /** How many turns are appended and not yet on EVENTS. */
   unpublishedTurns(): number {
     return this.node.appendedTo.n - this.publishedN;
+  }
+
+  /** Since the oldest turn was appended that is not yet on EVENTS, to a second or a part of it. */
+  unpublishedMs(): number {
+    return this.eventsLag.ms(this.publishedN);
   }
 
   /** Called after the broker was away: EVENTS may have lost acknowledged messages. */

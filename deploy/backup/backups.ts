@@ -5,7 +5,7 @@
 
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { DailyUpload } from '../../storage/backup/daily-upload.js';
-import type { Dumps } from '../../storage/backup/dump.js';
+import { type Dumps, NotClean } from '../../storage/backup/dump.js';
 import { DayUsed, dayOf, type Offsite, startOfNextDay } from '../../storage/backup/offsite.js';
 import { type Dump, type KeptArchive, type Uploaded, Volume, type VolumeParts } from '../../storage/backup/volume.js';
 import { Step, type StepFailure } from './step.js';
@@ -13,6 +13,8 @@ import { Step, type StepFailure } from './step.js';
 /** What a run cost and whether it succeeded, for metrics. */
 export interface BackupMeter {
   failed(step: StepName): void;
+  /** `verify` has judged a dump. */
+  judged(violations: number): void;
 }
 
 type StepName = 'dump' | 'archive' | 'upload';
@@ -141,9 +143,13 @@ export class Backups {
   // -------------------------------------------------------------- machinery
 
   private runDump = async (signal: AbortSignal): Promise<Dump> => {
-    const { clock, dumps, logger } = this.parts;
+    const { clock, dumps, logger, meter } = this.parts;
     this.dumpedAt = clock.now();
-    const dump = await this.volume.addDump(dumps, signal);
+    const dump = await this.volume.addDump(dumps, signal).catch((error: unknown) => {
+      if (error instanceof NotClean) meter.judged(error.violations);
+      throw error;
+    });
+    meter.judged(0);
     const { name, bytes, orders, restoreMs } = dump;
     logger.info({ name, bytes, orders, restoreMs: Math.round(restoreMs) }, 'a dump was taken, restored and verified');
     await this.retain();

@@ -11,7 +11,29 @@ export function backupMeter(registry: Registry): BackupMeter {
     registers: [registry],
   });
   for (const step of ['dump', 'archive', 'upload']) failures.inc({ step }, 0);
-  return { failed: (step) => failures.inc({ step }) };
+  let verdict: { readonly violations: number; readonly since: number } | undefined;
+  const gauge = (name: string, help: string, value: (of: NonNullable<typeof verdict>) => number) => {
+    const one: Gauge = new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect: () => (verdict === undefined ? one.remove() : one.set(value(verdict))),
+    });
+  };
+  gauge(
+    'holdfast_verify_violations',
+    'Violations of the promises that verify found in the last dump; 0: it is clean.',
+    (of) => of.violations,
+  );
+  gauge(
+    'holdfast_verify_age_seconds',
+    "Time since verify's last verdict.",
+    ({ since }) => (performance.now() - since) / 1_000,
+  );
+  return {
+    failed: (step) => failures.inc({ step }),
+    judged(violations) {
+      verdict = { violations, since: performance.now() };
+    },
+  };
 }
 
 /** Without a dump there is no age: the series is absent then. */

@@ -1,11 +1,14 @@
 // The node's Prometheus metrics.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Meter } from '../../bus/node/driver.js';
+import type { Meter } from '../../bus/node/meter.js';
 import type { Supervisor } from '../../bus/node/supervisor.js';
 import type { ListAge } from '../../bus/reads/list-age.js';
 import type { Redis } from '../../storage/redis/redis.js';
+import { orderMeter } from './order-metrics.js';
 
+/** Of a turn's record, from one small order to the most that a message takes. */
+const SIZES = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576];
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
@@ -30,6 +33,24 @@ export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
   const turns = new Counter({
     name: 'holdfast_turns_total',
     help: 'Turns appended to the journal.',
+    registers,
+  });
+  const size = new Histogram({
+    name: 'holdfast_turn_size_bytes',
+    help: "Size of a turn's record: the more a turn decides, the less each order costs.",
+    buckets: SIZES,
+    registers,
+  });
+  const decided = new Histogram({
+    name: 'holdfast_turn_duration_seconds',
+    help: 'Time that the decisions of a turn took, before its append. Nothing else runs in the process meanwhile.',
+    buckets: BOUNDS,
+    registers,
+  });
+  const orders = orderMeter(registry);
+  const dead = new Counter({
+    name: 'holdfast_dead_letters_total',
+    help: 'Commands whose decision threw: they had no effect, and the log has each of them.',
     registers,
   });
   const flush = new Histogram({
@@ -72,11 +93,14 @@ export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
     registers,
   });
   return {
-    appended(durationMs, bytes) {
+    appended({ decidedMs, appendedMs, bytes, events: happened }) {
       listAge.appended();
-      append.observe(durationMs / 1_000);
+      append.observe(appendedMs / 1_000);
+      decided.observe(decidedMs / 1_000);
+      size.observe(bytes);
       appendBytes.inc(bytes);
       turns.inc();
+      orders(happened);
     },
     flushed(durationMs, count) {
       listAge.flushed(durationMs);
@@ -85,6 +109,7 @@ export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
     },
     unanswered: (call) => unanswered.inc({ call }),
     retried: (call) => retries.inc({ call }),
+    deadLetter: () => dead.inc(),
     cached(read, outcome, durationMs) {
       cacheReads.inc({ read, outcome });
       if (outcome !== 'unknown') cacheTime.observe({ read }, durationMs / 1_000);
@@ -130,6 +155,11 @@ export function watchSizes(registry: Registry, supervisor: Supervisor): void {
     'unpublished_turns',
     'Appended turns that EVENTS does not have yet.',
     () => supervisor.incarnation?.unpublishedTurns() ?? 0,
+  );
+  gauge(
+    'events_lag_seconds',
+    'Time since the oldest turn was appended that EVENTS does not have yet.',
+    () => (supervisor.incarnation?.unpublishedMs() ?? 0) / 1_000,
   );
   gauge('owner', 'Whether this node serves its partitions.', () => (supervisor.absence === undefined ? 1 : 0));
 }

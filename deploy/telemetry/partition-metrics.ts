@@ -11,7 +11,7 @@ export function partitionMeter(registry: Registry): PartitionMeter {
   const registers = [registry];
   const moves = new Counter({
     name: 'holdfast_partition_moves_total',
-    help: 'Partitions that came to this node (in), and that it gave to another one (out).',
+    help: 'Partitions that came to this node, each with a new epoch (in), and that it gave to another one (out).',
     labelNames: ['direction'],
     registers,
   });
@@ -32,6 +32,8 @@ export function partitionMeter(registry: Registry): PartitionMeter {
 }
 
 interface Watched {
+  /** Of the system. */
+  readonly partitions: number;
   readonly host: () => PartitionHost | undefined;
   /** Nodes that share the partitions, as this one sees it. */
   readonly members: () => number;
@@ -39,7 +41,7 @@ interface Watched {
   readonly asks: () => number;
 }
 
-export function watchPartitions(registry: Registry, { host, members, asks }: Watched): void {
+export function watchPartitions(registry: Registry, { partitions: all, host, members, asks }: Watched): void {
   const registers = [registry];
   const partitions: Gauge = new Gauge({
     name: 'holdfast_partitions',
@@ -51,6 +53,12 @@ export function watchPartitions(registry: Registry, { host, members, asks }: Wat
       for (const state of STATES) partitions.set({ state }, states.filter((each) => each === state).length);
     },
   });
+  const ofSystem = new Gauge({
+    name: 'holdfast_system_partitions',
+    help: 'Partitions of the whole system (PARTITIONS): each should run on one node.',
+    registers,
+  });
+  ofSystem.set(all);
   const nodes: Gauge = new Gauge({
     name: 'holdfast_members',
     help: 'Nodes that share the partitions, as this one sees it.',

@@ -39,8 +39,8 @@ export interface Dumps {
   /** Writes manifest.json and the files it names into an existing empty folder. Rejects with a sentence. */
   take(folder: string, signal: AbortSignal): Promise<Manifest>;
   /**
-   * Restores the dump into a scratch database and judges it by `verify`. Rejects with a sentence if it is damaged or
-   * not clean.
+   * Restores the dump into a scratch database and judges it by `verify`. Rejects with a sentence if it is damaged, and
+   * with NotClean if `verify` found something.
    * @returns how long the restore took, in milliseconds
    */
   check(folder: string, signal: AbortSignal): Promise<{ readonly tookMs: number }>;
@@ -60,6 +60,18 @@ export interface PostgresTools {
   ): Promise<void>;
   /** All or nothing. */
   restore(what: { readonly url: string; readonly file: string }, signal: AbortSignal): Promise<void>;
+}
+
+/** `verify` found violations in the dump. */
+export class NotClean extends Error {
+  override name = 'NotClean';
+
+  constructor(
+    message: string,
+    readonly violations: number,
+  ) {
+    super(message);
+  }
 }
 
 /** The dump cannot be used, or its target is not fit for it. The sentence says why. */

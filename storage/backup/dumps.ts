@@ -5,7 +5,7 @@ import { connectPostgres, type PostgresClient } from '../postgres/postgres.js';
 import { postgresLog } from '../postgres/postgres-log.js';
 import { reportOf } from '../verify/report.js';
 import { verify } from '../verify/verify.js';
-import { CannotRestore, type Dumps } from './dump.js';
+import { CannotRestore, type Dumps, NotClean } from './dump.js';
 import { restoreDump } from './restore-dump.js';
 import { type TakeParts, takeDump } from './take-dump.js';
 
@@ -47,7 +47,7 @@ async function checkDump(
     const tookMs = performance.now() - since;
     const verdict = await verify({ client: scratch, log, partitions: manifest.partitions, onProgress });
     if (verdict.total > 0)
-      throw new CannotRestore(`the dump ${folder} is not clean: ${reportOf(verdict).slice(0, 3).join('; ')}`);
+      throw new NotClean(`the dump ${folder} is not clean: ${reportOf(verdict).slice(0, 3).join('; ')}`, verdict.total);
     return { tookMs };
   } finally {
     await scratch.end();

@@ -42,7 +42,7 @@ if (database !== undefined) {
       payments,
       context: { instantPayment: isInstant ? instantPayments(1) : undefined },
       post: localPost(clock),
-      meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {}, deadLetter() {} },
       source: '/test',
       orderTimeoutMs: 30_000,
       holdTtlMs: 30_000,

@@ -105,7 +105,7 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
       payments: forgetfulPayments(1),
       context: { instantPayment: instantPayments(1) },
       post: { send() {}, confirm() {} },
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       ...{ source: 'test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       byteLength: (text) => Buffer.byteLength(text),
       deliverAtHome: true,

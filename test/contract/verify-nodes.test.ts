@@ -60,7 +60,7 @@ if (database !== undefined) {
       ...{ queries: postgresQueries(client, client), cache: memoryCache(clock), isStopping: () => false, post },
       ...{ events: undefined, eventsMayForget: false, payments: forgetfulPayments(0.8), readSpareMs: 1_000 },
       context: { instantPayment: instantPayments(0.8) },
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       ...{ source: 'test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       ...{ byteLength: (text) => Buffer.byteLength(text), deliverAtHome: true },
     });

@@ -95,7 +95,7 @@ if (database !== undefined) {
       payments: payments ?? forgetfulPayments(0.5),
       context: { instantPayment: payments ? undefined : instantPayments(0.5) },
       post,
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       source: 'test',
       orderTimeoutMs: 30_000,
       holdTtlMs: 30_000,

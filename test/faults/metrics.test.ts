@@ -1,14 +1,10 @@
 // /metrics as Prometheus and promtool see it, on a node with authentication on and a key for metrics alone.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { freePort } from '../../deploy/servers/free-ports.js';
 import { run } from '../../deploy/servers/processes.js';
 import { patientMs, until } from '../deadlines.js';
-import { prometheusBinaries, startPrometheus } from '../servers/real-prometheus.js';
+import { prometheusBinaries, RealPrometheus } from '../servers/real-prometheus.js';
 import { freeze } from './rig/process-family.js';
 import { RealSystem } from './rig/real-system.js';
 
@@ -85,29 +81,12 @@ test('promtool finds no fault', async () => {
 
 test('Prometheus scrapes the node with such a key', async () => {
   if ('missing' in binaries) return console.log(`SKIP Prometheus: ${binaries.missing}`);
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-prometheus-'));
-  const config = join(folder, 'prometheus.yml');
-  const job = {
-    job_name: 'holdfast',
-    authorization: { credentials: key },
-    static_configs: [{ targets: [`127.0.0.1:${system.port}`] }],
-  };
-  await writeFile(config, JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: [job] }));
-  const port = await freePort();
-  const prometheus = startPrometheus(binaries, config, join(folder, 'data'), port);
+  const prometheus = await RealPrometheus.start(binaries, { targets: [`127.0.0.1:${system.port}`], key });
   try {
-    const query = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent('holdfast_turns_total')}`;
-    const isThere = async () =>
-      /"value":\[[^\]]*"[1-9]/.test(
-        await fetch(query).then(
-          (reply) => reply.text(),
-          () => '',
-        ),
-      );
-    assert.ok(await until(isThere, 30_000), prometheus.said());
+    const turns = async () => (await prometheus.query('holdfast_turns_total'))[0]?.value ?? 0;
+    assert.ok(await until(async () => (await turns()) > 0, 30_000));
   } finally {
     await prometheus.stop();
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });
 

@@ -111,7 +111,7 @@ export class Machine implements Being {
       readSpareMs: setting.readSpareMs,
       context: { instantPayment, captureOn: setting.captureOn, holdDelayMs: () => this.holdDelayMs() },
       post: this.post(),
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       source: '/simulation',
       orderTimeoutMs: setting.orderTimeoutMs,
       holdTtlMs: setting.holdTtlMs,

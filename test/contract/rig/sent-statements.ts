@@ -152,7 +152,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
         send: (letters) => void setImmediate(() => incarnation?.driver.letters(letters)),
         confirm: (confirmation) => void setImmediate(() => incarnation?.driver.confirmed(confirmation)),
       },
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       ...{ source: 'test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       ...{ byteLength: (text) => Buffer.byteLength(text), deliverAtHome: false },
     });

@@ -45,7 +45,7 @@ await mkdir(offsiteFolder, { recursive: true });
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const backups = new Backups({
   ...{ path: folder, clock, logger: silent, dumps: new FakeDumps(clock), offsite, recipient: undefined },
-  ...{ everyMs: 2 * HOUR, keepDumps: 3, keepDays: 2, meter: { failed: () => {} } },
+  ...{ everyMs: 2 * HOUR, keepDumps: 3, keepDays: 2, meter: { failed: () => {}, judged: () => {} } },
 });
 await backups.open();
 process.stdout.write('open\n');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../../actors/ports/runtime.js';
 import { Backups, type BackupsParts } from '../../../deploy/backup/backups.js';
 import { unpackArchive } from '../../../storage/backup/archive.js';
-import type { Dumps, Manifest } from '../../../storage/backup/dump.js';
+import { type Dumps, type Manifest, NotClean } from '../../../storage/backup/dump.js';
 import { type Archive, dayOf, type Offsite, type Stored } from '../../../storage/backup/offsite.js';
 
 export const DAY = 86_400_000;
@@ -93,7 +93,7 @@ export class FakeDumps implements Dumps {
   }
 
   async check(folder: string): Promise<{ readonly tookMs: number }> {
-    if (this.fault !== undefined) throw new Error(this.fault);
+    if (this.fault !== undefined) throw new NotClean(this.fault, 2);
     await mustBeWhole(folder);
     this.checked++;
     return { tookMs: 1_500 };
@@ -151,6 +151,8 @@ export interface Rig {
   readonly dumps: FakeDumps;
   readonly offsite: FakeOffsite;
   readonly failed: string[];
+  /** Violations that each dump had. */
+  readonly verdicts: number[];
   /** Of the present process. */
   backups: Backups;
   signal: AbortSignal;
@@ -167,14 +169,19 @@ export function rigOf(at = MIDNIGHT, folder = mkdtempSync(join(ROOM, 'holdfast-b
   const clock = new DrivenClock(at);
   const [dumps, offsite] = [new FakeDumps(clock), new FakeOffsite(clock)];
   const failed: string[] = [];
+  const verdicts: number[] = [];
+  const meter = {
+    failed: (step: string) => void failed.push(step),
+    judged: (found: number) => void verdicts.push(found),
+  };
   let ending = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const given: BackupsParts = {
     ...{ path: folder, clock, logger: silent, dumps, offsite, recipient: undefined },
-    ...{ everyMs: 5 * MINUTE, keepDumps: 24, keepDays: 30, meter: { failed: (step) => void failed.push(step) } },
+    ...{ everyMs: 5 * MINUTE, keepDumps: 24, keepDays: 30, meter },
   };
   const rig: Rig = {
-    ...{ folder, clock, dumps, offsite, failed, backups: new Backups(given), signal: ending.signal },
+    ...{ folder, clock, dumps, offsite, failed, verdicts, backups: new Backups(given), signal: ending.signal },
     async start(more = {}) {
       ending = new AbortController();
       rig.signal = ending.signal;

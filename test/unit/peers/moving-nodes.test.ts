@@ -72,7 +72,7 @@ function start(deliverAtHome: boolean): RunningNode {
     ...{ cache: memoryCache(clock), events: undefined, eventsMayForget: false, payments: forgetfulPayments(1) },
     context: { instantPayment: instantPayments(1) },
     post: peerPost(peers, ownership, clock),
-    meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {} },
+    meter: { appended() {}, flushed() {}, retried() {}, unanswered() {}, cached() {}, deadLetter() {} },
     ...{ source: '/test', orderTimeoutMs: 60_000, holdTtlMs: 60_000, recordBytes: 1_000_000, deliverAtHome },
     byteLength: (text) => Buffer.byteLength(text),
     isStopping: () => false,
