@@ -22,7 +22,7 @@ export const EXIT_CODES: readonly (readonly [string, string])[] = [
 export const ABOUT = {
   system:
     'asks a running system: HOLDFAST_URL and HOLDFAST_KEY, else the node of this environment (HOST, PORT, ADMIN_KEY)',
-  servers: 'reads the servers of this environment, also when no node runs (DATA_DIR, DATABASE_URL, NATS_URL)',
+  servers: 'works on the servers of this environment, also when no node runs (DATA_DIR, DATABASE_URL, NATS_URL)',
   both: 'asks a running system first; without HOLDFAST_URL, where none answers, it reads the servers of this environment',
   either: 'asks the system at HOLDFAST_URL, where that is set; otherwise it reads the servers of this environment',
   nothing: 'needs no system',

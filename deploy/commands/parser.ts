@@ -150,6 +150,7 @@ function sentenceOf(text: string, words: readonly string[], commands: readonly (
   const path = [one?.name, sub?.name].filter((name) => name !== undefined).join(' ');
   // A group without its second word prints its whole help as the error.
   const isHelp = message.startsWith('Usage:');
+  if (isHelp && first === 'help') return said('', `unknown command '${words.slice(1).join(' ')}'`);
   const names = one !== undefined && isGroup(one) ? one.commands.map(({ name }) => name).join(', ') : '';
   const what = isHelp
     ? `say which: ${names}`

@@ -51,6 +51,8 @@ test('the help of every command has its options, its examples and its exit codes
       assert.ok(found.kind === 'run' && found.path === path, line);
     }
   }
+  const none = read(allCommands, '1.2.3', ['help', 'nope']);
+  assert.equal(none, { kind: 'wrong', message: "holdfast: unknown command 'nope'.\nSee: holdfast --help" });
   for (const words of [['--version'], ['help', 'keys', 'create']])
     assert.is(read(allCommands, '1.2.3', words).kind, 'told');
 });
