@@ -1,25 +1,15 @@
 #!/usr/bin/env node
 
-// The command line. Each command is a file in commands/ and documents its exit codes. Exit 2 always means: the command could
-// not look, or did not understand its arguments. It prints why.
+// The command line. Each command is a file in commands/, listed in all-commands.ts. Exit codes are in commands/command.ts.
 
-import { postgresApiKeys } from '../storage/postgres/postgres-api-keys.js';
-import { BACKUP_USAGE, backUp } from './commands/backup.js';
-import { EVENTS_USAGE, printEvents, readEventsCommand } from './commands/events.js';
-import { FEED_USAGE, readFeedCommand, runFeedCommand } from './commands/feed.js';
-import { BadCommand, KEYS_USAGE, readKeysCommand, runKeysCommand } from './commands/keys.js';
-import { MIGRATE_USAGE, migrateTables } from './commands/migrate.js';
-import { NODES_USAGE, showNodes } from './commands/nodes.js';
-import { OFFSITE_USAGE, readOffsiteCommand, runOffsite } from './commands/offsite.js';
-import { look, print, say } from './commands/place.js';
-import { RESTORE_USAGE, readRestoreCommand, restore } from './commands/restore.js';
-import { STOP_USAGE, stop } from './commands/stop.js';
-import { printUrl, readUrlCommand, URL_USAGE } from './commands/url.js';
-import { VERIFY_USAGE, verifyStored } from './commands/verify.js';
-import { readConfig } from './config/config.js';
+import { allCommands } from './commands/all-commands.js';
+import { BadCommand, EXIT, type Terminal } from './commands/command.js';
+import { read } from './commands/parser.js';
+import { Interrupted, NotReached, Refused } from './commands/system.js';
+import { processTerminal } from './commands/terminal.js';
 import { version } from './version.js';
 
-const EXIT_COULD_NOT_LOOK = 2;
+const EXIT_INTERRUPTED = 130;
 /** What a command could not do, where it is not to look. */
 const COULD_NOT: Readonly<Record<string, string>> = {
   stop: 'stop',
@@ -28,87 +18,43 @@ const COULD_NOT: Readonly<Record<string, string>> = {
   restore: 'restore',
 };
 
-const USAGE = `holdfast ${version}
-
-${VERIFY_USAGE}
-${KEYS_USAGE}
-${NODES_USAGE}
-${EVENTS_USAGE}
-${FEED_USAGE}
-${BACKUP_USAGE}
-${RESTORE_USAGE}
-${OFFSITE_USAGE}
-${URL_USAGE}
-${STOP_USAGE}
-${MIGRATE_USAGE}
-  holdfast version        print the version
-
-It reads the same environment as the start (see .env.example).`;
-
-async function main([command, ...words]: readonly string[]): Promise<number> {
-  if (command === undefined || command === 'help' || command === '--help') return usage(0);
-  if (command === 'version' || command === '--version') {
-    print(version);
-    return 0;
+async function main(words: readonly string[]): Promise<number> {
+  const reading = read(allCommands, version, words, process.stdout.columns);
+  if (reading.kind === 'told') {
+    process.stdout.write(`${reading.text}\n`);
+    return EXIT.done;
   }
+  if (reading.kind === 'wrong') {
+    process.stderr.write(`${reading.message}\n`);
+    return EXIT.notUnderstood;
+  }
+  const { path, command, given, isJson } = reading;
+  const terminal = processTerminal(isJson);
   try {
-    const [first] = words;
-    if (command === 'events') return await printEvents(readConfig(process.env), readEventsCommand(words, Date.now()));
-    if (command === 'feed') return await askFeed(words);
-    if (command === 'offsite') return await serveOffsite(words);
-    if (command === 'keys') return await askKeys(words);
-    if (command === 'verify' && words.length <= 1 && (first === undefined || first === '--repair-stats')) {
-      return await verifyStored(readConfig(process.env), first !== undefined);
-    }
-    if (command === 'nodes' && first === undefined) return await showNodes(readConfig(process.env));
-    if (command === 'migrate' && first === undefined) return await migrateTables(readConfig(process.env));
-    if (command === 'stop' && first === undefined) return await stop(readConfig(process.env));
-    const [to, folder, ...more] = words;
-    if (command === 'backup' && to === '--to' && folder !== undefined && more.length === 0)
-      return await backUp(readConfig(process.env), folder);
-    if (command === 'restore') return await restore(readConfig(process.env), readRestoreCommand(words));
-    const url = command === 'url' ? readUrlCommand(words) : undefined;
-    if (url !== undefined) return await printUrl(readConfig(process.env), url);
-    return usage(EXIT_COULD_NOT_LOOK);
+    return await command.run(given, terminal);
   } catch (error) {
-    const help = { events: EVENTS_USAGE, restore: RESTORE_USAGE }[command] ?? KEYS_USAGE;
-    if (error instanceof BadCommand) say(`holdfast ${command}: ${error.message}.\n\n${help}`);
-    else
-      say(
-        `${command} could not ${COULD_NOT[command] ?? 'look'}: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    return EXIT_COULD_NOT_LOOK;
+    return failed(error, path, terminal);
   }
 }
 
-function usage(code: number): number {
-  say(USAGE);
-  return code;
-}
-
-async function askFeed(words: readonly string[]): Promise<number> {
-  const command = readFeedCommand(words, Date.now());
-  if (typeof command !== 'string') return runFeedCommand(readConfig(process.env), command);
-  say(`holdfast feed: ${command}.\n\n${FEED_USAGE}`);
-  return EXIT_COULD_NOT_LOOK;
-}
-
-async function serveOffsite(words: readonly string[]): Promise<number> {
-  const command = readOffsiteCommand(words);
-  if (typeof command !== 'string') return runOffsite(command);
-  say(`holdfast offsite: ${command}.\n\n${OFFSITE_USAGE}`);
-  return EXIT_COULD_NOT_LOOK;
-}
-
-async function askKeys(words: readonly string[]): Promise<number> {
-  const command = readKeysCommand(words);
-  return look(readConfig(process.env), async (client) => {
-    try {
-      return await runKeysCommand(command, postgresApiKeys(client), { now: Date.now, print, say });
-    } finally {
-      await client.end();
-    }
-  });
+function failed(error: unknown, path: string, { say, answer, isJson }: Terminal): number {
+  const why = error instanceof Error ? error.message : String(error);
+  if (error instanceof BadCommand) {
+    say(`holdfast ${path}: ${why}.\nSee: holdfast ${path} --help`);
+    return EXIT.notUnderstood;
+  }
+  if (error instanceof Refused) {
+    if (isJson && error.reply.body !== undefined) answer(error.reply.body, []);
+    say(`holdfast ${path}: ${why}`);
+    return EXIT.refused;
+  }
+  if (error instanceof NotReached || error instanceof Interrupted) {
+    say(`holdfast ${path}: ${why}`);
+    return error instanceof NotReached ? EXIT.notReached : EXIT_INTERRUPTED;
+  }
+  const [first = ''] = path.split(' ');
+  say(`${path} could not ${COULD_NOT[first] ?? 'look'}: ${why}`);
+  return EXIT.notUnderstood;
 }
 
 // Whoever read it has gone, as head does. The command ends as if all had been read.

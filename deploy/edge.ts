@@ -12,6 +12,7 @@ import { rateLimits } from '../storage/redis/rate-limits.js';
 import { later, made, type Parts } from './parts.js';
 import { notReady } from './readiness.js';
 import { healthReport } from './telemetry/health-report.js';
+import { createAccessLog } from './telemetry/logger.js';
 import { version } from './version.js';
 import { webhookGuard } from './webhooks.js';
 
@@ -44,6 +45,7 @@ export function listen(parts: Parts): Promise<Edge> {
     moreMetrics: () => parts.feeds?.metrics ?? '',
     auth: authOf(parts),
     logger,
+    accessLog: config.accessLog ? createAccessLog(config, logger) : undefined,
     clock,
     rateLimits: rateLimit && rateLimits({ ...rateLimit, name }, clock, parts.counts),
     trustedProxies: config.trustedProxies,

@@ -3,7 +3,9 @@
 // ten seconds. A failure is reported in one sentence, and leaves no process of ours behind.
 
 import './compile-sooner.js';
+import { hostname } from 'node:os';
 import { assertLimits } from '../actors/limits.js';
+import type { Logger } from '../actors/ports/runtime.js';
 import { type Config, ConfigError, readConfig } from './config/config.js';
 import { Holdfast } from './holdfast.js';
 import { createLogger, failedStart, withoutMessage } from './telemetry/logger.js';
@@ -14,13 +16,22 @@ const LAST_RESORT_MS = 15_000;
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** For a person at a terminal, and for the log where a program reads it. */
+function sayFailed(error: unknown, logger: Logger): void {
+  const isRead = process.stderr.isTTY;
+  if (isRead) process.stderr.write(failedStart(sentence(error)));
+  if (isRead && process.stdout.isTTY) return;
+  const fields = error instanceof ConfigError ? { mistakes: error.mistakes } : { err: withoutMessage(error) };
+  logger.error(fields, sentence(error).replaceAll('\n', ' '));
+}
+
 async function main(): Promise<number> {
   let config: Config;
   try {
     assertLimits();
     config = readConfig(process.env);
   } catch (error) {
-    process.stderr.write(`${sentence(error)}\n`);
+    sayFailed(error, createLogger({ logLevel: 'info', serviceName: 'holdfast', nodeName: hostname() }));
     return error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
   const logger = createLogger(config);
@@ -49,9 +60,7 @@ async function main(): Promise<number> {
     await holdfast.run();
   } catch (error) {
     if (!isSignalled) {
-      const isRead = process.stderr.isTTY;
-      if (isRead) process.stderr.write(failedStart(sentence(error)));
-      if (!isRead || !process.stdout.isTTY) logger.error({ err: withoutMessage(error) }, sentence(error));
+      sayFailed(error, logger);
       code = 1;
     }
   }

@@ -77,6 +77,8 @@ export interface EdgeOptions {
   /** What a child process counts, in Prometheus' text. */
   readonly moreMetrics?: () => string;
   readonly logger: Logger;
+  /** Takes a line for every request; undefined by default. */
+  readonly accessLog?: Logger | undefined;
   readonly clock: Clock;
   /** Authenticates callers; undefined means AUTH is off and every caller may do everything. */
   readonly auth?: Auth | undefined;
@@ -145,10 +147,11 @@ interface Stage {
 }
 
 function frameOf(options: EdgeOptions, rationing: Rationing | undefined, stage: Stage): RequestFrame {
-  const { clock, logger, auth, corsOrigins = [], patience = limits } = options;
+  const { clock, logger, accessLog, auth, corsOrigins = [], patience = limits } = options;
   return new RequestFrame({
     clock,
     logger,
+    accessLog,
     metrics: new EdgeMetrics(options.metrics),
     ids: new RequestIds(clock, beforeAdmission(auth)),
     cors: new Cors(corsOrigins),

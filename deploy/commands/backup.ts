@@ -11,30 +11,48 @@ import type { Config } from '../config/config.js';
 import { rememberedPostgresUrl } from '../servers/postgres-server.js';
 import { findPostgresTools } from '../servers/postgres-tools.js';
 import { version } from '../version.js';
-import { interrupted, look, type Place, print, say } from './place.js';
+import type { Command, Terminal } from './command.js';
+import { BadCommand } from './command.js';
+import { interrupted, look, type Place, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
 
-export const BACKUP_USAGE = `  holdfast backup --to FOLDER
-                          dump everything into a new folder, and prove by a restore into a scratch database that it is whole;
-                          it needs pg_dump of the server's version, and a user that may create databases
-                          exit 0: the dump is there and checked; 1: it did not pass the check; 2: none was taken`;
+export const backupCommand: Command = {
+  name: 'backup',
+  summary: 'Dump everything into a new folder, restored and verified before it counts',
+  about: 'servers',
+  options: [{ name: '--to', value: 'FOLDER', what: 'a new folder, or an empty one' }],
+  notes: ["It needs pg_dump of the server's version, and a user that may create databases."],
+  examples: [{ line: 'backup --to dumps/monday', what: 'while the system runs, or after it has stopped' }],
+  exits: '0: the dump is there and checked; 1: it did not pass the check; 2: none was taken',
+  run: (given, terminal) => {
+    const to = given.text('--to');
+    if (to === undefined) throw new BadCommand('--to names the folder of the dump');
+    return backUp(terminal.config(), to, terminal);
+  },
+};
 
 const NAME = 'holdfast backup';
 const EXIT_DONE = 0;
 const EXIT_NOT_WHOLE = 1;
 const POOL = 3;
 
-export const backUp = (config: Config, to: string): Promise<number> =>
+const backUp = (config: Config, to: string, terminal: Terminal): Promise<number> =>
   look(config, async (client, place) => {
     try {
-      return await dumped(config, client, place, resolve(to));
+      return await dumped(config, client, place, resolve(to), terminal);
     } finally {
       await client.end();
     }
   });
 
 /** The folder has its name only once the dump is checked. */
-async function dumped(config: Config, client: PostgresClient, place: Place, to: string): Promise<number> {
+async function dumped(
+  config: Config,
+  client: PostgresClient,
+  place: Place,
+  to: string,
+  terminal: Terminal,
+): Promise<number> {
   await mustBeNew(to);
   const url = await adminUrl(config);
   const admin = connectPostgres(url, { max: POOL });
@@ -55,7 +73,8 @@ async function dumped(config: Config, client: PostgresClient, place: Place, to: 
       const { tookMs } = checked;
       await rename(partial, to); // Fails if somebody else has put a dump there meanwhile.
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-      print(
+      terminal.answer(
+        { folder: to, orders, bytes, taken_at: new Date(takenAt).toISOString(), verified_in_ms: Math.round(tookMs) },
         `${to}: ${orders} orders, ${(bytes / 1e6).toFixed(1)} MB, all that was acknowledged before ${new Date(takenAt).toISOString()}; restored and verified in ${(tookMs / 1000).toFixed(1)} s`,
       );
       return EXIT_DONE;

@@ -1,7 +1,6 @@
 // `holdfast events`: the public events of EVENTS as lines, for people or as JSON. It ends at the end of the stream, or follows it.
 
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
 import { typeBeginnings, unknownType } from '../../actors/events/type-filters.js';
 import { EventReader } from '../../bus/events/event-reader.js';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
@@ -9,14 +8,37 @@ import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
 import { systemClock } from '../../bus/system-clock.js';
 import type { Config } from '../config/config.js';
-import { BadCommand } from './keys.js';
-import { look, quiet, say } from './place.js';
+import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
+import { liveEvents } from './live-events.js';
+import { interrupted, look, quiet, say } from './place.js';
+import { givenAddress, System } from './system.js';
 
-export const EVENTS_USAGE = `  holdfast events [--order ID] [--product ID] [--type T] [--since T] [--follow] [--json]
-                          print the public events that the broker has, oldest first; --since takes a time such as
-                          2026-11-29T18:00:00Z, or 30s, 10m, 2h, 3d; --type takes order.confirmed, or order for all of its kind;
-                          --follow goes on with what comes, and without --since begins now
-                          exit 0: printed to the end, or until SIGINT; 2: could not look`;
+export const eventsCommand: Command = {
+  name: 'events',
+  summary: 'Print public events, oldest first, or follow them',
+  about: 'either',
+  options: [
+    { name: '--order', value: 'ID', what: 'those of an order, and of products where they name it' },
+    { name: '--product', value: 'ID', what: 'those of a product, and of orders that name it' },
+    { name: '--type', value: 'T', what: 'order.confirmed, or order for all of its kind' },
+    { name: '--since', value: 'T', what: 'a time such as 2026-11-29T18:00:00Z, or 30s, 10m, 2h, 3d' },
+    { name: '--follow', what: 'go on with what comes; without --since begin now' },
+  ],
+  notes: [
+    'The servers have the past: EVENTS on the broker. A system at HOLDFAST_URL tells events as they come: it needs --follow.',
+    'Without NATS there are no public events.',
+  ],
+  examples: [
+    { line: 'events --order ORD-4PE9TG5Y4ATA7R877CD86BWVCS', what: 'what happened to an order' },
+    { line: 'events --type order.confirmed --since 10m --json', what: 'a JSON event a line, for jq' },
+  ],
+  exits: '0: printed to the end, or until SIGINT; 1: refused; 2: could not look; 3: no answer at HOLDFAST_URL',
+  run: async (given, terminal) => {
+    const asked = readEvents(given, terminal.isJson, terminal.now());
+    const isElsewhere = givenAddress(terminal.env.HOLDFAST_URL) !== undefined;
+    return isElsewhere ? followSystem(terminal, asked) : printEvents(terminal.config(), asked);
+  },
+};
 
 export interface EventsCommand {
   readonly order: string | undefined;
@@ -36,24 +58,19 @@ interface PublicEvent {
 }
 
 const MS_OF: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const EXIT_PRINTED = 0;
-const EXIT_COULD_NOT_LOOK = 2;
 const MARGIN_MS = 60_000;
 const END_EVERY_MS = 50;
+/** How long a system may be away. */
+const SYSTEM_MS = 60_000;
 
-export function readEventsCommand(words: readonly string[], now: number): EventsCommand {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean', default: false } as const;
-  const options = { order: text, product: text, type: text, since: text, follow: flag, json: flag };
-  try {
-    const { order, product, type, since, follow, json } = parseArgs({ args: [...words], options }).values;
-    const problem = type === undefined ? undefined : unknownType(type, typeBeginnings);
-    if (problem !== undefined) throw new BadCommand(`--type ${problem}`);
-    return { order, product, type, sinceMs: since === undefined ? undefined : timeIn(since, now), follow, json };
-  } catch (error) {
-    if (error instanceof BadCommand) throw error;
-    throw new BadCommand(error instanceof Error ? error.message : String(error));
-  }
+/** @throws BadCommand */
+export function readEvents(given: Given, json: boolean, now: number): EventsCommand {
+  const [type, since] = [given.text('--type'), given.text('--since')];
+  const problem = type === undefined ? undefined : unknownType(type, typeBeginnings);
+  if (problem !== undefined) throw new BadCommand(`--type ${problem}`);
+  const sinceMs = since === undefined ? undefined : timeIn(since, now);
+  const follow = given.flag('--follow');
+  return { order: given.text('--order'), product: given.text('--product'), type, sinceMs, follow, json };
 }
 
 /** Whether the event is asked for. An event of an order may name a product in its data, and the other way round. */
@@ -76,12 +93,12 @@ export function lineOf({ type, subject = '-', time = '-', data }: PublicEvent): 
   return [time, type.replace(/\.v\d+$/, ''), subject, ...facts].join('  ');
 }
 
-export async function printEvents(config: Config, asked: EventsCommand): Promise<number> {
+async function printEvents(config: Config, asked: EventsCommand): Promise<number> {
   return look(config, async (client, { nats: broker }) => {
     await client.end();
     if (broker === undefined) {
       say('This system runs without NATS: it has no public events.');
-      return EXIT_COULD_NOT_LOOK;
+      return EXIT.notUnderstood;
     }
     const nats = await connectNats(broker.url, { name: 'holdfast events', log: quiet });
     try {
@@ -102,12 +119,30 @@ function timeIn(text: string, now: number): number {
   throw new BadCommand(`--since takes a time such as 2026-11-29T18:00:00Z, or 30s, 10m, 2h, 3d, not "${text}"`);
 }
 
+async function followSystem(terminal: Terminal, asked: EventsCommand): Promise<number> {
+  if (!asked.follow || asked.sinceMs !== undefined)
+    throw new BadCommand('HOLDFAST_URL tells events as they come: say --follow, without --since');
+  const query = new URLSearchParams();
+  if (asked.type !== undefined) query.set('type', asked.type);
+  if (asked.product !== undefined) query.set('product_id', asked.product);
+  const over = new AbortController();
+  process.stdout.once('error', () => over.abort()); // Whoever read it has gone, as head does.
+  const signal = AbortSignal.any([over.signal, interrupted()]);
+  const system = System.at(terminal, SYSTEM_MS, signal);
+  for await (const text of liveEvents(system, `/api/events?${query}`, signal, terminal.say)) {
+    const event = JSON.parse(text) as PublicEvent;
+    if (!isAskedFor(event, asked)) continue;
+    if (!process.stdout.write(`${asked.json ? text : lineOf(event)}\n`)) await drained(signal);
+  }
+  return EXIT.done;
+}
+
 async function printAll(nats: Nats, asked: EventsCommand): Promise<number> {
   const info = await streamInfo(nats, EVENTS_STREAM);
-  if (info === undefined && !asked.follow) return EXIT_PRINTED;
+  if (info === undefined && !asked.follow) return EXIT.done;
   const { follow, sinceMs } = asked;
   const isOver = info === undefined || info.state.messages === 0 || Date.parse(info.state.last_ts) < (sinceMs ?? 0);
-  if (!follow && isOver) return EXIT_PRINTED;
+  if (!follow && isOver) return EXIT.done;
   const over = new AbortController();
   const end = () => over.abort();
   const reader = new EventReader({
@@ -132,7 +167,7 @@ async function printAll(nats: Nats, asked: EventsCommand): Promise<number> {
   } finally {
     clearInterval(atEnd);
   }
-  return EXIT_PRINTED;
+  return EXIT.done;
 }
 
 const drained = (signal: AbortSignal): Promise<unknown> => once(process.stdout, 'drain', { signal }).catch(() => {});

@@ -1,7 +1,6 @@
 // `holdfast feed`: how far the feeds of Kafka have come, and an order to send again. It runs beside the system. A replay takes
 // the feed's place in Kafka: whichever process runs it notices, and begins again from there.
 
-import { parseArgs } from 'node:util';
 import { natsEventSource } from '../../bus/kafka/event-source.js';
 import { decodeCursor, type FeedCursor, type Replay } from '../../bus/kafka/feed-cursor.js';
 import { cursorTopic, feedIds, topicNames } from '../../bus/kafka/kafka-feeds.js';
@@ -11,49 +10,61 @@ import { connectNats } from '../../bus/nats/nats.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { postgresSettlements } from '../../storage/postgres/postgres-settlement.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
-import type { Config } from '../config/config.js';
 import { connectKafka } from '../feed/kafka.js';
-import { look, type Place, print, quiet, say } from './place.js';
+import { BadCommand, type CommandGroup, EXIT, type Given, type Terminal } from './command.js';
+import { look, type Place, quiet, say } from './place.js';
 
-export const FEED_USAGE = `  holdfast feed status    show how far the feeds of Kafka have come
-                          exit 0: both have begun; 1: one has not; 2: could not look
-  holdfast feed replay --from start|next|TIME [--feed events|facts]
-                          send again: start, all that EVENTS has; a time such as 2026-11-21T11:00:00Z, what was stored since;
-                          next, nothing again: go on where it was, past what EVENTS has lost`;
+export const feedCommands: CommandGroup = {
+  name: 'feed',
+  summary: 'Show how far the feeds of Kafka have come, or have them send again',
+  commands: [
+    {
+      name: 'status',
+      summary: 'Show how far the feeds of Kafka have come',
+      about: 'servers',
+      examples: [{ line: 'feed status', what: 'what was sent, and what waits' }],
+      exits: '0: both have begun; 1: one has not; 2: could not look',
+      run: (_given, terminal) => runFeed(terminal, { kind: 'status' }),
+    },
+    {
+      name: 'replay',
+      summary: 'Have the feeds send again',
+      about: 'servers',
+      options: [
+        {
+          ...{ name: '--from', value: 'WHERE' },
+          what: 'start: all that EVENTS has; a time such as 2026-11-21T11:00:00Z: what was stored since; next: go on where it was, past what EVENTS has lost',
+        },
+        { name: '--feed', value: 'FEED', what: 'one of the two feeds', words: ['events', 'facts'] },
+      ],
+      examples: [{ line: 'feed replay --from start --feed events', what: 'consumers get every event once more' }],
+      exits: '0: it begins again; 2: could not look',
+      run: (given, terminal) => runFeed(terminal, readReplay(given, terminal.now())),
+    },
+  ],
+};
 
 type FeedName = 'events' | 'facts';
 type FeedCommand =
   | { readonly kind: 'status' }
   | { readonly kind: 'replay'; readonly from: 'start' | 'next' | number; readonly feeds: readonly FeedName[] };
 
-const EXIT_DONE = 0;
-const EXIT_NOT_BEGUN = 1;
 const FEEDS: readonly FeedName[] = ['events', 'facts'];
 
-/** @returns what is wrong with the words, as text */
-export function readFeedCommand(words: readonly string[], now: number): FeedCommand | string {
-  const [verb, ...rest] = words;
-  if (verb === 'status' && rest.length === 0) return { kind: 'status' };
-  if (verb !== 'replay') return `status or replay, not "${verb ?? ''}"`;
-  const text = { type: 'string' } as const;
-  let given: { from?: string | undefined; feed?: string | undefined };
-  try {
-    given = parseArgs({ args: rest, options: { from: text, feed: text }, allowPositionals: false }).values;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-  const { from = '', feed } = given;
+/** @throws BadCommand */
+function readReplay(given: Given, now: number): FeedCommand {
+  const [from = '', feed] = [given.text('--from'), given.text('--feed')];
   const feeds = feed === undefined ? FEEDS : FEEDS.filter((name) => name === feed);
-  if (feeds.length === 0) return '--feed must be events or facts';
   if (from === 'start' || from === 'next') return { kind: 'replay', from, feeds };
   const ms = /^\d{4}-\d\d-\d\d/.test(from) ? Date.parse(from) : Number.NaN;
-  if (Number.isNaN(ms)) return '--from must be start, next or a time such as 2026-11-21T11:00:00Z';
+  if (Number.isNaN(ms)) throw new BadCommand('--from must be start, next or a time such as 2026-11-21T11:00:00Z');
   // Until then nothing would be sent.
-  if (ms > now) return '--from must not be a time that is still to come';
+  if (ms > now) throw new BadCommand('--from must not be a time that is still to come');
   return { kind: 'replay', from: ms, feeds };
 }
 
-export async function runFeedCommand(config: Config, command: FeedCommand): Promise<number> {
+async function runFeed(terminal: Terminal, command: FeedCommand): Promise<number> {
+  const config = terminal.config();
   const { kafka } = config;
   if (kafka === undefined) throw new CouldNotLook('Kafka is not used: set KAFKA_BROKERS as the start has it');
   return look(config, async (client, place) => {
@@ -66,8 +77,8 @@ export async function runFeedCommand(config: Config, command: FeedCommand): Prom
         const cursors = cursorTopic(topicNames(kafka.prefix)).name;
         const ids = feedIds(settlement.id);
         return command.kind === 'status'
-          ? await status(topics, cursors, ids, place)
-          : await replay(topics, cursors, ids, command);
+          ? await status(topics, cursors, ids, place, terminal)
+          : await replay(topics, cursors, ids, command, terminal);
       } finally {
         await topics.close();
       }
@@ -87,24 +98,36 @@ async function placeOf(topics: Topics, cursors: string, id: string): Promise<Fee
   return text === undefined ? undefined : decodeCursor(text);
 }
 
-async function status(topics: Topics, cursors: string, ids: Ids, { nats: broker }: Place): Promise<number> {
+async function status(
+  topics: Topics,
+  cursors: string,
+  ids: Ids,
+  { nats: broker }: Place,
+  terminal: Terminal,
+): Promise<number> {
   const nats = broker && (await connectNats(broker.url, { name: 'holdfast feed', log: quiet }));
   try {
     const source = nats && natsEventSource(nats, systemClock(), quiet);
-    let haveBegun = true;
+    const lines: string[] = [];
+    const told: object[] = [];
     for (const feed of FEEDS) {
       const place = await placeOf(topics, cursors, ids[feed]);
-      haveBegun &&= place !== undefined;
-      if (place === undefined) print(`${feed}: has not begun`);
-      else if ('replay' in place) print(`${feed}: is to begin again from ${timeOf(place.replay)}`);
-      else {
+      if (place === undefined) {
+        lines.push(`${feed}: has not begun`);
+        told.push({ feed, state: 'not_begun' });
+      } else if ('replay' in place) {
+        lines.push(`${feed}: is to begin again from ${timeOf(place.replay)}`);
+        told.push({ feed, state: 'replay', from: place.replay === 'start' ? 'start' : timeOf(place.replay) });
+      } else {
         const sent = Object.entries(place.records).map(([topic, count]) => `${count} to ${topic}`);
-        const unread = await source?.after(place);
-        const behind = unread === undefined ? '' : `; ${unread.messages} messages of EVENTS are not sent yet`;
-        print(`${feed}: sent up to ${timeOf(place.time)}, ${sent.join(', ') || 'nothing so far'}${behind}`);
+        const unread = (await source?.after(place))?.messages;
+        const behind = unread === undefined ? '' : `; ${unread} messages of EVENTS are not sent yet`;
+        lines.push(`${feed}: sent up to ${timeOf(place.time)}, ${sent.join(', ') || 'nothing so far'}${behind}`);
+        told.push({ feed, state: 'sent', up_to: timeOf(place.time), records: place.records, waiting: unread });
       }
     }
-    return haveBegun ? EXIT_DONE : EXIT_NOT_BEGUN;
+    terminal.answer(told, lines);
+    return lines.some((line) => line.endsWith('has not begun')) ? EXIT.refused : EXIT.done;
   } finally {
     await nats?.close();
   }
@@ -115,6 +138,7 @@ async function replay(
   cursors: string,
   ids: Ids,
   { from, feeds }: Extract<FeedCommand, { kind: 'replay' }>,
+  terminal: Terminal,
 ): Promise<number> {
   await topics.ensure([{ name: cursors, partitions: 1, compacted: true }]);
   for (const feed of feeds) {
@@ -131,7 +155,8 @@ async function replay(
     }
     say(`${feed}: ${from === 'next' ? 'goes on past what is lost' : `begins again from ${timeOf(from)}`}`);
   }
-  return EXIT_DONE;
+  if (terminal.isJson) terminal.answer({ feeds, from: typeof from === 'number' ? timeOf(from) : from }, []);
+  return EXIT.done;
 }
 
 const timeOf = (from: 'start' | number): string => (from === 'start' ? 'the start' : new Date(from).toISOString());

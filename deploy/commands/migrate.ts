@@ -4,15 +4,24 @@
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
 import { upToDate } from '../stores.js';
-import { print, quiet, say } from './place.js';
+import type { Command, Terminal } from './command.js';
+import { quiet, say } from './place.js';
 
-export const MIGRATE_USAGE = `  holdfast migrate        bring the tables to this version, as MIGRATIONS_DATABASE_URL, and end; a start does the same
-                          exit 0: they are of this version; 2: they are not`;
+export const migrateCommand: Command = {
+  name: 'migrate',
+  summary: 'Bring the tables to this version, and end',
+  about: 'servers',
+  notes: ['It works as MIGRATIONS_DATABASE_URL. A start does the same.'],
+  examples: [{ line: 'migrate', what: 'before the nodes start, as the owner of the tables' }],
+  exits: '0: they are of this version; 2: they are not',
+  run: (_given, terminal) => migrateTables(terminal.config(), terminal),
+};
 
-export async function migrateTables({ databaseUrl: url, migrationsUrl = url }: Config): Promise<number> {
+async function migrateTables({ databaseUrl: url, migrationsUrl = url }: Config, terminal: Terminal): Promise<number> {
   if (url === undefined || migrationsUrl === undefined)
     throw new CouldNotLook('DATABASE_URL is not set: our own Postgres is migrated by each start');
   const ran = await upToDate({ url, migrationsUrl, ours: false }, { ...quiet, info: (_fields, line) => say(line) });
-  print(ran.length === 0 ? 'The tables were of this version.' : `Done: ${ran.join(', ')}`);
+  const line = ran.length === 0 ? 'The tables were of this version.' : `Done: ${ran.join(', ')}`;
+  terminal.answer({ migrations: ran }, line);
   return 0;
 }

@@ -7,26 +7,42 @@ import { claimedPlaces } from '../../bus/node/claimed-places.js';
 import { PARTITION_STATES, placementReply } from '../../http/api/reply-schemas.js';
 import type { PostgresClient } from '../../storage/postgres/postgres.js';
 import type { Config } from '../config/config.js';
-import { look, type Place, print, say } from './place.js';
+import { type Command, EXIT, type Terminal } from './command.js';
+import { interrupted, look, type Place, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
+import { givenAddress, localAddresses, System } from './system.js';
+import { tableOf } from './text-table.js';
 
-export const NODES_USAGE = `  holdfast nodes          show the nodes and the partitions that each owns
-                          exit 0: each partition has an owner; 1: one has none, or its node is not alive; 2: could not look`;
+export const nodesCommand: Command = {
+  name: 'nodes',
+  summary: 'Show the nodes and the partitions that each owns',
+  about: 'both',
+  examples: [{ line: 'nodes', what: 'one line for each node' }],
+  exits:
+    '0: each partition has an owner; 1: one has none, or its node is not alive; 2: could not look; 3: no answer at HOLDFAST_URL',
+  run: (_given, terminal) => showNodes(terminal),
+};
 
-const EXIT_OWNED = 0;
-const EXIT_FREE = 1;
 const ASK_MS = 2_000;
+const PATH = '/internal/placement';
 
 type Placed = Pick<z.output<typeof placementReply>, 'data' | 'nodes'>;
 
-export async function showNodes(config: Config): Promise<number> {
-  const placed = await askNodes(config);
-  return placed === undefined ? look(config, readLog) : tell(placed);
+async function showNodes(terminal: Terminal): Promise<number> {
+  if (givenAddress(terminal.env.HOLDFAST_URL) !== undefined) {
+    const { body } = await System.at(terminal, ASK_MS, interrupted()).ask({ path: PATH });
+    return tell(placementReply.parse(body), terminal);
+  }
+  const config = terminal.config();
+  const placed = await askNodes(config, terminal.env.HOLDFAST_KEY || config.adminKey);
+  return placed === undefined
+    ? look(config, (client, place) => readLog(client, place, terminal))
+    : tell(placed, terminal);
 }
 
-function tell(placed: Placed): number {
-  for (const line of tableOf(placed)) print(line);
-  return isOwned(placed) ? EXIT_OWNED : EXIT_FREE;
+function tell(placed: Placed, terminal: Terminal): number {
+  terminal.answer({ partitions: placed.data, nodes: placed.nodes }, linesOf(placed, terminal.columns));
+  return isOwned(placed) ? EXIT.done : EXIT.refused;
 }
 
 /** Each partition has an owner, and none of them is known to be dead. */
@@ -38,21 +54,14 @@ export const isOwned = ({ data, nodes }: Placed): boolean => {
 const HEAD = ['NAME', 'NODE', 'PARTITIONS', 'SINCE', 'ALIVE'];
 
 /** One line for each node, then one for the partitions in each state but running. */
-export function tableOf({ data, nodes }: Placed): string[] {
+export function linesOf({ data, nodes }: Placed, columns?: number): string[] {
   const rows = nodes.map(({ node, name, alive }) => {
     const owned = data.filter((each) => each.node === node);
     const since = owned.flatMap((each) => each.since ?? []).sort();
     const which = owned.length === 0 ? '0' : `${owned.length}: ${rangesOf(owned.map(({ partition }) => partition))}`;
     return [name, node, which, since.at(-1) ?? '-', alive === undefined ? 'unknown' : alive ? 'yes' : 'no'];
   });
-  const all = [HEAD, ...rows];
-  const widths = HEAD.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const lines = all.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
+  const lines = tableOf(HEAD, rows, columns);
   for (const state of PARTITION_STATES) {
     const found = data.filter((each) => each.state === state).map(({ partition }) => partition);
     if (state !== 'running' && found.length > 0) lines.push(`${state}: ${rangesOf(found)}`);
@@ -71,11 +80,10 @@ function rangesOf(numbers: readonly number[]): string {
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(' ');
 }
 
-async function askNodes(config: Config): Promise<Placed | undefined> {
-  for (const port of [config.port, config.inventoryPort]) {
-    if (port === undefined || port === 0) continue;
-    const url = `http://${hostOf(config.host)}:${port}/internal/placement`;
-    const placed = await ask(url, config.adminKey);
+async function askNodes(config: Config, key: string | undefined): Promise<Placed | undefined> {
+  for (const address of localAddresses(config)) {
+    const url = `${address}${PATH}`;
+    const placed = await ask(url, key);
     if (placed === undefined) continue;
     say(`asked ${url}`);
     return placed;
@@ -83,29 +91,25 @@ async function askNodes(config: Config): Promise<Placed | undefined> {
   return undefined;
 }
 
-/** An address to listen on everywhere is no address to connect to. */
-const hostOf = (host: string): string =>
-  host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-
 async function ask(url: string, key: string | undefined): Promise<Placed | undefined> {
   try {
     const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
     const reply = await fetch(url, { headers, signal: AbortSignal.timeout(ASK_MS), redirect: 'error' });
     if (reply.status === 200) return placementReply.parse(await reply.json());
-    say(`${url} answers ${reply.status}${reply.status === 401 ? ' (set ADMIN_KEY to ask it)' : ''}`);
+    say(`${url} answers ${reply.status}${reply.status === 401 ? ' (set HOLDFAST_KEY or ADMIN_KEY to ask it)' : ''}`);
   } catch {
     // Nothing of ours listens there.
   }
   return undefined;
 }
 
-async function readLog(client: PostgresClient, place: Place): Promise<number> {
+async function readLog(client: PostgresClient, place: Place, terminal: Terminal): Promise<number> {
   try {
     return await withStoredLog(client, place, 'holdfast nodes', async (log, { partitions }) => {
       const { records } = await readClaims(log);
       const { partitions: data, nodes } = claimedPlaces(records, partitions);
       say('no node answers: this is what the claims log says');
-      return tell({ data: data.map((each) => ({ ...each, since: timeOf(each.since) })), nodes: [...nodes] });
+      return tell({ data: data.map((each) => ({ ...each, since: timeOf(each.since) })), nodes: [...nodes] }, terminal);
     });
   } finally {
     await client.end();

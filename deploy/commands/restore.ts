@@ -3,7 +3,6 @@
 
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
 import { FEED_STREAM } from '../../bus/feed-stream/feed-shape.js';
 import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
@@ -20,18 +19,31 @@ import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
 import { toolsFor } from './backup.js';
-import { BadCommand } from './keys.js';
-import { interrupted, print, quiet, say } from './place.js';
+import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
+import { interrupted, quiet, say } from './place.js';
+import { verdictValue } from './verify.js';
 
-export const RESTORE_USAGE = `  holdfast restore --to DUMP|ARCHIVE|TIME [--identity FILE]
-                          bring back the system of a dump's folder, of an archive (FILE has the age identity of an encrypted one), or
-                          of the newest one in BACKUP_DIR up to a UTC time such as 2026-11-30T18:05:00Z: into a new DATA_DIR, or where DATABASE_URL and NATS_URL have nothing yet,
-                          and verify it; started again after a kill, it goes on
-                          exit 0: restored and clean; 1: it is not clean; 2: not restored to the end, and why`;
+export const restoreCommand: Command = {
+  name: 'restore',
+  summary: 'Bring a system back from a dump or an archive, and verify it',
+  about: 'servers',
+  options: [
+    {
+      ...{ name: '--to', value: 'WHICH' },
+      what: "a dump's folder, an archive, or a UTC time such as 2026-11-30T18:05:00Z: the newest one in BACKUP_DIR up to it",
+    },
+    { name: '--identity', value: 'FILE', what: 'the age identity of an encrypted archive' },
+  ],
+  notes: [
+    'It restores into a new DATA_DIR, or where DATABASE_URL and NATS_URL have nothing yet, and overwrites nothing.',
+    'Started again after a kill, it goes on.',
+  ],
+  examples: [{ line: 'restore --to dumps/monday', what: 'with DATA_DIR set to a new folder' }],
+  exits: '0: restored and clean; 1: it is not clean; 2: not restored to the end, and why',
+  run: (given, terminal) => restore(terminal, readRestore(given)),
+};
 
 const NAME = 'holdfast restore';
-const EXIT_CLEAN = 0;
-const EXIT_VIOLATION = 1;
 const POOL = 4;
 
 interface RestoreCommand {
@@ -40,22 +52,18 @@ interface RestoreCommand {
 }
 
 /** @throws BadCommand */
-export function readRestoreCommand(words: readonly string[]): RestoreCommand {
-  const text = { type: 'string' } as const;
-  try {
-    const { to, identity } = parseArgs({ args: [...words], options: { to: text, identity: text } }).values;
-    if (to !== undefined) return { to, identity };
-  } catch (error) {
-    throw new BadCommand(error instanceof Error ? error.message : String(error));
-  }
-  throw new BadCommand('--to names a dump, an archive or a time');
+function readRestore(given: Given): RestoreCommand {
+  const to = given.text('--to');
+  if (to === undefined) throw new BadCommand('--to names a dump, an archive or a time');
+  return { to, identity: given.text('--identity') };
 }
 
-export async function restore(config: Config, { to, identity }: RestoreCommand): Promise<number> {
+async function restore(terminal: Terminal, { to, identity }: RestoreCommand): Promise<number> {
+  const config = terminal.config();
   const key = identity === undefined ? undefined : identityIn(await readFile(identity, 'utf8'));
   const { folder, release } = await findBackup(to, config.backup.folder, key);
   try {
-    return await restoreFrom(config, folder);
+    return await restoreFrom(config, folder, terminal);
   } finally {
     await release();
   }
@@ -64,12 +72,12 @@ export async function restore(config: Config, { to, identity }: RestoreCommand):
 /** The file as age-keygen writes it: comments, and the identity. */
 const identityIn = (text: string): string | undefined => /^AGE-SECRET-KEY-\S+/m.exec(text)?.[0];
 
-async function restoreFrom(config: Config, folder: string): Promise<number> {
+async function restoreFrom(config: Config, folder: string, terminal: Terminal): Promise<number> {
   const dataDir = await openDataDir(config.dataDir);
   try {
     const servers = await startServers(config, dataDir, say);
     try {
-      const code = await restored(config, servers, resolve(folder));
+      const code = await restored(config, servers, resolve(folder), terminal);
       await servers.settle();
       await servers.keep();
       return code;
@@ -85,6 +93,7 @@ async function restored(
   { natsReplicas }: Config,
   { postgres, nats: broker }: Servers,
   folder: string,
+  terminal: Terminal,
 ): Promise<number> {
   const url = postgres.migrationsUrl;
   const client = connectPostgres(url, { max: POOL });
@@ -100,13 +109,23 @@ async function restored(
     const parts = { client, url, logOf, tools, onProgress: say };
     const { manifest, log, finish } = await restoreDump(parts, folder, interrupted());
     const verdict = await verify({ client, log, partitions: manifest.partitions, onProgress: say });
-    print(reportOf(verdict).join('\n'));
-    if (verdict.total > 0) return EXIT_VIOLATION;
+    const takenAt = new Date(manifest.takenAt).toISOString();
+    const value = {
+      ...verdictValue(verdict),
+      taken_at: takenAt,
+      orders: manifest.orders,
+      partitions: manifest.partitions,
+    };
+    if (verdict.total > 0) {
+      terminal.answer(value, reportOf(verdict));
+      return EXIT.refused;
+    }
     await finish();
-    print(
-      `restored: everything that was acknowledged before ${new Date(manifest.takenAt).toISOString()}, ${manifest.orders} orders or more. What came later is lost. Start it now with PARTITIONS=${manifest.partitions}.`,
-    );
-    return EXIT_CLEAN;
+    terminal.answer(value, [
+      ...reportOf(verdict),
+      `restored: everything that was acknowledged before ${takenAt}, ${manifest.orders} orders or more. What came later is lost. Start it now with PARTITIONS=${manifest.partitions}.`,
+    ]);
+    return EXIT.done;
   } finally {
     await nats?.close();
     await client.end();

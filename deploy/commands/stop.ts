@@ -8,13 +8,22 @@ import type { Config } from '../config/config.js';
 import { holderOf, openDataDir } from '../servers/data-dir.js';
 import { askToEnd, isAlive, type ProcessMark } from '../servers/processes.js';
 import { endOrphans } from '../servers/servers.js';
+import { type Command, EXIT } from './command.js';
 import { say } from './place.js';
 
-export const STOP_USAGE = `  holdfast stop           end what runs in DATA_DIR: the node, or what a kill -9 of it left behind
-                          exit 0: nothing of it runs any more; 1: it has not ended in time; 2: could not look`;
+export const stopCommand: Command = {
+  name: 'stop',
+  summary: 'End what runs in DATA_DIR: the node, or what a kill -9 of it left behind',
+  about: 'servers',
+  examples: [{ line: 'stop', what: 'waits for the end, as SIGTERM begins it' }],
+  exits: '0: nothing of it runs any more; 1: it has not ended in time; 2: could not look',
+  run: async (_given, terminal) => {
+    const code = await stop(terminal.config());
+    if (terminal.isJson) terminal.answer({ ended: code === EXIT.done }, []);
+    return code;
+  },
+};
 
-const EXIT_ENDED = 0;
-const EXIT_STILL_RUNS = 1;
 /** A node whose stop has begun sends itself SIGKILL after 15 s. */
 const END_MS = 20_000;
 
@@ -22,7 +31,7 @@ const END_MS = 20_000;
 export async function stop({ dataDir }: Pick<Config, 'dataDir'>, endMs = END_MS): Promise<number> {
   if (!existsSync(join(dataDir, 'lock'))) {
     say(`Nothing was ever started in DATA_DIR ${dataDir}.`);
-    return EXIT_ENDED;
+    return EXIT.done;
   }
   const holder = await holderOf(dataDir);
   if (holder !== undefined) {
@@ -30,15 +39,15 @@ export async function stop({ dataDir }: Pick<Config, 'dataDir'>, endMs = END_MS)
     if (mark === undefined || !isAlive(mark)) {
       const why = mark === undefined ? 'is of an older version' : 'cannot be seen from here';
       say(`The process with pid ${pid} holds it, and ${why}: send it SIGTERM where it runs.`);
-      return EXIT_STILL_RUNS;
+      return EXIT.refused;
     }
-    if (!(await endNode(mark, stopDelayMs + endMs))) return EXIT_STILL_RUNS;
+    if (!(await endNode(mark, stopDelayMs + endMs))) return EXIT.refused;
   }
   const folder = await openDataDir(dataDir); // A start that takes the lock meanwhile keeps it; the error names it.
   try {
     const left = await endOrphans(folder.path, say);
     if (left === 0 && holder === undefined) say(`Nothing runs in DATA_DIR ${dataDir}.`);
-    return EXIT_ENDED;
+    return EXIT.done;
   } finally {
     await folder.release();
   }

@@ -3,41 +3,54 @@
 
 import { connect } from 'node:net';
 import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
-import type { Config } from '../config/config.js';
 import { NATS_ACCOUNTS, type NatsAccount, rememberedNats } from '../servers/nats-server.js';
 import { POSTGRES_ACCOUNTS, type PostgresAccount, rememberedPostgresUrl } from '../servers/postgres-server.js';
 import { findServers } from '../servers/servers.js';
-import { print, say } from './place.js';
+import { type Command, type CommandGroup, EXIT, type Terminal } from './command.js';
+import { say } from './place.js';
+import { localAddresses } from './system.js';
 
-export const URL_USAGE = `  holdfast url postgres [ACCOUNT]
-                          print where the database is, for psql; accounts: ${POSTGRES_ACCOUNTS.join(', ')}
-  holdfast url nats [ACCOUNT]
-                          print where the broker is, for the nats CLI; accounts: ${NATS_ACCOUNTS.join(', ')}
-                          without ACCOUNT it is a node's; people take reader
-                          exit 0: it answers; 1: it is known, and nothing answers there now; 2: not known`;
+const EXITS = '0: it answers; 1: it is known, and nothing answers there now; 2: not known';
+const WITHOUT = "Without ACCOUNT it is a node's; people take reader.";
 
-const EXIT_ANSWERS = 0;
-const EXIT_SILENT = 1;
-const EXIT_UNKNOWN = 2;
+const urlOfServer = (of: 'postgres' | 'nats', what: string, accounts: readonly string[]): Command => ({
+  name: of,
+  summary: `Print where ${what}`,
+  about: 'servers',
+  arguments: [{ name: 'ACCOUNT', what: 'whose', words: accounts, isOptional: true }],
+  notes: [WITHOUT],
+  examples: [{ line: `url ${of} reader`, what: 'reads, and changes nothing' }],
+  exits: EXITS,
+  run: ({ arguments: [account = 'node'] }, terminal) => printUrl({ of, account } as UrlCommand, terminal), // The parser has checked the account.
+});
+
+export const urlCommands: CommandGroup = {
+  name: 'url',
+  summary: 'Print where the database, the broker or the API is',
+  commands: [
+    urlOfServer('postgres', 'the database is, for psql', POSTGRES_ACCOUNTS),
+    urlOfServer('nats', 'the broker is, for the nats CLI', NATS_ACCOUNTS),
+    {
+      name: 'api',
+      summary: 'Print where the node of this environment answers clients',
+      about: 'servers',
+      examples: [{ line: 'url api', what: 'for HOLDFAST_URL and curl' }],
+      exits: EXITS,
+      run: (_given, terminal) => printApi(terminal),
+    },
+  ],
+};
+
 const CONNECT_MS = 1_500;
 const NATS_PORT = 4222;
+const HTTP_PORT = 80;
 
 type UrlCommand =
   | { readonly of: 'postgres'; readonly account: PostgresAccount }
   | { readonly of: 'nats'; readonly account: NatsAccount };
 
-/** Undefined for what it does not understand. */
-export function readUrlCommand([of, account = 'node', ...more]: readonly string[]): UrlCommand | undefined {
-  const [postgres, nats] = [
-    POSTGRES_ACCOUNTS.find((each) => each === account),
-    NATS_ACCOUNTS.find((each) => each === account),
-  ];
-  if (more.length > 0) return undefined;
-  if (of === 'postgres' && postgres !== undefined) return { of, account: postgres };
-  return of === 'nats' && nats !== undefined ? { of, account: nats } : undefined;
-}
-
-export async function printUrl(config: Config, command: UrlCommand): Promise<number> {
+async function printUrl(command: UrlCommand, terminal: Terminal): Promise<number> {
+  const config = terminal.config();
   const { dataDir } = config;
   const found = await findServers(config, dataDir);
   const given = command.of === 'postgres' ? found?.postgres : found?.nats?.url;
@@ -47,7 +60,7 @@ export async function printUrl(config: Config, command: UrlCommand): Promise<num
         ? `Nothing was ever started in DATA_DIR ${dataDir}: start it (npm start), or set DATA_DIR as the start has it.`
         : `The system in DATA_DIR ${dataDir} runs without NATS: its journal is in Postgres, and there is no EVENTS stream.`,
     );
-    return EXIT_UNKNOWN;
+    return EXIT.notUnderstood;
   }
   const isOurs = command.of === 'postgres' ? config.databaseUrl === undefined : config.natsUrls.length === 0;
   if (!isOurs && command.account !== 'node') {
@@ -55,14 +68,36 @@ export async function printUrl(config: Config, command: UrlCommand): Promise<num
     say(
       `${variable} is set: that server's accounts are known to whoever made them (deploy/security), not to Holdfast.`,
     );
-    return EXIT_UNKNOWN;
+    return EXIT.notUnderstood;
   }
   const url = (isOurs ? await urlOf(command, dataDir) : given) ?? given;
-  print(url);
   const hosts = command.of === 'postgres' ? parsePostgresUrl(url).hosts : natsHosts(url);
-  if ((await Promise.all(hosts.map(listens))).includes(true)) return EXIT_ANSWERS;
-  say(`Nothing answers there now: start Holdfast (npm start) with DATA_DIR=${dataDir}, or the server.`);
-  return EXIT_SILENT;
+  return tell(
+    url,
+    hosts,
+    terminal,
+    `Nothing answers there now: start Holdfast (npm start) with DATA_DIR=${dataDir}, or the server.`,
+  );
+}
+
+async function printApi(terminal: Terminal): Promise<number> {
+  const [url] = localAddresses(terminal.config());
+  if (url === undefined) {
+    say('PORT=0 names no port: the log of the node says which it has.');
+    return EXIT.notUnderstood;
+  }
+  const { hostname, port } = new URL(url);
+  const host = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || HTTP_PORT) };
+  return tell(url, [host], terminal, 'Nothing answers there now: start Holdfast (npm start).');
+}
+
+async function tell(url: string, hosts: readonly Host[], terminal: Terminal, silent: string): Promise<number> {
+  if (!terminal.isJson) terminal.print(url); // At once: the answer of a slow host comes later.
+  const answers = (await Promise.all(hosts.map(listens))).includes(true);
+  if (terminal.isJson) terminal.answer({ url, answers }, []);
+  if (answers) return EXIT.done;
+  say(silent);
+  return EXIT.refused;
 }
 
 const urlOf = async (command: UrlCommand, dataDir: string): Promise<string | undefined> =>

@@ -8,34 +8,49 @@ import { repairStats } from '../../storage/verify/stats-repair.js';
 import type { Verdict } from '../../storage/verify/verdict.js';
 import { verify } from '../../storage/verify/verify.js';
 import type { Config } from '../config/config.js';
-import { look, type Place, print, say } from './place.js';
+import { type Command, EXIT, type Terminal } from './command.js';
+import { keepVerdict } from './last-verdict.js';
+import { look, type Place, say } from './place.js';
 import { withStoredEvents } from './stored-events.js';
 import { withStoredLog } from './stored-log.js';
 
-export const VERIFY_USAGE = `  holdfast verify [--repair-stats]
-                          prove from the stored data that nothing was oversold, lost or done twice;
-                          --repair-stats counts order_stats anew if that alone is wrong, also beside running nodes
-                          exit 0: clean, or clean since the repair; 1: a violation; 2: could not look`;
+export const verifyCommand: Command = {
+  name: 'verify',
+  summary: 'Prove from the stored data that nothing was oversold, lost or done twice',
+  about: 'servers',
+  options: [
+    {
+      name: '--repair-stats',
+      what: 'count order_stats anew if that alone is wrong, also beside running nodes',
+    },
+  ],
+  examples: [{ line: 'verify', what: 'beside the running system, or after it has stopped' }],
+  exits: '0: clean, or clean since the repair; 1: a violation; 2: could not look',
+  run: (given, terminal) => verifyStored(terminal, given.flag('--repair-stats')),
+};
 
 /** Of the connections to the broker. */
 const NAME = 'holdfast verify';
-const EXIT_CLEAN = 0;
-const EXIT_VIOLATION = 1;
 /** Heavy queries take long, so a small query beside them checks that Postgres still answers. */
 const BEAT_EVERY_MS = 1_000;
 const BEAT_WITHIN_MS = 5_000;
 
-export const verifyStored = (config: Config, isRepairing: boolean): Promise<number> =>
-  look(config, (client, place) => judge(client, place, isRepairing));
+/** For programs, and for the next look of `holdfast watch`. */
+export const verdictValue = ({ violations, total, checked, tookMs, looks }: Verdict) => ({
+  ...{ clean: total === 0, total, violations, checked, took_ms: Math.round(tookMs), looks },
+});
 
-async function judge(client: PostgresClient, place: Place, isRepairing: boolean): Promise<number> {
-  const over = new AbortController();
-  try {
-    return await Promise.race([judgeStored(client, place, isRepairing), beat(client, over.signal)]);
-  } finally {
-    over.abort();
-    await client.end();
-  }
+function verifyStored(terminal: Terminal, isRepairing: boolean): Promise<number> {
+  const config = terminal.config();
+  return look(config, async (client, place) => {
+    const over = new AbortController();
+    try {
+      return await Promise.race([judgeStored(client, place, isRepairing, config, terminal), beat(client, over.signal)]);
+    } finally {
+      over.abort();
+      await client.end();
+    }
+  });
 }
 
 /** Rejects when Postgres does not answer any more; never resolves. */
@@ -47,23 +62,33 @@ async function beat(client: PostgresClient, over: AbortSignal): Promise<never> {
   return new Promise(() => {});
 }
 
-const judgeStored = (client: PostgresClient, place: Place, isRepairing: boolean): Promise<number> =>
+const judgeStored = (
+  client: PostgresClient,
+  place: Place,
+  isRepairing: boolean,
+  { dataDir }: Config,
+  terminal: Terminal,
+): Promise<number> =>
   withStoredLog(client, place, NAME, (log, { partitions }) =>
     withStoredEvents(place, NAME, async (publicEvents) => {
-      const told = async (): Promise<Verdict> => {
-        const verdict = await verify({ client, log, partitions, publicEvents, onProgress: say });
-        print(reportOf(verdict).join('\n'));
-        return verdict;
+      const judged = () => verify({ client, log, partitions, publicEvents, onProgress: say });
+      const tell = async (verdict: Verdict, repaired?: number): Promise<number> => {
+        const value = { ...verdictValue(verdict), repaired };
+        terminal.answer(value, reportOf(verdict));
+        await keepVerdict(dataDir, { ...value, at: new Date(terminal.now()).toISOString() });
+        return verdict.total === 0 ? EXIT.done : EXIT.refused;
       };
-      const found = await told();
-      if (found.total === 0) return EXIT_CLEAN;
-      const isStatsAlone = found.violations.every(isOfStats);
-      if (!isStatsAlone || !isRepairing) {
-        if (isStatsAlone) say('The orders are right. `holdfast verify --repair-stats` counts their numbers anew.');
-        else if (isRepairing) say('Nothing was repaired: more than the numbers of orders is wrong.');
-        return EXIT_VIOLATION;
+      const found = await judged();
+      const isStatsAlone = found.total > 0 && found.violations.every(isOfStats);
+      if (isStatsAlone && isRepairing) {
+        if (!terminal.isJson) for (const line of reportOf(found)) terminal.print(line);
+        const repaired = await repairStats(client);
+        say(`repaired: ${repaired} sums of order_stats; looking again`);
+        return tell(await judged(), repaired);
       }
-      say(`repaired: ${await repairStats(client)} sums of order_stats; looking again`);
-      return (await told()).total === 0 ? EXIT_CLEAN : EXIT_VIOLATION;
+      const code = await tell(found);
+      if (isStatsAlone) say('The orders are right. `holdfast verify --repair-stats` counts their numbers anew.');
+      else if (isRepairing && found.total > 0) say('Nothing was repaired: more than the numbers of orders is wrong.');
+      return code;
     }),
   );

@@ -28,6 +28,7 @@ export const nodeVariables = {
   SEED: oneOf(['demo', 'none'], 'demo'),
   FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
   LOG_LEVEL: oneOf(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  ACCESS_LOG: oneOf(['off', 'on'], 'off'),
   SERVICE_NAME: text('holdfast'),
   NODE_NAME: text(hostname()),
   STOP_DELAY_MS: integer(0, 0, 120_000),
@@ -54,6 +55,8 @@ export const nodeSettings = (env: Env) => ({
   seed: env.SEED,
   fetchServers: env.FETCH_SERVERS,
   logLevel: env.LOG_LEVEL,
+  /** Whether each request has a line in the log. */
+  accessLog: env.ACCESS_LOG === 'on',
   serviceName: env.SERVICE_NAME,
   nodeName: env.NODE_NAME,
   stopDelayMs: env.STOP_DELAY_MS,

@@ -6,6 +6,8 @@ import type { Logger } from '../../actors/ports/runtime.js';
 import type { Config } from '../config/config.js';
 
 /** No code logs a request's headers. If some code ever does, credentials stay out of the log. */
+const ACCESS_LOG_BYTES = 4 * 1024 * 1024;
+const TELL_DROPPED_MS = 1_000;
 const CREDENTIALS = ['authorization', '*.authorization', '*.headers.authorization'];
 
 export function createLogger(
@@ -13,16 +15,43 @@ export function createLogger(
   /** Undefined: standard output. */
   out?: NodeJS.WritableStream,
 ): Logger {
-  const options: pino.LoggerOptions = {
-    level: config.logLevel,
-    base: { service: config.serviceName, node: config.nodeName },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (level) => ({ level }) },
-    redact: { paths: CREDENTIALS, censor: '***' },
-  };
+  const options = optionsOf(config);
   if (out !== undefined) return pino(options, out);
   return process.stdout.isTTY ? pino(options, forPeople()) : pino(options, pino.destination({ fd: 1, sync: true }));
 }
+
+/** A line for every request must not slow any: it waits in memory until it is written, and is dropped where too many wait. */
+export function createAccessLog(
+  config: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>,
+  logger: Pick<Logger, 'warn'>,
+  /** A file descriptor, for tests. */
+  fd = 1,
+): Logger {
+  const options = optionsOf({ ...config, logLevel: config.logLevel === 'silent' ? 'silent' : 'info' });
+  if (fd === 1 && process.stdout.isTTY) return pino(options, forPeople());
+  const out = pino.destination({ fd, sync: false, maxLength: ACCESS_LOG_BYTES });
+  let dropped = 0;
+  out.on('drop', () => {
+    if (dropped++ > 0) return;
+    setTimeout(() => {
+      logger.warn({ dropped }, 'lines of the access log were dropped: whoever reads it is too slow');
+      dropped = 0;
+    }, TELL_DROPPED_MS).unref();
+  });
+  return pino(options, out);
+}
+
+const optionsOf = ({
+  logLevel,
+  serviceName,
+  nodeName,
+}: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>): pino.LoggerOptions => ({
+  level: logLevel,
+  base: { service: serviceName, node: nodeName },
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (level) => ({ level }) },
+  redact: { paths: CREDENTIALS, censor: '***' },
+});
 
 function forPeople(): Writable {
   return new Writable({

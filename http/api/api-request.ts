@@ -15,6 +15,8 @@ import { isKey, KEY_RULE } from './schemas.js';
 
 export interface ApiRequest extends ReplyIds {
   readonly req: BufferedRequest;
+  /** Of the caller's trace (W3C Trace Context), for the log; undefined without one. */
+  readonly traceId: string | undefined;
   /** From the path, decoded. */
   params: Readonly<Record<string, string>>;
   /** The pattern of the route, for the metrics. A path would make one series per order. */
@@ -60,6 +62,7 @@ export class RequestIds {
     return {
       req,
       requestId,
+      traceId: traceIn(req.headers.traceparent),
       correlation,
       params: {},
       route: 'none',
@@ -72,6 +75,12 @@ export class RequestIds {
 
 const clientId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && CLIENT_ID.test(header) ? header : undefined;
+
+const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/;
+
+/** A malformed header begins no trace, and refuses no request. Of two, Node shows a list, which is malformed. */
+const traceIn = (header: string | string[] | undefined): string | undefined =>
+  typeof header === 'string' ? TRACEPARENT.exec(header)?.[1] : undefined;
 
 /** The header takes precedence over the body. */
 export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined): string | undefined {

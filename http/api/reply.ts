@@ -33,6 +33,10 @@ export interface Answer {
   readonly unstreamed?: () => void;
   /** Why there is no answer. For the log only; clients never see it. */
   readonly cause?: unknown;
+  /** A probe's: it comes again within seconds, so its cause is no warning. */
+  readonly isProbe?: boolean;
+  /** The log has its line already. */
+  readonly isLogged?: boolean;
 }
 
 interface Pagination {

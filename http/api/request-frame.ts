@@ -1,7 +1,8 @@
 /**
- * The frame of every request: it assigns ids, runs the work, writes one reply and records one observation.
+ * The frame of every request: it assigns ids, runs the work, writes one reply, records one observation and logs one line at most.
  *
- * Law: every request gets exactly one reply, written in one place (`reply`), whatever its handler does.
+ * Law: every request gets exactly one reply, written in one place (`reply`), whatever its handler does. Its line has its ids, and the
+ * cause where it could not be served. It names the route and no path: a path may name a user.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
@@ -18,6 +19,8 @@ import { type Answer, brokenAnswer, conditional, failureAnswer, write } from './
 interface RequestFrameOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes a line for every request; undefined: only what could not be served is logged. */
+  readonly accessLog: Logger | undefined;
   readonly metrics: EdgeMetrics;
   readonly ids: RequestIds;
   readonly cors: Cors;
@@ -87,8 +90,8 @@ export class RequestFrame {
   };
 
   /** Logs an unexpected error. */
-  broken = (error: unknown, { requestId, correlation, route }: ApiRequest): void => {
-    const fields = { requestId, correlation, route, err: error };
+  broken = (error: unknown, { requestId, traceId, correlation, route }: ApiRequest): void => {
+    const fields = { requestId, traceId, correlation, route, status: 500, err: error };
     this.options.logger.error(fields, 'A request failed with an unexpected error and was answered with 500.');
   };
 
@@ -100,12 +103,12 @@ export class RequestFrame {
       return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: try again.'));
     }
     this.broken(error, request);
-    return { ...brokenAnswer(), unreadBody: !request.req.complete };
+    return { ...brokenAnswer(), unreadBody: !request.req.complete, isLogged: true };
   }
 
   private reply(request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number): void {
-    const { clock, logger, metrics, cors, keepAliveMs, isStopping } = this.options;
-    const { req, requestId, correlation, route } = request;
+    const { clock, metrics, cors, keepAliveMs, isStopping } = this.options;
+    const { req, route } = request;
     const close = isStopping() || isStuck(req);
     let isStreamed = false;
     try {
@@ -115,26 +118,37 @@ export class RequestFrame {
       if (!isStreamed) request.answer?.unstreamed?.();
     }
     const ms = clock.monotonic() - startedAt;
-    const { status, cause } = answer;
-    metrics.ended(route, request.req.method ?? '', status, ms);
-    if (cause !== undefined) this.warnUnavailable(request, status, cause);
-    const fields = { requestId, correlation, method: req.method, route, status, ms: Math.round(ms * 100) / 100 };
-    logger.debug(fields, 'request');
+    metrics.ended(route, req.method ?? '', answer.status, ms);
+    if (!answer.isLogged) this.log(request, answer, ms);
   }
 
-  private warnUnavailable({ requestId, correlation, route }: ApiRequest, status: number, cause: unknown): void {
-    const { clock, logger } = this.options;
-    const now = clock.monotonic();
-    if (now - this.warnedAt < WARN_EVERY_MS) {
-      this.unlogged++;
-      return;
-    }
-    const fields = { requestId, correlation, route, status, unlogged: this.unlogged, cause: String(cause) };
-    logger.warn(fields, 'A request could not be served.');
-    this.warnedAt = now;
-    this.unlogged = 0;
+  private log(request: ApiRequest, { status, cause, isProbe = false }: Answer, tookMs: number): void {
+    const { logger, accessLog } = this.options;
+    const { requestId, traceId, correlation, route } = request;
+    const { method } = request.req;
+    const ms = Math.round(tookMs * 100) / 100;
+    const fields = { requestId, traceId, correlation, method, route, status, ms };
+    const caused = cause === undefined ? fields : { ...fields, cause: String(cause) };
+    const warns = cause !== undefined && !isProbe;
+    if (accessLog !== undefined) {
+      if (warns) accessLog.warn(caused, NOT_SERVED);
+      else accessLog.info(caused, 'request');
+    } else if (warns && this.mayWarn()) {
+      logger.warn({ ...caused, unlogged: this.unlogged }, NOT_SERVED);
+      this.unlogged = 0;
+    } else logger.debug(caused, 'request');
+  }
+
+  private mayWarn(): boolean {
+    const now = this.options.clock.monotonic();
+    const may = now - this.warnedAt >= WARN_EVERY_MS;
+    if (may) this.warnedAt = now;
+    else this.unlogged++;
+    return may;
   }
 }
+
+const NOT_SERVED = 'A request could not be served.';
 
 /** At most one warning a second: an outage must not fill the log. */
 const WARN_EVERY_MS = 1_000;

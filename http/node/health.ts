@@ -46,7 +46,9 @@ export class Health {
       dependencies: {},
     }));
     const shown = principal === NOBODY ? { status: report.status } : report;
-    return { status: report.status === 'down' ? 503 : 200, body: JSON.stringify(shown) };
+    const isDown = report.status === 'down';
+    const cause = isDown ? `down: ${downIn(report)}` : undefined;
+    return { status: isDown ? 503 : 200, body: JSON.stringify(shown), cause, isProbe: true };
   };
 
   live = async (): Promise<Answer> => ({ status: 200, body: '{"status":"alive"}' });
@@ -57,7 +59,7 @@ export class Health {
       : await this.answerOr(this.options.ready, () => 'The node does not answer: a write did not succeed in time.');
     return why === undefined
       ? { status: 200, body: '{"status":"ready"}' }
-      : { status: 503, body: errorBody('not_ready', why), headers: ['Retry-After', '1'] };
+      : { status: 503, body: errorBody('not_ready', why), headers: ['Retry-After', '1'], cause: why, isProbe: true };
   };
 
   metrics = async (): Promise<Answer> => {
@@ -74,3 +76,9 @@ export class Health {
     return withDeadline(this.options.clock, limits.readyMs, () => answer().catch(otherwise), otherwise);
   }
 }
+
+const downIn = ({ dependencies }: HealthReport): string =>
+  Object.entries(dependencies)
+    .filter(([, { status }]) => status !== 'up' && status !== 'off')
+    .map(([name, { status, why }]) => `${name} ${status}${typeof why === 'string' ? ` (${why})` : ''}`)
+    .join(', ') || 'the node does not answer';

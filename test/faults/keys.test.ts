@@ -57,7 +57,7 @@ function scenarios(system: RealSystem): void {
       system.output = '';
       system.open(changes);
       assert.is((await system.over()).code, 78);
-      assert.match(system.output, new RegExp(`^${name} is `, 'm'));
+      assert.match(system.output, new RegExp(`"mistakes":\\["${name} is `));
       assert.not.match(system.output, /holdfast:holdfast@|changemechangeme/);
     }
   });

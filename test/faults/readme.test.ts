@@ -18,6 +18,7 @@ const CHECKOUT = new URL('../../../', import.meta.url);
 const KEYS = 'With keys';
 const CLUSTER = 'A cluster in five lines';
 const SEVERAL = 'Several nodes';
+const COMMANDS = 'The command line';
 const STEP_MS = 60_000;
 const END_MS = 60_000;
 const LAG_MS = 15_000;
@@ -42,6 +43,7 @@ test('every operation of the table is in a tour', async () => {
 test('the tour of the README prints what the page shows', () =>
   walk('README.md', ({ section }) => section !== CLUSTER));
 test('the tour of API.md prints what the page shows', () => walk('API.md', ({ section }) => section !== KEYS));
+test('the command line prints what OPERATING shows', () => walk('OPERATING.md', ({ section }) => section === COMMANDS));
 test('the command line is executable: npx links it once a folder and sets no mode later', () =>
   access(new URL('dist/deploy/cli.js', CHECKOUT), constants.X_OK));
 

@@ -109,7 +109,7 @@ test('a port in use is refused by name', async () => {
   assert.match(output, new RegExp(`Cannot listen on 127\\.0\\.0\\.1:${system.port}.*PORT`));
 });
 
-test('every mistake in the environment is named, exit 78', async () => {
+test('every mistake in the environment is named, in one line of the log, exit 78', async () => {
   const { code, output } = await refused({
     PORT: 'many',
     JOURNAL: 'paper',
@@ -119,8 +119,12 @@ test('every mistake in the environment is named, exit 78', async () => {
     DATABASE_URL: 'mysql://me:s3cr3t@db/shop',
   });
   assert.is(code, EXIT_CONFIG);
+  const line = JSON.parse(output) as { level: string; msg: string; mistakes: string[] };
+  assert.equal([line.level, line.mistakes.length], ['error', 6]);
   for (const name of ['PORT', 'JOURNAL', 'PARTITIONS', 'ORDER_TIMEOUT_S', 'PAYMENT_SUCCESS_RATE', 'DATABASE_URL']) {
-    assert.match(output, new RegExp(`^${name} is .*; it must be `, 'm'));
+    const mistake = line.mistakes.find((each) => each.startsWith(`${name} is `)) ?? '';
+    assert.match(mistake, /; it must be /, name);
+    assert.ok(line.msg.includes(mistake));
   }
   assert.not.match(output, /s3cr3t/);
 });

@@ -1,11 +1,12 @@
 /** `holdfast events`: its arguments, which events it prints, and how a line looks. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type EventsCommand, isAskedFor, lineOf, readEventsCommand } from '../../../deploy/commands/events.js';
+import { type EventsCommand, eventsCommand, isAskedFor, lineOf, readEvents } from '../../../deploy/commands/events.js';
+import { typed } from './memory-terminal.js';
 
 const test = suite('events command');
 const NOW = Date.parse('2026-11-29T18:00:00Z');
-const read = (...words: string[]): EventsCommand => readEventsCommand(words, NOW);
+const read = (...words: string[]): EventsCommand => readEvents(typed([eventsCommand], 'events', ...words), false, NOW);
 const order = {
   ...{ id: 'order/ORD-1/1', type: 'order.placed.v1', subject: 'ORD-1', time: '2026-11-29T18:00:00.000Z' },
   data: { order_id: 'ORD-1', user_id: 'ada', notes: 'ring twice', items: [{ product_id: 'PROD-001', quantity: 2 }] },
@@ -22,8 +23,9 @@ test('--since takes a time or a span', () => {
   assert.is(read().sinceMs, undefined);
   for (const wrong of ['yesterday', '10', '5w', ''])
     assert.throws(() => read('--since', wrong), /--since takes a time/);
-  assert.throws(() => read('--what'), /Unknown option '--what'/);
-  assert.throws(() => read('word'), /word/);
+  assert.throws(() => read('--what'), /unknown option '--what'/);
+  assert.throws(() => read('word'), /it does not take "word"/);
+  assert.throws(() => read('--folow'), /Did you mean --follow\?/);
 });
 
 test('an order and a product are found by subject and in the data of the other', () => {

@@ -2,29 +2,32 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiKeys } from '../../../actors/ports/api-keys.js';
-import { BadCommand, readKeysCommand, runKeysCommand } from '../../../deploy/commands/keys.js';
+import { BadCommand } from '../../../deploy/commands/command.js';
+import { keysOn } from '../../../deploy/commands/keys.js';
 import { hashOf, isApiKey } from '../../../http/auth/api-key.js';
 import { memoryApiKeys } from '../../../storage/memory/memory-api-keys.js';
+import { memoryTerminal, typed } from './memory-terminal.js';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 
-const test = suite<{ keys: ApiKeys; run: (line: string) => Promise<{ code: number; out: string[]; said: string }> }>(
-  'holdfast keys',
-);
+const test = suite<{
+  keys: ApiKeys;
+  run: (line: string, isJson?: boolean) => Promise<{ code: number; out: string[]; said: string }>;
+}>('holdfast keys');
 
 test.before.each((context) => {
   const keys = memoryApiKeys();
   let now = NOW;
   context.keys = keys;
-  context.run = async (line) => {
-    const [out, said]: [string[], string[]] = [[], []];
-    const terminal = {
-      now: () => now++,
-      print: (l: string) => void out.push(l),
-      say: (l: string) => void said.push(l),
-    };
-    const code = await runKeysCommand(readKeysCommand(line.split(' ')), keys, terminal);
-    return { code, out, said: said.join('\n') };
+  context.run = async (line, isJson = false) => {
+    const terminal = memoryTerminal({ now: () => now++, isJson });
+    const words = line.split(' ').filter((word) => word !== '');
+    const commands = keysOn((use) => use(keys));
+    const given = typed([commands], 'keys', ...words);
+    const command = commands.commands.find(({ name }) => name === words[0]);
+    assert.ok(command);
+    const code = await command.run(given, terminal);
+    return { code, out: terminal.out, said: terminal.said.join('\n') };
   };
 });
 
@@ -97,11 +100,11 @@ test('a key is revoked by its id or by the key itself', async ({ keys, run }) =>
 
 test('wrong arguments are explained in a sentence, and nothing is done', async ({ keys, run }) => {
   for (const [line, why] of [
-    ['', /create, list or revoke/],
-    ['destroy', /create, list or revoke/],
-    ['list all', /create, list or revoke/],
-    ['revoke', /say which key/],
-    ['revoke a b', /say which key/],
+    ['', /say which: create, list, revoke/],
+    ['destroy', /unknown command 'destroy'/],
+    ['list all', /it does not take "all"/],
+    ['revoke', /missing required argument 'ID'/],
+    ['revoke a b', /it does not take "b"/],
     ['create', /--name/],
     ['create --name', /--name|argument/i],
     ['create --name x', /--scopes must be some of/],

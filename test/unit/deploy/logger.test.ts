@@ -1,8 +1,19 @@
 /** The log: fields for machines, sentences for people. */
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, createReadStream, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createLogger, failedStart, lineForPeople, withoutMessage } from '../../../deploy/telemetry/logger.js';
+import {
+  createAccessLog,
+  createLogger,
+  failedStart,
+  lineForPeople,
+  withoutMessage,
+} from '../../../deploy/telemetry/logger.js';
+import { until } from '../../deadlines.js';
 
 const test = suite('log');
 
@@ -46,6 +57,35 @@ test('a line that has the message of an error names its cause once, and keeps it
   const { err } = JSON.parse(line) as { err: { type: string; stack: string; cause: string } };
   assert.equal([err.type, err.cause], ['TypeError', 'Error: no room']);
   assert.match(err.stack, /^ +at /);
+});
+
+test('nobody waits for an access log that nobody reads: what is too much is dropped, and said', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-log-'));
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const fd = openSync(path, constants.O_RDWR);
+  const warned: object[] = [];
+  try {
+    const config = { logLevel: 'info', serviceName: 's', nodeName: 'n' } as const;
+    const log = createAccessLog(config, { warn: (fields) => void warned.push(fields) }, fd);
+    const filler = 'x'.repeat(1_000);
+    for (let i = 0; i < 8_000; i++) log.info({ i, filler }, 'request');
+    assert.ok(await until(() => warned.length > 0, 10_000));
+    assert.ok((warned[0] as { dropped: number }).dropped > 1_000);
+    // Then somebody reads: the oldest lines are whole, and those that come go on.
+    let text = '';
+    const reader = createReadStream(path, { encoding: 'utf8' }).on('data', (piece) => {
+      text += piece;
+    });
+    assert.ok(await until(() => text.split('\n').length > 3_000, 10_000), `${text.length}`);
+    log.info({ i: 'last' }, 'request');
+    assert.ok(await until(() => text.includes('"i":"last"'), 10_000));
+    assert.match(text.split('\n')[0] ?? '', /^\{"level":"info",.*"i":0,/);
+    reader.destroy();
+  } finally {
+    closeSync(fd);
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test('a failed start says what is wrong, then each way out on its own line', () => {

@@ -1,7 +1,7 @@
 /** `holdfast nodes`: its table and its exit code. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { isOwned, tableOf } from '../../../deploy/commands/nodes.js';
+import { isOwned, linesOf } from '../../../deploy/commands/nodes.js';
 
 const test = suite('holdfast nodes');
 const on = (node: string, ...partitions: number[]) =>
@@ -21,7 +21,7 @@ test('one line for each node, with ranges, and one for what does not run', () =>
       { node: 'C', name: 'three', alive: false },
     ],
   };
-  assert.equal(tableOf(placed), [
+  assert.equal(linesOf(placed), [
     'NAME      NODE  PARTITIONS  SINCE                     ALIVE',
     'shop-one  A     4: 0-2 5    2026-11-21T11:49:05.000Z  yes',
     'two       B     1: 3        2026-11-21T11:49:03.000Z  unknown',
