@@ -127,6 +127,10 @@ test('each has an account of its own, and the owner of the tables alone may chan
     else assert.is(config.migrationsUrl, undefined, name);
     const others = [...config.natsUrls, ...(config.redisUrl === undefined ? [] : [config.redisUrl])];
     for (const url of others) assert.is(user(url), 'holdfast', name);
+    assert.equal(
+      config.natsTrimUrls,
+      config.natsUrls.map((url) => url.replace('//holdfast:', '//holdfast_trim:')),
+    );
   }
   assert.is(file.services.backup?.environment?.PGUSER, 'holdfast_owner');
   const roles = Object.keys(file.services.postgres?.environment ?? {}).filter((name) => name.endsWith('_PASSWORD'));

@@ -42,6 +42,7 @@ const OF_NODES: Readonly<Record<string, string>> = {
   POSTGRES_NODE_PASSWORD: 'DATABASE_URL',
   POSTGRES_OWNER_PASSWORD: 'MIGRATIONS_DATABASE_URL',
   NATS_PASSWORD: 'NATS_URL',
+  NATS_TRIM_PASSWORD: 'NATS_TRIM_URL',
   REDIS_PASSWORD: 'REDIS_URL',
 };
 
@@ -191,6 +192,7 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     assert.is(config?.migrationsUrl, undefined);
     assert.equal([user(before?.databaseUrl), user(before?.migrationsUrl)], ['holdfast_node', 'holdfast_owner']);
     assert.equal([...(config?.natsUrls ?? []), config?.redisUrl].map(user), Array(4).fill('holdfast'));
+    assert.equal((config?.natsTrimUrls ?? []).map(user), Array(3).fill('holdfast_trim'));
     const secretsOf = (pods: string) => {
       return (containerOf(pods).env ?? []).flatMap(({ name: variable, valueFrom }) =>
         valueFrom?.secretKeyRef ? [variable] : [],
@@ -199,6 +201,7 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     assert.equal(secretsOf('holdfast').sort(), [
       'ADMIN_KEY',
       'NATS_PASSWORD',
+      'NATS_TRIM_PASSWORD',
       'POSTGRES_NODE_PASSWORD',
       'REDIS_PASSWORD',
     ]);
@@ -248,7 +251,7 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     test(`${name}: nodes speak TLS alone, and each certificate is for the names that they use`, async () => {
       const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
       const urls = [config?.databaseUrl, before?.databaseUrl, before?.migrationsUrl, config?.redisUrl]
-        .concat(config?.natsUrls ?? [])
+        .concat(config?.natsUrls ?? [], config?.natsTrimUrls ?? [])
         .map((url) => new URL(url ?? ''));
       for (const url of urls) {
         const isTls = /^(tls|rediss):$/.test(url.protocol) || url.searchParams.get('sslmode') === 'verify-full';

@@ -134,6 +134,7 @@ test('the loop of the README draws every password, and whoever shares one has it
     const [node, feed, broker, database] = ['holdfast', 'holdfast-feed', 'nats-server', 'postgres-passwords'].map(env);
     const within = (urls = '') => urls.split(',').map((url) => new URL(url).password);
     for (const its of within(node?.NATS_URL)) assert.is(its, broker?.HOLDFAST_PASSWORD);
+    for (const its of within(node?.NATS_TRIM_URL)) assert.is(its, broker?.HOLDFAST_TRIM_PASSWORD);
     for (const its of within(feed?.NATS_URL)) assert.is(its, broker?.HOLDFAST_FEED_PASSWORD);
     for (const urls of [node?.DATABASE_URL, feed?.DATABASE_URL])
       assert.equal(within(urls), [database?.POSTGRES_NODE_PASSWORD]);
