@@ -20,6 +20,7 @@ import type { LookBy } from '../bus/journal/journal-look.js';
 import { tryCompareAndSet } from '../bus/journal/self-test.js';
 import { brokerGuarantee, chooseJournal, type JournalChoice, oldest } from '../bus/nats/broker-guarantee.js';
 import { connectNats, type Nats } from '../bus/nats/nats.js';
+import { TrimConnection } from '../bus/nats/trim-connection.js';
 import { httpPayments } from '../bus/payments/http-provider.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
 import { postgresStatsFold } from '../storage/lists/order-stats-fold.js';
@@ -48,6 +49,7 @@ const ENVELOPE_BYTES = 4_096;
 const LOG_POOL = 3;
 const FLUSH_POOL = 4;
 const LIST_POOL = 4;
+const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface Stores {
   readonly client: PostgresClient;
@@ -129,7 +131,8 @@ async function withStreams(
   };
   // Chosen first: a journal that the broker cannot give is refused before anything is settled or created.
   const choice = chooseJournal(config.journal, facts);
-  const brokerLog = nats && (await jetstreamLog(nats, { replicas }));
+  const purger = purgerOf(config, broker, clock);
+  const brokerLog = nats && (await jetstreamLog(nats, { replicas, ...(purger && { purger }) }));
   // Whoever owns nothing writes no journal, and its account on the broker may not.
   if (brokerLog !== undefined && config.roles.has('actors')) await tryCompareAndSet(brokerLog, clock, logger);
   const retention = { bytes: config.eventsBytes, ageMs: config.eventsAgeMs };
@@ -190,9 +193,30 @@ async function withStreams(
     async close() {
       redis?.end();
       // All at once: each may have to wait for a server that does not answer.
-      await Promise.all([nats?.close(), logClient?.end(), flushClient.end(), listClient.end(), client.end()]);
+      await Promise.all([
+        nats?.close(),
+        purger?.close(),
+        logClient?.end(),
+        flushClient.end(),
+        listClient.end(),
+        client.end(),
+      ]);
     },
   };
+}
+
+/** Whoever owns partitions trims, by an account that may do nothing else. */
+function purgerOf(
+  { roles, serviceName, nodeName }: Config,
+  broker: Servers['nats'],
+  clock: Clock,
+): TrimConnection | undefined {
+  const url = broker?.trimUrl;
+  if (broker === undefined || url === undefined || !roles.has('actors')) return undefined;
+  const name = `${serviceName} ${nodeName}: trims`;
+  const log = QUIET; // A trim that fails says why.
+  const given = broker.ours ? undefined : url;
+  return new TrimConnection(() => explained(connectNats(url, { name, log }), given, 'NATS_TRIM_URL'), clock);
 }
 
 function paymentsOf(config: Config, client: PostgresClient, clock: Clock): Pick<Stores, 'payments' | 'instantPayment'> {

@@ -131,8 +131,8 @@ export class Janitor {
 
     const gone = [...removable].filter((name) => before.removable.has(name)); // janitor.N6
     const hasMoved = gone.length === 0 || claimsEnd !== before.claimsEnd || (await this.moveClaims(claims));
-    for (const name of hasMoved ? gone : []) if (!this.stopped) await this.remove(name);
     for (const name of abandoned) if (before.abandoned.has(name) && !this.stopped) await this.end(name);
+    for (const name of hasMoved ? gone : []) if (!this.stopped) await this.remove(name);
     const upTo = Math.min(before.claimsFrom, claimsFrom) - 1;
     if (upTo >= (claims.positions[0] ?? Number.POSITIVE_INFINITY) && !this.stopped) await log.trim(CLAIMS_LOG, upTo);
   }

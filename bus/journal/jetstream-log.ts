@@ -12,6 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { limits } from '../../actors/limits.js';
 import type { Appended, Log, Position } from '../../actors/ports/log.js';
 import type { Nats, Published } from '../nats/nats.js';
+import { NotAllowed } from '../nats/requests.js';
 import {
   ensureStream,
   lastMessage,
@@ -49,6 +50,8 @@ interface JetstreamLogOptions {
   readonly bytes?: number;
   /** The last part of `bytes`, which only urgent records may use. */
   readonly reserveBytes?: number;
+  /** Who may purge the stream; without it this connection's own user. */
+  readonly purger?: Pick<Nats, 'api'>;
 }
 
 /** Replicas of the journal's stream; undefined if the stream does not exist yet. */
@@ -57,7 +60,7 @@ export const journalReplicas = async (nats: Nats): Promise<number | undefined> =
 
 /** Creates or checks the stream. @throws when the stream is unfit; the error names the field. */
 export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Promise<JetstreamLog> {
-  const { replicas, bytes = limits.journalBytes, reserveBytes = limits.journalReserveBytes } = options;
+  const { replicas, bytes = limits.journalBytes, reserveBytes = limits.journalReserveBytes, purger } = options;
   const shape = {
     name: JOURNAL_STREAM,
     description: 'Holdfast: what it decided and nobody else has yet. Never edit, purge or delete it',
@@ -116,7 +119,7 @@ export async function jetstreamLog(nats: Nats, options: JetstreamLogOptions): Pr
     },
 
     async trim(log, upTo) {
-      await trimSubject(nats, JOURNAL_STREAM, log, upTo);
+      await trimSubject(nats, JOURNAL_STREAM, log, upTo, purger).catch(notTrimmed);
       size.forget();
     },
   };
@@ -130,6 +133,16 @@ async function publish(nats: Nats, log: string, record: string, after: Position)
     if ('seq' in answer || answer.refused.errCode !== UNDER_WAY || tries === UNDER_WAY_TRIES) return answer;
     await setTimeout(UNDER_WAY_MS);
   }
+}
+
+/** No account of a node may purge the stream, so a purge that is refused lacks its own. */
+function notTrimmed(error: unknown): never {
+  if (!(error instanceof NotAllowed)) throw error;
+  throw new Error(
+    `${JOURNAL_STREAM} is not trimmed, and grows: set NATS_TRIM_URL to the brokers with the user holdfast_trim, who alone may ` +
+      `purge it (deploy/security/nats-accounts.conf)`,
+    { cause: error },
+  );
 }
 
 const is =

@@ -3,7 +3,8 @@
  * on nothing else.
  *
  * Law: of all appends at one position at most one is taken, whether they come one by one or together. The trial has a log
- * of its own and leaves one record in it. Other nodes may be trying at the same time. A log that is full is not tried.
+ * of its own and leaves one record in it, or some where it cannot be trimmed: that is said, and keeps no node from its start.
+ * Other nodes may be trying at the same time. A log that is full is not tried.
  */
 import type { JournalId } from '../../actors/ids.js';
 import { journalLog } from '../../actors/node/record.js';
@@ -25,7 +26,7 @@ export async function tryCompareAndSet(log: Log, clock: Clock, logger: Logger): 
   let failure: unknown;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     try {
-      const verdict = await tryOnce(log, () => clock.id());
+      const verdict = await tryOnce(log, () => clock.id(), logger);
       if (verdict === 'full')
         logger.warn({}, 'the journal is full: whether the broker keeps compare-and-set was not tried');
       if (verdict !== 'again') return;
@@ -41,7 +42,7 @@ export async function tryCompareAndSet(log: Log, clock: Clock, logger: Logger): 
 
 // ---------------------------------------------------------------- machinery
 
-async function tryOnce(log: Log, newId: () => string): Promise<'kept' | 'full' | 'again'> {
+async function tryOnce(log: Log, newId: () => string, logger: Logger): Promise<'kept' | 'full' | 'again'> {
   const records: string[] = [];
   const put = (after: Position) => {
     const record = JSON.stringify({ trial: newId() });
@@ -56,7 +57,9 @@ async function tryOnce(log: Log, newId: () => string): Promise<'kept' | 'full' |
   await Promise.allSettled([put(first.position), put(first.position), put(first.position)]);
   const behind = await log.read(TRIAL_LOG, first.position);
   if (behind.filter(({ record }) => records.includes(record)).length > 1) throw broken('at once');
-  await log.trim(TRIAL_LOG, Number.MAX_SAFE_INTEGER);
+  await log.trim(TRIAL_LOG, Number.MAX_SAFE_INTEGER).catch((error: unknown) => {
+    logger.warn({ cause: String(error) }, 'the journal could not be trimmed: it is tried again');
+  });
   return late.kind === 'conflict' ? 'kept' : late.kind;
 }
 

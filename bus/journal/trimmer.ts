@@ -16,8 +16,12 @@ import { journalLog } from '../../actors/node/record.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Place } from '../../actors/ports/snapshot-rows.js';
+import { pauseMs } from '../retry.js';
 
 const EVERY_MS = 1_000;
+/** After failures. What is owed meanwhile is small beside the stream. */
+const LONGEST_PAUSE_MS = 15_000;
+const FIRST_ATTEMPT = 7;
 /** Smaller trims are not worth a call. */
 const LEAST_RECORDS = 256;
 const LEAST_BYTES = 1_048_576;
@@ -52,6 +56,7 @@ export class Trimmer {
   private kept: Kept[] = [];
   private keptBytes = 0;
   private stopped = false;
+  private failures = 0;
   /** A trim up to this position has no answer yet. It is repeated even if nothing else can be trimmed. */
   private owed: Position | undefined;
   /** How far the row was at the last passes, oldest first (trimmer.F3). */
@@ -62,7 +67,9 @@ export class Trimmer {
 
   start(): void {
     if (this.stopped) return;
-    this.parts.clock.after(EVERY_MS, () => {
+    const { clock } = this.parts;
+    const pause = this.failures === 0 ? 0 : pauseMs(clock, FIRST_ATTEMPT + this.failures, LONGEST_PAUSE_MS);
+    clock.after(Math.max(EVERY_MS, pause), () => {
       void this.trim().finally(() => this.start());
     });
   }
@@ -88,7 +95,9 @@ export class Trimmer {
     try {
       await log.trim(journalLog(journal), this.owed);
       this.owed = undefined;
+      this.failures = 0;
     } catch (error) {
+      this.failures++;
       logger.warn({ cause: String(error) }, 'a trim has no answer: it is tried again');
     }
   }

@@ -16,6 +16,11 @@ export class NobodyAnswers extends Error {
   override readonly name = 'NobodyAnswers';
 }
 
+/** The broker does not let this user publish to the subject. */
+export class NotAllowed extends Error {
+  override readonly name = 'NotAllowed';
+}
+
 /** What requests need of a connection. */
 interface Wire {
   readonly status: NatsStatus;
@@ -153,7 +158,8 @@ export class Requests {
   /** The broker refuses a subject: that of requests, or the one where their answers would come. */
   refuse(subject: string, why: string): void {
     const isInbox = subject === `${this.inbox}.*`;
-    for (const each of [...this.pending.values()]) if (isInbox || each.subject === subject) each.fail(new Error(why));
+    for (const each of [...this.pending.values()])
+      if (isInbox || each.subject === subject) each.fail(new NotAllowed(why));
   }
 
   private nextToken(): string {

@@ -164,12 +164,21 @@ export async function refuseDamaged(nats: Nats, stream: string, subjects: string
   for (const subject of Object.keys(state.subjects ?? {})) await lastMessage(nats, stream, subject);
 }
 
-/** Removes a subject's messages up to a sequence, but never its last one. */
-export async function trimSubject(nats: Nats, stream: string, subject: string, upTo: number): Promise<void> {
+/**
+ * Removes a subject's messages up to a sequence, but never its last one.
+ * @param purger who may purge the stream, where that is not whoever reads it
+ */
+export async function trimSubject(
+  nats: Nats,
+  stream: string,
+  subject: string,
+  upTo: number,
+  purger: Pick<Nats, 'api'> = nats,
+): Promise<void> {
   const last = await lastMessage(nats, stream, subject);
   const before = Math.min(upTo + 1, last?.seq ?? 0);
   // The broker reads a purge below sequence 0 or 1 as a purge of everything.
-  if (before > 1) await nats.api(`STREAM.PURGE.${stream}`, { filter: subject, seq: before });
+  if (before > 1) await purger.api(`STREAM.PURGE.${stream}`, { filter: subject, seq: before });
 }
 
 /**

@@ -96,7 +96,7 @@ async function mustBeNew(to: string): Promise<void> {
 
 /** As the user who may read every table and make databases. */
 export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
-  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'superuser'));
+  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'backup'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
   return url;
 }

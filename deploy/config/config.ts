@@ -11,7 +11,7 @@ import { backupMistakes, backupSettings, backupVariables } from './backup.js';
 import { eventSettings, eventVariables } from './events.js';
 import { httpMistakes, httpSettings, httpVariables } from './http.js';
 import { kafkaMistakes, kafkaSettings, kafkaVariables } from './kafka.js';
-import { natsSettings, natsVariables } from './nats.js';
+import { natsMistakes, natsSettings, natsVariables } from './nats.js';
 import { nodeMistakes, nodeSettings, nodeVariables } from './node.js';
 import { orderSettings, orderVariables } from './orders.js';
 import { productionMistakes } from './production-rules.js';
@@ -38,6 +38,7 @@ const schema = z
         httpMistakes,
         nodeMistakes,
         storeMistakes,
+        natsMistakes,
         backupMistakes,
       ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {

@@ -31,7 +31,9 @@ export function productionMistakes(env: Env): readonly Mistake[] {
     if (hasKnownSecret(env[name] ?? '')) wrong(name, OWN_PASSWORD);
   }
   if (isAddedPassword(env) && isKnown(env.PGPASSWORD ?? '')) wrong('PGPASSWORD', OWN_PASSWORD);
-  if (env.NATS_URL.some(hasKnownSecret)) wrong('NATS_URL', OWN_PASSWORD);
+  for (const name of ['NATS_URL', 'NATS_TRIM_URL'] as const) {
+    if (env[name].some(hasKnownSecret)) wrong(name, OWN_PASSWORD);
+  }
   if (hasKnownSecret(env.REDIS_URL ?? '')) wrong('REDIS_URL', OWN_PASSWORD);
   if (env.ADMIN_KEY !== undefined && isKnownKey(env.ADMIN_KEY)) {
     wrong('ADMIN_KEY', 'drawn at random in production (openssl rand -hex 32), not an example');

@@ -111,6 +111,7 @@ export class FeedChild {
       DATABASE_URL: postgresUrl,
       MIGRATIONS_DATABASE_URL: '', // The parent has migrated.
       NATS_URL: natsUrl,
+      NATS_TRIM_URL: '', // It trims nothing.
       NODE_NAME: `${nodeName}-feed`.slice(0, 200),
       INVENTORY_PORT: 'none',
       STOP_DELAY_MS: '0',

@@ -4,9 +4,10 @@
 --
 --   holdfast_owner   owns the tables and changes them: MIGRATIONS_DATABASE_URL
 --   holdfast_node    what a node does at run time, and no more: DATABASE_URL
+--   holdfast_backup  dumps: it reads everything, writes nothing, and makes databases, as a dump counts once it was restored into one
 --   holdfast_reader  people: they read all but secrets, and write nothing
 --
--- What the last two may do with each table is in storage/postgres/grants.sql. The next start of a node with
+-- What the last three may do with each table is in storage/postgres/grants.sql. The next start of a node with
 -- MIGRATIONS_DATABASE_URL grants it.
 
 do $$
@@ -15,13 +16,15 @@ declare
   name text;
   migrated_by oid := (select relowner from pg_class where oid = to_regclass('public.holdfast_migrations'));
 begin
-  foreach name in array array['holdfast_owner', 'holdfast_node', 'holdfast_reader'] loop
+  foreach name in array array['holdfast_owner', 'holdfast_node', 'holdfast_backup', 'holdfast_reader'] loop
     if not exists (select from pg_roles where rolname = name) then
       execute format('create role %I login', name);
     end if;
     execute format('grant connect on database %I to %I', current_database(), name);
     execute format('grant usage on schema public to %I', name);
   end loop;
+
+  alter role holdfast_backup createdb;
 
   -- Nobody makes tables but the owner, not even temporary ones.
   execute format('revoke temporary on database %I from public', current_database());

@@ -26,7 +26,7 @@ export const NATS_STOP: readonly StopStep[] = [{ signal: 'SIGTERM', waitMs: 2000
 const RUNTIME = { GOMAXPROCS: '1' };
 
 /** The users of nats-accounts.conf. */
-export const NATS_ACCOUNTS = ['node', 'edge', 'feed', 'reader', 'operator'] as const;
+export const NATS_ACCOUNTS = ['node', 'trim', 'edge', 'feed', 'backup', 'reader', 'operator'] as const;
 export type NatsAccount = (typeof NATS_ACCOUNTS)[number];
 
 /** What DATA_DIR remembers of its nats-server, in nats.json. */
@@ -44,6 +44,8 @@ interface NatsServer {
   readonly url: string;
   /** The same for the feeds. */
   readonly feedUrl: string;
+  /** The same for trims. */
+  readonly trimUrl: string;
   readonly monitorUrl: string;
   readonly version: string;
   readonly syncAlways: boolean;
@@ -193,6 +195,7 @@ async function startOn(
   return {
     url: urlOf(memory, 'node'),
     feedUrl: urlOf(memory, 'feed'),
+    trimUrl: urlOf(memory, 'trim'),
     monitorUrl,
     version: facts.version,
     syncAlways: facts.syncAlways,

@@ -1,7 +1,7 @@
 // Our own Postgres: its files, its settings, its start and stop. It runs only under the lock of DATA_DIR.
 //
 // Law: the files are created whole (beside their place, then renamed) or not at all. It listens on 127.0.0.1 alone, with a
-// random passwords: the node's role may do what a node does, its owner's only migrates (deploy/security/postgres-roles.sql),
+// random passwords: the node's role may do what a node does, its owner's only migrates, that of dumps reads (deploy/security/postgres-roles.sql),
 // and the superuser only makes these roles, at every start. A commit is an fsync. As root, Postgres runs as another user. No major version opens the files of
 // another.
 
@@ -69,7 +69,7 @@ const SETTINGS = {
 } as const;
 
 /** The roles of postgres-roles.sql, and the superuser. */
-export const POSTGRES_ACCOUNTS = ['node', 'owner', 'reader', 'superuser'] as const;
+export const POSTGRES_ACCOUNTS = ['node', 'owner', 'backup', 'reader', 'superuser'] as const;
 export type PostgresAccount = (typeof POSTGRES_ACCOUNTS)[number];
 
 interface PostgresServer {

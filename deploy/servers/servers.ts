@@ -37,6 +37,8 @@ interface NatsInUse {
   readonly url: string;
   /** The same for the feeds. */
   readonly feedUrl: string;
+  /** The same as who may trim the journal. Undefined: the user of `url` may. */
+  readonly trimUrl: string | undefined;
   readonly source: string;
   readonly ours: boolean;
   /** Undefined: the server did not report it. */
@@ -79,7 +81,10 @@ interface Start {
   readonly signal: AbortSignal | undefined;
 }
 
-type Wanted = Pick<Config, 'databaseUrl' | 'migrationsUrl' | 'natsUrls' | 'natsMonitorUrls' | 'fetchServers'>;
+type Wanted = Pick<
+  Config,
+  'databaseUrl' | 'migrationsUrl' | 'natsUrls' | 'natsTrimUrls' | 'natsMonitorUrls' | 'fetchServers'
+>;
 
 const nothing = async (): Promise<void> => {};
 const ORIGINS: Readonly<Record<NatsOrigin, string>> = {
@@ -203,16 +208,16 @@ async function chooseNats(start: Start): Promise<Part<NatsInUse | undefined>> {
     ? 'sync_interval: always: an ack is an fsync'
     : 'it does not sync before it acknowledges: not a place for a journal';
   log(`nats: ${what}, started at ${new URL(server.url).host}, ${guarantee}`);
-  const { url, feedUrl, version, syncAlways } = server;
+  const { url, feedUrl, trimUrl, version, syncAlways } = server;
   return {
-    use: { url, feedUrl, version, syncAlways, source: `child of ours (${what})`, ours: true },
+    use: { url, feedUrl, trimUrl, version, syncAlways, source: `child of ours (${what})`, ours: true },
     settled: { nats: binary.origin, natsVersion: version },
     stop: () => server.stop(),
   };
 }
 
 async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
-  const { natsUrls, natsMonitorUrls } = config;
+  const { natsUrls, natsTrimUrls, natsMonitorUrls } = config;
   const source = `NATS_URL (${natsUrls.map(withoutSecrets).join(', ')})`;
   const facts = await askBrokers(natsMonitorUrls, natsUrls.length);
   log(`nats: ${source}, not ours: ${saysOf(facts, natsMonitorUrls, natsUrls)}`);
@@ -221,6 +226,7 @@ async function givenNats(config: Wanted, log: Log): Promise<Part<NatsInUse>> {
     use: {
       url,
       feedUrl: url,
+      trimUrl: natsTrimUrls.length > 0 ? natsTrimUrls.join(',') : undefined,
       source,
       ours: false,
       version: facts?.version,

@@ -69,7 +69,8 @@ async function mustMakeDatabases(client: PostgresClient): Promise<void> {
 async function dropLeftBehind(client: PostgresClient): Promise<void> {
   const found = await client.query<{ name: string }>(
     'look for scratch databases',
-    `select datname as name from pg_database where datname like '${SCRATCH.replaceAll('_', '\\_')}%'`,
+    `select datname as name from pg_database where datname like '${SCRATCH.replaceAll('_', '\\_')}%'
+     and pg_has_role(datdba, 'usage')`,
   );
   for (const { name } of found) {
     const [, since] = OURS.exec(name) ?? [];

@@ -1,4 +1,4 @@
--- What a node and people may do with each table: exactly what the code does, and what people may read. The owner runs it after
+-- What a node, a dump and people may do with each table: exactly what the code does, and what people may read. The owner runs it after
 -- each migration (migrate.ts). A role that is not there is left out. A new table stands here, or a test fails.
 do $$
 declare
@@ -51,6 +51,14 @@ begin
       end if;
     end loop;
   end loop;
+
+  -- A dump has every table, also one that this list lacks, and an API key notes when it was used.
+  if exists (select from pg_roles where rolname = 'holdfast_backup') then
+    revoke all on all tables in schema public from holdfast_backup;
+    grant select on all tables in schema public to holdfast_backup;
+    grant select on all sequences in schema public to holdfast_backup;
+    grant update (last_used_at) on public.api_keys to holdfast_backup;
+  end if;
 
   for granted in select oid::regprocedure as routine from pg_proc
     where pronamespace = 'public'::regnamespace and proname = 'payment_perform'

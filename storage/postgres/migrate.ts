@@ -114,7 +114,7 @@ async function mustBeOwner(client: pg.Client, due: readonly string[]): Promise<v
 async function lacksGrants(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ lack: boolean }>(
     `select exists (select from pg_roles, pg_class c
-       where rolname in ('holdfast_node', 'holdfast_reader') and c.oid = to_regclass('public.${TABLE}')
+       where rolname in ('holdfast_node', 'holdfast_backup', 'holdfast_reader') and c.oid = to_regclass('public.${TABLE}')
          and pg_has_role(relowner, 'usage') and not has_table_privilege(rolname, c.oid, 'select')) as lack`,
   );
   return rows[0]?.lack === true;

@@ -4,7 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../deadlines.js';
-import { deleted, dumps, SECRETS, serves, stageOf, strikeAll, underLoad } from '../deployed/as-deployed.js';
+import { deleted, dumps, feeds, SECRETS, serves, stageOf, strikeAll, underLoad } from '../deployed/as-deployed.js';
 import { Overlay, type SecretFiles } from '../deployed/manifests.js';
 import { composeScene, overlayScene } from '../deployed/scene.js';
 import type { Stage } from '../deployed/stage.js';
@@ -25,6 +25,7 @@ for (const profile of ['default', 'scale'] as const) {
     if (stage === undefined) return;
     assert.is(stage.nodes.length, profile === 'default' ? 1 : 3);
     await serves(stage);
+    await feeds(stage);
     await dumps(stage);
     for (const node of stage.nodes) assert.is((await node.end('SIGTERM')).code, 0, node.lastWords());
     await stage.strike();
@@ -40,6 +41,7 @@ test('Kubernetes, and a rolling update of it under load', async () => {
   const stage = await stageOf('Kubernetes', overlayScene(overlay, SECRETS));
   if (stage === undefined) return;
   await serves(stage);
+  await feeds(stage);
   await dumps(stage);
   await underLoad('a rolling update', stage, (load, edges) => update(stage, overlay, load, edges));
   await underLoad('a broker is replaced', stage, () => replaceBroker(stage, overlay));
@@ -56,10 +58,12 @@ test('Kubernetes in a cloud, with TLS between pods', async () => {
   const stage = await stageOf('TLS between pods', overlayScene(overlay, SECRETS, certificates as SecretFiles));
   if (stage === undefined) return;
   await serves(stage);
+  await feeds(stage);
   await dumps(stage);
-  const environment = { PGHOST: 'postgres', PGUSER: 'holdfast_node', PGDATABASE: 'holdfast', PGSSLMODE: 'disable' };
+  const access = { PGUSER: 'holdfast_node', PGPASSWORD: SECRETS.POSTGRES_NODE_PASSWORD ?? '' };
+  const environment = { PGHOST: 'postgres', ...access, PGDATABASE: 'holdfast', PGSSLMODE: 'disable' };
   const plain = { host: 'a-stranger', command: ['psql', '-c', 'select 1'], environment, files: {} };
-  const refused = await stage.runOnce(plain, { PGPASSWORD: SECRETS.POSTGRES_NODE_PASSWORD ?? '' });
+  const refused = await stage.runOnce(plain);
   assert.match(refused.output, /no pg_hba.conf entry .* no encryption/);
   await stage.strike();
 });

@@ -114,7 +114,7 @@ async function node(name: string, brokers: RealCluster): Promise<RealSystem> {
   const system = await RealSystem.build({
     ...{ NODE_NAME: name, ROLES: 'edge,actors,feed', FEED: 'all', JOURNAL: 'jetstream', NATS_REPLICAS: '3' },
     ...{ DATABASE_URL: postgres.nodeUrl, MIGRATIONS_DATABASE_URL: postgres.ownerUrl },
-    ...{ NATS_URL: brokers.url, NATS_MONITOR_URL: brokers.monitorUrl },
+    ...{ NATS_URL: brokers.url, NATS_TRIM_URL: brokers.urlAs('trim'), NATS_MONITOR_URL: brokers.monitorUrl },
   });
   if ('skipped' in system) throw new Error(system.skipped);
   return system;

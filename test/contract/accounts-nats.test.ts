@@ -55,9 +55,13 @@ async function accounts(version: '2.15' | '2.9'): Promise<void> {
     return 0;
   }
 
-  test('a node makes its streams, writes, reads and trims', async () => {
-    const journal = await jetstreamLog(as('node'), { replicas: 1 });
+  test('a node makes its streams, writes and reads, and trims by the account that may purge', async () => {
+    const journal = await jetstreamLog(as('node'), { replicas: 1, purger: as('trim') });
     for (let i = 0; i < RECORDS; i++) await journal.append('journal.one', i, `record ${i}`);
+    const alone = await jetstreamLog(as('node'), { replicas: 1 });
+    const why = await alone.trim('journal.one', 2).catch((error: Error) => error.message);
+    assert.match(String(why), /^JOURNAL is not trimmed, and grows: set NATS_TRIM_URL .* holdfast_trim/);
+    assert.is((await journal.read('journal.one', 0)).length, RECORDS);
     await journal.trim('journal.one', 2);
     assert.equal(
       (await journal.read('journal.one', 0)).map(({ record }) => record),
@@ -89,6 +93,16 @@ async function accounts(version: '2.15' | '2.9'): Promise<void> {
     assert.is(await first('feed', 'FEED', 'feed.>'), 1);
   });
 
+  test('a backup reads JOURNAL and EVENTS, and asks the brokers for nothing else', async () => {
+    assert.is(await first('backup', 'JOURNAL', 'journal.>'), 3);
+    assert.is(await first('backup', 'EVENTS', 'events.>'), 1);
+    for (const stream of ['JOURNAL', 'EVENTS', 'FEED']) {
+      for (const verb of ['CREATE', 'UPDATE', 'LEADER.STEPDOWN', 'SNAPSHOT'])
+        await refused('backup', `$JS.API.STREAM.${verb}.${stream}`);
+    }
+    await refused('backup', '$JS.API.STREAM.MSG.GET.FEED', '{"seq":1}');
+  });
+
   test('a reader sees streams and nodes, reads EVENTS and FEED, follows both, and asks', async () => {
     const reader = as('reader');
     const { streams } = await reader.api<{ streams: { config: { name: string } }[] }>('STREAM.LIST');
@@ -111,15 +125,37 @@ async function accounts(version: '2.15' | '2.9'): Promise<void> {
     }
   });
 
-  test('nobody deletes JOURNAL or messages of it, and only a node, which trims, may purge', async () => {
+  test('nobody deletes JOURNAL or messages of it, and nobody may purge it but the account that does nothing else', async () => {
     const before = (await streamInfo(as('node'), 'JOURNAL'))?.state;
+    assert.is(before?.messages, RECORDS - 2);
     for (const account of NATS_ACCOUNTS) {
       await refused(account, '$JS.API.STREAM.DELETE.JOURNAL');
       await refused(account, '$JS.API.STREAM.MSG.DELETE.JOURNAL', '{"seq":4}');
-      if (account !== 'node') await refused(account, '$JS.API.STREAM.PURGE.JOURNAL');
+      if (account !== 'trim') await refused(account, '$JS.API.STREAM.PURGE.JOURNAL');
       if (account !== 'operator') await refused(account, '$JS.API.STREAM.UPDATE.JOURNAL', '{"max_age":1}');
     }
     assert.equal((await streamInfo(as('node'), 'JOURNAL'))?.state, before);
+  });
+
+  test('the account that trims reads nothing, writes nothing, and purges no other stream', async () => {
+    const verbs = ['INFO', 'UPDATE', 'MSG.GET', 'SNAPSHOT'].map((verb) => `STREAM.${verb}.JOURNAL`);
+    const others = ['EVENTS', 'FEED', 'KV_holdfast_nodes'].flatMap((name) => [
+      `STREAM.PURGE.${name}`,
+      `STREAM.INFO.${name}`,
+    ]);
+    const made = ['CONSUMER.CREATE.JOURNAL', 'CONSUMER.DURABLE.CREATE.JOURNAL.x', 'STREAM.CREATE.JOURNAL', 'INFO'];
+    for (const verb of [...verbs, ...others, ...made]) await refused('trim', `$JS.API.${verb}`, '{}');
+    for (const subject of ['holdfast.orders.get', '$SRV.PING.holdfast', 'feed-cursor']) await refused('trim', subject);
+    const heard: string[] = [];
+    for (const subject of ['_INBOX.>', 'holdfast.>', 'journal.*', 'events.*', '$JS.>', '>'])
+      as('trim').subscribe(subject, (text) => heard.push(text));
+    const ownAnswers = () => as('trim').api('STREAM.PURGE.JOURNAL', { filter: 'journal.nobody', seq: 2 });
+    await ownAnswers();
+    await as('node').publish('events.one', '["a secret"]', 'any');
+    as('node').sender('holdfast.system.in.node').send('a secret');
+    await as('node').api('INFO');
+    await ownAnswers();
+    assert.equal(heard, []);
   });
 
   test('nobody writes in the place of another', async () => {
@@ -129,12 +165,12 @@ async function accounts(version: '2.15' | '2.9'): Promise<void> {
         ['JOURNAL', 'EVENTS', 'FEED'].map(async (name) => (await streamInfo(as('node'), name))?.state.last_seq),
       );
     const before = await state();
-    for (const account of ['edge', 'feed', 'reader', 'operator'] as const) {
+    for (const account of ['trim', 'edge', 'feed', 'backup', 'reader', 'operator'] as const) {
       for (const subject of [...journals, 'events.one', '$KV.holdfast_nodes.x']) await refused(account, subject, 'x');
       if (account !== 'feed') await refused(account, 'feed.order.placed', '{}');
       if (account !== 'edge') await refused(account, 'holdfast.system.in.node', 'x');
     }
-    for (const account of ['edge', 'reader'] as const) {
+    for (const account of ['trim', 'edge', 'backup', 'reader'] as const) {
       for (const verb of ['UPDATE', 'PURGE', 'DELETE']) await refused(account, `$JS.API.STREAM.${verb}.FEED`);
     }
     assert.equal(await state(), before);

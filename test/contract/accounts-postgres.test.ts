@@ -25,12 +25,20 @@ const server = await realPostgres();
 if ('skipped' in server) console.log(`SKIP accounts of Postgres: ${server.skipped}`);
 else accounts(server);
 
-function accounts({ url, nodeUrl, ownerUrl, readerUrl, stop }: Exclude<typeof server, { skipped: string }>): void {
+function accounts({
+  url,
+  nodeUrl,
+  ownerUrl,
+  backupUrl,
+  readerUrl,
+  stop,
+}: Exclude<typeof server, { skipped: string }>): void {
   const test = suite('accounts of Postgres');
-  const [admin, node, lists, owner, reader] = [
+  const [admin, node, lists, owner, reader, backup] = [
     ...[connectPostgres(url, { max: 1 }), connectPostgres(nodeUrl, { max: 4 })],
     connectPostgres(nodeUrl, { max: 2, planAnew: true }),
     ...[connectPostgres(ownerUrl, { max: 1 }), connectPostgres(readerUrl, { max: 1 })],
+    connectPostgres(backupUrl, { max: 2 }),
   ] as const;
   let statements: readonly SentStatement[] = [];
 
@@ -139,6 +147,7 @@ function accounts({ url, nodeUrl, ownerUrl, readerUrl, stop }: Exclude<typeof se
     assert.equal(await undecided(), ['a_later_one'], 'a new table must be in grants.sql');
     await denied(node, 'select from a_later_one');
     await denied(reader, 'select from a_later_one');
+    await denied(backup, 'select from a_later_one');
     await owner.query('take it away', 'drop table a_later_one');
     for (const text of ['create role mine', 'create database mine', "copy orders to program 'true'"])
       await denied(owner, text);
@@ -186,13 +195,50 @@ function accounts({ url, nodeUrl, ownerUrl, readerUrl, stop }: Exclude<typeof se
       await denied(reader, text);
   });
 
+  test('a dump reads everything, changes nothing, and has databases of its own alone', async () => {
+    const tables = await admin.query<{ name: string }>(
+      'list all tables and sequences',
+      "select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'S')",
+    );
+    assert.ok(tables.length > 20);
+    for (const { name } of tables) await backup.query('read', `select * from ${name} limit 1`);
+    const held = await admin.query<{ name: string; right: string }>(
+      'read the rights',
+      `select relname as name, "right" from pg_class c, unnest('{select,insert,update,delete,truncate,references,trigger}'::text[]) as r("right")
+       where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and "right" <> 'select'
+         and has_table_privilege('holdfast_backup', c.oid, "right")`,
+    );
+    assert.equal(held, []);
+    await backup.query('as a key is used', 'update api_keys set last_used_at = now() where id = $$none$$');
+    for (const text of [
+      'update api_keys set name = $$mine$$',
+      'update orders set status = $$failed$$',
+      'drop table orders',
+      'create table mine (a int)',
+      'create schema mine',
+      'alter role holdfast_backup superuser',
+      'create role mine',
+      'set session_replication_role = replica',
+      'drop database holdfast',
+      "copy orders to program 'true'",
+      'set role holdfast_owner',
+    ])
+      await denied(backup, text);
+    await backup.query('make one', 'create database a_scratch_one', [], LONG_MS);
+    await denied(owner, 'drop database a_scratch_one');
+    await backup.query('drop it', 'drop database a_scratch_one with (force)', [], LONG_MS);
+  });
+
   test('a database that one user has migrated before is handed over', async () => {
     await admin.query('make another', 'create database older', [], LONG_MS);
     const at = (given: string) => given.replace(/\/[^/]*$/, '/older');
     await migrate(at(url));
     const older: PostgresClient = connectPostgres(at(url), { max: 1 });
     try {
-      await older.query('as it was', 'revoke all on all tables in schema public from holdfast_node, holdfast_reader');
+      await older.query(
+        'as it was',
+        'revoke all on all tables in schema public from holdfast_node, holdfast_backup, holdfast_reader',
+      );
       const roles = await securityFile('postgres-roles.sql');
       for (let i = 0; i < 2; i++) await older.query('make the roles', roles);
       const others = `select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')
@@ -212,7 +258,7 @@ function accounts({ url, nodeUrl, ownerUrl, readerUrl, stop }: Exclude<typeof se
 
   test.after(async () => {
     const awake = setInterval(() => {}, 1_000); // A child server does not keep this process alive.
-    for (const each of [admin, node, lists, owner, reader]) await each.end();
+    for (const each of [admin, node, lists, owner, reader, backup]) await each.end();
     await stop();
     clearInterval(awake);
   });

@@ -35,7 +35,8 @@ const [modern, old] = [await start('2.15'), await start('2.9')];
 // uvu starts at the first `run` that is followed by an await, so everything is awaited before it.
 const onModern = await Promise.all((modern?.url.split(',') ?? []).map(connected));
 const logs: Log[] = [];
-for (const nats of onModern) logs.push(await jetstreamLog(nats, { replicas: 3 }));
+const purger = modern && (await connected(modern.urlAs('trim')));
+for (const nats of onModern) logs.push(await jetstreamLog(nats, { replicas: 3, ...(purger && { purger }) }));
 // A broker learns a moment late where a new stream's subjects are served. The trial is repeated until it does, as at a start.
 for (const each of logs) await tryCompareAndSet(each, clock, log);
 const onOld = old && (await connected(old.url));

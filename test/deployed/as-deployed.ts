@@ -1,5 +1,5 @@
-// What must hold of a stage (stage.ts), whoever started it: every node serves, the database is dumped, and a planned change under load
-// is no failed check.
+// What must hold of a stage (stage.ts), whoever started it: every node serves, the feeds run, a dump is there, restored and verified, and
+// a planned change under load is no failed check.
 
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,8 @@ import { Stage } from './stage.js';
 /** How long an ingress may go on sending to a pod that is deleted, before it has heard of it. */
 const HEARD_MS = 2_000;
 const SERVED_MS = 30_000;
+/** A start of the role, a dump, its restore and its check. */
+const DUMPED_MS = 90_000;
 const BUYERS = 6;
 const PACE_MS = 60;
 /** The most orders of a planned change that may have to come again. */
@@ -84,20 +86,53 @@ export async function serves(stage: Stage): Promise<void> {
   }
 }
 
+/** The feeds run in their own process, with their own account. */
+export async function feeds(stage: Stage): Promise<void> {
+  const feed = await stage.startOther(stage.scene.feed, 'INVENTORY_PORT');
+  let told: string[] = [];
+  const areRunning = async () => {
+    const metrics = await feed.ask('/metrics', Number(feed.env.INVENTORY_PORT));
+    told = (metrics?.text ?? '').split('\n').filter((line) => line.startsWith('holdfast_feed_running'));
+    return told.length > 0 && told.every((line) => line.endsWith(' 1'));
+  };
+  assert.ok(await until(areRunning, SERVED_MS, 500), `${told.join()}\n${stage.words}`);
+  assert.not.match(feed.output, /permission|does not let/i);
+}
+
+interface BackupStatus {
+  readonly role: string;
+  readonly dumps: number;
+  readonly last_dump: { readonly name: string; readonly orders: number } | null;
+  readonly errors: readonly { readonly message: string }[];
+}
+
+/** The role backup makes a dump, restores and verifies it, and lists it; what asks for one each night gets one. */
 export async function dumps(stage: Stage): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-dump-'));
   try {
-    const { backup } = stage.scene;
-    // Compose repeats its command without end: the script is what both run.
-    const script = Object.keys(backup.files).find((file) => /dump/.test(file)) ?? '';
-    const dumped = await stage.runOnce({ ...backup, command: ['sh', script] }, { BACKUP_DIR: folder });
-    if (/pg_dump: (command )?not found/.test(dumped.output)) {
-      console.log('SKIP the dump of the database: no pg_dump beside Postgres');
-      return;
+    const { backup, nightly } = stage.scene;
+    const keeper = await stage.startOther(backup, 'BACKUP_PORT', { BACKUP_DIR: folder });
+    const status = async (): Promise<Partial<BackupStatus>> => {
+      const reply = await keeper.ask('/api/backup/status', Number(keeper.env.BACKUP_PORT));
+      return (JSON.parse(reply?.text ?? '{}') as { data?: BackupStatus }).data ?? {};
+    };
+    let seen: Partial<BackupStatus> = {};
+    const isThere = async () => {
+      seen = await status();
+      return seen.last_dump != null || seen.errors?.some(({ message }) => message.includes('need pg_dump')) === true;
+    };
+    const words = () => `${JSON.stringify(seen)}\n${stage.words}`;
+    assert.ok(await until(isThere, DUMPED_MS, 500), words());
+    if (seen.last_dump == null) return console.log(`SKIP the dumps: ${seen.errors?.[0]?.message}`);
+    assert.is(seen.role, 'running');
+    assert.ok((seen.last_dump?.orders ?? 0) >= stage.nodes.length, words());
+    assert.equal(readdirSync(join(folder, 'dumps')), [seen.last_dump?.name]);
+    if (nightly !== undefined) {
+      const asked = await stage.runOnce(nightly);
+      assert.is(asked.code, 0, `${asked.output}\n${words()}`);
+      assert.is((await status()).dumps, 2, words());
     }
-    assert.is(dumped.code, 0, dumped.output);
-    assert.match(dumped.output, /holdfast-\d{8}T\d{6}Z\.dump: \d{4,} bytes/);
-    assert.is(readdirSync(folder).length, 1, 'one dump, and no part of one');
+    assert.not.match(keeper.output, /permission denied|does not let/i);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -30,7 +30,8 @@ export interface Service {
   readonly privileged?: boolean;
   readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
-  readonly build?: { readonly dockerfile: string };
+  readonly build?: { readonly dockerfile: string; readonly target?: string };
+  readonly networks?: readonly string[] | Readonly<Record<string, { readonly aliases?: readonly string[] }>>;
   readonly pids_limit?: number;
   readonly deploy?: { readonly resources?: { readonly limits?: Readonly<Record<string, string | number>> } };
 }

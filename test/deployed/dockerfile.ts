@@ -1,4 +1,4 @@
-/** deploy/Dockerfile as its instructions, and what the last stage runs. */
+/** deploy/Dockerfile as its instructions, and what one of its images runs. */
 
 import { readFileSync } from 'node:fs';
 
@@ -9,21 +9,26 @@ interface Instruction {
 
 interface Image {
   readonly instructions: readonly Instruction[];
-  /** Those of the last stage. */
-  readonly last: readonly Instruction[];
+  /** Those of the image's own stage. */
+  readonly own: readonly Instruction[];
   readonly environment: Readonly<Record<string, string>>;
   readonly command: readonly string[];
   readonly health: readonly string[];
 }
 
-export function readDockerfile(path = 'deploy/Dockerfile'): Image {
+/** @param target a stage by its name; without it the last one, as of a build without a target. */
+export function readDockerfile(target?: string, path = 'deploy/Dockerfile'): Image {
   const instructions = instructionsOf(readFileSync(path, 'utf8'));
-  const last = instructions.slice(instructions.findLastIndex(({ name }) => name === 'FROM'));
-  const lastOf = (name: string) => last.findLast((each) => each.name === name)?.value ?? '';
+  const isStart = ({ name, value }: Instruction) =>
+    name === 'FROM' && (target === undefined || value.endsWith(` AS ${target}`));
+  const [first, ...rest] = instructions.slice(instructions.findLastIndex(isStart));
+  const end = rest.findIndex(({ name }) => name === 'FROM');
+  const own = [...(first === undefined ? [] : [first]), ...(end < 0 ? rest : rest.slice(0, end))];
+  const lastOf = (name: string) => own.findLast((each) => each.name === name)?.value ?? '';
   return {
     instructions,
-    last,
-    environment: pairsOf(last.filter(({ name }) => name === 'ENV').map(({ value }) => value)),
+    own,
+    environment: pairsOf(own.filter(({ name }) => name === 'ENV').map(({ value }) => value)),
     command: JSON.parse(lastOf('CMD')) as string[],
     health: JSON.parse(/CMD (\[.*\])$/.exec(lastOf('HEALTHCHECK'))?.[1] ?? '[]') as string[],
   };

@@ -33,7 +33,10 @@ export interface Container {
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: readonly Variable[];
-  readonly envFrom?: readonly { readonly configMapRef: { readonly name: string } }[];
+  readonly envFrom?: readonly {
+    readonly configMapRef?: { readonly name: string };
+    readonly secretRef?: { readonly name: string; readonly optional?: boolean };
+  }[];
   readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
   readonly startupProbe?: Probe;
   readonly livenessProbe?: Probe;
@@ -206,7 +209,9 @@ export class Overlay {
   /** The environment of a container in a pod of this name, as the kubelet makes it. */
   environmentOf(container: Container, pod: string, secrets: Readonly<Record<string, string>>): Record<string, string> {
     const env: Record<string, string> = {};
-    for (const { configMapRef } of container.envFrom ?? []) Object.assign(env, this.configMap(configMapRef.name));
+    // A Secret that is optional is not there.
+    for (const { configMapRef } of container.envFrom ?? [])
+      if (configMapRef !== undefined) Object.assign(env, this.configMap(configMapRef.name));
     for (const { name, value, valueFrom } of container.env ?? []) {
       const key = valueFrom?.secretKeyRef?.key;
       const read = key === undefined ? value : secrets[key];

@@ -25,13 +25,20 @@ export interface Scene {
   readonly brokers: readonly Part[];
   readonly postgres: Part;
   readonly redis: Part;
-  /** What dumps the database. */
+  /** What carries events out. */
+  readonly feed: Part;
+  /** What keeps the backups. */
   readonly backup: Part;
+  /** What asks it each night, where something does. */
+  readonly nightly?: Part;
   /** The servers have certificates. */
   readonly isSecured: boolean;
 }
 
-const image = readDockerfile();
+const images = { holdfast: readDockerfile(), 'holdfast-backup': readDockerfile('backup') };
+type Ours = keyof typeof images;
+/** By the name of an image, which may come from a registry. */
+const imageOf = (name: string) => images[/([\w-]+):[^/]*$/.exec(name)?.[1] as Ours];
 const three = [0, 1, 2];
 
 export function composeScene(profile: 'default' | 'scale'): Scene {
@@ -40,9 +47,9 @@ export function composeScene(profile: 'default' | 'scale'): Scene {
   const part = (host: string): Part => {
     const service = all.get(host);
     if (service === undefined) throw new Error(`compose.yaml has no service ${host} in the profile ${profile}`);
-    const isOurs = service.build !== undefined;
-    const command = service.command ?? (isOurs ? image.command : []);
-    const environment = { ...(isOurs && image.environment), ...environmentOf(service) };
+    const image = imageOf(service.image);
+    const command = service.command ?? image?.command ?? [];
+    const environment = { ...image?.environment, ...environmentOf(service) };
     // The image of NATS puts its program before arguments.
     return {
       host,
@@ -54,11 +61,13 @@ export function composeScene(profile: 'default' | 'scale'): Scene {
   const numbered = (start: string) => [...all.keys()].filter((name) => name.startsWith(`${start}-`)).map(part);
   const [postgres, redis, backup, before] = [part('postgres'), part('redis'), part('backup'), part('migrate')];
   const nodes = profile === 'default' ? [part('holdfast')] : numbered('node');
+  const feed = part(profile === 'default' ? 'feed' : 'scaled-feed');
   return {
     nodes: nodes.map((node) => ({ ...node, before })),
     brokers: profile === 'default' ? [part('nats')] : numbered('nats'),
     postgres,
     redis,
+    feed,
     backup,
     isSecured: false,
   };
@@ -77,12 +86,9 @@ export function overlayScene(
     const { containers, initContainers = [] } = overlay.podsOf(pods).spec;
     const [container] = isBefore ? initContainers : containers;
     if (container === undefined) throw new Error(`${pods} has no container`);
-    const isOurs = pods === 'holdfast';
-    const environment = {
-      ...(isOurs && image.environment),
-      ...overlay.environmentOf(container, pod, secrets),
-    };
-    const given = [...(container.command ?? (isOurs ? image.command : [])), ...(container.args ?? [])];
+    const image = imageOf(container.image);
+    const environment = { ...image?.environment, ...overlay.environmentOf(container, pod, secrets) };
+    const given = [...(container.command ?? image?.command ?? []), ...(container.args ?? [])];
     const command = given.map((word) => expanded(word, environment));
     return { host, command, environment, files: overlay.filesOf(pods, container, certificates) };
   };
@@ -92,7 +98,9 @@ export function overlayScene(
     brokers: three.map((i) => part('nats', `nats-${i}.nats`, `nats-${i}`)),
     postgres: part('postgres', 'postgres'),
     redis: part('redis', 'redis'),
+    feed: part('feed', 'feed'),
     backup: part('backup', 'backup'),
+    nightly: part('backup-nightly', 'backup-nightly'),
     isSecured: certificates !== undefined,
   };
 }

@@ -12,7 +12,7 @@ import { findPostgres } from '../../deploy/servers/postgres-binary.js';
 import { markOf, type RunResult, run } from '../../deploy/servers/processes.js';
 import { unprivilegedUser } from '../../deploy/servers/server-user.js';
 import { patientMs } from '../deadlines.js';
-import { RealSystem } from '../faults/rig/real-system.js';
+import { type Environment, RealSystem } from '../faults/rig/real-system.js';
 import { redisBinary } from '../servers/real-redis.js';
 import { natsBinary, type Skipped } from '../servers/real-servers.js';
 import { SpawnedServer } from '../servers/spawned-server.js';
@@ -33,6 +33,8 @@ process.on('exit', () => {
 
 export class Stage {
   readonly nodes: RealSystem[] = [];
+  /** The feeds and the backup, once they were started. */
+  private readonly others: RealSystem[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-deployed-'));
   /** What stands in a file, and what stands for it here. */
   private readonly replaced: [string, string][] = [];
@@ -80,25 +82,23 @@ export class Stage {
       const ended = await this.runOnce(part.before);
       if (ended.code !== 0) throw new Error(`${part.before.command.join(' ')}: ${ended.output}`);
     }
-    const { environment } = this.laid(part);
-    // Its own ports and folder, on loopback.
-    const { PORT: _, INVENTORY_PORT: __, DATA_DIR: ___, HOST: ____, ...given } = environment;
-    for (let starts = 1; ; starts++) {
-      // RealSystem has roles of its own for other tests: empty is what no variable is.
-      const node = await RealSystem.build({ ROLES: '', ...given });
-      if ('skipped' in node) throw new Error(node.skipped);
-      this.nodes.push(node);
-      node.open({}, process.execPath, part.command.slice(1));
-      try {
-        await node.ready(START_MS);
-        return node;
-      } catch (error) {
-        if (starts === STARTS || markOf(node.pid) !== undefined) throw error;
-        console.log(`  ${node.env.NODE_NAME} ended and is started again: ${node.lastWords(1)}`);
-        this.nodes.splice(this.nodes.indexOf(node), 1);
-        node.raze();
-      }
-    }
+    return this.startOurs(part, this.nodes);
+  }
+
+  /**
+   * A process that is no node, with an empty folder.
+   * @param variable has the port that it has. It is another one here.
+   * @returns once it is ready
+   */
+  async startOther(
+    part: Part,
+    variable: 'INVENTORY_PORT' | 'BACKUP_PORT',
+    more: Environment = {},
+  ): Promise<RealSystem> {
+    const { [variable]: given = '' } = part.environment;
+    const port = await this.port();
+    this.replaced.push([`${part.host}:${given}`, `127.0.0.1:${port}`]);
+    return this.startOurs(part, this.others, { [variable]: String(port), ...more }, port);
   }
 
   /** What a cluster does to delete a pod and to start it again: the command before the stop, SIGTERM, and SIGKILL after the grace. */
@@ -115,17 +115,17 @@ export class Stage {
   }
 
   /** Runs the command of a container to its end, with the container's environment. */
-  async runOnce(part: Part, more: Readonly<Record<string, string>> = {}): Promise<RunResult> {
+  async runOnce(part: Part): Promise<RunResult> {
     const { command, environment } = this.laid(part);
     const [program = '', ...args] = command;
     const [PGHOST, PGPORT] = this.local(`${environment.PGHOST}:5432`).split(':');
     const where = environment.PGHOST === undefined ? {} : { PGHOST, PGPORT };
-    const env = { ...environment, ...where, PATH: pathTo(this.postgres), ...more };
+    const env = { ...environment, ...where, PATH: pathTo(this.postgres) };
     return run(program === 'node' ? process.execPath : program, args, { deadlineMs: patientMs(SHORT_MS), env });
   }
 
   async strike(): Promise<void> {
-    for (const node of this.nodes) await node.demolish();
+    for (const node of [...this.others, ...this.nodes]) await node.demolish();
     // Postgres ends its sessions on SIGQUIT, and waits for nobody.
     for (const [name, server] of this.servers) await server.kill(name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
     this.raze();
@@ -139,10 +139,37 @@ export class Stage {
 
   get words(): string {
     const servers = [...this.servers].map(([name, { said }]) => `${name}:\n${said.split('\n').slice(-5).join('\n')}`);
-    return [...this.nodes.map((node) => `${node.env.NODE_NAME}:\n${node.lastWords(8)}`), ...servers].join('\n');
+    return [
+      ...[...this.nodes, ...this.others].map((node) => `${node.env.NODE_NAME}:\n${node.lastWords(8)}`),
+      ...servers,
+    ].join('\n');
   }
 
   // -------------------------------------------------------------- machinery
+
+  /** @param port where its health is asked for; without it the first of a node */
+  private async startOurs(part: Part, kept: RealSystem[], more: Environment = {}, port?: number): Promise<RealSystem> {
+    const { environment } = this.laid(part);
+    // Its own ports and folder, on loopback.
+    const { PORT: _, INVENTORY_PORT: inventory, DATA_DIR: ___, HOST: ____, ...given } = environment;
+    const none = inventory === 'none' ? { INVENTORY_PORT: 'none' } : {};
+    for (let starts = 1; ; starts++) {
+      // RealSystem has roles of its own for other tests: empty is what no variable is.
+      const system = await RealSystem.build({ ROLES: '', ...given, ...none, ...more });
+      if ('skipped' in system) throw new Error(system.skipped);
+      kept.push(system);
+      system.open({ PATH: pathTo(this.postgres) }, process.execPath, part.command.slice(1));
+      try {
+        await system.ready(START_MS, port);
+        return system;
+      } catch (error) {
+        if (starts === STARTS || markOf(system.pid) !== undefined) throw error;
+        console.log(`  ${system.env.NODE_NAME} ended and is started again: ${system.lastWords(1)}`);
+        kept.splice(kept.indexOf(system), 1);
+        system.raze();
+      }
+    }
+  }
 
   /** No two parts get the same, also where the first does not listen yet. */
   private async port(): Promise<number> {
@@ -186,6 +213,8 @@ export class Stage {
         const free = await this.port();
         ports.set(`${host}:${port}`, `127.0.0.1:${free}`);
         this.replaced.push([`${host}:${port}`, `${this.here}:${free}`]);
+        // The name that all brokers of compose.yaml have: here it is the first one's.
+        if (host === brokers[0]?.host) this.replaced.push([`brokers:${port}`, `${this.here}:${free}`]);
       }
     }
     for (const part of brokers) {

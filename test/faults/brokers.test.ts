@@ -53,6 +53,7 @@ async function build(name: string): Promise<RealSystem> {
     DATABASE_URL: postgres.nodeUrl,
     MIGRATIONS_DATABASE_URL: postgres.ownerUrl,
     NATS_URL: brokers.url,
+    NATS_TRIM_URL: brokers.urlAs('trim'),
     NATS_MONITOR_URL: brokers.monitorUrl,
     NATS_REPLICAS: '3',
     JOURNAL: 'jetstream',

@@ -1,8 +1,8 @@
-// What Kubernetes starts, in short: the processes of the overlay for boards, with accounts and TLS, take orders, and a pod is replaced
-// under load. `npm run proof:deployed` is the whole of it: compose.yaml, a rolling update, and a machine that is lost.
+// What Kubernetes starts, in short: the processes of the overlay for boards, with accounts and TLS, take orders, feed, make a dump, and a
+// pod is replaced under load. `npm run proof:deployed` is the whole of it: compose.yaml, a rolling update, and a machine that is lost.
 
 import { suite } from 'uvu';
-import { deleted, SECRETS, serves, stageOf, strikeAll, underLoad } from '../deployed/as-deployed.js';
+import { deleted, dumps, feeds, SECRETS, serves, stageOf, strikeAll, underLoad } from '../deployed/as-deployed.js';
 import { Overlay, type SecretFiles } from '../deployed/manifests.js';
 import { overlayScene } from '../deployed/scene.js';
 import { tlsSecrets } from '../deployed/tls-secrets.js';
@@ -19,6 +19,8 @@ test('boards of Kubernetes with TLS, and a pod that is replaced', async () => {
   const stage = await stageOf('Kubernetes', overlayScene(overlay, SECRETS, certificates as SecretFiles));
   if (stage === undefined) return;
   await serves(stage);
+  await feeds(stage);
+  await dumps(stage);
   const graceMs = (overlay.podsOf('holdfast').spec.terminationGracePeriodSeconds ?? 0) * 1_000;
   const [old] = stage.nodes;
   const [part] = stage.scene.nodes;

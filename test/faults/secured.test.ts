@@ -32,6 +32,7 @@ async function build(
   const system = await RealSystem.build({
     ...{ NODE_NAME: roles, ROLES: roles, JOURNAL: 'jetstream' },
     ...{ DATABASE_URL: postgres.nodeUrl, NATS_URL: brokers.urlAs(account), NODE_EXTRA_CA_CERTS: certified.authority },
+    ...(account === 'node' && { NATS_TRIM_URL: brokers.urlAs('trim') }),
     ...{ NATS_MONITOR_URL: brokers.monitorUrl, NATS_REPLICAS: '3', ...env },
   });
   if ('skipped' in system) throw new Error(system.skipped);

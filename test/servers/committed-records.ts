@@ -82,7 +82,7 @@ export class CommittedRecords {
   static async of(kafka: RealKafka, topics: readonly string[]): Promise<CommittedRecords> {
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-reader-'));
     await writeFile(join(folder, 'Reader.java'), READER);
-    const memory = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+    const memory = ['-Xmx128m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Djava.io.tmpdir=${folder}`];
     const args = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=off', '-cp', kafka.classpath, join(folder, 'Reader.java')];
     const child = spawn('java', [...memory, ...args, kafka.broker, ...topics], { stdio: ['ignore', 'pipe', 'ignore'] });
     started.add(child);

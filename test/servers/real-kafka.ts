@@ -71,11 +71,13 @@ export async function realKafka({
   const id = Buffer.from('holdfast-kafka-1').toString('base64url');
   const format = ['-cp', classpath, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
   for (const user of scram) format.push('--add-scram', user);
-  const formatted = await run('java', [...MEMORY, ...format], { deadlineMs: patientMs(FORMAT_MS) });
+  // What a killed JVM has unpacked for itself, such as lz4, goes with the folder.
+  const java = [...MEMORY, `-Djava.io.tmpdir=${folder}`];
+  const formatted = await run('java', [...java, ...format], { deadlineMs: patientMs(FORMAT_MS) });
   if (formatted.code !== 0) throw new Error(`Kafka's folder could not be formatted: ${lastLine(formatted.output)}`);
 
   const logs = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
-  const server = new SpawnedServer('java', [...MEMORY, logs, '-cp', classpath, 'kafka.Kafka', properties]);
+  const server = new SpawnedServer('java', [...java, logs, '-cp', classpath, 'kafka.Kafka', properties]);
   const start = () => server.start(() => listens(port), `Kafka does not listen on port ${port}`);
   const kill = () => server.kill();
   await start();

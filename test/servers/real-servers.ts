@@ -26,6 +26,7 @@ export interface RealPostgres {
   /** As the product has them. */
   readonly nodeUrl: string;
   readonly ownerUrl: string;
+  readonly backupUrl: string;
   readonly readerUrl: string;
   /** The postmaster's process now. */
   readonly pid: () => number;
@@ -61,9 +62,9 @@ export async function realPostgres(): Promise<RealPostgres | Skipped> {
   return inTemporaryFolder('postgres', async (dataDir) => {
     const server = await startPostgres(dataDir, quiet);
     const as = async (account: PostgresAccount) => (await rememberedPostgresUrl(dataDir, account)) ?? '';
-    const [url, readerUrl] = [await as('superuser'), await as('reader')];
+    const [url, backupUrl, readerUrl] = [await as('superuser'), await as('backup'), await as('reader')];
     const { url: nodeUrl, migrationsUrl: ownerUrl, stop } = server;
-    return { url, nodeUrl, ownerUrl, readerUrl, pid: pidIn(dataDir, 'postgres'), stop };
+    return { url, nodeUrl, ownerUrl, backupUrl, readerUrl, pid: pidIn(dataDir, 'postgres'), stop };
   });
 }
 

@@ -102,6 +102,7 @@ export class Boards {
     await this.makeDatabase();
     this.begin(DATABASE, 'holdfast-postgres');
     await this.makeRoles();
+    this.makeTables();
     for (const board of NODES) this.begin(board, 'nats-server');
     for (const board of NODES) this.begin(board, 'holdfast');
     for (const board of NODES) {
@@ -262,6 +263,13 @@ export class Boards {
     const env = { PATH: process.env.PATH, ...this.environment(DATABASE, 'postgres-passwords') };
     const done = await run('psql', args, { deadlineMs: 120_000, user: unprivilegedUser(), cwd: home, env });
     if (done.code !== 0) throw new Error(`the roles were not made: ${lastLine(done.output)}`);
+  }
+
+  /** As their owner, who comes from this board alone. */
+  private makeTables(): void {
+    const env = { PATH: process.env.PATH, ...this.environment(DATABASE, 'holdfast-owner') };
+    const [command = '', ...args] = [...this.net.on(DATABASE), process.execPath, 'dist/deploy/cli.js', 'migrate'];
+    execFileSync(command, args, { env, encoding: 'utf8', timeout: 120_000, stdio: ['ignore', 'ignore', 'pipe'] });
   }
 
   private raze(): void {

@@ -44,18 +44,20 @@ export class Cluster {
   }
 
   /** Adds a node without starting it. */
-  async add(name: string): Promise<RealSystem> {
+  async add(name: string, own: Environment = {}): Promise<RealSystem> {
     const { postgres, nats, env } = this;
     const system = await RealSystem.build({
       NODE_NAME: name,
       DATABASE_URL: postgres.nodeUrl,
       MIGRATIONS_DATABASE_URL: postgres.ownerUrl,
       NATS_URL: nats.url,
+      NATS_TRIM_URL: await nats.as('trim'),
       NATS_MONITOR_URL: nats.monitorUrl,
       JOURNAL: 'jetstream',
       PARTITIONS: String(PARTITIONS),
       STOP_DELAY_MS,
       ...env,
+      ...own,
     });
     if ('skipped' in system) throw new Error(system.skipped);
     this.nodes.push(system);

@@ -129,15 +129,15 @@ export class RealSystem {
     return performance.now() - since;
   }
 
-  async ready(withinMs: number): Promise<void> {
+  async ready(withinMs: number, port = this.port): Promise<void> {
     // A killed process has a signal and no exit code.
     const runs = () => this.process?.exitCode === null && this.process.signalCode === null;
-    const isReadyOrEnded = async () => !runs() || (await this.ask('/readyz'))?.status === 200;
+    const isReadyOrEnded = async () => !runs() || (await this.ask('/readyz', port))?.status === 200;
     if ((await until(isReadyOrEnded, withinMs)) && runs()) {
       this.left();
       return;
     }
-    const reply = await this.ask('/readyz');
+    const reply = await this.ask('/readyz', port);
     throw new Error(`not ready within ${withinMs} ms: ${reply?.text ?? 'no answer'}\n${this.lastWords()}`);
   }
 

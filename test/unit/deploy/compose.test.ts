@@ -43,9 +43,9 @@ test('it is as the specification says', () => {
 
 test('each profile has its services', () => {
   const names = (profile: string) => servicesOf(file, profile).map(([name]) => name);
-  assert.equal(names('default'), ['holdfast', 'nats', 'migrate', 'postgres', 'redis']);
+  assert.equal(names('default'), ['holdfast', 'feed', 'nats', 'migrate', 'postgres', 'redis']);
   const three = (name: string) => [1, 2, 3].map((i) => `${name}-${i}`);
-  assert.equal(names('scale'), [...three('node'), ...three('nats'), 'migrate', 'postgres', 'redis']);
+  assert.equal(names('scale'), [...three('node'), 'scaled-feed', ...three('nats'), 'migrate', 'postgres', 'redis']);
   assert.equal(names('observe'), ['prometheus', 'grafana', 'jaeger', 'collector']);
   assert.equal([names('kafka'), names('backup')], [['kafka'], ['backup']]);
 });
@@ -87,7 +87,7 @@ test('every port is bound to this machine alone, and no two services of a profil
   const hostPorts = (list: [string, Service][]) =>
     list.flatMap(([, { ports = [] }]) => ports.map((port) => port.split(':').slice(0, 2).join(':')));
   for (const profile of ['default', 'scale']) {
-    const open = hostPorts([...servicesOf(file, profile), ...servicesOf(file, 'observe')]);
+    const open = hostPorts([profile, 'observe', 'backup'].flatMap((each) => servicesOf(file, each)));
     for (const port of open) assert.match(port, /^127\.0\.0\.1:\d+$/);
     assert.is(new Set(open).size, open.length);
   }
@@ -101,32 +101,61 @@ test('every volume in use is declared, every declared one is in use, and every m
   assert.equal([...used].sort(), Object.keys(file.volumes).sort());
 });
 
-test('the product accepts the environment of each node, whose brokers and database are services', () => {
-  const nodes = services.filter(([name, { build }]) => build !== undefined && !ENDS.includes(name));
-  assert.is(nodes.length, 4);
-  for (const [name, service] of nodes) {
-    const config = readConfig(environmentOf(service));
+/** What runs the product without end. */
+const ours = services.filter(([name, { build }]) => build !== undefined && !ENDS.includes(name));
+const configOf = (service: Service) => readConfig(environmentOf(service));
+const user = (url: string | undefined) => new URL(url ?? '').username;
+
+test('the product accepts the environment of each process, whose brokers and database are services', () => {
+  assert.equal(
+    ours.map(([name]) => name),
+    ['holdfast', 'node-1', 'node-2', 'node-3', 'feed', 'scaled-feed', 'backup'].sort(
+      (a, b) => Object.keys(file.services).indexOf(a) - Object.keys(file.services).indexOf(b),
+    ),
+  );
+  for (const [name, service] of ours) {
+    const config = configOf(service);
     assert.is(config.environment, 'development', name);
     const waitsFor = Object.keys(service.depends_on ?? {});
     const known = waitsFor.flatMap((other) => (ENDS.includes(other) ? ['postgres'] : [other])).sort();
-    const hosts = [config.databaseUrl ?? '', ...config.natsUrls, ...config.natsMonitorUrls, config.redisUrl ?? ''];
-    assert.equal([...new Set(hosts.map((url) => new URL(url).hostname))].sort(), known, name);
+    const redis = config.redisUrl === undefined ? [] : [config.redisUrl];
+    const hosts = [config.databaseUrl ?? '', ...config.natsUrls, ...config.natsMonitorUrls, ...redis];
+    const named = [...new Set(hosts.map((url) => new URL(url).hostname))].sort();
+    // It does not know how many brokers there are.
+    assert.equal(named, name === 'backup' ? ['brokers', ...known] : known, name);
     assert.is(config.natsReplicas, config.natsUrls.length);
     assert.ok(Number.parseInt(service.stop_grace_period ?? '', 10) * 1_000 >= config.stopDelayMs + 15_000);
+    const [port] = [config.roles.has('edge') ? config.port : (config.inventoryPort ?? config.backup.port)];
+    assert.ok(service.healthcheck?.test?.join().includes(`127.0.0.1:${port}/livez`), `${name} is asked at ${port}`);
   }
+  for (const [name, { networks }] of services.filter(([each]) => each.startsWith('nats')))
+    assert.equal(networks, { default: { aliases: ['brokers'] } }, name);
 });
 
-test('each has an account of its own, and the owner of the tables alone may change them', () => {
-  const user = (url: string | undefined) => new URL(url ?? '').username;
-  for (const [name, service] of services.filter(([, { build }]) => build !== undefined)) {
-    const config = readConfig(environmentOf(service));
-    assert.is(user(config.databaseUrl), 'holdfast_node', name);
-    if (ENDS.includes(name)) assert.is(user(config.migrationsUrl), 'holdfast_owner');
-    else assert.is(config.migrationsUrl, undefined, name);
-    const others = [...config.natsUrls, ...(config.redisUrl === undefined ? [] : [config.redisUrl])];
-    for (const url of others) assert.is(user(url), 'holdfast', name);
+test('the backup has the image that has pg_dump, and a volume for what it keeps', () => {
+  const { build, image, volumes = [], environment = {} } = file.services.backup ?? {};
+  assert.is(build?.target, 'backup');
+  assert.is(image?.split(':')[0], 'holdfast-backup');
+  assert.ok(volumes.some((volume) => volume === `backup-data:${environment.BACKUP_DIR}`));
+  const others = services.filter(([name, { build: its }]) => its !== undefined && name !== 'backup');
+  for (const [name, other] of others)
+    assert.equal([other.build?.target, other.image], [undefined, 'holdfast:0.1.0'], name);
+});
+
+test('each has the account of its roles, and the owner of the tables alone may change them', () => {
+  for (const [name, service] of [...ours, ...services.filter(([each]) => ENDS.includes(each))]) {
+    const { databaseUrl, migrationsUrl, natsUrls, natsTrimUrls, redisUrl, roles } = configOf(service);
+    const isNode = roles.has('actors');
+    assert.is(user(databaseUrl), name === 'backup' ? 'holdfast_backup' : 'holdfast_node', name);
+    assert.is(migrationsUrl && user(migrationsUrl), ENDS.includes(name) ? 'holdfast_owner' : undefined, name);
+    if (ENDS.includes(name)) continue;
+    assert.equal([...roles], isNode ? ['edge', 'actors'] : [name === 'backup' ? 'backup' : 'feed'], name);
+    const account = isNode ? 'holdfast' : `holdfast_${[...roles][0]}`;
+    assert.equal([...new Set(natsUrls.map(user))], [account], name);
+    const trims = natsUrls.map((url) => url.replace('//holdfast:', '//holdfast_trim:'));
+    assert.equal(natsTrimUrls, isNode ? trims : [], name);
+    assert.is(redisUrl && user(redisUrl), isNode ? 'holdfast' : undefined, name);
   }
-  assert.is(file.services.backup?.environment?.PGUSER, 'holdfast_owner');
   const roles = Object.keys(file.services.postgres?.environment ?? {}).filter((name) => name.endsWith('_PASSWORD'));
   const named = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^\\getenv \w+ (\w+)$/gm);
   assert.equal(roles.filter((name) => name !== 'POSTGRES_PASSWORD').sort(), [...named].map(([, name]) => name).sort());

@@ -197,6 +197,20 @@ test('a process has both roles, or one of them and stores that it shares with ot
   }
 });
 
+test('who trims the journal is a user of the given brokers', () => {
+  const urls = { NATS_URL: 'a:1,b:2', NATS_TRIM_URL: 'nats://t:x@a:1, t:x@b:2' };
+  assert.equal(readConfig(urls).natsTrimUrls, ['nats://t:x@a:1', 'nats://t:x@b:2']);
+  assert.equal(readConfig({ NATS_URL: 'a:1' }).natsTrimUrls, []);
+  assert.match(
+    mistakesIn({ NATS_TRIM_URL: 'nats://t:x@a:1' }).join(),
+    /^NATS_URL is not set; it must be set where NATS_TRIM_URL is/,
+  );
+  assert.match(
+    mistakesIn({ ...urls, NATS_TRIM_URL: 'http://t:s3cr3t@a' }).join(),
+    /^NATS_TRIM_URL is "http:\/\/\*\*\*@a"/,
+  );
+});
+
 // ---------------------------------------------------------------- production
 
 const PRODUCTION = { ENVIRONMENT: 'production', AUTH: 'keys' } as const;
@@ -232,6 +246,11 @@ test('production: a well-known password is refused, naming the variable and not 
   assert.match(
     mistakesIn({ ...PRODUCTION, PAYMENT_KEY: 'changeme' }).join(),
     /^PAYMENT_KEY is a secret; it must be one/,
+  );
+  const trims = { NATS_URL: 'nats://b:4222', NATS_TRIM_URL: 'nats://ok:Zk3-qq81@a:4222,nats://u:changeme@b:4222' };
+  assert.match(
+    mistakesIn({ ...PRODUCTION, ...trims }).join(),
+    /^NATS_TRIM_URL is .*password of your own in production/,
   );
   const fine = { DATABASE_URL: url('Zk3-qq81'), NATS_URL: 'nats://b:4222', REDIS_URL: 'redis://default@cache:6379' };
   assert.is(mistakesIn({ ...PRODUCTION, ...fine }).length, 0);

@@ -24,6 +24,8 @@ const LAST_RESORT_S = 15;
 const TOOL_MS = 30_000;
 /** What a node takes beside its pool (OPERATING.md, DATABASE_POOL). */
 const MORE_CONNECTIONS = 13;
+/** While a dump is taken, and while it is checked. */
+const OF_A_DUMP = 7;
 const SECRETS = Object.fromEntries(
   Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
 );
@@ -36,12 +38,16 @@ const ELSEWHERE = [
   ...['password_encryption', 'dynamic_shared_memory_type', 'logging_collector'],
   ...['fsync', 'synchronous_commit', 'full_page_writes'],
 ];
-/** Which of the Secret a node is given, and in which variable it then is. */
+/** Which of the Secret a process of ours is given, and in which variable it then is. */
 const OF_NODES: Readonly<Record<string, string>> = {
   ADMIN_KEY: 'ADMIN_KEY',
   POSTGRES_NODE_PASSWORD: 'DATABASE_URL',
   POSTGRES_OWNER_PASSWORD: 'MIGRATIONS_DATABASE_URL',
+  POSTGRES_BACKUP_PASSWORD: 'DATABASE_URL',
   NATS_PASSWORD: 'NATS_URL',
+  NATS_FEED_PASSWORD: 'NATS_URL',
+  NATS_BACKUP_PASSWORD: 'NATS_URL',
+  NATS_TRIM_PASSWORD: 'NATS_TRIM_URL',
   REDIS_PASSWORD: 'REDIS_URL',
 };
 
@@ -61,6 +67,7 @@ test('the files have the names that people look for', () => {
   for (const name of [
     ...['secret', 'configmap', 'postgres-pvc', 'postgres-deployment', 'redis-deployment', 'nats', 'deployment'],
     ...['service', 'hpa', 'networkpolicy', 'ingress', 'poddisruptionbudget', 'serviceaccount', 'backup-cronjob'],
+    ...['backup-pvc', 'backup-deployment', 'feed-deployment'],
   ])
     assert.ok(names.includes(name), name);
 });
@@ -89,6 +96,7 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     return Object.fromEntries(given.map(([key, text]) => [key, text.replace('/etc/tls/ca.crt', 'package.json')]));
   };
   if (holdfast === undefined || migrate === undefined) throw new Error('the node lacks a container');
+  const [feed, backup] = [containerOf('feed'), containerOf('backup')];
 
   test(`${name}: every object is one of the schema's, without a field that it does not know`, () => {
     if ('missing' in schemas) {
@@ -131,7 +139,9 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
 
   test(`${name}: nobody is root, has a token, may more than it needs, or is without limits`, () => {
     assert.is(overlay.of('Namespace').metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
-    assert.equal(overlay.pods.map((each) => each.name).sort(), ['backup', 'holdfast', 'nats', 'postgres', 'redis']);
+    assert.equal(overlay.pods.map((each) => each.name).sort(), [
+      ...['backup', 'backup-nightly', 'feed', 'holdfast', 'nats', 'postgres', 'redis'],
+    ]);
     for (const { name: pods, spec } of overlay.pods) {
       assert.is(spec.automountServiceAccountToken, false, pods);
       assert.is(spec.securityContext?.runAsNonRoot, true, pods);
@@ -165,15 +175,17 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     const connections = Number(
       /max_connections=(\d+)/.exec(overlay.podsOf('postgres').spec.containers[0]?.args?.join() ?? '')?.[1],
     );
-    assert.ok(
-      (maxReplicas + 1) * (config.databasePool + MORE_CONNECTIONS) <= connections,
-      `${connections} connections`,
+    const others = [feed, backup].map((each) => readConfig(environmentIn(each)).databasePool);
+    const most = [...Array<number>(maxReplicas + 1).fill(config.databasePool), ...others].reduce(
+      (sum, pool) => sum + pool + MORE_CONNECTIONS,
+      OF_A_DUMP,
     );
+    assert.ok(most <= connections, `${most} of ${connections} connections`);
 
     const { stringData = {} } = exampleSecret();
     const used = JSON.stringify(overlay.pods).matchAll(/"secretKeyRef":\{"key":"(\w+)"/g);
     assert.equal([...new Set([...used].map((found) => found[1]))].sort(), Object.keys(stringData).sort());
-    for (const container of [holdfast, migrate]) {
+    for (const container of [holdfast, migrate, feed, backup]) {
       for (const [key, named] of Object.entries(OF_NODES)) {
         if (!JSON.stringify(container.env).includes(`"${key}"`)) continue;
         const env = environmentIn(container, { ...SECRETS, [key]: stringData[key] ?? '' });
@@ -191,6 +203,17 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     assert.is(config?.migrationsUrl, undefined);
     assert.equal([user(before?.databaseUrl), user(before?.migrationsUrl)], ['holdfast_node', 'holdfast_owner']);
     assert.equal([...(config?.natsUrls ?? []), config?.redisUrl].map(user), Array(4).fill('holdfast'));
+    assert.equal([...(config?.roles ?? [])], ['edge', 'actors']);
+    for (const [container, role, database] of [
+      [feed, 'feed', 'holdfast_node'],
+      [backup, 'backup', 'holdfast_backup'],
+    ] as const) {
+      const its = readConfig(environmentIn(container));
+      assert.equal([[...its.roles], user(its.databaseUrl), its.migrationsUrl], [[role], database, undefined]);
+      assert.equal(its.natsUrls.map(user), Array(3).fill(`holdfast_${role}`));
+      assert.equal([its.natsTrimUrls, its.redisUrl], [[], undefined]);
+    }
+    assert.equal((config?.natsTrimUrls ?? []).map(user), Array(3).fill('holdfast_trim'));
     const secretsOf = (pods: string) => {
       return (containerOf(pods).env ?? []).flatMap(({ name: variable, valueFrom }) =>
         valueFrom?.secretKeyRef ? [variable] : [],
@@ -199,9 +222,13 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     assert.equal(secretsOf('holdfast').sort(), [
       'ADMIN_KEY',
       'NATS_PASSWORD',
+      'NATS_TRIM_PASSWORD',
       'POSTGRES_NODE_PASSWORD',
       'REDIS_PASSWORD',
     ]);
+    assert.equal(secretsOf('feed').sort(), ['ADMIN_KEY', 'NATS_FEED_PASSWORD', 'POSTGRES_NODE_PASSWORD']);
+    assert.equal(secretsOf('backup').sort(), ['ADMIN_KEY', 'NATS_BACKUP_PASSWORD', 'POSTGRES_BACKUP_PASSWORD']);
+    assert.equal(secretsOf('backup-nightly'), ['ADMIN_KEY']);
     assert.equal(secretsOf('nats').sort(), NATS_ACCOUNTS.map(passwordVariable).sort());
     const passwords = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^\\getenv \w+ (\w+)$/gm);
     assert.equal(
@@ -246,10 +273,13 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
 
   if (isSecured) {
     test(`${name}: nodes speak TLS alone, and each certificate is for the names that they use`, async () => {
-      const [config, before] = [holdfast, migrate].map((each) => readConfig(environmentIn(each)));
-      const urls = [config?.databaseUrl, before?.databaseUrl, before?.migrationsUrl, config?.redisUrl]
-        .concat(config?.natsUrls ?? [])
-        .map((url) => new URL(url ?? ''));
+      const urls = [holdfast, migrate, feed, backup]
+        .map((each) => readConfig(environmentIn(each)))
+        .flatMap(({ databaseUrl, migrationsUrl, redisUrl, natsUrls, natsTrimUrls }) =>
+          [databaseUrl, migrationsUrl, redisUrl, ...natsUrls, ...natsTrimUrls].filter((url) => url !== undefined),
+        )
+        .map((url) => new URL(url));
+      assert.is(urls.length, 18);
       for (const url of urls) {
         const isTls = /^(tls|rediss):$/.test(url.protocol) || url.searchParams.get('sslmode') === 'verify-full';
         assert.ok(isTls, url.href);
@@ -336,7 +366,7 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
     for (const [from, a] of Object.entries(ends)) {
       for (const [to, b] of Object.entries(ends)) {
         if (!(from in ours) && !(to in ours)) continue;
-        for (const port of [22, 53, 80, 443, 3000, 3001, 4222, 5432, 6222, 6379, 8222])
+        for (const port of [22, 53, 80, 443, 3000, 3001, 3002, 4222, 5432, 6222, 6379, 8222])
           if (mayReach(policies, a, b, port)) found.push(`${from} ${to}:${port}`);
       }
     }
@@ -345,7 +375,12 @@ function check(name: string, overlay: Overlay, isSecured: boolean): void {
       'prometheus holdfast:3001',
       ...['nats:4222', 'nats:8222', 'postgres:5432', 'redis:6379', 'internet:443'].map((to) => `holdfast ${to}`),
       'nats nats:6222',
-      'backup postgres:5432',
+      'prometheus feed:3001',
+      'prometheus backup:3002',
+      'backup-nightly backup:3002',
+      ...['feed', 'backup'].flatMap((from) =>
+        ['nats:4222', 'nats:8222', 'postgres:5432', 'internet:443'].map((to) => `${from} ${to}`),
+      ),
       ...Object.keys(ours).map((from) => `${from} names:53`),
     ];
     assert.equal(found.sort(), wanted.sort());
@@ -364,17 +399,25 @@ function checkBoards(overlay: Overlay): void {
 
   test('k3s-pi: ceilings of memory are those of deploy/pi, and a board has room for its own', () => {
     const wanted = {
-      holdfast: ceiling('holdfast') + ceiling('holdfast-feed'),
+      holdfast: ceiling('holdfast'),
+      feed: ceiling('holdfast-feed'),
+      backup: ceiling('holdfast-backup'),
       nats: ceiling('nats-server'),
       postgres: ceiling('holdfast-postgres'),
       redis: ceiling('holdfast-redis'),
     };
     const limits = Object.fromEntries(Object.keys(wanted).map((pods) => [pods, limitOf(containerOf(pods))]));
     assert.equal(limits, wanted);
-    assert.ok(wanted.holdfast + wanted.nats < BOARD_BYTES);
-    assert.ok(wanted.postgres + wanted.redis + limitOf(containerOf('backup')) < BOARD_BYTES);
-    const [, ...words] = lastOf(unitOf(file('holdfast.service')), 'ExecStart').split(' ');
-    assert.equal(containerOf('holdfast').command?.slice(1, -1), words.slice(0, -1));
+    assert.ok(wanted.holdfast + wanted.nats + wanted.backup < BOARD_BYTES);
+    assert.ok(wanted.postgres + wanted.redis + wanted.feed < BOARD_BYTES);
+    for (const [pods, its] of [
+      ['holdfast', 'holdfast'],
+      ['feed', 'holdfast-feed'],
+      ['backup', 'holdfast-backup'],
+    ] as const) {
+      const [, ...words] = lastOf(unitOf(file(`${its}.service`)), 'ExecStart').split(' ');
+      assert.equal(containerOf(pods).command?.slice(1, -1), words.slice(0, -1), pods);
+    }
     const { GOMEMLIMIT, GOMAXPROCS } = environmentOf(file('nats-server.env'));
     const broker = overlay.environmentOf(containerOf('nats'), 'nats-0', SECRETS);
     assert.equal([broker.GOMEMLIMIT, broker.GOMAXPROCS], [GOMEMLIMIT, GOMAXPROCS]);
@@ -383,10 +426,15 @@ function checkBoards(overlay: Overlay): void {
   });
 
   test('k3s-pi: nodes and Postgres write as seldom as those of deploy/pi', () => {
-    const env = overlay.environmentOf(containerOf('holdfast'), 'holdfast-0', SECRETS);
-    const theirs = environmentOf(file('holdfast.env'));
-    for (const name of ['READY_WRITE_S', 'DATABASE_POOL', 'FEED', 'EVENTS_MIB', 'EVENTS_AGE_H'])
-      assert.is(env[name], theirs[name], name);
+    for (const [pods, names] of [
+      ['holdfast', ['READY_WRITE_S', 'DATABASE_POOL', 'FEED', 'EVENTS_MIB', 'EVENTS_AGE_H']],
+      ['feed', ['DATABASE_POOL', 'FEED', 'EVENTS_MIB', 'EVENTS_AGE_H']],
+      ['backup', ['DATABASE_POOL', 'BACKUP_EVERY_S', 'BACKUP_KEEP_DUMPS', 'EVENTS_MIB', 'EVENTS_AGE_H']],
+    ] as const) {
+      const env = overlay.environmentOf(containerOf(pods), `${pods}-0`, SECRETS);
+      const theirs = environmentOf(file(pods === 'holdfast' ? 'holdfast.env' : `holdfast-${pods}.env`));
+      for (const name of names) assert.is(env[name], theirs[name], `${pods}: ${name}`);
+    }
     const settings = (text: string, line: RegExp) =>
       Object.fromEntries([...text.matchAll(line)].map(([, name = '', value = '']) => [name, value]));
     const here = settings((containerOf('postgres').args ?? []).join('\n'), /^(\w+)=(.*)$/gm);

@@ -12,7 +12,7 @@ import { type Placed, rulesOf } from '../../deployed/policy-rules.js';
 import { type Attempt, addressOf, type Found } from '../../deployed/try-connections.js';
 
 const TRY_MS = 90_000;
-const PORTS = [22, 53, 443, 3000, 3001, 4222, 5432, 6222, 6379, 8222];
+const PORTS = [22, 53, 443, 3000, 3001, 3002, 4222, 5432, 6222, 6379, 8222];
 const PROGRAM = fileURLToPath(new URL('../../deployed/try-connections.js', import.meta.url));
 const test = suite('network policies, tried');
 
@@ -83,7 +83,12 @@ for (const name of OVERLAYS) {
       ...[...toNats, 'postgres:5432', 'redis:6379', 'internet:443'].map((to) => `holdfast ${to}`),
       'nats nats-2:6222',
       'nats-2 nats:6222',
-      'backup postgres:5432',
+      'prometheus feed:3001',
+      'prometheus backup:3002',
+      'backup-nightly backup:3002',
+      ...['feed', 'backup'].flatMap((from) =>
+        [...toNats, 'postgres:5432', 'internet:443'].map((to) => `${from} ${to}`),
+      ),
       ...ours.map((from) => `${from} names:53`),
     ];
     assert.equal(withRules.filter(isOfOurs).sort(), wanted.sort());

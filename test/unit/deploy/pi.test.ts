@@ -19,7 +19,7 @@ const FOLDER = 'deploy/pi';
 const MIB = 1_048_576;
 /** What a board with 4 GB has, less what its system takes. */
 const BOARD_MIB = 3_400;
-const OURS = ['holdfast', 'holdfast-feed'];
+const OURS = ['holdfast', 'holdfast-feed', 'holdfast-backup'];
 /** The stop of main.ts and its last resort. */
 const STOP_S = 15;
 /** systemd's own judgement, from 0 to 10; below 2 few services are. */
@@ -34,7 +34,7 @@ const filled = (name: string) => environmentOf(read(name).replaceAll('CHANGE_ME'
 const does = (command: string, args: readonly string[]) => run(command, args, { deadlineMs: patientMs(20_000) });
 
 test('every unit restarts, has ceilings and deadlines, and is hardened', () => {
-  assert.is(units.length, 5);
+  assert.is(units.length, 6);
   for (const name of units) {
     const found = unitOf(read(name));
     const is = (key: string, value: string) => assert.is(lastOf(found, key), value, `${name}: ${key}`);
@@ -50,7 +50,7 @@ test('every unit restarts, has ceilings and deadlines, and is hardened', () => {
     assert.ok(bytesOf(lastOf(found, 'MemoryHigh')) < bytesOf(lastOf(found, 'MemoryMax')), name);
     assert.ok(Number(lastOf(found, 'TimeoutStopSec')) > 0 && Number(lastOf(found, 'TasksMax')) > 0, name);
     for (const path of found.get('EnvironmentFile') ?? [])
-      assert.ok(files.includes(path.split('/').at(-1) ?? ''), path);
+      assert.ok(files.includes(path.replace(/^-/, '').split('/').at(-1) ?? ''), path);
   }
 });
 
@@ -75,11 +75,11 @@ test('the memory that a process manages itself is below its ceiling, and all of 
   );
   assert.ok(Number(/^maxmemory (\d+)mb$/m.exec(read('redis.conf'))?.[1]) < mib('holdfast-redis', 'MemoryHigh'));
   const board = (...names: string[]) => names.reduce((sum, name) => sum + mib(name, 'MemoryMax'), 0);
-  assert.ok(board('nats-server', 'holdfast') < BOARD_MIB);
+  assert.ok(board('nats-server', 'holdfast', 'holdfast-backup') < BOARD_MIB);
   assert.ok(board('holdfast-postgres', 'holdfast-feed', 'holdfast-redis') < BOARD_MIB);
 });
 
-test('the product accepts both environments, and neither with the passwords as they come', () => {
+test('the product accepts each environment, and none with the passwords as they come', () => {
   for (const name of OURS) {
     const env = filled(`${name}.env`);
     for (const key of Object.keys(env)) assert.ok(VARIABLES.includes(key), `${name}.env: ${key}`);
@@ -89,7 +89,7 @@ test('the product accepts both environments, and neither with the passwords as t
     assert.is(config.natsReplicas, 3);
     assert.throws(() => readConfig(environmentOf(read(`${name}.env`))), /ADMIN_KEY/);
   }
-  const [node, feed] = OURS.map((name) => filled(`${name}.env`));
+  const [node, feed, backup] = OURS.map((name) => filled(`${name}.env`));
   for (const key of [
     'DATABASE_URL',
     'NATS_MONITOR_URL',
@@ -101,13 +101,15 @@ test('the product accepts both environments, and neither with the passwords as t
     'AUTH',
   ]) {
     assert.is(node?.[key], feed?.[key], key);
+    if (key !== 'DATABASE_URL') assert.is(node?.[key], backup?.[key], key);
   }
 });
 
-test('three nodes and the feeds have their connections', () => {
+test('three nodes, the feeds and the backup have their connections', () => {
   const pool = (name: string) => Number(filled(`${name}.env`).DATABASE_POOL) + 13;
   const most = Number(/^max_connections = (\d+)$/m.exec(read('postgres.conf'))?.[1]);
-  assert.ok(3 * pool('holdfast') + pool('holdfast-feed') < most);
+  const ofADump = 7;
+  assert.ok(3 * pool('holdfast') + pool('holdfast-feed') + pool('holdfast-backup') + ofADump < most);
 });
 
 test('the firewall names the port of every server', () => {
@@ -121,7 +123,7 @@ test('the firewall names the port of every server', () => {
 });
 
 test('the loop of the README draws every password, and whoever shares one has it', async () => {
-  const [loop = ''] = /^for name in [\s\S]*?^done$/m.exec(read('README.md')) ?? [];
+  const [loop = ''] = /^for name in [\s\S]*?^done .*$/m.exec(read('README.md')) ?? [];
   const copy = mkdtempSync(join(tmpdir(), 'holdfast-pi-'));
   try {
     cpSync(FOLDER, copy, { recursive: true });
@@ -131,15 +133,23 @@ test('the loop of the README draws every password, and whoever shares one has it
     const env = (name: string) => environmentOf(written(`${name}.env`));
     for (const name of readdirSync(copy).filter((each) => /\.(env|conf)$/.test(each)))
       assert.not.match(written(name), /CHANGE_ME/, name);
-    const [node, feed, broker, database] = ['holdfast', 'holdfast-feed', 'nats-server', 'postgres-passwords'].map(env);
+    const [node, feed, backup, owner] = [...OURS, 'holdfast-owner'].map(env);
+    const [broker, database] = ['nats-server', 'postgres-passwords'].map(env);
     const within = (urls = '') => urls.split(',').map((url) => new URL(url).password);
     for (const its of within(node?.NATS_URL)) assert.is(its, broker?.HOLDFAST_PASSWORD);
+    for (const its of within(node?.NATS_TRIM_URL)) assert.is(its, broker?.HOLDFAST_TRIM_PASSWORD);
     for (const its of within(feed?.NATS_URL)) assert.is(its, broker?.HOLDFAST_FEED_PASSWORD);
-    for (const urls of [node?.DATABASE_URL, feed?.DATABASE_URL])
+    for (const its of within(backup?.NATS_URL)) assert.is(its, broker?.HOLDFAST_BACKUP_PASSWORD);
+    for (const its of within(owner?.NATS_URL)) assert.is(its, broker?.HOLDFAST_PASSWORD);
+    assert.equal(within(backup?.DATABASE_URL), [database?.POSTGRES_BACKUP_PASSWORD]);
+    for (const urls of [node?.DATABASE_URL, feed?.DATABASE_URL, owner?.DATABASE_URL])
       assert.equal(within(urls), [database?.POSTGRES_NODE_PASSWORD]);
-    assert.equal(within(node?.MIGRATIONS_DATABASE_URL), [database?.POSTGRES_OWNER_PASSWORD]);
-    const [, redis] = /^requirepass (\w+)$/m.exec(written('redis-password.conf')) ?? [];
-    assert.match(written('holdfast.env'), new RegExp(`^# REDIS_URL=redis://:${redis}@`, 'm'));
+    assert.equal(within(owner?.MIGRATIONS_DATABASE_URL), [database?.POSTGRES_OWNER_PASSWORD]);
+    // Who else has it could change the tables from elsewhere.
+    const having = readdirSync(copy).filter((name) => written(name).includes(database?.POSTGRES_OWNER_PASSWORD ?? ''));
+    assert.equal(having.sort(), ['holdfast-owner.env', 'postgres-passwords.env']);
+    const redis = env('redis-password').REDIS_PASSWORD;
+    assert.match(written('holdfast.env'), new RegExp(`^# REDIS_URL=redis://holdfast:${redis}@`, 'm'));
     assert.is(node?.ADMIN_KEY, feed?.ADMIN_KEY);
     const all = [...Object.values(database ?? {}), ...Object.values(broker ?? {}), node?.ADMIN_KEY];
     assert.is(new Set(all).size, all.length);
