@@ -45,7 +45,7 @@ export function watchDependencies(registry: Registry, health: () => Promise<Heal
     labelNames: ['dependency'],
     registers: [registry],
     collect: async () => {
-      const { dependencies } = await health();
+      const { dependencies } = await health().catch(() => ({ dependencies: {} as HealthReport['dependencies'] }));
       one.reset();
       for (const dependency of ['postgres', 'nats', 'redis', 'kafka']) {
         const status = dependencies[dependency]?.status;

@@ -1,13 +1,14 @@
 // The rules of Prometheus: each alert fires when it should and not before, by promtool; and OPERATING.md has a section for each.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
+import { kubectl } from '../../servers/fetched-tools.js';
 import { prometheusBinaries } from '../../servers/real-prometheus.js';
 
 const RULES = 'deploy/observe/rules.yml';
@@ -127,6 +128,7 @@ const CASES: Readonly<Record<string, Case>> = {
   HoldfastWebhooksBehind: turns('holdfast_feed_lag_seconds{feed="webhooks"}', 1, 400, '10m', '12m'),
   HoldfastWebhookDisabled: case_({ 'holdfast_webhooks_disabled_total{reason="gone"}': '0x5 1x30' }, '5m', '7m'),
   HoldfastBackupsOld: turns('holdfast_backup_age_seconds', 300, 1_000, '10m', '12m'),
+  HoldfastNoBackups: case_({ 'holdfast_backup_age_seconds{instance="a"}': '60x5 stale' }, '60m', '70m'),
   HoldfastBackupFails: case_({ 'holdfast_backup_failures_total{step="dump"}': '0x5 1+1x30' }, '6m', '12m'),
   HoldfastArchivesNotOffsite: case_({ holdfast_backup_waiting_archives: '1x5 2x1500' }, '1440m', '1450m'),
 };
@@ -176,6 +178,18 @@ test('promtool accepts the rules, and the configuration of each Prometheus', asy
     const checked = await run(binaries.promtool, ['check', ...words], { deadlineMs: patientMs(20_000) });
     assert.is(checked.code, 0, checked.output);
   }
+});
+
+test('Kustomize makes ConfigMaps of the rules and of every board', async () => {
+  const command = await kubectl();
+  if (typeof command !== 'string') return console.log(`SKIP deploy/observe: ${command.missing}`);
+  const made = await run(command, ['kustomize', 'deploy/observe'], { deadlineMs: patientMs(20_000) });
+  assert.is(made.code, 0, made.output);
+  const maps = parseAllDocuments(made.output).map((document) => document.toJS());
+  const data = (name: string) => maps.find(({ metadata }) => metadata.name === name)?.data ?? {};
+  assert.is(data('holdfast-prometheus')['rules.yml'], readFileSync(RULES, 'utf8'));
+  const boards = readdirSync('deploy/observe/grafana').map((file) => `holdfast-${file}`);
+  assert.equal(Object.keys(data('holdfast-boards')).sort(), boards.sort());
 });
 
 test('each alert fires when it should, and not before', async () => {
