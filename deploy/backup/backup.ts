@@ -24,7 +24,7 @@ export async function beginBackups(parts: Parts, stores: Stores): Promise<Backup
     offsite: await offsiteOf(config),
     meter: backupMeter(registry),
   });
-  watchBackups(registry, backups);
+  watchBackups(registry, backups, everyMs);
   const role = new BackupRole({ backups, folder, leases: postgresLeases(stores.client, clock), clock, logger });
   role.start();
   return role;

@@ -37,7 +37,11 @@ export function backupMeter(registry: Registry): BackupMeter {
 }
 
 /** Without a dump there is no age: the series is absent then. */
-export function watchBackups(registry: Registry, backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting'>): void {
+export function watchBackups(
+  registry: Registry,
+  backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting'>,
+  everyMs: number,
+): void {
   const gauge = (name: string, help: string, value: () => number | undefined) => {
     const one: Gauge = new Gauge({
       ...{ name, help, registers: [registry] },
@@ -57,5 +61,6 @@ export function watchBackups(registry: Registry, backups: Pick<Backups, 'ageMs' 
   gauge('holdfast_backup_restore_seconds', 'How long the last restore of a dump took (RTO).', () =>
     seconds(backups.volume.dumps[0]?.restoreMs),
   );
+  gauge('holdfast_backup_interval_seconds', 'Time from dump to dump (BACKUP_EVERY_S).', () => everyMs / 1_000);
   gauge('holdfast_backup_waiting_archives', 'Archives that are not off-site yet.', () => backups.waiting.length);
 }

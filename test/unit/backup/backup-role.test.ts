@@ -140,10 +140,10 @@ test('the port serves backups and health, no orders; and for admins alone', asyn
 
 test('metrics: no age without a dump, then age and restore', async ({ rig }) => {
   const registry = new Registry();
-  watchBackups(registry, rig.backups);
+  watchBackups(registry, rig.backups, 5 * MINUTE);
   const empty = rigOf();
   const none = new Registry();
-  watchBackups(none, empty.backups);
+  watchBackups(none, empty.backups, 5 * MINUTE);
   await empty.end();
   assert.not.match(await none.metrics(), /^holdfast_backup_age_seconds \d/m);
   await rig.drive(2 * MINUTE);

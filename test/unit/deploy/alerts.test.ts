@@ -127,7 +127,11 @@ const CASES: Readonly<Record<string, Case>> = {
   HoldfastFeedWillLose: turns('holdfast_feed_retention_used_ratio{feed="kafka"}', 0.1, 0.6, '5m', '6m'),
   HoldfastWebhooksBehind: turns('holdfast_feed_lag_seconds{feed="webhooks"}', 1, 400, '10m', '12m'),
   HoldfastWebhookDisabled: case_({ 'holdfast_webhooks_disabled_total{reason="gone"}': '0x5 1x30' }, '5m', '7m'),
-  HoldfastBackupsOld: turns('holdfast_backup_age_seconds', 300, 1_000, '10m', '12m'),
+  HoldfastBackupsOld: case_(
+    { holdfast_backup_age_seconds: '300x5 1000x30', holdfast_backup_interval_seconds: '300x35' },
+    '10m',
+    '12m',
+  ),
   HoldfastNoBackups: case_({ 'holdfast_backup_age_seconds{instance="a"}': '60x5 stale' }, '60m', '70m'),
   HoldfastBackupFails: case_({ 'holdfast_backup_failures_total{step="dump"}': '0x5 1+1x30' }, '6m', '12m'),
   HoldfastArchivesNotOffsite: case_({ holdfast_backup_waiting_archives: '1x5 2x1500' }, '1440m', '1450m'),
@@ -161,10 +165,14 @@ test('each alert says how urgent it is and what happens, and names its section o
 test('promtool accepts the rules, and the configuration of each Prometheus', async () => {
   const kubernetes = parse(readFileSync('deploy/observe/prometheus-kubernetes.yml', 'utf8'));
   const [job] = kubernetes.scrape_configs;
-  const { template } = parse(readFileSync('deploy/kubernetes/base/deployment.yaml', 'utf8')).spec;
-  const ports = template.spec.containers.flatMap(({ ports = [] }: { ports?: { name: string }[] }) => ports);
-  const label = template.metadata.labels['app.kubernetes.io/name'];
-  assert.ok(ports.some(({ name }: { name: string }) => job.relabel_configs[0].regex === `${label};${name}`));
+  const isKept = new RegExp(`^(?:${job.relabel_configs[0].regex})$`);
+  for (const file of ['deployment', 'feed-deployment', 'backup-deployment']) {
+    const all = parseAllDocuments(readFileSync(`deploy/kubernetes/base/${file}.yaml`, 'utf8')).map((one) => one.toJS());
+    const { template } = all.find(({ kind }) => kind === 'Deployment').spec;
+    const ports = template.spec.containers.flatMap(({ ports = [] }: { ports?: { name: string }[] }) => ports);
+    const label = template.metadata.labels['app.kubernetes.io/name'];
+    assert.is(ports.filter(({ name }: { name: string }) => isKept.test(`${label};${name}`)).length, 1, file);
+  }
   if ('missing' in binaries) return console.log(`SKIP ${RULES}: ${binaries.missing}`);
   // Debian's build of Prometheus does not find pods, and the key's file is not here.
   const { kubernetes_sd_configs: _, ...found } = job;
