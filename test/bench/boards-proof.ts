@@ -1,6 +1,7 @@
 // npm run proof:boards [-- SECONDS=20]: the four boards of deploy/pi as network namespaces, on their real files, and clients beside
 // them. First, who may reach which port. Then, under load, cables are pulled out and links are cut, each for some seconds. Is all served
-// again in time, is everything acknowledged there, word for word, and is `verify` clean? Needs root; exit 0 where it may not run.
+// again in time, is everything acknowledged there, word for word, is a dump taken, and is `verify` clean? Needs root; exit 0 where it may
+// not run.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { patientMs, until } from '../deadlines.js';
@@ -78,6 +79,7 @@ try {
   await Promise.all(loads.map((load) => load.stop()));
   const entries = loads.flatMap((load) => load.entries);
   problems.push(...(await entryProblems(boards, entries)).slice(0, 5));
+  console.log(`backup: ${await boards.dumped()}`);
   const verdict = await boards.command(NODES[0], 'verify');
   console.log(`verify: ${verdict.output.split('\n').at(-1)}`);
   if (verdict.code !== 0) problems.push(`verify: exit ${verdict.code}\n${verdict.output}`);

@@ -62,9 +62,14 @@ test('Kubernetes in a cloud, with TLS between pods', async () => {
   await dumps(stage);
   const access = { PGUSER: 'holdfast_node', PGPASSWORD: SECRETS.POSTGRES_NODE_PASSWORD ?? '' };
   const environment = { PGHOST: 'postgres', ...access, PGDATABASE: 'holdfast', PGSSLMODE: 'disable' };
-  const plain = { host: 'a-stranger', command: ['psql', '-c', 'select 1'], environment, files: {} };
-  const refused = await stage.runOnce(plain);
-  assert.match(refused.output, /no pg_hba.conf entry .* no encryption/);
+  const asks = (more: Record<string, string>) =>
+    stage.runOnce({
+      ...{ host: 'a-stranger', command: ['psql', '-c', 'select 1'], files: {} },
+      environment: { ...environment, ...more },
+    });
+  assert.match((await asks({})).output, /no pg_hba.conf entry .* no encryption/);
+  const superuser = { PGUSER: 'postgres', PGPASSWORD: SECRETS.POSTGRES_PASSWORD ?? '', PGSSLMODE: 'require' };
+  assert.match((await asks(superuser)).output, /no pg_hba.conf entry .*user "postgres"/);
   await stage.strike();
 });
 

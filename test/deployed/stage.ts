@@ -242,13 +242,18 @@ export class Stage {
   private async startPostgres(): Promise<void> {
     const { environment, files } = this.scene.postgres;
     const { POSTGRES_PASSWORD = '', POSTGRES_DB = '', POSTGRES_INITDB_ARGS = '' } = environment;
-    const [data, secret, port] = [join(this.folder, 'postgres'), join(this.folder, 'password'), await this.port()];
+    const [data, secret, socket] = ['postgres', 'password', 'socket'].map((name) => join(this.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const port = await this.port();
     this.replaced.push(['postgres:5432', `${this.here}:${port}`]);
     const { command } = this.laid(this.scene.postgres);
-    mkdirSync(data, { mode: 0o700 });
+    for (const folder of [data, socket]) mkdirSync(folder, { mode: 0o700 });
     writeFileSync(secret, POSTGRES_PASSWORD, { mode: 0o600 });
     const user = unprivilegedUser();
-    if (user !== undefined) for (const path of [data, secret]) chownSync(path, user.uid, user.gid);
+    if (user !== undefined) for (const path of [data, secret, socket]) chownSync(path, user.uid, user.gid);
     const as = { user, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' } };
     const made = async (program: string, args: readonly string[], input = '') => {
       const done = await run(join(this.postgres, program), args, { ...as, input, deadlineMs: patientMs(SHORT_MS) });
@@ -258,13 +263,14 @@ export class Stage {
     await made('initdb', [...first, ...POSTGRES_INITDB_ARGS.split(' ').filter(Boolean)]);
     const own = ['-c', 'dynamic_shared_memory_type=mmap'];
     await made('postgres', ['--single', '-D', data, ...own, 'postgres'], `CREATE DATABASE ${POSTGRES_DB}\n`);
-    const where = ['-c', 'listen_addresses=127.0.0.1', '-c', `port=${port}`, '-c', 'unix_socket_directories='];
+    const where = ['-c', 'listen_addresses=127.0.0.1', '-c', `port=${port}`, '-c', `unix_socket_directories=${socket}`];
     const args = ['-D', data, ...own, ...where, ...command.slice(1)];
     const server = new SpawnedServer(join(this.postgres, 'postgres'), args, as.env, user);
     this.servers.set('postgres', server);
     const isThere = async () => /ready to accept connections/.test(server.said);
     await server.start(isThere, 'postgres does not start');
-    const superuser = { PGHOST: '127.0.0.1', PGPORT: String(port), PGUSER: 'postgres', PGPASSWORD: POSTGRES_PASSWORD };
+    // By the socket, as the image does.
+    const superuser = { PGHOST: socket, PGPORT: String(port), PGUSER: 'postgres', PGPASSWORD: POSTGRES_PASSWORD };
     for (const file of Object.keys(files)
       .filter((path) => path.startsWith(FIRST_START))
       .sort()) {

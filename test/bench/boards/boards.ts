@@ -17,6 +17,7 @@ import { below, onCore, removeGroups } from './ceilings.js';
 
 export const NODES = ['pi-1', 'pi-2', 'pi-3'] as const;
 export const DATABASE = 'pi-4';
+const KEEPER = 'pi-3';
 const ALL = [...NODES, DATABASE];
 /** Which units run where, in the order of their start. */
 const UNITS: Readonly<Record<string, readonly string[]>> = {
@@ -29,6 +30,7 @@ const FILES = [
   ...['pi/nats-server.conf', 'pi/postgres.conf', 'pi/pg_hba.conf'],
   ...['security/nats-accounts.conf', 'security/postgres-roles.sql', 'security/postgres-passwords.sql'],
 ];
+const FOLDERS = ['etc', 'nats', 'holdfast', 'holdfast-feed', 'holdfast-backup', 'holdfast-owner', 'postgresql'];
 const READY_MS = 120_000;
 const END_MS = 30_000;
 const ASK_MS = 2_000;
@@ -126,6 +128,22 @@ export class Boards {
     return `http://${this.net.addressOf(board)}:3000`;
   }
 
+  /** Starts the backup, as README.md does last. @returns its status once it has a dump, restored and verified */
+  async dumped(): Promise<string> {
+    this.begin(KEEPER, 'holdfast-backup');
+    const env = this.environment(KEEPER, 'holdfast-backup');
+    const ask = `fetch('http://127.0.0.1:3002/api/backup/status', { headers: { authorization: 'Bearer ' + process.env.ADMIN_KEY } })
+      .then((reply) => reply.text()).then(console.log, () => {})`;
+    let status = '';
+    const isThere = async () => {
+      const [command = '', ...args] = [...this.net.on(KEEPER), process.execPath, '-e', ask];
+      status = (await run(command, args, { deadlineMs: READY_MS, env })).output;
+      return status.includes('"last_dump":{');
+    };
+    if (!(await until(isThere, READY_MS, 1_000))) throw new Error(`no dump: ${status}\n${this.words}`);
+    return status;
+  }
+
   get credential(): Readonly<Record<string, string>> {
     return { authorization: `Bearer ${this.adminKey}` };
   }
@@ -166,7 +184,7 @@ export class Boards {
 
   async stop(): Promise<void> {
     const ended = ({ child }: Running) => child.exitCode !== null || child.signalCode !== null;
-    const inTurn = ['holdfast-feed', 'holdfast', 'nats-server', 'holdfast-postgres'];
+    const inTurn = ['holdfast-backup', 'holdfast-feed', 'holdfast', 'nats-server', 'holdfast-postgres'];
     for (const unit of inTurn) {
       const these = [...this.running.values()].filter((each) => each.unit === unit);
       for (const { child } of these) child.kill(unit === 'holdfast-postgres' ? 'SIGINT' : 'SIGTERM');
@@ -230,7 +248,7 @@ export class Boards {
   private async makeDatabase(): Promise<void> {
     for (const board of ALL) {
       const disk = this.disks.get(board)?.path ?? '';
-      for (const folder of ['etc', 'nats', 'holdfast', 'holdfast-feed', 'postgresql']) mkdirSync(join(disk, folder));
+      for (const folder of FOLDERS) mkdirSync(join(disk, folder));
       for (const file of FILES) {
         writeFileSync(join(disk, 'etc', basename(file)), this.local(board, readFileSync(`deploy/${file}`, 'utf8')));
       }

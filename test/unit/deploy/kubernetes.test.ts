@@ -62,6 +62,20 @@ test('OPERATING makes a secret with every password', () => {
   assert.equal(made.sort(), Object.keys(exampleSecret().stringData ?? {}).sort());
 });
 
+test('behind TLS every role of Holdfast may connect, and the superuser by the socket alone', () => {
+  const lines = readFileSync('deploy/kubernetes/components/tls/pg_hba.conf', 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(/\s+/));
+  assert.equal(
+    lines.filter(([type]) => type !== 'hostssl').map((line) => line.slice(0, 3)),
+    [['local', 'all', 'postgres']],
+  );
+  const roles = lines.filter(([type]) => type === 'hostssl').flatMap(([, , users = '']) => users.split(','));
+  const made = readFileSync('deploy/security/postgres-passwords.sql', 'utf8').matchAll(/^alter role (\w+)/gm);
+  assert.equal(roles.sort(), [...made].map(([, role]) => role).sort());
+});
+
 test('the files have the names that people look for', () => {
   const names = readdirSync('deploy/kubernetes/base').map((file) => file.replace(/\.\w+$/, ''));
   for (const name of [
