@@ -37,12 +37,15 @@ export function backupMeter(registry: Registry): BackupMeter {
 }
 
 /** Without a dump there is no age: the series is absent then. */
-export function watchBackups(registry: Registry, backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting'>): void {
-  const gauge = (name: string, help: string, value: () => number | undefined) => {
+export function watchBackups(
+  registry: Registry,
+  backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting' | 'unsaved'>,
+): void {
+  const gauge = (name: string, help: string, value: () => number | undefined | Promise<number | undefined>) => {
     const one: Gauge = new Gauge({
       ...{ name, help, registers: [registry] },
-      collect: () => {
-        const now = value();
+      collect: async () => {
+        const now = await value();
         if (now === undefined) one.remove();
         else one.set(now);
       },
@@ -56,6 +59,11 @@ export function watchBackups(registry: Registry, backups: Pick<Backups, 'ageMs' 
   );
   gauge('holdfast_backup_restore_seconds', 'How long the last restore of a dump took (RTO).', () =>
     seconds(backups.volume.dumps[0]?.restoreMs),
+  );
+  gauge(
+    'holdfast_backup_unsaved_orders',
+    'At most so many orders were acknowledged since the newest verified dump: what a disaster now would lose.',
+    async () => (await backups.unsaved())?.orders,
   );
   gauge('holdfast_backup_waiting_archives', 'Archives that are not off-site yet.', () => backups.waiting.length);
 }
