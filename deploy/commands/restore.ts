@@ -132,6 +132,7 @@ async function restored(
       ...reportOf(verdict),
       `restored: everything that was acknowledged before ${takenAt}, ${manifest.orders} orders or more. What came later is lost: at most as many orders as the last value of holdfast_backup_unsaved_orders said. Start it now with PARTITIONS=${manifest.partitions}.`,
     ]);
+    say('Personal data that was erased since is back: run holdfast forget-user again for those who asked since then.');
     return EXIT.done;
   } finally {
     await nats?.close();

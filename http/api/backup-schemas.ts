@@ -55,11 +55,9 @@ const status = z
       description: 'When each runs next by itself. Null: not before something waits for it.',
     }),
     running: z.array(z.string()).meta({ description: 'The steps that run now.' }),
-    waiting: z
-      .array(z.string())
-      .meta({
-        description: 'Archives that are not off-site yet. One a day goes, the newest first, so this is their sequence.',
-      }),
+    waiting: z.array(z.string()).meta({
+      description: 'Archives that are not off-site yet. One a day goes, the newest first, so this is their sequence.',
+    }),
     dumps: count,
     archives: count,
     errors: z.array(failure).meta({ description: 'The steps that have failed and were not done since.' }),
