@@ -102,6 +102,8 @@ export type OrderAct =
       readonly reason?: string;
     }
   | { readonly type: 'extendHold'; readonly act: Act }
+  /** Erases its personal data, once nothing is under way. `unshipped`: also of a confirmed order that was not shipped yet. */
+  | { readonly type: 'forget'; readonly act: Act; readonly unshipped?: boolean }
   /** Moves the whole order to a status: ships, delivers or cancels everything. */
   | { readonly type: 'move'; readonly act: Act; readonly to: OrderStatus };
 
@@ -203,6 +205,8 @@ export type OrderEvent =
     }
   | { readonly type: 'refunded'; readonly id: string }
   | { readonly type: 'refund_failed'; readonly id: string }
+  /** The personal data is erased, also in the events before (personal-data.ts). */
+  | { readonly type: 'forgotten'; readonly act: Act }
   /**
    * An act was refused or had nothing to do. Nothing changes; the order only remembers the answer under the act's key.
    */

@@ -40,6 +40,7 @@ import { GremlinRoutes } from './node/gremlin-routes.js';
 import { Health, type HealthReport } from './node/health.js';
 import { PlacementView } from './node/placement-view.js';
 import { Export } from './orders/export.js';
+import { ForgetUser } from './orders/forget-user.js';
 import { OrderNumbers } from './orders/numbers.js';
 import { OrderActs } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
@@ -182,6 +183,7 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
     orders: new Orders({ owners, queries, clock, waiting, waitMs, partitions, listAgeMs, freshLists, broken }),
     orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),
+    forgetting: new ForgetUser({ owners, queries, freshLists, clock, waiting, waitMs }),
     exports: new Export({ queries, clock, logger: options.logger, stopping }),
     inventory: new Inventory({ owners, queries, receiptKeys, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),

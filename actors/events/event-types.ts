@@ -206,6 +206,9 @@ const orderEvents: { readonly [T in OrderEvent['type']]: EventRow } = {
   ),
   refunded: whole('The money was paid back.', REFUND_ID, AMOUNT),
   refund_failed: whole('The provider refused to pay back.', REFUND_ID, AMOUNT),
+  forgotten: whole(
+    "The order's personal data was erased: e-mail, addresses, notes, tracking ids and reasons. Erase what you keep of them.",
+  ),
   act_answered: whole(
     "A request under a client's key had no effect. Nothing changed: the order remembers the answer.",
     {},

@@ -90,6 +90,7 @@ export const ORDER_DATA: Fields<OrderEvent, OrderFacts> = {
     `,"refund_id":${quoted(id)}${amount('amount', minor, currency)}${optional('return_id', returned)}${optional('reason', reason)}`,
   refunded: ({ id }, facts) => refundText(id, facts),
   refund_failed: ({ id }, facts) => refundText(id, facts),
+  forgotten: () => '',
   act_answered: ({ refused }) => optional('refused', refused),
 };
 

@@ -9,6 +9,7 @@ import type { ProductId } from '../ids.js';
 import { limits } from '../limits.js';
 import { hasOutcome, remembered, revision } from '../order/order.js';
 import { mayAnswer } from '../order/order-chart.js';
+import { withoutPersonalData } from '../order/personal-data.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
@@ -82,9 +83,10 @@ export class Handlers {
   }
 
   /** Replies with the order as it was decided, whatever followed: a repeat gets the reply of the first request. */
-  replyOutcome({ state: { id }, decided }: OrderEntry, request: Request, repeat: boolean): void {
-    if (decided === undefined) this.emit({ kind: 'replyDecided', request, order: id, repeat });
-    else this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state: decided, repeat } });
+  replyOutcome({ state: { id, life }, decided }: OrderEntry, request: Request, repeat: boolean): void {
+    if (decided === undefined) return this.emit({ kind: 'replyDecided', request, order: id, repeat });
+    const state = life.forgotten ? withoutPersonalData(decided) : decided;
+    this.emit({ kind: 'replyPlace', request, reply: { kind: 'outcome', state, repeat } });
   }
 
   private notPlaced(

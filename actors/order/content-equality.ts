@@ -1,26 +1,30 @@
 /**
  * Whether a repeat asks for the same order as the first request. The sequence of lines and of an address's fields does
- * not matter, nor does a missing currency.
+ * not matter, nor does a missing currency. What was erased is not compared.
  */
 import type { Json, OrderContent } from '../protocol.js';
+import type { OrderState } from './order.js';
 
 /** @param stored the content of the first request, with the currency that the order got. */
 export function sameContent(
-  stored: { readonly content: OrderContent; readonly currency?: string | undefined },
+  stored: Pick<OrderState, 'content'> & Partial<Pick<OrderState, 'currency' | 'life'>>,
   again: OrderContent,
 ): boolean {
   const { content } = stored;
   return (
     content.user === again.user &&
     (again.currency === undefined || again.currency === (stored.currency ?? content.currency ?? again.currency)) &&
-    sameText(content.email, again.email) &&
-    sameText(content.notes, again.notes) &&
     sameText(content.paymentMethod, again.paymentMethod) &&
     sameLines(content.lines, again.lines) &&
-    sameJson(content.shippingAddress, again.shippingAddress) &&
-    sameJson(content.billingAddress, again.billingAddress)
+    (stored.life?.forgotten === true || samePerson(content, again))
   );
 }
+
+const samePerson = (stored: OrderContent, again: OrderContent): boolean =>
+  sameText(stored.email, again.email) &&
+  sameText(stored.notes, again.notes) &&
+  sameJson(stored.shippingAddress, again.shippingAddress) &&
+  sameJson(stored.billingAddress, again.billingAddress);
 
 /** Text from Postgres has U+FFFD where the request had a NUL. */
 const sameText = (stored: string | undefined, again: string | undefined): boolean =>

@@ -9,6 +9,7 @@ import {
   closeAct,
   deliver,
   extendHold,
+  forget,
   illegal,
   moneyMoved,
   moveTo,
@@ -33,6 +34,7 @@ const acts = {
   refund: illegal,
   extendHold: illegal,
   move: moveTo,
+  forget,
 };
 const quiet = {
   closeAct,
@@ -58,6 +60,7 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
     refund: unknown,
     extendHold: unknown,
     move: unknown,
+    forget: unknown,
   },
   holding: {
     ...{ ...quiet, holdsAnswered, sendLate, stockArrived, timeOut: timedOut },
@@ -107,6 +110,7 @@ function priorOf(state: OrderState, command: OrderAct): Answer | undefined {
     if (known.fingerprint !== act.fingerprint) return { refused: 'other_body' };
     return known.refused === undefined ? nothing : { refused: known.refused };
   }
+  if (command.type === 'forget') return undefined; // It is never too late.
   const most = isEnding(command) ? limits.actsOfOrder : limits.actsOfOrder - limits.actsToEnd;
   return life.acts.length >= most ? { refused: 'too_many_acts' } : undefined;
 }

@@ -2,6 +2,7 @@
 import type { Act, Line, OrderEvent } from '../protocol.js';
 import type { Fulfillment, Life, OrderLine, OrderReturn, OrderState, Refund } from './order.js';
 import { answered, currencyOf } from './order-placing.js';
+import { withoutPersonalData } from './personal-data.js';
 
 /** A row applies its event to a copy of the state. */
 type Fold<T extends OrderEvent['type']> = (
@@ -142,6 +143,11 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
   },
   refund_failed(order, { id }) {
     order.life = { ...order.life, refunds: withStatus(order.life.refunds, id, 'failed') };
+  },
+  forgotten(order, { act }) {
+    const { content, life } = withoutPersonalData(order);
+    order.content = content;
+    order.life = { ...remembering(life, act), forgotten: true };
   },
   act_answered(order, { act, refused }, at) {
     const answered = { ...act, ...(refused !== undefined && { refused }), at };

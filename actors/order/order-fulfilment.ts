@@ -7,6 +7,7 @@ import type { Letter, Line, OrderEvent } from '../protocol.js';
 import {
   type Answer,
   captureOwed,
+  isSettled,
   nothing,
   type OrderContext,
   type OrderState,
@@ -16,6 +17,7 @@ import {
 } from './order.js';
 import { evolveOrder } from './order-fold.js';
 import { releases } from './order-placing.js';
+import { hasPersonalData } from './personal-data.js';
 import { statusOf } from './transitions.js';
 
 export const illegal = (): Answer => ({ refused: 'illegal_transition' });
@@ -163,6 +165,13 @@ export const extendHold: Row<'extendHold'> = (_, { act }) => ({
   events: [{ type: 'hold_extended', act }],
   letters: [],
 });
+
+/** An order that is not done may still need its address. */
+export const forget: Row<'forget'> = (state, { act, unshipped }) => {
+  if (!hasPersonalData(state)) return nothing;
+  if (!isSettled(state) || (state.phase === 'confirmed' && unshipped !== true)) return illegal();
+  return { events: [{ type: 'forgotten', act }], letters: [] };
+};
 
 export const closeAct: Row<'closeAct'> = (_, { act, refused }) => ({
   events: [refused === undefined ? { type: 'act_answered', act } : { type: 'act_answered', act, refused }],

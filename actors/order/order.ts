@@ -108,6 +108,8 @@ export interface Life {
   readonly captureOn: 'confirm' | 'ship';
   /** The hold was extended: the order does not get less time after a restart. */
   readonly extended?: true;
+  /** Its personal data was erased: a repeat of the placing is compared without it. */
+  readonly forgotten?: true;
   readonly cancelled?: { readonly was: 'pending' | 'confirmed'; readonly reason?: string };
 }
 

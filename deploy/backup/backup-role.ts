@@ -52,6 +52,7 @@ export class BackupRole implements BackupDesk {
     const [dump] = volume.dumps;
     const [archive] = volume.archives;
     const [upload] = volume.uploads;
+    const unsaved = await backups.unsaved();
     return {
       role: this.state,
       ...(this.why !== undefined && { why: this.why }),
@@ -82,6 +83,7 @@ export class BackupRole implements BackupDesk {
       errors: backups.failures.map(({ step, message, failures, at, triedAgainAt }) => ({
         ...{ step, message, failures, failed_at: timeOf(at), tried_again_at: timeOf(triedAgainAt) },
       })),
+      unsaved: unsaved ? { orders: unsaved.orders, since: timeOf(unsaved.since) } : null,
       rpo_seconds: ageMs === undefined ? null : ageMs / 1_000,
       rto_seconds: dump === undefined ? null : dump.restoreMs / 1_000,
     };

@@ -3,6 +3,7 @@
 import { whyNoRecipient } from '../../storage/backup/age.js';
 import { httpOffsite } from '../../storage/backup/http-offsite.js';
 import type { Offsite } from '../../storage/backup/offsite.js';
+import { unsavedSince } from '../../storage/backup/unsaved.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
 import type { Config } from '../config/config.js';
 import type { Parts } from '../parts.js';
@@ -23,6 +24,7 @@ export async function beginBackups(parts: Parts, stores: Stores): Promise<Backup
     dumps: systemDumps(config, stores, logger),
     offsite: await offsiteOf(config),
     meter: backupMeter(registry),
+    unsavedSince: (ms) => unsavedSince(stores.client, ms),
   });
   watchBackups(registry, backups, everyMs);
   const role = new BackupRole({ backups, folder, leases: postgresLeases(stores.client, clock), clock, logger });

@@ -30,6 +30,8 @@ export interface BackupsParts extends VolumeParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: BackupMeter;
+  /** At most so many orders were acknowledged since the moment. */
+  readonly unsavedSince: (ms: number) => Promise<number>;
 }
 
 export class Backups {
@@ -113,6 +115,17 @@ export class Backups {
   get ageMs(): number | undefined {
     const [newest] = this.volume.dumps;
     return newest && Math.max(0, this.parts.clock.now() - newest.takenAt);
+  }
+
+  /** What no checked dump has; undefined: there is no dump, or the database does not answer. */
+  async unsaved(): Promise<{ readonly orders: number; readonly since: number } | undefined> {
+    const [newest] = this.volume.dumps;
+    if (newest === undefined) return undefined;
+    const since = newest.takenAt;
+    return this.parts.unsavedSince(since).then(
+      (orders) => ({ orders, since }),
+      () => undefined,
+    );
   }
 
   dumpNow(signal: AbortSignal): Promise<Dump> {

@@ -17,7 +17,7 @@ export function systemDumps(config: Config, { client, log, settlement }: Stores,
   const onProgress = (line: string) => logger.debug({}, line);
   /** As the user who may read every table and make databases, for as long as the work takes. */
   const asAdmin = async <T>(work: (own: Dumps) => Promise<T>): Promise<T> => {
-    const tools = await toolsFor(client);
+    const tools = await toolsFor(client, config);
     const url = await adminUrl(config);
     const admin: PostgresClient = connectPostgres(url, { max: POOL, log: logger });
     try {

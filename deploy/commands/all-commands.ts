@@ -6,6 +6,7 @@ import { completionCommands } from './completions.js';
 import { dlqCommands } from './dlq.js';
 import { eventsCommand } from './events.js';
 import { feedCommands } from './feed.js';
+import { forgetCommand } from './forget.js';
 import { gremlinCommands } from './gremlin.js';
 import { keysCommands } from './keys.js';
 import { migrateCommand } from './migrate.js';
@@ -33,6 +34,7 @@ export const allCommands: readonly (Command | CommandGroup)[] = [
   nodesCommand,
   gremlinCommands,
   dlqCommands,
+  forgetCommand,
   feedCommands,
   verifyCommand,
   keysCommands,

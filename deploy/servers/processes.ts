@@ -176,9 +176,10 @@ export function run(command: string, args: readonly string[], options: RunOption
       clearTimeout(timer);
       resolve({ code: undefined, output: error.message });
     });
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code: code ?? undefined, output: output.trim() });
+      const ended = signal === null ? output : `${output}\nit was ended by ${signal}`;
+      resolve({ code: code ?? undefined, output: ended.trim() });
     });
     child.stdin?.on('error', () => {}); // the command may not read its input
     child.stdin?.end(options.input ?? '');

@@ -39,14 +39,14 @@ export function backupMeter(registry: Registry): BackupMeter {
 /** Without a dump there is no age: the series is absent then. */
 export function watchBackups(
   registry: Registry,
-  backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting'>,
+  backups: Pick<Backups, 'ageMs' | 'volume' | 'waiting' | 'unsaved'>,
   everyMs: number,
 ): void {
-  const gauge = (name: string, help: string, value: () => number | undefined) => {
+  const gauge = (name: string, help: string, value: () => number | undefined | Promise<number | undefined>) => {
     const one: Gauge = new Gauge({
       ...{ name, help, registers: [registry] },
-      collect: () => {
-        const now = value();
+      collect: async () => {
+        const now = await value();
         if (now === undefined) one.remove();
         else one.set(now);
       },
@@ -62,5 +62,10 @@ export function watchBackups(
     seconds(backups.volume.dumps[0]?.restoreMs),
   );
   gauge('holdfast_backup_interval_seconds', 'Time from dump to dump (BACKUP_EVERY_S).', () => everyMs / 1_000);
+  gauge(
+    'holdfast_backup_unsaved_orders',
+    'At most so many orders were acknowledged since the newest verified dump: what a disaster now would lose.',
+    async () => (await backups.unsaved())?.orders,
+  );
   gauge('holdfast_backup_waiting_archives', 'Archives that are not off-site yet.', () => backups.waiting.length);
 }

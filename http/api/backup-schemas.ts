@@ -55,10 +55,17 @@ const status = z
       description: 'When each runs next by itself. Null: not before something waits for it.',
     }),
     running: z.array(z.string()).meta({ description: 'The steps that run now.' }),
-    waiting: z.array(z.string()).meta({ description: 'Archives that are not off-site yet, the next one first.' }),
+    waiting: z.array(z.string()).meta({
+      description: 'Archives that are not off-site yet. One a day goes, the newest first, so this is their sequence.',
+    }),
     dumps: count,
     archives: count,
     errors: z.array(failure).meta({ description: 'The steps that have failed and were not done since.' }),
+    unsaved: z.object({ orders: count, since: time }).nullable().meta({
+      id: 'BackupUnsaved',
+      description:
+        'At most so many orders were acknowledged since the moment of the newest checked dump: what a disaster now would lose. Null: there is no dump, or the database does not answer.',
+    }),
     rpo_seconds: seconds.meta({ description: 'The age of the newest checked dump: what a disaster now would lose.' }),
     rto_seconds: seconds.meta({ description: 'How long the last restore took.' }),
   })

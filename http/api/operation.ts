@@ -14,6 +14,7 @@ import type { GremlinRoutes } from '../node/gremlin-routes.js';
 import type { Health } from '../node/health.js';
 import type { PlacementView } from '../node/placement-view.js';
 import type { Export } from '../orders/export.js';
+import type { ForgetUser } from '../orders/forget-user.js';
 import type { OrderNumbers } from '../orders/numbers.js';
 import type { OrderActs } from '../orders/order-acts.js';
 import type { Orders } from '../orders/orders.js';
@@ -29,6 +30,7 @@ export interface Handlers {
   readonly orders: Orders;
   readonly orderActs: OrderActs;
   readonly numbers: OrderNumbers;
+  readonly forgetting: ForgetUser;
   readonly exports: Export;
   readonly inventory: Inventory;
   readonly imports: Import;

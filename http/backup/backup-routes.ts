@@ -41,6 +41,7 @@ export interface BackupView {
   readonly dumps: number;
   readonly archives: number;
   readonly errors: readonly object[];
+  readonly unsaved: { readonly orders: number; readonly since: string } | null;
   readonly rpo_seconds: number | null;
   readonly rto_seconds: number | null;
 }

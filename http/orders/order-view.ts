@@ -199,6 +199,7 @@ function shownWords(event: Exclude<OrderEvent, { type: WithAmounts }>): object {
     case 'captured':
     case 'capture_failed':
     case 'voided':
+    case 'forgotten':
       return {};
   }
 }

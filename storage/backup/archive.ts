@@ -14,6 +14,7 @@ import { createGunzip, createGzip, gzipSync } from 'node:zlib';
 import { extract, type Pack, pack } from 'tar-stream';
 import { decrypted, encrypted, passingKeys } from './age.js';
 import { MANIFEST, type Manifest } from './dump.js';
+import { manifestOf } from './files.js';
 import { sync } from './synced-files.js';
 
 /** The dumps of the archive's day, of which it holds the newest. */
@@ -86,13 +87,6 @@ export async function unpackArchive(path: string, folder: string, identity: stri
   const manifest = await manifestOf(folder);
   mustMatch(path, new Map(manifest.files.map(({ name, sha256 }) => [name, sha256])), found);
   return manifest;
-}
-
-export async function manifestOf(folder: string): Promise<Manifest> {
-  const path = join(folder, MANIFEST);
-  const manifest = JSON.parse(await readFile(path, 'utf8')) as Manifest;
-  if (manifest.format === 1) return manifest;
-  throw new Error(`${path} is of the format ${manifest.format}: a newer Holdfast reads it`);
 }
 
 // ---------------------------------------------------------------- writing

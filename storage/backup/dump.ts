@@ -31,6 +31,8 @@ export interface Manifest {
   /** By journal: the n of its last record in the dump. */
   readonly ends: Readonly<Record<string, number>>;
   readonly files: readonly DumpFile[];
+  /** The changes of the tables that they have seen (storage/migrations). Older dumps do not tell. */
+  readonly migrations?: readonly string[];
   /** How many orders the tables have. */
   readonly orders: number;
 }

@@ -15,12 +15,17 @@ export async function hashOf(folder: string, name: string): Promise<DumpFile> {
   return { name, bytes: (await stat(join(folder, name))).size, sha256: hash.digest('hex') };
 }
 
-/** Reads the manifest and compares every file with it. @throws CannotRestore */
-export async function readManifest(folder: string): Promise<Manifest> {
+/** @throws CannotRestore: there is none, or it is of another format */
+export async function manifestOf(folder: string): Promise<Manifest> {
   const text = await readFile(join(folder, MANIFEST), 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new CannotRestore(`${folder} is no dump: its ${MANIFEST} cannot be read (${error.code ?? error.message})`);
   });
-  const manifest = parsed(text, folder);
+  return parsed(text, folder);
+}
+
+/** Reads the manifest and compares every file with it. @throws CannotRestore */
+export async function readManifest(folder: string): Promise<Manifest> {
+  const manifest = await manifestOf(folder);
   for (const name of [DATABASE, LOGS]) {
     const wanted = manifest.files.find((file) => file.name === name);
     if (wanted === undefined) throw new CannotRestore(`the manifest of ${folder} names no ${name}`);

@@ -7,6 +7,7 @@
  *  R2. The logs come first, then the tables, all or nothing. The journals' rows come last, in one statement: without them
  *      no node serves anything, because a claimed journal has no row. A journal in Postgres comes with the tables.
  *  R3. EVENTS may be lost as well. So the rows say that nothing is published of what the journals still have.
+ *  R4. The dump of a newer Holdfast is refused before anything is written. The tables of an older one are migrated.
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -16,6 +17,7 @@ import { decodeRecord, journalLog } from '../../actors/node/record.js';
 import type { Entry, Log } from '../../actors/ports/log.js';
 import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
 import { plain, texts } from '../postgres/column-arrays.js';
+import { knownMigrations, migrate } from '../postgres/migrate.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { CannotRestore, DATABASE, LOGS, MANIFEST, type Manifest, type PostgresTools } from './dump.js';
 import { readManifest } from './files.js';
@@ -42,12 +44,14 @@ interface Restored {
 export async function restoreDump(parts: RestoreParts, folder: string, signal: AbortSignal): Promise<Restored> {
   const { client, url, tools, onProgress = () => {} } = parts;
   const manifest = await readManifest(folder);
+  mustBeKnown(manifest);
   onProgress(`the dump of ${new Date(manifest.takenAt).toISOString()} is whole: ${manifest.orders} orders`);
   await mark(client, await nameOf(folder));
   const log = await parts.logOf(manifest.journal);
   const rows = manifest.journal === 'postgres' ? undefined : await bringLogs(log, join(folder, LOGS));
   if (rows !== undefined) onProgress(`${rows.length} journals have their records`);
   if (!(await hasTables(client))) await tools.restore({ url, file: join(folder, DATABASE) }, signal);
+  await migrate(url); // The dump of an older version.
   onProgress('the tables are there');
   if (rows !== undefined) await bringRows(client, rows);
   else await unpublish(client, log);
@@ -56,6 +60,16 @@ export async function restoreDump(parts: RestoreParts, folder: string, signal: A
     log,
     finish: async () => void (await client.query('end the restore', 'drop table holdfast_restore')),
   };
+}
+
+/** restore-dump.R4 */
+function mustBeKnown({ version, migrations = [], takenAt }: Manifest): void {
+  const known = knownMigrations();
+  const unknown = migrations.filter((name) => !known.includes(name));
+  if (unknown.length === 0) return;
+  throw new CannotRestore(
+    `the dump of ${new Date(takenAt).toISOString()} is of a newer Holdfast (${version}), which knows the migration ${unknown.join(', ')}: restore it with that version or a later one`,
+  );
 }
 
 // ---------------------------------------------------------------- the mark

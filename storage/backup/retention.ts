@@ -2,7 +2,7 @@
  * What may go from the volume.
  *
  * Law: the newest dump and the newest archive stay, whatever their age. So does the newest dump of a day that has no archive yet,
- * and an archive that is not off-site, up to a limit.
+ * and an archive that is not off-site: it goes only once a newer one is there.
  */
 import { daysBetween } from './offsite.js';
 
@@ -39,14 +39,20 @@ export function surplusDumps<T extends Kept>(
   });
 }
 
-/** @param waits whether it is still to go off-site */
+/**
+ * @param waits whether it is still to go off-site
+ * @param offsiteUpTo the newest day that is off-site; undefined: none
+ */
 export function surplusArchives<T extends Kept>(
   archives: readonly T[],
   waits: (archive: T) => boolean,
+  offsiteUpTo: string | undefined,
   { now, keepDays }: Omit<Bounds, 'keepDumps'>,
 ): T[] {
   return newestFirst(archives).filter((archive, place) => {
-    const keptDays = waits(archive) ? keepDays + WAITING_DAYS : keepDays;
-    return place > 0 && daysBetween(archive.takenAt, now) > keptDays;
+    if (place === 0) return false;
+    const age = daysBetween(archive.takenAt, now);
+    if (!waits(archive)) return age > keepDays;
+    return offsiteUpTo !== undefined && archive.day < offsiteUpTo && age > keepDays + WAITING_DAYS;
   });
 }

@@ -79,12 +79,13 @@ async function dumpOnce(session: Session, parts: TakeParts, folder: string, sign
     onProgress('the logs are copied');
     await tools.dump({ url, file: join(folder, DATABASE), snapshot: shared.name, without }, signal);
     const { orders } = await countRows(session, COUNT_MS);
+    const migrations = await migrationsOf(session);
     await snapshot.end();
     onProgress(`the tables are dumped: ${orders} orders`);
     const files = await Promise.all([DATABASE, LOGS].map((name) => hashOf(folder, name)));
     const manifest: Manifest = {
       ...{ format: 1, version, system, partitions, journal, takenAt },
-      ...{ ends: Object.fromEntries(ends), files, orders },
+      ...{ ends: Object.fromEntries(ends), files, migrations, orders },
     };
     await writeFile(join(folder, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { flag: 'wx', flush: true });
     return manifest;
@@ -92,6 +93,11 @@ async function dumpOnce(session: Session, parts: TakeParts, folder: string, sign
     await endSnapshot(session).catch(() => {});
     throw error;
   }
+}
+
+async function migrationsOf(session: Session): Promise<readonly string[]> {
+  const text = 'select name from holdfast_migrations order by id';
+  return (await session.query<{ name: string }>('read the migrations', text)).map(({ name }) => name);
 }
 
 /** take-dump.D1 */

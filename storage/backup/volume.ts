@@ -11,8 +11,9 @@
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
-import { endingOf, manifestOf, packArchive } from './archive.js';
+import { endingOf, packArchive } from './archive.js';
 import { type Dumps, MANIFEST, type Manifest } from './dump.js';
+import { manifestOf } from './files.js';
 import { type Archive, dayOf } from './offsite.js';
 import { surplusArchives, surplusDumps } from './retention.js';
 import { PARTIAL, renameSynced, sync, whyFailed, writeSynced } from './synced-files.js';
@@ -74,6 +75,7 @@ export interface VolumeParts {
   readonly at?: ((point: Point) => Promise<void>) | undefined;
 }
 
+const DAY_LENGTH = '2026-11-29'.length;
 const NAME = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z$/;
 const ARCHIVE = /^(\d{4}-\d\d-\d\d)(T[\d-]{8}\.\d{3}Z)?\.tar(\.gz)?(\.age)?$/;
 
@@ -134,6 +136,14 @@ export class Volume {
 
   isArchived(day: string): boolean {
     return this.archives.some((archive) => archive.isDaily && archive.day === day);
+  }
+
+  /** The newest day that is off-site. */
+  private get offsiteUpTo(): string | undefined {
+    return this.uploads
+      .map(({ name }) => name.slice(0, DAY_LENGTH))
+      .sort()
+      .at(-1);
   }
 
   isUploaded({ name, bytes }: Archive): boolean {
@@ -228,7 +238,7 @@ export class Volume {
     const given = { now: this.parts.clock.now(), ...bounds };
     const isFree = ({ name }: { readonly name: string }) => !isInUse(name);
     const dumps = surplusDumps(this.dumps, (day) => this.isArchived(day), given).filter(isFree);
-    const archives = surplusArchives(this.archives, waits, given).filter(isFree);
+    const archives = surplusArchives(this.archives, waits, this.offsiteUpTo, given).filter(isFree);
     // Forgotten first: retention may run twice at once.
     this.held.dumps = this.dumps.filter((each) => !dumps.includes(each));
     this.held.archives = this.archives.filter((each) => !archives.includes(each));

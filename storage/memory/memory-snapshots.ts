@@ -6,10 +6,12 @@
 import { partitionOf, type WriteId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { isSettled } from '../../actors/order/order.js';
+import { erasedEvent, forgottenAt } from '../../actors/order/personal-data.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import {
   contains,
   eventsOf,
+  type HistoryRow,
   type JournalRow,
   type Mark,
   NOWHERE,
@@ -138,9 +140,14 @@ function writeOrders(
   }
   for (const { isNew: _, partition: __, history: turns, ...stored } of rows) {
     overwrite(orders, stored.state.id, stored);
+    const forgotten = stored.state.life.forgotten && forgottenAt(turns);
     for (const turn of turns) {
       for (const event of eventsOf(turn)) insert(history, event.order, event.version, event);
     }
+    if (forgotten === undefined) continue;
+    const all = history.get(stored.state.id) ?? new Map<number, HistoryRow>();
+    for (const [version, row] of all)
+      if (version < forgotten) all.set(version, { ...row, event: erasedEvent(row.event) });
   }
 }
 

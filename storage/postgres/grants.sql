@@ -25,7 +25,7 @@ begin
     ('order_stats_parts', 'select', 'select'),
     ('order_stats_queue', 'select, insert, delete', 'select'),
     ('order_stats_queued', 'select', 'select'),
-    ('order_turns', 'select, insert', 'select'),
+    ('order_turns', 'select, insert, update (events)', 'select'),
     ('orders', 'select, insert, update', 'select'),
     ('partitions', 'select, insert, update', 'select'),
     ('payment_effects', 'select, insert, update', 'select'),

@@ -76,9 +76,13 @@ async function run(client: pg.Client, log: Logger | undefined): Promise<readonly
   return ran.map(({ name }) => name);
 }
 
+/** The migrations of this version. */
+export const knownMigrations = (): readonly string[] =>
+  readdirSync(fileNamed('../migrations')).map((file) => file.replace(/\.[^.]*$/, ''));
+
 /** @throws where a later version has migrated the tables */
 async function migrationsDue(client: pg.Client): Promise<readonly string[]> {
-  const names = readdirSync(fileNamed('../migrations')).map((file) => file.replace(/\.[^.]*$/, ''));
+  const names = knownMigrations();
   const { rows: found } = await client.query<{ there: boolean; readable: boolean }>(
     `select table_name is not null as there, has_table_privilege(table_name, 'select') as readable
      from (select to_regclass('public.${TABLE}') as table_name) t`,

@@ -14,6 +14,7 @@ import {
   type OrderState,
   type Phase,
 } from '../../actors/order/order.js';
+import { erasedTurn } from '../../actors/order/personal-data.js';
 import {
   fulfillmentStatusOf,
   paymentStatusOf,
@@ -26,6 +27,7 @@ import type { FailureReason, Json, OrderContent, OrderEvent, Shortage } from '..
 import { minorOf } from '../postgres/amounts.js';
 import { type Column, encode, msOf, names, texts, timeOf, unnest, values } from '../postgres/column-arrays.js';
 import type { Parameter } from '../postgres/postgres.js';
+import { type Erasure, erasedParameters } from './erasure.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
 import { COUNTED_AS, counted, countedParameters, recounted } from './order-stats.js';
 import { hasEndedEarly, isPlain } from './plain-orders.js';
@@ -147,7 +149,14 @@ const NAMELESS = `$${TURN_AT + 2 * TURN.length + 1}::text`;
 const STATS_AT = TURN_AT + 2 * TURN.length + 2;
 const ITEMS = unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT);
 
-const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): string => {
+/** Of forgotten orders: their stored turns without personal data, and no words. Parameters only `erasing` statements have. */
+const ERASED_AT = STATS_AT;
+const ERASED = `erased as (update order_turns t set events = e.events::json
+      from unnest($${ERASED_AT}::text[], $${ERASED_AT + 1}::bigint[], $${ERASED_AT + 2}::text[]) as e(order_id, version, events)
+      where t.order_id = any($${ERASED_AT}::text[]) and t.order_id = e.order_id and t.version = e.version and ${IF_OPEN}),
+    wordless as (delete from order_search where order_id = any($${ERASED_AT + 3}::text[]) and ${IF_OPEN}),`;
+
+const text = (some: { fresh: boolean; changed: boolean; certain: boolean; erasing?: boolean }): string => {
   const fresh = insert('is_fresh');
   const changed = insert('not is_fresh');
   return `with ${GATE},
@@ -164,6 +173,7 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean }): str
              set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),
            recounted as (${recounted(ITEMS)}),`
     }
+    ${some.erasing ? ERASED : ''}
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
       ${some.certain ? '' : 'on conflict do nothing'}),
@@ -176,23 +186,28 @@ const TEXT = {
   allNew: text({ fresh: true, changed: false, certain: true }),
   mixed: text({ fresh: true, changed: true, certain: true }),
   uncertain: text({ fresh: false, changed: true, certain: false }),
+  erasing: text({ fresh: false, changed: true, certain: false, erasing: true }),
 };
 
 /**
  * The one statement (snapshot-rows.R2) for these orders. Its first parameter is the journal.
  * @param users the users whose words are queued already.
+ * @param erasure if any of the orders is forgotten by it
  */
 export function writeOrders(
   journal: string,
   orders: readonly OrderChange[],
   certain: boolean,
   users: ReadonlySet<string>,
+  erasure?: Erasure,
 ): { readonly text: string; readonly parameters: readonly Parameter[] } {
-  const rows = orders.map((order) => ({ order, fresh: certain && order.isNew }));
+  const isPlainFlush = certain && erasure === undefined;
+  const rows = orders.map((order) => ({ order, fresh: isPlainFlush && order.isNew }));
   const items: ItemRow[] = [];
   const turns: TurnRow[] = [];
   for (const { order, fresh } of rows) {
-    for (const turn of order.history) turns.push(turn);
+    const forgotten = erasure?.orders.get(order.state.id);
+    for (const turn of order.history) turns.push(forgotten === undefined ? turn : erasedTurn(turn, forgotten));
     let no = 0;
     for (const line of order.state.lines) items.push({ order: order.state, line, no: ++no, fresh });
   }
@@ -204,6 +219,10 @@ export function writeOrders(
     searched(orders, users),
     nameless(orders),
   ];
+  if (erasure !== undefined) {
+    parameters.push(...erasedParameters(erasure));
+    return { text: TEXT.erasing, parameters };
+  }
   if (certain) parameters.push(...countedParameters(newOf(rows)));
   if (!certain) return { text: TEXT.uncertain, parameters };
   return { text: rows.every(({ fresh }) => fresh) ? TEXT.allNew : TEXT.mixed, parameters };

@@ -12,6 +12,7 @@ import type { ProductRefusal } from '../../actors/protocol.js';
 import { plain, texts } from '../postgres/column-arrays.js';
 import { type Parameter, type PostgresClient, sqlState } from '../postgres/postgres.js';
 import { closeJournals } from './close-journals.js';
+import { erasureOf } from './erasure.js';
 import { JOURNALS, journalOf, loadSnapshot } from './load.js';
 import { loadChanges } from './load-changes.js';
 import { decodeOrder, ORDER_BODY, writeOrders } from './order-rows.js';
@@ -74,8 +75,11 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
     if (users.size > MOST_USERS) users.clear();
     for (const { state } of statement.rows) users.add(state.content.user);
   };
-  const statementOf = (journal: JournalId, statement: Statement) => {
-    if (statement.kind === 'orders') return writeOrders(journal, statement.rows, statement.certain, users);
+  const statementOf = async (journal: JournalId, statement: Statement) => {
+    if (statement.kind === 'orders') {
+      const { rows, certain } = statement;
+      return writeOrders(journal, rows, certain, users, await erasureOf(client, rows));
+    }
     if (statement.kind === 'products') return writeProducts(journal, statement.rows, statement.certain);
     if (statement.kind === 'refusals') return writeRefusals(journal, statement.rows);
     return { text: LAST, parameters: parametersOf(journal, statement) };
@@ -103,7 +107,7 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
     },
 
     async write(journal, statement) {
-      const { text, parameters } = statementOf(journal, statement);
+      const { text, parameters } = await statementOf(journal, statement);
       try {
         const [row] = await client.query<{ open: number }>(`flush ${statement.kind}`, text, parameters);
         if (row?.open !== 1) return 'closed';

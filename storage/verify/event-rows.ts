@@ -5,6 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { JournaledEvent, TurnRecord } from '../../actors/node/record.js';
+import { erasedEvent } from '../../actors/order/personal-data.js';
 import type { OrderEvent, ProductEvent } from '../../actors/protocol.js';
 import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
@@ -64,12 +65,15 @@ export async function compare(session: Session, happened: readonly Happened[], f
     texts(products, ({ event }) => event.of.id),
     plain(products, ({ event }) => event.version),
   ]);
+  const forgotten = new Map<string, number>();
+  for (const { id, type, version } of histories.values())
+    if (type === 'forgotten') forgotten.set(id, Math.max(version, forgotten.get(id) ?? 0));
   for (const each of happened) {
     const { event } = each;
     const key = keyOf(event.of.id, event.version);
     const wrong =
       event.of.kind === 'order'
-        ? differsFromHistory(each, event.event as OrderEvent, histories.get(key))
+        ? differsFromHistory(each, asStored(event, forgotten), histories.get(key))
         : differsFromOperation(each, event.event as ProductEvent, operations.get(key));
     if (wrong !== undefined) findings.add('durable', `${event.of.kind} ${event.of.id}`, wrong);
   }
@@ -130,6 +134,12 @@ export async function notYetInRows(
 }
 
 // ---------------------------------------------------------------- one event, one row
+
+/** The journal has an event as it was decided. The rows have it without personal data, once the order is forgotten. */
+function asStored({ of, version, event }: JournaledEvent, forgotten: ReadonlyMap<string, number>): OrderEvent {
+  const isErased = version < (forgotten.get(of.id) ?? 0);
+  return isErased ? erasedEvent(event as OrderEvent) : (event as OrderEvent);
+}
 
 function differsFromHistory(each: Happened, event: OrderEvent, row: HistoryRow | undefined): string | undefined {
   const name = `its event ${each.event.version} in order_history`;

@@ -14,7 +14,7 @@ import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sq
 
 /**
  * One letter per event. `paid` and `confirmed` happen together; for an order that costs nothing, `held` and `confirmed`.
- * `act_answered` is no step.
+ * `forgotten` and `act_answered` are no steps.
  */
 const LETTERS = {
   placed: 'p',
@@ -37,6 +37,7 @@ const LETTERS = {
   refund_requested: 'm',
   refunded: 'u',
   refund_failed: 'w',
+  forgotten: '',
   act_answered: '',
 } as const satisfies { readonly [T in OrderEvent['type']]: string };
 

@@ -1,7 +1,7 @@
 // A dump taken beside a running node, and what a restore makes of it: whole, cut short at each step, damaged, foreign, and
 // into a target that is not empty.
 
-import { appendFile, cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -41,6 +41,21 @@ const database = await testDatabase();
 const tools = database && (await toolsOf(database.client));
 if (database !== undefined && tools !== undefined) await suiteOn(database, tools);
 else await database?.stop();
+
+/** Ends the tool of this name that this process has started, as soon as there is one. */
+async function killChild(name: string): Promise<void> {
+  const isGone = await until(async () => {
+    for (const pid of (await readdir('/proc')).filter((each) => /^\d+$/.test(each))) {
+      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+      const [, comm, parent] = /^\d+ \((.*)\) \S (\d+)/.exec(stat) ?? [];
+      if (comm !== name || Number(parent) !== process.pid) continue;
+      process.kill(Number(pid), 'SIGKILL');
+      return true;
+    }
+    return false;
+  }, FLUSHED_MS);
+  assert.ok(isGone, `${name} was found`);
+}
 
 async function toolsOf(client: PostgresClient): Promise<PostgresTools | undefined> {
   const [row] = await client.query<{ major: number }>(
@@ -181,6 +196,47 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
     await again.check(anew, never);
   });
 
+  test('pg_dump and pg_restore that are killed in the midst: a sentence each, and nothing is left behind', async () => {
+    const killed = join(folder, 'killed');
+    await mkdir(killed);
+    const lock = await client.session(async (session) => {
+      await session.query('begin', 'begin');
+      await session.query('lock', 'lock table webhooks in access exclusive mode'); // pg_dump waits for it.
+      const taking = take(killed, never).catch((error: Error) => error.message);
+      await killChild('pg_dump');
+      const said = await taking;
+      await session.query('end', 'rollback');
+      return said;
+    });
+    assert.match(String(lock), /^pg_dump failed: it was ended by SIGKILL/);
+    assert.not.ok((await readdir(killed)).includes(MANIFEST), 'a dump without its manifest is none');
+    const checking = check(dump, never).catch((error: Error) => error.message);
+    await killChild('pg_restore');
+    assert.match(String(await checking), /^pg_restore failed: it was ended by SIGKILL/);
+    const left = await client.query('look', "select from pg_database where datname like 'holdfast\\_check\\_%'");
+    assert.is(left.length, 0);
+    await check(dump, never);
+  });
+
+  test('a dump of an older Holdfast is restored and migrated', async () => {
+    const [to, targetLog] = [await target(), memoryLog()];
+    await (await into(to, targetLog)).finish();
+    await to.client.query('undo', 'drop table receipt_keys');
+    await to.client.query('undo', "delete from holdfast_migrations where name >= '0021'");
+    const older = join(folder, 'older');
+    await mkdir(older);
+    await dumps({ ...parts, ...to, log: targetLog }).take(older, never);
+    const [anew, anewLog] = [await target(), memoryLog()];
+    const { finish } = await into(anew, anewLog, tools, older);
+    await finish();
+    await isWhole(anew, anewLog);
+    const [{ is } = { is: false }] = await anew.client.query<{ is: boolean }>(
+      'look',
+      "select to_regclass('public.receipt_keys') is not null as is",
+    );
+    assert.ok(is, 'the last migration ran');
+  });
+
   test('a restore that was cut short at any step goes on', async () => {
     const [to, targetLog] = [await target(), memoryLog()];
     let room = 0;
@@ -236,6 +292,15 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
         'newer',
         (copy) => writeFile(join(copy, MANIFEST), '{"format":2,"version":"9.9"}'),
         /format 2.*took it \(9\.9\)/,
+      ],
+      [
+        'newer-tables',
+        async (copy) => {
+          const manifest = JSON.parse(await readFile(join(copy, MANIFEST), 'utf8'));
+          const migrations = [...manifest.migrations, '9999_of_tomorrow'];
+          await writeFile(join(copy, MANIFEST), JSON.stringify({ ...manifest, migrations, version: '9.9' }));
+        },
+        /is of a newer Holdfast \(9\.9\), which knows the migration 9999_of_tomorrow/,
       ],
       ['no-json', (copy) => writeFile(join(copy, MANIFEST), '{'), /its manifest\.json is no JSON/],
       ['empty', (copy) => rm(join(copy, MANIFEST)), /is no dump: its manifest\.json cannot be read/],

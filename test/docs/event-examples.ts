@@ -47,6 +47,7 @@ const orderExamples: { readonly [T in OrderEvent['type']]: Extract<OrderEvent, {
   refund_requested: { type: 'refund_requested', ...refund, currency: 'USD', returned: 'R1' },
   refunded: { type: 'refunded', id: refund.id },
   refund_failed: { type: 'refund_failed', id: refund.id },
+  forgotten: { type: 'forgotten', act },
   act_answered: { type: 'act_answered', act, refused: 'illegal_transition' },
 };
 

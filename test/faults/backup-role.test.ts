@@ -14,6 +14,8 @@ import { RealSystem } from './rig/real-system.js';
 
 const WITHIN_MS = 60_000;
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+/** Orders after the dump. */
+const LATER = 12;
 const ORDER = { user_id: 'ada', items: [{ product_id: 'p0', quantity: 2 }] };
 
 const test = suite('the role backup of a real system');
@@ -75,6 +77,12 @@ test('dumped, archived, encrypted, off-site; and restored from what the off-site
     const health = JSON.parse((await ask('GET', '/health')).text);
     assert.is(health.dependencies.backup.status, 'up');
     assert.match((await ask('GET', '/metrics')).text, /^holdfast_backup_age_seconds \d/m);
+    const { taken_at: takenAt } = (await status()).last_dump;
+    for (let i = 0; i < LATER; i++) assert.is((await first.post('/api/orders', ORDER, `later-${i}`)).status, 201);
+    const unsaved = async () => (await status()).unsaved;
+    assert.ok(await until(async () => (await unsaved()).orders >= LATER, WITHIN_MS), JSON.stringify(await unsaved()));
+    const told = await unsaved();
+    assert.match((await ask('GET', '/metrics')).text, /^holdfast_backup_unsaved_orders \d/m);
     await first.end('SIGKILL');
 
     const [archive = ''] = (await readdir(vault)).filter((name) => name.endsWith('.age'));
@@ -82,7 +90,12 @@ test('dumped, archived, encrypted, off-site; and restored from what the off-site
     await unpackArchive(join(vault, archive), dump, identity);
     const came = await second.command('restore', '--to', dump);
     assert.is(came.code, 0, came.output);
+    assert.match(came.output, /What came later is lost: at most as many orders as/);
     await second.start();
+    const listed = JSON.parse(await (await fetch(`${second.url}/api/orders?fresh=true&limit=50`)).text()).data;
+    const lost = LATER + 1 - listed.length;
+    assert.ok(lost > 0 && lost <= told.orders && told.orders <= LATER + 1, `${lost} lost, ${told.orders} told`);
+    assert.ok(told.since >= takenAt, 'since the newest dump');
     const again = await answered(second);
     assert.equal([again.status, again.text], [placed.status, placed.text]);
     assert.is((await second.verify()).code, 0);

@@ -6,6 +6,7 @@ import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js
 import { limits } from '../../actors/limits.js';
 import { type OrderState, type Phase, revision } from '../../actors/order/order.js';
 import { leftToReturn, leftToShip } from '../../actors/order/order-fulfilment.js';
+import { hasPersonalData } from '../../actors/order/personal-data.js';
 import { STATUSES, statusOf } from '../../actors/order/transitions.js';
 import type { ActReply } from '../../actors/ports/owners.js';
 import type { Act, Line, OrderAct } from '../../actors/protocol.js';
@@ -31,7 +32,17 @@ interface Condition {
   readonly user?: OrderState['content']['user'];
 }
 
-const ACTS = ['cancel', 'ship', 'deliver', 'requestReturn', 'receiveReturn', 'refund', 'extendHold', 'move'] as const;
+const ACTS = [
+  'cancel',
+  'ship',
+  'deliver',
+  'requestReturn',
+  'receiveReturn',
+  'refund',
+  'extendHold',
+  'move',
+  'forget',
+] as const;
 type Kind = (typeof ACTS)[number];
 
 const LIKELY: { readonly [P in Phase]: readonly [Kind, ...Kind[]] } = {
@@ -39,10 +50,10 @@ const LIKELY: { readonly [P in Phase]: readonly [Kind, ...Kind[]] } = {
   holding: ['cancel', 'extendHold', 'extendHold', 'move'],
   charging: ['cancel', 'extendHold', 'extendHold', 'move'],
   confirmed: ['ship', 'ship', 'ship', 'move', 'deliver', 'cancel', 'requestReturn', 'receiveReturn', 'refund'],
-  shipped: ['deliver', 'deliver', 'requestReturn', 'requestReturn', 'receiveReturn', 'refund', 'move'],
-  delivered: ['requestReturn', 'requestReturn', 'receiveReturn', 'receiveReturn', 'refund', 'deliver'],
-  cancelled: ['cancel', 'ship'],
-  failed: ['cancel', 'extendHold'],
+  shipped: ['deliver', 'deliver', 'requestReturn', 'requestReturn', 'receiveReturn', 'refund', 'move', 'forget'],
+  delivered: ['requestReturn', 'requestReturn', 'receiveReturn', 'receiveReturn', 'refund', 'deliver', 'forget'],
+  cancelled: ['cancel', 'ship', 'forget'],
+  failed: ['cancel', 'extendHold', 'forget'],
 };
 
 export class Acts {
@@ -259,6 +270,8 @@ function commandOf(kind: Kind, act: Act, state: OrderState | undefined, chance: 
     }
     case 'refund':
       return chance.hits(0.4) ? { type: kind, act } : { type: kind, act, minor: chance.pick([1, 50, 250, 1_000]) };
+    case 'forget':
+      return { type: kind, act, ...(chance.hits(0.5) && { unshipped: true }) };
     case 'move':
       return { type: kind, act, to: chance.any(STATUSES) ?? 'shipped' };
     default:
@@ -289,6 +302,8 @@ function isSo(command: OrderAct, state: OrderState): boolean {
       return life.returns.some(({ id, status }) => id === command.returned && status !== 'requested');
     case 'refund':
       return payment === 'refunded' && command.minor === undefined;
+    case 'forget':
+      return !hasPersonalData(state);
     case 'move':
       return STATUSES.indexOf(statusOf(phase)) >= STATUSES.indexOf(command.to);
     default:

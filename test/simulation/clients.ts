@@ -3,6 +3,7 @@ import { type OrderId, orderId, partitionOf, productId, userId } from '../../act
 import { limits } from '../../actors/limits.js';
 import { sameContent } from '../../actors/order/content-equality.js';
 import { hasOutcome, type OrderState } from '../../actors/order/order.js';
+import { withoutPersonalData } from '../../actors/order/personal-data.js';
 import type { PlaceReply } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
 import { answerOf } from '../../http/orders/order-answer.js';
@@ -156,7 +157,9 @@ export class Clients {
       product: productId(`P${(first + i * step) % this.products}`),
       quantity: chance.whole(1, 3),
     })).filter((line, i, all) => all.findIndex(({ product }) => product === line.product) === i);
-    return { user: userId(`U${chance.whole(1, this.users)}`), userIsNumber: false, lines };
+    const user = userId(`U${chance.whole(1, this.users)}`);
+    const personal = lines[0]?.quantity === 3 ? { email: `${user}@example.org`, notes: 'by the door' } : {};
+    return { user, userIsNumber: false, lines, ...personal };
   }
 
   /** A key is hashed with its user. So where the key names an older order, every request is of that order's user. */
@@ -207,7 +210,7 @@ export class Clients {
     const meant = state.id === key.id ? key : state.id === alias ? this.keys.get(alias) : undefined;
     if (meant === undefined || (key.namesAlias && meant === key))
       return verdict.fail('a repeat is an answer', `${key.id} was answered with ${state.id}, its key names ${alias}`);
-    if (!sameContent(state, body) || state.content.user !== body.user)
+    if (!sameContent(this.asErased(state), body) || state.content.user !== body.user)
       verdict.fail('a repeat is an answer', `order ${state.id} answers a body that is not its own`);
     if (reply.kind === 'outcome' && !hasOutcome(state)) verdict.fail('one outcome', `${state.id} has none`);
     if (reply.kind === 'outcome') this.toldOutcome(meant, reply);
@@ -219,13 +222,23 @@ export class Clients {
     const { verdict, faults } = this.cluster.around;
     const { status, body } = answerOf(reply, reply.state.id);
     const answer = `${status} ${body}`;
-    key.told ??= answer;
-    if (answer !== key.told)
+    const decided = this.truth.decided.get(key.id);
+    const isForgotten = this.truth.orders.get(key.id)?.life.forgotten === true;
+    const isErased = isForgotten && isSame(reply.state, decided && withoutPersonalData(decided));
+    if (isErased) faults.counters.add('client: told an outcome without what was erased');
+    else key.told ??= answer;
+    if (!isErased && answer !== key.told)
       verdict.fail('a repeat is an answer', `${key.id} was answered ${key.told}, and is answered ${answer}`);
-    if (JSON.stringify(reply.state) !== JSON.stringify(this.truth.decided.get(key.id)))
+    if (!isErased && !isSame(reply.state, decided))
       verdict.fail('a repeat is an answer', `${key.id} is not answered as it was decided`);
     if (reply.state.version < (this.truth.orders.get(key.id)?.version ?? 0))
       faults.counters.add('client: told an outcome that more had followed');
+  }
+
+  /** A repeat is compared without what the order has lost by now. */
+  private asErased(state: OrderState): OrderState {
+    const forgotten = this.truth.orders.get(state.id)?.life.forgotten;
+    return forgotten ? { ...state, life: { ...state.life, forgotten } } : state;
   }
 
   private acknowledge(key: Key, state: OrderState, how: string): void {
@@ -235,7 +248,7 @@ export class Clients {
     if (state.version > appended.version || (hasOutcome(state) && outcome(state) !== outcome(appended)))
       verdict.fail('a 2xx is durable', `${key.id}: told ${outcome(state)}, appended ${outcome(appended)} (${how})`);
     const before = key.acknowledged;
-    if (before !== undefined && !sameContent(before, state.content))
+    if (before !== undefined && !sameContent(this.asErased(before), state.content))
       verdict.fail('a repeat is an answer', `${key.id} is another order now (${how})`);
     if (before !== undefined && hasOutcome(before) && hasOutcome(state) && outcome(before) !== outcome(state))
       verdict.fail('a repeat is an answer', `${key.id} was ${outcome(before)}, and is ${outcome(state)} (${how})`);
@@ -305,5 +318,7 @@ export class Clients {
 }
 
 /** The outcome of an order as one text, which later events do not change. */
+const isSame = (a: OrderState, b: OrderState | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
+
 const outcome = ({ phase, reason, lines, life }: OrderState): string =>
   `${phase === 'failed' || life.cancelled?.was === 'pending' ? phase : 'confirmed'} ${reason ?? ''} ${lines.map(({ product, quantity }) => `${quantity} ${product}`).join(', ')}`;

@@ -1,6 +1,7 @@
 /** All operations of the API, in the order of the reference page. */
 import type { Operation } from '../operation.js';
 import { eventOperations } from './event-operations.js';
+import { forgetOperations } from './forget-operations.js';
 import { gremlinOperations } from './gremlin-operations.js';
 import { inventoryOperations } from './inventory-operations.js';
 import { nodeOperations } from './node-operations.js';
@@ -13,6 +14,7 @@ export const operations: readonly Operation[] = [
   ...orderOperations,
   ...orderLifeOperations,
   ...numberOperations,
+  ...forgetOperations,
   ...inventoryOperations,
   ...webhookOperations,
   ...eventOperations,

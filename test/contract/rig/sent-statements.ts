@@ -201,6 +201,14 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await snapshots.write(journal, { kind: 'orders', rows: orders, certain: true });
     await snapshots.write(journal, { kind: 'orders', rows: [...changed, ...others], certain: true });
     await snapshots.write(journal, { kind: 'orders', rows: changed, certain: false });
+    for (const { state, version, ...order } of orders.slice(0, 1)) {
+      const events = '{"type":"forgotten","act":{"ref":"F","fingerprint":"f"}}';
+      const turn = { order: state.id, version: version + 1, at: 1, correlation: 'c', n: 3, count: 1, events };
+      const life = { ...state.life, forgotten: true } as const;
+      const forgotten = { ...state, version: version + 1, life };
+      const row = { ...order, state: forgotten, version: version + 1, n: 3, isNew: false, history: [turn] };
+      await snapshots.write(journal, { kind: 'orders', rows: [row], certain: true });
+    }
     await snapshots.lookUp([orders[0]?.state.id ?? orderId('x'), orderId('y')], [writeId('w')]);
     await snapshots.orderIdsAfter('', 2);
     await snapshots.journals();

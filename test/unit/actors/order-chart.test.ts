@@ -86,6 +86,7 @@ const commands = {
   receiveReturn: { type: 'receiveReturn', act, returned: 'R9', restock: true },
   refund: { type: 'refund', act },
   extendHold: { type: 'extendHold', act },
+  forget: { type: 'forget', act },
   'move to pending': { type: 'move', act, to: 'pending' },
   'move to confirmed': { type: 'move', act, to: 'confirmed' },
   'move to shipped': { type: 'move', act, to: 'shipped' },
@@ -185,6 +186,7 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
     cancelled: ['more_than_paid', 'more_than_paid', 'more_than_paid'],
     failed: ['more_than_paid', 'more_than_paid'],
   }),
+  forget: all('-', { absent: ['unknown_order'] }), // None has personal data: see personal-data.test.ts.
   extendHold: asked({ holding: ['hold_extended'], charging: ['hold_extended'] }),
   'move to pending': asked({ holding: ['-'], charging: ['-'] }),
   'move to confirmed': asked({ confirmed: ['-', '-', '-'] }),

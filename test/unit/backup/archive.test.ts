@@ -4,6 +4,8 @@ import { mkdtempSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { passingKeys } from '../../../storage/backup/age.js';
@@ -98,6 +100,23 @@ test('damaged, cut, foreign and empty: a sentence each', async (given) => {
     [Buffer.alloc(0), /is no archive/],
   ] as const) {
     await writeFile(given.path, bytes);
+    assert.match(await refusal(given), said);
+  }
+});
+
+test('of a newer Holdfast, or a tar of something else: a sentence each', async (given) => {
+  const manifest = { ...given.packing.manifest, format: 2 as 1, version: '9.9' };
+  await writeFile(join(given.packing.folder, 'manifest.json'), JSON.stringify(manifest));
+  await packArchive(given.path, { ...given.packing, manifest }, signal);
+  assert.match(await refusal(given), /has format 2, and this Holdfast reads format 1.*took it \(9\.9\)/);
+  for (const [name, said] of [
+    ['notes.txt', /is no archive of Holdfast: it holds no manifest\.json/],
+    ['../notes.txt', /it holds a file \.\.\/notes\.txt/],
+  ] as const) {
+    const tar = pack();
+    tar.entry({ name }, 'of something else');
+    tar.finalize();
+    await writeFile(given.path, Readable.from(tar));
     assert.match(await refusal(given), said);
   }
 });

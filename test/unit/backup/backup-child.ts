@@ -46,6 +46,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const backups = new Backups({
   ...{ path: folder, clock, logger: silent, dumps: new FakeDumps(clock), offsite, recipient: undefined },
   ...{ everyMs: 2 * HOUR, keepDumps: 3, keepDays: 2, meter: { failed: () => {}, judged: () => {} } },
+  unsavedSince: async () => 0,
 });
 await backups.open();
 process.stdout.write('open\n');

@@ -72,6 +72,8 @@ export class FakeDumps implements Dumps {
   taken = 0;
   checked = 0;
   bytes = 4_096;
+  /** What is awaited before the next dump's files are there. */
+  gate: Promise<void> = Promise.resolve();
   /** What the next check says. */
   fault: string | undefined;
 
@@ -79,6 +81,7 @@ export class FakeDumps implements Dumps {
 
   async take(folder: string): Promise<Manifest> {
     const takenAt = this.clock.now();
+    await this.gate;
     const content = Buffer.concat([Buffer.from(`dump ${takenAt}\n`), randomBytes(this.bytes)]);
     await writeFile(join(folder, 'database.dump'), content);
     await writeFile(join(folder, 'logs.ndjson.gz'), '');
@@ -179,6 +182,7 @@ export function rigOf(at = MIDNIGHT, folder = mkdtempSync(join(ROOM, 'holdfast-b
   const given: BackupsParts = {
     ...{ path: folder, clock, logger: silent, dumps, offsite, recipient: undefined },
     ...{ everyMs: 5 * MINUTE, keepDumps: 24, keepDays: 30, meter },
+    unsavedSince: async () => 3,
   };
   const rig: Rig = {
     ...{ folder, clock, dumps, offsite, failed, verdicts, backups: new Backups(given), signal: ending.signal },

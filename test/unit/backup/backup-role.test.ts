@@ -10,7 +10,7 @@ import { until } from '../../deadlines.js';
 import { Credentials } from '../auth/credentials.js';
 import { replyFault } from '../edge/documented.js';
 import { type Fixture, type Shown, startFixture } from '../edge/edge-fixture.js';
-import { DAY, HOUR, MINUTE, type Rig, rigOf } from './backup-rig.js';
+import { DAY, everythingIsWhole, HOUR, MINUTE, partialsIn, type Rig, rigOf } from './backup-rig.js';
 
 const WITHIN_MS = 10_000;
 const ADMIN_KEY = 'b1946ac92492d2347c6235b4d2611184';
@@ -67,6 +67,7 @@ test('triggers answer when they are done, join what runs, and the status tells a
   assert.is(faultOf('/api/backup/status', status), undefined);
   assert.equal([status.at('data.role'), status.at('data.dumps'), status.at('data.offsite')], ['running', 2, 'memory']);
   assert.equal([status.at('data.rpo_seconds'), status.at('data.rto_seconds')], [60, 1.5]);
+  assert.equal(status.at('data.unsaved'), { orders: 3, since: status.at('data.last_dump.taken_at') });
   assert.is(status.at('data.next.archive_at'), '2026-11-30T00:00:00.000Z');
   assert.is(status.at('data.last_upload.name'), status.at('data.last_archive.name'));
 });
@@ -118,6 +119,32 @@ test('one process works; the other says so, and takes over when the lease is fre
   }
 });
 
+test('a lease that is lost in mid-dump: the next holder works alone, and nothing that counts is removed', async (context) => {
+  const { rig, leases, role } = context;
+  await rig.drive(MINUTE);
+  const [first] = rig.backups.volume.dumps;
+  let goOn = () => {};
+  rig.dumps.gate = new Promise((resolve) => {
+    goOn = resolve;
+  });
+  const cut = role.dump().catch((error: Error) => error);
+  assert.ok(await until(async () => (await partialsIn(rig.folder)).length > 0, WITHIN_MS));
+  const other = rigOf(rig.clock.now() + 10 * MINUTE, rig.folder);
+  const second = roleOf(other, leases);
+  second.start();
+  leases.lose('backup');
+  assert.ok(await until(async () => (await second.status()).role === 'running', WITHIN_MS));
+  assert.equal(await partialsIn(rig.folder), [], 'the half dump is removed');
+  await other.drive(0);
+  goOn();
+  assert.instance(await cut, Error, 'the half dump gets no name');
+  assert.equal(await everythingIsWhole(rig.folder), { dumps: 2, archives: 0 });
+  assert.is(other.backups.volume.dumps[1]?.name, first?.name);
+  assert.equal(await partialsIn(rig.folder), []);
+  assert.is.not((await role.status()).role, 'running');
+  await second.stop();
+});
+
 test('the port serves backups and health, no orders; and for admins alone', async ({ f, base, role }) => {
   assert.is((await f.get(`${base}/livez`)).status, 200);
   assert.is((await f.get(`${base}/api/orders`)).status, 404);
@@ -150,6 +177,8 @@ test('metrics: no age without a dump, then age and restore', async ({ rig }) => 
   const text = await registry.metrics();
   assert.match(text, /^holdfast_backup_age_seconds 120$/m);
   assert.match(text, /^holdfast_backup_restore_seconds 1.5$/m);
+  assert.match(text, /^holdfast_backup_unsaved_orders 3$/m);
+  assert.not.match(await none.metrics(), /^holdfast_backup_unsaved_orders \d/m);
 });
 
 test.run();

@@ -25,10 +25,16 @@ test('dumps go past their count, but the newest of a day without an archive stay
 
 test('archives go past their age; what waits stays longer, and not for ever', () => {
   const archives = [1, 29, 31, 119, 121].map(at);
-  assert.equal(names(surplusArchives(archives, () => false, BOUNDS)), ['31', '119', '121']);
-  assert.equal(names(surplusArchives(archives, () => true, BOUNDS)), ['121']);
+  const waits = (isWaiting: boolean, offsiteUpTo?: number) =>
+    names(
+      surplusArchives(archives, () => isWaiting, offsiteUpTo === undefined ? undefined : at(offsiteUpTo).day, BOUNDS),
+    );
+  assert.equal(waits(false), ['31', '119', '121']);
+  assert.equal(waits(true, 29), ['121']);
+  assert.equal(waits(true), [], 'nothing newer is off-site');
+  assert.equal(waits(true, 150), [], 'only what is older is off-site');
   assert.equal(
-    surplusArchives([at(500)], () => false, BOUNDS),
+    surplusArchives([at(500)], () => false, undefined, BOUNDS),
     [],
     'the last one',
   );

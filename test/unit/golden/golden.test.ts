@@ -15,6 +15,7 @@
  *               that another node sealed; orders and products of different nodes; some of their letters are under way.
  *   events-v1   One node whose records tell what public events say of an actor before a cascade: orders paid, shipped,
  *               returned, refunded and timed out in later turns, and one that waits for stock.
+ *   forgotten-v1  An order with personal data that failed, was forgotten and asked for again; and one that is under way.
  *
  * A form that can be stored and that no golden journal has fails a test (stored-forms.ts). It belongs into a new file,
  * as the version writes it that introduces it.
@@ -132,6 +133,11 @@ const STORIES: { readonly [file: string]: readonly string[] } = {
     ...ofOrder('shipped', 'delivered', 'return_requested', 'return_received', 'refund_requested', 'refunded'),
     ...ofOrder('hold_extended', 'cancelled', 'voided'),
     ...ofProduct('received', 'adjusted', 'held', 'committed', 'released', 'returned', 'backordered'),
+  ],
+  'forgotten-v1': [
+    ...ofOrder('placed', 'held', 'paid', 'confirmed', 'failed', 'cancelled', 'forgotten'),
+    ...ofOrder('refund_requested', 'refunded'),
+    ...ofProduct('received', 'held', 'committed', 'returned'),
   ],
   'moves-v1': [...ofOrder('placed', 'held', 'paid', 'confirmed'), ...ofProduct('received', 'held', 'committed')],
 };

@@ -114,6 +114,7 @@ const order: Members<OrderEvent, 'type'> = {
   refund_requested: { id: 1, minor: 1, currency: 1, act: 1, returned: 1, reason: 1 },
   refunded: { id: 1 },
   refund_failed: { id: 1 },
+  forgotten: { act: 1 },
   act_answered: { act: 1, refused: 1 },
 };
 

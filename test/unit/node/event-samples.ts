@@ -92,6 +92,7 @@ export const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEv
   voided: [{ type: 'voided' }, { order_id: order, payment_status: 'voided' }],
   late_sent: [{ type: 'late_sent' }, { order_id: order }],
   hold_extended: [{ type: 'hold_extended', act }, { order_id: order }],
+  forgotten: [{ type: 'forgotten', act }, { order_id: order }],
   act_answered: [
     { type: 'act_answered', act, refused: 'backordered' },
     { order_id: order, refused: 'backordered' },
