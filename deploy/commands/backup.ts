@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { memoryLog } from '../../bus/journal/memory-log.js';
 import { dumps } from '../../storage/backup/dumps.js';
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
@@ -98,8 +99,12 @@ async function mustBeNew(to: string): Promise<void> {
 export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'backup'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
+  if (parsePostgresUrl(url).isPooled) throw new CouldNotLook(NOT_POOLED);
   return url;
 }
+
+const NOT_POOLED =
+  'pg_dump and pg_restore work with Postgres itself, and this URL names a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables';
 
 export async function toolsFor(client: PostgresClient) {
   const [server] = await client.query<{ major: number }>(
