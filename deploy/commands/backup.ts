@@ -99,12 +99,16 @@ async function mustBeNew(to: string): Promise<void> {
 export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'backup'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  if (parsePostgresUrl(url).isPooled) throw new CouldNotLook(NOT_POOLED);
-  return url;
+  return withoutPooler(url);
 }
 
-const NOT_POOLED =
-  'pg_dump and pg_restore work with Postgres itself, and this URL names a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables';
+/** The same URL. @throws CouldNotLook */
+export function withoutPooler(url: string): string {
+  if (!parsePostgresUrl(url).isPooled) return url;
+  throw new CouldNotLook(
+    'pg_dump and pg_restore work with Postgres itself, and this URL names a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables',
+  );
+}
 
 export async function toolsFor(client: PostgresClient) {
   const [server] = await client.query<{ major: number }>(

@@ -400,7 +400,11 @@ test('DATABASE_READ_URL is a replica of the database of DATABASE_URL, which must
   assert.is(config.readUrl, read.DATABASE_READ_URL);
   assert.is(config.readLagMs, 1_000);
   assert.match(mistakesIn({ DATABASE_READ_LAG_MS: '499' }).join(), /must be a whole number from 500 to 60000/);
-  const known = { ...PRODUCTION, DATABASE_URL: 'postgres://n:Zk3-qq81@db/x', DATABASE_READ_URL: 'postgres://n:postgres@db/x' };
+  const known = {
+    ...PRODUCTION,
+    DATABASE_URL: 'postgres://n:Zk3-qq81@db/x',
+    DATABASE_READ_URL: 'postgres://n:postgres@db/x',
+  };
   assert.match(mistakesIn(known).join(), /^DATABASE_READ_URL is /);
 });
 
