@@ -15,7 +15,7 @@ import { migrate } from '../../storage/postgres/migrate.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { until } from '../deadlines.js';
 import { RealSystem } from '../faults/rig/real-system.js';
-import { realPostgres } from '../servers/real-servers.js';
+import { realNats, realPostgres } from '../servers/real-servers.js';
 import { fill } from './fill.js';
 import { openLoop, PRODUCTS } from './load.js';
 
@@ -167,8 +167,9 @@ async function restored(dump: string, answers: ReadonlyMap<string, string>): Pro
   }
 }
 
-const server = await realPostgres();
-if ('skipped' in server) throw new Error(server.skipped);
+// Servers of their own: they outlive a node that is killed.
+const [server, nats] = [await realPostgres(), await realNats()];
+if ('skipped' in server || 'skipped' in nats) throw new Error('skipped' in server ? server.skipped : 'no nats-server');
 const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-backup-'));
 const dump = join(folder, 'dump');
 let rtoS = Number.POSITIVE_INFINITY;
@@ -176,7 +177,8 @@ say(`${orders.toLocaleString('en-US')} orders, ${rate}/s, ${availableParallelism
 try {
   await migrate(server.ownerUrl);
   await filled(server.url);
-  const system = await RealSystem.build({ DATABASE_URL: server.nodeUrl, MIGRATIONS_DATABASE_URL: server.ownerUrl });
+  const env = { DATABASE_URL: server.nodeUrl, MIGRATIONS_DATABASE_URL: server.ownerUrl, NATS_URL: nats.url };
+  const system = await RealSystem.build({ ...env, NATS_MONITOR_URL: nats.monitorUrl });
   if ('skipped' in system) throw new Error(system.skipped);
   try {
     say(`ready after ${((await system.start()) / 1_000).toFixed(1)} s`);
@@ -197,7 +199,7 @@ try {
     await system.demolish();
   }
 } finally {
-  await server.stop();
+  await Promise.all([server.stop(), nats.stop()]);
   await rm(folder, { recursive: true, force: true });
 }
 console.log(
