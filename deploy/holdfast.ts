@@ -21,7 +21,7 @@ import { openDataDir } from './servers/data-dir.js';
 import { startServers } from './servers/servers.js';
 import { openStores, type Stores } from './stores.js';
 import { healthReport } from './telemetry/health-report.js';
-import { watchRedis, watchSizes } from './telemetry/node-metrics.js';
+import { watchRedis, watchReplica, watchSizes } from './telemetry/node-metrics.js';
 import { watchOrders } from './telemetry/order-metrics.js';
 import { watchPartitions } from './telemetry/partition-metrics.js';
 import { tellAddress, tellAuth, tellRationing } from './telemetry/start-lines.js';
@@ -137,6 +137,7 @@ export class Holdfast {
       members,
       asks: () => parts.among?.asks ?? 0,
     });
+    if (stores.replica !== undefined) watchReplica(registry, stores.replica.status);
     if (stores.redis !== undefined) watchRedis(registry, stores.redis);
     if (parts.hasActors) keepListsUpToDate(parts, stores);
     parts.feeds = beginFeeds(parts, dataDir, servers, stores, () => void this.stop());

@@ -15,6 +15,7 @@ import type { OwnershipMap } from '../bus/node/ownership-map.js';
 import { STARTING, Supervisor } from '../bus/node/supervisor.js';
 import type { FreshLists } from '../bus/reads/fresh-lists.js';
 import { ListAge } from '../bus/reads/list-age.js';
+import type { ListSources } from '../bus/reads/list-sources.js';
 import type { SearchIndexer } from '../bus/reads/search-indexer.js';
 import type { StatsFolder } from '../bus/reads/stats-folder.js';
 import { systemClock } from '../bus/system-clock.js';
@@ -54,6 +55,7 @@ export class Parts {
   /** Undefined without NATS. */
   live: LiveHub | undefined;
   queries: Queries | undefined;
+  lists: ListSources | undefined;
   placement: Placement | undefined;
   running: Running | undefined;
   indexer: SearchIndexer | undefined;

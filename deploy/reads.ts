@@ -6,6 +6,7 @@ import { jetstreamSource } from '../bus/live/jetstream-source.js';
 import { LiveHub } from '../bus/live/live-hub.js';
 import { placementByClaims } from '../bus/node/claimed-places.js';
 import { FreshLists } from '../bus/reads/fresh-lists.js';
+import { ListSources } from '../bus/reads/list-sources.js';
 import { productReads } from '../bus/reads/product-reads.js';
 import { SearchIndexer } from '../bus/reads/search-indexer.js';
 import { StatsFolder } from '../bus/reads/stats-folder.js';
@@ -27,6 +28,7 @@ export function openReads(parts: Parts, { nodeId: id }: DataDir, stores: Stores)
     parts.live = new LiveHub({ source: jetstreamSource({ nats, clock, logger }), clock, logger });
   }
   parts.queries = productReads(stores.queries, () => supervisor.incarnation?.keepers);
+  parts.lists = new ListSources(parts.queries, stores.replica, clock);
   const me = { node: nodeId(id), name: config.nodeName, host: () => supervisor.incarnation?.host };
   const others = () => supervisor.others;
   parts.placement = placementByClaims({ log, partitions: settlement.partitions, clock, me, others });

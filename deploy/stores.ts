@@ -23,6 +23,7 @@ import { connectNats, type Nats } from '../bus/nats/nats.js';
 import { TrimConnection } from '../bus/nats/trim-connection.js';
 import { httpPayments } from '../bus/payments/http-provider.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
+import type { Replica } from '../bus/reads/list-sources.js';
 import { postgresStatsFold } from '../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../storage/lists/queries.js';
 import { postgresSearchIndex } from '../storage/lists/search-index.js';
@@ -35,6 +36,7 @@ import { postgresPaymentLedger } from '../storage/postgres/postgres-payment-ledg
 import { postgresReceiptKeys } from '../storage/postgres/postgres-receipt-keys.js';
 import { postgresSettlements } from '../storage/postgres/postgres-settlement.js';
 import { postgresWebhooks } from '../storage/postgres/postgres-webhooks.js';
+import { LOOK_MS, readReplica } from '../storage/postgres/read-replica.js';
 import { connectRedis, type Redis } from '../storage/redis/redis.js';
 import { redisCache } from '../storage/redis/redis-cache.js';
 import { postgresSnapshots } from '../storage/snapshots/snapshots.js';
@@ -48,7 +50,7 @@ import { explained } from './which-variable.js';
 const ENVELOPE_BYTES = 4_096;
 const LOG_POOL = 3;
 const FLUSH_POOL = 4;
-const LIST_POOL = 4;
+const LISTS = { max: 4, statementMs: limits.listMs, waitMs: limits.statementMs, planAnew: true };
 const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface Stores {
@@ -62,6 +64,8 @@ export interface Stores {
   readonly eventsMayForget: boolean;
   readonly snapshots: Snapshots;
   readonly queries: Queries;
+  /** Undefined without DATABASE_READ_URL. */
+  readonly replica: Replica | undefined;
   readonly searchIndex: SearchIndex;
   readonly statsFold: StatsFold;
   readonly payments: Payments;
@@ -163,13 +167,10 @@ async function withStreams(
   const log = logClient === undefined && brokerLog ? brokerLog : postgresLog(logClient ?? client);
   const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, logger, 'REDIS_URL');
   // Lists have their own connections too: many long lists wait for one another, and a read by id does not wait for them.
-  const listClient = connectPostgres(servers.postgres.url, {
-    max: LIST_POOL,
-    log: logger,
-    statementMs: limits.listMs,
-    waitMs: limits.statementMs,
-    planAnew: true,
-  });
+  const listClient = connectPostgres(servers.postgres.url, { ...LISTS, log: logger });
+  const system = settlement.id;
+  const readUrl = config.roles.has('edge') ? config.readUrl : undefined; // Who serves no lists reads none.
+  const replica = readUrl && openReplica(readUrl, config, client, listClient, system, clock, logger);
   return {
     client,
     nats,
@@ -180,6 +181,7 @@ async function withStreams(
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
     queries: postgresQueries(client, listClient),
+    replica: replica || undefined,
     searchIndex: postgresSearchIndex(client),
     statsFold: postgresStatsFold(client),
     ...paymentsOf(config, client, clock),
@@ -194,14 +196,32 @@ async function withStreams(
     async close() {
       redis?.end();
       // All at once: each may have to wait for a server that does not answer.
-      await Promise.all([
-        nats?.close(),
-        purger?.close(),
-        logClient?.end(),
-        flushClient.end(),
-        listClient.end(),
-        client.end(),
-      ]);
+      const lists = [listClient.end(), replica ? replica.end() : undefined];
+      await Promise.all([nats?.close(), purger?.close(), logClient?.end(), flushClient.end(), ...lists, client.end()]);
+    },
+  };
+}
+
+/** The same lists, from the replica where it is nearly up to date. */
+function openReplica(
+  url: string,
+  { readLagMs: maxLagMs }: Config,
+  primary: PostgresClient,
+  lists: PostgresClient,
+  system: string,
+  clock: Clock,
+  logger: Logger,
+): Replica & { end(): Promise<unknown> } {
+  const replica = connectPostgres(url, { ...LISTS, log: logger });
+  const looks = connectPostgres(url, { max: 1, statementMs: LOOK_MS });
+  const watched = readReplica({ replica, looks, primary, lists, system, maxLagMs, clock, logger });
+  return {
+    ...watched,
+    queries: postgresQueries(primary, watched.client),
+    maxLagMs,
+    end() {
+      watched.stop();
+      return Promise.all([replica.end(), looks.end()]);
     },
   };
 }

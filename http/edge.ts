@@ -13,7 +13,7 @@ import type { GremlinDesk } from '../actors/ports/gremlin.js';
 import type { LiveEvents } from '../actors/ports/live-events.js';
 import type { Owners } from '../actors/ports/owners.js';
 import type { Placement } from '../actors/ports/placement.js';
-import type { Queries } from '../actors/ports/queries.js';
+import type { ListAsk, ListSource, Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { ReceiptKeys } from '../actors/ports/receipt-keys.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
@@ -61,6 +61,8 @@ export interface EdgeOptions {
   readonly receiptKeys: ReceiptKeys;
   /** How old lists may be, as far as this node knows. */
   readonly listAgeMs: () => number;
+  /** Where a list comes from; absent: from `queries`. */
+  readonly listSource?: (ask: ListAsk) => ListSource;
   /** Waits until lists show what any node has answered (bus/reads/fresh-lists.ts). @returns whether they do */
   readonly freshLists?: (() => Promise<boolean>) | undefined;
   readonly placement: Placement;
@@ -174,13 +176,25 @@ function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Ad
 
 function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage): Handlers {
   const { owners, queries, clock, waitMs, partitions, version, health, ready, listAgeMs, freshLists } = options;
+  const { listSource = () => ({ queries, lagMs: 0 }) } = options;
   const { receiptKeys, operations = everyOperation } = options;
   const waiting = new WaitingRoom();
   const { requestMs: patienceMs } = options.patience ?? limits;
   const stopping = () => stage.isStopping;
   const admit = options.auth && admission(options.auth);
   return {
-    orders: new Orders({ owners, queries, clock, waiting, waitMs, partitions, listAgeMs, freshLists, broken }),
+    orders: new Orders({
+      owners,
+      queries,
+      clock,
+      waiting,
+      waitMs,
+      partitions,
+      listAgeMs,
+      listSource,
+      freshLists,
+      broken,
+    }),
     orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),
     forgetting: new ForgetUser({ owners, queries, freshLists, clock, waiting, waitMs }),

@@ -88,6 +88,27 @@ export interface Page {
   readonly pageSize: number;
 }
 
+export interface ListAsk {
+  /** It shows what was answered before. */
+  readonly isFresh: boolean;
+  /** It goes on behind this order. */
+  readonly after?: OrderKey | undefined;
+}
+
+export interface ListSource {
+  readonly queries: Queries;
+  /** At most how far it is behind the primary. */
+  readonly lagMs: number;
+}
+
+export interface ReplicaStatus {
+  readonly isUsed: boolean;
+  /** At most; while no position was reached, the time since the first look. */
+  readonly lagMs: number;
+  /** Why it is not used. */
+  readonly why?: string;
+}
+
 /** The words of orders, for searches. They are added in the background, a bounded piece of work per call. */
 export interface SearchIndex {
   /**

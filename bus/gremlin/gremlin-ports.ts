@@ -17,6 +17,7 @@ import type { Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
+import type { Replica } from '../reads/list-sources.js';
 import type { Gremlin } from './gremlin-decisions.js';
 
 interface Bitten {
@@ -25,13 +26,14 @@ interface Bitten {
   readonly log: Log;
   readonly events: EventLog | undefined;
   readonly payments: Payments;
+  readonly replica?: Replica | undefined;
 }
 
 type Time = Pick<Clock, 'after'>;
 
 /** Wraps every port through which a node calls other systems. */
 export function underGremlin(
-  { snapshots, queries, log, events, payments }: Bitten,
+  { snapshots, queries, log, events, payments, replica }: Bitten,
   gremlin: Gremlin,
   time: Time,
 ): Bitten {
@@ -41,6 +43,7 @@ export function underGremlin(
     // A flush's rows are plain inserts: a second run is another flush, not a repeat of the first.
     snapshots: over(snapshots, 'storage', { probe: 'all', write: 'duplicate' }),
     queries: over(queries, 'storage', { operations: 'all' }),
+    replica: replica && { ...replica, queries: over(replica.queries, 'storage', { operations: 'all' }) },
     log: over(log, 'bus'),
     events: events && over(events, 'bus', { last: 'all' }),
     payments: over(payments, 'payment'),

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { memoryLog } from '../../bus/journal/memory-log.js';
 import type { PostgresTools } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
+import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
@@ -99,7 +100,15 @@ async function mustBeNew(to: string): Promise<void> {
 export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'backup'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  return url;
+  return withoutPooler(url);
+}
+
+/** The same URL. @throws CouldNotLook */
+export function withoutPooler(url: string): string {
+  if (!parsePostgresUrl(url).isPooled) return url;
+  throw new CouldNotLook(
+    'pg_dump and pg_restore work with Postgres itself, and this URL names a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables',
+  );
 }
 
 /** Those of the machine, or fetched once into DATA_DIR. */

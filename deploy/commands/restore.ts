@@ -18,7 +18,7 @@ import { verify } from '../../storage/verify/verify.js';
 import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
-import { toolsFor } from './backup.js';
+import { toolsFor, withoutPooler } from './backup.js';
 import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
 import { interrupted, quiet, say } from './place.js';
 import { verdictValue } from './verify.js';
@@ -102,7 +102,7 @@ async function restored(
   folder: string,
   terminal: Terminal,
 ): Promise<number> {
-  const url = postgres.migrationsUrl;
+  const url = withoutPooler(postgres.migrationsUrl);
   const client = connectPostgres(url, { max: POOL });
   const nats = broker && (await connectNats(broker.url, { name: NAME, log: quiet }));
   try {

@@ -27,7 +27,7 @@ export function productionMistakes(env: Env): readonly Mistake[] {
   for (const name of ['JWT_ISSUER', 'JWT_JWKS_URL'] as const) {
     if (env[name]?.startsWith('http:')) wrong(name, 'https in production: who answers there decides who is who');
   }
-  for (const name of ['DATABASE_URL', 'MIGRATIONS_DATABASE_URL'] as const) {
+  for (const name of ['DATABASE_URL', 'MIGRATIONS_DATABASE_URL', 'DATABASE_READ_URL'] as const) {
     if (hasKnownSecret(env[name] ?? '')) wrong(name, OWN_PASSWORD);
   }
   if (isAddedPassword(env) && isKnown(env.PGPASSWORD ?? '')) wrong('PGPASSWORD', OWN_PASSWORD);

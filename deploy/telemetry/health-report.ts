@@ -2,6 +2,7 @@
 // part that does not answer is down. A node that owns no partitions serves nobody, so it is down too.
 
 import type { FeedReport } from '../../actors/ports/feeds.js';
+import type { ReplicaStatus } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { within } from '../../bus/retry.js';
 import type { BackupView } from '../../http/backup/backup-routes.js';
@@ -36,6 +37,7 @@ export async function healthReport(
   }
   const { servers, stores } = running;
   const { client, nats, redis } = stores;
+  const replica = replicaIn(stores.replica?.status());
   const [postgres, broker, cache, kafka, backup] = await Promise.all([
     answers(clock, client.query('ask whether Postgres answers', 'select 1', [], ASK_MS)),
     nats === undefined ? ('off' as const) : answers(clock, nats.api('INFO', {}, ASK_MS)),
@@ -46,7 +48,12 @@ export async function healthReport(
   const isJournalUp = stores.journal.kind === 'postgres' ? postgres === 'up' : broker === 'up';
   const absence = running.absence();
   const all =
-    postgres === 'up' && broker !== 'down' && cache !== 'down' && kafka !== 'down' && backup.status !== 'down';
+    postgres === 'up' &&
+    broker !== 'down' &&
+    cache !== 'down' &&
+    replica.status !== 'down' &&
+    kafka !== 'down' &&
+    backup.status !== 'down';
   return {
     status: !isJournalUp || absence !== undefined ? 'down' : all ? 'ok' : 'degraded',
     version,
@@ -67,6 +74,7 @@ export async function healthReport(
               version: nats.version,
               sync_always: servers.nats?.syncAlways ?? 'unknown',
             },
+      read_replica: replica,
       redis: { status: cache, ...(redis && { breaker: redis.breaker }) },
       kafka: { status: kafka, ...kafkaFeedsIn(running.feeds()) },
       backup,
@@ -82,6 +90,12 @@ const answers = (clock: Clock, call: Promise<unknown>): Promise<'up' | 'down'> =
 
 const listens = async (brokers: readonly string[]): Promise<'up' | 'down'> =>
   (await brokerListens(brokers, ASK_MS)) ? 'up' : 'down';
+
+function replicaIn(status: ReplicaStatus | undefined) {
+  if (status === undefined) return { status: 'off' };
+  const { isUsed, lagMs, why } = status;
+  return { status: isUsed ? 'up' : 'down', lag_seconds: Math.ceil(lagMs) / 1_000, ...(why !== undefined && { why }) };
+}
 
 /** Down: nothing protects what was acknowledged since a few intervals. */
 const LATE = 3;

@@ -1,6 +1,7 @@
 // The node's Prometheus metrics.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { ReplicaStatus } from '../../actors/ports/queries.js';
 import type { Meter } from '../../bus/node/meter.js';
 import type { Supervisor } from '../../bus/node/supervisor.js';
 import type { ListAge } from '../../bus/reads/list-age.js';
@@ -162,6 +163,22 @@ export function watchSizes(registry: Registry, supervisor: Supervisor): void {
     () => (supervisor.incarnation?.unpublishedMs() ?? 0) / 1_000,
   );
   gauge('owner', 'Whether this node serves its partitions.', () => (supervisor.absence === undefined ? 1 : 0));
+}
+
+export function watchReplica(registry: Registry, status: () => ReplicaStatus): void {
+  const registers = [registry];
+  const lag: Gauge = new Gauge({
+    name: 'holdfast_read_replica_lag_seconds',
+    help: 'At most how far the read replica is behind the primary.',
+    registers,
+    collect: () => lag.set(status().lagMs / 1_000),
+  });
+  const used: Gauge = new Gauge({
+    name: 'holdfast_read_replica_used',
+    help: 'Whether lists come from the read replica.',
+    registers,
+    collect: () => used.set(status().isUsed ? 1 : 0),
+  });
 }
 
 export function watchRedis(registry: Registry, redis: Redis): void {

@@ -92,7 +92,8 @@ const HEADERS: { readonly [name: string]: { readonly description: string; readon
     schema: string,
   },
   'List-Age-Ms': {
-    description: 'Milliseconds that the list may be behind what the node that answers has done.',
+    description:
+      'Milliseconds that the list may be behind what the node that answers has done, with the lag of the read replica where it comes from one.',
     schema: { type: 'integer' },
   },
   Location: { description: 'The path of the order, or of the webhook.', schema: string },

@@ -5,7 +5,7 @@
 import { type OrderId, orderId, partitionOf, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Owners, PlaceReply } from '../../actors/ports/owners.js';
-import type { Queries } from '../../actors/ports/queries.js';
+import type { ListAsk, ListSource, Queries } from '../../actors/ports/queries.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import { sees, serviceOf } from '../../actors/principal.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
@@ -34,6 +34,8 @@ interface OrdersOptions {
   readonly waitMs: number;
   /** How old lists may be, as far as this node knows. */
   readonly listAgeMs: () => number;
+  /** Where a list comes from. */
+  readonly listSource: (ask: ListAsk) => ListSource;
   /** Waits until lists show what any node has answered. @returns whether they do; undefined: nobody can tell here */
   readonly freshLists: (() => Promise<boolean>) | undefined;
   /** The number of partitions. */
@@ -146,17 +148,18 @@ export class Orders {
     const user = query.user_id ?? principal.userId;
     const filter = orderFilter({ ...query, ...(user !== undefined && { user_id: user }) });
     const page = orderPage(query);
-    const sought = user === undefined || sees(principal, userId(user)) ? this.options.queries : NO_ORDERS;
-    const isByNumber = !isByCursor(query);
+    const isSeen = user === undefined || sees(principal, userId(user));
+    const name = `orders ${JSON.stringify(filter)}`;
+    const after = isByCursor(query) ? orderKey(name, query.cursor) : undefined;
     const isFresh = query.fresh ? await this.fresh() : undefined;
-    const age = isFresh ? FRESH : this.listAge();
-    if (isByNumber) {
+    const source = this.options.listSource({ isFresh: isFresh === true, after });
+    const sought = isSeen ? source.queries : NO_ORDERS;
+    const age = isFresh ? FRESH : this.listAge(source);
+    if (!isByCursor(query)) {
       const { orders, ...counted } = await fromReadModel(() => sought.orders(filter, page));
       return withHeaders(list(orders.map(orderJson), { ...page, ...counted, isFresh }), age);
     }
     const limit = query.limit ?? limits.pageSizeDefault;
-    const name = `orders ${JSON.stringify(filter)}`;
-    const after = orderKey(name, query.cursor);
     const [{ orders, more }, counted] = await fromReadModel(() =>
       Promise.all([
         sought.ordersAfter(filter, after, limit),
@@ -175,7 +178,10 @@ export class Orders {
   }
 
   /** Taken before the query begins: whatever was stored by then is in the list. */
-  private listAge = (): readonly string[] => ['List-Age-Ms', String(Math.ceil(this.options.listAgeMs()))];
+  private listAge = ({ lagMs }: ListSource): readonly string[] => [
+    'List-Age-Ms',
+    String(Math.ceil(this.options.listAgeMs() + lagMs)),
+  ];
 
   /** Like `list`, for one user. To a customer, other users do not exist. */
   listOfUser = async (request: ApiRequest, query: OrderListQuery & { readonly user_id: string }): Promise<Answer> => {

@@ -7,6 +7,7 @@ import { reportOf } from '../verify/report.js';
 import { verify } from '../verify/verify.js';
 import { CannotRestore, type Dumps, NotClean } from './dump.js';
 import { restoreDump } from './restore-dump.js';
+import { dropDatabase, makeDatabase } from './scratch-database.js';
 import { type TakeParts, takeDump } from './take-dump.js';
 
 interface DumpsParts extends TakeParts {
@@ -18,7 +19,6 @@ const SCRATCH = 'holdfast_check_';
 /** A check that was killed leaves its database. No check takes so long. */
 const LEFT_BEHIND_S = 24 * 3_600;
 const OURS = /^holdfast_check_(\d+)_[0-9a-f]{8}$/;
-const DATABASE_MS = 60_000;
 const POOL = 4;
 
 export const dumps = (parts: DumpsParts): Dumps => ({
@@ -36,7 +36,7 @@ async function checkDump(
 ): Promise<{ readonly tookMs: number }> {
   await dropLeftBehind(client);
   const name = `${SCRATCH}${Math.floor(Date.now() / 1_000)}_${randomBytes(4).toString('hex')}`;
-  await client.query('make the scratch database', `create database ${name}`, [], DATABASE_MS);
+  await makeDatabase(client, name);
   const scratchUrl = withDatabase(url, name);
   const scratch = connectPostgres(scratchUrl, { max: POOL });
   try {
@@ -51,7 +51,7 @@ async function checkDump(
     return { tookMs };
   } finally {
     await scratch.end();
-    await client.query('drop the scratch database', `drop database if exists ${name} with (force)`, [], DATABASE_MS);
+    await dropDatabase(client, name);
   }
 }
 
@@ -74,8 +74,7 @@ async function dropLeftBehind(client: PostgresClient): Promise<void> {
   );
   for (const { name } of found) {
     const [, since] = OURS.exec(name) ?? [];
-    if (since !== undefined && Date.now() / 1_000 - Number(since) > LEFT_BEHIND_S)
-      await client.query('drop a scratch database', `drop database if exists ${name} with (force)`, [], DATABASE_MS);
+    if (since !== undefined && Date.now() / 1_000 - Number(since) > LEFT_BEHIND_S) await dropDatabase(client, name);
   }
 }
 

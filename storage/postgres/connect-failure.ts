@@ -4,6 +4,10 @@
  */
 import type { PostgresTarget } from './libpq-url.js';
 
+/** A pooler refuses start-up parameters, or ignores them. */
+export const POOLER =
+  'a pooler such as PgBouncer is in between, which does not pass on our settings: add pgbouncer=true to the URL (...?pgbouncer=true), or name Postgres itself';
+
 type Who = Pick<PostgresTarget, 'user' | 'database'>;
 
 /** @returns a clause that follows the host's name. */
@@ -34,6 +38,7 @@ export function whyNotConnected(error: unknown, { user, database }: Who): string
     case 'CONNECT_TIMEOUT':
       return 'it does not answer';
   }
+  if (/unsupported startup parameter/.test(message)) return POOLER;
   if (/password must be a string|no password/i.test(message)) return `it wants a password of user "${user}"`;
   if (/does not support SSL/i.test(message)) return 'it does not know TLS: sslmode=disable goes without';
   if (/CERT|TLS|SSL|SIGNATURE/.test(code)) return `its TLS certificate is not accepted: ${message}`;

@@ -15,6 +15,8 @@ export interface PostgresTarget {
   readonly tls: false | 'prefer' | ConnectionOptions;
   readonly sessionAttributes: string | undefined;
   readonly applicationName: string | undefined;
+  /** Behind a pooler that gives each transaction another connection, such as PgBouncer: `pgbouncer=true`. */
+  readonly isPooled: boolean;
   /** libpq's `options`, such as `-c search_path=x`. */
   readonly options: string | undefined;
 }
@@ -35,6 +37,12 @@ export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.e
     parameters.get('port') ?? env.PGPORT ?? '5432',
     env,
   );
+  const isPooled = /^(true|1|on)$/.test(parameters.get('pgbouncer') ?? '');
+  if (isPooled && parameters.has('options')) {
+    throw new Error(
+      'the Postgres URL has pgbouncer=true and options, which PgBouncer does not pass on: give the role these settings instead (alter role ... set ...)',
+    );
+  }
   const name = decode(user) || parameters.get('user') || env.PGUSER || userInfo().username;
   return {
     hosts,
@@ -44,6 +52,7 @@ export function parsePostgresUrl(url: string, env: NodeJS.ProcessEnv = process.e
     tls: tlsOf(parameters, hosts[0]?.host ?? '', env),
     sessionAttributes: parameters.get('target_session_attrs') ?? undefined,
     applicationName: parameters.get('application_name') ?? undefined,
+    isPooled,
     options: parameters.get('options') ?? undefined,
   };
 }

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import pg from 'pg';
 import type { Logger } from '../../actors/ports/runtime.js';
-import { whyNotConnected } from './connect-failure.js';
+import { POOLER, whyNotConnected } from './connect-failure.js';
 import { parsePostgresUrl } from './libpq-url.js';
 
 const TABLE = 'holdfast_migrations';
@@ -41,6 +41,10 @@ export async function migrate(url: string, log?: Logger): Promise<readonly strin
     ({ severity, message }) => severity === 'INFO' && log?.info({}, `Changing the tables: ${message}.`),
   );
   try {
+    if (parsePostgresUrl(url).isPooled) {
+      await mustBeUpToDate(client);
+      return [];
+    }
     await client.query(`set lock_timeout = ${LOCK_MS}`);
     await client.query(`select pg_advisory_lock(${LOCK})`).catch((error: Error) => {
       throw new Error(
@@ -79,6 +83,15 @@ async function run(client: pg.Client, log: Logger | undefined): Promise<readonly
 /** The migrations of this version. */
 export const knownMigrations = (): readonly string[] =>
   readdirSync(fileNamed('../migrations')).map((file) => file.replace(/\.[^.]*$/, ''));
+
+/** Behind a pooler the lock and the transaction of a migration would be lost on the way. */
+async function mustBeUpToDate(client: pg.Client): Promise<void> {
+  const due = await migrationsDue(client);
+  if (due.length === 0) return;
+  throw new Error(
+    `the tables in Postgres are not of this version (${due.join(', ')} is due), and they are not changed through a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables`,
+  );
+}
 
 /** @throws where a later version has migrated the tables */
 async function migrationsDue(client: pg.Client): Promise<readonly string[]> {
@@ -148,15 +161,18 @@ async function connect(url: string): Promise<pg.Client> {
         ssl: ssl as pg.ClientConfig['ssl'] & object,
         application_name: 'holdfast migrate',
         connectionTimeoutMillis: CONNECT_MS,
-        statement_timeout: MIGRATION_MS,
+        ...(!target.isPooled && { statement_timeout: MIGRATION_MS }),
         query_timeout: MIGRATION_MS,
         ...(target.options && { options: target.options }),
       });
       try {
         await client.connect();
-        const { rows } = await client.query('select pg_is_in_recovery() as standby');
-        if (!rows[0]?.standby) return client;
-        failures.push(`${host}:${port}: it is a standby, which takes no changes`);
+        const { rows } = await client.query<{ standby: boolean; ms: string }>(
+          "select pg_is_in_recovery() as standby, (select setting from pg_settings where name = 'statement_timeout') as ms",
+        );
+        const isPassedOn = target.isPooled || rows[0]?.ms === String(MIGRATION_MS);
+        if (isPassedOn && !rows[0]?.standby) return client;
+        failures.push(`${host}:${port}: ${isPassedOn ? 'it is a standby, which takes no changes' : POOLER}`);
       } catch (error) {
         failures.push(`${host}:${port}: ${whyNotConnected(error, target)}`);
       }

@@ -1,9 +1,10 @@
 /**
- * Leases as advisory locks of a session of their own. Postgres frees them when the session ends, whatever became of the process.
+ * Leases as advisory locks of a transaction that stays open, on a connection of its own. Postgres frees them when it ends, whatever
+ * became of the process. A pooler keeps a connection for a transaction and not for a session.
  *
- * Law: the driver may replace a connection that broke, and the lock is then gone. So the holder asks again and again whether its
- * session still has it, and counts anything but yes as lost. A holder that sleeps would keep its session for ever: Postgres ends
- * one that asks nothing for a while (from version 14 on).
+ * Law: the driver may replace a connection that broke, and the lock is then gone. So the holder asks again and again whether it
+ * still has it, and counts anything but yes as lost. A holder that sleeps would keep it for ever: Postgres ends a transaction in
+ * which nothing is asked for a while. Between two questions it holds no snapshot, so it keeps nothing from being cleaned up.
  */
 import type { Leases } from '../../actors/ports/leases.js';
 import type { Clock } from '../../actors/ports/runtime.js';
@@ -39,12 +40,16 @@ export function postgresLeases(client: PostgresClient, clock: Clock, silentMs = 
 /** Two keys: the first one is ours, the second one the name's. */
 const KEYS = `hashtext('holdfast lease'), hashtext($1)`;
 
-/** The session may be another one each time. */
+/** What was begun and got no lock ends at once. */
 async function taken(session: Session, name: string, silentMs: number): Promise<boolean> {
-  const text = `select pg_try_advisory_lock(${KEYS}) as yes, (select set_config(name, $2, false)
-    from pg_settings where name = 'idle_session_timeout') as ends`;
-  const [row] = await session.query<{ yes: boolean }>(`take the lease ${name}`, text, [name, `${silentMs}`], ANSWER_MS);
-  return row?.yes === true;
+  const what = `take the lease ${name}`;
+  const text = `select pg_try_advisory_xact_lock(${KEYS}) as yes,
+    set_config('idle_in_transaction_session_timeout', $2, true) as ends`;
+  await session.query(what, 'begin', [], ANSWER_MS);
+  const [row] = await session.query<{ yes: boolean }>(what, text, [name, `${silentMs}`], ANSWER_MS);
+  if (row?.yes === true) return true;
+  await session.query(what, 'rollback', [], ANSWER_MS);
+  return false;
 }
 
 async function holds(session: Session, name: string): Promise<boolean> {

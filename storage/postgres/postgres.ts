@@ -12,6 +12,8 @@
  *      either: it finds rows by an array of ids or by a subquery per row, not by a join that the planner could reverse.
  *      Triggers of foreign keys and database functions keep plans too; the setting applies to them as well.
  *      Connections with `planAnew` keep no plans. test/contract/plans.test.ts judges every statement.
+ *  Q2. Behind a pooler (`pgbouncer=true`) a connection lasts for one transaction. So nothing is prepared, and each call is a
+ *      transaction that begins with the settings. The answer of its `commit` is the answer of the call.
  */
 import postgres from 'postgres';
 import { limits } from '../../actors/limits.js';
@@ -70,7 +72,7 @@ export function connectPostgres(url: string, options: PostgresOptions): Postgres
     query: pool.query,
     end: pool.end,
     async session(run) {
-      const own = connect(target, { ...options, max: 1 });
+      const own = connect(target, { ...options, max: 1 }, true);
       try {
         return await run(own);
       } finally {
@@ -97,51 +99,58 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError ? error.code : undefined;
 }
 
-function connect(target: PostgresTarget, options: PostgresOptions) {
+/** @param isSession one connection, on which the caller itself may begin and end transactions. */
+function connect(target: PostgresTarget, options: PostgresOptions, isSession = false) {
   const { max, log, statementMs = limits.statementMs, keysHold = false, planAnew = false } = options;
   const { waitMs = statementMs } = options;
   const sockets = openSockets(target, CONNECT_MS);
   // The driver's types lack `socket`.
   const own = { socket: sockets.open };
-  const sql = postgres({
-    ...own,
-    host: target.hosts[0]?.host ?? '',
-    port: target.hosts[0]?.port ?? 0,
-    database: target.database,
-    user: target.user,
-    ...(target.password && { password: target.password }),
-    ...(target.sessionAttributes && { target_session_attrs: target.sessionAttributes as 'read-write' }),
-    ssl: target.tls,
-    max,
-    connect_timeout: CONNECT_MS / 1000,
-    max_lifetime: null,
-    backoff: (tries: number) => (0.5 + Math.random() / 2) * Math.min(0.05 * 2 ** tries, 1),
-    fetch_types: false,
-    onnotice: () => {},
-    types: {
-      // Holdfast's bigints stay far below 2^53. JSON stays text: a JSON `null` differs from no value.
-      bigint: { to: 20, from: [20], serialize: String, parse: Number },
-      json: { to: 114, from: [114, 3802], serialize: (x: string) => x, parse: (x: string) => x },
-    },
-    connection: {
-      application_name: target.applicationName ?? 'holdfast',
-      statement_timeout: statementMs,
-      // Compiling a plan takes longer than any statement runs.
-      jit: 'off' as never,
-      // An acknowledged write must survive a power cut, whatever the role's default.
-      synchronous_commit: 'on',
-      ...(!planAnew && { enable_seqscan: 'off' as never }), // postgres.Q1
-      // Many clients read lists at once, so each query uses one core. Indexes are assumed to be in memory.
-      ...(planAnew && {
-        // As text: the driver ignores a numeric zero.
-        max_parallel_workers_per_gather: '0' as never,
-        random_page_cost: 1.1 as never,
-        work_mem: '16MB' as never,
-      }),
-      ...(keysHold && { session_replication_role: 'replica' }),
-      ...(target.options && { options: target.options }),
-    },
-  });
+  const settings = {
+    statement_timeout: String(statementMs),
+    // Compiling a plan takes longer than any statement runs.
+    jit: 'off',
+    // An acknowledged write must survive a power cut, whatever the role's default.
+    synchronous_commit: 'on',
+    ...(!planAnew && { enable_seqscan: 'off' }), // postgres.Q1
+    // Many clients read lists at once, so each query uses one core. Indexes are assumed to be in memory.
+    ...(planAnew && { max_parallel_workers_per_gather: '0', random_page_cost: '1.1', work_mem: '16MB' }),
+    ...(keysHold && { session_replication_role: 'replica' }),
+  };
+  const driver = (most: number) =>
+    postgres({
+      ...own,
+      host: target.hosts[0]?.host ?? '',
+      port: target.hosts[0]?.port ?? 0,
+      database: target.database,
+      user: target.user,
+      ...(target.password && { password: target.password }),
+      ...(target.sessionAttributes && { target_session_attrs: target.sessionAttributes as 'read-write' }),
+      ssl: target.tls,
+      max: most,
+      connect_timeout: CONNECT_MS / 1000,
+      max_lifetime: null,
+      backoff: (tries: number) => (0.5 + Math.random() / 2) * Math.min(0.05 * 2 ** tries, 1),
+      fetch_types: false,
+      onnotice: () => {},
+      types: {
+        // Holdfast's bigints stay far below 2^53. JSON stays text: a JSON `null` differs from no value.
+        bigint: { to: 20, from: [20], serialize: String, parse: Number },
+        json: { to: 114, from: [114, 3802], serialize: (x: string) => x, parse: (x: string) => x },
+      },
+      connection: {
+        application_name: target.applicationName ?? 'holdfast',
+        ...(!target.isPooled && (settings as object)),
+        ...(target.options && { options: target.options }),
+      },
+    });
+
+  const drivers = target.isPooled ? Array.from({ length: max }, () => driver(1)) : [driver(max)];
+  const [sql] = drivers as [ReturnType<typeof driver>];
+  const send = target.isPooled
+    ? pooled(drivers, settings, isSession)
+    : (text: string, parameters: readonly Parameter[]) =>
+        sql.unsafe(text, parameters as Parameter[], { prepare: !planAnew });
 
   let waiting = 0;
   let late = 0;
@@ -160,8 +169,8 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
     waiting++;
     let timer: NodeJS.Timeout | undefined;
     let isLate = false;
-    const answer = sql.unsafe<Row[]>(text, parameters as Parameter[], { prepare: !planAnew }).then(
-      (rows) => Array.from(rows),
+    const answer = send(text, parameters).then(
+      (rows) => Array.from(rows as Iterable<Row>),
       (error: unknown) => {
         throw withCause(what, error);
       },
@@ -187,11 +196,58 @@ function connect(target: PostgresTarget, options: PostgresOptions) {
     if (ended) return;
     ended = true;
     clearInterval(sweep);
-    await Promise.race([sql.end({ timeout: 1 }), new Promise((resolve) => setTimeout(resolve, 1_500).unref())]);
+    await Promise.race([
+      Promise.all(drivers.map((each) => each.end({ timeout: 1 }))),
+      new Promise((resolve) => setTimeout(resolve, 1_500).unref()),
+    ]);
     sockets.endAll();
   }
 
   return { query, end };
+}
+
+/** Longer than a client waits between a statement and the end of its transaction. */
+const IDLE_MS = 10_000;
+
+/**
+ * postgres.Q2. Each driver has one connection, so what is sent to it arrives in order. A connection that breaks in between
+ * fails the statement, and a `commit` that is alone does nothing.
+ */
+function pooled(
+  drivers: readonly postgres.Sql<{ bigint: number; json: string }>[],
+  settings: Readonly<Record<string, string>>,
+  isSession: boolean,
+) {
+  const local = Object.entries(settings).map(([name, value]) => `set local ${name} = '${value}'`);
+  const idle = `set local idle_in_transaction_session_timeout = ${IDLE_MS}`;
+  const begin = ['begin', ...local, idle].join('; ');
+  const slots = drivers.map((sql) => ({ sql, calls: 0 }));
+  let isOpen = false;
+
+  /** The caller's own transaction. */
+  function inside(text: string, parameters: readonly Parameter[]): Promise<Iterable<unknown>> {
+    const begins = /^\s*begin\b/i.test(text);
+    isOpen = begins || !/^\s*(commit|rollback)\b/i.test(text);
+    const all = begins ? [text, ...local].join('; ') : text;
+    const [sql] = drivers as [(typeof drivers)[number]];
+    return sql.unsafe(all, parameters as Parameter[], { prepare: false }).then((rows) => (begins ? [] : rows));
+  }
+
+  return async (text: string, parameters: readonly Parameter[]): Promise<Iterable<unknown>> => {
+    if (isSession && (isOpen || /^\s*begin\b/i.test(text))) return inside(text, parameters);
+    const slot = slots.reduce((one, other) => (other.calls < one.calls ? other : one));
+    slot.calls++;
+    const { sql } = slot;
+    const calls = [
+      sql.unsafe(begin),
+      sql.unsafe(text, parameters as Parameter[], { prepare: false }),
+      sql.unsafe('commit'),
+    ];
+    const ended = await Promise.allSettled(calls.map((call) => call.execute()));
+    slot.calls--;
+    for (const each of ended) if (each.status === 'rejected') throw each.reason;
+    return (ended[1] as PromiseFulfilledResult<Iterable<unknown>>).value;
+  };
 }
 
 function withCause(what: string, error: unknown): unknown {

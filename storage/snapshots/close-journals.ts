@@ -17,18 +17,17 @@ const CLOSE = `insert into journals (journal, node, closed)
   select journal, '', true from unnest($1::text[]) journal order by journal
   on conflict (journal) do update set closed = true where not journals.closed`;
 
-// Terminates only sessions that hold the row and wait for nobody. Another closer is spared, even when it has just locked
-// the row: its statement ends by itself.
+// Ends what closers wait for, by their statement: behind a pooler a closer does not know its session. Terminates only
+// sessions that hold the row and wait for nobody. Another closer is spared, even when it has just locked the row.
 const END_BLOCKERS = `select blocker, pg_terminate_backend(blocker) as ended
-  from unnest(pg_blocking_pids($1)) blocker
-  where cardinality(pg_blocking_pids(blocker)) = 0
-    and not exists (select from pg_stat_activity as a where a.pid = blocker and a.state = 'active' and a.query = $2)`;
+  from pg_stat_activity as closer cross join unnest(pg_blocking_pids(closer.pid)) blocker
+  where closer.state = 'active' and closer.query = $1 and cardinality(pg_blocking_pids(blocker)) = 0
+    and not exists (select from pg_stat_activity as a where a.pid = blocker and a.state = 'active' and a.query = $1)`;
 
 export async function closeJournals(client: PostgresClient, journals: readonly JournalId[]): Promise<void> {
   if (journals.length === 0) return;
   const list = texts(journals, (journal) => journal);
   await client.session(async (closer) => {
-    const [me] = await closer.query<{ pid: number }>('close journals', 'select pg_backend_pid() as pid');
     let isClosed = false;
     const closed = closer.query('close journals', CLOSE, [list], limits.statementMs).then(() => {
       isClosed = true;
@@ -37,7 +36,7 @@ export async function closeJournals(client: PostgresClient, journals: readonly J
     for (let i = 0; i < TRIES; i++) {
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, MOMENT_MS))]);
       if (isClosed) return;
-      await client.query('end the sessions that hold a sealed journal', END_BLOCKERS, [me?.pid ?? 0, CLOSE]);
+      await client.query('end the sessions that hold a sealed journal', END_BLOCKERS, [CLOSE]);
     }
     await closed;
   });

@@ -89,6 +89,28 @@ function accounts({
     assert.is(await maySkipKeyChecks(node), (version?.at ?? 0) >= 150_000, 'a flush costs what it costs a superuser');
   });
 
+  test('the reader may read every list, as a read replica is asked', async () => {
+    const { missing, statements: asReader } = await listsAs(reader);
+    assert.equal(missing, []);
+    assert.ok(asReader > 20, String(asReader));
+  });
+
+  /** Explains each statement of lists. @returns those that it may not run */
+  async function listsAs(client: Session): Promise<{ missing: string[]; statements: number }> {
+    const missing: string[] = [];
+    const ofLists = statements.filter(({ on }) => on === 'lists');
+    for (const [i, { what, text }] of ofLists.entries()) {
+      const name = `list_${i}`;
+      await client.query('prepare it', `prepare ${name} as ${text}`);
+      const nulls = Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, no]) => Number(no)));
+      const given = nulls === 0 ? '' : `(${Array.from({ length: nulls }, () => 'null').join()})`;
+      await client.query('plan it', `explain execute ${name}${given}`).catch((error: unknown) => {
+        missing.push(`${what}: ${String(error)}`);
+      });
+    }
+    return { missing, statements: ofLists.length };
+  }
+
   test('each right of a node is needed by a statement', async () => {
     const rights = await admin.query<{ table: string; right: string }>(
       'read the rights',

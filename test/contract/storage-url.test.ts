@@ -17,6 +17,12 @@ test('host, port, user, password and database', () => {
   assert.is(parse('postgres://me@h').database, 'me');
 });
 
+test('a pooler in between', () => {
+  assert.is(parse('postgres://u@h/d').isPooled, false);
+  assert.is(parse('postgres://u@h/d?pgbouncer=true').isPooled, true);
+  assert.throws(() => parse('postgres://u@h/d?pgbouncer=true&options=-c%20a%3Db'), /does not pass on: give the role/);
+});
+
 test('several hosts, Unix sockets, IPv6', () => {
   assert.equal(parse('postgres://u@a:1,b,[::1]:3/d?target_session_attrs=read-write').hosts, [
     { host: 'a', port: 1 },

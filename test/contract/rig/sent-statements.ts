@@ -29,6 +29,7 @@ import { postgresReceiptKeys } from '../../../storage/postgres/postgres-receipt-
 import { postgresSettlements } from '../../../storage/postgres/postgres-settlement.js';
 import { postgresWebhookQueue } from '../../../storage/postgres/postgres-webhook-queue.js';
 import { postgresWebhooks } from '../../../storage/postgres/postgres-webhooks.js';
+import { readReplica } from '../../../storage/postgres/read-replica.js';
 import { postgresSnapshots } from '../../../storage/snapshots/snapshots.js';
 import { repairStats } from '../../../storage/verify/stats-repair.js';
 import { verify } from '../../../storage/verify/verify.js';
@@ -101,6 +102,7 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
   await everyQuestion();
   await besideOrders();
   await underALease();
+  await besideAReplica();
   const missing = [...uncalled, ...(await unheard([...heard]))];
   return { statements: [...statements.values()], missing };
 
@@ -123,6 +125,15 @@ export async function sentStatements(rows: PostgresClient, lists: PostgresClient
     await log.trim(journalLog(second.journal), 1);
     await log.read(CLAIMS_LOG, 0);
     await log.end(CLAIMS_LOG);
+  }
+
+  /** A primary is no replica: both looks are made, and lists go on without it. */
+  async function besideAReplica(): Promise<void> {
+    const parts = { replica: client, looks: client, primary: client, lists: client, system: 's', maxLagMs: 1 };
+    const replica = readReplica({ ...parts, clock: systemClock(), logger: quiet });
+    const isLookedAt = () => replica.status().why?.includes('no standby') === true;
+    if (!(await until(isLookedAt, FLUSHED_MS))) throw new Error('nobody looked at the replica');
+    replica.stop();
   }
 
   async function underALease(): Promise<void> {

@@ -393,4 +393,19 @@ test('MIGRATIONS_DATABASE_URL names the database of DATABASE_URL, which must be 
   );
 });
 
+test('DATABASE_READ_URL is a replica of the database of DATABASE_URL, which must be set too', () => {
+  const read = { DATABASE_READ_URL: 'postgres://reader@replica/x' };
+  assert.match(mistakesIn(read).join(), /^DATABASE_URL is not set; it must be set where DATABASE_READ_URL is/);
+  const config = readConfig({ ...read, DATABASE_URL: 'postgres://node@db/x' });
+  assert.is(config.readUrl, read.DATABASE_READ_URL);
+  assert.is(config.readLagMs, 1_000);
+  assert.match(mistakesIn({ DATABASE_READ_LAG_MS: '499' }).join(), /must be a whole number from 500 to 60000/);
+  const known = {
+    ...PRODUCTION,
+    DATABASE_URL: 'postgres://n:Zk3-qq81@db/x',
+    DATABASE_READ_URL: 'postgres://n:postgres@db/x',
+  };
+  assert.match(mistakesIn(known).join(), /^DATABASE_READ_URL is /);
+});
+
 test.run();
