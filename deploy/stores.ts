@@ -23,6 +23,7 @@ import { connectNats, type Nats } from '../bus/nats/nats.js';
 import { TrimConnection } from '../bus/nats/trim-connection.js';
 import { httpPayments } from '../bus/payments/http-provider.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
+import { archivedOrders } from '../storage/archive/archive-reader.js';
 import { postgresStatsFold } from '../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../storage/lists/queries.js';
 import { postgresSearchIndex } from '../storage/lists/search-index.js';
@@ -152,7 +153,9 @@ async function withStreams(
     // Whoever owns nothing flushes nothing, and its role may not even ask.
     keysHold: config.roles.has('actors') && (await maySkipKeyChecks(client)),
   });
-  const snapshots = postgresSnapshots(flushClient);
+  // By the connections of reads: what waits for an archive must not wait for a flush.
+  const archives = archivedOrders(client, config.archive.s3Endpoint);
+  const snapshots = postgresSnapshots(flushClient, archives);
   const journal = journalToday(settlement.journal, choice, facts);
   logger.info({ system: settlement.id, partitions: settlement.partitions }, `journal: ${journal.guarantee}`);
   // The journal has its own connections: an append must not wait behind a flush.
@@ -179,7 +182,7 @@ async function withStreams(
     isNewStream: events?.isNewStream,
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
-    queries: postgresQueries(client, listClient),
+    queries: postgresQueries(client, listClient, limits.exactCount, archives),
     searchIndex: postgresSearchIndex(client),
     statsFold: postgresStatsFold(client),
     ...paymentsOf(config, client, clock),
