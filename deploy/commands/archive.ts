@@ -31,7 +31,7 @@ export const archiveCommand: Command = {
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
-    { line: 'archive --older-than 2y --to archives', what: 'beside running nodes' },
+    { line: 'archive --older-than 2y --to old-orders', what: 'beside running nodes' },
     { line: 'archive --remove --older-than 10y', what: 'their orders answer 410 from then on' },
   ],
   exits: '0: done; 2: not done to the end, and why',
