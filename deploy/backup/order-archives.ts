@@ -8,8 +8,7 @@ import { timeBefore } from '../../storage/archive/ages.js';
 import { archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
 import { giveBack } from '../../storage/archive/hot-tables.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
-import { STATEMENT_MS } from '../commands/archive.js';
-import { adminUrl } from '../commands/backup.js';
+import { ownerUrl, STATEMENT_MS } from '../commands/archive.js';
 import type { Config } from '../config/config.js';
 import { Step } from './step.js';
 
@@ -44,7 +43,7 @@ export function orderArchives(parts: OrderArchivesParts): ((signal: AbortSignal)
 
 async function run({ config, log, settlement, clock, logger }: OrderArchivesParts, to: string, signal: AbortSignal) {
   const { after, keep, s3Endpoint: endpoint } = config.archive;
-  const client = connectPostgres(await adminUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: logger });
+  const client = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: logger });
   const onProgress = (line: string) => logger.debug({}, line);
   const { id: system, partitions } = settlement;
   const parts = { client, log, partitions, system, endpoint, onProgress };

@@ -7,8 +7,9 @@ import { archiveOrders, candidates, inMb, removeArchives } from '../../storage/a
 import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
+import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
-import { adminUrl } from './backup.js';
+import { rememberedPostgresUrl } from '../servers/postgres-server.js';
 import { BadCommand, type Command, type Given, type Terminal } from './command.js';
 import { interrupted, look, quiet, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
@@ -47,6 +48,13 @@ type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
   | { readonly kind: 'remove'; readonly age: Age };
 
+/** As the owner of the tables: neither a node nor the backups may delete rows. */
+export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
+  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'owner'));
+  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
+  return url;
+}
+
 /** @throws BadCommand */
 function readArchiveCommand(given: Given): ArchiveCommand {
   const text = given.text('--older-than') ?? '';
@@ -67,7 +75,7 @@ function readArchiveCommand(given: Given): ArchiveCommand {
 
 const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): Promise<number> =>
   look(config, async (client, place) => {
-    const admin = connectPostgres(await adminUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
+    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
     try {
       const before = timeBefore(command.age, Date.now());
       if (command.kind === 'move' && command.isDry) {
