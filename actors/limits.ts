@@ -102,6 +102,19 @@ export const limits = {
   storedOrdersBytes: 33_554_432,
   /** Ids that one statement reads for the filters. */
   storedOrdersPage: 2_000,
+  /** Commands that wait for orders of archives, and how many orders a process reads from archives at once. */
+  archiveReadsWaiting: 1_000,
+  archiveReadsAtOnce: 8,
+  /** How long a read of an archive may take. */
+  archiveReadMs: 2_000,
+  /** How often a node looks whether orders were archived. */
+  archiveLookMs: 2_000,
+  /** Orders that are compressed together: a read of one decompresses all of them. */
+  archiveBlockOrders: 64,
+  /** Blocks of archives that a process keeps: the history follows the order. */
+  archiveBlocksKept: 32,
+  /** Orders of one archive: its ids are noted in one transaction. */
+  archiveOrders: 50_000,
   /** Events that are appended and not flushed. Beyond it commands are refused until Postgres has caught up. */
   unflushedEvents: 400_000,
   unflushedBytes: 268_435_456,

@@ -9,15 +9,18 @@ export class Unavailable extends Error {
     readonly absent = false,
     /** The partition is not of the node that was asked: see NoAnswer. */
     readonly moved = false,
+    /** The owner itself says why: see NoAnswer. */
+    readonly told = false,
   ) {
     super(message);
   }
 }
 
 /** The error as a reply. */
-export const noAnswer = ({ message, absent, moved }: Unavailable): NoAnswer => ({
+export const noAnswer = ({ message, absent, moved, told }: Unavailable): NoAnswer => ({
   kind: 'unavailable',
   why: message,
   absent,
   ...(moved && { moved }),
+  ...(told && { told }),
 });

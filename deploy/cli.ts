@@ -16,6 +16,7 @@ const COULD_NOT: Readonly<Record<string, string>> = {
   migrate: 'change the tables',
   backup: 'back up',
   restore: 'restore',
+  archive: 'archive',
 };
 
 async function main(words: readonly string[]): Promise<number> {

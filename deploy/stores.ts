@@ -24,6 +24,7 @@ import { TrimConnection } from '../bus/nats/trim-connection.js';
 import { httpPayments } from '../bus/payments/http-provider.js';
 import { forgetfulPayments, instantPayments, mockPayments } from '../bus/payments/mock-provider.js';
 import type { Replica } from '../bus/reads/list-sources.js';
+import { archivedOrders } from '../storage/archive/archive-reader.js';
 import { postgresStatsFold } from '../storage/lists/order-stats-fold.js';
 import { postgresQueries } from '../storage/lists/queries.js';
 import { postgresSearchIndex } from '../storage/lists/search-index.js';
@@ -156,7 +157,9 @@ async function withStreams(
     // Whoever owns nothing flushes nothing, and its role may not even ask.
     keysHold: config.roles.has('actors') && (await maySkipKeyChecks(client)),
   });
-  const snapshots = postgresSnapshots(flushClient);
+  // By the connections of reads: what waits for an archive must not wait for a flush.
+  const archives = archivedOrders(client, config.archive.s3Endpoint);
+  const snapshots = postgresSnapshots(flushClient, archives);
   const journal = journalToday(settlement.journal, choice, facts);
   logger.info({ system: settlement.id, partitions: settlement.partitions }, `journal: ${journal.guarantee}`);
   // The journal has its own connections: an append must not wait behind a flush.
@@ -180,7 +183,7 @@ async function withStreams(
     isNewStream: events?.isNewStream,
     eventsMayForget: events?.acknowledgesBeforeWriting === true || broker?.syncAlways !== true,
     snapshots,
-    queries: postgresQueries(client, listClient),
+    queries: postgresQueries(client, listClient, limits.exactCount, archives),
     replica: replica || undefined,
     searchIndex: postgresSearchIndex(client),
     statsFold: postgresStatsFold(client),

@@ -11,6 +11,7 @@ import { isOurOrderId, type OrderId, partitionOf } from '../ids.js';
 import { limits } from '../limits.js';
 import type { ActRequest, NoAnswer, PlaceRequest, StockRequest } from '../ports/owners.js';
 import type { StoredOrder } from '../ports/snapshot-rows.js';
+import { ArchiveReads } from './archive-reads.js';
 import type { EdgeItem, Effect, InboxItem, Request } from './effects.js';
 import type { Inbox } from './inbox.js';
 import type { Leaving } from './leaving.js';
@@ -29,6 +30,8 @@ interface NodeParts {
 }
 
 export class EdgeCommands {
+  private readonly archiveReads = new ArchiveReads();
+
   constructor(private readonly node: NodeParts) {}
 
   place(request: Request, ask: PlaceRequest): void {
@@ -70,9 +73,11 @@ export class EdgeCommands {
     const answered = lookUps.take(number);
     if (answered === undefined) return;
     const lost = this.load(found, answered.epochs);
+    const archived = new Map(found.archived?.map(({ order, isGone }) => [order, isGone]));
     for (const item of answered.items) {
       if (item.kind === 'stock') inbox.put({ ...item, answered: found.writes });
       else if (lost.has(item.ask.order)) this.refuse(item, 'another node owns this order by now', { moved: true });
+      else if (archived.size > 0 && this.isAway(item, archived)) continue;
       else if (item.kind === 'act') inbox.put(item);
       else if (this.isOld(item.ask.alias, answered.epochs)) lookUps.add(item);
       else this.putPlace(item, found.orders);
@@ -88,9 +93,25 @@ export class EdgeCommands {
     this.beginLookUp();
   }
 
-  /** Partitions leave: their commands that wait for a look-up are answered. */
+  /** The archive has answered: what waited for this order goes on. @param why it could not be read */
+  archiveRead(order: OrderId, found: StoredOrder | undefined, why?: string): void {
+    const { inbox, lookUps, leaving, world } = this.node;
+    const items = this.archiveReads.take(order);
+    const isOwned = world.owned.has(partitionOf('order', order, world.partitions));
+    if (found !== undefined && items.length > 0 && isOwned && !world.orders.has(order))
+      leaving.consider(world.loadOrder(found));
+    for (const item of items) {
+      if (why !== undefined) this.refuse(item, why, { told: true });
+      else if (item.kind === 'act' && world.orders.has(order)) inbox.put(item);
+      else lookUps.add(item); // Its other id may be archived too, or the archive has it no more.
+    }
+    this.beginLookUp();
+  }
+
+  /** Partitions leave: their commands that wait for a look-up or an archive are answered. */
   leave(isGone: (partition: number) => boolean): void {
     for (const item of this.node.lookUps.leave(isGone)) this.tellMoved(item);
+    for (const item of this.archiveReads.leave(isGone)) this.tellMoved(item);
   }
 
   tellMoved(item: EdgeItem): void {
@@ -131,6 +152,31 @@ export class EdgeCommands {
       else leaving.consider(world.loadOrder(order));
     }
     return lost;
+  }
+
+  /** Whether an order that the command names is in an archive: then the command waits for it, or is answered. */
+  private isAway(item: Exclude<EdgeItem, { kind: 'stock' }>, archived: ReadonlyMap<OrderId, boolean>): boolean {
+    const { world } = this.node;
+    const { order } = item.ask;
+    const ids = item.kind === 'place' && item.ask.alias !== undefined ? [order, item.ask.alias] : [order];
+    const isMine = (id: OrderId) => world.owned.has(partitionOf('order', id, world.partitions));
+    const away = ids.find((id) => archived.has(id) && isMine(id) && !world.orders.has(id));
+    if (away === undefined) return false;
+    if (archived.get(away) === true) this.tellGone(item);
+    else {
+      const added = this.archiveReads.add(away, item);
+      if (added === 'full') this.refuse(item, 'Too many requests wait for orders of archives.', { told: true });
+      else if (added === 'first') this.node.emit({ kind: 'readArchived', order: away });
+    }
+    return true;
+  }
+
+  private tellGone(item: Exclude<EdgeItem, { kind: 'stock' }>): void {
+    this.unpin(item);
+    const { request } = item;
+    const reply = { kind: 'refused', refusal: 'gone' } as const;
+    if (item.kind === 'place') this.node.emit({ kind: 'replyPlace', request, reply });
+    else this.node.emit({ kind: 'replyAct', request, reply: { ...reply, state: undefined } });
   }
 
   /** lookups.L3: the alias' partition has come since the query began. */

@@ -68,6 +68,8 @@ export type Effect =
       readonly orders: readonly OrderId[];
       readonly writes: readonly WriteId[];
     }
+  /** Read this order from its archive. Many are read at once. */
+  | { readonly kind: 'readArchived'; readonly order: OrderId }
   | { readonly kind: 'flush'; readonly flush: Flush }
   | { readonly kind: 'send'; readonly letters: readonly NumberedLetter[] }
   | { readonly kind: 'confirm'; readonly confirmation: Confirmation }

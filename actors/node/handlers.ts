@@ -119,6 +119,7 @@ export class Handlers {
     if (entry === undefined) return refuse('unknown_order');
     const { act } = ask.command;
     const prior = remembered(entry.state, act);
+    if (prior === undefined && entry.isArchived) return refuse('archived');
     const at = revision(entry.state);
     const isOff = prior === undefined && !mayChange(ask, at);
     if (isOff && !mayChangeLater(ask, at)) return refuse('changed');

@@ -10,12 +10,14 @@
  */
 import type { OrderId, WriteId } from '../ids.js';
 import type { StoredOrder } from '../ports/snapshot-rows.js';
+import type { LookedUp } from '../ports/snapshots.js';
 import type { EdgeItem } from './effects.js';
 import type { AnsweredWrite } from './remembered-writes.js';
 
 export interface FoundIds {
   readonly orders: readonly StoredOrder[];
   readonly writes: readonly AnsweredWrite[];
+  readonly archived?: LookedUp['archived'];
 }
 
 /** The items that waited for an answer, and the epochs of this node's partitions when it asked. */
@@ -33,6 +35,11 @@ export class LookUps {
 
   get size(): number {
     return this.waiting.length + (this.underWay?.length ?? 0);
+  }
+
+  /** The number of the query under way. */
+  get asking(): number | undefined {
+    return this.underWay && this.number;
   }
 
   add(item: EdgeItem): void {

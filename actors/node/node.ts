@@ -19,9 +19,10 @@ import { limits } from '../limits.js';
 import { hasOutcome, paymentOwed } from '../order/order.js';
 import type { Confirmation, NumberedLetter } from '../ports/letters.js';
 import type { ActRequest, PlaceRequest, StockRequest } from '../ports/owners.js';
-import { NOWHERE, type Place } from '../ports/snapshot-rows.js';
+import { NOWHERE, type Place, type StoredOrder } from '../ports/snapshot-rows.js';
 import { fillOwed } from '../product/inventory.js';
 import type { OrderCommand, PaymentOperation, PaymentOutcome } from '../protocol.js';
+import { ArchiveBarrier } from './archive-barrier.js';
 import { type DeadlineSettings, Deadlines } from './deadlines.js';
 import { EdgeCommands, notNow } from './edge-commands.js';
 import type { Effect, InboxItem, Request } from './effects.js';
@@ -79,6 +80,7 @@ export class Node {
   /** Freezes and thaws partitions. */
   readonly lives: PartitionLife;
   readonly storedOrders: StoredOrders;
+  private readonly archiveBarrier: ArchiveBarrier;
   private readonly writes = new Writes();
   private readonly deadlines: Deadlines;
   private readonly clock = new TurnClock();
@@ -102,6 +104,7 @@ export class Node {
     this.deadlines = new Deadlines(settings, world);
     this.flushing = new Flushing(world, settings.journal, settings.members);
     this.storedOrders = new StoredOrders(partitions);
+    this.archiveBarrier = new ArchiveBarrier(world, this.lookUps);
     const emit = (effect: Effect) => {
       this.effects.push(effect);
     };
@@ -199,6 +202,21 @@ export class Node {
 
   lookUpFailed(number: number): void {
     this.edgeCommands.lookUpFailed(number);
+  }
+
+  /** The answer of an archive. @param why it could not be read, as a sentence for clients */
+  archiveRead(order: OrderId, found: StoredOrder | undefined, why?: string): void {
+    this.edgeCommands.archiveRead(order, found, why);
+  }
+
+  /** Orders were archived: from now on nothing may be decided from what is known now (archive-barrier.ts). */
+  seeArchives(barrier: number): void {
+    this.archiveBarrier.see(barrier);
+  }
+
+  /** The highest barrier with nothing left from before. */
+  get archivesSeen(): number {
+    return this.archiveBarrier.seen;
   }
 
   letter(letter: NumberedLetter): void {

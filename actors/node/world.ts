@@ -48,6 +48,8 @@ class Entry<State, Row> {
 export class OrderEntry extends Entry<OrderState, TurnRow> {
   /** The requests that wait for the outcome, and whether each is a repeat; undefined when none waits. */
   waiting: Map<number, boolean> | undefined = undefined;
+  /** It was loaded as archived: no new act changes it. */
+  isArchived = false;
   /** The order as it was decided. Undefined before that, and when only its history in Postgres has that state. */
   decided: OrderState | undefined = undefined;
   /** When the order times out, in running time; undefined until its timer is set. */
@@ -131,8 +133,9 @@ export class World {
   }
 
   /** Takes an order into memory from its row. */
-  loadOrder({ state, version, epoch, n }: StoredOrder): OrderEntry {
+  loadOrder({ state, version, epoch, n, archived = false }: StoredOrder): OrderEntry {
     const entry = this.newOrder(state.id);
+    entry.isArchived = archived;
     this.orders.set(state.id, entry);
     this.hasBeen(lastAt(state));
     if (isJustDecided(state)) entry.decided = state;

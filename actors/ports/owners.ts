@@ -17,6 +17,8 @@ export interface NoAnswer {
   readonly why: string;
   /** No owner got the request: nothing was done, and `why` is a sentence that a client may read. */
   readonly absent?: boolean;
+  /** The owner says why, as a sentence that a client may read. Nothing was done, and no other node knows better. */
+  readonly told?: boolean;
   /** The partition is not, or no longer, of the node that was asked: the request may go to the partition's owner. */
   readonly moved?: boolean;
   /**
@@ -43,7 +45,8 @@ export type PlaceReply =
   | { readonly kind: 'outcome'; readonly state: OrderState; readonly repeat: boolean }
   /** The wait is over; the order is durable and its work continues. */
   | { readonly kind: 'pending'; readonly state: OrderState }
-  | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' }
+  /** `gone`: the order was removed with its archive. */
+  | { readonly kind: 'refused'; readonly refusal: OrderRefusal | 'too_large' | 'broken' | 'gone' }
   | NoAnswer;
 
 export interface ActRequest {
@@ -67,7 +70,8 @@ export type ActReply =
   | { readonly kind: 'done'; readonly state: OrderState; readonly repeat: boolean }
   | {
       readonly kind: 'refused';
-      readonly refusal: OrderRefusal | 'too_large' | 'broken';
+      /** `archived`: the order never changes any more. `gone`: it was removed with its archive. */
+      readonly refusal: OrderRefusal | 'too_large' | 'broken' | 'archived' | 'gone';
       /** The present state; undefined when the caller can see no such order. */
       readonly state: OrderState | undefined;
       /** This same request got this refusal before. */

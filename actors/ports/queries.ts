@@ -11,6 +11,8 @@ import type { HistoryRow, OperationRow } from './snapshot-rows.js';
 /** Reads may be behind the owner's answers by one flush. Searches are also behind by the search index. */
 export interface Queries extends Numbers {
   order(id: OrderId): Promise<OrderState | undefined>;
+  /** Whether the order was archived and removed with its archive: nothing but its id is known. */
+  isGone(id: OrderId): Promise<boolean>;
   /** A page by its number, newest first. */
   orders(filter: OrderFilter, page: Page): Promise<{ readonly orders: readonly OrderState[] } & Counted>;
   /** The orders after an order of the same list, newest first. As fast at the end as at the beginning. */

@@ -24,6 +24,8 @@ export interface StoredOrder extends Mark {
   readonly state: OrderState;
   /** Number of its events. */
   readonly version: number;
+  /** It is in an archive: it never changes any more. */
+  readonly archived?: boolean;
 }
 
 export interface StoredProduct extends Mark {

@@ -16,6 +16,8 @@ export interface LookedUp {
     readonly fingerprint: string;
     readonly refused?: ProductRefusal;
   }[];
+  /** Orders whose rows are in an archive alone. `isGone`: the archive was removed. */
+  readonly archived?: readonly { readonly order: OrderId; readonly isGone: boolean }[];
 }
 
 export interface Loaded {
@@ -49,7 +51,14 @@ export interface Snapshots {
   write(journal: JournalId, statement: Statement): Promise<'written' | 'closed'>;
   /** One query for the whole batch. */
   lookUp(orders: readonly OrderId[], writes: readonly WriteId[]): Promise<LookedUp>;
-  /** Ids of stored orders after this id, in their sort order, at most `most`. */
+  /** An order that `lookUp` found in an archive; undefined if it is there no more. @throws Unavailable, with a sentence */
+  archived(order: OrderId): Promise<StoredOrder | undefined>;
+  /**
+   * Notes for whoever archives what this journal's node has seen (archive-barrier.ts), and tells the newest barrier.
+   * 0: nothing was archived yet.
+   */
+  seeArchives(journal: JournalId, seen: number): Promise<number>;
+  /** Ids of stored orders after this id, archived ones too, in their sort order, at most `most`. */
   orderIdsAfter(after: string, most: number): Promise<readonly OrderId[]>;
   /** The rows of all journals, for trimming and publishing. */
   journals(): Promise<readonly JournalRow[]>;

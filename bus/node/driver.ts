@@ -43,6 +43,7 @@ import { Cashier } from '../payments/cashier.js';
 import { type StoredOrders, storedOrders } from '../reads/order-reads.js';
 import type { ReadCache } from '../reads/read-cache.js';
 import { within } from '../retry.js';
+import { ArchivedReads } from './archived-reads.js';
 import { AwaitedProgress } from './awaited-progress.js';
 import { tellClock } from './clock-news.js';
 import { DurableReads } from './durable-reads.js';
@@ -108,6 +109,7 @@ export class Driver implements Owners {
   private readonly flushWriter: FlushWriter;
   private readonly cashier: Cashier;
   private readonly stored: StoredOrders;
+  private readonly archived: ArchivedReads;
   private readonly reads: DurableReads;
   /** Whoever tells something without an append looks first. */
   readonly look: JournalLook;
@@ -120,6 +122,9 @@ export class Driver implements Owners {
     this.requests = new WaitingRequests(clock);
     this.waits = new AwaitedProgress(clock);
     this.stored = storedOrders(parts.queries, clock);
+    this.archived = new ArchivedReads(parts.snapshots, (...answer) => {
+      if (!this.over) this.enter(() => this.node.archiveRead(...answer));
+    });
     this.probes = new JournalProbes((request) => this.enter(() => this.node.probe(request)));
     this.readiness = this.readinessOf();
     this.look = new JournalLook({
@@ -355,6 +360,8 @@ export class Driver implements Owners {
         return this.watch(this.flush(effect.flush));
       case 'lookUp':
         return this.watch(this.lookUp(effect));
+      case 'readArchived':
+        return this.archived.read(effect.order);
       case 'replyPlace':
       case 'replyAct':
       case 'replyStock':
@@ -426,7 +433,7 @@ export class Driver implements Owners {
       this.requests.answer(request, { kind: 'refused', refusal: 'broken' });
     } catch (error) {
       if (error instanceof Unavailable) {
-        this.requests.answer(request, { kind: 'unavailable', why: error.message });
+        this.requests.answer(request, noAnswer(error));
         return;
       }
       this.parts.logger.error({ order, err: error }, 'broken code: a stored order could not be folded');

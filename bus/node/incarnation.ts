@@ -29,6 +29,7 @@ import type { Writer } from '../placement/placement-loop.js';
 import { type Keepers, keepersOf } from '../reads/product-reads.js';
 import { ReadCache, type ReadKind } from '../reads/read-cache.js';
 import { within } from '../retry.js';
+import { watchArchives } from './archive-watch.js';
 import { Driver, type Ended } from './driver.js';
 import type { Meter } from './meter.js';
 import { NodeHost } from './node-host.js';
@@ -135,7 +136,7 @@ export class Incarnation {
       onLeft: (isGone) => orderCache.forgetAll((id) => isGone(partitionOf('order', id, partitions))),
     });
     this.host = this.ownHost;
-    this.run();
+    this.run(() => orderCache.forgetAll(() => true));
   }
 
   get owners(): Owners {
@@ -250,12 +251,15 @@ export class Incarnation {
     return row.journal !== this.journal && (row.node === node || isGone?.(row) === true);
   }
 
-  private run(): void {
+  private run(onArchived: () => void): void {
+    const { node, journal } = this;
+    const stopWatching = watchArchives({ ...this.parts, node, journal, onArchived });
     this.driver.start();
     this.trimmer.start();
     this.janitor.start();
     void this.ended.then(() => {
       this.stopping = true;
+      stopWatching();
       this.trimmer.stop();
       this.janitor.stop();
       return this.publisher?.stop();

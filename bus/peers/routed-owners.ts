@@ -147,6 +147,6 @@ function replyIn<Reply>(answer: Answer): Reply {
 function stateIn<State>(answer: Answer): State | undefined {
   if ('state' in answer) return answer.state as State | undefined;
   if (!('failed' in answer)) throw new Error('a read was answered like a command');
-  const { why, absent, moved } = answer.failed;
-  throw new Unavailable(why, absent, moved);
+  const { why, absent, moved, told } = answer.failed;
+  throw new Unavailable(why, absent, moved, told);
 }

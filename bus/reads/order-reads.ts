@@ -26,6 +26,7 @@ export function storedOrders(queries: Pick<Queries, 'order' | 'history'>, clock:
       try {
         return await ask();
       } catch (error) {
+        if (error instanceof Unavailable) throw error; // An archive's own word.
         if (clock.monotonic() > lastTryMs) throw new Unavailable(`Postgres did not answer: ${String(error)}`);
         await pause(clock, attempt);
       }

@@ -20,6 +20,8 @@ interface BackupRoleParts {
   readonly backups: Backups;
   readonly folder: string;
   readonly leases: Leases;
+  /** What else runs where the backups do. */
+  readonly beside?: ((signal: AbortSignal) => Promise<void>) | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -131,14 +133,14 @@ export class BackupRole implements BackupDesk {
   }
 
   private async hold(lost: AbortSignal): Promise<void> {
-    const { backups, folder, logger } = this.parts;
+    const { backups, folder, logger, beside } = this.parts;
     await backups.open();
     this.held = lost;
     this.state = 'running';
     this.why = undefined;
     logger.info({ folder, offsite: backups.place }, 'the backups run here');
     try {
-      await backups.run(lost);
+      await Promise.all([backups.run(lost), beside?.(lost)]);
     } finally {
       this.held = undefined;
     }

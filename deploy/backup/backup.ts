@@ -11,6 +11,7 @@ import type { Stores } from '../stores.js';
 import { backupMeter, watchBackups } from '../telemetry/backup-metrics.js';
 import { BackupRole } from './backup-role.js';
 import { Backups } from './backups.js';
+import { orderArchives } from './order-archives.js';
 import { systemDumps } from './system-dumps.js';
 
 export async function beginBackups(parts: Parts, stores: Stores): Promise<BackupRole> {
@@ -27,7 +28,10 @@ export async function beginBackups(parts: Parts, stores: Stores): Promise<Backup
     unsavedSince: (ms) => unsavedSince(stores.client, ms),
   });
   watchBackups(registry, backups, everyMs);
-  const role = new BackupRole({ backups, folder, leases: postgresLeases(stores.client, clock), clock, logger });
+  const leases = postgresLeases(stores.client, clock);
+  const { log, settlement } = stores;
+  const beside = orderArchives({ config, log, settlement, leases, clock, logger });
+  const role = new BackupRole({ backups, folder, leases, beside, clock, logger });
   role.start();
   return role;
 }
@@ -35,8 +39,9 @@ export async function beginBackups(parts: Parts, stores: Stores): Promise<Backup
 /** The client of buckets takes a second to load, so it is loaded only where there is a bucket. */
 async function offsiteOf({ backup: { offsite, s3Endpoint: endpoint } }: Config): Promise<Offsite | undefined> {
   if (offsite === undefined) return undefined;
-  const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)(?:\/(.*?))?\/*$/.exec(offsite) ?? [];
-  if (bucket === undefined) return httpOffsite(offsite);
+  if (!offsite.startsWith('s3://')) return httpOffsite(offsite);
+  const { s3PlaceOf } = await import('../../storage/backup/s3-bucket.js');
   const { s3Offsite } = await import('../../storage/backup/s3-offsite.js');
-  return s3Offsite({ bucket, prefix: prefix === '' ? '' : `${prefix}/`, endpoint });
+  const at = s3PlaceOf(offsite, endpoint);
+  return at === undefined ? httpOffsite(offsite) : s3Offsite(at);
 }

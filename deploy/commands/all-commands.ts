@@ -1,5 +1,6 @@
 // All commands, in the order of the help. To add one, write its file and add it here: parser, help and completions follow.
 
+import { archiveCommand } from './archive.js';
 import { backupCommand } from './backup.js';
 import type { Command, CommandGroup } from './command.js';
 import { completionCommands } from './completions.js';
@@ -41,6 +42,7 @@ export const allCommands: readonly (Command | CommandGroup)[] = [
   backupCommand,
   restoreCommand,
   offsiteCommand,
+  archiveCommand,
   migrateCommand,
   urlCommands,
   stopCommand,

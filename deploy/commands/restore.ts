@@ -8,10 +8,11 @@ import { FEED_STREAM } from '../../bus/feed-stream/feed-shape.js';
 import { jetstreamLog } from '../../bus/journal/jetstream-log.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
+import { archiveRows } from '../../storage/archive/archive-rows.js';
 import { CannotRestore } from '../../storage/backup/dump.js';
 import { findBackup } from '../../storage/backup/find-backup.js';
 import { restoreDump } from '../../storage/backup/restore-dump.js';
-import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { postgresLog } from '../../storage/postgres/postgres-log.js';
 import { reportOf } from '../../storage/verify/report.js';
 import { verify } from '../../storage/verify/verify.js';
@@ -130,6 +131,7 @@ async function restored(
     await finish();
     terminal.answer(value, [
       ...reportOf(verdict),
+      ...(await archivesOf(client)),
       `restored: everything that was acknowledged before ${takenAt}, ${manifest.orders} orders or more. What came later is lost: at most as many orders as the last value of holdfast_backup_unsaved_orders said. Start it now with PARTITIONS=${manifest.partitions}.`,
     ]);
     say('Personal data that was erased since is back: run holdfast forget-user again for those who asked since then.');
@@ -146,4 +148,13 @@ async function mustBeEmpty(nats: Nats, name: string): Promise<void> {
   throw new CannotRestore(
     `the broker has a stream ${name} with messages: a restore never overwrites anything. Set NATS_URL to a broker without it`,
   );
+}
+
+/** No dump has these files. */
+async function archivesOf(client: PostgresClient): Promise<readonly string[]> {
+  const rows = (await archiveRows(client)).filter(({ state }) => state === 'noted' || state === 'cleared');
+  const places = [...new Set(rows.map(({ place }) => place))];
+  return places.length === 0
+    ? []
+    : [`Its archived orders are in files that no dump has: ${places.join(', ')} must be reachable.`];
 }

@@ -2,6 +2,7 @@
 // where they alone are wrong: they follow from the orders. Nothing else is ever repaired.
 
 import type { PostgresClient } from '../../storage/postgres/postgres.js';
+import type { ArchiveFiles } from '../../storage/verify/archive-laws.js';
 import { reportOf } from '../../storage/verify/report.js';
 import { isOfStats } from '../../storage/verify/stats-laws.js';
 import { repairStats } from '../../storage/verify/stats-repair.js';
@@ -23,10 +24,11 @@ export const verifyCommand: Command = {
       name: '--repair-stats',
       what: 'count order_stats anew if that alone is wrong, also beside running nodes',
     },
+    { name: '--archives', what: 'read every archive of orders from end to end as well' },
   ],
   examples: [{ line: 'verify', what: 'beside the running system, or after it has stopped' }],
   exits: '0: clean, or clean since the repair; 1: a violation; 2: could not look',
-  run: (given, terminal) => verifyStored(terminal, given.flag('--repair-stats')),
+  run: (given, terminal) => verifyStored(terminal, given.flag('--repair-stats'), given.flag('--archives')),
 };
 
 /** Of the connections to the broker. */
@@ -40,12 +42,16 @@ export const verdictValue = ({ violations, total, checked, tookMs, looks }: Verd
   ...{ clean: total === 0, total, violations, checked, took_ms: Math.round(tookMs), looks },
 });
 
-function verifyStored(terminal: Terminal, isRepairing: boolean): Promise<number> {
+function verifyStored(terminal: Terminal, isRepairing: boolean, isWhole: boolean): Promise<number> {
   const config = terminal.config();
+  const archives = { endpoint: config.archive.s3Endpoint, isWhole };
   return look(config, async (client, place) => {
     const over = new AbortController();
     try {
-      return await Promise.race([judgeStored(client, place, isRepairing, config, terminal), beat(client, over.signal)]);
+      return await Promise.race([
+        judgeStored(client, place, isRepairing, archives, config, terminal),
+        beat(client, over.signal),
+      ]);
     } finally {
       over.abort();
       await client.end();
@@ -66,12 +72,13 @@ const judgeStored = (
   client: PostgresClient,
   place: Place,
   isRepairing: boolean,
+  archives: ArchiveFiles,
   { dataDir }: Config,
   terminal: Terminal,
 ): Promise<number> =>
   withStoredLog(client, place, NAME, (log, { partitions }) =>
     withStoredEvents(place, NAME, async (publicEvents) => {
-      const judged = () => verify({ client, log, partitions, publicEvents, onProgress: say });
+      const judged = () => verify({ client, log, partitions, publicEvents, archives, onProgress: say });
       const tell = async (verdict: Verdict, repaired?: number): Promise<number> => {
         const value = { ...verdictValue(verdict), repaired };
         terminal.answer(value, reportOf(verdict));

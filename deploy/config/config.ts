@@ -6,6 +6,7 @@
 // and in OPERATING. A secret is named in SECRETS.
 
 import { z } from 'zod';
+import { archiveMistakes, archiveSettings, archiveVariables } from './archive.js';
 import { authMistakes, authSettings, authVariables } from './auth.js';
 import { backupMistakes, backupSettings, backupVariables } from './backup.js';
 import { eventSettings, eventVariables } from './events.js';
@@ -28,6 +29,7 @@ const schema = z
     ...orderVariables,
     ...authVariables,
     ...backupVariables,
+    ...archiveVariables,
   })
   .superRefine(
     (env, context) => {
@@ -40,6 +42,7 @@ const schema = z
         storeMistakes,
         natsMistakes,
         backupMistakes,
+        archiveMistakes,
       ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
@@ -57,6 +60,7 @@ const schema = z
     ...orderSettings(env),
     ...authSettings(env),
     ...backupSettings(env),
+    ...archiveSettings(env),
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;

@@ -187,6 +187,20 @@ const errors = {
     'The order was cancelled before it was confirmed; nothing is charged. Order again with a new Idempotency-Key.',
     { order_id: EXAMPLE_ORDER },
   ),
+  archived: plain(
+    409,
+    'Archived',
+    'The order was settled long ago and has been moved to an archive. It can be read, and repeats get their first answers. It takes no new change.',
+    `The order is archived: it can be read, and it takes no change any more.`,
+    { order_id: EXAMPLE_ORDER },
+  ),
+  gone: plain(
+    410,
+    'Gone',
+    'The order was archived, and the archive was removed when its time was over. Its key never places another order.',
+    `The order ${EXAMPLE_ORDER} was archived, and its archive was removed when its time was over.`,
+    { order_id: EXAMPLE_ORDER },
+  ),
   precondition_failed: field(
     412,
     'Changed meanwhile',

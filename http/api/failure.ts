@@ -67,13 +67,27 @@ export const unavailable = (message: string, about: FailureDetails['about'] = {}
 
 /** @param mayBeDone the message if an owner got the request, so that it may still take effect. */
 export const unanswered = (
-  { why, absent }: Pick<NoAnswer, 'why' | 'absent'>,
+  { why, absent, told }: Pick<NoAnswer, 'why' | 'absent' | 'told'>,
   mayBeDone: string,
   about: FailureDetails['about'] = {},
 ): Failure =>
-  unavailable(absent ? `${why} Nothing was done: try again later, or at another node.` : mayBeDone, about, why);
+  unavailable(
+    told
+      ? `${why} Nothing was done: try again later.`
+      : absent
+        ? `${why} Nothing was done: try again later, or at another node.`
+        : mayBeDone,
+    about,
+    why,
+  );
 
 export const notFound = (message: string, code: ErrorCode = 'not_found'): Failure => new Failure(404, code, message);
+
+/** The order was removed with its archive. */
+export const goneOrder = (order: string): Failure =>
+  new Failure(410, 'gone', `The order ${order} was archived, and its archive was removed when its time was over.`, {
+    about: { order_id: order },
+  });
 
 /** The first refusal again, for a repeat under the same key. */
 export const replayed = ({ status, code, message, details }: Failure): Failure =>
@@ -93,7 +107,7 @@ export async function fromReadModel<T>(query: () => Promise<T>): Promise<T> {
   try {
     return await query();
   } catch (error) {
-    if (error instanceof Unavailable && error.absent) throw error;
+    if (error instanceof Unavailable && (error.absent || error.told)) throw error;
     throw unavailable('Lists and searches do not answer at the moment: try again.', {}, error);
   }
 }

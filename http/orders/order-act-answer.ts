@@ -6,7 +6,7 @@ import { allowedFrom, statusOf } from '../../actors/order/transitions.js';
 import type { ActReply, ActRequest, NoAnswer } from '../../actors/ports/owners.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
 import type { ErrorCode } from '../api/errors.js';
-import { Failure, idempotencyMismatch, notFound, unanswered } from '../api/failure.js';
+import { Failure, goneOrder, idempotencyMismatch, notFound, unanswered } from '../api/failure.js';
 
 export const actUnavailable = (reply: NoAnswer, order: string): Failure =>
   unanswered(
@@ -31,12 +31,17 @@ export function actRefusal(
 ): Failure {
   const conflict = (code: ErrorCode, message: string, field: string, about: object = {}) =>
     conflictOf(order, code, message, field, about);
+  if (refusal === 'gone') return goneOrder(order);
   if (state === undefined || refusal === 'unknown_order' || refusal === 'not_yours') {
     return notFound(`There is no order ${order}.`);
   }
   switch (refusal) {
     case 'other_body':
       return idempotencyMismatch('another request');
+    case 'archived': {
+      const message = 'The order is archived: it can be read, and it takes no change any more.';
+      return new Failure(409, 'archived', message, { about: { order_id: order } });
+    }
     case 'changed':
       return changed(order, condition);
     case 'illegal_transition':

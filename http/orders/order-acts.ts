@@ -15,7 +15,7 @@ import { callerOf, sees } from '../../actors/principal.js';
 import type { Line, OrderAct } from '../../actors/protocol.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
-import { invalidField, notFound, replayed } from '../api/failure.js';
+import { fromReadModel, goneOrder, invalidField, notFound, replayed } from '../api/failure.js';
 import { type Answer, REPLAYED, success } from '../api/reply.js';
 import type {
   CancelBody,
@@ -35,7 +35,7 @@ import { entityTag, orderJson, versionsOf } from './order-view.js';
 
 interface OrderActsOptions {
   readonly owners: Owners;
-  readonly queries: Pick<Queries, 'history'>;
+  readonly queries: Pick<Queries, 'history' | 'isGone'>;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;
   readonly waitMs: number;
@@ -161,6 +161,8 @@ export class OrderActs {
 
   private async order({ principal }: ApiRequest, id: string): Promise<OrderState> {
     const state = await this.options.owners.order(orderId(id) as OrderId);
+    if (state === undefined && (await fromReadModel(() => this.options.queries.isGone(orderId(id)))))
+      throw goneOrder(id);
     if (state === undefined || !sees(principal, state.content.user)) throw notFound(`There is no order ${id}.`);
     return state;
   }

@@ -5,7 +5,7 @@
 import type { OrderState } from '../../actors/order/order.js';
 import type { NoAnswer, PlaceReply } from '../../actors/ports/owners.js';
 import { TOTAL_TOO_LARGE } from '../api/errors.js';
-import { Failure, idempotencyMismatch, unanswered } from '../api/failure.js';
+import { Failure, goneOrder, idempotencyMismatch, unanswered } from '../api/failure.js';
 import { type Answer, brokenAnswer, errorBody, failureAnswer, success } from '../api/reply.js';
 import { orderJson } from './order-view.js';
 
@@ -23,7 +23,7 @@ export function answerOf(reply: PlaceReply, order: string): Answer {
 }
 
 /** Where no owner got the request there is no order, so the answer names none. */
-export const notConfirmed = (reply: Pick<NoAnswer, 'why' | 'absent'>, order: string): Failure =>
+export const notConfirmed = (reply: Pick<NoAnswer, 'why' | 'absent' | 'told'>, order: string): Failure =>
   unanswered(
     reply,
     'The order could not be made durable in time. It may still take effect: repeat it with the same Idempotency-Key. If it had none, use its order_id as the key.',
@@ -105,6 +105,7 @@ function failed(state: OrderState): Answer {
 
 function refused(refusal: Extract<PlaceReply, { kind: 'refused' }>['refusal'], order: string): Answer {
   if (refusal === 'broken') return brokenAnswer(order);
+  if (refusal === 'gone') return failureAnswer(goneOrder(order));
   if (refusal === 'too_large') {
     const message = 'The order is too large to be stored: send fewer lines or less text.';
     return failureAnswer(new Failure(413, 'too_large', message, { errors: [{ field: 'body', message }] }));

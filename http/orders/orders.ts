@@ -11,7 +11,7 @@ import { sees, serviceOf } from '../../actors/principal.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { type ApiRequest, idempotencyKey, type WaitingRoom } from '../api/api-request.js';
 import { cursorOf, linksOf } from '../api/cursor.js';
-import { Failure, fromReadModel, notFound } from '../api/failure.js';
+import { Failure, fromReadModel, goneOrder, notFound } from '../api/failure.js';
 import { isByCursor, type OrderListQuery, orderFilter, orderKey, orderPage } from '../api/list-queries.js';
 import { type Answer, brokenAnswer, continuedList, failureAnswer, list, REPLAYED, success } from '../api/reply.js';
 import type { OrderBody } from '../api/schemas.js';
@@ -139,9 +139,14 @@ export class Orders {
 
   get = async ({ principal }: ApiRequest, id: string): Promise<Answer> => {
     const state = await this.options.owners.order(orderId(id));
-    if (state === undefined || !sees(principal, state.content.user)) throw unknownOrder(id);
+    if (state === undefined) throw await this.absent(id);
+    if (!sees(principal, state.content.user)) throw unknownOrder(id);
     return { ...success(200, orderJson(state)), etag: entityTag(state) };
   };
+
+  private async absent(id: string): Promise<Failure> {
+    return (await fromReadModel(() => this.options.queries.isGone(orderId(id)))) ? goneOrder(id) : unknownOrder(id);
+  }
 
   list = async (request: ApiRequest, query: OrderListQuery): Promise<Answer> => {
     const { principal, req } = request;
@@ -194,7 +199,7 @@ export class Orders {
     if (request.principal.userId !== undefined) await this.get(request, id);
     await owners.flushed(orderId(id));
     const rows = await fromReadModel(() => queries.history(orderId(id)));
-    if (rows.length === 0) throw unknownOrder(id);
+    if (rows.length === 0) throw await this.absent(id);
     const data = rows.map(historyJson).join(',');
     return { status: 200, body: `{"status":"success","order_id":${JSON.stringify(id)},"data":[${data}]}` };
   };

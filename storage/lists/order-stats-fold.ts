@@ -16,6 +16,7 @@ export const SUMS_LOCK = 4_862_110_718;
 const KEYS = {
   order_stats_days: 'product_id, day, currency, status, reason',
   order_stats_months: 'month, product_id, currency, status, reason',
+  archived_stats: 'product_id, day, currency, status, reason',
 } as const;
 const SUMS = ['orders', 'containing', 'units', 'revenue'] as const;
 

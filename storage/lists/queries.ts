@@ -2,6 +2,7 @@
 import type { OrderId, ProductId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { Counted, Page, Queries } from '../../actors/ports/queries.js';
+import { type ArchivedOrders, archivedOrders } from '../archive/archive-reader.js';
 import { texts } from '../postgres/column-arrays.js';
 import type { Parameter, PostgresClient } from '../postgres/postgres.js';
 import { decodeOrder, decodeTurn, ORDER_BODY, TURN_BODY } from '../snapshots/order-rows.js';
@@ -80,6 +81,7 @@ export function postgresQueries(
   client: PostgresClient,
   lists: PostgresClient,
   exact: number = limits.exactCount,
+  archives: ArchivedOrders = archivedOrders(client),
 ): Queries {
   /** Counts first: a page past the end costs no more than the count. */
   async function list<T>(
@@ -102,8 +104,10 @@ export function postgresQueries(
   return {
     async order(id: OrderId) {
       const [row] = await client.query<{ body: string }>('read an order', ORDER, [id]);
-      return row && decodeOrder(row.body).state;
+      return row === undefined ? (await archives.read(id))?.stored.state : decodeOrder(row.body).state;
     },
+
+    isGone: (id) => archives.isGone(id),
 
     ...orderLists(lists, exact),
     ...orderNumbers(lists),
@@ -123,6 +127,7 @@ export function postgresQueries(
 
     async history(order: OrderId) {
       const rows = await client.query<{ body: string }>('read a history', TURNS, [order]);
+      if (rows.length === 0) return (await archives.read(order))?.history ?? [];
       return rows.flatMap(({ body }) => decodeTurn(body));
     },
 

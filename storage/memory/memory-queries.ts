@@ -25,6 +25,7 @@ export function memoryQueries({ orders, history, products, operations, writes }:
 
   return {
     order: async (id) => orders.get(id)?.state,
+    isGone: async () => false,
 
     async orders(filter, page) {
       const found = matching(filter);

@@ -99,6 +99,10 @@ function snapshotsOver(tables: MemoryTables): Snapshots {
       };
     },
 
+    // Nothing is archived in memory.
+    archived: async () => undefined,
+    seeArchives: async () => 0,
+
     async orderIdsAfter(after, most) {
       const ids = [...orders.keys()].filter((id) => id > after);
       return ids.sort((a, b) => (a < b ? -1 : 1)).slice(0, most);

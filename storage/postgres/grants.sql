@@ -9,6 +9,10 @@ begin
     -- table, node, people
     ('api_keys', 'select, insert, update',
       'select (id, name, scopes, user_id, caller, created_at, expires_at, revoked_at, last_used_at)'),
+    ('archive_blocks', 'select', 'select'),
+    ('archived_orders', 'select', 'select'),
+    ('archived_stats', 'select', 'select'),
+    ('archives', 'select', 'select'),
     ('gremlin', 'select, insert, update', 'select'),
     ('holdfast_migrations', 'select', 'select'),
     ('inventory_operations', 'select, insert', 'select'),

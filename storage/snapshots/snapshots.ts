@@ -9,6 +9,7 @@ import { limits } from '../../actors/limits.js';
 import type { JournalRow, Statement, StoredOrder } from '../../actors/ports/snapshot-rows.js';
 import type { LookedUp, Snapshots } from '../../actors/ports/snapshots.js';
 import type { ProductRefusal } from '../../actors/protocol.js';
+import { type ArchivedOrders, archivedOrders } from '../archive/archive-reader.js';
 import { plain, texts } from '../postgres/column-arrays.js';
 import { type Parameter, type PostgresClient, sqlState } from '../postgres/postgres.js';
 import { closeJournals } from './close-journals.js';
@@ -45,9 +46,20 @@ const LOOK_UP = `select 'order' as kind, ${ORDER_BODY} as body from orders o whe
   from inventory_operations where ref = any($2::text[]) and order_id is null
   union all
   select 'write', json_build_array(ref, product_id, fingerprint, refusal)
-  from refused_writes where ref = any($2::text[])`;
+  from refused_writes where ref = any($2::text[])
+  union all
+  select 'archived', json_build_array(a.order_id, (select removed_at is not null from archives where no = a.archive))
+  from archived_orders a where a.order_id = any($1::text[])`;
 
-const IDS_AFTER = 'select order_id as id from orders where order_id > $1 order by order_id limit $2::bigint';
+const IDS_AFTER = `select id from (
+    (select order_id as id from orders where order_id > $1 order by order_id limit $2::bigint)
+    union
+    (select order_id from archived_orders where order_id > $1 order by order_id limit $2::bigint)) ids
+  order by id limit $2::bigint`;
+
+const SEE_ARCHIVES = `with seen as (
+    update journals set archives_seen = $2 where journal = $1 and archives_seen < $2::bigint and not closed returning 1)
+  select coalesce(max(barrier), 0)::bigint as barrier from archives where barrier is not null`;
 
 const PROBE = `insert into probe (one, at) values (true, now()) on conflict (one) do update set at = excluded.at`;
 
@@ -68,7 +80,10 @@ function parametersOf(journal: JournalId, last: Extract<Statement, { kind: 'last
 /** The most users remembered as queued for the search index. Their orders without any text need no queue entry. */
 const MOST_USERS = 100_000;
 
-export function postgresSnapshots(client: PostgresClient): Snapshots {
+export function postgresSnapshots(
+  client: PostgresClient,
+  archives: ArchivedOrders = archivedOrders(client),
+): Snapshots {
   const users = new Set<string>();
   const remember = (statement: Statement) => {
     if (statement.kind !== 'orders') return;
@@ -122,18 +137,42 @@ export function postgresSnapshots(client: PostgresClient): Snapshots {
 
     async lookUp(orderIds: readonly OrderId[], writeIds: readonly WriteId[]): Promise<LookedUp> {
       const parameters = [texts(orderIds, (id) => id), texts(writeIds, (id) => id)];
-      const rows = await client.query<{ kind: 'order' | 'write'; body: string }>('look up', LOOK_UP, parameters);
-      const orders: StoredOrder[] = [];
+      const rows = await client.query<{ kind: 'order' | 'write' | 'archived'; body: string }>(
+        'look up',
+        LOOK_UP,
+        parameters,
+      );
+      const found = new Map<OrderId, StoredOrder>();
+      const archived: { order: OrderId; isGone: boolean }[] = [];
       const writes: LookedUp['writes'][number][] = [];
       for (const { kind, body } of rows) {
         if (kind === 'order') {
-          orders.push(decodeOrder(body));
+          const order = decodeOrder(body);
+          found.set(order.state.id, order);
+          continue;
+        }
+        if (kind === 'archived') {
+          const [order, isGone] = JSON.parse(body) as [OrderId, boolean];
+          archived.push({ order, isGone });
           continue;
         }
         const [ref, product, fingerprint, refused] = JSON.parse(body) as WriteBody;
         writes.push({ ref, product, fingerprint: fingerprint ?? '', ...(refused !== undefined && { refused }) });
       }
-      return { orders, writes };
+      // Its rows may still be there.
+      const isArchived = new Set(archived.map(({ order }) => order));
+      const orders = [...found.values()].map((order) =>
+        isArchived.has(order.state.id) ? { ...order, archived: true } : order,
+      );
+      const away = archived.filter(({ order }) => !found.has(order));
+      return { orders, writes, ...(away.length > 0 && { archived: away }) };
+    },
+
+    archived: async (order) => (await archives.read(order))?.stored,
+
+    async seeArchives(journal, seen) {
+      const [row] = await client.query<{ barrier: number }>('see the archives', SEE_ARCHIVES, [journal, seen]);
+      return row?.barrier ?? 0;
     },
 
     async orderIdsAfter(after, most) {

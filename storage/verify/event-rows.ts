@@ -28,8 +28,13 @@ const OPERATIONS = `select w.id, w.version, o.operation_type as type, ${msOf('o.
     o.ref, o.order_id, o.quantity, o.reason, o.fingerprint
   from unnest($1::text[], $2::bigint[]) as w(id, version) join inventory_operations o on o.product_id = w.id and o.version = w.version`;
 
+/** What archived orders had when their rows went. */
+const ARCHIVED = `select order_id as id, version from archived_orders where order_id = any($1::text[])`;
+
 const STANDING = {
-  order: `select order_id as id, version, epoch, n, ${msOf('updated_at')} as at from orders where order_id = any($1::text[])`,
+  order: `select order_id as id, version, epoch, n, ${msOf('updated_at')} as at from orders where order_id = any($1::text[])
+    union all select order_id, version, 0, 0, 0 from archived_orders a where order_id = any($1::text[])
+      and (select true from orders o where o.order_id = a.order_id) is null`,
   product: `select product_id as id, version, epoch, n, ${msOf('updated_at')} as at from products where product_id = any($1::text[])`,
 };
 
@@ -54,13 +59,14 @@ export function* eventsOf(turn: TurnRecord, epochOf: (event: JournaledEvent) => 
   }
 }
 
-/** Compares events that must have rows. */
+/** Compares events that must have rows. Those of an archived order are in its archive. */
 export async function compare(session: Session, happened: readonly Happened[], findings: Findings): Promise<void> {
   const of = (kind: 'order' | 'product') => happened.filter(({ event }) => event.of.kind === kind);
   const orders = of('order');
   const products = of('product');
   const ids = [...new Set(orders.map(({ event }) => event.of.id))];
   const histories = await rowsOf<HistoryRow>(session, 'read histories', HISTORY, [texts(ids, (id) => id)]);
+  const archived = await archivedVersions(session, ids);
   const operations = await rowsOf<OperationRow>(session, 'read operations', OPERATIONS, [
     texts(products, ({ event }) => event.of.id),
     plain(products, ({ event }) => event.version),
@@ -71,6 +77,8 @@ export async function compare(session: Session, happened: readonly Happened[], f
   for (const each of happened) {
     const { event } = each;
     const key = keyOf(event.of.id, event.version);
+    const isAway = event.of.kind === 'order' && !histories.has(key);
+    if (isAway && event.version <= (archived.get(event.of.id) ?? 0)) continue;
     const wrong =
       event.of.kind === 'order'
         ? differsFromHistory(each, asStored(event, forgotten), histories.get(key))
@@ -187,6 +195,12 @@ function differsInTurn(name: string, { at, correlation }: Happened, row: Row): s
   if (row.at !== at) return `${name} is of ${row.at}, expected ${at} as the journal has it`;
   if (row.correlation === correlation) return undefined;
   return `${name} is correlated with ${row.correlation}, expected ${correlation} as the journal has it`;
+}
+
+async function archivedVersions(session: Session, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  if (ids.length === 0) return new Map();
+  const rows = await session.query<Key>('read what is archived', ARCHIVED, [texts(ids, (id) => id)], LONG_MS);
+  return new Map(rows.map(({ id, version }) => [id, version]));
 }
 
 const keyOf = (id: string, version: number): string => `${version} ${id}`;

@@ -24,7 +24,10 @@ const ENDED = "l.status in ('failed', 'cancelled')";
 const FOUND = KINDS.map((kind) => `coalesce(m.${kind}, 0)`);
 const MUST = KINDS.map((kind) => `coalesce(e.${kind}, 0)`);
 
-/** @param moving orders to skip: moving-orders.ts judges them. */
+/**
+ * An archived order has no items any more: its archive tells what products did for it (archive-laws.ts).
+ * @param moving orders to skip: moving-orders.ts judges them.
+ */
 export const holdLaw = (moving: readonly string[]): SqlLaw => ({
   promise: 'holds',
   of: 'order',
@@ -33,7 +36,9 @@ export const holdLaw = (moving: readonly string[]): SqlLaw => ({
   text: `with moved as (
       select order_id, product_id, ${MOVED},
         coalesce(sum(quantity) filter (where operation_type = 'hold' and operation_no > 1), 0)::bigint as filled
-      from inventory_operations where order_id is not null group by order_id, product_id),
+      from inventory_operations m where order_id is not null
+        and not exists (select from archived_orders a where a.order_id = m.order_id and not exists (select from orders o where o.order_id = a.order_id))
+      group by order_id, product_id),
     restocked as (
       select o.order_id, l->>'product' as product_id, sum((l->>'quantity')::bigint)::bigint as quantity
       from (select order_id, ${readable('life')} as life from orders where life is not null) o cross join lateral json_array_elements(o.life->'returns') as r cross join lateral json_array_elements(r->'lines') as l

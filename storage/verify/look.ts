@@ -6,6 +6,7 @@ import type { JournaledEvent, RefusedWrite, TurnRecord } from '../../actors/node
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log, Position } from '../../actors/ports/log.js';
 import type { PostgresClient, Session } from '../postgres/postgres.js';
+import { type ArchiveFiles, archiveLaws, judgeArchives } from './archive-laws.js';
 import { compare, eventsOf, type Happened, notYetInRows } from './event-rows.js';
 import { holdLaw } from './hold-laws.js';
 import { Journals } from './journals.js';
@@ -31,6 +32,8 @@ export interface VerifyParts {
   readonly events?: EventLog | undefined;
   /** With a broker: EVENTS from end to end. */
   readonly publicEvents?: EventPages | undefined;
+  /** Where archives are read. */
+  readonly archives?: ArchiveFiles | undefined;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -54,10 +57,11 @@ export async function look(session: Session, parts: VerifyParts, report: Report)
   const compared = await readJournals(session, journals, snapshot, parts.partitions, findings, report);
   const letters = lettersUnderWay(snapshot.partitions, journals.tailTurns());
   const moving = await judgeMovingOrders(session, compared.beyond, letters, findings);
-  const laws = [holdLaw(moving), ...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws];
+  const laws = [holdLaw(moving), ...stockLaws, ...orderLaws(await scalesOf(session)), ...lifeLaws, ...archiveLaws];
   for (const law of laws) await judgeAndReport(session, law, findings, report);
   await judgePartitions(session, parts.partitions, findings);
   if (findings.total === 0) for (const law of statsLaws) await judgeAndReport(session, law, findings, report);
+  if (parts.archives !== undefined) await judgeArchives(session, parts.archives, findings, report);
   const rows = await countRows(session, LONG_MS);
   await snapshot.end();
   const { publicEvents } = parts;

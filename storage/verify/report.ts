@@ -11,6 +11,7 @@ export function reportOf({ violations, total, checked, tookMs, looks }: Verdict)
     counted(checked.history, 'event of their history', 'events of their history'),
     counted(checked.products, 'product'),
     counted(checked.operations, 'operation'),
+    ...(checked.archived > 0 ? [counted(checked.archived, 'archived order')] : []),
   ].join(', ');
   const journals = `${counted(checked.records, 'record')} with ${counted(checked.events, 'event')} in ${counted(checked.journals, 'journal')}`;
   const published = checked.published > 0 ? `, and ${counted(checked.published, 'public event')}` : '';

@@ -18,7 +18,7 @@ const WHICH = 'select pg_backend_pid() as pid, pg_current_snapshot()::text as sn
 
 const COUNTS = `select (select count(*) from orders) as orders, (select count(*) from order_items) as items,
   (select count(*) from order_history) as history, (select count(*) from products) as products,
-  (select count(*) from inventory_operations) as operations`;
+  (select count(*) from inventory_operations) as operations, (select count(*) from archived_orders) as archived`;
 
 export interface Snapshot {
   readonly settledPartitions: number | undefined;
@@ -70,7 +70,7 @@ export const endSnapshot = (session: Session): Promise<unknown> => session.query
 export async function countRows(
   session: Session,
   deadlineMs: number,
-): Promise<Pick<Checked, 'orders' | 'items' | 'history' | 'products' | 'operations'>> {
+): Promise<Pick<Checked, 'orders' | 'items' | 'history' | 'products' | 'operations' | 'archived'>> {
   const [counts] = await session.query<Checked>('count the rows', COUNTS, [], deadlineMs);
-  return counts ?? { orders: 0, items: 0, history: 0, products: 0, operations: 0 };
+  return counts ?? { orders: 0, items: 0, history: 0, products: 0, operations: 0, archived: 0 };
 }

@@ -1,5 +1,5 @@
 /**
- * The sums of `order_stats` are what a recount gives: those by day, with the queue, are of the orders; those by month are of
+ * The sums of `order_stats` are what a recount of the orders gives, with what archived orders count for: those by day, with the queue, are of the orders; those by month are of
  * those by day. The statement that writes an order counts it, so this holds in every snapshot. A mistake in an order shows
  * here as well, so these laws are judged only when nothing else is found.
  */
@@ -8,13 +8,16 @@ import type { Violation } from './verdict.js';
 
 export const SUMS = ['orders', 'containing', 'units', 'revenue'] as const;
 
-const BY_PRODUCT = `select i.product_id, (o.created_at at time zone 'UTC')::date as day, coalesce(o.currency, '') as currency,
+const summed = SUMS.map((name) => `sum(${name}) as ${name}`).join(', ');
+
+const BY_PRODUCT = `select product_id, day, currency, status, reason, ${summed} from (
+  select i.product_id, (o.created_at at time zone 'UTC')::date as day, coalesce(o.currency, '') as currency,
     o.status, coalesce(o.reason, '') as reason, count(*) filter (where i.line = 1) as orders, count(*) as containing,
     sum(i.quantity) as units,
     coalesce(sum(i.subtotal) filter (where o.status in ('confirmed', 'shipped', 'delivered')), 0) as revenue
-  from orders o join order_items i on i.order_id = o.order_id group by 1, 2, 3, 4, 5`;
-
-const summed = SUMS.map((name) => `sum(${name}) as ${name}`).join(', ');
+  from orders o join order_items i on i.order_id = o.order_id group by 1, 2, 3, 4, 5
+  union all select product_id, day, currency, status, reason, orders, containing, units, revenue from archived_stats) counted
+  group by 1, 2, 3, 4, 5`;
 
 /** Sums as they are stored, and as they should be, once a key. Product '' is all products. */
 interface Recount {

@@ -26,6 +26,8 @@ export interface Checked {
   readonly history: number;
   readonly products: number;
   readonly operations: number;
+  /** Orders in archives. */
+  readonly archived: number;
   readonly journals: number;
   readonly records: number;
   /** The events of these records that were compared with their rows. */

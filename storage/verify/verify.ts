@@ -74,6 +74,7 @@ const NOTHING: Checked = {
   history: 0,
   products: 0,
   operations: 0,
+  archived: 0,
   journals: 0,
   records: 0,
   events: 0,

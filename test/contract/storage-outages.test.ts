@@ -122,7 +122,7 @@ function outages({ url, client, stop }: NonNullable<typeof database>): void {
 
   test('closers of several nodes end what blocks them, and not one another, whatever they close', async () => {
     const clients = Array.from({ length: 3 }, () => connectPostgres(url, { max: 2 }));
-    const nodes = clients.map(postgresSnapshots);
+    const nodes = clients.map((each) => postgresSnapshots(each));
     const journals = Array.from({ length: 4 }, () => journalId(uniqueName('journal')));
     for (const journal of journals) await nodes[0]?.openJournal(journal, nodeId('node'));
     const sleepers = [journals[1], journals[3]].map((journal) => ({ journal, held: connectPostgres(url, { max: 1 }) }));

@@ -80,6 +80,8 @@ export function portsOf(
         return answered;
       },
       lookUp: (orders, writes) => call('storage', 'lookUp', () => snapshots.lookUp(orders, writes)),
+      archived: (order) => call('storage', 'archived', () => snapshots.archived(order)),
+      seeArchives: (journal, seen) => call('storage', 'seeArchives', () => snapshots.seeArchives(journal, seen)),
       orderIdsAfter: (after, most) => call('storage', 'orderIdsAfter', () => snapshots.orderIdsAfter(after, most)),
       journals: () => call('storage', 'journals', () => snapshots.journals()),
       partitionMarks: () => call('storage', 'partitionMarks', () => snapshots.partitionMarks()),

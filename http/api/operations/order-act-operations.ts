@@ -31,7 +31,9 @@ const etag = z.string().meta({
 });
 const headers = { 'Idempotency-Key': key, 'If-Match': etag } as const;
 const params = { order_id: EXAMPLE_ORDER_ID } as const;
-const CHANGED: readonly ErrorCode[] = ['illegal_transition', 'too_many_changes', 'precondition_failed', 'too_large'];
+const CHANGED: readonly ErrorCode[] = [
+  ...(['illegal_transition', 'too_many_changes', 'archived', 'gone', 'precondition_failed', 'too_large'] as const),
+];
 
 const changed = (description: string, message: string, data: object): Success => ({
   description,

@@ -82,7 +82,15 @@ export const orderOperations = [
         headers: ['Location', 'Preference-Applied'],
       },
     },
-    errors: ['payment_declined', 'unknown_product', 'out_of_stock', 'total_too_large', 'timed_out', 'cancelled'],
+    errors: [
+      'payment_declined',
+      'unknown_product',
+      'out_of_stock',
+      'total_too_large',
+      'timed_out',
+      'cancelled',
+      'gone',
+    ],
     handle: ({ orders }, { body }, request) => orders.place(request, body),
   }),
   operation({
@@ -96,6 +104,7 @@ export const orderOperations = [
     description: [
       'The newest order comes first. A list shows an order at most a second after its reply. A search finds it some seconds later. You can combine all filters.',
       'Read the list by page number (`page`), which reaches back 10,000 orders, or by cursor (`limit`), which reaches the end. With `limit`, each answer has a `next_cursor` and a `Link` header.',
+      'Lists and searches do not show archived orders. Each of them is still found by its id.',
       'Totals are exact up to 10,000. A larger total is an estimate, and so is one of combined filters that are slow to count. An estimate has `total_is_estimate`.',
     ].join('\n\n'),
     query: orderListQuery,
@@ -120,6 +129,7 @@ export const orderOperations = [
     params: orderParams,
     etag: true,
     examples: [thisOrder],
+    errors: ['gone'],
     success: {
       200: {
         description: 'The order.',
@@ -140,6 +150,7 @@ export const orderOperations = [
     description: 'Lists every event of the order, oldest first.',
     params: orderParams,
     examples: [thisOrder],
+    errors: ['gone'],
     success: {
       200: {
         description: 'The events of the order.',

@@ -8,7 +8,7 @@ import type { SentStatement } from './sent-statements.js';
 
 /** Tables with a row per node, partition or log, or one row: read whole, they are one page. */
 const SMALL = new Set([
-  ...['journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys'],
+  ...['archives', 'journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys'],
   ...['webhooks', 'webhook_place'],
   // Short: what was queued since the last seconds.
   'order_stats_queue',
@@ -123,6 +123,7 @@ export const GROWN = [
   'receipt_keys',
   'order_stats_days',
   'order_stats_months',
+  ...['archived_orders', 'archive_blocks', 'archived_stats'],
 ];
 
 /** Rows from..to of every growing table, made by Postgres: more like a load test than like a shop. */
@@ -172,6 +173,10 @@ const GROWTH = [
   `insert into order_stats_months (month, product_id, currency, status, reason, orders, containing, units, revenue)
    select date '2023-11-01' + interval '1 month' * (i / 1000), 'PROD-' || i % 1000, 'USD', 'confirmed', '', 1, 1, 1, 1 ${EACH}
    on conflict do nothing`,
+  `insert into archived_orders (order_id, archive, block, version) select 'ORD-1' || md5(i::text), 1, i / 64, 4 ${EACH}`,
+  `insert into archive_blocks (archive, block, at, bytes) select 1, i, 1000 * i, 1000 ${EACH}`,
+  `insert into archived_stats (product_id, day, currency, status, reason, orders, containing, units, revenue)
+   select 'PROD-' || i % 1000, date '2013-11-14' + i / 1000, 'USD', 'confirmed', '', 1, 1, 1, 1 ${EACH} on conflict do nothing`,
   `insert into log_records (log, position, record) select 'journal.' || i % 2, i, 'x' ${EACH}`,
   `insert into payment_effects (order_id, effect, ref, minor, currency)
    select 'ORD-0' || md5(i::text), 'authorized', 'r', 1, 'USD' ${EACH}`,

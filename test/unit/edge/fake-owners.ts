@@ -50,6 +50,7 @@ export class FakeOwners implements Owners, Queries {
   /** The same as `interfere` for writes to stock. */
   interfereStock: ((request: StockRequest) => Promise<StockReply | undefined>) | undefined;
   payment: 'authorized' | 'declined' = 'authorized';
+  readonly gone = new Set<OrderId>();
   placed = 0;
   /** Whether a version that named rows by their lines ran here. */
   hasOldFiles = false;
@@ -173,6 +174,8 @@ export class FakeOwners implements Owners, Queries {
   async countProducts() {
     return { total: this.productStates.size, isEstimate: false };
   }
+  isGone = async (id: OrderId): Promise<boolean> => this.gone.has(id);
+
   async history(order: OrderId): Promise<readonly HistoryRow[]> {
     return this.histories.get(order) ?? [];
   }

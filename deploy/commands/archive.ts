@@ -1,0 +1,148 @@
+// `holdfast archive`: moves settled orders out of the hot tables into files, beside running nodes. Started again after a kill,
+// it goes on. With --remove whole archives go whose orders are older.
+
+import { systemClock } from '../../bus/system-clock.js';
+import { AGES, type Age, ageOf, timeBefore } from '../../storage/archive/ages.js';
+import { archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
+import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
+import { connectPostgres } from '../../storage/postgres/postgres.js';
+import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
+import { CouldNotLook } from '../../storage/verify/verdict.js';
+import type { Config } from '../config/config.js';
+import { rememberedPostgresUrl } from '../servers/postgres-server.js';
+import { BadCommand, type Command, type Given, type Terminal } from './command.js';
+import { interrupted, look, quiet, say } from './place.js';
+import { withStoredLog } from './stored-log.js';
+
+export const archiveCommand: Command = {
+  name: 'archive',
+  summary: 'Move settled orders out of the hot tables into files, where they are still found by id',
+  about: 'servers',
+  options: [
+    { name: '--older-than', value: 'AGE', what: 'how long an order has not changed: 2y, 18mo, 90d, 12h' },
+    { name: '--to', value: 'PLACE', what: 'a folder, or s3://bucket/prefix' },
+    { name: '--dry-run', what: 'only count' },
+    {
+      name: '--vacuum',
+      value: 'full',
+      words: ['full'],
+      what: 'give the disk its space back; locks the tables meanwhile',
+    },
+    { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
+  ],
+  notes: ['Killed at any moment, the same command goes on.'],
+  examples: [
+    { line: 'archive --older-than 2y --to old-orders', what: 'beside running nodes' },
+    { line: 'archive --remove --older-than 10y', what: 'their orders answer 410 from then on' },
+  ],
+  exits: '0: done; 2: not done to the end, and why',
+  run: (given, terminal) => archive(terminal.config(), readArchiveCommand(given), terminal),
+};
+
+const NAME = 'holdfast archive';
+const POOL = 4;
+/** Its statements touch many rows; those of nodes have shorter deadlines. */
+export const STATEMENT_MS = 120_000;
+
+type ArchiveCommand =
+  | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
+  | { readonly kind: 'remove'; readonly age: Age };
+
+/** As the owner of the tables: neither a node nor the backups may delete rows. */
+export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
+  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'owner'));
+  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
+  return url;
+}
+
+/** @throws BadCommand */
+function readArchiveCommand(given: Given): ArchiveCommand {
+  const text = given.text('--older-than') ?? '';
+  const age = ageOf(text);
+  if (age === undefined) throw new BadCommand(`--older-than is "${text}"; it must be ${AGES}`);
+  const to = given.text('--to');
+  const vacuum = given.text('--vacuum');
+  const isDry = given.flag('--dry-run');
+  if (given.flag('--remove')) {
+    if (to !== undefined || vacuum !== undefined || isDry)
+      throw new BadCommand('--remove takes --older-than alone: it removes archives wherever they are');
+    return { kind: 'remove', age };
+  }
+  if (to === undefined || to === '') throw new BadCommand('--to names a folder or s3://bucket/prefix');
+  if (vacuum !== undefined && vacuum !== 'full') throw new BadCommand(`--vacuum is "${vacuum}"; it must be full`);
+  return { kind: 'move', age, to, isDry, isFull: vacuum === 'full' };
+}
+
+const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): Promise<number> =>
+  look(config, async (client, place) => {
+    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
+    try {
+      const before = timeBefore(command.age, Date.now());
+      if (command.kind === 'move' && command.isDry) {
+        const { orders, bytes } = await candidates(admin, before);
+        terminal.answer({ orders, bytes, before: timeOf(before) }, [
+          `${orders} settled orders have not changed since ${timeOf(before)}: about ${inMb(bytes)} MB of rows`,
+        ]);
+        return 0;
+      }
+      await withStoredLog(client, place, NAME, (log, { id: system, partitions }) =>
+        alone(admin, interrupted(), async (signal) => {
+          const { s3Endpoint: endpoint } = config.archive;
+          const parts = { client: admin, log, partitions, system, endpoint, onProgress: say };
+          if (command.kind === 'move') await moved(parts, command, before, signal, terminal);
+          else {
+            const removed = await removeArchives(parts, before, signal);
+            terminal.answer({ removed }, [
+              removed.length === 0 ? `no archive is older than ${command.age.text}` : `removed: ${removed.join(', ')}`,
+            ]);
+          }
+        }),
+      );
+      return 0;
+    } finally {
+      await admin.end();
+      await client.end();
+    }
+  });
+
+async function moved(
+  parts: Parameters<typeof archiveOrders>[0],
+  { to, isFull }: Extract<ArchiveCommand, { kind: 'move' }>,
+  before: number,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<void> {
+  const { client } = parts;
+  const bytesBefore = await hotBytes(client);
+  const { archives, orders, bytes } = await archiveOrders(parts, to, before, signal);
+  if (orders > 0 || isFull) await giveBack(client, isFull, say);
+  const space = `the hot tables had ${inMb(bytesBefore)} MB and have ${inMb(await hotBytes(client))} MB`;
+  const rest =
+    isFull || orders === 0
+      ? ''
+      : '; what is free in them is used again by new orders (--vacuum full gives it to the disk)';
+  const name = archives === 1 ? '1 archive' : `${archives} archives`;
+  terminal.answer({ orders, archives, bytes, to }, [
+    `${orders} orders in ${name} of ${inMb(bytes)} MB at ${to}; ${space}${rest}`,
+  ]);
+}
+
+/** One run at a time: by the lease that the role `backup` takes for it too. */
+async function alone(
+  client: Parameters<typeof postgresLeases>[0],
+  ended: AbortSignal,
+  run: (signal: AbortSignal) => Promise<void>,
+) {
+  const busy = new AbortController();
+  const signal = AbortSignal.any([ended, busy.signal]);
+  const why = new Error('another process of this system archives at the moment: try again when it has ended');
+  let hasRun = false;
+  const ran = async (lost: AbortSignal) => {
+    hasRun = true;
+    await run(lost);
+  };
+  await postgresLeases(client, systemClock()).holding('archive', signal, ran, () => busy.abort(why));
+  if (!hasRun) throw signal.reason;
+}
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
