@@ -16,6 +16,7 @@ import { nodeMistakes, nodeSettings, nodeVariables } from './node.js';
 import { orderSettings, orderVariables } from './orders.js';
 import { productionMistakes } from './production-rules.js';
 import { storeMistakes, storeSettings, storeVariables } from './stores.js';
+import { tracingMistakes, tracingSettings, tracingVariables } from './tracing.js';
 
 const schema = z
   .object({
@@ -28,6 +29,7 @@ const schema = z
     ...orderVariables,
     ...authVariables,
     ...backupVariables,
+    ...tracingVariables,
   })
   .superRefine(
     (env, context) => {
@@ -40,6 +42,7 @@ const schema = z
         storeMistakes,
         natsMistakes,
         backupMistakes,
+        tracingMistakes,
       ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
@@ -57,6 +60,7 @@ const schema = z
     ...orderSettings(env),
     ...authSettings(env),
     ...backupSettings(env),
+    ...tracingSettings(env),
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;
@@ -65,7 +69,7 @@ export type Config = Readonly<z.output<typeof schema>>;
 export const VARIABLES: readonly string[] = Object.keys(schema.in.shape);
 
 /** Never shown, not even in part. */
-const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD', 'KAFKA_SASL_PASSWORD'];
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD', 'KAFKA_SASL_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'];
 
 /** Ends the start with exit code 78. `mistakes` has one sentence for each mistake. */
 export class ConfigError extends Error {

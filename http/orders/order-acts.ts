@@ -128,7 +128,7 @@ export class OrderActs {
     const act = {
       order: orderId(id),
       command: { ...command, act: { ref, fingerprint } } as OrderAct,
-      correlation: request.correlation,
+      correlation: request.cause,
       ...{ fresh, oldFingerprint },
       ...condition,
       ...(request.principal.userId !== undefined && { user: request.principal.userId }),

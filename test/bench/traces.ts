@@ -1,0 +1,95 @@
+// npm run bench:traces [-- ROUNDS=3 CYCLES=12 SLICE_S=2]: what traces cost. Four Holdfasts stand side by side: without an endpoint
+// (off), and with one at 0, 1 and 100 %. Orders are placed on one after the other in short slices, so that what else this machine
+// does meets all of them alike. Prints orders/s of each round as a ratio to off, and what was sent and lost.
+//
+// The endpoint takes what comes and keeps nothing: a real one runs elsewhere.
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Environment, RealSystem } from '../faults/rig/real-system.js';
+import { PRODUCTS, type SteadyLoop, steadyLoop } from './load.js';
+
+const CONNECTIONS = 50;
+const STOCK = 1_000_000_000;
+const WARM_S = 8;
+/** What is under way when a slice ends answers within this time. */
+const REST_MS = 150;
+const MODES = ['off', '0 %', '1 %', '100 %'] as const;
+
+const [rounds = 3, cycles = 12, sliceS = 2] = process.argv.slice(2).map(Number);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+const endpoint = createServer((req, res) => req.resume().on('end', () => res.end()));
+await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
+
+const environmentOf = (mode: (typeof MODES)[number]): Environment =>
+  mode === 'off'
+    ? {}
+    : {
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`,
+        OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: String(Number.parseInt(mode, 10) / 100),
+      };
+
+async function begin(mode: (typeof MODES)[number]): Promise<RealSystem> {
+  const system = await RealSystem.build(environmentOf(mode));
+  if ('skipped' in system) throw new Error(system.skipped);
+  await system.start();
+  const products = Array.from({ length: PRODUCTS }, (_, i) => ({
+    ...{ product_id: `p${i + 1}`, name: `p${i + 1}`, unit_price: 19.99, currency: 'USD', stock: STOCK },
+  }));
+  const seeded = await system.post('/api/inventory', { products });
+  if (seeded.status >= 300) throw new Error(`the products were not taken: ${seeded.status} ${seeded.text}`);
+  return system;
+}
+
+/** @returns orders/s */
+async function slice(loop: SteadyLoop, seconds: number): Promise<number> {
+  const [before, since] = [loop.placed(), performance.now()];
+  loop.go();
+  await pause(seconds * 1_000);
+  const placed = loop.placed() - before;
+  const tookS = (performance.now() - since) / 1_000;
+  loop.rest();
+  await pause(REST_MS);
+  return placed / tookS;
+}
+
+const systems: RealSystem[] = [];
+try {
+  for (const mode of MODES) systems.push(await begin(mode));
+  const loops = systems.map(({ port }) => steadyLoop([port], 'spread', CONNECTIONS));
+  for (const loop of loops) await slice(loop, WARM_S);
+  console.log(`${'round'.padEnd(8)}${MODES.map((mode) => mode.padStart(10)).join('')}   orders/s, then ratios to off`);
+  for (let round = 1; round <= rounds; round++) {
+    const measured: number[][] = MODES.map(() => []);
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      // Each begins as often as any other: whoever comes first after a rest is not always the same.
+      for (let i = 0; i < MODES.length; i++) {
+        const at = (i + cycle) % MODES.length;
+        measured[at]?.push(await slice(loops[at] as SteadyLoop, sliceS));
+      }
+    }
+    const perSecond = measured.map(median);
+    // Slices of one cycle are neighbours in time, so each is compared with its own neighbour.
+    const ratios = measured.map((of) => median(of.map((value, cycle) => value / (measured[0]?.[cycle] ?? Number.NaN))));
+    console.log(`${String(round).padEnd(8)}${perSecond.map((value) => value.toFixed(0).padStart(10)).join('')}`);
+    console.log(`${''.padEnd(8)}${ratios.map((value) => value.toFixed(3).padStart(10)).join('')}`);
+  }
+  for (const [i, system] of systems.entries()) {
+    if (i === 0) continue;
+    const [sent, lost] = [
+      await system.metric('holdfast_trace_spans_total\\{outcome="sent"\\}'),
+      await system.metric('holdfast_trace_spans_total\\{outcome="lost"\\}'),
+    ];
+    console.log(
+      `${MODES[i]}: ${sent} spans sent, ${lost} lost; ${loops[i]?.placed()} orders, ${loops[i]?.failed()} failed`,
+    );
+  }
+  for (const loop of loops) loop.end();
+} finally {
+  for (const system of systems) await system.demolish();
+  endpoint.close();
+}
+process.exit(0);
