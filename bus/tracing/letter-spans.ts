@@ -22,6 +22,8 @@ interface UnderWay {
   readonly fromMs: number;
 }
 
+const isTraced = ({ correlation }: NumberedLetter): boolean => traceOf(correlation) !== undefined;
+
 export class LetterSpans {
   /** By channel, then by number. */
   private readonly channels = new Map<string, Map<number, UnderWay>>();
@@ -33,7 +35,9 @@ export class LetterSpans {
   ) {}
 
   sending<P extends Post>(post: P): P {
-    return { ...post, send: (letters) => post.send(letters.map((letter) => this.sent(letter))) };
+    const send = (letters: readonly NumberedLetter[]) =>
+      post.send(letters.some(isTraced) ? letters.map((letter) => this.sent(letter)) : letters);
+    return { ...post, send };
   }
 
   receiving(receiver: Receiver): Receiver {

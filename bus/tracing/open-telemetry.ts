@@ -9,6 +9,7 @@
  * Spans are made by hand around the ports, most of them afterwards. There is no context manager: a trace goes with the
  * correlation (actors/correlation.ts).
  */
+import { randomBytes } from 'node:crypto';
 import {
   diag,
   ROOT_CONTEXT,
@@ -22,13 +23,18 @@ import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   BasicTracerProvider,
   BatchSpanProcessor,
   type IdGenerator,
-  RandomIdGenerator,
+  ParentBasedSampler,
   type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
   type SpanExporter,
   type SpanProcessor,
+  TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base';
 import {
   ATTR_HTTP_REQUEST_METHOD,
@@ -48,7 +54,16 @@ export interface TraceMeter {
   lost(spans: number): void;
 }
 
+/** As OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG have it. */
+export interface Sampling {
+  readonly root: 'always_on' | 'always_off' | 'traceidratio';
+  /** A caller's own decision counts. */
+  readonly isParentBased: boolean;
+  readonly ratio: number;
+}
+
 interface OpenTelemetryParts {
+  readonly sampling: Sampling;
   /** Unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES says otherwise, as for the next two. */
   readonly serviceName: string;
   readonly instance: string;
@@ -64,11 +79,13 @@ export interface SentTraces extends Tracing {
 }
 
 export function openTelemetry(parts: OpenTelemetryParts): SentTraces {
-  const { serviceName, instance, version, clock, logger } = parts;
+  const { sampling, serviceName, instance, version, clock, logger } = parts;
   // What the SDK has to say about its variables it says while it is made. Later it would repeat itself with each export.
   const say = (line: string) => logger.warn({}, `OpenTelemetry: ${line}`);
   diag.setLogger({ error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} });
-  const ids = new GivenIds();
+  const ids = new Ids();
+  const root = samplerOf(sampling);
+  const sampler = sampling.isParentBased ? new ParentBasedSampler({ root }) : root;
   const outlet = new Outlet(parts);
   const ours = resourceFromAttributes({
     [ATTR_SERVICE_NAME]: serviceName,
@@ -78,15 +95,21 @@ export function openTelemetry(parts: OpenTelemetryParts): SentTraces {
   const resource = defaultResource()
     .merge(ours)
     .merge(detectResources({ detectors: [envDetector] }));
-  const provider = new BasicTracerProvider({ resource, idGenerator: ids, spanProcessors: [outlet] });
+  const provider = new BasicTracerProvider({ resource, sampler, idGenerator: ids, spanProcessors: [outlet] });
   diag.disable();
   const tracer = provider.getTracer('holdfast', version);
   const propagator = new W3CTraceContextPropagator();
   const times = new WallTimes(clock);
   return {
     request(headers, fromMs) {
-      const above =
-        headers.traceparent === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, headers, HEADERS);
+      let above = ROOT_CONTEXT;
+      if (headers.traceparent !== undefined) above = propagator.extract(ROOT_CONTEXT, headers, HEADERS);
+      if (above === ROOT_CONTEXT) {
+        // Most requests end here. The SDK would make a span, its id and its time before it asks the sampler.
+        ids.trace = ids.drawTrace();
+        if (root.shouldSample(above, ids.trace, 'request', SpanKind.SERVER, {}, []).decision === NOT_SAMPLED)
+          return undefined;
+      }
       const span = tracer.startSpan('request', { kind: SpanKind.SERVER, startTime: times.of(fromMs) }, above);
       if (!span.isRecording()) return undefined;
       return {
@@ -151,19 +174,51 @@ const contextOf = (parent: string) => ({
   isRemote: true,
 });
 
-/** The next span's id, where it must be a certain one; else a random one. */
-class GivenIds implements IdGenerator {
-  given: string | undefined;
-  private readonly random = new RandomIdGenerator();
+function samplerOf({ root, ratio }: Sampling): Sampler {
+  if (root === 'traceidratio') return new TraceIdRatioBasedSampler(ratio);
+  return root === 'always_on' ? new AlwaysOnSampler() : new AlwaysOffSampler();
+}
 
-  generateTraceId = () => this.random.generateTraceId();
+const NOT_SAMPLED = SamplingDecision.NOT_RECORD;
+
+/** The ids of the next span, where they must be certain ones; else random ones. */
+class Ids implements IdGenerator {
+  /** The next root's trace. */
+  trace: string | undefined;
+  given: string | undefined;
+  private random = '';
+  private drawn = 0;
+
+  drawTrace(): string {
+    return this.draw(TRACE_ID_CHARS);
+  }
+
+  generateTraceId = () => {
+    const { trace } = this;
+    this.trace = undefined;
+    return trace ?? this.drawTrace();
+  };
 
   generateSpanId = () => {
     const { given } = this;
     this.given = undefined;
-    return given ?? this.random.generateSpanId();
+    return given ?? this.draw(SPAN_ID_CHARS);
   };
+
+  /** One call to the kernel serves hundreds of ids. One that is all zeros is not valid, and is as likely as a guessed key. */
+  private draw(chars: number): string {
+    if (this.drawn + chars > this.random.length) {
+      this.random = randomBytes(POOL_BYTES).toString('hex');
+      this.drawn = 0;
+    }
+    this.drawn += chars;
+    return this.random.slice(this.drawn - chars, this.drawn);
+  }
 }
+
+const TRACE_ID_CHARS = 32;
+const SPAN_ID_CHARS = 16;
+const POOL_BYTES = 8_192;
 
 /** Moments of the monotonic clock as wall clock: within a trace no time goes back, and a clock that was set is followed. */
 class WallTimes {

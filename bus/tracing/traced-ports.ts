@@ -30,10 +30,11 @@ type Time = Pick<Clock, 'monotonic'>;
 /** Wraps the ports through which a node stores, publishes and charges. */
 export function underTracing({ snapshots, log, events, payments }: Traced, tracing: Tracing, time: Time): Traced {
   const spans = new Spans(tracing, time);
+  const appended = new AppendedTraces();
   return {
     snapshots: { ...snapshots, write: tracedWrite(snapshots, spans) },
-    log: { ...log, append: tracedAppend(log, spans) },
-    events: events && { ...events, publish: tracedPublish(events, spans) },
+    log: { ...log, append: tracedAppend(log, spans, appended) },
+    events: events && { ...events, publish: tracedPublish(events, spans, appended) },
     payments: { ...payments, perform: tracedPayment(payments, spans) },
   };
 }
@@ -57,14 +58,10 @@ export function tracedAsks(asks: Pick<AsksMade, 'ask'>, tracing: Tracing, time: 
 export function tracedTopics(topics: Topics, tracing: Tracing, time: Time): Topics {
   const spans = new Spans(tracing, time);
   const write = (writer: TopicWriter) => (records: readonly TopicRecord[]) => {
-    const told = records.flatMap(({ topic, key, headers }) => {
-      const [, parent] = headers.find(([name]) => name === 'traceparent') ?? [];
-      const about = {
-        'messaging.system': 'kafka',
-        'messaging.destination.name': topic,
-        'messaging.kafka.message.key': key,
-      };
-      return parent === undefined ? [] : [{ name: `send ${topic}`, kind: 'producer', parent, about } as const];
+    const told = [...recordsByTrace(records)].map(([, { topic, parent, count }]) => {
+      const messaging = { 'messaging.system': 'kafka', 'messaging.destination.name': topic };
+      const about = { ...messaging, 'messaging.batch.message_count': count };
+      return { name: `send ${topic}`, kind: 'producer', parent, about } as const;
     });
     return told.length === 0 ? writer.write(records) : spans.during(told, () => writer.write(records));
   };
@@ -128,12 +125,19 @@ class Spans {
   }
 }
 
-function tracedAppend(log: Log, spans: Spans): Log['append'] {
+function tracedAppend(log: Log, spans: Spans, appended: AppendedTraces): Log['append'] {
   return (name, after, record, options) => {
     const append = () => log.append(name, after, record, options);
     const traces = tracesInRecord(record);
-    if (traces.length === 0) return append();
+    if (traces.length === 0 && appended.knows(name)) return append();
     const [, journal = '', n = ''] = HEAD.exec(record) ?? [];
+    appended.note(
+      name,
+      journal,
+      Number(n),
+      traces.map(({ trace }) => trace),
+    );
+    if (traces.length === 0) return append();
     const about: About = {
       'holdfast.journal': journal,
       'holdfast.turn': Number(n),
@@ -149,10 +153,10 @@ function tracedAppend(log: Log, spans: Spans): Log['append'] {
 
 const HEAD = /"journal":"([^"]*)","n":(\d+)/;
 
-function tracedPublish(events: EventLog, spans: Spans): EventLog['publish'] {
+function tracedPublish(events: EventLog, spans: Spans, appended: AppendedTraces): EventLog['publish'] {
   return (journal, after, n, batch, place) => {
     const publish = () => events.publish(journal, after, n, batch, place);
-    const traces = tracesInEvents(batch);
+    const traces = appended.tracesOf(journal, n) ?? tracesInEvents(batch);
     if (traces.length === 0) return publish();
     const about = { 'messaging.system': 'nats', 'messaging.destination.name': 'EVENTS', 'holdfast.turn': n };
     const begun = traces.map((trace) => {
@@ -162,6 +166,45 @@ function tracedPublish(events: EventLog, spans: Spans): EventLog['publish'] {
     return spans.during(begun, publish, ({ kind }) => (kind === 'appended' ? undefined : kind));
   };
 }
+
+/**
+ * The traces of the turns that this process has appended itself. A search in every message of EVENTS would cost an order as much
+ * as all else of traces.
+ */
+class AppendedTraces {
+  private readonly logs = new Set<string>();
+  private readonly journals = new Set<string>();
+  private readonly turns = new Map<string, readonly string[]>();
+
+  knows(log: string): boolean {
+    return this.logs.has(log);
+  }
+
+  note(log: string, journal: string, n: number, traces: readonly string[]): void {
+    if (this.logs.size >= MOST_JOURNALS) {
+      this.logs.clear();
+      this.journals.clear();
+    }
+    this.logs.add(log);
+    this.journals.add(journal);
+    if (traces.length === 0) return;
+    this.turns.set(`${journal} ${n}`, traces);
+    for (const [oldest] of this.turns) {
+      if (this.turns.size <= MOST_TURNS) break;
+      this.turns.delete(oldest);
+    }
+  }
+
+  /** Undefined if another process has appended the turn. */
+  tracesOf(journal: string, n: number): readonly string[] | undefined {
+    return this.journals.has(journal) ? (this.turns.get(`${journal} ${n}`) ?? []) : undefined;
+  }
+}
+
+/** An incarnation has one; claims and settings have logs of their own. */
+const MOST_JOURNALS = 100;
+/** Turns whose message is not published yet. Beyond it the oldest are published untold. */
+const MOST_TURNS = 5_000;
 
 function tracedWrite(snapshots: Snapshots, spans: Spans): Snapshots['write'] {
   return (journal, statement) => {
@@ -208,6 +251,20 @@ function tracedPayment(payments: Payments, spans: Spans): Payments['perform'] {
       payments.perform(below),
     );
   };
+}
+
+/** A transaction is one span for each trace and topic, however many of its records are the trace's. */
+function recordsByTrace(records: readonly TopicRecord[]) {
+  const found = new Map<string, { readonly topic: string; readonly parent: string; count: number }>();
+  for (const { topic, headers } of records) {
+    const [, parent] = headers.find(([name]) => name === 'traceparent') ?? [];
+    if (parent === undefined) continue;
+    const key = `${topic} ${traceIdOf(parent)}`;
+    const known = found.get(key);
+    if (known === undefined) found.set(key, { topic, parent, count: 1 });
+    else known.count++;
+  }
+  return found;
 }
 
 /** The same request under another span. */

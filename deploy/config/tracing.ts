@@ -1,6 +1,7 @@
-// Traces: where they go, and how many. The names and meanings are OpenTelemetry's own. Its SDK reads these variables itself, and
-// takes a default where it does not understand one: so they are judged here. What else it knows is its own affair.
+// Traces: where they go, and how many. The names and meanings are OpenTelemetry's own. Its SDK reads most of these variables
+// itself, and takes a default where it does not understand one: so they are judged here. What else it knows is its own affair.
 
+import type { Sampling } from '../../bus/tracing/open-telemetry.js';
 import { type Mistake, matching, oneOf, optional, optionalText, type Values, variable } from './kinds.js';
 
 const SAMPLERS = [
@@ -46,9 +47,20 @@ export function tracingMistakes(env: Env): readonly Mistake[] {
 }
 
 export const tracingSettings = (env: Env) => ({
-  /** Whether spans are made and sent. */
-  traces:
-    (env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? env.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined &&
-    env.OTEL_TRACES_EXPORTER === 'otlp' &&
-    env.OTEL_SDK_DISABLED === 'false',
+  /** Undefined: nothing is traced. */
+  traces: isOn(env) ? samplingOf(env) : undefined,
 });
+
+// ---------------------------------------------------------------- machinery
+
+const isOn = (env: Env): boolean =>
+  (env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? env.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined &&
+  env.OTEL_TRACES_EXPORTER === 'otlp' &&
+  env.OTEL_SDK_DISABLED === 'false';
+
+function samplingOf({ OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: ratio = 1 }: Env): Sampling {
+  const isParentBased = sampler.startsWith(PARENT_BASED);
+  return { root: sampler.replace(PARENT_BASED, '') as Sampling['root'], isParentBased, ratio };
+}
+
+const PARENT_BASED = 'parentbased_';

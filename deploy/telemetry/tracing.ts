@@ -7,7 +7,8 @@ import { version } from '../version.js';
 
 /** @returns undefined where traces are off */
 export async function beginTracing({ config, registry, clock, logger }: Parts): Promise<SentTraces | undefined> {
-  if (!config.traces) return undefined;
+  const { traces: sampling } = config;
+  if (sampling === undefined) return undefined;
   const spans = new Counter({
     name: 'holdfast_trace_spans_total',
     help: 'Spans of traces: sent to the endpoint, or lost because it did not take them in time.',
@@ -17,7 +18,7 @@ export async function beginTracing({ config, registry, clock, logger }: Parts): 
   for (const outcome of ['sent', 'lost']) spans.inc({ outcome }, 0);
   const { openTelemetry } = await import('../../bus/tracing/open-telemetry.js');
   return openTelemetry({
-    ...{ serviceName: config.serviceName, instance: config.nodeName, version, clock, logger },
+    ...{ sampling, serviceName: config.serviceName, instance: config.nodeName, version, clock, logger },
     meter: {
       sent: (count) => spans.inc({ outcome: 'sent' }, count),
       lost: (count) => spans.inc({ outcome: 'lost' }, count),

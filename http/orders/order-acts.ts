@@ -124,6 +124,7 @@ export class OrderActs {
       () => clock.id(),
       asGiven(command),
     );
+    request.span?.note('holdfast.order_id', id);
     const condition = conditionOf(request);
     const act = {
       order: orderId(id),

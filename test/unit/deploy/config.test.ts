@@ -123,14 +123,20 @@ test('backups: where, how often, how long and for whom', () => {
 
 test('traces: off without an endpoint, and what the SDK would replace by a default is a mistake', () => {
   const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
-  assert.is(readConfig({}).traces, false);
-  assert.is(readConfig(endpoint).traces, true);
-  assert.is(readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://h/v1/traces' }).traces, true);
-  assert.is(readConfig({ ...endpoint, OTEL_SDK_DISABLED: 'true' }).traces, false);
-  assert.is(readConfig({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }).traces, false);
-  assert.is(readConfig({ ...endpoint, OTEL_TRACES_SAMPLER: '', OTEL_TRACES_SAMPLER_ARG: '' }).traces, true);
+  assert.is(readConfig({}).traces, undefined);
+  const all = { root: 'always_on', isParentBased: true, ratio: 1 };
+  assert.equal(readConfig(endpoint).traces, all);
+  assert.equal(readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://h/v1/traces' }).traces, all);
+  assert.is(readConfig({ ...endpoint, OTEL_SDK_DISABLED: 'true' }).traces, undefined);
+  assert.is(readConfig({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }).traces, undefined);
+  assert.equal(readConfig({ ...endpoint, OTEL_TRACES_SAMPLER: '', OTEL_TRACES_SAMPLER_ARG: '' }).traces, all);
   const ratio = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' };
-  assert.is(readConfig({ ...endpoint, ...ratio, OTEL_TRACES_SAMPLER_ARG: '.01' }).traces, true);
+  assert.equal(readConfig({ ...endpoint, ...ratio, OTEL_TRACES_SAMPLER_ARG: '.01' }).traces, {
+    ...{ root: 'traceidratio', isParentBased: true, ratio: 0.01 },
+  });
+  assert.equal(readConfig({ ...endpoint, OTEL_TRACES_SAMPLER: 'always_off' }).traces, {
+    ...{ root: 'always_off', isParentBased: false, ratio: 1 },
+  });
   for (const [wrong, variable] of [
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT'],
     [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL'],
