@@ -1,6 +1,7 @@
 // npm run bench:traces [-- ROUNDS=3 CYCLES=12 SLICE_S=2]: what traces cost. Four Holdfasts stand side by side: without an endpoint
 // (off), and with one at 0, 1 and 100 %. Orders are placed on one after the other in short slices, so that what else this machine
-// does meets all of them alike. Prints orders/s of each round as a ratio to off, and what was sent and lost.
+// does meets all of them alike. Prints for each round orders/s and the CPU of the node's process for an order, both also as ratios to
+// off; at the end what was sent and lost. On a machine that others use too, the CPU is the steadier of the two.
 //
 // The endpoint takes what comes and keeps nothing: a real one runs elsewhere.
 
@@ -44,6 +45,9 @@ async function begin(mode: (typeof MODES)[number]): Promise<RealSystem> {
   return system;
 }
 
+/** Of the node's process since its start, in microseconds. */
+const cpuOf = async (system: RealSystem) => (await system.metric('process_cpu_seconds_total')) * 1_000_000;
+
 /** @returns orders/s */
 async function slice(loop: SteadyLoop, seconds: number): Promise<number> {
   const [before, since] = [loop.placed(), performance.now()];
@@ -61,9 +65,11 @@ try {
   for (const mode of MODES) systems.push(await begin(mode));
   const loops = systems.map(({ port }) => steadyLoop([port], 'spread', CONNECTIONS));
   for (const loop of loops) await slice(loop, WARM_S);
-  console.log(`${'round'.padEnd(8)}${MODES.map((mode) => mode.padStart(10)).join('')}   orders/s, then ratios to off`);
+  console.log(`${'round'.padEnd(8)}${MODES.map((mode) => mode.padStart(10)).join('')}`);
   for (let round = 1; round <= rounds; round++) {
     const measured: number[][] = MODES.map(() => []);
+    const began = await Promise.all(systems.map(cpuOf));
+    const placed = loops.map((loop) => loop.placed());
     for (let cycle = 0; cycle < cycles; cycle++) {
       // Each begins as often as any other: whoever comes first after a rest is not always the same.
       for (let i = 0; i < MODES.length; i++) {
@@ -74,8 +80,19 @@ try {
     const perSecond = measured.map(median);
     // Slices of one cycle are neighbours in time, so each is compared with its own neighbour.
     const ratios = measured.map((of) => median(of.map((value, cycle) => value / (measured[0]?.[cycle] ?? Number.NaN))));
-    console.log(`${String(round).padEnd(8)}${perSecond.map((value) => value.toFixed(0).padStart(10)).join('')}`);
-    console.log(`${''.padEnd(8)}${ratios.map((value) => value.toFixed(3).padStart(10)).join('')}`);
+    const ended = await Promise.all(systems.map(cpuOf));
+    const cpus = loops.map((loop, i) => ((ended[i] ?? 0) - (began[i] ?? 0)) / (loop.placed() - (placed[i] ?? 0)));
+    const row = (name: string, values: readonly number[], digits: number, unit: string) =>
+      console.log(`${name.padEnd(8)}${values.map((value) => value.toFixed(digits).padStart(10)).join('')}   ${unit}`);
+    row(String(round), perSecond, 0, 'orders/s');
+    row('', ratios, 3, 'to off');
+    row('', cpus, 1, 'us of CPU an order');
+    row(
+      '',
+      cpus.map((cpu) => cpu / (cpus[0] ?? Number.NaN)),
+      3,
+      'to off',
+    );
   }
   for (const [i, system] of systems.entries()) {
     if (i === 0) continue;
