@@ -1,4 +1,4 @@
-// Traces of this process, where an endpoint is set. The SDK takes 12 MB, so it is loaded only then.
+// Traces of this process, where an endpoint is set. The SDK takes 16 MB, so it is loaded only then.
 
 import { Counter } from 'prom-client';
 import type { SentTraces } from '../../bus/tracing/open-telemetry.js';

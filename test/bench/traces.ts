@@ -1,10 +1,11 @@
-// npm run bench:traces [-- ROUNDS=3 CYCLES=12 SLICE_S=2]: what traces cost. Four Holdfasts stand side by side: without an endpoint
+// npm run bench:traces [-- ROUNDS=3 CYCLES=20 SLICE_S=1]: what traces cost. Four Holdfasts stand side by side: without an endpoint
 // (off), and with one at 0, 1 and 100 %. Orders are placed on one after the other in short slices, so that what else this machine
 // does meets all of them alike. Prints for each round orders/s and the CPU of the node's process for an order, both also as ratios to
 // off; at the end what was sent and lost. On a machine that others use too, the CPU is the steadier of the two.
 //
 // The endpoint takes what comes and keeps nothing: a real one runs elsewhere.
 
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Environment, RealSystem } from '../faults/rig/real-system.js';
@@ -15,16 +16,17 @@ const STOCK = 1_000_000_000;
 const WARM_S = 8;
 /** What is under way when a slice ends answers within this time. */
 const REST_MS = 150;
-const MODES = ['off', '0 %', '1 %', '100 %'] as const;
+/** MODES=off,off,0 %,0 % shows what the bench itself makes of two that are alike. */
+const MODES = (process.env.MODES ?? 'off,0 %,1 %,100 %').split(',');
 
-const [rounds = 3, cycles = 12, sliceS = 2] = process.argv.slice(2).map(Number);
+const [rounds = 3, cycles = 20, sliceS = 1] = process.argv.slice(2).map(Number);
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const endpoint = createServer((req, res) => req.resume().on('end', () => res.end()));
 await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
 
-const environmentOf = (mode: (typeof MODES)[number]): Environment =>
+const environmentOf = (mode: string): Environment =>
   mode === 'off'
     ? {}
     : {
@@ -33,7 +35,7 @@ const environmentOf = (mode: (typeof MODES)[number]): Environment =>
         OTEL_TRACES_SAMPLER_ARG: String(Number.parseInt(mode, 10) / 100),
       };
 
-async function begin(mode: (typeof MODES)[number]): Promise<RealSystem> {
+async function begin(mode: string): Promise<RealSystem> {
   const system = await RealSystem.build(environmentOf(mode));
   if ('skipped' in system) throw new Error(system.skipped);
   await system.start();
@@ -45,54 +47,59 @@ async function begin(mode: (typeof MODES)[number]): Promise<RealSystem> {
   return system;
 }
 
-/** Of the node's process since its start, in microseconds. */
-const cpuOf = async (system: RealSystem) => (await system.metric('process_cpu_seconds_total')) * 1_000_000;
+/** The CPU that all threads of a process have had, in microseconds. Linux alone tells it so finely. */
+function cpuOf({ pid }: RealSystem): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1_000;
+}
 
-/** @returns orders/s */
-async function slice(loop: SteadyLoop, seconds: number): Promise<number> {
-  const [before, since] = [loop.placed(), performance.now()];
+interface Slice {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+}
+
+async function slice(loop: SteadyLoop, system: RealSystem, seconds: number): Promise<Slice> {
+  const [before, cpu, since] = [loop.placed(), cpuOf(system), performance.now()];
   loop.go();
   await pause(seconds * 1_000);
   const placed = loop.placed() - before;
   const tookS = (performance.now() - since) / 1_000;
   loop.rest();
   await pause(REST_MS);
-  return placed / tookS;
+  return { perSecond: placed / tookS, cpuUs: (cpuOf(system) - cpu) / (loop.placed() - before) };
 }
 
 const systems: RealSystem[] = [];
 try {
   for (const mode of MODES) systems.push(await begin(mode));
   const loops = systems.map(({ port }) => steadyLoop([port], 'spread', CONNECTIONS));
-  for (const loop of loops) await slice(loop, WARM_S);
+  const run = (at: number, seconds: number) => slice(loops[at] as SteadyLoop, systems[at] as RealSystem, seconds);
+  for (const at of loops.keys()) await run(at, WARM_S);
+  const row = (name: string, values: readonly number[], digits: number, unit: string) =>
+    console.log(`${name.padEnd(8)}${values.map((value) => value.toFixed(digits).padStart(10)).join('')}   ${unit}`);
   console.log(`${'round'.padEnd(8)}${MODES.map((mode) => mode.padStart(10)).join('')}`);
   for (let round = 1; round <= rounds; round++) {
-    const measured: number[][] = MODES.map(() => []);
-    const began = await Promise.all(systems.map(cpuOf));
-    const placed = loops.map((loop) => loop.placed());
+    const slices: Slice[][] = MODES.map(() => []);
     for (let cycle = 0; cycle < cycles; cycle++) {
       // Each begins as often as any other: whoever comes first after a rest is not always the same.
       for (let i = 0; i < MODES.length; i++) {
         const at = (i + cycle) % MODES.length;
-        measured[at]?.push(await slice(loops[at] as SteadyLoop, sliceS));
+        slices[at]?.push(await run(at, sliceS));
       }
     }
-    const perSecond = measured.map(median);
-    // Slices of one cycle are neighbours in time, so each is compared with its own neighbour.
-    const ratios = measured.map((of) => median(of.map((value, cycle) => value / (measured[0]?.[cycle] ?? Number.NaN))));
-    const ended = await Promise.all(systems.map(cpuOf));
-    const cpus = loops.map((loop, i) => ((ended[i] ?? 0) - (began[i] ?? 0)) / (loop.placed() - (placed[i] ?? 0)));
-    const row = (name: string, values: readonly number[], digits: number, unit: string) =>
-      console.log(`${name.padEnd(8)}${values.map((value) => value.toFixed(digits).padStart(10)).join('')}   ${unit}`);
-    row(String(round), perSecond, 0, 'orders/s');
-    row('', ratios, 3, 'to off');
-    row('', cpus, 1, 'us of CPU an order');
-    row(
-      '',
-      cpus.map((cpu) => cpu / (cpus[0] ?? Number.NaN)),
-      3,
-      'to off',
-    );
+    for (const [what, digits, unit] of [
+      ['perSecond', 0, 'orders/s'],
+      ['cpuUs', 1, "us of the node's CPU an order"],
+    ] as const) {
+      const all = slices.map((of) => of.map((each) => each[what]));
+      // Slices of one cycle are neighbours in time, so each is compared with its own neighbour.
+      const ratios = all.map((of) => median(of.map((value, cycle) => value / (all[0]?.[cycle] ?? Number.NaN))));
+      row(what === 'perSecond' ? String(round) : '', all.map(median), digits, unit);
+      row('', ratios, 3, 'to off');
+    }
   }
   for (const [i, system] of systems.entries()) {
     if (i === 0) continue;
