@@ -102,7 +102,7 @@ try {
     }
   }
   for (const [i, system] of systems.entries()) {
-    if (i === 0) continue;
+    if (MODES[i] === 'off') continue;
     const [sent, lost] = [
       await system.metric('holdfast_trace_spans_total\\{outcome="sent"\\}'),
       await system.metric('holdfast_trace_spans_total\\{outcome="lost"\\}'),
