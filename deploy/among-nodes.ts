@@ -6,6 +6,7 @@ import type { ApiReads } from '../actors/ports/api-reads.js';
 import type { FeedReport } from '../actors/ports/feeds.js';
 import type { Owners } from '../actors/ports/owners.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
+import type { Tracing } from '../actors/ports/tracing.js';
 import type { LocalPost } from '../bus/letters/local-post.js';
 import type { Nats } from '../bus/nats/nats.js';
 import type { Incarnation } from '../bus/node/incarnation.js';
@@ -17,6 +18,8 @@ import type { LocalOwner } from '../bus/peers/owned-partitions.js';
 import { peerPost } from '../bus/peers/peer-post.js';
 import { Peers } from '../bus/peers/peers.js';
 import { routedOwners } from '../bus/peers/routed-owners.js';
+import { LetterSpans } from '../bus/tracing/letter-spans.js';
+import { tracedAsks } from '../bus/tracing/traced-ports.js';
 import { version } from './version.js';
 
 interface AmongNodesParts {
@@ -38,6 +41,8 @@ interface AmongNodesParts {
   readonly roles: string;
   /** A message to that incarnation reached nobody. */
   readonly onNobody: (journal: JournalId) => void;
+  /** Undefined: nothing is traced. */
+  readonly tracing: Tracing | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -53,15 +58,19 @@ export class AmongNodes {
 
   constructor(private readonly parts: AmongNodesParts) {
     const { nats, system, partitions, ownership, nodeName: name, clock, notReady, incarnation, onNobody } = parts;
+    const { tracing } = parts;
     this.peers = new Peers({
       ...{ ...parts, link: natsLink(nats, system), name },
       onNobody: (at) => onNobody(journalId(at)),
     });
     const { peers } = this;
-    this.owners = routedOwners({ partitions, local: () => peers.local, asks: peers.asks, notReady, clock });
+    const asks = tracing === undefined ? peers.asks : tracedAsks(peers.asks, tracing, clock);
+    const letters = tracing && new LetterSpans(tracing, clock);
+    const post = peerPost(peers, ownership, clock);
+    this.owners = routedOwners({ partitions, local: () => peers.local, asks, notReady, clock });
     this.post = {
-      ...peerPost(peers, ownership, clock),
-      deliverTo: () => peers.serve(localOf(incarnation(), partitions)),
+      ...(letters?.sending(post) ?? post),
+      deliverTo: () => peers.serve(localOf(incarnation(), partitions, letters)),
     };
     const moved = systemSubject(system, 'moved');
     this.moved = nats.sender(moved);
@@ -129,12 +138,16 @@ export class AmongNodes {
   }
 }
 
-function localOf(incarnation: Incarnation | undefined, partitions: number): LocalOwner | undefined {
+function localOf(
+  incarnation: Incarnation | undefined,
+  partitions: number,
+  letters: LetterSpans | undefined,
+): LocalOwner | undefined {
   if (incarnation === undefined) return undefined;
   const { journal, owners, driver, node } = incarnation;
   const { world } = node;
   return {
-    ...{ journal, owners, receiver: driver },
+    ...{ journal, owners, receiver: letters?.receiving(driver) ?? driver },
     hurryFlush: (position) => driver.hurryFlush(position),
     epochOf: (partition) => world.epochOf(partition),
     get ownsAll() {

@@ -49,6 +49,7 @@ export function listen(parts: Parts): Promise<Edge> {
     accessLog: config.accessLog ? createAccessLog(config, logger) : undefined,
     clock,
     rateLimits: rateLimit && rateLimits({ ...rateLimit, name }, clock, parts.counts),
+    tracing: parts.tracing,
     trustedProxies: config.trustedProxies,
     waitMs: config.orderWaitMs,
     partitions: config.partitions,

@@ -7,6 +7,7 @@ import type { Logger } from '../actors/ports/runtime.js';
 import { GremlinControl } from '../bus/gremlin/gremlin-control.js';
 import { underGremlin } from '../bus/gremlin/gremlin-ports.js';
 import type { SupervisorParts } from '../bus/node/supervisor.js';
+import { underTracing } from '../bus/tracing/traced-ports.js';
 import { postgresGremlinSwitch } from '../storage/postgres/postgres-gremlin-switch.js';
 import { connectRedis } from '../storage/redis/redis.js';
 import type { Config } from './config/config.js';
@@ -26,11 +27,13 @@ import { watchOrders } from './telemetry/order-metrics.js';
 import { watchPartitions } from './telemetry/partition-metrics.js';
 import { tellAddress, tellAuth, tellRationing } from './telemetry/start-lines.js';
 import { watchBuild, watchDependencies, watchGremlin, watchStreams } from './telemetry/system-metrics.js';
+import { beginTracing } from './telemetry/tracing.js';
 import { version } from './version.js';
 
 // Their sum is below the ten seconds after which a process supervisor sends SIGKILL.
 const EDGE_STOP_MS = 3_200;
 const NODE_STOP_MS = 2_200;
+const TRACES_STOP_MS = 1_000;
 const READY_POLL_MS = 250;
 /** How long a stop waits for a cancelled start. What still runs after that ends with the servers. */
 const START_END_MS = 4_000;
@@ -101,13 +104,15 @@ export class Holdfast {
     logger.info({}, `Holdfast ${version} is starting in DATA_DIR ${dataDir.path}`);
     const { rateLimit, redisUrl } = config;
     if (rateLimit !== undefined && redisUrl !== undefined) parts.counts = connectRedis(redisUrl, logger, 'REDIS_URL');
+    parts.tracing = await beginTracing(parts);
     parts.edge = await listen(parts);
     signal.throwIfAborted();
     const servers = await startServers(config, dataDir, (line) => logger.info({}, line), signal);
     parts.servers = servers;
     signal.throwIfAborted();
     const opened = await unlessCalledOff(openStores(config, servers, clock, logger), signal);
-    const stores = { ...opened, ...underGremlin(opened, gremlin, clock) };
+    const troubled = { ...opened, ...underGremlin(opened, gremlin, clock) };
+    const stores = { ...troubled, ...(parts.tracing && underTracing(troubled, parts.tracing, clock)) };
     parts.stores = stores;
     await servers.settle();
     signal.throwIfAborted();
@@ -213,6 +218,7 @@ export class Holdfast {
       () => feedsEnd,
       () => backupEnds,
       () => parts.folder?.stop(),
+      () => parts.tracing?.stop(TRACES_STOP_MS),
       () => parts.stores?.close(),
       // startServers() itself ends servers that are still starting.
       () => parts.servers?.stop() ?? Promise.race([startEnds, this.pause(START_END_MS)]),

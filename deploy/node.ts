@@ -47,6 +47,7 @@ function amongNodes(parts: Parts, { nats, settlement }: Stores, node: NodeId, ow
     roles: [...config.roles].join(', '),
     incarnation: () => supervisor.incarnation,
     notReady: () => nodeNotReady(parts),
+    tracing: parts.tracing,
     onNobody: (journal: JournalId) => supervisor.suspect(journal),
   });
 }
@@ -71,6 +72,7 @@ function beginActors(
     },
     holdTtlMs: config.holdTtlMs ?? config.orderTimeoutMs,
     readyWriteMs: config.readyWriteMs,
+    tracing: parts.tracing,
     post: postUnderGremlin(parts.among?.post ?? localPost(clock), gremlin, clock),
     heartbeats: nats && natsMembers(nats, config.natsReplicas, () => clock.now()),
     meter: nodeMeter(registry, parts.listAge),

@@ -19,6 +19,7 @@ import type { ListSources } from '../bus/reads/list-sources.js';
 import type { SearchIndexer } from '../bus/reads/search-indexer.js';
 import type { StatsFolder } from '../bus/reads/stats-folder.js';
 import { systemClock } from '../bus/system-clock.js';
+import type { SentTraces } from '../bus/tracing/open-telemetry.js';
 import type { Edge } from '../http/edge.js';
 import { createRegistry } from '../http/node/edge-metrics.js';
 import type { Redis } from '../storage/redis/redis.js';
@@ -41,6 +42,8 @@ export class Parts {
   readonly calledOff = new AbortController();
 
   dataDir: DataDir | undefined;
+  /** Undefined: nothing is traced. */
+  tracing: SentTraces | undefined;
   /** Counts requests for the rate limit. The edge has its own connection, because it listens before the stores are open. */
   counts: Redis | undefined;
   edge: Edge | undefined;

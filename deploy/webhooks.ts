@@ -2,7 +2,9 @@
 
 import type { Feed } from '../actors/ports/feeds.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
+import type { Tracing } from '../actors/ports/tracing.js';
 import type { Nats } from '../bus/nats/nats.js';
+import { tracedPoster } from '../bus/tracing/traced-ports.js';
 import { guardedPoster } from '../bus/webhooks/post.js';
 import { type TargetGuard, targetGuard } from '../bus/webhooks/target-guard.js';
 import { webhookFeed } from '../bus/webhooks/webhook-feed.js';
@@ -24,14 +26,17 @@ interface Parts extends Pick<SenderParts, 'pausesMs' | 'leaseMs'>, Partial<Pick<
   readonly client: PostgresClient;
   readonly nats: Nats;
   readonly meter: WebhookMeter;
+  readonly tracing?: Tracing | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-export const webhooksOf = ({ config, client, ...parts }: Parts): Feed =>
-  webhookFeed({
+export function webhooksOf({ config, client, tracing, ...parts }: Parts): Feed {
+  const poster = guardedPoster(webhookGuard(config));
+  return webhookFeed({
     agent: `Holdfast/${version}`,
     ...parts,
     queue: postgresWebhookQueue(client),
-    poster: guardedPoster(webhookGuard(config)),
+    poster: tracing === undefined ? poster : tracedPoster(poster, tracing, parts.clock),
   });
+}

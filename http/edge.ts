@@ -17,6 +17,7 @@ import type { ListAsk, ListSource, Queries } from '../actors/ports/queries.js';
 import type { RateLimits } from '../actors/ports/rate-limits.js';
 import type { ReceiptKeys } from '../actors/ports/receipt-keys.js';
 import type { Clock, Logger } from '../actors/ports/runtime.js';
+import type { Tracing } from '../actors/ports/tracing.js';
 import { Unavailable } from '../actors/unavailable.js';
 import { apiReads } from './api/api-reads.js';
 import { RequestIds, WaitingRoom } from './api/api-request.js';
@@ -87,6 +88,8 @@ export interface EdgeOptions {
   readonly auth?: Auth | undefined;
   /** Limits the requests of each caller; undefined means no limit. */
   readonly rateLimits?: RateLimits | undefined;
+  /** Tells a tracing backend of requests; undefined means none. */
+  readonly tracing?: Tracing | undefined;
   /** How many trusted proxies stand in front of this node; 0 by default. */
   readonly trustedProxies?: number;
   /** How long a client waits for the outcome of an order before it gets 202. */
@@ -159,6 +162,7 @@ function frameOf(options: EdgeOptions, rationing: Rationing | undefined, stage: 
     ids: new RequestIds(clock, beforeAdmission(auth)),
     cors: new Cors(corsOrigins),
     rationing,
+    tracing: options.tracing,
     keepAliveMs: patience.keepAliveMs,
     isStopping: () => stage.isStopping,
   });

@@ -43,6 +43,10 @@ export const eventSchemas = (): Schema => ({
     time: { type: 'string', format: 'date-time', description: 'When it was decided.' },
     datacontenttype: { const: 'application/json' },
     correlationid: { type: 'string', description: 'The request that led to it (X-Request-Id, or drawn).' },
+    traceparent: {
+      type: 'string',
+      description: 'The trace of that request (W3C Trace Context), if it is traced and sampled; else absent.',
+    },
     data: { type: 'object' },
   },
   required: [

@@ -8,6 +8,7 @@
  *
  * The JSON is written by hand, because this code runs for every event of every order.
  */
+import { traceOf, withoutTrace } from '../correlation.js';
 import { eventType, schemaId } from '../events/event-names.js';
 import { flat } from '../flat-text.js';
 import type { Address } from '../ids.js';
@@ -101,6 +102,13 @@ function typesOf(source: EventSource): Types {
   return types;
 }
 
+/** The attribute's value, and after it the trace of a request that is traced (CloudEvents' extension `traceparent`). */
+function correlationJson(correlation: string): string {
+  const trace = traceOf(correlation);
+  if (trace === undefined) return quoted(correlation);
+  return `${quoted(withoutTrace(correlation))},"traceparent":${quoted(trace)}`;
+}
+
 /** One cascade's events with commas between. A caller collects a turn cascade by cascade. */
 export function cascadeEvents({ correlation, events, before }: Cascade, frame: EventFrame): string {
   const { order, product, isPersonal } = frame.types;
@@ -136,7 +144,8 @@ export function mostEventBytes(
   },
   { types }: EventFrame,
 ): number {
-  const each = ENVELOPE_BYTES + MOST_BYTES_OF_ONE * (types.quotedSource.length + quoted(cascade.correlation).length);
+  const each =
+    ENVELOPE_BYTES + MOST_BYTES_OF_ONE * (types.quotedSource.length + correlationJson(cascade.correlation).length);
   let facts = 0;
   for (const before of cascade.before ?? []) {
     if (before.kind === 'order') facts = Math.max(facts, mostFactsBytes(before.facts.user, before.facts.lines));
@@ -174,7 +183,7 @@ class About {
     this.id = id;
     this.head = flat('{"specversion":"1.0","id":"', kind, '/', name.slice(1, -1), '/');
     const field = kind === 'order' ? ',"data":{"order_id":' : ',"data":{"product_id":';
-    this.pieces = [name, time, quoted(correlation), field, name];
+    this.pieces = [name, time, correlationJson(correlation), field, name];
     const known = before?.find((each) => each.id === id && each.kind === kind);
     if (kind === 'product') {
       this.stock = known?.kind === 'product' ? known.facts : version === 1 ? NO_STOCK : undefined;

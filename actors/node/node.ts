@@ -370,7 +370,13 @@ export class Node {
     this.deadlines.follow(entry);
     const owed = paymentOwed(state);
     if (owed !== undefined && entry.paying !== owed.ref) {
-      this.effects.push({ kind: 'pay', order: state.id, ...owed, currency: state.currency ?? '' });
+      this.effects.push({
+        kind: 'pay',
+        order: state.id,
+        ...owed,
+        currency: state.currency ?? '',
+        correlation: state.correlation,
+      });
     }
     entry.paying = owed?.ref;
     if (entry.waiting === undefined || !hasOutcome(state)) return;

@@ -9,6 +9,8 @@ export interface PaymentRequest {
   readonly ref: string;
   readonly minor: number;
   readonly currency: string;
+  /** What led to it (actors/correlation.ts). A provider is told the trace alone, if there is one. */
+  readonly correlation?: string;
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * A message of EVENTS as Kafka records: CloudEvents in the binary mode of its Kafka binding. The headers have the attributes,
  * and the value has the data, with id, type and time repeated in front: many sinks drop headers.
+ * The trace of a request that was traced is a header of its own too, where Kafka's instrumentations look for it.
  *
  * The data's text is taken as it is. A number that was read and written again would lose digits of an amount.
  */
@@ -24,6 +25,8 @@ export function eventRecords(text: string, topics: EventTopics): TopicRecord[] {
       if (name === 'datacontenttype') headers.push(['content-type', decoded(value)]);
       else if (name !== 'data') headers.push([`ce_${name}`, decoded(value)]);
     }
+    const trace = attributes.get('traceparent');
+    if (trace !== undefined) headers.push(['traceparent', decoded(trace)]);
     const at = Date.parse(decoded(time));
     return {
       topic: decoded(type).startsWith('order.') ? topics.orders : topics.inventory,

@@ -35,6 +35,7 @@ import type { Queries } from '../../actors/ports/queries.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { Place } from '../../actors/ports/snapshot-rows.js';
 import type { Snapshots } from '../../actors/ports/snapshots.js';
+import type { Tracing } from '../../actors/ports/tracing.js';
 import type { ProductState } from '../../actors/product/inventory.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { JournalLook, type LookBy } from '../journal/journal-look.js';
@@ -43,6 +44,7 @@ import { Cashier } from '../payments/cashier.js';
 import { type StoredOrders, storedOrders } from '../reads/order-reads.js';
 import type { ReadCache } from '../reads/read-cache.js';
 import { within } from '../retry.js';
+import { tellTurn } from '../tracing/turn-spans.js';
 import { ArchivedReads } from './archived-reads.js';
 import { AwaitedProgress } from './awaited-progress.js';
 import { tellClock } from './clock-news.js';
@@ -80,6 +82,8 @@ interface DriverParts {
   readonly onAppended: (place: Place, publicBatch: string, recordBytes: number, joins: readonly Join[]) => void;
   readonly publishedN: () => number;
   readonly lookBy: LookBy;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   /** How long the writes of a check of readiness count; without it each check writes. */
   readonly readyWriteMs?: number;
 }
@@ -97,6 +101,7 @@ export class Driver implements Owners {
   /** No turn begins any more: the last appended record is final. */
   private halted = false;
   private turnIsDue = false;
+  private turnBeganMs = 0;
   private appendSinceMs: number | undefined;
   /** What the decisions of the last turn took. */
   private decidedMs = 0;
@@ -346,6 +351,7 @@ export class Driver implements Owners {
   private takeTurn(): void {
     const { clock } = this.parts;
     const since = clock.monotonic();
+    this.turnBeganMs = since;
     this.enter(() => {
       this.node.takeTurn(clock.now(), since);
       this.decidedMs = clock.monotonic() - since;
@@ -395,8 +401,8 @@ export class Driver implements Owners {
   }
 
   private async append({ recordId, record, n, joins, turn }: Extract<Effect, { kind: 'append' }>): Promise<void> {
-    const { clock, meter, onAppended } = this.parts;
-    const { decidedMs } = this;
+    const { journal, clock, meter, onAppended, tracing } = this.parts;
+    const { decidedMs, turnBeganMs } = this;
     this.appendSinceMs = clock.monotonic();
     const answer = this.writer.append(recordId, record);
     // Made while the append waits for its answer: the outputs cost no extra time.
@@ -412,6 +418,7 @@ export class Driver implements Owners {
     onAppended({ n, position: outcome.position, recordId }, turn.outputs().publicBatch, bytes, joins);
     this.carryOut();
     this.waits.wake('append');
+    if (tracing !== undefined) tellTurn(tracing, { journal, n, record }, turnBeganMs, clock.monotonic());
   }
 
   private async flush(flush: Flush): Promise<void> {

@@ -18,6 +18,7 @@ import type { Owners } from '../../actors/ports/owners.js';
 import type { Payments } from '../../actors/ports/payments.js';
 import type { Queries } from '../../actors/ports/queries.js';
 import type { JournalRow } from '../../actors/ports/snapshot-rows.js';
+import type { Tracing } from '../../actors/ports/tracing.js';
 import { EventOrder } from '../events/event-order.js';
 import { EventsLag } from '../events/events-lag.js';
 import { eventPublisher, type Publisher } from '../events/publisher.js';
@@ -55,6 +56,8 @@ export interface IncarnationParts extends TakeOverParts {
   readonly payments: Payments;
   readonly post: Post;
   readonly meter: Meter;
+  /** Undefined: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   readonly partitionMeter?: PartitionMeter;
   /** Called when partitions begin to run. */
   readonly onJoined?: () => void;

@@ -13,6 +13,7 @@
  * is no answer, even if the call took effect: the caller repeats the call under the same Idempotency-Key. The bearer
  * secret is only in its header, never in an error or a log line.
  */
+import { traceOf } from '../../actors/correlation.js';
 import { limits } from '../../actors/limits.js';
 import { decimalText } from '../../actors/money.js';
 import type { PaymentRequest, Payments } from '../../actors/ports/payments.js';
@@ -54,7 +55,8 @@ interface HttpProvider {
 export function httpPayments({ url, key, timeoutMs }: HttpProvider): Payments {
   return {
     async perform(request) {
-      const { operation, ref } = request;
+      const { operation, ref, correlation = '' } = request;
+      const trace = traceOf(correlation);
       const response = await fetch(`${url}/${PATHS[operation]}`, {
         method: 'POST',
         headers: {
@@ -62,6 +64,7 @@ export function httpPayments({ url, key, timeoutMs }: HttpProvider): Payments {
           'content-type': 'application/json',
           'idempotency-key': headerText(ref),
           ...(key !== undefined && { authorization: `Bearer ${key}` }),
+          ...(trace !== undefined && { traceparent: trace }),
         },
         body: bodyOf(request),
         redirect: 'manual',

@@ -17,6 +17,7 @@ import { nodeMistakes, nodeSettings, nodeVariables } from './node.js';
 import { orderSettings, orderVariables } from './orders.js';
 import { productionMistakes } from './production-rules.js';
 import { storeMistakes, storeSettings, storeVariables } from './stores.js';
+import { tracingMistakes, tracingSettings, tracingVariables } from './tracing.js';
 
 const schema = z
   .object({
@@ -30,6 +31,7 @@ const schema = z
     ...authVariables,
     ...backupVariables,
     ...archiveVariables,
+    ...tracingVariables,
   })
   .superRefine(
     (env, context) => {
@@ -43,6 +45,7 @@ const schema = z
         natsMistakes,
         backupMistakes,
         archiveMistakes,
+        tracingMistakes,
       ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
@@ -61,6 +64,7 @@ const schema = z
     ...authSettings(env),
     ...backupSettings(env),
     ...archiveSettings(env),
+    ...tracingSettings(env),
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;
@@ -69,7 +73,7 @@ export type Config = Readonly<z.output<typeof schema>>;
 export const VARIABLES: readonly string[] = Object.keys(schema.in.shape);
 
 /** Never shown, not even in part. */
-const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD', 'KAFKA_SASL_PASSWORD'];
+const SECRETS = ['PAYMENT_KEY', 'ADMIN_KEY', 'PGPASSWORD', 'KAFKA_SASL_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'];
 
 /** Ends the start with exit code 78. `mistakes` has one sentence for each mistake. */
 export class ConfigError extends Error {

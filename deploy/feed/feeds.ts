@@ -33,7 +33,7 @@ export interface Feeds {
 
 /** Where the feeds run: in a process that does nothing else, or in its child. Undefined: another process has them. */
 export function beginFeeds(
-  { config, clock, logger, registry }: Parts,
+  { config, clock, logger, registry, tracing }: Parts,
   { path: dataDir }: DataDir,
   { nats, postgres }: Servers,
   stores: Stores,
@@ -44,7 +44,7 @@ export function beginFeeds(
   const isAlone = config.roles.size === 1;
   const urls = { postgresUrl: postgres.url, natsUrl: nats.feedUrl };
   const feeds = isAlone
-    ? new OwnFeeds({ config, stores, clock, logger }, onOrphaned)
+    ? new OwnFeeds({ config, stores, tracing, clock, logger }, onOrphaned)
     : new FeedChild({ dataDir, nodeName: config.nodeName, ...urls, clock, logger });
   watchFeeds(registry, () => feeds.report);
   feeds.start();
@@ -54,6 +54,7 @@ export function beginFeeds(
 interface FeedsParts {
   readonly config: Config;
   readonly stores: Stores;
+  readonly tracing: Parts['tracing'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -104,13 +105,13 @@ class OwnFeeds implements Feeds {
 
 // ---------------------------------------------------------------- machinery
 
-function feedsOf({ config, stores, clock, logger }: FeedsParts, registry: Registry): readonly Feed[] {
+function feedsOf({ config, stores, tracing, clock, logger }: FeedsParts, registry: Registry): readonly Feed[] {
   const { nats, client } = stores;
   if (nats === undefined) return [];
   const { feed: kinds, feedBytes: bytes, feedAgeMs: ageMs, natsReplicas: replicas } = config;
   return [
-    ...kafkaFeedsOf(config, { ...stores, nats }, clock, logger),
+    ...kafkaFeedsOf(config, { ...stores, nats }, { tracing, clock, logger }),
     ...(kinds === 'off' ? [] : [feedStream({ nats, kinds, replicas, bytes, ageMs, clock, logger })]),
-    webhooksOf({ config, client, nats, meter: webhookMeter(registry), clock, logger }),
+    webhooksOf({ config, client, nats, meter: webhookMeter(registry), tracing, clock, logger }),
   ];
 }

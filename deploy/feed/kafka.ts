@@ -4,22 +4,31 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { Feed } from '../../actors/ports/feeds.js';
-import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { natsEventSource } from '../../bus/kafka/event-source.js';
 import type { KafkaAccess } from '../../bus/kafka/kafka-access.js';
 import { kafkaFeeds, topicNames } from '../../bus/kafka/kafka-feeds.js';
 import type { Topics } from '../../bus/kafka/topics.js';
 import type { Nats } from '../../bus/nats/nats.js';
+import { tracedTopics } from '../../bus/tracing/traced-ports.js';
 import type { Config } from '../config/config.js';
+import type { Parts } from '../parts.js';
 import type { Stores } from '../stores.js';
 
 type KafkaStores = Pick<Stores, 'snapshots' | 'settlement'> & { readonly nats: Nats };
 
 /** @returns none without KAFKA_BROKERS */
-export function kafkaFeedsOf(config: Config, stores: KafkaStores, clock: Clock, logger: Logger): readonly Feed[] {
+export function kafkaFeedsOf(
+  config: Config,
+  stores: KafkaStores,
+  { tracing, clock, logger }: Pick<Parts, 'tracing' | 'clock' | 'logger'>,
+): readonly Feed[] {
   if (config.kafka === undefined) return [];
+  const topics = async () => {
+    const connected = await connectKafka(config);
+    return tracing === undefined ? connected : tracedTopics(connected, tracing, clock);
+  };
   return kafkaFeeds({
-    topics: () => connectKafka(config),
+    topics,
     source: natsEventSource(stores.nats, clock, logger),
     snapshots: stores.snapshots,
     names: topicNames(config.kafka.prefix),

@@ -7,6 +7,7 @@ import { limits } from '../../actors/limits.js';
 import type { Bite } from '../../actors/ports/gremlin-setting.js';
 import type { Allowance } from '../../actors/ports/rate-limits.js';
 import type { Clock } from '../../actors/ports/runtime.js';
+import type { RequestSpan } from '../../actors/ports/tracing.js';
 import type { Principal } from '../../actors/principal.js';
 import type { BufferedRequest } from '../wire/buffered-request.js';
 import { Failure, invalidField } from './failure.js';
@@ -16,7 +17,10 @@ import { isKey, KEY_RULE } from './schemas.js';
 export interface ApiRequest extends ReplyIds {
   readonly req: BufferedRequest;
   /** Of the caller's trace (W3C Trace Context), for the log; undefined without one. */
-  readonly traceId: string | undefined;
+  traceId: string | undefined;
+  /** The correlation that goes on to the owners: with the trace, if the request is traced (actors/correlation.ts). */
+  cause: string;
+  span: RequestSpan | undefined;
   /** From the path, decoded. */
   params: Readonly<Record<string, string>>;
   /** The pattern of the route, for the metrics. A path would make one series per order. */
@@ -64,6 +68,8 @@ export class RequestIds {
       requestId,
       traceId: traceIn(req.headers.traceparent),
       correlation,
+      cause: correlation,
+      span: undefined,
       params: {},
       route: 'none',
       answer: undefined,

@@ -5,7 +5,9 @@
  * cause where it could not be served. It names the route and no path: a path may name a user.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { withTrace } from '../../actors/correlation.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import type { Tracing } from '../../actors/ports/tracing.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import type { EdgeMetrics } from '../node/edge-metrics.js';
 import type { BufferedRequest } from '../wire/buffered-request.js';
@@ -26,6 +28,8 @@ interface RequestFrameOptions {
   readonly cors: Cors;
   /** Undefined means no rate limit. */
   readonly rationing: Rationing | undefined;
+  /** Undefined means that nothing is traced. */
+  readonly tracing: Tracing | undefined;
   /** How long a connection stays open for the next request. */
   readonly keepAliveMs: number;
   /** True during a stop: each connection then ends with its reply. */
@@ -47,9 +51,10 @@ export class RequestFrame {
     res: ServerResponse,
     work: (request: ApiRequest) => Promise<Answer>,
   ): Promise<void> {
-    const { clock, ids, metrics, cors, rationing } = this.options;
+    const { clock, ids, metrics, cors, rationing, tracing } = this.options;
     const startedAt = clock.monotonic();
     const request = ids.request(req);
+    if (tracing !== undefined) trace(request, tracing, startedAt);
     metrics.began();
     let answer: Answer;
     try {
@@ -117,7 +122,9 @@ export class RequestFrame {
       // The handler's own answer: another one may stand in its place, such as the refusal of the rate limit.
       if (!isStreamed) request.answer?.unstreamed?.();
     }
-    const ms = clock.monotonic() - startedAt;
+    const endedAt = clock.monotonic();
+    const ms = endedAt - startedAt;
+    request.span?.end({ method: req.method ?? '', route, status: answer.status }, endedAt);
     metrics.ended(route, req.method ?? '', answer.status, ms);
     if (!answer.isLogged) this.log(request, answer, ms);
   }
@@ -149,6 +156,19 @@ export class RequestFrame {
 }
 
 const NOT_SERVED = 'A request could not be served.';
+
+/** Operations of the API are traced; probes, metrics and pages are not. */
+function trace(request: ApiRequest, tracing: Tracing, fromMs: number): void {
+  const { req, correlation, requestId } = request;
+  if (req.url?.startsWith('/api/') !== true) return;
+  const span = tracing.request(req.headers, fromMs);
+  if (span === undefined) return;
+  span.note('holdfast.correlation_id', correlation);
+  if (requestId !== correlation) span.note('holdfast.request_id', requestId);
+  request.span = span;
+  request.traceId = span.traceparent.slice(3, 35); // The log names the trace that is kept.
+  request.cause = withTrace(correlation, span.traceparent);
+}
 
 /** At most one warning a second: an outage must not fill the log. */
 const WARN_EVERY_MS = 1_000;

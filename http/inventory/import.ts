@@ -141,7 +141,7 @@ export class Import {
       const before = await owners.product(product);
       const restMs = Math.max(1, Math.min(waitMs, endsAt - clock.monotonic()));
       const command = { ...receiptOf(values, before ?? unknownState(product), ''), ref, fingerprint: content };
-      const write = { product, command, correlation: request.correlation, fresh: false, corrects: true, looks };
+      const write = { product, command, correlation: request.cause, fresh: false, corrects: true, looks };
       const reply = await stockUnder(request, write, (sent) => owners.stock(sent, restMs)).catch(unavailableAsLate);
       if (reply.kind !== 'unavailable') return reply;
       if (reply.absent) throw new Unavailable(reply.why, true);

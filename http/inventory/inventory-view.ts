@@ -2,6 +2,7 @@
  * The JSON of a product's stock and of its movements, as clients see them.
  */
 
+import { withoutTrace } from '../../actors/correlation.js';
 import { amountText } from '../../actors/money.js';
 import type { OperationRow } from '../../actors/ports/snapshot-rows.js';
 import { available, type ProductState, type Stock } from '../../actors/product/inventory.js';
@@ -37,7 +38,7 @@ export const operationJson = (row: OperationRow): string =>
     backordered_after: row.backorderedAfter,
     available_after: available(stockAfter(row)),
     ...(row.reason !== null && { reason: row.reason }),
-    correlation_id: row.correlation,
+    correlation_id: withoutTrace(row.correlation),
   });
 
 /** The balance after the last operation up to a moment; zero before the first operation. */

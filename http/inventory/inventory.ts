@@ -258,7 +258,7 @@ export class Inventory {
     waitMs: number,
   ): Promise<StockReply> {
     try {
-      const write = { product, command, correlation: request.correlation, fresh, oldFingerprint };
+      const write = { product, command, correlation: request.cause, fresh, oldFingerprint };
       return await stockUnder(request, write, (sent) => this.options.owners.stock(sent, waitMs));
     } catch (error) {
       if (error instanceof Unavailable) return noAnswer(error);

@@ -124,11 +124,12 @@ export class OrderActs {
       () => clock.id(),
       asGiven(command),
     );
+    request.span?.note('holdfast.order_id', id);
     const condition = conditionOf(request);
     const act = {
       order: orderId(id),
       command: { ...command, act: { ref, fingerprint } } as OrderAct,
-      correlation: request.correlation,
+      correlation: request.cause,
       ...{ fresh, oldFingerprint },
       ...condition,
       ...(request.principal.userId !== undefined && { user: request.principal.userId }),

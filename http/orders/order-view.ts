@@ -4,6 +4,7 @@
  * text are escaped, so user text cannot imitate them.
  */
 
+import { withoutTrace } from '../../actors/correlation.js';
 import { limits } from '../../actors/limits.js';
 import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
 import { NO_LIFE, type OrderState, type Refund, revision } from '../../actors/order/order.js';
@@ -127,7 +128,7 @@ export function isoTime(ms: number): string {
 }
 
 export const historyJson = ({ event, version, at, correlation }: HistoryRow): string =>
-  `{"event":"${event.type}","version":${version},"time":"${isoTime(at)}","correlation_id":${quote(correlation)},"data":${shownData(event)}}`;
+  `{"event":"${event.type}","version":${version},"time":"${isoTime(at)}","correlation_id":${quote(withoutTrace(correlation))},"data":${shownData(event)}}`;
 
 /** The part of an event that clients see: amounts as decimals, and nothing about the request behind it. */
 function shownData(event: OrderEvent): string {

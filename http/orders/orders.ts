@@ -62,6 +62,7 @@ export class Orders {
     const service = serviceOf(request.principal);
     let target = targetOf(user, service, key, () => this.draw(wanted));
     const { waiting, clock, broken } = this.options;
+    request.span?.note('holdfast.order_id', target.order);
     const preference = preferenceOf(request);
     const waitMs = preference?.waitMs ?? this.options.waitMs;
     const impatient = preference?.impatient ?? false;
@@ -106,7 +107,7 @@ export class Orders {
     const { order, fresh, alias } = target;
     const { content } = wanted;
     // A literal with one shape. Spreads would be the largest cost of this function.
-    const place = { order, fresh, alias, content, correlation: request.correlation, impatient };
+    const place = { order, fresh, alias, content, correlation: request.cause, impatient };
     if (!this.rules.applyTo(content)) return owners.place(place, waitMs, request.req);
     return this.checkRules(target, wanted, waitMs).then((restMs) => owners.place(place, restMs, request.req));
   }

@@ -1,6 +1,7 @@
 // The payment provider over HTTP: the contract, and each effect once with a provider that is late, wrong or silent.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { withTrace } from '../../actors/correlation.js';
 import { orderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import type { PaymentRequest } from '../../actors/ports/payments.js';
@@ -10,12 +11,12 @@ import { Cashier } from '../../bus/payments/cashier.js';
 import { httpPayments } from '../../bus/payments/http-provider.js';
 import { instantPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
-import { until } from '../deadlines.js';
+import { patientMs, until } from '../deadlines.js';
 import { anOrderThatIs, ask, paymentsContract, SUCCESS_RATE } from './payments.suite.js';
 import { MOODS, type Mood, type Provider, startProvider } from './rig/payment-provider.js';
 
 const KEY = 'sk-not-to-be-told';
-const TIMEOUT_MS = 250;
+const TIMEOUT_MS = patientMs(250);
 const ORDERS = 12;
 const ENDED_MS = 120_000;
 
@@ -42,8 +43,14 @@ test('the request is sent word for word as documented', async () => {
   const { provider, payments } = await rig(() => 'good');
   const order = anOrderThatIs('authorized');
   await payments.perform(ask(order, 'authorize', { minor: 1_999 }));
-  await payments.perform(ask(order, 'capture', { minor: 7, currency: 'KWD' }));
+  const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const correlation = withTrace('c', trace);
+  await payments.perform({ ...ask(order, 'capture', { minor: 7, currency: 'KWD' }), correlation });
   const [first, second] = provider.asked;
+  assert.equal(
+    [first, second].map((asked) => asked?.headers.traceparent),
+    [undefined, trace],
+  );
   assert.is(first?.path, 'authorizations');
   const reference = `${order}:authorize`;
   assert.is(first?.body, `{"order_id":"${order}","amount":19.99,"currency":"EUR","reference":"${reference}"}`);

@@ -2,6 +2,7 @@
  * Clients that send acts to existing orders: cancel, ship, deliver, return, refund, extend, move. No later answer may
  * contradict an earlier one, and an accepted act has its effect once, however often it is repeated.
  */
+
 import { type OrderId, userId, type WriteId, writeId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { type OrderState, type Phase, revision } from '../../actors/order/order.js';
@@ -13,6 +14,7 @@ import type { Act, Line, OrderAct } from '../../actors/protocol.js';
 import type { Clients } from './clients.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
+import { tracedOrNot } from './traced.js';
 import type { Truth } from './truth.js';
 
 interface PendingAct {
@@ -142,7 +144,9 @@ export class Acts {
   /** Sends an act that arrives late. Its client has given up, and never gets this answer. */
   private sendLate({ order, command }: PendingAct, chance: Chance): void {
     this.faults.timeline.after(chance.between(0, 8_000), () => {
-      this.cluster.anyEdge()?.owners.act({ order, command, correlation: `late-${++this.count}` }, 3_000);
+      this.cluster
+        .anyEdge()
+        ?.owners.act({ order, command, correlation: tracedOrNot(`late-${++this.count}`, this.count) }, 3_000);
     });
   }
 
@@ -158,7 +162,13 @@ export class Acts {
       this.faults.counters.add('act: of an order that has left memory');
     // An act without a key needs no room in the order's memory of answers.
     const isFull = (this.truth.orders.get(order)?.life.answered?.length ?? 0) >= limits.answeredActs;
-    const request = { order, command, correlation: `a${++this.count}`, fresh: must && isFull, ...condition };
+    const request = {
+      order,
+      command,
+      correlation: tracedOrNot(`a${++this.count}`, this.count),
+      fresh: must && isFull,
+      ...condition,
+    };
     this.clients.await(machine, `${command.type} ${order}`, waitMs, machine.owners.act(request, waitMs), (reply) => {
       this.checkReply(asked, command, reply, condition);
       if (reply.kind === 'unavailable') return;

@@ -2,12 +2,14 @@
  * Clients that write stock. No later answer may contradict an earlier one, and a write has its effect once, however
  * often it is repeated.
  */
+
 import { fnv1a32, type ProductId, productId, type WriteId, writeId } from '../../actors/ids.js';
 import type { StockReply } from '../../actors/ports/owners.js';
 import type { AdjustCommand, Backorders, ReceiveCommand } from '../../actors/protocol.js';
 import type { Clients } from './clients.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
+import { tracedOrNot } from './traced.js';
 
 interface Write {
   readonly product: ProductId;
@@ -79,7 +81,7 @@ export class StockWrites {
     const { timeline, counters } = this.faults;
     for (let i = chance.pick([1, 1, 2]); i > 0; i--) {
       timeline.after(chance.between(0, 8_000), () => {
-        const ask = { product, command, correlation: `late-${++this.count}`, fresh: false };
+        const ask = { product, command, correlation: tracedOrNot(`late-${++this.count}`, this.count), fresh: false };
         const reply = this.cluster.anyEdge()?.owners.stock(ask, 3_000);
         reply?.then((answer) => {
           const refused = this.truth.refused.has(`${command.ref} ${product}`);
@@ -96,7 +98,10 @@ export class StockWrites {
     const machine = this.cluster.anyEdge();
     if (machine === undefined) return;
     this.begun.add(command.ref);
-    const reply = machine.owners.stock({ product, command, correlation: `w${++this.count}`, fresh: isFresh }, waitMs);
+    const reply = machine.owners.stock(
+      { product, command, correlation: tracedOrNot(`w${++this.count}`, this.count), fresh: isFresh },
+      waitMs,
+    );
     this.clients.await(machine, `${command.type} ${command.ref}`, waitMs, reply, (answer) =>
       this.written(write, answer, isFresh),
     );

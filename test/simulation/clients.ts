@@ -1,4 +1,5 @@
 /** Clients that place orders. They remember each answer: no later answer may contradict it. */
+
 import { type OrderId, orderId, partitionOf, productId, userId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
 import { sameContent } from '../../actors/order/content-equality.js';
@@ -12,6 +13,7 @@ import { StockWrites } from './client-writes.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
 import type { Machine } from './machine.js';
+import { tracedOrNot } from './traced.js';
 
 /** One idempotency key, with the answers that clients got for it. */
 interface Key {
@@ -179,7 +181,12 @@ export class Clients {
     const isFirst = !this.begun.has(key.id);
     if (key.isDrawn && !isFirst && !this.faults.isCalm) return;
     this.begun.add(key.id);
-    const ask = { order: key.id, content, correlation: `c${++this.requests}`, fresh: key.isDrawn && isFirst };
+    const ask = {
+      order: key.id,
+      content,
+      correlation: tracedOrNot(`c${++this.requests}`, this.requests),
+      fresh: key.isDrawn && isFirst,
+    };
     const reply = machine.owners.place(alias === undefined ? ask : { ...ask, alias }, waitMs);
     this.await(machine, `place ${key.id}`, waitMs, reply, (answer) => this.placed(key, content, answer));
   }

@@ -19,5 +19,5 @@ const nats = await connectNats(config.natsUrls.join(','), { name: 'feed without 
 const settlement = await postgresSettlements(client).settled();
 if (settlement === undefined) throw new Error('nothing was ever started on this database');
 const snapshots = postgresSnapshots(client);
-const feeds = kafkaFeedsOf(config, { nats, snapshots, settlement }, clock, logger);
+const feeds = kafkaFeedsOf(config, { nats, snapshots, settlement }, { tracing: undefined, clock, logger });
 new FeedRunner({ feeds, leases: memoryLeases(), retentionUsed: () => 0, clock, logger }).start();

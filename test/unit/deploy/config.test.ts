@@ -121,6 +121,38 @@ test('backups: where, how often, how long and for whom', () => {
   }
 });
 
+test('traces: off without an endpoint, and what the SDK would replace by a default is a mistake', () => {
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+  assert.is(readConfig({}).traces, undefined);
+  const all = { root: 'always_on', isParentBased: true, ratio: 1 };
+  assert.equal(readConfig(endpoint).traces, all);
+  assert.equal(readConfig({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://h/v1/traces' }).traces, all);
+  assert.is(readConfig({ ...endpoint, OTEL_SDK_DISABLED: 'true' }).traces, undefined);
+  assert.is(readConfig({ ...endpoint, OTEL_TRACES_EXPORTER: 'none' }).traces, undefined);
+  assert.equal(readConfig({ ...endpoint, OTEL_TRACES_SAMPLER: '', OTEL_TRACES_SAMPLER_ARG: '' }).traces, all);
+  const ratio = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' };
+  assert.equal(readConfig({ ...endpoint, ...ratio, OTEL_TRACES_SAMPLER_ARG: '.01' }).traces, {
+    ...{ root: 'traceidratio', isParentBased: true, ratio: 0.01 },
+  });
+  assert.equal(readConfig({ ...endpoint, OTEL_TRACES_SAMPLER: 'always_off' }).traces, {
+    ...{ root: 'always_off', isParentBased: false, ratio: 1 },
+  });
+  for (const [wrong, variable] of [
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL'],
+    [{ OTEL_TRACES_SAMPLER: 'some' }, 'OTEL_TRACES_SAMPLER'],
+    [ratio, 'OTEL_TRACES_SAMPLER_ARG'],
+    [{ ...ratio, OTEL_TRACES_SAMPLER_ARG: '1.01' }, 'OTEL_TRACES_SAMPLER_ARG'],
+    [{ OTEL_TRACES_SAMPLER_ARG: '0.5' }, 'OTEL_TRACES_SAMPLER'],
+    [{ OTEL_RESOURCE_ATTRIBUTES: 'prod' }, 'OTEL_RESOURCE_ATTRIBUTES'],
+  ] as const) {
+    assert.match(mistakesIn(wrong)[0] ?? '', new RegExp(`^${variable} is `), JSON.stringify(wrong));
+  }
+  const mistakes = mistakesIn({ OTEL_EXPORTER_OTLP_HEADERS: 's3cr3t' }).join();
+  assert.match(mistakes, 'OTEL_EXPORTER_OTLP_HEADERS is a secret');
+  assert.not.match(mistakes, /s3cr3t/);
+});
+
 test('a payment provider: its URL without a trailing slash, its key, a deadline', () => {
   const config = readConfig({ PAYMENT_URL: 'https://pay.example/v1/', PAYMENT_KEY: 'sk_1' });
   assert.equal([config.paymentUrl, config.paymentKey], ['https://pay.example/v1', 'sk_1']);

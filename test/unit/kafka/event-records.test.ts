@@ -58,6 +58,17 @@ test('a batch becomes one record an event, keyed by its actor', () => {
   }
 });
 
+test('the trace of an event is a header too, under its own name', () => {
+  const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const of = (more: string) => `[{"id":"order/A/1","type":"order.paid.v1","subject":"A","time":"x"${more},"data":{}}]`;
+  const named = (text: string) => eventRecords(text, topics)[0]?.headers.filter(([name]) => name.includes('trace'));
+  assert.equal(named(of(`,"traceparent":"${trace}"`)), [
+    ['ce_traceparent', trace],
+    ['traceparent', trace],
+  ]);
+  assert.equal(named(of('')), []);
+});
+
 test('an amount keeps all its digits', () => {
   const event =
     '{"specversion":"1.0","id":"order/A/1","type":"order.held.v1","subject":"A","time":"2026-01-01T00:00:00.000Z","data":{"total_amount":90071992547409.91,"n":1.10}}';

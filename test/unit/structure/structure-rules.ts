@@ -65,6 +65,7 @@ const DRIVERS = [
   /^cockatiel$/,
   /^rate-limiter-flexible$/,
   /^(kafkajs|@platformatic\/kafka)$/,
+  /^@opentelemetry\//,
 ];
 
 /** A library is used in one room, and in deploy/, which may import all; a driver in one file. */
