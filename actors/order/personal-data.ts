@@ -56,6 +56,14 @@ export function erasedEvent(event: OrderEvent): OrderEvent {
   }
 }
 
+export const lifeWithout = (life: Life): Life => ({
+  ...life,
+  ...(life.cancelled !== undefined && { cancelled: { was: life.cancelled.was } }),
+  fulfillments: life.fulfillments.map((each) => without(each, 'tracking')),
+  returns: life.returns.map((each) => without(each, 'reason')),
+  refunds: life.refunds.map((each) => without(each, 'reason')),
+});
+
 // ---------------------------------------------------------------- machinery
 
 const decoded = (events: string): OrderEvent[] => JSON.parse(`[${events}]`) as OrderEvent[];
@@ -64,14 +72,6 @@ function contentWithout(content: OrderContent): OrderContent {
   const { email: _, shippingAddress: __, billingAddress: ___, notes: ____, ...rest } = content;
   return rest;
 }
-
-const lifeWithout = (life: Life): Life => ({
-  ...life,
-  ...(life.cancelled !== undefined && { cancelled: { was: life.cancelled.was } }),
-  fulfillments: life.fulfillments.map((each) => without(each, 'tracking')),
-  returns: life.returns.map((each) => without(each, 'reason')),
-  refunds: life.refunds.map((each) => without(each, 'reason')),
-});
 
 function without<T extends object>(given: T, name: 'tracking' | 'reason'): T {
   if (!(name in given)) return given;

@@ -1,10 +1,12 @@
 // `holdfast archive`: moves settled orders out of the hot tables into files, beside running nodes. Started again after a kill,
-// it goes on. With --remove whole archives go whose orders are older.
+// it goes on. With --remove whole archives go whose orders are older. With --forget archives are written anew without the
+// personal data of a user.
 
 import { systemClock } from '../../bus/system-clock.js';
 import { AGES, type Age, ageOf, timeBefore } from '../../storage/archive/ages.js';
 import { archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
 import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
+import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
@@ -29,11 +31,13 @@ export const archiveCommand: Command = {
       what: 'give the disk its space back; locks the tables meanwhile',
     },
     { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
+    { name: '--forget', value: 'USER', what: "erase the personal data of this user's archived orders" },
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
     { line: 'archive --older-than 2y --to old-orders', what: 'beside running nodes' },
     { line: 'archive --remove --older-than 10y', what: 'their orders answer 410 from then on' },
+    { line: 'archive --forget grace', what: 'after forget-user, which erases it from the tables' },
   ],
   exits: '0: done; 2: not done to the end, and why',
   run: (given, terminal) => archive(terminal.config(), readArchiveCommand(given), terminal),
@@ -46,7 +50,8 @@ export const STATEMENT_MS = 120_000;
 
 type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
-  | { readonly kind: 'remove'; readonly age: Age };
+  | { readonly kind: 'remove'; readonly age: Age }
+  | { readonly kind: 'forget'; readonly user: string };
 
 /** As the owner of the tables: neither a node nor the backups may delete rows. */
 export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
@@ -57,12 +62,18 @@ export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config):
 
 /** @throws BadCommand */
 function readArchiveCommand(given: Given): ArchiveCommand {
-  const text = given.text('--older-than') ?? '';
-  const age = ageOf(text);
-  if (age === undefined) throw new BadCommand(`--older-than is "${text}"; it must be ${AGES}`);
+  const text = given.text('--older-than');
   const to = given.text('--to');
   const vacuum = given.text('--vacuum');
   const isDry = given.flag('--dry-run');
+  const user = given.text('--forget');
+  if (user !== undefined) {
+    if ([text, to, vacuum].some((each) => each !== undefined) || isDry || given.flag('--remove'))
+      throw new BadCommand('--forget takes a user alone: it erases from every archive');
+    return { kind: 'forget', user };
+  }
+  const age = ageOf(text ?? '');
+  if (age === undefined) throw new BadCommand(`--older-than is "${text ?? ''}"; it must be ${AGES}`);
   if (given.flag('--remove')) {
     if (to !== undefined || vacuum !== undefined || isDry)
       throw new BadCommand('--remove takes --older-than alone: it removes archives wherever they are');
@@ -77,8 +88,8 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
   look(config, async (client, place) => {
     const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
     try {
-      const before = timeBefore(command.age, Date.now());
       if (command.kind === 'move' && command.isDry) {
+        const before = timeBefore(command.age, Date.now());
         const { orders, bytes } = await candidates(admin, before);
         terminal.answer({ orders, bytes, before: timeOf(before) }, [
           `${orders} settled orders have not changed since ${timeOf(before)}: about ${inMb(bytes)} MB of rows`,
@@ -89,11 +100,18 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
         alone(admin, interrupted(), async (signal) => {
           const { s3Endpoint: endpoint } = config.archive;
           const parts = { client: admin, log, partitions, system, endpoint, onProgress: say };
-          if (command.kind === 'move') await moved(parts, command, before, signal, terminal);
-          else {
-            const removed = await removeArchives(parts, before, signal);
+          if (command.kind === 'move') await moved(parts, command, signal, terminal);
+          else if (command.kind === 'remove') {
+            const removed = await removeArchives(parts, timeBefore(command.age, Date.now()), signal);
             terminal.answer({ removed }, [
               removed.length === 0 ? `no archive is older than ${command.age.text}` : `removed: ${removed.join(', ')}`,
+            ]);
+          } else {
+            const rewritten = await rewriteWithout(parts, new Set([command.user]), signal);
+            terminal.answer({ user_id: command.user, rewritten }, [
+              rewritten.length === 0
+                ? `no archive has personal data of ${command.user}`
+                : `written anew without personal data of ${command.user}: ${rewritten.join(', ')}`,
             ]);
           }
         }),
@@ -107,14 +125,13 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
 
 async function moved(
   parts: Parameters<typeof archiveOrders>[0],
-  { to, isFull }: Extract<ArchiveCommand, { kind: 'move' }>,
-  before: number,
+  { age, to, isFull }: Extract<ArchiveCommand, { kind: 'move' }>,
   signal: AbortSignal,
   terminal: Terminal,
 ): Promise<void> {
   const { client } = parts;
   const bytesBefore = await hotBytes(client);
-  const { archives, orders, bytes } = await archiveOrders(parts, to, before, signal);
+  const { archives, orders, bytes } = await archiveOrders(parts, to, timeBefore(age, Date.now()), signal);
   if (orders > 0 || isFull) await giveBack(client, isFull, say);
   const space = `the hot tables had ${inMb(bytesBefore)} MB and have ${inMb(await hotBytes(client))} MB`;
   const rest =

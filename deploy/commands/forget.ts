@@ -68,6 +68,7 @@ export function placesOf(
     ...(underWay.length === 0 ? [] : [['under way', `${underWay.length} keep their data: ${named}${more}`] as const]),
     ['histories', 'erased with the orders'],
     ['word search', 'erased with the orders'],
+    ['archived orders', 'keep it until you run: holdfast archive --forget USER'],
     ['cache', `answers nothing of it; Redis drops it by ${gone(limits.cacheTtlMs)}`],
     ['journal', `has it until its records are trimmed: about ${gone(limits.keepPublishedMs)}, while orders come in`],
     ['EVENTS', `has ${published} until ${gone(eventsAgeMs ?? limits.eventsAgeMs)} at the latest`],

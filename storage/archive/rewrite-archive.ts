@@ -6,6 +6,10 @@
  *      and marks the old one as removed. After that its file goes; a run that was killed before leaves it to the next one.
  *  E2. Every order keeps its block, so only the archive's number changes. Nodes forget what they had read, by a barrier.
  */
+import { isDeepStrictEqual } from 'node:util';
+import { type Life, NO_LIFE } from '../../actors/order/order.js';
+import { erasedEvent, lifeWithout } from '../../actors/order/personal-data.js';
+import type { OrderEvent } from '../../actors/protocol.js';
 import { texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { blocksOf, mustBeSame, readBack, writeFile, writeManifest } from './archive-file.js';
@@ -106,36 +110,35 @@ async function replace(session: Session, from: number, to: number): Promise<void
 
 // ---------------------------------------------------------------- what is personal
 
-const PERSONAL = ['email', 'shipping', 'billing', 'notes'] as const;
-const PLACED = ['email', 'shippingAddress', 'billingAddress', 'notes'] as const;
-
 interface Open {
-  readonly order: { [name: string]: unknown };
-  readonly turns: [
-    string,
-    number,
-    number,
-    string,
-    { readonly type: string; readonly content?: { [name: string]: unknown } }[],
-  ][];
+  readonly order: {
+    readonly life: Life | null;
+    readonly email: unknown;
+    readonly shipping: unknown;
+    readonly billing: unknown;
+    readonly notes: unknown;
+  };
+  /** The last of each is the turn's events. */
+  readonly turns: readonly (readonly [string, number, number, string, readonly OrderEvent[]])[];
 }
 
-/** The same line without e-mail, addresses and notes. */
+/**
+ * The same line without personal data, as an order in the tables loses it (personal-data.ts). It says so as well: what was
+ * erased is not compared with a repeat. There is no event `forgotten`: an archived order has no more turns.
+ */
 function erased(line: string): string {
-  const whole = JSON.parse(line) as Open;
-  let isChanged = false;
-  for (const name of PERSONAL) {
-    isChanged ||= whole.order[name] !== null;
-    whole.order[name] = null;
-  }
-  for (const [, , , , events] of whole.turns) {
-    for (const { content } of events) {
-      if (content === undefined) continue;
-      for (const name of PLACED) {
-        isChanged ||= name in content;
-        delete content[name];
-      }
-    }
-  }
-  return isChanged ? JSON.stringify(whole) : line;
+  const { order, turns, ...rest } = JSON.parse(line) as Open;
+  if (order.life?.forgotten === true) return line;
+  const lost = {
+    order: {
+      ...order,
+      ...{ email: null, shipping: null, billing: null, notes: null },
+      life: lifeWithout(order.life ?? NO_LIFE),
+    },
+    turns: turns.map(([id, version, at, name, events]) => [id, version, at, name, events.map(erasedEvent)]),
+    ...rest,
+  };
+  const before = { order: { ...order, life: order.life ?? NO_LIFE }, turns, ...rest };
+  if (isDeepStrictEqual(lost, before)) return line; // There was nothing.
+  return JSON.stringify({ ...lost, order: { ...lost.order, life: { ...lost.order.life, forgotten: true } } });
 }
