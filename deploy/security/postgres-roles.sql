@@ -42,6 +42,11 @@ begin
     select format('%s %s', case relkind when 'v' then 'view' else 'table' end, oid::regclass) as object
       from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and relowner = migrated_by
     union all
+    -- The sequence of a column goes with its table.
+    select format('sequence %s', oid::regclass)
+      from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S' and relowner = migrated_by
+        and not exists (select from pg_depend where objid = pg_class.oid and classid = 'pg_class'::regclass and deptype in ('a', 'i'))
+    union all
     select format('routine %s', oid::regprocedure)
       from pg_proc where pronamespace = 'public'::regnamespace and proowner = migrated_by
     union all
