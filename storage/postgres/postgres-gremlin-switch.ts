@@ -17,7 +17,8 @@ const ENABLE = `insert into gremlin (id, setting, since, expires_at)
     expires_at = excluded.expires_at
   returning ${COLUMNS}`;
 
-const DISABLE = 'update gremlin set expires_at = now() where expires_at > now()';
+/** Cut and not rounded: an end in the future would leave it on for a moment. */
+const DISABLE = "update gremlin set expires_at = date_trunc('milliseconds', now()) where expires_at > now()";
 
 const STANDING = `select ${COLUMNS} from gremlin where expires_at > now()`;
 
