@@ -198,7 +198,6 @@ function differsInTurn(name: string, { at, correlation }: Happened, row: Row): s
 }
 
 async function archivedVersions(session: Session, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  if (ids.length === 0) return new Map();
   const rows = await session.query<Key>('read what is archived', ARCHIVED, [texts(ids, (id) => id)], LONG_MS);
   return new Map(rows.map(({ id, version }) => [id, version]));
 }

@@ -89,9 +89,13 @@ if (onOld !== undefined) {
     await tryCompareAndSet(single, clock, log);
     const info = await streamInfo(nats, 'JOURNAL');
     const operator = await connected(old?.urlAs('operator') ?? '');
-    await operator.api('STREAM.UPDATE.JOURNAL', { ...info?.config, num_replicas: 3 });
-    const hasCopies = async () => (await streamInfo(nats, 'JOURNAL'))?.cluster?.replicas?.every((each) => each.current);
-    assert.ok(await until(async () => (await hasCopies()) === true, 10_000, 100));
+    const hasCopies = async () => {
+      // Brokers as old as these lose some of these requests.
+      await operator.api('STREAM.UPDATE.JOURNAL', { ...info?.config, num_replicas: 3 }).catch(() => {});
+      const { replicas = [] } = (await streamInfo(nats, 'JOURNAL'))?.cluster ?? {};
+      return replicas.length === 2 && replicas.every((each) => each.current);
+    };
+    assert.ok(await until(hasCopies, 30_000, 100));
     assert.match(
       String(await jetstreamLog(nats, { replicas: 1 }).catch((e: unknown) => e)),
       /of 3 replicas.*2\.10\.19/,
