@@ -1,44 +1,83 @@
-// The log: JSON lines through pino for machines, plain lines on a terminal for people. No order waits for the log.
+// The log: JSON lines through pino for machines, plain lines on a terminal for people. No order waits for the access log.
+//
+// Law: a file descriptor has one writer. Two would tear each other's lines where a pipe is full.
 
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import type { Logger } from '../../actors/ports/runtime.js';
 import type { Config } from '../config/config.js';
 
-/** No code logs a request's headers. If some code ever does, credentials stay out of the log. */
 const ACCESS_LOG_BYTES = 4 * 1024 * 1024;
 const TELL_DROPPED_MS = 1_000;
+/** No code logs a request's headers. If some code ever does, credentials stay out of the log. */
 const CREDENTIALS = ['authorization', '*.authorization', '*.headers.authorization'];
 
+type LogConfig = Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>;
+
 export function createLogger(
-  config: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>,
-  /** Undefined: standard output. */
-  out?: NodeJS.WritableStream,
+  config: LogConfig & Partial<Pick<Config, 'accessLog'>>,
+  /** Another stream or file descriptor than standard output, for tests. */
+  out: NodeJS.WritableStream | number = STDOUT,
 ): Logger {
   const options = optionsOf(config);
-  if (out !== undefined) return pino(options, out);
-  return process.stdout.isTTY ? pino(options, forPeople()) : pino(options, pino.destination({ fd: 1, sync: true }));
+  if (typeof out !== 'number') return pino(options, out);
+  if (isForPeople(out)) return pino(options, forPeople());
+  return pino(options, config.accessLog ? backlogOf(out).out : pino.destination({ fd: out, sync: true }));
 }
 
 /** A line for every request must not slow any: it waits in memory until it is written, and is dropped where too many wait. */
 export function createAccessLog(
-  config: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>,
+  config: LogConfig,
   logger: Pick<Logger, 'warn'>,
   /** A file descriptor, for tests. */
-  fd = 1,
+  fd = STDOUT,
 ): Logger {
   const options = optionsOf({ ...config, logLevel: config.logLevel === 'silent' ? 'silent' : 'info' });
-  if (fd === 1 && process.stdout.isTTY) return pino(options, forPeople());
-  const out = pino.destination({ fd, sync: false, maxLength: ACCESS_LOG_BYTES });
+  if (isForPeople(fd)) return pino(options, forPeople());
+  const backlog = backlogOf(fd);
   let dropped = 0;
-  out.on('drop', () => {
+  const drop = () => {
     if (dropped++ > 0) return;
     setTimeout(() => {
       logger.warn({ dropped }, 'lines of the access log were dropped: whoever reads it is too slow');
       dropped = 0;
     }, TELL_DROPPED_MS).unref();
+  };
+  return pino(options, {
+    write: (line: string) => {
+      if (backlog.bytes + line.length > ACCESS_LOG_BYTES) drop();
+      else backlog.out.write(line);
+    },
   });
-  return pino(options, out);
+}
+
+const STDOUT = 1;
+const isForPeople = (fd: number): boolean => fd === STDOUT && process.stdout.isTTY;
+
+/** Lines on their way to a file descriptor. pino writes the rest when the process exits. */
+interface Backlog {
+  readonly out: ReturnType<typeof pino.destination>;
+  /** Not yet written. */
+  bytes: number;
+}
+
+const backlogs = new Map<number, Backlog>();
+
+function backlogOf(fd: number): Backlog {
+  const known = backlogs.get(fd);
+  if (known !== undefined) return known;
+  const out = pino.destination({ fd, sync: false });
+  const write = out.write.bind(out);
+  const backlog = { out, bytes: 0 };
+  out.write = (line: string) => {
+    backlog.bytes += Buffer.byteLength(line);
+    return write(line);
+  };
+  out.on('write', (bytes: number) => {
+    backlog.bytes -= bytes;
+  });
+  backlogs.set(fd, backlog);
+  return backlog;
 }
 
 const optionsOf = ({

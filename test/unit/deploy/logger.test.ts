@@ -13,7 +13,7 @@ import {
   lineForPeople,
   withoutMessage,
 } from '../../../deploy/telemetry/logger.js';
-import { until } from '../../deadlines.js';
+import { patientMs, until } from '../../deadlines.js';
 
 const test = suite('log');
 
@@ -86,6 +86,31 @@ test('nobody waits for an access log that nobody reads: what is too much is drop
     closeSync(fd);
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test('both logs together write whole lines, though the pipe is full', () => {
+  const { href } = new URL('../../../deploy/telemetry/logger.js', import.meta.url);
+  const script = `
+    const { createLogger, createAccessLog } = await import(process.argv[1]);
+    const config = { logLevel: 'info', serviceName: 's', nodeName: 'n', accessLog: true };
+    const logger = createLogger(config);
+    const accessLog = createAccessLog(config, logger);
+    for (let i = 0; i < 300; i++) {
+      for (let k = 0; k < 5; k++) accessLog.info({ i, k, filler: 'x'.repeat(1_500) }, 'request');
+      logger.info({ i, filler: 'y'.repeat(20_000) }, 'main');
+      await null;
+      if (i % 10 === 0) await new Promise((done) => setImmediate(done));
+    }`;
+  const text = execFileSync(
+    'sh',
+    ['-c', '"$0" --input-type=module -e "$1" "$2" | cat', process.execPath, script, href],
+    {
+      ...{ encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, timeout: patientMs(30_000) },
+    },
+  );
+  const lines = text.trim().split('\n');
+  const main = lines.filter((line) => (JSON.parse(line) as { msg: string }).msg === 'main');
+  assert.is(main.length, 300, 'and none of the main log is dropped');
 });
 
 test('a failed start says what is wrong, then each way out on its own line', () => {
