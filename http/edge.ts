@@ -125,7 +125,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const stage: Stage = { isStopping: false };
   const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
   const frame = frameOf(options, rationing, stage);
-  const handlers = handlersOf(options, frame, stage);
+  const handlers = handlersOf(options, stage);
   watchListeners(options.metrics, () => handlers.live.listeners);
   const { clock, auth, operations = everyOperation } = options;
   const reads = apiReads(operations, handlers, frame, new RequestIds(clock, beforeAdmission(auth)));
@@ -178,7 +178,7 @@ function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Ad
   };
 }
 
-function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage): Handlers {
+function handlersOf(options: EdgeOptions, stage: Stage): Handlers {
   const { owners, queries, clock, waitMs, partitions, version, health, ready, listAgeMs, freshLists } = options;
   const { listSource = () => ({ queries, lagMs: 0 }) } = options;
   const { receiptKeys, operations = everyOperation } = options;
@@ -197,7 +197,6 @@ function handlersOf(options: EdgeOptions, { broken }: RequestFrame, stage: Stage
       listAgeMs,
       listSource,
       freshLists,
-      broken,
     }),
     orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),

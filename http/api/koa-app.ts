@@ -26,7 +26,7 @@ export function throughKoa(
         throw problem;
       }
       await next();
-      return request.answer ?? brokenAnswer();
+      return request.answer ?? brokenAnswer(new Error('no route has answered'));
     });
   });
   app.use(routes);

@@ -35,8 +35,8 @@ export interface Answer {
   readonly cause?: unknown;
   /** A probe's: it comes again within seconds, so its cause is no warning. */
   readonly isProbe?: boolean;
-  /** The log has its line already. */
-  readonly isLogged?: boolean;
+  /** An unexpected error, which made this answer. For the log only. */
+  readonly error?: unknown;
 }
 
 interface Pagination {
@@ -109,12 +109,15 @@ export function failureAnswer({ status, code, message, details, cause = message 
   };
 }
 
-export const brokenAnswer = (orderId?: string): Answer =>
-  failureAnswer(
+/** @param error undefined: it has been logged where it happened */
+export const brokenAnswer = (error: unknown, orderId?: string): Answer => ({
+  ...failureAnswer(
     new Failure(500, 'internal', 'Something is broken on our side; it has been logged under the X-Request-ID.', {
       ...(orderId !== undefined && { about: { order_id: orderId } }),
     }),
-  );
+  ),
+  ...(error !== undefined && { error }),
+});
 
 export interface ReplyIds {
   readonly requestId: string;

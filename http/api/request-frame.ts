@@ -69,7 +69,8 @@ export class RequestFrame {
     }
     if (rationing !== undefined) {
       await rationing.take(request).catch((refusal) => {
-        answer = this.failed(refusal, request);
+        const { error } = answer; // It is logged, though the client sees the refusal.
+        answer = { ...this.failed(refusal, request), ...(error !== undefined && { error }) };
       });
       answer = rationing.withHeaders(request, answer);
     }
@@ -80,8 +81,13 @@ export class RequestFrame {
   async asked(request: ApiRequest, work: (request: ApiRequest) => Promise<Answer>): Promise<Answer> {
     try {
       return await work(request);
-    } catch (error) {
-      return this.failed(error, request);
+    } catch (thrown) {
+      const { error, ...answer } = this.failed(thrown, request);
+      const { requestId, traceId, correlation, route } = request;
+      const { status } = answer;
+      if (error !== undefined)
+        this.options.logger.error({ requestId, traceId, correlation, route, status, err: error }, BROKEN);
+      return answer;
     }
   }
 
@@ -94,12 +100,6 @@ export class RequestFrame {
     return requestId;
   };
 
-  /** Logs an unexpected error. */
-  broken = (error: unknown, { requestId, traceId, correlation, route }: ApiRequest): void => {
-    const fields = { requestId, traceId, correlation, route, status: 500, err: error };
-    this.options.logger.error(fields, 'A request failed with an unexpected error and was answered with 500.');
-  };
-
   // -------------------------------------------------------------- machinery
 
   private failed(error: unknown, request: ApiRequest): Answer {
@@ -107,8 +107,7 @@ export class RequestFrame {
     if (error instanceof Unavailable) {
       return failureAnswer(unanswered(noAnswer(error), 'There is no answer at the moment: try again.'));
     }
-    this.broken(error, request);
-    return { ...brokenAnswer(), unreadBody: !request.req.complete, isLogged: true };
+    return { ...brokenAnswer(error), unreadBody: !request.req.complete };
   }
 
   private reply(request: ApiRequest, res: ServerResponse, answer: Answer, startedAt: number): void {
@@ -126,10 +125,10 @@ export class RequestFrame {
     const ms = endedAt - startedAt;
     request.span?.end({ method: req.method ?? '', route, status: answer.status }, endedAt);
     metrics.ended(route, req.method ?? '', answer.status, ms);
-    if (!answer.isLogged) this.log(request, answer, ms);
+    this.log(request, answer, ms);
   }
 
-  private log(request: ApiRequest, { status, cause, isProbe = false }: Answer, tookMs: number): void {
+  private log(request: ApiRequest, { status, cause, error, isProbe = false }: Answer, tookMs: number): void {
     const { logger, accessLog } = this.options;
     const { requestId, traceId, correlation, route } = request;
     const { method } = request.req;
@@ -137,7 +136,8 @@ export class RequestFrame {
     const fields = { requestId, traceId, correlation, method, route, status, ms };
     const caused = cause === undefined ? fields : { ...fields, cause: String(cause) };
     const warns = cause !== undefined && !isProbe;
-    if (accessLog !== undefined) {
+    if (error !== undefined) logger.error({ ...caused, err: error }, BROKEN);
+    else if (accessLog !== undefined) {
       if (warns) accessLog.warn(caused, NOT_SERVED);
       else accessLog.info(caused, 'request');
     } else if (warns && this.mayWarn()) {
@@ -156,6 +156,7 @@ export class RequestFrame {
 }
 
 const NOT_SERVED = 'A request could not be served.';
+const BROKEN = 'A request failed with an unexpected error.';
 
 /** Operations of the API are traced; probes, metrics and pages are not. */
 function trace(request: ApiRequest, tracing: Tracing, fromMs: number): void {

@@ -104,7 +104,7 @@ function failed(state: OrderState): Answer {
 }
 
 function refused(refusal: Extract<PlaceReply, { kind: 'refused' }>['refusal'], order: string): Answer {
-  if (refusal === 'broken') return brokenAnswer(order);
+  if (refusal === 'broken') return brokenAnswer(undefined, order);
   if (refusal === 'gone') return failureAnswer(goneOrder(order));
   if (refusal === 'too_large') {
     const message = 'The order is too large to be stored: send fewer lines or less text.';

@@ -40,8 +40,6 @@ interface OrdersOptions {
   readonly freshLists: (() => Promise<boolean>) | undefined;
   /** The number of partitions. */
   readonly partitions: number;
-  /** Logs an unexpected error. */
-  readonly broken: (error: unknown, request: ApiRequest) => void;
 }
 
 export class Orders {
@@ -61,7 +59,7 @@ export class Orders {
     mustActFor(request, user, 'user_id');
     const service = serviceOf(request.principal);
     let target = targetOf(user, service, key, () => this.draw(wanted));
-    const { waiting, clock, broken } = this.options;
+    const { waiting, clock } = this.options;
     request.span?.note('holdfast.order_id', target.order);
     const preference = preferenceOf(request);
     const waitMs = preference?.waitMs ?? this.options.waitMs;
@@ -81,8 +79,7 @@ export class Orders {
     } catch (error) {
       if (error instanceof Unavailable) return failureAnswer(notConfirmed(noAnswer(error), target.order));
       if (error instanceof Failure) throw error;
-      broken(error, request);
-      return brokenAnswer(target.order);
+      return brokenAnswer(error, target.order);
     } finally {
       waiting.leave();
     }

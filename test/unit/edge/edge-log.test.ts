@@ -98,6 +98,19 @@ test('the access log has every 503 with its cause, a probe too, and nothing is l
     assert.equal(logged, []);
   }));
 
+test('broken code has one line, with its stack, its method and its time', () =>
+  withAccessLog(async ({ post, owners, logged }, lines) => {
+    owners.interfere = () => Promise.reject(new TypeError('inner'));
+    assert.is((await post('/api/orders', { user_id: 'u', product_id: 'p1', quantity: 1 })).status, 500);
+    assert.equal(lines, []);
+    assert.is(logged.length, 1);
+    const [line = ''] = logged;
+    assert.ok(line.startsWith('error A request failed with an unexpected error. '));
+    const { method, route, status, ms } = JSON.parse(line.slice(line.indexOf('{'))) as Record<string, unknown>;
+    assert.equal([method, route, status], ['POST', '/api/orders', 500]);
+    assert.type(ms, 'number');
+  }));
+
 test('a trace id is taken from a well-formed traceparent alone', () =>
   withAccessLog(async ({ get }, lines) => {
     const given = [
