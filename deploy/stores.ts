@@ -44,6 +44,7 @@ import { postgresSnapshots } from '../storage/snapshots/snapshots.js';
 import type { Config } from './config/config.js';
 import type { Servers } from './servers/servers.js';
 import { settle } from './settle.js';
+import { silentLogger } from './telemetry/silent-logger.js';
 import { tellEvents } from './telemetry/start-lines.js';
 import { explained } from './which-variable.js';
 
@@ -52,7 +53,6 @@ const ENVELOPE_BYTES = 4_096;
 const LOG_POOL = 3;
 const FLUSH_POOL = 4;
 const LISTS = { max: 4, statementMs: limits.listMs, waitMs: limits.statementMs, planAnew: true };
-const QUIET: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export interface Stores {
   readonly client: PostgresClient;
@@ -238,7 +238,7 @@ function purgerOf(
   const url = broker?.trimUrl;
   if (broker === undefined || url === undefined || !roles.has('actors')) return undefined;
   const name = `${serviceName} ${nodeName}: trims`;
-  const log = QUIET; // A trim that fails says why.
+  const log = silentLogger; // A trim that fails says why.
   const given = broker.ours ? undefined : url;
   return new TrimConnection(() => explained(connectNats(url, { name, log }), given, 'NATS_TRIM_URL'), clock);
 }

@@ -15,7 +15,7 @@ import { fetchPostgresTools, findPostgresTools, WHEEL_MAJOR } from '../servers/p
 import { version } from '../version.js';
 import type { Command, Terminal } from './command.js';
 import { BadCommand } from './command.js';
-import { interrupted, look, type Place, say } from './place.js';
+import { interrupted, look, orInterrupted, type Place, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
 
 export const backupCommand: Command = {
@@ -68,6 +68,7 @@ async function dumped(
       const { take, check } = dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress: say });
       const { takenAt, orders, files } = await take(partial, signal);
       const checked = await check(partial, signal).catch((error: unknown) => error as Error);
+      signal.throwIfAborted();
       if (checked instanceof Error) {
         say(`The dump does not count, and is removed: ${checked.message.replaceAll(partial, to)}.`);
         return EXIT_NOT_WHOLE;
@@ -80,7 +81,7 @@ async function dumped(
         `${to}: ${orders} orders, ${(bytes / 1e6).toFixed(1)} MB, all that was acknowledged before ${new Date(takenAt).toISOString()}; restored and verified in ${(tookMs / 1000).toFixed(1)} s`,
       );
       return EXIT_DONE;
-    });
+    }).catch(orInterrupted(signal));
   } finally {
     await rm(partial, { recursive: true, force: true });
     await admin.end();

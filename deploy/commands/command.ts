@@ -14,7 +14,7 @@ export const EXIT_CODES: readonly (readonly [string, string])[] = [
   ['0', 'done'],
   ['1', 'looked or asked, and the answer is no: refused, failed, not clean, not found'],
   ['2', 'not understood, or nothing to look at: wrong arguments, a wrong environment, no database'],
-  ['3', 'no answer: no system at the address, or it had no answer (503, 429) in time'],
+  ['3', 'no answer: no system at the address, or it had none in time (5xx, 429)'],
   ['130', 'ended by Ctrl-C before it was done'],
 ];
 

@@ -137,7 +137,7 @@ function zshScript(all: Commands): string {
   return `#compdef holdfast
 # zsh completion for holdfast, made by: holdfast completions zsh
 _holdfast() {
-  local path_='' i
+  local path_='' i  # zsh ties \`path\` to PATH.
   local -a found
   for ((i = 2; i < CURRENT && i < 4; i++)); do
     case "\${words[i]}" in

@@ -7,7 +7,8 @@ import type { deliveryListReply, webhookListReply } from '../../http/api/webhook
 import { BadCommand, type CommandGroup, EXIT, type Given, type Terminal, wholeIn } from './command.js';
 import { shown } from './order-lines.js';
 import { interrupted } from './place.js';
-import { budgetIn, System, TIMEOUT_OPTION } from './system.js';
+import { budgetIn, NotReached, System, TIMEOUT_OPTION } from './system.js';
+import { onOneLine } from './text-table.js';
 
 const WEBHOOK_OPTION = { name: '--webhook', value: 'ID', what: 'of one webhook alone' } as const;
 const DELIVERY = { name: 'ID', what: 'of a delivery, as `holdfast dlq list` shows it' } as const;
@@ -79,7 +80,7 @@ async function show(given: Given, terminal: Terminal): Promise<number> {
   if (found === undefined) return missing(id, terminal);
   terminal.answer(
     found,
-    Object.entries(found).map(([name, value]) => `${name}: ${value}`),
+    Object.entries(found).map(([name, value]) => onOneLine(`${name}: ${value}`)),
   );
   return EXIT.done;
 }
@@ -94,7 +95,11 @@ async function retry(given: Given, terminal: Terminal): Promise<number> {
   const failed = found === undefined ? await failedOnes(system, webhook, limits.webhookLog) : [found];
   for (const { webhook_id, id: delivery } of failed) {
     const path = `/api/webhooks/${webhook_id}/deliveries/${encodeURIComponent(delivery)}/redeliver`;
-    await system.ask({ method: 'POST', path });
+    await system.ask({ method: 'POST', path, once: true }).catch((error: unknown) => {
+      if (error instanceof NotReached)
+        terminal.say(`Whether ${delivery} is sent once more is not known: if not, holdfast dlq list shows it.`);
+      throw error;
+    });
   }
   terminal.answer(
     { retried: failed.map(({ id: delivery }) => delivery) },
@@ -108,11 +113,10 @@ async function retry(given: Given, terminal: Terminal): Promise<number> {
 const systemFor = (given: Given, terminal: Terminal): System => System.at(terminal, budgetIn(given), interrupted());
 
 async function failedOnes(system: System, webhook: string | undefined, limit: number): Promise<Failed[]> {
-  const { data } = (await system.ask({ path: '/api/webhooks' })).body as { readonly data: readonly Webhook[] };
-  const asked = webhook === undefined ? data : data.filter(({ id }) => id === webhook);
-  if (webhook !== undefined && asked.length === 0) throw new BadCommand(`--webhook: there is no webhook ${webhook}`);
+  const one = webhook === undefined ? '' : `/${encodeURIComponent(webhook)}`;
+  const { data } = (await system.ask({ path: `/api/webhooks${one}` })).body as { readonly data: Webhook | Webhook[] };
   const all: Failed[] = [];
-  for (const { id, url } of asked) {
+  for (const { id, url } of [data].flat()) {
     const most = all.length + limit;
     let cursor: string | null = '';
     while (cursor !== null && all.length < most) {

@@ -23,9 +23,11 @@ export async function* liveEvents(
   let pauseMs = PAUSE_MS;
   while (!signal.aborted) {
     const silence = new AbortController();
-    const timer = setTimeout(() => silence.abort(), SILENCE_MS);
+    let timer: NodeJS.Timeout | undefined;
     try {
+      system.renew();
       const reply = await system.open(path, place === undefined ? {} : { 'last-event-id': place }, silence.signal);
+      timer = setTimeout(() => silence.abort(), SILENCE_MS);
       const frames = new Frames();
       for await (const piece of reply) {
         timer.refresh();

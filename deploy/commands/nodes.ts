@@ -10,7 +10,7 @@ import type { Config } from '../config/config.js';
 import { type Command, EXIT, type Terminal } from './command.js';
 import { interrupted, look, type Place, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
-import { givenAddress, localAddresses, System } from './system.js';
+import { givenAddress, localAddresses, NotReached, Refused, System } from './system.js';
 import { tableOf } from './text-table.js';
 
 export const nodesCommand: Command = {
@@ -30,11 +30,10 @@ type Placed = Pick<z.output<typeof placementReply>, 'data' | 'nodes'>;
 
 async function showNodes(terminal: Terminal): Promise<number> {
   if (givenAddress(terminal.env.HOLDFAST_URL) !== undefined) {
-    const { body } = await System.at(terminal, ASK_MS, interrupted()).ask({ path: PATH });
-    return tell(placementReply.parse(body), terminal);
+    return tell(await ask(System.at(terminal, ASK_MS, interrupted())), terminal);
   }
   const config = terminal.config();
-  const placed = await askNodes(config, terminal.env.HOLDFAST_KEY || config.adminKey);
+  const placed = await askNodes(config, terminal);
   return placed === undefined
     ? look(config, (client, place) => readLog(client, place, terminal))
     : tell(placed, terminal);
@@ -80,27 +79,27 @@ function rangesOf(numbers: readonly number[]): string {
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(' ');
 }
 
-async function askNodes(config: Config, key: string | undefined): Promise<Placed | undefined> {
-  for (const address of localAddresses(config)) {
-    const url = `${address}${PATH}`;
-    const placed = await ask(url, key);
-    if (placed === undefined) continue;
-    say(`asked ${url}`);
-    return placed;
+async function askNodes(config: Config, terminal: Terminal): Promise<Placed | undefined> {
+  for (const url of localAddresses(config)) {
+    const HOLDFAST_KEY = terminal.env.HOLDFAST_KEY || config.adminKey;
+    const there = { ...terminal, env: { ...terminal.env, HOLDFAST_URL: url, HOLDFAST_KEY } };
+    try {
+      const placed = await ask(System.at(there, ASK_MS, AbortSignal.any([])));
+      say(`asked ${url}${PATH}`);
+      return placed;
+    } catch (error) {
+      if (error instanceof Refused) say(`${url}${PATH}: ${error.message}`);
+      else if (!(error instanceof NotReached)) throw error;
+    }
   }
   return undefined;
 }
 
-async function ask(url: string, key: string | undefined): Promise<Placed | undefined> {
-  try {
-    const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-    const reply = await fetch(url, { headers, signal: AbortSignal.timeout(ASK_MS), redirect: 'error' });
-    if (reply.status === 200) return placementReply.parse(await reply.json());
-    say(`${url} answers ${reply.status}${reply.status === 401 ? ' (set HOLDFAST_KEY or ADMIN_KEY to ask it)' : ''}`);
-  } catch {
-    // Nothing of ours listens there.
-  }
-  return undefined;
+/** Once: where no node listens, the servers are read. */
+async function ask(system: System): Promise<Placed> {
+  const { data, error } = placementReply.safeParse((await system.ask({ path: PATH, once: true })).body);
+  if (error === undefined) return data;
+  throw system.notReached(`${system.url}${PATH} does not answer as Holdfast does`);
 }
 
 async function readLog(client: PostgresClient, place: Place, terminal: Terminal): Promise<number> {

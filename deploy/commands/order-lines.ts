@@ -1,6 +1,7 @@
 // Orders and products as lines for people. The types name what is shown of the API's replies.
 
 import type { z } from 'zod';
+import { minorDigits } from '../../actors/money.js';
 import type { historyReply, orderListReply, orderReply, productListReply } from '../../http/api/reply-schemas.js';
 import type { Color, Terminal } from './command.js';
 import { onOneLine, tableOf } from './text-table.js';
@@ -29,8 +30,10 @@ export const tinted = (line: string, terminal: Pick<Terminal, 'colored'>): strin
 
 const outcomeOf = ({ status, reason }: Order): string => (reason === undefined ? status : `${status} (${reason})`);
 
-const moneyOf = (amount: number | undefined, currency: string | undefined): string =>
-  amount === undefined ? '-' : `${amount.toFixed(2)} ${currency ?? ''}`.trim();
+const moneyOf = (amount: number | undefined, currency = ''): string =>
+  amount === undefined ? '-' : `${numberOf(amount, currency)} ${currency}`.trim();
+
+const numberOf = (amount: number | undefined, currency = ''): string => amount?.toFixed(minorDigits(currency)) ?? '-';
 
 /** One order: what became of it, and its lines. */
 export function orderLines(order: Order, terminal: Terminal): string[] {
@@ -39,8 +42,8 @@ export function orderLines(order: Order, terminal: Terminal): string[] {
   const rows = order.order_items.map(({ product_id, quantity, unit_price, subtotal, backordered }) => [
     product_id,
     `${quantity}${backordered === undefined ? '' : ` (${backordered} to come)`}`,
-    moneyOf(unit_price, undefined),
-    moneyOf(subtotal, undefined),
+    numberOf(unit_price, order.currency),
+    numberOf(subtotal, order.currency),
   ]);
   return [
     tinted(head, terminal),

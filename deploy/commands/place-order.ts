@@ -29,16 +29,19 @@ export const placeCommand: Command = {
     { line: 'place --user bob PROD-003 --json', what: 'the order as JSON' },
     { line: 'place --user eve PROD-005 --async', what: 'its outcome comes later: holdfast order' },
   ],
-  exits: '0: confirmed, or still pending at the end of --timeout or with --async; 1: refused or failed',
+  exits: '0: confirmed, or still pending at the end of --timeout or with --async; 1: refused or failed; 3: not known',
   run: (given, terminal) => placeOrder(given, terminal),
 };
 
 const POLL_MS = 500;
+/** What the network and a loaded system may add to the time that they are asked to wait. */
+const ANSWER_S = 2;
 
 async function placeOrder(given: Given, terminal: Terminal): Promise<number> {
   const user = given.text('--user');
   if (user === undefined) throw new BadCommand('--user says whose order it is');
-  const [key, budgetMs] = [keyIn(given.text('--key')) ?? randomUUID(), budgetIn(given)];
+  const key = keyIn(given.text('--key')) ?? randomUUID();
+  const budgetMs = budgetIn(given);
   const items = given.arguments.map(lineIn);
   const body = {
     ...{ user_id: user, items },
@@ -46,32 +49,49 @@ async function placeOrder(given: Given, terminal: Terminal): Promise<number> {
     ...optional('currency', given.text('--currency')),
     ...optional('notes', given.text('--notes')),
   };
-  const [waits, until] = [!given.flag('--async'), performance.now() + budgetMs];
+  const until = performance.now() + budgetMs;
   const system = System.at(terminal, budgetMs, interrupted());
-  const headers = {
-    'idempotency-key': key,
-    prefer: waits ? `wait=${Math.min(60, budgetMs / 1_000)}` : 'respond-async',
-  };
-  try {
-    const { body: reply } = await system.ask({ method: 'POST', path: '/api/orders', body, headers });
-    let order = (reply as { data: Order }).data;
-    while (waits && order.status === 'pending' && performance.now() + POLL_MS < until) {
-      await system.sleep(POLL_MS);
-      order = (
-        (await system.ask({ path: `/api/orders/${encodeURIComponent(order.order_id)}` })).body as { data: Order }
-      ).data;
-    }
-    terminal.answer(order, orderLines(order, terminal));
-    if (order.status === 'pending')
-      terminal.say(`It is safe, and has no outcome yet: holdfast order ${order.order_id}`);
-    return order.status === 'failed' || order.status === 'cancelled' ? EXIT.refused : EXIT.done;
-  } catch (error) {
+  const isAsync = given.flag('--async');
+  const headers = { 'idempotency-key': key, prefer: isAsync ? 'respond-async' : preferenceFor(budgetMs) };
+  const placed = await place(system, body, headers).catch((error: unknown) => {
     if (error instanceof NotReached || error instanceof Interrupted)
       terminal.say(
         `Whether it was placed is not known. The same command with --key ${key} finds out, and orders nothing twice.`,
       );
     throw error;
+  });
+  const { order, lost } = isAsync ? { order: placed } : await followed(system, placed, until);
+  terminal.answer(order, orderLines(order, terminal));
+  if (lost !== undefined) terminal.say(`Its outcome could not be read: ${lost.message}`);
+  if (order.status === 'pending') terminal.say(`It is safe, and has no outcome yet: holdfast order ${order.order_id}`);
+  if (lost instanceof Interrupted) throw lost;
+  return order.status === 'failed' || order.status === 'cancelled' ? EXIT.refused : EXIT.done;
+}
+
+/** The answer must come before the budget ends. */
+const preferenceFor = (budgetMs: number): string => {
+  const seconds = Math.min(60, budgetMs / 1_000 - ANSWER_S);
+  return seconds < 1 ? 'respond-async' : `wait=${seconds}`;
+};
+
+async function place(system: System, body: object, headers: Readonly<Record<string, string>>): Promise<Order> {
+  const reply = await system.ask({ method: 'POST', path: '/api/orders', body, headers });
+  return (reply.body as { readonly data: Order }).data;
+}
+
+/** The order is placed, so no failure of a look is the command's: the key may place orders and read none. */
+async function followed(system: System, placed: Order, until: number) {
+  let order = placed;
+  try {
+    while (order.status === 'pending' && performance.now() + POLL_MS < until) {
+      await system.sleep(POLL_MS);
+      const { body } = await system.ask({ path: `/api/orders/${encodeURIComponent(order.order_id)}` });
+      order = (body as { readonly data: Order }).data;
+    }
+  } catch (error) {
+    return { order, lost: error as Error };
   }
+  return { order };
 }
 
 /** The last `=` with digits behind it separates the quantity: an id may have one too. */

@@ -8,6 +8,8 @@ import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { findServers, startServers } from '../servers/servers.js';
+import { silentLogger } from '../telemetry/silent-logger.js';
+import { Interrupted } from './system.js';
 
 export interface Place {
   readonly postgres: string;
@@ -17,15 +19,27 @@ export interface Place {
 /** `print` writes the answer to standard output; `say` writes everything else to standard error. */
 export const say = (line: string) => void process.stderr.write(`${line}\n`);
 export const print = (line: string) => void process.stdout.write(`${line}\n`);
-export const quiet: Logger = { debug() {}, info() {}, warn() {}, error: (_fields, line) => say(line) };
+export const quiet: Logger = { ...silentLogger, error: (_fields, line) => say(line) };
 
 /** Aborted by the first SIGINT or SIGTERM: the command ends its children and takes back what it began. A second one kills it. */
 export function interrupted(): AbortSignal {
-  const over = new AbortController();
+  if (over !== undefined) return over.signal;
+  const first = new AbortController();
+  over = first;
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => over.abort(new Error(`ended by ${signal}`)));
-  return over.signal;
+    process.once(signal, () => first.abort(new Interrupted(`ended by ${signal} before it was done`)));
+  return first.signal;
 }
+
+let over: AbortController | undefined;
+
+/** For `catch`: what fails once the command was ended, failed by that. */
+export const orInterrupted =
+  (ended: AbortSignal) =>
+  (error: unknown): never => {
+    ended.throwIfAborted();
+    throw error;
+  };
 
 /** How long the servers may take to start before the command gives up. */
 const LOOK_WITHIN_MS = 9_000;

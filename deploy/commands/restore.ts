@@ -21,7 +21,7 @@ import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
 import { toolsFor, withoutPooler } from './backup.js';
 import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
-import { interrupted, quiet, say } from './place.js';
+import { interrupted, orInterrupted, quiet, say } from './place.js';
 import { verdictValue } from './verify.js';
 
 export const restoreCommand: Command = {
@@ -115,7 +115,8 @@ async function restored(
     };
     const tools = await toolsFor(client, config);
     const parts = { client, url, logOf, tools, onProgress: say };
-    const { manifest, log, finish } = await restoreDump(parts, folder, interrupted());
+    const over = interrupted();
+    const { manifest, log, finish } = await restoreDump(parts, folder, over).catch(orInterrupted(over));
     const verdict = await verify({ client, log, partitions: manifest.partitions, onProgress: say });
     const takenAt = new Date(manifest.takenAt).toISOString();
     const value = {
@@ -128,6 +129,7 @@ async function restored(
       terminal.answer(value, reportOf(verdict));
       return EXIT.refused;
     }
+    over.throwIfAborted();
     await finish();
     terminal.answer(value, [
       ...reportOf(verdict),

@@ -30,6 +30,7 @@ async function showStatus(_given: Given, terminal: Terminal): Promise<number> {
   const system = System.at(terminal, ASK_MS, interrupted());
   const health = (await system.ask({ path: '/health', takes: [503] })).body as HealthOf;
   const ready = await system.ask({ path: '/readyz', takes: [503] });
+  if (health.status === undefined) throw system.notReached(`${system.url} does not answer as Holdfast does`);
   const takesOrders = ready.status === 200;
   const { message: why } = ready.body as { readonly message?: string };
   const parts = Object.entries(health.dependencies ?? {}).map(([name, { status, ...facts }]) => [

@@ -1,7 +1,8 @@
 // A running system, asked over HTTP: at HOLDFAST_URL with HOLDFAST_KEY, else the node of this environment.
 //
-// Law: each request ends within its budget. What had no answer (no connection, 429, 502, 503, 504) is asked again, after pauses
-// that grow, with jitter, never before Retry-After. A write is repeated under its Idempotency-Key alone, so it has one effect.
+// Law: all requests together end within the budget. What had no answer (no connection, 429, 502, 503, 504) is asked again, after
+// pauses that grow, with jitter, never before Retry-After. A write is repeated where a repeat has no further effect: under its
+// Idempotency-Key, or since it sets a state. Any other is asked with `once`.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { isKey, KEY_RULE } from '../../http/api/schemas.js';
@@ -16,6 +17,10 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   /** Statuses that are answers here, though they mostly mean: ask again. */
   readonly takes?: readonly number[];
+  /** Not repeated once it may have arrived. */
+  readonly once?: boolean;
+  /** Its answer is text, not JSON. */
+  readonly isText?: boolean;
 }
 
 interface Reply {
@@ -48,7 +53,7 @@ export class Interrupted extends Error {
 
 export const TIMEOUT_OPTION = {
   ...{ name: '--timeout', value: 'SECONDS' },
-  what: 'how long it tries, 1 to 600; 30 if it is left out',
+  what: 'how long it tries altogether, 1 to 600; 30 if it is left out',
 } as const;
 
 const DEFAULT_S = 30;
@@ -56,6 +61,8 @@ const MOST_S = 600;
 const FIRST_PAUSE_MS = 200;
 const MOST_PAUSE_MS = 5_000;
 const AGAIN = [429, 502, 503, 504];
+/** The system itself says that it has done nothing; a 502 or 504 is of a proxy, which does not know. */
+const NOTHING_DONE = [429, 503];
 
 export const budgetIn = (given: Given): number =>
   1_000 * wholeIn('--timeout', given.text('--timeout') ?? String(DEFAULT_S), 1, MOST_S);
@@ -68,6 +75,7 @@ export function keyIn(text: string | undefined): string | undefined {
 
 export class System {
   private hasSaid = false;
+  private until: number;
 
   private constructor(
     readonly url: string,
@@ -75,28 +83,33 @@ export class System {
     private readonly budgetMs: number,
     private readonly signal: AbortSignal,
     private readonly say: (line: string) => void,
-  ) {}
+  ) {
+    this.until = performance.now() + budgetMs;
+  }
 
-  /** @param signal of Ctrl-C */
-  static at(terminal: Terminal, budgetMs: number, signal: AbortSignal): System {
+  /**
+   * @param signal of Ctrl-C
+   * @param say that it tries again
+   */
+  static at(terminal: Terminal, budgetMs: number, signal: AbortSignal, say = terminal.say): System {
     const { url, key } = addressIn(terminal);
     if (key !== undefined && /^http:\/\/(?!127\.|localhost[:/]|\[::1\])/.test(`${url}/`))
       terminal.say(`The key goes to ${url} as plain text: https keeps it to yourself.`);
-    return new System(url, key, budgetMs, signal, terminal.say);
+    return new System(url, key, budgetMs, signal, say);
+  }
+
+  /** For a command without an end: what comes now has the whole budget. */
+  renew(): void {
+    this.until = performance.now() + this.budgetMs;
   }
 
   /** @throws Refused, NotReached, Interrupted */
   async ask(ask: Ask): Promise<Reply> {
-    const until = performance.now() + this.budgetMs;
-    for (let attempt = 0; ; attempt++) {
-      const outcome = await this.attempt(ask, until - performance.now());
-      if ('reply' in outcome) return answerIn(outcome.reply);
-      const left = until - performance.now();
-      const waitMs = Math.max(jittered(attempt), outcome.retryAfterMs);
-      if (waitMs >= left) throw new NotReached(this.sentence(outcome.why, outcome.retryAfterMs));
-      this.tell(`${outcome.why}: trying again, for ${Math.ceil(left / 1_000)} s at most`);
-      await this.sleep(waitMs);
-    }
+    const reply = await this.tried(ask.once ?? false, async (end) => {
+      const response = await this.fetched(ask, end);
+      return this.isAgain(response, ask) ? noAnswerIn(response) : readIn(response);
+    });
+    return this.answerIn(reply, ask);
   }
 
   /** An answer without an end, in pieces. @param end of a connection that is silent. @throws Refused, NotReached, Interrupted */
@@ -105,13 +118,20 @@ export class System {
     headers: Readonly<Record<string, string>>,
     end: AbortSignal,
   ): Promise<AsyncIterable<string>> {
-    await this.ask({ path: '/livez' }); // It tries again until the system answers, within the budget.
-    const reply = await this.fetched({ path, headers: { ...headers, accept: 'text/event-stream' } }, end);
-    if (reply.status === 200 && reply.body !== null) return reply.body.pipeThrough(new TextDecoderStream());
-    const text = await reply.text();
-    throw new Refused(refusalIn({ status: reply.status, text, body: parsed(text) }), {
-      ...{ status: reply.status, text, body: parsed(text) },
+    const ask = { path, headers: { ...headers, accept: 'text/event-stream' }, isText: true };
+    const reply = await this.tried(false, async (late) => {
+      const head = new AbortController(); // The budget is for the head: the body has no end.
+      const onLate = () => head.abort();
+      late.addEventListener('abort', onLate);
+      const response = await this.fetched(ask, AbortSignal.any([end, head.signal]));
+      if (this.isAgain(response, ask)) return noAnswerIn(response);
+      late.removeEventListener('abort', onLate);
+      return response;
     });
+    const isStream = /^text\/event-stream\b/.test(reply.headers.get('content-type') ?? '');
+    if (reply.status === 200 && isStream && reply.body !== null) return reply.body.pipeThrough(new TextDecoderStream());
+    this.answerIn(await readIn(reply), ask);
+    throw this.notReached(`${this.url}${path} answers ${reply.status}, and no events`);
   }
 
   /** @throws Interrupted */
@@ -121,22 +141,47 @@ export class System {
     });
   }
 
+  notReached(why: string, retryAfterMs = 0): NotReached {
+    const later = retryAfterMs > 0 ? ` It asks to come again in ${Math.ceil(retryAfterMs / 1_000)} s.` : '';
+    return new NotReached(`${why}.${later} Is it running, and is ${this.url} its address (HOLDFAST_URL)?`);
+  }
+
   // ---------------------------------------------------------------- machinery
 
-  private async attempt(ask: Ask, leftMs: number): Promise<Attempt> {
-    const deadline = AbortSignal.timeout(Math.max(1, Math.ceil(leftMs)));
+  /** Attempts until one has an answer. */
+  private async tried<T>(once: boolean, attempt: (end: AbortSignal) => Promise<T | NoAnswer>): Promise<T> {
+    for (let attempts = 0; ; attempts++) {
+      const outcome = await this.attempt(attempt);
+      if (!(outcome instanceof NoAnswer)) return outcome;
+      const { why, retryAfterMs, mayHaveArrived } = outcome;
+      const left = this.until - performance.now();
+      const waitMs = Math.max(jittered(attempts), retryAfterMs);
+      if (waitMs >= left || (once && mayHaveArrived)) throw this.notReached(why, retryAfterMs);
+      this.tell(`${why}: trying again, for ${Math.ceil(left / 1_000)} s at most`);
+      await this.sleep(waitMs);
+    }
+  }
+
+  private async attempt<T>(attempt: (end: AbortSignal) => Promise<T>): Promise<T | NoAnswer> {
+    const end = AbortSignal.timeout(Math.max(1, Math.ceil(this.until - performance.now())));
     try {
-      const reply = await this.fetched(ask, deadline);
-      const text = await reply.text();
-      const read = { status: reply.status, text, body: parsed(text) };
-      if (!AGAIN.includes(reply.status) || ask.takes?.includes(reply.status)) return { reply: read };
-      const { message = reply.statusText } = (read.body ?? {}) as { message?: string };
-      return { why: `${reply.status} ${message}`.replace(/\.$/, ''), retryAfterMs: retryAfterIn(reply.headers) };
+      return await attempt(end);
     } catch (error) {
       if (this.signal.aborted) throw new Interrupted('ended before it was done');
-      const why = deadline.aborted ? 'no answer in time' : causeOf(error);
-      return { why: `${this.url} does not answer (${why})`, retryAfterMs: 0 };
+      return new NoAnswer(`${this.url} does not answer (${end.aborted ? 'no answer in time' : causeOf(error)})`);
     }
+  }
+
+  private isAgain({ status }: Response, { takes }: Ask): boolean {
+    return AGAIN.includes(status) && !takes?.includes(status);
+  }
+
+  private answerIn(reply: Reply, { takes = [], isText = false }: Ask): Reply {
+    const { status, body } = reply;
+    if (status >= 500 && !takes.includes(status)) throw this.notReached(refusalIn(reply).replace(/\.$/, ''));
+    if (status >= 400 && !takes.includes(status)) throw new Refused(refusalIn(reply), reply);
+    if (isText || (typeof body === 'object' && body !== null)) return reply;
+    throw this.notReached(`${this.url} answers ${status} without JSON: that is no Holdfast`);
   }
 
   private fetched({ method = 'GET', path, body, headers = {} }: Ask, end: AbortSignal): Promise<Response> {
@@ -158,18 +203,29 @@ export class System {
     if (!this.hasSaid) this.say(line);
     this.hasSaid = true;
   }
-
-  private sentence(why: string, retryAfterMs: number): string {
-    const later = retryAfterMs > 0 ? ` It asks to come again in ${Math.ceil(retryAfterMs / 1_000)} s.` : '';
-    return `${why}.${later} Is it running, and is ${this.url} its address (HOLDFAST_URL)?`;
-  }
 }
 
-type Attempt = { readonly reply: Reply } | { readonly why: string; readonly retryAfterMs: number };
+class NoAnswer {
+  constructor(
+    readonly why: string,
+    readonly retryAfterMs = 0,
+    readonly mayHaveArrived = true,
+  ) {}
+}
 
-function answerIn(reply: Reply): Reply {
-  if (reply.status < 400 || reply.status === 503) return reply;
-  throw new Refused(refusalIn(reply), reply);
+async function noAnswerIn(response: Response): Promise<NoAnswer> {
+  const { status, statusText, headers } = response;
+  const { message = statusText } = ((await readIn(response)).body ?? {}) as { message?: string };
+  return new NoAnswer(
+    `${status} ${message}`.trim().replace(/\.$/, ''),
+    retryAfterIn(headers),
+    !NOTHING_DONE.includes(status),
+  );
+}
+
+async function readIn(response: Response): Promise<Reply> {
+  const text = await response.text();
+  return { status: response.status, text, body: parsed(text) };
 }
 
 /** The server's sentence, with the field where the sentence does not name it. */

@@ -45,9 +45,10 @@ export async function sampleOf(
   const asked = async <T>(
     path: string,
     read: (reply: { body: unknown; text: string }) => T,
+    isText = false,
   ): Promise<T | undefined> => {
     try {
-      return read(await system.ask({ path, takes: [503] }));
+      return read(await system.ask({ path, takes: [503], isText }));
     } catch (error) {
       if (error instanceof Interrupted) throw error;
       problems.add(`${error instanceof Refused ? `${path.replace(/\?.*/, '')}: ` : ''}${(error as Error).message}`);
@@ -58,7 +59,7 @@ export async function sampleOf(
   const [health, orders, placing, nodes, gremlin] = await Promise.all([
     asked('/health', ({ body }) => body as HealthOf),
     asked(`/api/stats?by=total&from=${today}`, ({ body }) => statusesIn(body as z.output<typeof statsReply>)),
-    asked('/metrics', ({ text }) => placingIn(text)),
+    asked('/metrics', ({ text }) => placingIn(text), true),
     asked('/internal/placement', ({ body }) => nodesIn(body as z.output<typeof placementReply>)),
     asked('/internal/gremlin/status', ({ body }) => (body as { readonly data?: Gremlin }).data),
   ]);

@@ -59,7 +59,6 @@ export function lineOf(seen: Seen): string {
 export function screenOf(seen: Seen, terminal: Pick<Terminal, 'colored'>, columns: number, rows: number): string[] {
   const { now } = seen;
   const value = knownOf(seen);
-  const bold = (name: string) => name.padEnd(LABEL);
   const line = (name: string, text: string) => ({ name, text: onOneLine(text) });
   const lines = [
     line('', `${seen.url}  ${value.status ?? 'no answer'}  ${now.health?.version ?? ''}  ${value.at.slice(0, 19)}Z`),
@@ -85,7 +84,7 @@ export function screenOf(seen: Seen, terminal: Pick<Terminal, 'colored'>, column
   const fitting = lines.slice(0, Math.max(1, rows - 1)).map(({ name, text }) => {
     const room = Math.max(1, columns - LABEL);
     const cut = [...text].length > room ? `${[...text].slice(0, room - 1).join('')}…` : text;
-    return `${terminal.colored('bold', bold(name))}${tinted(cut, terminal)}`.trimEnd();
+    return `${terminal.colored('bold', name.padEnd(LABEL))}${tinted(cut, terminal)}`.trimEnd();
   });
   return [...fitting, terminal.colored('dim', 'q quits').slice(0, Math.max(columns, 20))];
 }

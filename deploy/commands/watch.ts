@@ -29,7 +29,8 @@ export const watchCommand: Command = {
   run: watch,
 };
 
-const LOOK_MS = 2_000;
+/** For all questions of a look. */
+const LOOK_MS = 4_000;
 const PRODUCTS_EVERY = 5;
 /** q, Ctrl-C and Ctrl-D. */
 const END_KEYS = ['q', 'Q', '\x03', '\x04'];
@@ -43,7 +44,7 @@ async function watch(given: Given, terminal: Terminal): Promise<number> {
     given.text('--count') === undefined ? undefined : wholeIn('--count', given.text('--count') ?? '', 1, 999_999_999);
   const quit = new AbortController();
   const over = AbortSignal.any([quit.signal, interrupted()]);
-  const system = System.at({ ...terminal, say: () => {} }, LOOK_MS, over);
+  const system = System.at(terminal, LOOK_MS, over, () => {}); // The screen says who does not answer.
   process.stdout.once('error', () => quit.abort()); // Whoever read it has gone, as head does.
   // The first look comes before the screen: what is wrong with the address or the key is said, and the command ends.
   await system.ask({ path: '/livez' });
@@ -52,6 +53,7 @@ async function watch(given: Given, terminal: Terminal): Promise<number> {
   try {
     for (let look = 0; !over.aborted && (count === undefined || look < count); look++) {
       if (look > 0) await system.sleep(everyMs);
+      system.renew();
       const now = await sampleOf(system, terminal.now(), look % PRODUCTS_EVERY === 0, before);
       const seen: Seen = { url: system.url, now, before, low, verdict: await verdictFor(terminal) };
       if (screen !== undefined) screen.show((columns, rows) => screenOf(seen, terminal, columns, rows));

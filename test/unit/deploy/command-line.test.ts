@@ -1,20 +1,17 @@
 /** The command line without a system: what it asks and how often, what it prints, and that the docs name all of it. */
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allCommands } from '../../../deploy/commands/all-commands.js';
 import { BadCommand, EXIT_CODES, isGroup } from '../../../deploy/commands/command.js';
 import { Frames } from '../../../deploy/commands/live-events.js';
 import { read } from '../../../deploy/commands/parser.js';
-import { placeCommand } from '../../../deploy/commands/place-order.js';
-import { givenAddress, NotReached, Refused, System } from '../../../deploy/commands/system.js';
+import { givenAddress } from '../../../deploy/commands/system.js';
 import { hasColorsFor, paint } from '../../../deploy/commands/terminal.js';
 import { tableOf } from '../../../deploy/commands/text-table.js';
 import { placingIn, quantileOf, rateOf, type Sample } from '../../../deploy/commands/watch-sample.js';
 import { lineOf, screenOf } from '../../../deploy/commands/watch-view.js';
-import { memoryTerminal, typed } from './memory-terminal.js';
+import { memoryTerminal } from './memory-terminal.js';
 
 const test = suite('command line');
 const leaves = allCommands.flatMap((one) =>
@@ -80,97 +77,6 @@ test('colours are for terminals alone, and NO_COLOR takes them away', () => {
 });
 
 // ---------------------------------------------------------------- what is asked
-
-interface Asked {
-  readonly key: string | undefined;
-  readonly path: string;
-}
-
-/** A server that answers in turn, and the last answer for ever. */
-async function answering(
-  answers: readonly ((req: IncomingMessage, res: ServerResponse) => void)[],
-  use: (url: string, asked: Asked[]) => Promise<void>,
-): Promise<void> {
-  const asked: Asked[] = [];
-  const server = createServer((req, res) => {
-    asked.push({ key: req.headers['idempotency-key'] as string | undefined, path: req.url ?? '' });
-    const answer = answers[Math.min(asked.length, answers.length) - 1];
-    req.resume().on('end', () => answer?.(req, res));
-    if (answer === hangUp) req.socket.destroy();
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  try {
-    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked);
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
-}
-
-const hangUp = () => {};
-const reply =
-  (status: number, body: object, headers: Record<string, string> = {}) =>
-  (_: unknown, res: ServerResponse) =>
-    void res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-const order = (status: string) => ({
-  ...{ order_id: 'ORD-1', user_id: 'ada', status, payment_status: 'paid', fulfillment_status: 'unfulfilled' },
-  ...{ order_items: [{ product_id: 'A', quantity: 2 }], created_at: 'then', updated_at: 'now' },
-});
-const busy = reply(503, { message: 'Too many requests are waiting.' }, { 'Retry-After': '0' });
-
-test('place repeats under one drawn key what had no answer, then follows a pending order to its outcome', () =>
-  answering(
-    [hangUp, busy, reply(429, {}), reply(202, { data: order('pending') }), reply(200, { data: order('confirmed') })],
-    async (url, asked) => {
-      const terminal = memoryTerminal({ env: { HOLDFAST_URL: `${url}/` } });
-      const given = typed([placeCommand], 'place', '--user', 'ada', 'A=2', '--timeout', '60');
-      assert.is(await placeCommand.run(given, terminal), 0);
-      const placing = asked.filter(({ path }) => path === '/api/orders');
-      assert.is(placing.length, 4);
-      assert.match(placing[0]?.key ?? '', /^[0-9a-f-]{36}$/);
-      assert.is(new Set(placing.map(({ key }) => key)).size, 1);
-      assert.is(asked.at(-1)?.path, '/api/orders/ORD-1');
-      assert.match(terminal.out[0] ?? '', /^ORD-1 {2}confirmed/);
-      assert.is(terminal.said.length, 1, 'it says once that it tries again');
-    },
-  ));
-
-test('place ends with its budget, and tells the key and when to come again', () =>
-  answering([reply(503, { message: 'Away.' }, { 'Retry-After': '120' })], async (url, asked) => {
-    const terminal = memoryTerminal({ env: { HOLDFAST_URL: url } });
-    const given = typed([placeCommand], 'place', '--user', 'ada', 'A', '--timeout', '1', '--key', 'mine');
-    try {
-      await placeCommand.run(given, terminal);
-      assert.unreachable();
-    } catch (error) {
-      assert.instance(error, NotReached);
-      assert.match((error as Error).message, /^503 Away\. It asks to come again in 120 s\./);
-    }
-    assert.equal(
-      asked.map(({ key }) => key),
-      ['mine'],
-    );
-    assert.match(terminal.said.join('\n'), /The same command with --key mine finds out, and orders nothing twice/);
-    assert.equal(terminal.out, []);
-  }));
-
-test('a refusal is not repeated, and says its sentence and its field', () =>
-  answering(
-    [
-      reply(409, {
-        code: 'illegal_transition',
-        message: 'It is delivered.',
-        errors: [{ field: 'status', message: 'It is delivered.' }],
-      }),
-    ],
-    async (url, asked) => {
-      const system = System.at(memoryTerminal({ env: { HOLDFAST_URL: url } }), 5_000, new AbortController().signal);
-      const error = await system.ask({ path: '/x' }).catch((thrown: unknown) => thrown);
-      assert.instance(error, Refused);
-      assert.is((error as Error).message, 'It is delivered. (field status)');
-      assert.is(asked.length, 1);
-    },
-  ));
 
 test('an address is a plain http or https URL, and may have a path', () => {
   assert.is(givenAddress('https://shop.example/holdfast/'), 'https://shop.example/holdfast');

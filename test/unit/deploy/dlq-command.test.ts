@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BadCommand } from '../../../deploy/commands/command.js';
 import { dlqCommands } from '../../../deploy/commands/dlq.js';
+import { Refused } from '../../../deploy/commands/system.js';
 import { failedDelivery, partnerWebhook } from '../../../http/api/operations/examples.js';
 import { type Fixture, startFixture } from '../edge/edge-fixture.js';
 import { memoryTerminal, typed } from './memory-terminal.js';
@@ -66,7 +67,10 @@ test('what is not there is exit 1, and what is unclear is not done', async ({ ru
   const none = await run('retry 4711');
   assert.is(none.code, 1);
   assert.match(none.said, /No delivery 4711 has failed for good/);
-  for (const line of ['retry', 'retry 4711 --all', 'list --webhook WH-NONE', 'list --limit 0']) {
+  const unknown = await run('list --webhook WH-NONE').catch((thrown: unknown) => thrown);
+  assert.instance(unknown, Refused);
+  assert.match((unknown as Error).message, /WH-NONE/);
+  for (const line of ['retry', 'retry 4711 --all', 'list --limit 0']) {
     try {
       await run(line);
       assert.unreachable(line);
