@@ -10,7 +10,6 @@ import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
 import { archiveRows } from '../../storage/archive/archive-rows.js';
 import { CannotRestore } from '../../storage/backup/dump.js';
-import { findBackup } from '../../storage/backup/find-backup.js';
 import { restoreDump } from '../../storage/backup/restore-dump.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { postgresLog } from '../../storage/postgres/postgres-log.js';
@@ -62,6 +61,7 @@ function readRestore(given: Given): RestoreCommand {
 async function restore(terminal: Terminal, { to, identity }: RestoreCommand): Promise<number> {
   const config = terminal.config();
   const key = identity === undefined ? undefined : await identityIn(identity);
+  const { findBackup } = await import('../../storage/backup/find-backup.js'); // Encryption, which few commands need.
   const { folder, release } = await findBackup(to, config.backup.folder, key);
   try {
     return await restoreFrom(config, folder, terminal);

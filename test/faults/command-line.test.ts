@@ -10,7 +10,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allCommands } from '../../deploy/commands/all-commands.js';
-import { isGroup } from '../../deploy/commands/command.js';
+import { type Command, isGroup } from '../../deploy/commands/command.js';
 import { findPostgresTools } from '../../deploy/servers/postgres-tools.js';
 import { run } from '../../deploy/servers/processes.js';
 import { patientMs, until } from '../deadlines.js';
@@ -20,6 +20,7 @@ const test = suite('command line');
 const CLI = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'deploy', 'cli.js');
 const EXAMPLE_MS = 60_000;
 const OUTCOME_MS = 30_000;
+const ABREAST = 3;
 const FIRST = 'ORD-4PE9TG5Y4ATA7R877CD86BWVCS';
 const ADMIN_KEY = '4a1c8e5d7b2f9036a1c8e5d7b2f90364';
 
@@ -46,9 +47,11 @@ interface Ran {
   readonly said: string;
 }
 
+let typings = 0;
+
 /** As a person types it, in a folder of its own. */
 async function typed(line: string, changes: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const said = join(folder, 'said');
+  const said = join(folder, `said-${++typings}`);
   const env = { ...system.env, HOME: folder, PATH: `${join(folder, 'bin')}${delimiter}${system.env.PATH}`, ...changes };
   const { code, output } = await run('bash', ['-c', `holdfast ${line} 2> '${said}'`], {
     ...{ deadlineMs: patientMs(EXAMPLE_MS), cwd: folder, env },
@@ -69,35 +72,61 @@ const WITHOUT: Readonly<Record<string, RegExp>> = {
 /** These end the system, run until they are ended, or are long: each has a test of its own, here or elsewhere. */
 const APART = ['stop', 'offsite --dir archives', 'backup --to dumps/monday', 'restore --to dumps/monday'];
 
-test('every example of the help runs', async () => {
+/** Each start is half a second of a processor: what does not wait for another runs beside it. */
+async function abreast<T>(all: readonly T[], use: (one: T) => Promise<void>): Promise<void> {
+  const left = [...all];
+  const next = async (): Promise<void> => {
+    for (let one = left.shift(); one !== undefined; one = left.shift()) await use(one);
+  };
+  await Promise.all(Array.from({ length: ABREAST }, next));
+}
+
+async function runsAsSaid(line: string): Promise<void> {
+  const { code, out, said } = await typed(line);
+  const why = WITHOUT[line];
+  assert.is(code, why === undefined ? 0 : 2, `${line}: ${out}${said}`);
+  if (why !== undefined) assert.match(said, why);
+  if (line.endsWith('--json')) for (const each of out.split('\n')) assert.ok(each === '' || JSON.parse(each), line);
+}
+
+/** One value, or one a line. */
+async function hasJson(line: string): Promise<void> {
+  const { code, out, said } = await typed(`${line} --json`);
+  assert.is(code, 0, `${line}: ${said}`);
+  const lines = out.split('\n').filter((each) => each !== '');
+  if (!line.startsWith('watch')) assert.is(lines.length, 1, `${line}: ${out}`);
+  for (const each of lines) assert.type(JSON.parse(each), 'object', line);
+}
+
+/** The first example that works here, of a command that has none with --json. */
+function plainOf({ examples: all }: Command): string[] {
+  if (all.some(({ line }) => line.endsWith('--json') || line.startsWith('completions'))) return [];
+  return all
+    .map(({ line }) => line)
+    .filter((line) => !APART.includes(line) && WITHOUT[line] === undefined)
+    .slice(0, 1);
+}
+
+test('every example of the help runs, and with --json standard output has JSON alone', async () => {
   assert.ok(examples.length > 25);
   await mkdir(join(folder, '.local/share/bash-completion/completions'), { recursive: true });
   for (const path of ['.zsh/completions', '.config/fish/completions'])
     await mkdir(join(folder, path), { recursive: true });
-  for (const line of examples.filter((each) => !APART.includes(each))) {
-    const { code, out, said } = await typed(line);
-    const why = WITHOUT[line];
-    assert.is(code, why === undefined ? 0 : 2, `${line}: ${out}${said}`);
-    if (why !== undefined) assert.match(said, why);
-    if (line.endsWith('--json')) for (const each of out.split('\n')) assert.ok(each === '' || JSON.parse(each), line);
-  }
+  // The others look at what `place` has made. The examples of one command need each other's order.
+  const [placing = [], ...others] = [...allCommands]
+    .sort((a, b) => Number(b.name === 'place') - Number(a.name === 'place'))
+    .map((one) => (isGroup(one) ? one.commands : [one]));
+  const runAll = async (commands: readonly Command[]) => {
+    for (const { examples: all } of commands)
+      for (const { line } of all) if (!APART.includes(line)) await runsAsSaid(line);
+    for (const line of commands.flatMap(plainOf)) await hasJson(line);
+  };
+  await runAll(placing);
+  await abreast(others, runAll);
   assert.is(
     (await run('test', ['-s', join(folder, '.config/fish/completions/holdfast.fish')], { deadlineMs: 5_000 })).code,
     0,
   );
-});
-
-test('with --json standard output has JSON alone, one value or one a line', async () => {
-  for (const command of leaves) {
-    const [example] = command.examples.filter(({ line }) => !APART.includes(line) && WITHOUT[line] === undefined);
-    const isDone = command.examples.some(({ line }) => line.endsWith('--json') || line.startsWith('completions'));
-    if (example === undefined || isDone) continue;
-    const { code, out, said } = await typed(`${example.line} --json`);
-    assert.is(code, 0, `${example.line}: ${said}`);
-    const lines = out.split('\n').filter((line) => line !== '');
-    if (!example.line.startsWith('watch')) assert.is(lines.length, 1, `${example.line}: ${out}`);
-    for (const line of lines) assert.type(JSON.parse(line), 'object', example.line);
-  }
 });
 
 test('an order is shown as it is, and its history', async () => {
@@ -136,18 +165,19 @@ test('a refusal is exit 1: a sentence with its field, and with --json the answer
 });
 
 test('what is not understood is exit 2, and names the nearest word', async () => {
-  for (const [line, why] of [
+  const wrongLines = [
     ['plac', /unknown command 'plac' \(Did you mean place\?\)\.\nSee: holdfast --help/],
     ['orders --lmit 3', /unknown option '--lmit' \(Did you mean --limit\?\)\.\nSee: holdfast orders --help/],
     ['place PROD-001', /--user says whose order it is/],
     ['place --user ada', /missing required argument/],
     ['orders --limit none', /--limit must be a whole number from 1 to 10000, not "none"/],
     ['gremlin enable --probability 2', /--probability must be a number from 0 to 1/],
-  ] as const) {
+  ] as const;
+  await abreast(wrongLines, async ([line, why]) => {
     const { code, said } = await typed(line);
     assert.is(code, 2, line);
     assert.match(said, why, line);
-  }
+  });
   const wrong = await typed('status', { HOLDFAST_URL: 'shop.example' });
   assert.is(wrong.code, 2);
   assert.match(wrong.said, /HOLDFAST_URL must be an address such as/);
@@ -158,11 +188,11 @@ test('at another address: HOLDFAST_URL alone decides, and the rest of the enviro
   assert.is((await typed(`order ${FIRST}`, elsewhere)).code, 0);
   assert.match((await typed('nodes', elsewhere)).out, /16: 0-15/);
   const nowhere = { HOLDFAST_URL: 'http://127.0.0.1:1' };
-  for (const line of ['status', 'nodes', 'stock --timeout 1', 'watch --count 1']) {
+  await abreast(['status', 'nodes', 'stock --timeout 1', 'watch --count 1'], async (line) => {
     const { code, said } = await typed(line, nowhere);
     assert.is(code, 3, `${line}: ${said}`);
     assert.match(said, /does not answer .* is http:\/\/127\.0\.0\.1:1 its address \(HOLDFAST_URL\)\?/, line);
-  }
+  });
 });
 
 test('events --follow of another address go on after a restart, and nothing is left out', async () => {
@@ -297,6 +327,11 @@ test('backup and restore as in their examples', async () => {
     Number((await run('postgres', ['--version'], { deadlineMs: patientMs(5_000) })).output.match(/(\d+)/)?.[1] ?? 0),
   );
   if ('missing' in tools) return console.log(`SKIP backup and restore: ${tools.missing}`);
+  const ending = system.begin('backup', '--to', join(folder, 'dumps', 'ended'));
+  const ended = once(ending, 'exit');
+  await once(ending.stderr, 'data');
+  ending.kill('SIGINT');
+  assert.equal(await ended, [130, null]);
   const dumped = await typed('backup --to dumps/monday --json');
   assert.is(dumped.code, 0, dumped.said);
   assert.ok((JSON.parse(dumped.out) as { orders: number }).orders >= 3);
