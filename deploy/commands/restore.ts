@@ -19,7 +19,6 @@ import { verify } from '../../storage/verify/verify.js';
 import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
 import { type Servers, startServers } from '../servers/servers.js';
-import { upToDate } from '../stores.js';
 import { toolsFor, withoutPooler } from './backup.js';
 import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
 import { interrupted, quiet, say } from './place.js';
@@ -117,8 +116,6 @@ async function restored(
     const tools = await toolsFor(client, config);
     const parts = { client, url, logOf, tools, onProgress: say };
     const { manifest, log, finish } = await restoreDump(parts, folder, interrupted());
-    // A dump has no rights of roles. Without them only the owner's process starts, and most machines have no owner.
-    await upToDate(postgres, quiet);
     const verdict = await verify({ client, log, partitions: manifest.partitions, onProgress: say });
     const takenAt = new Date(manifest.takenAt).toISOString();
     const value = {
