@@ -136,7 +136,7 @@ async function withStreams(
   };
   // Chosen first: a journal that the broker cannot give is refused before anything is settled or created.
   const choice = chooseJournal(config.journal, facts);
-  const purger = purgerOf(config, broker, clock);
+  const purger = purgerOf(config, broker);
   const brokerLog = nats && (await jetstreamLog(nats, { replicas, ...(purger && { purger }) }));
   // Whoever owns nothing writes no journal, and its account on the broker may not.
   if (brokerLog !== undefined && config.roles.has('actors')) await tryCompareAndSet(brokerLog, clock, logger);
@@ -230,17 +230,13 @@ function openReplica(
 }
 
 /** Whoever owns partitions trims, by an account that may do nothing else. */
-function purgerOf(
-  { roles, serviceName, nodeName }: Config,
-  broker: Servers['nats'],
-  clock: Clock,
-): TrimConnection | undefined {
+function purgerOf({ roles, serviceName, nodeName }: Config, broker: Servers['nats']): TrimConnection | undefined {
   const url = broker?.trimUrl;
   if (broker === undefined || url === undefined || !roles.has('actors')) return undefined;
   const name = `${serviceName} ${nodeName}: trims`;
   const log = silentLogger; // A trim that fails says why.
   const given = broker.ours ? undefined : url;
-  return new TrimConnection(() => explained(connectNats(url, { name, log }), given, 'NATS_TRIM_URL'), clock);
+  return new TrimConnection(() => explained(connectNats(url, { name, log }), given, 'NATS_TRIM_URL'));
 }
 
 function paymentsOf(config: Config, client: PostgresClient, clock: Clock): Pick<Stores, 'payments' | 'instantPayment'> {

@@ -27,8 +27,8 @@ export class EventsLag {
     this.last = { n, atMs };
     const [first] = this.moments;
     const before = this.moments.at(-1);
-    const isFar = first === undefined || before === undefined;
-    if (isFar || atMs - before.atMs >= Math.max(APART_MS, (atMs - first.atMs) * PART)) this.moments.push(this.last);
+    const isFirst = first === undefined || before === undefined;
+    if (isFirst || atMs - before.atMs >= Math.max(APART_MS, (atMs - first.atMs) * PART)) this.moments.push(this.last);
   }
 
   ms(publishedN: number): number {

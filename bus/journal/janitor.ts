@@ -131,6 +131,7 @@ export class Janitor {
 
     const gone = [...removable].filter((name) => before.removable.has(name)); // janitor.N6
     const hasMoved = gone.length === 0 || claimsEnd !== before.claimsEnd || (await this.moveClaims(claims));
+    // Before the removals: a trim that fails ends this look, and journals must get their ends though no trim succeeds.
     for (const name of abandoned) if (before.abandoned.has(name) && !this.stopped) await this.end(name);
     for (const name of hasMoved ? gone : []) if (!this.stopped) await this.remove(name);
     const upTo = Math.min(before.claimsFrom, claimsFrom) - 1;

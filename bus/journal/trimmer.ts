@@ -21,6 +21,7 @@ import { pauseMs } from '../retry.js';
 const EVERY_MS = 1_000;
 /** After failures. What is owed meanwhile is small beside the stream. */
 const LONGEST_PAUSE_MS = 15_000;
+/** The first pause is 2.5 to 5 seconds: each try may make a connection. */
 const FIRST_ATTEMPT = 7;
 /** Smaller trims are not worth a call. */
 const LEAST_RECORDS = 256;

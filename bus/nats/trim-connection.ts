@@ -1,27 +1,16 @@
 /**
  * The connection that trims: its account may purge JOURNAL, and nothing else. That of a node may not.
  *
- * Law: it is made at the first trim. What was lost is made again, at the next trim; one that cannot be made is not asked for before
- * a pause has passed. Meanwhile a trim fails at once, with the reason. Nothing but trims waits for it.
+ * Law: it is made at the first trim, and once for trims at once. One that is lost or could not be made is made by the next trim.
+ * Whoever trims pauses after a failure (trimmer.ts, janitor.ts). Nothing but trims waits for it.
  */
-import type { Clock } from '../../actors/ports/runtime.js';
-import { pauseMs } from '../retry.js';
 import type { Nats } from './nats.js';
-
-const LONGEST_PAUSE_MS = 20_000;
-/** About a second. */
-const FIRST_ATTEMPT = 6;
 
 export class TrimConnection implements Pick<Nats, 'api'> {
   private made: Promise<Nats> | undefined;
-  private failures = 0;
-  private notBefore = Number.NEGATIVE_INFINITY;
   private isClosed = false;
 
-  constructor(
-    private readonly connect: () => Promise<Nats>,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly connect: () => Promise<Nats>) {}
 
   async api<T>(verb: string, body?: object, deadlineMs?: number): Promise<T> {
     return (await this.connection()).api<T>(verb, body, deadlineMs);
@@ -37,25 +26,21 @@ export class TrimConnection implements Pick<Nats, 'api'> {
 
   private async connection(): Promise<Nats> {
     if (this.isClosed) throw new Error('the connection that trims is closed');
-    // A rejected one is kept for its reason, until the pause is over.
-    const isDue = this.failures > 0 && this.clock.monotonic() >= this.notBefore;
-    if (this.made === undefined || isDue) this.made = this.open();
-    const nats = await this.made;
-    if (nats.status !== 'closed') return nats;
-    this.made = undefined; // A broker that refuses a known user ends the connection for good.
+    this.made ??= this.connect();
+    const { made } = this;
+    try {
+      const nats = await made;
+      if (nats.status !== 'closed') return nats;
+    } catch (error) {
+      this.forget(made);
+      throw error;
+    }
+    this.forget(made); // A broker that refuses a known user ends the connection for good.
     return this.connection();
   }
 
-  private async open(): Promise<Nats> {
-    const { clock } = this;
-    this.notBefore = Number.POSITIVE_INFINITY;
-    try {
-      const nats = await this.connect();
-      this.failures = 0;
-      return nats;
-    } catch (error) {
-      this.notBefore = clock.monotonic() + pauseMs(clock, FIRST_ATTEMPT + this.failures++, LONGEST_PAUSE_MS);
-      throw error;
-    }
+  /** Another trim may have made the next one meanwhile. */
+  private forget(made: Promise<Nats>): void {
+    if (this.made === made) this.made = undefined;
   }
 }

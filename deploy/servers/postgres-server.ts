@@ -1,9 +1,9 @@
 // Our own Postgres: its files, its settings, its start and stop. It runs only under the lock of DATA_DIR.
 //
-// Law: the files are created whole (beside their place, then renamed) or not at all. It listens on 127.0.0.1 alone, with a
-// random passwords: the node's role may do what a node does, its owner's only migrates, that of dumps reads (deploy/security/postgres-roles.sql),
-// and the superuser only makes these roles, at every start. A commit is an fsync. As root, Postgres runs as another user. No major version opens the files of
-// another.
+// Law: the files are created whole (beside their place, then renamed) or not at all. It listens on 127.0.0.1 alone,
+// and each role has a random password. The node's may do what a node does, the owner's only migrates, that of dumps reads
+// (deploy/security/postgres-roles.sql). The superuser only makes these roles, at every start. A commit is an fsync. As root,
+// Postgres runs as another user. No major version opens the files of another.
 
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';

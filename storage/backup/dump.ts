@@ -38,7 +38,10 @@ export interface Manifest {
 }
 
 export interface Dumps {
-  /** Writes manifest.json and the files it names into an existing empty folder. Rejects with a sentence. */
+  /**
+   * Writes manifest.json and the files it names into an existing empty folder. Rejects with a sentence, and with NotClean
+   * if a look found a violation.
+   */
   take(folder: string, signal: AbortSignal): Promise<Manifest>;
   /**
    * Restores the dump into a scratch database and judges it by `verify`. Rejects with a sentence if it is damaged, and
@@ -64,7 +67,7 @@ export interface PostgresTools {
   restore(what: { readonly url: string; readonly file: string }, signal: AbortSignal): Promise<void>;
 }
 
-/** `verify` found violations in the dump. */
+/** Violations were found in the system while a dump was taken, or by `verify` in the dump. */
 export class NotClean extends Error {
   override name = 'NotClean';
 

@@ -51,7 +51,7 @@ export async function restoreDump(parts: RestoreParts, folder: string, signal: A
   const rows = manifest.journal === 'postgres' ? undefined : await bringLogs(log, join(folder, LOGS));
   if (rows !== undefined) onProgress(`${rows.length} journals have their records`);
   if (!(await hasTables(client))) await tools.restore({ url, file: join(folder, DATABASE) }, signal);
-  await migrate(url); // The dump of an older version.
+  await migrate(url); // The dump may be of an older version, and it has no rights of roles.
   onProgress('the tables are there');
   if (rows !== undefined) await bringRows(client, rows);
   else await unpublish(client, log);

@@ -8,6 +8,7 @@
  *  D3. The claims of the dump are those from before the snapshot. If a partition moves meanwhile, the dump is taken anew.
  *  D4. Trims go on meanwhile, some seconds behind the rows. So the logs are copied first. If a record is missing between
  *      two others, or the one that a row names, the dump is taken anew.
+ *  D5. A look may find a violation. If each attempt does, the dump ends as one that `verify` found unclean.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,8 +20,8 @@ import type { PostgresClient, Session } from '../postgres/postgres.js';
 import type { Journals } from '../verify/journals.js';
 import { beginLook } from '../verify/look.js';
 import { beginSnapshot, countRows, endSnapshot, type Snapshot } from '../verify/snapshot.js';
-import { MovedOn } from '../verify/verdict.js';
-import { DATABASE, LOGS, MANIFEST, type Manifest, type PostgresTools } from './dump.js';
+import { MovedOn, RecordsLost } from '../verify/verdict.js';
+import { DATABASE, LOGS, MANIFEST, type Manifest, NotClean, type PostgresTools } from './dump.js';
 import { hashOf } from './files.js';
 import { type Line, type LogLine, writeLines } from './logs-file.js';
 
@@ -55,8 +56,10 @@ export async function takeDump(parts: TakeParts, folder: string, signal: AbortSi
     try {
       return await parts.client.session((session) => dumpOnce(session, parts, folder, signal));
     } catch (error) {
-      if (!(error instanceof MovedOn) || attempt >= ATTEMPTS || signal.aborted) throw error;
-      parts.onProgress?.(`the system moved on (${error.message}): reading again`);
+      if (error instanceof RecordsLost) throw new NotClean(`records are lost: ${error.message}`, 1);
+      const mayPass = error instanceof MovedOn || error instanceof NotClean; // take-dump.D5
+      if (!mayPass || attempt >= ATTEMPTS || signal.aborted) throw error;
+      parts.onProgress?.(`${error.message}: reading again`);
       await rm(join(folder, LOGS), { force: true });
       await pause(PAUSE_MS * (0.5 + Math.random()));
     }
@@ -125,7 +128,7 @@ async function momentInBoth(session: Session, parts: TakeParts): Promise<Moment>
   const { journals, snapshot, findings } = begun;
   if (journals.claimsUpTo !== begun.claimsBefore) throw new MovedOn('a partition was claimed or released'); // take-dump.D3
   const [wrong] = findings.violations;
-  if (wrong !== undefined) throw new MovedOn(`${wrong.thing}: ${wrong.sentence}`);
+  if (wrong !== undefined) throw new NotClean(wrong.sentence, findings.total);
   const ends = new Map<string, number>();
   const lines = linesOf(parts, journals, snapshot, ends);
   return { snapshot, lines, ends, without: ['journals', 'log_heads', 'log_records'] };

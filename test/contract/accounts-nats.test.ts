@@ -118,11 +118,18 @@ async function accounts(version: '2.15' | '2.9'): Promise<void> {
     await as('feed').publish('feed.order.paid', '"heard"', 'any');
     assert.ok(await until(() => heard.length === 2, HEARD_MS), heard.join());
 
+    const overheard: string[] = [];
+    for (const account of ['feed', 'backup'] as const) {
+      as(account).subscribe('holdfast.orders.get', () => overheard.push(account));
+      await as(account).api('INFO');
+    }
     for (const subject of ['holdfast.orders.get', '$SRV.PING.holdfast']) {
       as('node').subscribe(subject, (_, respond) => respond('an answer'));
       await as('node').api('INFO');
       assert.is((await reader.request(subject, 'ORD-1')).string(), 'an answer');
     }
+    for (const account of ['feed', 'backup'] as const) await as(account).api('INFO');
+    assert.equal(overheard, [], 'what it heard came before the answer to INFO');
   });
 
   test('nobody deletes JOURNAL or messages of it, and nobody may purge it but the account that does nothing else', async () => {

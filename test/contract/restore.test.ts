@@ -14,7 +14,7 @@ import type { Incarnation } from '../../bus/node/incarnation.js';
 import { forgetfulPayments, instantPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { findPostgresTools } from '../../deploy/servers/postgres-tools.js';
-import { LOGS, MANIFEST, type PostgresTools } from '../../storage/backup/dump.js';
+import { LOGS, MANIFEST, NotClean, type PostgresTools } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
 import { restoreDump } from '../../storage/backup/restore-dump.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
@@ -235,6 +235,28 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
       "select to_regclass('public.receipt_keys') is not null as is",
     );
     assert.ok(is, 'the last migration ran');
+  });
+
+  test('what a look finds while a dump is taken is told as a violation, once it stands', async () => {
+    const unclean = join(folder, 'unclean');
+    await mkdir(unclean);
+    const publish = async (by: number) =>
+      client.query('publish what there is not', 'update journals set published_n = published_n + $1', [by]);
+    await publish(1_000_000);
+    const told = await take(unclean, never).catch((error: unknown) => error);
+    await publish(-1_000_000);
+    assert.instance(told, NotClean);
+    assert.match(String(told), /are published, but it ends at/);
+    assert.is((told as NotClean).violations, 1);
+    const rolledBack: Log = {
+      ...log,
+      read: async (name, after) => (name.startsWith('journal.') ? [] : log.read(name, after)),
+    };
+    const lost = await dumps({ ...parts, log: rolledBack })
+      .take(unclean, never)
+      .catch((error: unknown) => error);
+    assert.instance(lost, NotClean);
+    assert.is((lost as NotClean).violations, 1);
   });
 
   test('a restore that was cut short at any step goes on', async () => {

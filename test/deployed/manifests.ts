@@ -234,3 +234,8 @@ export const expanded = (text: string, env: Readonly<Record<string, string>>): s
 
 export const exampleSecret = (): Manifest =>
   parse(readFileSync('deploy/kubernetes/base/secret.yaml', 'utf8')) as Manifest;
+
+/** One for each name in the example. */
+export const sampleSecrets: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.keys(exampleSecret().stringData ?? {}).map((key, i) => [key, `${i}a9f3c07e5b1d48263f0e7c9`.repeat(2)]),
+);

@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { until } from '../deadlines.js';
+import { realPostgres } from '../servers/real-servers.js';
 import { databaseUrl } from './rig/addresses.js';
 import { checkEvents } from './rig/events-check.js';
 import { RealSystem } from './rig/real-system.js';
@@ -154,5 +155,48 @@ for (const journal of ['jetstream', 'postgres']) {
     }
   });
 }
+
+test('with an account for each role: the owner restores, and then a node starts with its own alone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-dump-'));
+  const [first, postgres] = [await RealSystem.build(), await realPostgres()];
+  const owner =
+    'skipped' in postgres
+      ? postgres
+      : await RealSystem.build({ DATABASE_URL: postgres.nodeUrl, MIGRATIONS_DATABASE_URL: postgres.ownerUrl });
+  if ('skipped' in first || 'skipped' in postgres || 'skipped' in owner) {
+    const [why] = [first, postgres, owner].flatMap((each) => ('skipped' in each ? [each.skipped] : []));
+    if (!('skipped' in first)) await first.demolish();
+    if (!('skipped' in postgres)) await postgres.stop();
+    return console.log(`SKIP ${why}`);
+  }
+  let node: Awaited<ReturnType<typeof RealSystem.build>> | undefined;
+  try {
+    await first.start();
+    await first.stock(['p0'], 10);
+    const order = { user_id: 'u', product_id: 'p0', quantity: 1 };
+    const placed = await first.post('/api/orders', order, 'a-key');
+    const dump = join(folder, 'dump');
+    const taken = await first.command('backup', '--to', dump);
+    if (/Backups need pg_dump/.test(taken.output)) return console.log(`SKIP ${taken.output}`);
+    assert.is(taken.code, 0, taken.output);
+    await first.end('SIGTERM');
+
+    const came = await owner.command('restore', '--to', dump);
+    assert.is(came.code, 0, came.output);
+    node = await RealSystem.build({ DATABASE_URL: postgres.nodeUrl, DATA_DIR: owner.dataDir });
+    if ('skipped' in node) throw new Error(node.skipped);
+    await node.start();
+    assert.is((await node.post('/api/orders', order, 'a-key')).text, placed.text, 'the first answer again');
+    const backup = connectPostgres(postgres.backupUrl, { max: 1 });
+    const rows = await backup.query('as a dump reads', 'select from orders').finally(() => backup.end());
+    assert.is(rows.length, 1);
+  } finally {
+    await first.demolish();
+    if (node !== undefined && !('skipped' in node)) await node.demolish();
+    await owner.demolish();
+    await postgres.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test.run();

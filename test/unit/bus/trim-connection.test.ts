@@ -1,15 +1,13 @@
-/** The connection that trims is made at the first trim, once, and again after a pause or once it has ended. */
+/** The connection that trims is made at the first trim, once, and again once it has ended or could not be made. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Clock } from '../../../actors/ports/runtime.js';
 import type { Nats } from '../../../bus/nats/nats.js';
 import { TrimConnection } from '../../../bus/nats/trim-connection.js';
 
 const test = suite('the connection that trims');
 
 function rig() {
-  const made = { connects: 0, fails: 0, closed: 0, nowMs: 0, statuses: [] as string[] };
-  const clock = { monotonic: () => made.nowMs, random: () => 1 } as Clock;
+  const made = { connects: 0, fails: 0, closed: 0, statuses: [] as string[] };
   const connect = async (): Promise<Nats> => {
     const id = made.connects++;
     if (made.fails-- > 0) throw new Error(`refused ${id}`);
@@ -22,7 +20,7 @@ function rig() {
       close: async () => void made.closed++,
     } as unknown as Nats;
   };
-  return { made, trims: new TrimConnection(connect, clock) };
+  return { made, trims: new TrimConnection(connect) };
 }
 const failure = (asked: Promise<unknown>) =>
   asked.then(
@@ -42,14 +40,13 @@ test('nobody connects before the first trim, and trims at once share one connect
   assert.is(made.connects, 1);
 });
 
-test('after a failure it is not tried again before a pause, and says the same reason', async () => {
+test('one that could not be made says why, to all who wait for it, and the next trim makes one', async () => {
   const { made, trims } = rig();
-  made.fails = 2;
-  for (let i = 0; i < 3; i++) assert.is(await failure(trims.api('A')), 'refused 0');
-  made.nowMs += 5_000;
-  for (let i = 0; i < 3; i++) assert.is(await failure(trims.api('A')), 'refused 1');
-  made.nowMs += 20_000;
-  assert.is(await trims.api('A'), 'A by 2');
+  made.fails = 1;
+  const both = [failure(trims.api('A')), failure(trims.api('B'))];
+  assert.equal(await Promise.all(both), ['refused 0', 'refused 0']);
+  assert.equal(await Promise.all([trims.api('A'), trims.api('B')]), ['A by 1', 'B by 1']);
+  assert.is(made.connects, 2);
 });
 
 test('one that the broker has ended for good is made anew, and one that waits for the broker is kept', async () => {
@@ -58,7 +55,8 @@ test('one that the broker has ended for good is made anew, and one that waits fo
   made.statuses[0] = 'disconnected';
   assert.is(await trims.api('A'), 'A by 0');
   made.statuses[0] = 'closed';
-  assert.is(await trims.api('A'), 'A by 1');
+  assert.equal(await Promise.all([trims.api('A'), trims.api('B')]), ['A by 1', 'B by 1']);
+  assert.is(made.connects, 2, 'none is left over');
   await trims.close();
 });
 

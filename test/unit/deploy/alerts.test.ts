@@ -43,6 +43,12 @@ const FAILING = {
 };
 /** The same; after five minutes every fifth order is slow. */
 const SLOW = { [requests('status="201"')]: '0+1000x200', [faster('0.25')]: '0+1000x5 5800+800x200' };
+/** By the pauses of deploy/backup/step.ts, the longest ones; each try fails after 150 seconds. */
+function failuresAtMinutes(minutes: number): readonly number[] {
+  const at: number[] = [];
+  for (let [s, pauseS] = [0, 5]; s < minutes * 60; s += pauseS + 150, pauseS = Math.min(600, pauseS * 2)) at.push(s);
+  return Array.from({ length: minutes }, (_, minute) => at.filter((s) => s <= minute * 60).length);
+}
 const up = (instance: string) => `up{job="holdfast",instance="${instance}"}`;
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -57,7 +63,14 @@ const CASES: Readonly<Record<string, Case>> = {
   HoldfastGremlinOn: turns('holdfast_gremlin_on', 0, 1, '20m', '22m'),
   HoldfastNodeDown: case_({ [up('a')]: '1x30', [up('b')]: '1x5 0x30' }, '6m', '8m'),
   HoldfastNodeMissing: case_({ [up('a')]: '1x30', [up('b')]: '1x5 stale' }, '6m', '12m'),
-  HoldfastNoNode: case_({ [up('a')]: '1x5 stale' }, '5m', '8m'),
+  HoldfastNoNode: case_(
+    {
+      ...{ [up('a')]: '1x5 stale', 'holdfast_build_info{instance="a",roles="actors,edge"}': '1x5 stale' },
+      ...{ [up('feed')]: '1x30', 'holdfast_build_info{instance="feed",roles="feed"}': '1x30' },
+    },
+    '5m',
+    '8m',
+  ),
   HoldfastNodeDoesNotServe: case_(
     {
       'holdfast_owner{instance="a"}': '1x5 0x30',
@@ -133,7 +146,14 @@ const CASES: Readonly<Record<string, Case>> = {
     '12m',
   ),
   HoldfastNoBackups: case_({ 'holdfast_backup_age_seconds{instance="a"}': '60x5 stale' }, '60m', '70m'),
-  HoldfastBackupFails: case_({ 'holdfast_backup_failures_total{step="dump"}': '0x5 1+1x30' }, '6m', '12m'),
+  HoldfastBackupFails: case_(
+    {
+      'holdfast_backup_failures_total{step="archive"}': '0x5 4x500', // That was all.
+      'holdfast_backup_failures_total{step="dump"}': `0x5 ${failuresAtMinutes(400).join(' ')}`,
+    },
+    '30m',
+    '390m',
+  ),
   HoldfastArchivesNotOffsite: case_({ holdfast_backup_waiting_archives: '1x5 2x1500' }, '1440m', '1450m'),
 };
 

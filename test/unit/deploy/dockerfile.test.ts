@@ -42,7 +42,7 @@ test('pg_dump is of the server that compose.yaml and Kubernetes start', () => {
   assert.ok(deployed.includes(`image: ${base}\n`));
 });
 
-test('node needs no library that another image of its release may lack', async () => {
+test('the node that runs this test needs no library that another image may lack: that of the image is built alike', async () => {
   if (process.platform !== 'linux') return console.log('SKIP the libraries of node: this is no Linux');
   const linked = await run('ldd', [process.execPath], { deadlineMs: patientMs(20_000) });
   if (linked.code !== 0) return console.log(`SKIP the libraries of node: ${linked.output}`);

@@ -1,5 +1,5 @@
 // What the network policies of both overlays allow, tried: each pod is a network namespace, the policies are rules of nft there, and
-// everybody knocks at everybody's ports. kubernetes.test.ts has the same list by reading them.
+// everybody knocks at everybody's ports. The same list by reading them, also where there are no namespaces.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,13 +8,14 @@ import * as assert from 'uvu/assert';
 import { run } from '../../../deploy/servers/processes.js';
 import { patientMs } from '../../deadlines.js';
 import { OVERLAYS, Overlay } from '../../deployed/manifests.js';
+import { type End, mayReach } from '../../deployed/network-policies.js';
 import { type Placed, rulesOf } from '../../deployed/policy-rules.js';
 import { type Attempt, addressOf, type Found } from '../../deployed/try-connections.js';
 
 const TRY_MS = 90_000;
 const PORTS = [22, 53, 443, 3000, 3001, 3002, 4222, 5432, 6222, 6379, 8222];
 const PROGRAM = fileURLToPath(new URL('../../deployed/try-connections.js', import.meta.url));
-const test = suite('network policies, tried');
+const test = suite('network policies');
 
 /** Why they cannot be tried here; undefined: they can. */
 async function obstacle(): Promise<string | undefined> {
@@ -93,6 +94,58 @@ for (const name of OVERLAYS) {
     ];
     assert.equal(withRules.filter(isOfOurs).sort(), wanted.sort());
   });
+}
+
+for (const base of OVERLAYS) {
+  for (const [name, isSecured] of [
+    [base, false],
+    [`${base} with TLS`, true],
+  ] as const) {
+    test(`${name}: exactly these connections are allowed, as the policies are read`, async () => {
+      const overlay = await Overlay.build(base, isSecured);
+      if ('missing' in overlay) return console.log(`SKIP the overlay ${name}: ${overlay.missing}`);
+      const { manifests } = overlay;
+      const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy');
+      const ours = Object.fromEntries(
+        overlay.pods.map((each) => [each.name, { namespace: 'holdfast', labels: each.labels }]),
+      );
+      const edge = name.startsWith('cloud')
+        ? { namespace: 'ingress-nginx', labels: {} }
+        : { namespace: 'kube-system', labels: { 'app.kubernetes.io/name': 'traefik' } };
+      const ends: Record<string, End> = {
+        ...ours,
+        edge,
+        prometheus: { namespace: 'monitoring', labels: {} },
+        names: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
+        stranger: { namespace: 'default', labels: { 'app.kubernetes.io/name': 'holdfast' } },
+        internet: { address: '93.184.216.34' },
+        metadata: { address: '169.254.169.254' },
+        neighbour: { address: '10.0.0.7' },
+      };
+      const found: string[] = [];
+      for (const [from, a] of Object.entries(ends)) {
+        for (const [to, b] of Object.entries(ends)) {
+          if (!(from in ours) && !(to in ours)) continue;
+          for (const port of [22, 53, 80, 443, 3000, 3001, 3002, 4222, 5432, 6222, 6379, 8222])
+            if (mayReach(policies, a, b, port)) found.push(`${from} ${to}:${port}`);
+        }
+      }
+      const wanted = [
+        'edge holdfast:3000',
+        'prometheus holdfast:3001',
+        ...['nats:4222', 'nats:8222', 'postgres:5432', 'redis:6379', 'internet:443'].map((to) => `holdfast ${to}`),
+        'nats nats:6222',
+        'prometheus feed:3001',
+        'prometheus backup:3002',
+        'backup-nightly backup:3002',
+        ...['feed', 'backup'].flatMap((from) =>
+          ['nats:4222', 'nats:8222', 'postgres:5432', 'internet:443'].map((to) => `${from} ${to}`),
+        ),
+        ...Object.keys(ours).map((from) => `${from} names:53`),
+      ];
+      assert.equal(found.sort(), wanted.sort());
+    });
+  }
 }
 
 test.run();
