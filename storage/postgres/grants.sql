@@ -47,7 +47,7 @@ begin
   ) as t(name, node, people) loop
     for granted in select * from (values
       ('holdfast_node', of_table.node), ('holdfast_reader', of_table.people)) as r(role, what)
-      where exists (select from pg_roles where rolname = role)
+      where exists (select from pg_roles where rolname = role) and role <> current_user
     loop
       execute format('revoke all on public.%I from %I', of_table.name, granted.role);
       if granted.what <> '' then
@@ -57,7 +57,8 @@ begin
   end loop;
 
   -- A dump has every table, also one that this list lacks, and an API key notes when it was used.
-  if exists (select from pg_roles where rolname = 'holdfast_backup') then
+  -- Whoever checks a dump owns the tables of its scratch database, and keeps its rights.
+  if exists (select from pg_roles where rolname = 'holdfast_backup') and current_user <> 'holdfast_backup' then
     revoke all on all tables in schema public from holdfast_backup;
     grant select on all tables in schema public to holdfast_backup;
     grant select on all sequences in schema public to holdfast_backup;
