@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../deploy/servers/free-ports.js';
 import { run } from '../../deploy/servers/processes.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { patientMs, until } from '../deadlines.js';
@@ -159,7 +160,7 @@ for (const journal of ['jetstream', 'postgres']) {
       };
       const hot = () =>
         db.query<{ id: string }>('hot', `select order_id as id from orders where user_id not like 'young%'`);
-      for (const said of journal === 'jetstream' ? STEPS : STEPS.slice(3)) {
+      for (const said of journal === 'jetstream' ? STEPS : STEPS.slice(5)) {
         const when = String(said);
         const words = ['--older-than', `${youngest}s`, '--to', to];
         const { killed, output } = await killedAt(system, words, said);
@@ -233,6 +234,39 @@ for (const journal of ['jetstream', 'postgres']) {
     }
   });
 }
+
+test('the role backup archives what is old enough, and lets whole archives go', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-archives-'));
+  const backup = { ROLES: 'all,backup', BACKUP_PORT: String(await freePort()) };
+  const system = await RealSystem.build(backup);
+  if ('skipped' in system) return console.log(`SKIP ${system.skipped}`);
+  const to = join(folder, 'orders');
+  const files = async () => (await readdir(to).catch(() => [])).filter((name) => name.endsWith('.ndjson.gz'));
+  try {
+    await system.start();
+    await system.stock(PRODUCTS, 1_000);
+    const known = await placed(system, 1);
+    await system.end('SIGTERM');
+    assert.ok(await until(() => Date.now() > Date.parse(JSON.parse(known.order).data.updated_at) + 1_000, 10_000));
+    const policy = { ARCHIVE_TO: to, ARCHIVE_AFTER: '1s' };
+    await system.start(policy);
+    assert.ok(await until(() => /older than 1s were archived/.test(system.output), WITHIN_MS), 'it is archived');
+    assert.is((await files()).length, 1);
+    const act = await ship(system, known.id, 1);
+    assert.is((JSON.parse(act.text) as { code: string }).code, 'archived', act.text);
+    await mustBeThere(system, known, 1, 'archived by the policy');
+    await system.end('SIGTERM');
+    await system.start({ ...policy, ARCHIVE_KEEP: '1s' });
+    assert.ok(await until(async () => (await files()).length === 0, WITHIN_MS), 'it is removed');
+    const gone = await system.ask(`/api/orders/${known.id}`);
+    assert.is(gone?.status, 410, gone?.text);
+    assert.is((await system.post('/api/orders', known.body, known.key)).status, 410);
+    assert.is((await system.verify()).code, 0);
+  } finally {
+    await system.demolish();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 test('a place that is not ours is refused, and nothing is written there; so is nonsense', async () => {
   const system = await RealSystem.build({ JOURNAL: 'postgres' });
