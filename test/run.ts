@@ -6,7 +6,7 @@
 //
 //   npm test                 everything; what is about seconds comes last, one at a time
 //   npm test -- <filter>     files whose path contains the filter
-//   TEST_CONCURRENCY (2), TEST_DEADLINE_S (300, per file), TEST_SLOWNESS (measured at the start)
+//   TEST_CONCURRENCY (3: most files wait more than they compute), TEST_DEADLINE_S (600, per file), TEST_SLOWNESS (measured at the start)
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -199,10 +199,10 @@ async function main(): Promise<void> {
       process.exit(1);
     });
   }
-  const lanes = Math.floor(numberFrom('TEST_CONCURRENCY', 2));
+  const lanes = Math.floor(numberFrom('TEST_CONCURRENCY', 3));
   const slow = numberFrom('TEST_SLOWNESS', await slowness());
   process.env.TEST_SLOWNESS = slow.toFixed(2); // The tests' processes inherit it (deadlines.ts).
-  const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(300 * slow)) * 1000;
+  const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(600 * slow)) * 1000;
   const filters = process.argv.slice(2);
   const names = await findTests(filters);
   const together = names.filter((name) => !ALONE.test(name));

@@ -1,4 +1,4 @@
-// Orders are archived on a real system under load, by a command that is killed at each of its steps and started again. State
+// Orders are archived on a real system under load, by a command that is killed in its steps and started again. State
 // after each kill: an order is readable, with its history, and its repeats get the first answers byte for byte. At the end the
 // archived orders take no act, lists have the others alone, and verify is clean, with every archive read.
 
@@ -33,6 +33,8 @@ const STEPS = [
   /deleting/,
   /rows of \d+ orders/,
 ];
+/** One kill before the note, one at it, one while rows go. ARCHIVE_KILLS=all (npm run proof:archive) makes all of them. */
+const isTried = (_: RegExp, i: number) => process.env.ARCHIVE_KILLS === 'all' || [1, 3, 6].includes(i);
 const RIG = fileURLToPath(new URL('./rig/archive-until.js', import.meta.url));
 
 interface Known {
@@ -129,7 +131,7 @@ async function killedAt(
 }
 
 for (const journal of ['jetstream', 'postgres']) {
-  test(`journal in ${journal}: killed at each step, nothing is deleted before its successor was verified`, async () => {
+  test(`journal in ${journal}: killed in its steps, nothing is deleted before its successor was verified`, async () => {
     const system = await RealSystem.build({ JOURNAL: journal });
     if ('skipped' in system) return console.log(`SKIP ${system.skipped}`);
     const folder = await mkdtemp(join(tmpdir(), 'holdfast-archives-'));
@@ -160,7 +162,7 @@ for (const journal of ['jetstream', 'postgres']) {
       };
       const hot = () =>
         db.query<{ id: string }>('hot', `select order_id as id from orders where user_id not like 'young%'`);
-      for (const said of journal === 'jetstream' ? STEPS : STEPS.slice(5)) {
+      for (const said of journal === 'jetstream' ? STEPS.filter(isTried) : STEPS.slice(-1)) {
         const when = String(said);
         const words = ['--older-than', `${youngest}s`, '--to', to];
         const { killed, output } = await killedAt(system, words, said);
