@@ -31,7 +31,7 @@ export const archiveCommand: Command = {
       what: 'give the disk its space back; locks the tables meanwhile',
     },
     { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
-    { name: '--forget', value: 'USER', what: "erase the personal data of this user's archived orders" },
+    { name: '--forget', value: 'USER', what: "erase the personal data of the archived orders of this user" },
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
