@@ -200,7 +200,11 @@ function handlersOf(options: EdgeOptions, stage: Stage): Handlers {
     }),
     orderActs: new OrderActs({ owners, queries, clock, waiting, waitMs }),
     numbers: new OrderNumbers(queries),
-    forgetting: new ForgetUser({ owners, queries, freshLists, clock, waiting, waitMs }),
+    // What decides something asks the primary.
+    forgetting: new ForgetUser({
+      ...{ owners, freshLists, clock, waiting, waitMs },
+      ordersAfter: (...asked) => listSource({ isFresh: true }).queries.ordersAfter(...asked),
+    }),
     exports: new Export({ queries, clock, logger: options.logger, stopping }),
     inventory: new Inventory({ owners, queries, receiptKeys, clock, waiting, waitMs }),
     gremlin: new GremlinRoutes(options.gremlin, clock),

@@ -12,6 +12,7 @@ import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
 import { rememberedPostgresUrl } from '../servers/postgres-server.js';
+import { withoutPooler } from './backup.js';
 import { BadCommand, type Command, type Given, type Terminal } from './command.js';
 import { interrupted, look, quiet, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
@@ -31,7 +32,7 @@ export const archiveCommand: Command = {
       what: 'give the disk its space back; locks the tables meanwhile',
     },
     { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
-    { name: '--forget', value: 'USER', what: "erase the personal data of the archived orders of this user" },
+    { name: '--forget', value: 'USER', what: 'erase the personal data of the archived orders of this user' },
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
@@ -57,7 +58,7 @@ type ArchiveCommand =
 export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
   const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'owner'));
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  return url;
+  return withoutPooler(url);
 }
 
 /** @throws BadCommand */

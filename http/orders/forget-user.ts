@@ -21,7 +21,7 @@ import { actUnavailable } from './order-act-answer.js';
 
 interface ForgetOptions {
   readonly owners: Pick<Owners, 'act' | 'flushed'>;
-  readonly queries: Pick<Queries, 'ordersAfter'>;
+  readonly ordersAfter: Queries['ordersAfter'];
   readonly freshLists: (() => Promise<boolean>) | undefined;
   readonly clock: Clock;
   readonly waiting: WaitingRoom;
@@ -37,13 +37,13 @@ export class ForgetUser {
   constructor(private readonly options: ForgetOptions) {}
 
   forget = async (request: ApiRequest, user: string, { unshipped = false, cursor }: ForgetBody): Promise<Answer> => {
-    const { queries, freshLists, waiting } = this.options;
+    const { ordersAfter, freshLists, waiting } = this.options;
     const list = `forget ${user} ${unshipped}`;
     const after = orderKey(list, cursor);
     return waiting.during(async () => {
       if (freshLists !== undefined && !(await freshLists()))
         throw unavailable('Not every node tells that its orders are in the lists: try again in a moment.');
-      const page = await fromReadModel(() => queries.ordersAfter({ user: userId(user) }, after, BATCH));
+      const page = await fromReadModel(() => ordersAfter({ user: userId(user) }, after, BATCH));
       const outcomes = new Map<OrderId, Outcome>();
       await boundedWork(page.orders, AT_ONCE, async (state) => {
         const { id } = state;
@@ -61,12 +61,12 @@ export class ForgetUser {
 
   // -------------------------------------------------------------- machinery
 
-  private async one({ correlation, req }: ApiRequest, order: OrderId, unshipped: boolean): Promise<Outcome> {
+  private async one({ cause, req }: ApiRequest, order: OrderId, unshipped: boolean): Promise<Outcome> {
     const { owners, clock, waitMs } = this.options;
     const act = { ref: writeId(clock.id()), fingerprint: '' };
     const command = { type: 'forget', act, ...(unshipped && { unshipped }) } as const;
     const reply = await owners
-      .act({ order, command, correlation, fresh: true }, waitMs, req)
+      .act({ order, command, correlation: cause, fresh: true }, waitMs, req)
       .catch((error: unknown) => {
         if (error instanceof Unavailable) return noAnswer(error);
         throw error;
@@ -76,7 +76,8 @@ export class ForgetUser {
       await owners.flushed(order);
       return 'forgotten';
     }
-    if (reply.refusal === 'illegal_transition') return 'under way';
+    // One on its way to an archive is erased there (holdfast archive --forget).
+    if (['illegal_transition', 'archived', 'gone'].includes(reply.refusal)) return 'under way';
     throw unavailable(`The order ${order} could not be asked (${reply.refusal}): try again in a moment.`);
   }
 }

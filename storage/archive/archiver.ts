@@ -18,7 +18,7 @@ import type { PostgresClient } from '../postgres/postgres.js';
 import { manifestName, mustBeSame, partialName, readBack, writeFile, writeManifest } from './archive-file.js';
 import { LINE } from './archive-lines.js';
 import { type ArchivePlace, archivePlace, mustBeOurs } from './archive-place.js';
-import { type ArchiveRow, archiveRows, beginArchive, forgetBegun, noteArchive } from './archive-rows.js';
+import { type ArchiveRow, archiveRows, beginArchive, forgetBegun, noteArchive, noteRemoved } from './archive-rows.js';
 import { clearArchive } from './clear-archive.js';
 
 export interface ArchiverParts {
@@ -88,7 +88,16 @@ export async function finishOthers(parts: ArchiverParts, signal: AbortSignal): P
       await removeFiles(place, row.name, signal);
       await forgetBegun(parts.client, row.no);
     } else if (row.state === 'noted') await clearArchive(parts, row, signal);
+    else if (row.state === 'removed') await removeLeft(parts, row, signal);
   }
+}
+
+/** A run may have ended before the file of a removed archive went. @returns whether it is gone by this call */
+async function removeLeft({ endpoint }: ArchiverParts, row: ArchiveRow, signal: AbortSignal): Promise<boolean> {
+  const place = await archivePlace(row.place, endpoint);
+  if ((await place.sizeOf(row.name, signal)) === undefined) return false;
+  await removeFiles(place, row.name, signal);
+  return true;
 }
 
 export async function removeFiles(place: ArchivePlace, name: string, signal: AbortSignal): Promise<void> {
@@ -101,16 +110,12 @@ export async function removeArchives(
   olderThanMs: number,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { noteRemoved } = await import('./archive-rows.js');
   const removed: string[] = [];
   for (const row of await archiveRows(parts.client)) {
     const isOver = row.state === 'cleared' && row.lastPlacedAt < olderThanMs;
     if (isOver) await noteRemoved(parts.client, row.no); // Before the file: an order is then gone, and not unreadable.
     if (!isOver && row.state !== 'removed') continue;
-    const place = await archivePlace(row.place, parts.endpoint);
-    if ((await place.sizeOf(row.name, signal)) === undefined && !isOver) continue;
-    await removeFiles(place, row.name, signal);
-    removed.push(row.name);
+    if ((await removeLeft(parts, row, signal)) || isOver) removed.push(row.name);
   }
   return removed;
 }

@@ -30,7 +30,8 @@ const DELETE = `with wanted as materialized (select unnest($1::text[]) as id, un
     select order_id, version, state is null as is_settled, created_at, currency, status, reason
     from orders where order_id = any($1::text[]) order by order_id for update),
   good as materialized (
-    select l.* from locked l join wanted w on w.id = l.order_id and w.version = l.version where l.is_settled),
+    select l.* from locked l join wanted w on w.id = l.order_id and w.version = l.version
+    where l.is_settled and exists (select from archived_orders a where a.order_id = l.order_id and a.archive = $3::int)),
   items as (delete from order_items where order_id = any(array(select order_id from good)) returning *),
   turns as (delete from order_turns where order_id = any(array(select order_id from good))),
   words as (delete from order_search where order_id = any(array(select order_id from good))),
@@ -42,10 +43,10 @@ const DELETE = `with wanted as materialized (select unnest($1::text[]) as id, un
     from items i join good g on g.order_id = i.order_id group by 1, 2, 3, 4, 5),
   counted as (${addedTo('archived_stats', 'select * from by_product')}),
   staying as (
-    delete from archived_orders where order_id = any(array(
+    delete from archived_orders where archive = $3::int and order_id = any(array(
       select order_id from locked where order_id <> all(array(select order_id from good)))) returning 1),
   noted as (update archives set left_out = left_out + (select count(*) from staying)
-    where no = $3 and exists (select from staying))
+    where no = $3::int and exists (select from staying))
   select (select count(*)::int from gone) as deleted, (select count(*)::int from staying) as staying`;
 
 const LEAVE_OUT = `with staying as (

@@ -128,7 +128,6 @@ interface Open {
  */
 function erased(line: string): string {
   const { order, turns, ...rest } = JSON.parse(line) as Open;
-  if (order.life?.forgotten === true) return line;
   const lost = {
     order: {
       ...order,

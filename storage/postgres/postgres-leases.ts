@@ -47,7 +47,8 @@ async function taken(session: Session, name: string, silentMs: number): Promise<
     set_config('idle_in_transaction_session_timeout', $2, true) as ends`;
   await session.query(what, 'begin', [], ANSWER_MS);
   const [row] = await session.query<{ yes: boolean }>(what, text, [name, `${silentMs}`], ANSWER_MS);
-  if (row?.yes === true) return true;
+  // A connection that broke after `begin` had the lock for this statement alone.
+  if (row?.yes === true && (await holds(session, name))) return true;
   await session.query(what, 'rollback', [], ANSWER_MS);
   return false;
 }

@@ -323,7 +323,10 @@ if (database !== undefined) {
     assert.equal([shipped.kind, shipped.kind === 'done' && shipped.repeat], ['done', true]);
     assert.ok(known.filter((name) => name.endsWith('.gz')).every((name) => !anew.includes(name)));
     assert.ok((await readdir(to)).every((name) => !known.includes(name) || name === 'holdfast-archives.json'));
+    const [old = ''] = known.filter((name) => name.endsWith('.gz'));
+    await writeFile(join(to, old), 'as after a kill before the old file went');
     assert.equal(await rewriteWithout(parts, new Set([user]), signal), [], 'nothing is left to erase');
+    assert.not.ok((await readdir(to)).includes(old), 'the next run removes what a killed one left');
     await clean();
 
     const counted = await numbers();

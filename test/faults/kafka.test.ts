@@ -53,7 +53,7 @@ test('what the commands cannot do they say, and change nothing', async () => {
     [[], /say which: status, replay/],
     [['replay', '--from', 'yesterday'], /--from must be start, next or a time such as/],
     [['replay', '--from', tomorrow], /--from must not be a time that is still to come/],
-    [['replay', '--from', 'start', '--feed', 'orders'], /--feed must be events or facts/],
+    [['replay', '--from', 'start', '--feed', 'orders'], /--feed.*Allowed choices are events, facts/],
   ] as const) {
     const { code, output } = await rig.system.command('feed', ...words);
     assert.is(code, 2, output);
