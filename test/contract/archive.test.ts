@@ -342,6 +342,30 @@ if (database !== undefined) {
     await clean();
   });
 
+  test('an order that stays, stays when another run goes on', async () => {
+    const node = await start();
+    const ids = [...(await ordered(node, 'k', 5)).keys()];
+    const staying = ids[0] as OrderId;
+    const to = newPlace();
+    const ends = (line: string) => {
+      if (/deleting the rows/.test(line)) throw new Error('killed');
+    };
+    const killed = await archiveOrders({ ...parts, onProgress: ends }, to, Date.now() + 1, signal).catch(String);
+    assert.match(String(killed), /killed/);
+    // As the run leaves an order that a tail names.
+    await client.query('stays', 'delete from archived_orders where order_id = $1', [staying]);
+    await client.query('stays', 'update archives set left_out = 1 where cleared_at is null and removed_at is null');
+    assert.is((await archiveOrders(parts, to, 0, signal)).orders, 0, 'it only ends what was begun');
+    const left = await hot();
+    assert.equal(
+      ids.filter((id) => left.has(id)),
+      [staying],
+    );
+    assert.match(await place(node, staying), /^201 /);
+    await clean();
+    assert.is((await archive(to)).orders, 1, 'it goes another time');
+  });
+
   if ('skipped' in s3) console.log(`SKIP archives in a bucket: ${s3.skipped}`);
   else {
     test('in a bucket', async () => {
