@@ -58,13 +58,14 @@ export class Step<Asked = undefined, Done = unknown> {
   }
 
   /** Something has changed: it may be due earlier. */
-  look(): void {
+  look = (): void => {
     this.wake.abort();
-  }
+  };
 
   /** Runs whenever it is due, until the signal is aborted and nothing runs any more. */
   async keep(signal: AbortSignal): Promise<void> {
     const { clock } = this.parts;
+    signal.addEventListener('abort', this.look);
     while (!signal.aborted) {
       const waitMs = this.nextAt - clock.now();
       if (waitMs <= 0) {
@@ -72,8 +73,9 @@ export class Step<Asked = undefined, Done = unknown> {
         continue;
       }
       this.wake = new AbortController();
-      await rest(clock, Math.min(waitMs, LOOK_MS), AbortSignal.any([signal, this.wake.signal]));
+      await rest(clock, Math.min(waitMs, LOOK_MS), this.wake.signal);
     }
+    signal.removeEventListener('abort', this.look);
     await this.running?.catch(() => {});
   }
 
