@@ -46,13 +46,16 @@ const PAGE = 250;
 /** The first statements of a run wait for nobody; a page of long orders may take a while. */
 export const PAGE_MS = 60_000;
 
-/** Settled orders before a time, the oldest first. An order that was archived already is not among them. */
+/**
+ * Settled orders before a time, the oldest first. An order that was archived already is not among them. Without `offset 0`
+ * Postgres makes a join of that question, guesses that none is left once most are archived, and reads whole tables for each page.
+ */
 const CANDIDATES = `orders where (created_at, order_id) > (to_timestamp($1 / 1000::float8), $2)
   and created_at < to_timestamp($3 / 1000::float8) and updated_at < to_timestamp($3 / 1000::float8) and state is null
-  and not exists (select from archived_orders a where a.order_id = orders.order_id)
+  and not exists (select from archived_orders a where a.order_id = orders.order_id offset 0)
   order by created_at, order_id`;
 
-const PAGE_OF_LINES = `select o.order_id as id, ${msOf('o.created_at')} as at, ${LINE} as line
+export const PAGE_OF_LINES = `select o.order_id as id, ${msOf('o.created_at')} as at, ${LINE} as line
   from (select * from ${CANDIDATES} limit ${PAGE}) o order by o.created_at, o.order_id`;
 
 /** @param before the last change of an order, in milliseconds. @throws BadArchive, or an error with a sentence */

@@ -4,6 +4,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId } from '../../actors/ids.js';
+import { PAGE_OF_LINES } from '../../storage/archive/archiver.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresPaymentLedger } from '../../storage/postgres/postgres-payment-ledger.js';
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
@@ -72,6 +73,16 @@ if (database !== undefined) {
       await session(async (now) => judge(`${kind}: ${LARGE} rows`, await (await prepared(now, of(kind))).look()));
     });
   }
+
+  test('nor does a page of orders to archive, when more orders are archived than stay', async () => {
+    await emptied();
+    await grow(client, 1, LARGE);
+    await client.query('archive most', 'delete from orders where n = 0 and right(order_id, 1) > $1', ['2'], LONG_MS);
+    await gathered();
+    const text = `explain (format json, costs off) ${PAGE_OF_LINES}`;
+    const plan = await client.query('explain', text, [1_700_000_000_000, 'ORD-0', 1_800_000_000_000], LONG_MS);
+    assert.not.match(JSON.stringify(plan), /Join Type/, 'a join is made for all orders, and not for one page');
+  });
 
   test('nor do foreign keys and functions, for a user without special rights', async () => {
     await emptied();
