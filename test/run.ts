@@ -4,25 +4,26 @@
 // reports no test has failed, and so has a run without a test. Skipped tests are listed at the end.
 // The last line is the plain count, for a program that reads the output.
 //
-//   npm test                 everything; what is about seconds comes last, one at a time
+//   npm test                 everything; what is about seconds comes last, two at a time, then what fills the machine
 //   npm test -- <filter>     files whose path contains the filter
 //   TEST_CONCURRENCY (3: most files wait more than they compute), TEST_DEADLINE_S (600, per file), TEST_SLOWNESS (measured at the start)
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCES = join(HERE, '..', '..', 'test');
-/** The quick ones first; a folder that is not named here comes before the last. */
-const ORDER = ['unit', 'contract', 'simulation', 'browser', 'faults'];
+/** The folder of seconds first, then those of minutes, so that no lane is idle at the end. Another one comes before the last. */
+const ORDER = ['unit', 'simulation', 'browser', 'faults', 'contract'];
 const NOT_TESTS = ['bench'];
-/** Files in which a process must do something within seconds: nothing else runs beside them. */
-const ALONE =
-  /^faults\W(brokers|burst|child-killed|cluster|deployed|freeze|kill|leaving|load|nodes|soak|starts|stop|take-over)\./;
+/** Files in which a process must do something within seconds: two at a time leave each of them a core. */
+const TIMED = /^faults\W(brokers|child-killed|cluster|freeze|kill|leaving|nodes|soak|starts|stop|take-over)\./;
+/** Files that load the machine themselves while they measure: nothing else runs beside them. */
+const ALONE = /^faults\W(burst|deployed|load)\./;
 const MAX_OUTPUT = 512 * 1024;
 const KILL_AFTER_MS = 5000;
 
@@ -38,16 +39,20 @@ interface Outcome {
 const running = new Set<ChildProcess>();
 
 async function findTests(filters: readonly string[]): Promise<string[]> {
-  const names = await readdir(HERE, { recursive: true });
-  return names
+  const names = (await readdir(HERE, { recursive: true }))
     .filter((name) => name.endsWith('.test.js') && !NOT_TESTS.includes(kindOf(name)))
     .filter(
       (name) =>
         filters.length === 0 ||
         filters.some((filter) => name.includes(filter.replace(/\.ts$/, '.js').replace(/^test\//, ''))),
     )
-    .filter(hasSource)
-    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+    .filter(hasSource);
+  // Within a folder a larger file takes longer, as a rule.
+  const sizes = new Map(
+    await Promise.all(names.map(async (name) => [name, (await stat(join(HERE, name))).size] as const)),
+  );
+  const sizeOf = (name: string) => sizes.get(name) ?? 0;
+  return names.sort((a, b) => rank(a) - rank(b) || sizeOf(b) - sizeOf(a) || a.localeCompare(b));
 }
 
 const kindOf = (name: string) => name.split(sep)[0] ?? '';
@@ -93,6 +98,7 @@ function runFile(name: string, deadlineMs: number): Promise<Outcome> {
     // Waits for 'exit', then 1 s for the rest of the output: a grandchild may hold the pipe for ever.
     child.once('exit', (code, signal) => {
       clearTimeout(timer);
+      const took = `${seconds(performance.now() - since)} s${ofCpu(cpuSinceLastEnd())}`;
       const finish = () => {
         running.delete(child);
         endGroup(child, 'SIGKILL');
@@ -101,7 +107,7 @@ function runFile(name: string, deadlineMs: number): Promise<Outcome> {
         const ending = late
           ? `no end within ${deadlineMs / 1000} s`
           : (signal ?? (code === 0 ? undefined : `exit ${code}`));
-        resolve(report(name, stripVTControlCharacters(output), ending, performance.now() - since));
+        resolve(report(name, stripVTControlCharacters(output), ending, took));
       };
       const rest = setTimeout(finish, 1000);
       child.once('close', () => {
@@ -111,6 +117,27 @@ function runFile(name: string, deadlineMs: number): Promise<Outcome> {
     });
   });
 }
+
+/** The CPU seconds of all children that have ended, with theirs; undefined where the system does not tell (/proc). */
+function cpuOfEnded(): number | undefined {
+  if (!existsSync('/proc/self/stat')) return undefined;
+  const fields = readFileSync('/proc/self/stat', 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[13]) + Number(fields[14])) / 100; // cutime and cstime, in hundredths
+}
+
+let cpuAtLastEnd = cpuOfEnded();
+
+/** Asked at the end of each file, it is what that file took. */
+function cpuSinceLastEnd(): number | undefined {
+  const [before, now] = [cpuAtLastEnd, cpuOfEnded()];
+  cpuAtLastEnd = now;
+  return before === undefined || now === undefined ? undefined : now - before;
+}
+
+const seconds = (ms: number) => (ms / 1000).toFixed(1);
+const ofCpu = (cpu: number | undefined) => (cpu === undefined ? '' : `, ${cpu.toFixed(1)} s of CPU`);
 
 function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
@@ -122,7 +149,7 @@ function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 }
 
 /** Prints the result of one file at once, and its output only if it failed. */
-function report(name: string, output: string, ending: string | undefined, tookMs: number): Outcome {
+function report(name: string, output: string, ending: string | undefined, took: string): Outcome {
   const sum = (word: string) =>
     [...output.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)`, 'gm'))].reduce((all, found) => all + Number(found[1]), 0);
   const [total, ended, skipped] = [sum('Total'), sum('Passed'), sum('Skipped')];
@@ -138,7 +165,7 @@ function report(name: string, output: string, ending: string | undefined, tookMs
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
   ];
-  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${name}  ${tally.join(', ')}  ${(tookMs / 1000).toFixed(1)} s`);
+  console.log(`${failed > 0 ? 'FAIL' : 'ok  '}  ${name}  ${tally.join(', ')}  ${took}`);
   if (failed > 0) {
     console.log(
       `${output.trimEnd().replace(/^/gm, '      | ')}\n      ${ending ?? (total === 0 ? 'it ran no test' : '')}`,
@@ -205,11 +232,13 @@ async function main(): Promise<void> {
   const deadlineMs = numberFrom('TEST_DEADLINE_S', Math.round(600 * slow)) * 1000;
   const filters = process.argv.slice(2);
   const names = await findTests(filters);
-  const together = names.filter((name) => !ALONE.test(name));
   const alone = names.filter((name) => ALONE.test(name));
+  const timed = names.filter((name) => TIMED.test(name));
+  const together = names.filter((name) => !alone.includes(name) && !timed.includes(name));
+  const timedLanes = Math.min(lanes, 2);
   const servers = await serversOf(names);
   const lines = [
-    `${names.length} test files: ${together.length} run ${lanes} at a time, then ${alone.length} run one by one.`,
+    `${names.length} test files: ${together.length} run ${lanes} at a time, then ${timed.length} run ${timedLanes} at a time, then ${alone.length} one by one.`,
     ...(filters.length === 0 ? ['The whole run takes about 25 minutes on two cores.'] : []),
     ...(servers.length > 0
       ? [`They start ${servers.join(', ')} on free ports, and stop them at the end. A missing server is fetched once.`]
@@ -219,14 +248,22 @@ async function main(): Promise<void> {
       : []),
   ];
   console.log(`${lines.join('\n')}\n`);
-  const outcomes = [...(await runAll(together, lanes, deadlineMs)), ...(await runAll(alone, 1, deadlineMs))];
+  const since = performance.now();
+  const outcomes: Outcome[] = [];
+  for (const [group, width] of [
+    [together, lanes],
+    [timed, timedLanes],
+    [alone, 1],
+  ] as const)
+    outcomes.push(...(await runAll(group, width, deadlineMs)));
 
   const sum = (of: (outcome: Outcome) => number) => outcomes.reduce((all, outcome) => all + of(outcome), 0);
   const [passed, failed, skipped] = [sum((o) => o.passed), sum((o) => o.failed), sum((o) => o.skipped)];
   for (const skip of outcomes.flatMap((outcome) => outcome.skips)) console.log(`\n!!!! SKIPPED  ${skip}`);
   for (const failure of outcomes.flatMap((outcome) => outcome.failures)) console.log(`\n!!!! FAILED  ${failure}`);
   if (names.length === 0) console.log(`No test found in ${relative(process.cwd(), HERE)} for: ${filters.join(' ')}`);
-  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  console.log(`\n${seconds(performance.now() - since)} s${ofCpu(cpuOfEnded())}`);
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
 }
 
