@@ -362,7 +362,10 @@ if (database !== undefined) {
     assert.equal(await abandonPlace(parts, lost), { archives: 1, gone: 0, back: 5 }, 'their rows were still there');
     for (const id of ids) assert.match(await place(node, id), /^201 /);
     await rm(other, { recursive: true });
-    assert.match(String(await rewriteWithout(parts, new Set(['nobody']), signal).catch(String)), /These cannot be read/);
+    assert.match(
+      String(await rewriteWithout(parts, new Set(['nobody']), signal).catch(String)),
+      /These cannot be read/,
+    );
     assert.equal(await abandonPlace(parts, other), { archives: 1, gone: 3, back: 0 });
     for (const id of more) assert.match(await place(node, id), /^410 .*"code":"gone"/);
     assert.match(String(await abandonPlace(parts, other).catch(String)), /no archive is at/);
