@@ -105,6 +105,8 @@ export const limits = {
   /** Commands that wait for orders of archives, and how many orders a process reads from archives at once. */
   archiveReadsWaiting: 1_000,
   archiveReadsAtOnce: 8,
+  /** Reads of folders under way in a process: one that hangs holds a thread of the pool, which has four. */
+  archiveFolderReads: 2,
   /** How long a read of an archive may take. */
   archiveReadMs: 2_000,
   /** How often a node looks whether orders were archived. */

@@ -54,7 +54,8 @@ export class EdgeCommands {
     if (!world.owned.has(partition)) return this.node.emit(moved(request, 'act'));
     const item: EdgeItem = { kind: 'act', request, ask, partition };
     lookUps.pin(ask.order);
-    if (world.orders.has(ask.order)) inbox.put(item);
+    // Archiving may have given up on one that was loaded as archived: it is looked at again.
+    if (world.orders.get(ask.order)?.isArchived === false) inbox.put(item);
     else this.lookUpFirst(item);
   }
 
@@ -143,7 +144,11 @@ export class EdgeCommands {
     const lost = new Set<OrderId>();
     for (const order of orders) {
       const { id } = order.state;
-      if (world.orders.has(id)) continue;
+      const known = world.orders.get(id);
+      if (known !== undefined) {
+        if (order.archived !== true) known.isArchived = false;
+        continue;
+      }
       const partition = world.partitionOf({ kind: 'order', id });
       const epoch = world.epochOf(partition);
       if (epoch === undefined || epoch !== asked.get(partition)) continue;

@@ -10,6 +10,7 @@ import { limits } from '../limits.js';
 import { hasOutcome, remembered, revision } from '../order/order.js';
 import { mayAnswer } from '../order/order-chart.js';
 import { withoutPersonalData } from '../order/personal-data.js';
+import { statusOf } from '../order/transitions.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
 import type { OrderRefusal, ProductRefusal } from '../protocol.js';
@@ -119,8 +120,13 @@ export class Handlers {
     if (entry === undefined) return refuse('unknown_order');
     const { act } = ask.command;
     const prior = remembered(entry.state, act);
-    if (prior === undefined && entry.isArchived) return refuse('archived');
     const at = revision(entry.state);
+    if (prior === undefined && entry.isArchived) {
+      const { state } = entry;
+      const isThere = ask.command.type === 'move' && ask.command.to === statusOf(state.phase) && mayChange(ask, at);
+      if (!isThere) return refuse('archived');
+      return () => this.emit({ kind: 'replyAct', request, reply: { kind: 'done', state, repeat: false } });
+    }
     const isOff = prior === undefined && !mayChange(ask, at);
     if (isOff && !mayChangeLater(ask, at)) return refuse('changed');
     // A refusal that the order cannot remember is not decided. This one is the same for every repeat.

@@ -8,7 +8,7 @@ import { timeBefore } from '../../storage/archive/ages.js';
 import { archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
 import { giveBack } from '../../storage/archive/hot-tables.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
-import { ownerUrl, STATEMENT_MS } from '../commands/archive.js';
+import { ownerUrl, STATEMENT_MS, scratchOf } from '../commands/archive.js';
 import type { Config } from '../config/config.js';
 import { Step } from './step.js';
 
@@ -46,7 +46,7 @@ async function run({ config, log, settlement, clock, logger }: OrderArchivesPart
   const client = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: logger });
   const onProgress = (line: string) => logger.debug({}, line);
   const { id: system, partitions } = settlement;
-  const parts = { client, log, partitions, system, endpoint, onProgress };
+  const parts = { client, log, partitions, system, endpoint, scratch: scratchOf(config), onProgress };
   try {
     if (after !== undefined) {
       const { orders, bytes } = await archiveOrders(parts, to, timeBefore(after, clock.now()), signal);

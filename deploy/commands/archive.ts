@@ -2,9 +2,10 @@
 // it goes on. With --remove whole archives go whose orders are older. With --forget archives are written anew without the
 // personal data of a user.
 
+import { join } from 'node:path';
 import { systemClock } from '../../bus/system-clock.js';
 import { AGES, type Age, ageOf, timeBefore } from '../../storage/archive/ages.js';
-import { archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
+import { abandonPlace, archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
 import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
 import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
@@ -14,7 +15,7 @@ import type { Config } from '../config/config.js';
 import { rememberedPostgresUrl } from '../servers/postgres-server.js';
 import { withoutPooler } from './backup.js';
 import { BadCommand, type Command, type Given, type Terminal } from './command.js';
-import { interrupted, look, quiet, say } from './place.js';
+import { interrupted, look, orInterrupted, quiet, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
 
 export const archiveCommand: Command = {
@@ -32,12 +33,14 @@ export const archiveCommand: Command = {
       what: 'give the disk its space back; locks the tables meanwhile',
     },
     { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
+    { name: '--abandon', value: 'PLACE', what: 'a place is lost for ever: orders that were only there are then gone' },
     { name: '--forget', value: 'USER', what: 'erase the personal data of the archived orders of this user' },
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
     { line: 'archive --older-than 2y --to old-orders', what: 'beside running nodes' },
     { line: 'archive --remove --older-than 10y', what: 'their orders answer 410 from then on' },
+    { line: 'archive --abandon /lost/orders', what: 'no run waits for that place any more' },
     { line: 'archive --forget grace', what: 'after forget-user, which erases it from the tables' },
   ],
   exits: '0: done; 2: not done to the end, and why',
@@ -52,6 +55,7 @@ export const STATEMENT_MS = 120_000;
 type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
   | { readonly kind: 'remove'; readonly age: Age }
+  | { readonly kind: 'abandon'; readonly place: string }
   | { readonly kind: 'forget'; readonly user: string };
 
 /** As the owner of the tables: neither a node nor the backups may delete rows. */
@@ -60,6 +64,9 @@ export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config):
   if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
   return withoutPooler(url);
 }
+
+/** Where files are made on their way to a bucket. */
+export const scratchOf = ({ dataDir }: Config): string => join(dataDir, 'archiving');
 
 /** @throws BadCommand */
 function readArchiveCommand(given: Given): ArchiveCommand {
@@ -72,6 +79,12 @@ function readArchiveCommand(given: Given): ArchiveCommand {
     if ([text, to, vacuum].some((each) => each !== undefined) || isDry || given.flag('--remove'))
       throw new BadCommand('--forget takes a user alone: it erases from every archive');
     return { kind: 'forget', user };
+  }
+  const lost = given.text('--abandon');
+  if (lost !== undefined) {
+    if ([text, to, vacuum].some((each) => each !== undefined) || isDry || given.flag('--remove') || lost === '')
+      throw new BadCommand('--abandon takes a place alone: the folder or s3://bucket/prefix that is lost');
+    return { kind: 'abandon', place: lost };
   }
   const age = ageOf(text ?? '');
   if (age === undefined) throw new BadCommand(`--older-than is "${text ?? ''}"; it must be ${AGES}`);
@@ -100,12 +113,18 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
       await withStoredLog(client, place, NAME, (log, { id: system, partitions }) =>
         alone(admin, interrupted(), async (signal) => {
           const { s3Endpoint: endpoint } = config.archive;
-          const parts = { client: admin, log, partitions, system, endpoint, onProgress: say };
+          const scratch = scratchOf(config);
+          const parts = { client: admin, log, partitions, system, endpoint, scratch, onProgress: say };
           if (command.kind === 'move') await moved(parts, command, signal, terminal);
           else if (command.kind === 'remove') {
             const removed = await removeArchives(parts, timeBefore(command.age, Date.now()), signal);
             terminal.answer({ removed }, [
               removed.length === 0 ? `no archive is older than ${command.age.text}` : `removed: ${removed.join(', ')}`,
+            ]);
+          } else if (command.kind === 'abandon') {
+            const { archives, gone, back } = await abandonPlace(parts, command.place);
+            terminal.answer({ place: command.place, archives, gone, back }, [
+              `${archives} archives at ${command.place} are given up: ${gone} orders are gone, ${back} are still in the tables`,
             ]);
           } else {
             const rewritten = await rewriteWithout(parts, new Set([command.user]), signal);
@@ -116,7 +135,7 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
             ]);
           }
         }),
-      );
+      ).catch(orInterrupted(interrupted()));
       return 0;
     } finally {
       await admin.end();

@@ -6,11 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { limits } from '../../actors/limits.js';
 import { PARTIAL } from '../backup/synced-files.js';
 import { pack, parse, unpack } from './archive-lines.js';
-import { type ArchivePlace, BadArchive, putText, workFolder } from './archive-place.js';
+import { type ArchivePlace, BadArchive, putText, workPath } from './archive-place.js';
 
 export interface Block {
   readonly at: number;
@@ -55,7 +54,7 @@ export async function writeFile(
   lines: AsyncIterable<string>,
   signal: AbortSignal,
 ): Promise<ArchiveFile | undefined> {
-  const path = join(await workFolder(place), partialName(name));
+  const path = workPath(place, partialName(name));
   await rm(path, { force: true }); // Of a run that was killed.
   const file = await open(path, 'wx');
   const hash = createHash('sha256');

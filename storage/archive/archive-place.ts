@@ -21,6 +21,11 @@ export interface ArchivePlace {
   read(name: string, signal: AbortSignal, range?: readonly [number, number]): Promise<AsyncIterable<Buffer>>;
   /** Gives a local file its name here. @throws if the name is taken */
   put(name: string, path: string, sha256: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Where a file is made before it has its name: in the folder itself, so that its disk must have room for it once only.
+   * Undefined for a bucket that is only read.
+   */
+  readonly workFolder: string | undefined;
   /** No matter whether it is there. */
   remove(name: string, signal: AbortSignal): Promise<void>;
 }
@@ -30,13 +35,27 @@ export class BadArchive extends Error {
   override readonly name = 'BadArchive';
 }
 
-/** @param where a folder, or `s3://bucket/prefix`. @param endpoint of the bucket's server; undefined: AWS itself */
-export async function archivePlace(where: string, endpoint: string | undefined): Promise<ArchivePlace> {
+/**
+ * @param where a folder, or `s3://bucket/prefix`
+ * @param endpoint of the bucket's server; undefined: AWS itself
+ * @param scratch a folder for files on their way to a bucket (`emptyScratch`); undefined for who only reads
+ */
+export async function archivePlace(
+  where: string,
+  endpoint: string | undefined,
+  scratch?: string,
+): Promise<ArchivePlace> {
   if (!where.startsWith('s3://')) return folderPlace(resolve(where));
   const { s3Bucket, s3PlaceOf } = await import('../backup/s3-bucket.js');
   const at = s3PlaceOf(where, endpoint);
   if (at === undefined) throw new BadArchive(`${where} is no place for archives: name a folder or s3://bucket/prefix`);
-  return bucketPlace(s3Bucket(at));
+  return bucketPlace(s3Bucket(at), scratch);
+}
+
+/** What a killed run left there goes: it has personal data. Nobody else may read the folder. */
+export async function emptyScratch(scratch: string): Promise<void> {
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
 }
 
 export const isPlace = (where: string): boolean => isAbsolute(where) || /^s3:\/\/[a-z0-9]/.test(where);
@@ -87,9 +106,8 @@ export async function bytesOf(
   return Buffer.concat(pieces);
 }
 
-/** @param folder for a file until it has its name; a folder's own where the place is one */
 export async function putText(place: ArchivePlace, name: string, text: string, signal: AbortSignal): Promise<void> {
-  const path = join(await workFolder(place), `${PARTIAL}${randomUUID()}`);
+  const path = workPath(place, `${PARTIAL}${randomUUID()}`);
   try {
     await writeSynced(path, text);
     await place.put(name, path, '', signal);
@@ -98,11 +116,10 @@ export async function putText(place: ArchivePlace, name: string, text: string, s
   }
 }
 
-/** Where a file is made before it has its name: in the folder itself, so that its disk must have room for it once only. */
-export async function workFolder(place: ArchivePlace): Promise<string> {
-  if (!place.place.startsWith('s3://')) return place.place;
-  const { tmpdir } = await import('node:os');
-  return tmpdir();
+/** Of a file that has no name yet. */
+export function workPath({ place, workFolder }: ArchivePlace, name: string): string {
+  if (workFolder === undefined) throw new Error(`${place} was opened to be read only`);
+  return join(workFolder, name);
 }
 
 // ---------------------------------------------------------------- a folder
@@ -111,6 +128,7 @@ function folderPlace(folder: string): ArchivePlace {
   const at = (name: string) => join(folder, name);
   return {
     place: folder,
+    workFolder: folder,
     async list() {
       await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
         throw new BadArchive(`${folder} is no folder for archives (${error.code ?? error.message}): name another one`);
@@ -145,8 +163,9 @@ function folderPlace(folder: string): ArchivePlace {
 
 // ---------------------------------------------------------------- a bucket
 
-function bucketPlace(bucket: S3Bucket): ArchivePlace {
+function bucketPlace(bucket: S3Bucket, scratch: string | undefined): ArchivePlace {
   return {
+    workFolder: scratch,
     place: bucket.place.replace(/\/+$/, ''),
     list: async (signal) => (await bucket.list(signal)).map(({ name }) => name),
     sizeOf: (name, signal) => bucket.sizeOf(name, signal),

@@ -4,6 +4,8 @@
  *  R1. A read ends within its deadline. An archive that cannot be read is told by name, and is never taken for "no order".
  *  R2. A block that was read counts for its archive alone. An archive never changes: one without somebody's personal data
  *      is another archive.
+ *  R3. A mounted folder may hang, and keeps a thread of libuv's pool as long as it does. So only `limits.archiveFolderReads` of
+ *      such reads are under way in a process; the others wait within their deadline.
  */
 import type { OrderId } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -12,6 +14,7 @@ import { texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { type ArchivedOrder, decodeLine, parse, unpack } from './archive-lines.js';
 import { type ArchivePlace, archivePlace, bytesOf } from './archive-place.js';
+import { readTurns } from './read-turns.js';
 
 /** Where these orders are. Each part looks up one key: no plan can read a table whole. */
 export const FIND_ARCHIVED = `select a.order_id as id, a.archive, a.block, r.name, r.place, r.removed_at is not null as is_gone,
@@ -19,6 +22,9 @@ export const FIND_ARCHIVED = `select a.order_id as id, a.archive, a.block, r.nam
   from (select * from archived_orders where order_id = any($1::text[]) offset 0) a
     cross join lateral (select * from archives where no = a.archive offset 0) r
     cross join lateral (select * from archive_blocks where archive = a.archive and block = a.block offset 0) b`;
+
+/** archive-reader.R3: of all readers of this process. */
+const inTurn = readTurns(limits.archiveFolderReads);
 
 interface Found {
   readonly id: OrderId;
@@ -61,7 +67,8 @@ export function archivedOrders(client: Session, endpoint?: string): ArchivedOrde
     if (kept !== undefined) return kept;
     const signal = AbortSignal.timeout(limits.archiveReadMs);
     const read = async () => bytesOf(await placeOf(place), name, signal, [at, at + bytes]);
-    const lines = await unpack(await inTime(read(), signal), name);
+    const isFolder = !place.startsWith('s3://');
+    const lines = await unpack(await inTime(isFolder ? inTurn(read, signal) : read(), signal), name);
     const [oldest] = blocks.keys();
     if (oldest !== undefined && blocks.size >= limits.archiveBlocksKept) blocks.delete(oldest);
     blocks.set(key, lines);

@@ -15,6 +15,8 @@ export interface ArchiveRow {
   readonly lastPlacedAt: number;
 }
 
+/** One archive's orders in one statement. */
+const LONG_MS = 60_000;
 /** Ids of one statement. */
 const IDS = 5_000;
 
@@ -55,6 +57,23 @@ export async function forgetBegun(client: Session, no: number): Promise<void> {
   await client.query('forget an archive that was not finished', text, [no]);
 }
 
+/**
+ * The archive is removed before it was ever noted: from here on nobody notes it. Its row stays, so that whatever a run that does
+ * not know of it still writes is removed by the next one.
+ * @returns false if somebody has noted it meanwhile
+ */
+export async function giveUpBegun(client: Session, no: number): Promise<boolean> {
+  const text = `update archives set removed_at = clock_timestamp()
+    where no = $1 and noted_at is null and removed_at is null returning no`;
+  return (await client.query('give an archive up', text, [no])).length > 0;
+}
+
+/** @throws if the archive was not as this run had left it: another one has been at it */
+export function mustHave(met: readonly object[]): void {
+  if (met.length > 0) return;
+  throw new Error('another run has removed this archive meanwhile, so nothing was noted: archive again');
+}
+
 interface Noted {
   readonly no: number;
   readonly file: ArchiveFile;
@@ -75,9 +94,11 @@ export function noteArchive(client: PostgresClient, noted: Noted): Promise<void>
 
 export async function noteFile(session: Session, { no, file, firstPlacedAt, lastPlacedAt }: Noted): Promise<void> {
   const text = `update archives set noted_at = clock_timestamp(), orders = $2, bytes = $3, sha256 = $4,
-    first_placed_at = to_timestamp($5 / 1000::float8), last_placed_at = to_timestamp($6 / 1000::float8) where no = $1`;
+    first_placed_at = to_timestamp($5 / 1000::float8), last_placed_at = to_timestamp($6 / 1000::float8)
+    where no = $1 and noted_at is null and removed_at is null returning no`;
   const { bytes, sha256, entries, blocks } = file;
-  await session.query('note an archive', text, [no, entries.length, bytes, sha256, firstPlacedAt, lastPlacedAt]);
+  const parameters = [no, entries.length, bytes, sha256, firstPlacedAt, lastPlacedAt];
+  mustHave(await session.query('note an archive', text, parameters));
   const each = `insert into archive_blocks (archive, block, at, bytes)
     select $1::int, unnest($2::int[]), unnest($3::bigint[]), unnest($4::int[])`;
   await session.query('note the blocks of an archive', each, [
@@ -122,6 +143,23 @@ export async function unseenBy(client: Session, barrier: number): Promise<readon
 export async function noteCleared(client: Session, no: number): Promise<void> {
   const text = 'update archives set cleared_at = clock_timestamp() where no = $1 and cleared_at is null';
   await client.query('note that an archive is cleared', text, [no]);
+}
+
+const ABANDON = `with back as (
+    delete from archived_orders a where archive = $1::int and exists (select from orders o where o.order_id = a.order_id) returning 1),
+  gone as (
+    update archives set removed_at = clock_timestamp(), barrier = nextval('archive_barriers'),
+      left_out = left_out + (select count(*) from back)
+    where no = $1::int and removed_at is null and noted_at is not null returning orders - left_out as orders)
+  select coalesce((select orders from gone), 0)::int as gone, (select count(*)::int from back) as back`;
+
+/** Its file is lost. Orders with rows in the tables are archived no more; the others are gone. */
+export async function noteAbandoned(
+  client: Session,
+  no: number,
+): Promise<{ readonly gone: number; readonly back: number }> {
+  const [row] = await client.query<{ gone: number; back: number }>('abandon an archive', ABANDON, [no], LONG_MS);
+  return row ?? { gone: 0, back: 0 };
 }
 
 /** Its orders are gone from here on; the file goes after this. */

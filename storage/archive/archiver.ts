@@ -7,6 +7,8 @@
  *
  *  M1. No row is deleted before its order was read back from the archive.
  *  M2. An archive of step 1 that is not noted is removed by the next run. A noted one is cleared by it.
+ *      Its row says so before its file goes, and nothing notes or replaces an archive that is removed: so two runs at once, of
+ *      which one has lost its lease unnoticed, lose no order.
  *  M3. Nodes go before: pages are small, and each work is followed by a rest.
  */
 import { randomBytes } from 'node:crypto';
@@ -17,8 +19,17 @@ import { msOf } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { manifestName, mustBeSame, partialName, readBack, writeFile, writeManifest } from './archive-file.js';
 import { LINE } from './archive-lines.js';
-import { type ArchivePlace, archivePlace, mustBeOurs } from './archive-place.js';
-import { type ArchiveRow, archiveRows, beginArchive, forgetBegun, noteArchive, noteRemoved } from './archive-rows.js';
+import { type ArchivePlace, archivePlace, BadArchive, emptyScratch, mustBeOurs } from './archive-place.js';
+import {
+  type ArchiveRow,
+  archiveRows,
+  beginArchive,
+  forgetBegun,
+  giveUpBegun,
+  noteAbandoned,
+  noteArchive,
+  noteRemoved,
+} from './archive-rows.js';
 import { clearArchive } from './clear-archive.js';
 
 export interface ArchiverParts {
@@ -31,6 +42,8 @@ export interface ArchiverParts {
   readonly system: string;
   /** Of buckets; undefined: AWS itself. */
   readonly endpoint: string | undefined;
+  /** A folder of archiving alone: for files on their way to a bucket. */
+  readonly scratch: string;
   readonly onProgress: (line: string) => void;
   /** The most orders of one archive; fewer only in tests. */
   readonly most?: number;
@@ -65,9 +78,12 @@ export async function archiveOrders(
   before: number,
   signal: AbortSignal,
 ): Promise<Archived> {
-  const place = await archivePlace(where, parts.endpoint);
+  await emptyScratch(parts.scratch);
+  const place = await archivePlace(where, parts.endpoint, parts.scratch);
   await mustBeOurs(place, parts.system, signal);
-  await finishOthers(parts, signal);
+  const away = await finishOthers(parts, signal);
+  const ours = away.find(({ row }) => row.place === place.place);
+  if (ours !== undefined) throw ours.error; // Another place that is away keeps nobody from this one.
   let archived: Archived = { archives: 0, orders: 0, bytes: 0 };
   let after: Key | undefined = { at: Number.MIN_SAFE_INTEGER / 1_000, id: '' };
   while (after !== undefined) {
@@ -82,17 +98,52 @@ export async function archiveOrders(
   return archived;
 }
 
-/** archiver.M2 */
-export async function finishOthers(parts: ArchiverParts, signal: AbortSignal): Promise<void> {
+/** An archive whose place does not answer, or has it no more. */
+interface Away {
+  readonly row: ArchiveRow;
+  readonly error: unknown;
+}
+
+/** archiver.M2. @returns those whose place is away: each is told, and the next run tries it again */
+export async function finishOthers(parts: ArchiverParts, signal: AbortSignal): Promise<readonly Away[]> {
+  const away: Away[] = [];
   for (const row of await archiveRows(parts.client)) {
-    if (row.state === 'begun') {
-      parts.onProgress(`${row.name} was not finished: it is removed, and its orders are still in the tables`);
-      const place = await archivePlace(row.place, parts.endpoint);
-      await removeFiles(place, row.name, signal);
-      await forgetBegun(parts.client, row.no);
-    } else if (row.state === 'noted') await clearArchive(parts, row, signal);
-    else if (row.state === 'removed') await removeLeft(parts, row, signal);
+    const error = await unlessAway(parts, row, signal, () => finish(parts, row, signal));
+    if (error !== undefined) away.push({ row, error });
   }
+  return away;
+}
+
+/** @returns why the place of the archive cannot be used; any other error is thrown */
+export async function unlessAway(
+  { onProgress, endpoint }: ArchiverParts,
+  row: ArchiveRow,
+  signal: AbortSignal,
+  run: () => Promise<void>,
+): Promise<unknown> {
+  try {
+    return void (await run());
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof BadArchive)) {
+      const isThere = async () => (await archivePlace(row.place, endpoint)).sizeOf(row.name, signal);
+      if ((await isThere().catch(() => 'away')) !== 'away') throw error;
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    onProgress(`${row.name} at ${row.place} is left as it is (${why}). ${WAY_OUT(row.place)}`);
+    return error;
+  }
+}
+
+const WAY_OUT = (place: string): string => `If that place is lost for ever: holdfast archive --abandon ${place}`;
+
+async function finish(parts: ArchiverParts, row: ArchiveRow, signal: AbortSignal): Promise<void> {
+  if (row.state === 'begun') {
+    if (!(await giveUpBegun(parts.client, row.no))) return; // Somebody has noted it meanwhile.
+    parts.onProgress(`${row.name} was not finished: it is removed, and its orders are still in the tables`);
+    await removeLeft(parts, row, signal);
+  } else if (row.state === 'noted') await clearArchive(parts, row, signal);
+  else if (row.state === 'removed') await removeLeft(parts, row, signal);
 }
 
 /** A run may have ended before the file of a removed archive went. @returns whether it is gone by this call */
@@ -118,9 +169,36 @@ export async function removeArchives(
     const isOver = row.state === 'cleared' && row.lastPlacedAt < olderThanMs;
     if (isOver) await noteRemoved(parts.client, row.no); // Before the file: an order is then gone, and not unreadable.
     if (!isOver && row.state !== 'removed') continue;
-    if ((await removeLeft(parts, row, signal)) || isOver) removed.push(row.name);
+    let isLeft = false;
+    await unlessAway(parts, row, signal, async () => {
+      isLeft = await removeLeft(parts, row, signal);
+    });
+    if (isLeft || isOver) removed.push(row.name);
   }
   return removed;
+}
+
+interface Abandoned {
+  readonly archives: number;
+  /** Orders that answer 410 from now on. */
+  readonly gone: number;
+  /** Orders whose rows had not gone yet: they are archived no more. */
+  readonly back: number;
+}
+
+/** A place is lost for ever: nothing is asked of it any more. @throws BadArchive if no archive is there */
+export async function abandonPlace(parts: ArchiverParts, where: string): Promise<Abandoned> {
+  const { place } = await archivePlace(where, parts.endpoint);
+  const rows = (await archiveRows(parts.client)).filter((row) => row.place === place && row.state !== 'removed');
+  if (rows.length === 0) throw new BadArchive(`no archive is at ${place}`);
+  let [gone, back] = [0, 0];
+  for (const row of rows) {
+    if (row.state === 'begun') await giveUpBegun(parts.client, row.no);
+    const done = await noteAbandoned(parts.client, row.no);
+    gone += done.gone;
+    back += done.back;
+  }
+  return { archives: rows.length, gone, back };
 }
 
 /** What a run would archive. */

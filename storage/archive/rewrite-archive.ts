@@ -14,9 +14,9 @@ import { texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { blocksOf, mustBeSame, readBack, writeFile, writeManifest } from './archive-file.js';
 import { parse } from './archive-lines.js';
-import { archivePlace } from './archive-place.js';
-import { type ArchiveRow, archiveRows, beginArchive, blocksOfArchive, noteFile } from './archive-rows.js';
-import { type ArchiverParts, finishOthers, nameOf, removeFiles } from './archiver.js';
+import { archivePlace, BadArchive, emptyScratch } from './archive-place.js';
+import { type ArchiveRow, archiveRows, beginArchive, blocksOfArchive, mustHave, noteFile } from './archive-rows.js';
+import { type ArchiverParts, finishOthers, nameOf, removeFiles, unlessAway } from './archiver.js';
 
 const IDS = 5_000;
 
@@ -29,11 +29,20 @@ export async function rewriteWithout(
   users: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  await emptyScratch(parts.scratch);
   await finishOthers(parts, signal);
   const rewritten: string[] = [];
+  const away: string[] = [];
   for (const row of await archiveRows(parts.client)) {
-    if (row.state !== 'cleared' || !(await hasOneOf(parts, row, users, signal))) continue;
-    rewritten.push(await writeAnew(parts, row, users, signal));
+    if (row.state !== 'cleared') continue;
+    const error = await unlessAway(parts, row, signal, async () => {
+      if (await hasOneOf(parts, row, users, signal)) rewritten.push(await writeAnew(parts, row, users, signal));
+    });
+    if (error !== undefined) away.push(row.name);
+  }
+  if (away.length > 0) {
+    const done = `${rewritten.length} archives were written anew. These cannot be read: ${away.join(', ')}`;
+    throw new BadArchive(`${done}. Their orders may still have personal data: run it again when their places are back`);
   }
   return rewritten;
 }
@@ -53,12 +62,12 @@ async function hasOneOf(
 }
 
 async function writeAnew(
-  { client, endpoint, system, onProgress }: ArchiverParts,
+  { client, endpoint, scratch, system, onProgress }: ArchiverParts,
   row: ArchiveRow,
   users: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<string> {
-  const place = await archivePlace(row.place, endpoint);
+  const place = await archivePlace(row.place, endpoint, scratch);
   const known = { ...row, blocks: await blocksOfArchive(client, row.no) };
   const { no, name } = await beginArchive(client, row.place, nameOf);
   async function* lines(): AsyncGenerator<string> {
@@ -102,10 +111,11 @@ async function moveOrders(session: Session, ids: readonly string[], from: number
 
 async function replace(session: Session, from: number, to: number): Promise<void> {
   const text = `with old as (
-      update archives set replaced_by = $2::int, removed_at = clock_timestamp() where no = $1::int returning left_out)
+      update archives set replaced_by = $2::int, removed_at = clock_timestamp()
+      where no = $1::int and removed_at is null returning left_out)
     update archives set cleared_at = clock_timestamp(), barrier = nextval('archive_barriers'), left_out = (select left_out from old)
-    where no = $2::int`;
-  await session.query('replace an archive', text, [from, to]);
+    where no = $2::int and exists (select from old) returning no`;
+  mustHave(await session.query('replace an archive', text, [from, to]));
 }
 
 // ---------------------------------------------------------------- what is personal

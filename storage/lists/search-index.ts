@@ -4,6 +4,9 @@
  *
  * Law: a batch is leased, not removed. The statement that stores its words removes it, so a crash loses nothing. Words
  * that are made twice are stored once. Nodes lease different batches.
+ *
+ * Words of a forgotten order never come back: the statement that forgets it leaves a row without words, whose `folding` is
+ * above that of any words which were read before (search-queue.ts).
  */
 import type { SearchIndex } from '../../actors/ports/queries.js';
 import type { Json } from '../../actors/protocol.js';
@@ -11,10 +14,12 @@ import { orderWords, wordsOf } from '../../actors/search-words.js';
 import { msOf, plain, texts } from '../postgres/column-arrays.js';
 import type { PostgresClient } from '../postgres/postgres.js';
 import { HAS_ENDED_EARLY, IS_PLAIN } from '../snapshots/plain-orders.js';
-import { queued } from '../snapshots/search-queue.js';
+import { ERASED, queued } from '../snapshots/search-queue.js';
 
 /** The version of the word rules (actors/search-words.ts). Raise it when they change: the sweep then redoes older rows. */
 const FOLDING = 1;
+/** Of an order of alias `o`: what its words must have at least. Those of a forgotten order outrank all that it had before. */
+const WANTED = `(case when o.life ->> 'forgotten' = 'true' then ${ERASED + FOLDING} else ${FOLDING} end)`;
 /** Queue rows per batch. A flush statement writes up to 400 orders, and no row has more than a thousand ids. */
 const STATEMENTS = 4;
 const SWEPT = 5_000;
@@ -47,9 +52,9 @@ const LEASE = `with free as materialized (
 const READ = `select case when ${IS_PLAIN} then json_build_array(o.user_id) else
     json_build_array(o.user_id, o.order_id, ${msOf('o.created_at')}, o.user_email, o.notes, o.shipping_address, o.billing_address,
       (select json_agg(json_build_array(i.product_id, (select p.name from products p where p.product_id = i.product_id)) order by i.line)
-         from order_items i where i.order_id = o.order_id)) end as body
+         from order_items i where i.order_id = o.order_id), ${WANTED}) end as body
   from orders o where o.order_id = any($1::text[])
-    and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${FOLDING}) is null`;
+    and (select true from order_search s where s.order_id = o.order_id and s.folding >= ${WANTED}) is null`;
 
 // Most were only restocked: their names are known. Each is looked up by its key, however many there are. A product that
 // orders name and nobody ever received has an empty name: a received one never has.
@@ -73,26 +78,28 @@ const ADD = `with gone as (delete from order_search_queue where id = any($1::big
       where search_products.name <> excluded.name and excluded.name <> ''),
   added as (
     insert into order_search (order_id, created_at, words, folding)
-    select order_id, to_timestamp(ms / 1000::float8), array_to_tsvector(string_to_array(words, ' ')), ${FOLDING}
-    from (select unnest($2::text[]) as order_id, unnest($3::bigint[]) as ms, unnest($4::text[]) as words) made
+    select order_id, to_timestamp(ms / 1000::float8), array_to_tsvector(string_to_array(words, ' ')), folding
+    from (select unnest($2::text[]) as order_id, unnest($3::bigint[]) as ms, unnest($4::text[]) as words,
+      unnest($10::int[])::smallint as folding) made order by order_id
     on conflict (order_id) do update set words = excluded.words, folding = excluded.folding
       where order_search.folding < excluded.folding
     returning 1)
   select count(*)::int as added, set_config('synchronous_commit', 'off', true) from added`;
 
 // Queues orders without words, orders whose words have an older `folding`, and one order for each user without words.
-// Orders without any text have no row in `order_search`: a row left from an older version is deleted. Their products that
+// Orders without any text have no row in `order_search`: a row left from an older version is deleted, that of a forgotten one stays. Their products that
 // nobody ever received are queued too.
 const SWEEP = `with looked as materialized (
-    select o.order_id, o.user_id, ${IS_PLAIN} as is_plain, ${HAS_ENDED_EARLY} as has_ended_early from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
+    select o.order_id, o.user_id, ${IS_PLAIN} as is_plain, ${HAS_ENDED_EARLY} as has_ended_early, ${WANTED} as wanted
+    from orders o where o.order_id > $1 order by o.order_id limit ${SWEPT}),
   missing as (
     select order_id as id from looked l where not is_plain
-      and (select true from order_search s where s.order_id = l.order_id and s.folding >= ${FOLDING}) is null
+      and (select true from order_search s where s.order_id = l.order_id and s.folding >= l.wanted) is null
     union
     select min(order_id) from looked l where is_plain
       and (select true from search_users u where u.user_id = l.user_id) is null group by user_id),
   needless as (
-    delete from order_search where order_id = any(array(select order_id from looked where is_plain))),
+    delete from order_search where order_id = any(array(select order_id from looked where is_plain)) and folding < ${ERASED}),
   queued as (${queued('order_ids', 'select id from missing')}),
   nameless as (
     select distinct i.product_id as id from looked l
@@ -147,6 +154,7 @@ export function postgresSearchIndex(client: PostgresClient): SearchIndex {
         texts(products, ({ id }) => id),
         texts(products, ({ name }) => name),
         texts(products, ({ words }) => words),
+        plain(orders, ({ folding }) => folding),
       ];
       const [done] = await client.query<{ added: number }>('index orders', ADD, parameters);
       return { more, added: done?.added ?? 0, lateMs, queued };
@@ -181,13 +189,14 @@ type Body = readonly [
   shipping: Json,
   billing: Json,
   products: readonly (readonly [string, string | null])[] | null,
+  folding: number,
 ];
 
 async function wordedOrders(bodies: readonly string[]) {
-  const orders: (Worded & { readonly ms: number })[] = [];
+  const orders: (Worded & { readonly ms: number; readonly folding: number })[] = [];
   const users = new Set<string>();
   await each(bodies, (body) => {
-    const [user, id, ms, email, notes, shippingAddress, billingAddress, products] = JSON.parse(body) as Body;
+    const [user, id, ms, email, notes, shippingAddress, billingAddress, products, folding] = JSON.parse(body) as Body;
     users.add(user);
     if (id === undefined) return;
     const words = orderWords({
@@ -196,7 +205,7 @@ async function wordedOrders(bodies: readonly string[]) {
       notes: notes ?? undefined,
       products: (products ?? []).map(([product, name]) => [product, name ?? undefined]),
     });
-    orders.push({ id, ms, words: joined(words) });
+    orders.push({ id, ms, words: joined(words), folding });
   });
   const worded: Worded[] = [];
   await each([...users], (user) => worded.push({ id: user, words: joined(wordsOf(user)) }));

@@ -21,7 +21,7 @@ const CLOSE = `insert into journals (journal, node, closed)
 // sessions that hold the row and wait for nobody. Another closer is spared, even when it has just locked the row.
 const END_BLOCKERS = `select blocker, pg_terminate_backend(blocker) as ended
   from pg_stat_activity as closer cross join unnest(pg_blocking_pids(closer.pid)) blocker
-  where closer.state = 'active' and closer.query = $1 and cardinality(pg_blocking_pids(blocker)) = 0
+  where closer.datname = current_database() and closer.state = 'active' and closer.query = $1 and cardinality(pg_blocking_pids(blocker)) = 0
     and not exists (select from pg_stat_activity as a where a.pid = blocker and a.state = 'active' and a.query = $1)`;
 
 export async function closeJournals(client: PostgresClient, journals: readonly JournalId[]): Promise<void> {

@@ -31,7 +31,7 @@ import { type Erasure, erasedParameters } from './erasure.js';
 import { GATE, IF_OPEN } from './journal-lock.js';
 import { COUNTED_AS, counted, countedParameters, recounted } from './order-stats.js';
 import { hasEndedEarly, isPlain } from './plain-orders.js';
-import { queued } from './search-queue.js';
+import { ERASED, queued } from './search-queue.js';
 
 const amount = (minor: number | undefined, currency: string | undefined): string | null =>
   minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
@@ -149,12 +149,18 @@ const NAMELESS = `$${TURN_AT + 2 * TURN.length + 1}::text`;
 const STATS_AT = TURN_AT + 2 * TURN.length + 2;
 const ITEMS = unnest([...ITEM, FRESH] as readonly Column<never>[], ITEM_AT);
 
-/** Of forgotten orders: their stored turns without personal data, and no words. Parameters only `erasing` statements have. */
+/** Of forgotten orders: their stored turns without personal data, and no words until the indexer has read them again. Parameters only `erasing` statements have. */
 const ERASED_AT = STATS_AT;
-const ERASED = `erased as (update order_turns t set events = e.events::json
+const ERASING = `erased as (update order_turns t set events = e.events::json
       from unnest($${ERASED_AT}::text[], $${ERASED_AT + 1}::bigint[], $${ERASED_AT + 2}::text[]) as e(order_id, version, events)
       where t.order_id = any($${ERASED_AT}::text[]) and t.order_id = e.order_id and t.version = e.version and ${IF_OPEN}),
-    wordless as (delete from order_search where order_id = any($${ERASED_AT + 3}::text[]) and ${IF_OPEN}),`;
+    wordless as (
+      insert into order_search (order_id, created_at, words, folding)
+      select order_id, ${timeOf('created_at')}, '', ${ERASED} from ${unnest(ORDER, ORDER_AT)}
+      where order_id = any($${ERASED_AT + 3}::text[]) and ${IF_OPEN} order by order_id
+      on conflict (order_id) do update set words = excluded.words, folding = excluded.folding
+        where order_search.folding < excluded.folding),
+    reworded as (insert into order_search_queue (order_ids) select $${ERASED_AT + 3}::text where ${IF_OPEN}),`;
 
 const text = (some: { fresh: boolean; changed: boolean; certain: boolean; erasing?: boolean }): string => {
   const fresh = insert('is_fresh');
@@ -173,7 +179,7 @@ const text = (some: { fresh: boolean; changed: boolean; certain: boolean; erasin
              set unit_price = excluded.unit_price, subtotal = excluded.subtotal, hold = excluded.hold, backordered = excluded.backordered),
            recounted as (${recounted(ITEMS)}),`
     }
-    ${some.erasing ? ERASED : ''}
+    ${some.erasing ? ERASING : ''}
     turns as (insert into order_turns (${names(TURN)})
       select ${values(TURN)} from ${unnest(TURN, TURN_AT)} where ${IF_OPEN}
       ${some.certain ? '' : 'on conflict do nothing'}),

@@ -5,6 +5,9 @@
 
 const IDS = 1_000;
 
+/** `folding` in `order_search` of a forgotten order: it is never overwritten by words that were read before it was forgotten. */
+export const ERASED = 10_000;
+
 /** Inserts rows of the queue. @param ids a query with one column `id`; without rows it queues nothing. */
 export const queued = (column: 'order_ids' | 'product_ids', ids: string): string =>
   `insert into order_search_queue (${column}) select array_agg(id)::text

@@ -61,7 +61,7 @@ export async function look(session: Session, parts: VerifyParts, report: Report)
   for (const law of laws) await judgeAndReport(session, law, findings, report);
   await judgePartitions(session, parts.partitions, findings);
   if (findings.total === 0) for (const law of statsLaws) await judgeAndReport(session, law, findings, report);
-  if (parts.archives !== undefined) await judgeArchives(session, parts.archives, findings, report);
+  if (parts.archives !== undefined) await judgeArchives(session, parts.client, parts.archives, findings, report);
   const rows = await countRows(session, LONG_MS);
   await snapshot.end();
   const { publicEvents } = parts;

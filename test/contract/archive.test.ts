@@ -1,7 +1,7 @@
 // Archives on real stores: what is moved stays readable, repeats get their answers, numbers stay, verify is clean. And what
 // happens when an order changes while it is archived, when a run ends in the midst, when a file is damaged, and in a bucket.
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -15,14 +15,17 @@ import type { Incarnation } from '../../bus/node/incarnation.js';
 import { forgetfulPayments, instantPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { answerOf } from '../../http/orders/order-answer.js';
-import { type ArchiverParts, archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
+import { archiveRows, beginArchive, giveUpBegun, noteArchive } from '../../storage/archive/archive-rows.js';
+import { type ArchiverParts, abandonPlace, archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
 import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
 import { memoryCache } from '../../storage/memory/memory-cache.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLog } from '../../storage/postgres/postgres-log.js';
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
+import { judgeArchives } from '../../storage/verify/archive-laws.js';
 import { reportOf } from '../../storage/verify/report.js';
+import { Findings } from '../../storage/verify/verdict.js';
 import { verify } from '../../storage/verify/verify.js';
 import { until } from '../deadlines.js';
 import { realS3 } from '../servers/real-s3.js';
@@ -47,6 +50,7 @@ if (database !== undefined) {
   const parts: ArchiverParts = {
     ...{ client, log, partitions: PARTITIONS, system: 'this-one', most: 20 },
     endpoint: 'skipped' in s3 ? undefined : s3.endpoint,
+    scratch: join(folder, 'scratch'),
     onProgress: (line) => void said.push(line),
   };
   const running: Incarnation[] = [];
@@ -342,6 +346,77 @@ if (database !== undefined) {
     await clean();
   });
 
+  test('a place that is lost keeps nobody from another one; once it is abandoned, its orders are gone', async () => {
+    const node = await start();
+    const ids = [...(await ordered(node, 'lost', 5)).keys()];
+    const [lost, other] = [newPlace(), newPlace()];
+    const ends = (line: string) => {
+      if (/deleting the rows/.test(line)) throw new Error('killed');
+    };
+    await archiveOrders({ ...parts, onProgress: ends }, lost, Date.now() + 1, signal).catch(() => {});
+    await rm(lost, { recursive: true });
+    const more = [...(await ordered(node, 'found', 3)).keys()];
+    assert.is((await archive(other)).orders, 3);
+    assert.match(said.join('\n'), /holdfast archive --abandon .*place-/);
+    assert.match(String(await archive(lost).catch(String)), /cannot be read/);
+    assert.equal(await abandonPlace(parts, lost), { archives: 1, gone: 0, back: 5 }, 'their rows were still there');
+    for (const id of ids) assert.match(await place(node, id), /^201 /);
+    await rm(other, { recursive: true });
+    assert.match(
+      String(await rewriteWithout(parts, new Set(['nobody']), signal).catch(String)),
+      /These cannot be read/,
+    );
+    assert.equal(await abandonPlace(parts, other), { archives: 1, gone: 3, back: 0 });
+    for (const id of more) assert.match(await place(node, id), /^410 .*"code":"gone"/);
+    assert.match(String(await abandonPlace(parts, other).catch(String)), /no archive is at/);
+    assert.equal(await rewriteWithout(parts, new Set(['nobody']), signal), []);
+    assert.is((await archive(newPlace())).orders, 5);
+    await clean();
+  });
+
+  test('two runs at once, of which one lost its lease: no order and no file that is named is lost', async () => {
+    const node = await start();
+    const answers = await ordered(node, 'two', 5);
+    const to = newPlace();
+    let other: Promise<unknown> | undefined;
+    const first = {
+      ...parts,
+      onProgress: (line: string) => {
+        if (/read back, and whole/.test(line)) other = archiveOrders(parts, to, 0, signal);
+      },
+    };
+    const done = await archiveOrders(first, to, Date.now() + 1, signal).catch((error: Error) => error.message);
+    await other;
+    if (typeof done === 'string') assert.match(done, /another run has removed this archive meanwhile|ENOENT/);
+    for (const [id, answer] of answers) assert.is(await place(node, id), answer);
+    await clean();
+    await archive(to);
+    assert.is((await hot()).size, 0);
+    for (const [id, answer] of answers) assert.is(await place(node, id), answer);
+    await clean();
+  });
+
+  test('an archive that was given up is never noted, and is removed whenever its file appears', async () => {
+    const { no, name } = await beginArchive(client, newPlace(), (each) => `late-${each}`);
+    assert.is(await giveUpBegun(client, no), true);
+    assert.is(await giveUpBegun(client, no), false);
+    const file = { name, bytes: 1, sha256: 'f', blocks: [], entries: [] };
+    const noted = await noteArchive(client, { no, file, firstPlacedAt: 0, lastPlacedAt: 0 }).catch(String);
+    assert.match(String(noted), /another run has removed this archive/);
+  });
+
+  test('verify beside a rewrite looks again before it calls a file missing', async () => {
+    const [row] = (await archiveRows(client)).filter(({ state }) => state === 'cleared');
+    const before = { query: async () => [{ ...row, state: 'cleared', name: 'gone.gz', place: newPlace() }] } as never;
+    const missing = async (now: object): Promise<number> => {
+      const findings = new Findings();
+      await judgeArchives(before, now as never, { endpoint: undefined, isWhole: false }, findings, () => {});
+      return findings.total;
+    };
+    assert.is(await missing({ query: async () => [] }), 1, 'it is named, and is not there');
+    assert.is(await missing({ query: async () => [{}] }), 0, 'it was replaced since the database snapshot');
+  });
+
   test('an order that stays, stays when another run goes on', async () => {
     const node = await start();
     const ids = [...(await ordered(node, 'k', 5)).keys()];
@@ -372,7 +447,12 @@ if (database !== undefined) {
       const node = await start();
       const answers = await ordered(node, 'g', 25);
       const to = `s3://${s3.bucket}/orders/archive`;
+      const left = join(parts.scratch, '.partial-of-a-killed-run');
+      await mkdir(parts.scratch, { recursive: true, mode: 0o755 });
+      await writeFile(left, 'ada@shop.example');
       assert.is((await archive(to)).orders, 25);
+      assert.equal(await readdir(parts.scratch), [], 'what a killed run left is gone, and so is what this one made');
+      assert.is((await stat(parts.scratch)).mode & 0o077, 0, 'nobody else may look there');
       const reading = { ...parts };
       const away = postgresQueries(
         client,

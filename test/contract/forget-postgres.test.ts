@@ -162,6 +162,44 @@ function suiteOn({ client, lists, stop }: NonNullable<typeof database>): void {
     assert.is(byUser.orders.length, 4, 'they are still found by their user');
   });
 
+  test('words that were read before an order was forgotten never come back, whenever they are written', async () => {
+    const ids = ['LATE', 'BETWEEN'];
+    for (const id of ids) {
+      await place(id, { ...content('ada', personal(SENTINEL)), lines: [{ product: productId('p'), quantity: 4_000 }] });
+      await flushed(id);
+    }
+    let write = () => {};
+    const mayWrite = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    let hasRead = false;
+    const late: PostgresClient['query'] = async (what, ...rest) => {
+      hasRead ||= what === 'index orders';
+      if (what === 'index orders') await mayWrite;
+      return client.query(what, ...rest);
+    };
+    const working = postgresSearchIndex({ ...client, query: late }).work();
+    assert.ok(await until(() => hasRead, WITHIN_MS), 'the indexer has the words');
+    assert.is(await act('LATE', { type: 'forget' }), 'done');
+    await flushed('LATE');
+    // The statement that forgets this one has begun when the words are written, and goes on afterwards.
+    await client.session(async (holder) => {
+      await holder.query('hold the order', 'begin');
+      await holder.query('hold the order', 'select from orders where order_id = $1 for no key update', ['BETWEEN']);
+      assert.is(await act('BETWEEN', { type: 'forget' }), 'done');
+      const waits = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      assert.ok(await until(async () => (await client.query('look', waits)).length > 0, WITHIN_MS));
+      write();
+      await working;
+      await holder.query('hold the order', 'commit');
+    });
+    await flushed('BETWEEN');
+    assert.equal(await found(SENTINEL), []);
+    await indexed();
+    const byId = await queries.ordersAfter({ words: 'between' }, undefined, 10);
+    assert.is(byId.orders.length, 1, 'an imported id is found again');
+  });
+
   test('a repeat of the placing is the same order, without what was erased; another order is refused', async () => {
     const first = await place('SHORT', {
       ...content('ada', personal(SENTINEL)),

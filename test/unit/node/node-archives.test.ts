@@ -40,6 +40,20 @@ test('an act waits for the archive alone, and is refused; other look-ups go on m
   assert.is(rig.world.orders.get(orderId('K'))?.version, stored.version, 'nothing is remembered');
 });
 
+test('the status that an archived order has is no change; an order that stays after all takes acts again', () => {
+  const { rig, stored } = shop();
+  const answered = (command: Parameters<Rig['act']>[1], isArchived: boolean) => {
+    const act = rig.act('K', command);
+    rig.found(rig.last('lookUp').number, { orders: [{ ...stored, archived: isArchived }] }).turn();
+    return rig.replyTo(act);
+  };
+  assert.is(answered({ type: 'ship', act: { ref: writeId('s1'), fingerprint: 'f' } }, true), 'archived');
+  assert.is(answered({ type: 'move', to: 'confirmed', act: { ref: writeId('m1'), fingerprint: 'f' } }, true), 'done');
+  assert.is(answered({ type: 'move', to: 'shipped', act: { ref: writeId('m2'), fingerprint: 'f' } }, true), 'archived');
+  assert.ok(rig.world.orders.has(orderId('K')), 'it is in memory all the while');
+  assert.is(answered({ type: 'ship', act: { ref: writeId('s2'), fingerprint: 'f' } }, false), 'done');
+});
+
 test('many that want one order make one read; a repeat is the order itself', () => {
   const { rig, stored } = shop();
   const requests = [rig.place('K', LINE, KEYED), rig.place('K', LINE, KEYED)];
