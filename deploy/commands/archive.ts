@@ -2,6 +2,7 @@
 // it goes on. With --remove whole archives go whose orders are older. With --forget archives are written anew without the
 // personal data of a user.
 
+import { underAny } from '../../bus/joined-signal.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { AGES, type Age, ageOf, timeBefore } from '../../storage/archive/ages.js';
 import { archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
@@ -152,15 +153,16 @@ async function alone(
   run: (signal: AbortSignal) => Promise<void>,
 ) {
   const busy = new AbortController();
-  const signal = AbortSignal.any([ended, busy.signal]);
   const why = new Error('another process of this system archives at the moment: try again when it has ended');
   let hasRun = false;
   const ran = async (lost: AbortSignal) => {
     hasRun = true;
     await run(lost);
   };
-  await postgresLeases(client, systemClock()).holding('archive', signal, ran, () => busy.abort(why));
-  if (!hasRun) throw signal.reason;
+  await underAny([ended, busy.signal], async (signal) => {
+    await postgresLeases(client, systemClock()).holding('archive', signal, ran, () => busy.abort(why));
+    if (!hasRun) throw signal.reason;
+  });
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
