@@ -10,10 +10,8 @@ import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
 import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
-import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
-import { rememberedPostgresUrl } from '../servers/postgres-server.js';
-import { withoutPooler } from './backup.js';
+import { LONG_STATEMENT_MS, ownerUrl } from '../servers/postgres-itself.js';
 import { BadCommand, type Command, type Given, type Terminal } from './command.js';
 import { interrupted, look, quiet, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
@@ -47,20 +45,11 @@ export const archiveCommand: Command = {
 
 const NAME = 'holdfast archive';
 const POOL = 4;
-/** Its statements touch many rows; those of nodes have shorter deadlines. */
-export const STATEMENT_MS = 120_000;
 
 type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
   | { readonly kind: 'remove'; readonly age: Age }
   | { readonly kind: 'forget'; readonly user: string };
-
-/** As the owner of the tables: neither a node nor the backups may delete rows. */
-export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
-  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'owner'));
-  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  return withoutPooler(url);
-}
 
 /** @throws BadCommand */
 function readArchiveCommand(given: Given): ArchiveCommand {
@@ -88,7 +77,7 @@ function readArchiveCommand(given: Given): ArchiveCommand {
 
 const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): Promise<number> =>
   look(config, async (client, place) => {
-    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
+    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: LONG_STATEMENT_MS, log: quiet });
     try {
       if (command.kind === 'move' && command.isDry) {
         const before = timeBefore(command.age, Date.now());
