@@ -45,7 +45,8 @@ export const eventSchemas = (): Schema => ({
     correlationid: { type: 'string', description: 'The request that led to it (X-Request-Id, or drawn).' },
     traceparent: {
       type: 'string',
-      description: 'The trace of that request (W3C Trace Context), if it is traced and sampled; else absent.',
+      description:
+        'The trace of that request (W3C Trace Context), if it was sampled or its caller sent one; else absent.',
     },
     data: { type: 'object' },
   },

@@ -9,9 +9,9 @@
 export interface Tracing {
   /**
    * A client's request begins. A valid `traceparent` among its headers is continued; any other is ignored.
-   * @returns undefined if the request is not sampled
+   * @returns undefined if the request is not sampled, and its caller has sent no trace
    */
-  request(headers: RequestHeaders, fromMs: number): RequestSpan | undefined;
+  request(headers: RequestHeaders, fromMs: number): RequestTrace | undefined;
   /** Something was done for a traced request. */
   tell(span: Span): void;
 }
@@ -21,9 +21,14 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
 /** What a span says besides its name and times. */
 export type About = Readonly<Record<string, string | number>>;
 
-export interface RequestSpan {
+interface RequestTrace {
   /** What is done for the request goes on under it. */
   readonly traceparent: string;
+  /** Undefined if the request is not sampled: its trace goes on, and nothing is told. */
+  readonly span: RequestSpan | undefined;
+}
+
+export interface RequestSpan {
   note(name: string, value: string): void;
   end(outcome: { readonly method: string; readonly route: string; readonly status: number }, toMs: number): void;
 }

@@ -10,6 +10,7 @@
  *  C4. Without a cursor all of FEED is read. An empty FEED begins with what EVENTS has.
  */
 import type { EventCursor } from '../events/event-reader.js';
+import { underAny } from '../joined-signal.js';
 import type { Nats, OrderedMessage, StreamInfo } from '../nats/nats.js';
 import { readStream } from '../nats/stream-reader.js';
 import { hasMessageAfter, lastMessage, refuseDamaged } from '../nats/streams.js';
@@ -93,30 +94,40 @@ interface Found {
 const NOTHING: Found = { turns: {}, at: undefined, count: 0 };
 
 async function readAfter(nats: Nats, after: number, last: number, signal: AbortSignal): Promise<Found> {
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(), SILENT_MS);
+  try {
+    return await underAny([signal, silent.signal], (until) => readUntil(nats, after, last, timer, until));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @param silence begins anew with each page */
+async function readUntil(
+  nats: Nats,
+  after: number,
+  last: number,
+  silence: NodeJS.Timeout,
+  signal: AbortSignal,
+): Promise<Found> {
   const turns: Record<string, number> = {};
   let at: FeedPlace | undefined;
   let count = 0;
-  const silent = new AbortController();
-  const timer = setTimeout(() => silent.abort(), SILENT_MS);
   const from = { kind: 'sequence', sequence: after + 1 } as const;
-  const until = AbortSignal.any([signal, silent.signal]);
-  const reading = { stream: FEED_STREAM, filter: `${FEED_PREFIX}>`, from, headersOnly: true, signal: until };
-  try {
-    for await (const page of readStream(nats, reading)) {
-      timer.refresh();
-      for (const { sequence, headers } of page) {
-        at = placeIn(headers);
-        if (at === undefined) {
-          throw new Error(`The message ${sequence} of ${FEED_STREAM} was not published by Holdfast.`);
-        }
-        turns[at.journal] = at.turn;
-        count += 1;
+  const reading = { stream: FEED_STREAM, filter: `${FEED_PREFIX}>`, from, headersOnly: true, signal };
+  for await (const page of readStream(nats, reading)) {
+    silence.refresh();
+    for (const { sequence, headers } of page) {
+      at = placeIn(headers);
+      if (at === undefined) {
+        throw new Error(`The message ${sequence} of ${FEED_STREAM} was not published by Holdfast.`);
       }
-      const end = page.at(-1);
-      if (end === undefined || end.sequence >= last || end.pending === 0) return { turns, at, count };
+      turns[at.journal] = at.turn;
+      count += 1;
     }
-  } finally {
-    clearTimeout(timer);
+    const end = page.at(-1);
+    if (end === undefined || end.sequence >= last || end.pending === 0) return { turns, at, count };
   }
   throw new Error(`${FEED_STREAM} was not read to its end in time`);
 }

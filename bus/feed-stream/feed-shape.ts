@@ -1,4 +1,5 @@
 /** The stream FEED: what it is made of, and what of it must stay so. The operator may change its retention. */
+import { JetStreamRefusal } from '../nats/jetstream.js';
 import type { Nats, StreamConfig, StreamInfo } from '../nats/nats.js';
 import { changeStream, compressionOf, ensureStream, type Requirement, type StreamShape } from '../nats/streams.js';
 import { FEED_PREFIX } from './feed-message.js';
@@ -44,12 +45,19 @@ export async function feedStreamInfo(nats: Nats, { replicas, bytes, ageMs }: Fee
   const info = await ensureStream(nats, shape, requirements);
   const { config } = info;
   const maxAge = ageMs === undefined ? config.max_age : ageMs * NANOSECONDS;
-  const changes: Partial<StreamConfig> = {
+  const sizes: Partial<StreamConfig> = {
     ...(bytes !== undefined && config.max_bytes !== bytes && { max_bytes: bytes }),
     ...(config.max_age !== maxAge && { max_age: maxAge }),
-    ...(config.num_replicas > 1 && config.compression === 's2' && { compression: compressionOf(config.num_replicas) }),
   };
-  return Object.keys(changes).length === 0 ? info : changeStream(nats, info, changes);
+  const isUnsound = config.num_replicas > 1 && config.compression === 's2';
+  const changes = { ...sizes, ...(isUnsound && { compression: compressionOf(config.num_replicas) }) };
+  if (Object.keys(changes).length === 0) return info;
+  try {
+    return await changeStream(nats, info, changes);
+  } catch (error) {
+    if (Object.keys(sizes).length > 0 || !(error instanceof JetStreamRefusal)) throw error;
+    return info; // It serves as it is.
+  }
 }
 
 // ---------------------------------------------------------------- machinery

@@ -10,6 +10,7 @@
  *      stream's end at its beginning, or from the sequence where it begins if that comes before it. A stream that cannot show
  *      its own last message has a damaged copy, and counts as one that has grown.
  */
+import { JetStreamRefusal } from './jetstream.js';
 import type { Nats, NatsMessage, StreamInfo } from './nats.js';
 import { deliveryOf, refuseDamaged, streamInfo } from './streams.js';
 
@@ -133,7 +134,10 @@ async function missedAfter(nats: Nats, { stream, filter }: Reading, after: numbe
   const shown = (query: object): Promise<number> =>
     nats.api<{ message: { seq: number } }>(`STREAM.MSG.GET.${stream}`, query).then(
       ({ message }) => message.seq,
-      () => 0, // None of these subjects, or none any more.
+      (error) => {
+        if (error instanceof JetStreamRefusal) return 0; // None of these subjects, or none any more.
+        throw error;
+      },
     );
   const next = await shown({ seq: after + 1, next_by_subj: filter });
   if (next > 0 || (await shown({ seq: last })) > 0) return next;

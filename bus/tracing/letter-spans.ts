@@ -5,14 +5,17 @@
  * Law: a letter leaves with the same trace each time it is sent, from whichever node. What is told changes no letter that is
  * not traced, and of those that are only the span that the receiver continues.
  */
-import { traceOf, withoutTrace, withTrace } from '../../actors/correlation.js';
+import { sampledTraceOf, withoutTrace, withTrace } from '../../actors/correlation.js';
 import type { Confirmation, NumberedLetter, Post } from '../../actors/ports/letters.js';
 import type { Clock } from '../../actors/ports/runtime.js';
 import type { Tracing } from '../../actors/ports/tracing.js';
 import type { Receiver } from '../letters/local-post.js';
 import { childOf, spanId } from './traces-in.js';
 
-/** Letters under way whose spans are not told yet. Beyond it letters go untold, with their trace. */
+/**
+ * Letters under way whose spans are not told yet. Beyond it the oldest go untold: most of them were sent from a partition that has
+ * moved away since, whose next owner hears the confirmation.
+ */
 const MOST = 5_000;
 
 interface UnderWay {
@@ -22,12 +25,12 @@ interface UnderWay {
   readonly fromMs: number;
 }
 
-const isTraced = ({ correlation }: NumberedLetter): boolean => traceOf(correlation) !== undefined;
+const isTraced = ({ correlation }: NumberedLetter): boolean => sampledTraceOf(correlation) !== undefined;
 
 export class LetterSpans {
-  /** By channel, then by number. */
-  private readonly channels = new Map<string, Map<number, UnderWay>>();
-  private size = 0;
+  /** The oldest first, by channel and number. */
+  private readonly underWay = new Map<string, UnderWay>();
+  private readonly numbers = new Map<string, Set<number>>();
 
   constructor(
     private readonly tracing: Tracing,
@@ -54,30 +57,43 @@ export class LetterSpans {
 
   private sent(letter: NumberedLetter): NumberedLetter {
     const { from, to, number, correlation } = letter;
-    const parent = traceOf(correlation);
+    const parent = sampledTraceOf(correlation);
     if (parent === undefined) return letter;
     const id = spanId(parent, 'letter', from, to, number);
-    const key = `${from}>${to}`;
-    const channel = this.channels.get(key) ?? new Map<number, UnderWay>();
-    if (!channel.has(number) && this.size < MOST) {
-      this.channels.set(key, channel.set(number, { letter, parent, id, fromMs: this.clock.monotonic() }));
-      this.size++;
+    const channel = `${from}>${to}`;
+    const key = `${channel} ${number}`;
+    if (!this.underWay.has(key)) {
+      this.underWay.set(key, { letter, parent, id, fromMs: this.clock.monotonic() });
+      this.numbers.set(channel, (this.numbers.get(channel) ?? new Set()).add(number));
+      for (const [oldest] of this.underWay) {
+        if (this.underWay.size <= MOST) break;
+        this.end(oldest);
+      }
     }
     return { ...letter, correlation: withTrace(withoutTrace(correlation), childOf(parent, id)) };
   }
 
   private confirmed({ from, to, upTo }: Confirmation): void {
-    const channel = this.channels.get(`${from}>${to}`);
-    if (channel === undefined) return;
     const toMs = this.clock.monotonic();
-    for (const [number, { letter, parent, id, fromMs }] of channel) {
+    for (const number of this.numbers.get(`${from}>${to}`) ?? []) {
       if (number > upTo) continue;
-      channel.delete(number);
-      this.size--;
+      const ended = this.end(`${from}>${to} ${number}`);
+      if (ended === undefined) continue;
+      const { letter, parent, id, fromMs } = ended;
       const about = { 'holdfast.from_partition': from, 'holdfast.to_partition': to, 'holdfast.letter': number };
       const { type } = letter.letter.command;
       this.tracing.tell({ name: `letter ${type}`, kind: 'producer', parent, id, fromMs, toMs, about });
     }
-    if (channel.size === 0) this.channels.delete(`${from}>${to}`);
+  }
+
+  private end(key: string): UnderWay | undefined {
+    const ended = this.underWay.get(key);
+    if (ended === undefined) return undefined;
+    this.underWay.delete(key);
+    const { from, to, number } = ended.letter;
+    const numbers = this.numbers.get(`${from}>${to}`);
+    numbers?.delete(number);
+    if (numbers?.size === 0) this.numbers.delete(`${from}>${to}`);
+    return ended;
   }
 }

@@ -9,7 +9,7 @@
  * Spans are made by hand around the ports, most of them afterwards. There is no context manager: a trace goes with the
  * correlation (actors/correlation.ts).
  */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import {
   diag,
   ROOT_CONTEXT,
@@ -44,8 +44,9 @@ import {
   ATTR_SERVICE_NAME,
   ATTR_SERVICE_VERSION,
 } from '@opentelemetry/semantic-conventions';
+import { type CallersTrace, callersTrace } from '../../actors/correlation.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
-import type { RequestHeaders, Span, Tracing } from '../../actors/ports/tracing.js';
+import type { RequestHeaders, RequestSpan, Span, Tracing } from '../../actors/ports/tracing.js';
 
 export interface TraceMeter {
   /** The endpoint took them. */
@@ -83,8 +84,8 @@ export function openTelemetry(parts: OpenTelemetryParts): SentTraces {
   // What the SDK has to say about its variables it says while it is made. Later it would repeat itself with each export.
   const say = (line: string) => logger.warn({}, `OpenTelemetry: ${line}`);
   diag.setLogger({ error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} });
-  const ids = new Ids();
   const root = samplerOf(sampling);
+  const ids = new Ids(shareOf(sampling));
   const sampler = sampling.isParentBased ? new ParentBasedSampler({ root }) : root;
   const outlet = new Outlet(parts);
   const ours = resourceFromAttributes({
@@ -100,30 +101,18 @@ export function openTelemetry(parts: OpenTelemetryParts): SentTraces {
   const tracer = provider.getTracer('holdfast', version);
   const propagator = new W3CTraceContextPropagator();
   const times = new WallTimes(clock);
+  const samplesById = (traceId: string) =>
+    root.shouldSample(ROOT_CONTEXT, traceId, '', SpanKind.SERVER, {}, []).decision !== SamplingDecision.NOT_RECORD;
   return {
     request(headers, fromMs) {
-      let above = ROOT_CONTEXT;
-      if (headers.traceparent !== undefined) above = propagator.extract(ROOT_CONTEXT, headers, HEADERS);
-      if (above === ROOT_CONTEXT) {
-        // Most requests end here. The SDK would make a span, its id and its time before it asks the sampler.
-        ids.trace = ids.drawTrace();
-        if (root.shouldSample(above, ids.trace, 'request', SpanKind.SERVER, {}, []).decision === NOT_SAMPLED)
-          return undefined;
-      }
+      const caller = callersTrace(headers.traceparent);
+      if (caller !== undefined) {
+        const isWanted = sampling.isParentBased ? caller.isSampled : samplesById(caller.traceId);
+        if (!isWanted) return { traceparent: ids.passedOn(caller), span: undefined };
+      } else if (!ids.drawsSampled()) return undefined; // Most requests end here.
+      const above = caller === undefined ? ROOT_CONTEXT : propagator.extract(ROOT_CONTEXT, headers, HEADERS);
       const span = tracer.startSpan('request', { kind: SpanKind.SERVER, startTime: times.of(fromMs) }, above);
-      if (!span.isRecording()) return undefined;
-      return {
-        traceparent: traceparentOf(span),
-        note: (name, value) => void span.setAttribute(name, value),
-        end({ method, route, status }, toMs) {
-          span.updateName(`${method} ${route}`);
-          span.setAttribute(ATTR_HTTP_REQUEST_METHOD, method);
-          span.setAttribute(ATTR_HTTP_ROUTE, route);
-          span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
-          if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-          span.end(times.of(toMs));
-        },
-      };
+      return { traceparent: traceparentOf(span), span: requestSpan(span, times) };
     },
     tell({ name, kind, parent, id, links = [], fromMs, toMs, about, failure }: Span) {
       ids.given = id;
@@ -161,6 +150,18 @@ const HEADERS = {
   get: (headers: RequestHeaders, name: string) => headers[name],
 };
 
+const requestSpan = (span: SdkSpan, times: WallTimes): RequestSpan => ({
+  note: (name, value) => void span.setAttribute(name, value),
+  end({ method, route, status }, toMs) {
+    span.updateName(`${method} ${route}`);
+    span.setAttribute(ATTR_HTTP_REQUEST_METHOD, method);
+    span.setAttribute(ATTR_HTTP_ROUTE, route);
+    span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
+    if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(times.of(toMs));
+  },
+});
+
 function traceparentOf(span: SdkSpan): string {
   const { traceId, spanId } = span.spanContext();
   return `00-${traceId}-${spanId}-01`;
@@ -179,46 +180,65 @@ function samplerOf({ root, ratio }: Sampling): Sampler {
   return root === 'always_on' ? new AlwaysOnSampler() : new AlwaysOffSampler();
 }
 
-const NOT_SAMPLED = SamplingDecision.NOT_RECORD;
+/** The share of the requests without a caller's trace. */
+const shareOf = ({ root, ratio }: Sampling): number => (root === 'traceidratio' ? ratio : root === 'always_on' ? 1 : 0);
 
 /** The ids of the next span, where they must be certain ones; else random ones. */
 class Ids implements IdGenerator {
-  /** The next root's trace. */
-  trace: string | undefined;
   given: string | undefined;
-  private random = '';
-  private drawn = 0;
+  /** The next root's trace. */
+  private trace: string | undefined;
+  private readonly words = new Uint32Array(POOL_WORDS);
+  private at = POOL_WORDS;
+  private readonly bound: number;
 
-  drawTrace(): string {
-    return this.draw(TRACE_ID_CHARS);
+  constructor(share: number) {
+    this.bound = share >= 1 ? 2 ** 32 : Math.floor(share * 0xffff_ffff);
   }
 
+  /**
+   * Draws whether the next root is sampled, and only then its trace. TraceIdRatioBasedSampler folds a trace's four words into one,
+   * and compares that with its share. So that one is drawn first, and the trace is made to fit it: whoever samples by the
+   * trace's id at the same share decides the same.
+   */
+  drawsSampled(): boolean {
+    const folded = this.word();
+    if (folded >= this.bound) return false;
+    const [a, b, c] = [this.word(), this.word(), this.word()];
+    this.trace = hex(a) + hex(b) + hex(c) + hex((folded ^ a ^ b ^ c) >>> 0);
+    return true;
+  }
+
+  /** The trace of a request that is not sampled. A flag that changes takes a new parent (W3C Trace Context, 3.4). */
+  passedOn({ traceId, parentId, isSampled }: CallersTrace): string {
+    return `00-${traceId}-${isSampled ? this.generateSpanId() : parentId}-00`;
+  }
+
+  /** An id that is all zeros is not valid, and is as likely as a guessed key. */
   generateTraceId = () => {
     const { trace } = this;
     this.trace = undefined;
-    return trace ?? this.drawTrace();
+    return trace ?? hex(this.word()) + hex(this.word()) + hex(this.word()) + hex(this.word());
   };
 
   generateSpanId = () => {
     const { given } = this;
     this.given = undefined;
-    return given ?? this.draw(SPAN_ID_CHARS);
+    return given ?? hex(this.word()) + hex(this.word());
   };
 
-  /** One call to the kernel serves hundreds of ids. One that is all zeros is not valid, and is as likely as a guessed key. */
-  private draw(chars: number): string {
-    if (this.drawn + chars > this.random.length) {
-      this.random = randomBytes(POOL_BYTES).toString('hex');
-      this.drawn = 0;
+  /** One call to the kernel serves many. */
+  private word(): number {
+    if (this.at === POOL_WORDS) {
+      randomFillSync(this.words);
+      this.at = 0;
     }
-    this.drawn += chars;
-    return this.random.slice(this.drawn - chars, this.drawn);
+    return this.words[this.at++] as number;
   }
 }
 
-const TRACE_ID_CHARS = 32;
-const SPAN_ID_CHARS = 16;
-const POOL_BYTES = 8_192;
+const POOL_WORDS = 1_024;
+const hex = (word: number) => word.toString(16).padStart(8, '0');
 
 /** Moments of the monotonic clock as wall clock: within a trace no time goes back, and a clock that was set is followed. */
 class WallTimes {

@@ -4,7 +4,7 @@
  *
  * Law: a wrapped port answers what the port answers, when it answers. An attempt is a span: a call that is repeated shows.
  */
-import { traceOf, withoutTrace, withTrace } from '../../actors/correlation.js';
+import { isSampled, sampledTraceOf, withoutTrace, withTrace } from '../../actors/correlation.js';
 import type { EventLog } from '../../actors/ports/events.js';
 import type { Log } from '../../actors/ports/log.js';
 import type { Payments } from '../../actors/ports/payments.js';
@@ -16,7 +16,15 @@ import type { TopicRecord, Topics, TopicWriter } from '../kafka/topics.js';
 import type { AsksMade } from '../peers/asks-made.js';
 import type { Wanted } from '../peers/messages.js';
 import type { Poster } from '../webhooks/post.js';
-import { childOf, drawnSpanId, traceIdOf, tracesInEvents, tracesInRecord, turnSpan } from './traces-in.js';
+import {
+  childOf,
+  drawnSpanId,
+  traceIdOf,
+  traceInEvent,
+  tracesInEvents,
+  tracesInRecord,
+  turnSpan,
+} from './traces-in.js';
 
 interface Traced {
   readonly snapshots: Snapshots;
@@ -44,7 +52,7 @@ export function tracedAsks(asks: Pick<AsksMade, 'ask'>, tracing: Tracing, time: 
   const spans = new Spans(tracing, time);
   return {
     ask(wanted, partition, patienceMs, isFresh, caller) {
-      const trace = typeof wanted.body === 'string' ? undefined : traceOf(wanted.body.correlation);
+      const trace = typeof wanted.body === 'string' ? undefined : sampledTraceOf(wanted.body.correlation);
       if (trace === undefined) return asks.ask(wanted, partition, patienceMs, isFresh, caller);
       const id = drawnSpanId();
       const ask = () => asks.ask(beneath(wanted, trace, id), partition, patienceMs, isFresh, caller);
@@ -83,9 +91,10 @@ export const tracedPoster = (poster: Poster, tracing: Tracing, time: Time): Post
   const spans = new Spans(tracing, time);
   return {
     post(url, headers, body, signal) {
-      const [parent] = tracesInEvents(body);
+      const parent = traceInEvent(body);
       if (parent === undefined) return poster.post(url, headers, body, signal);
       const post = () => poster.post(url, { ...headers, traceparent: parent }, body, signal);
+      if (!isSampled(parent)) return post();
       const about = { 'holdfast.event_id': headers['webhook-id'] ?? '' };
       return spans.during([{ name: 'deliver webhook', kind: 'client', parent, about }], post);
     },
@@ -224,14 +233,14 @@ function parentsIn(journal: string, statement: Statement): readonly string[] {
   if (statement.kind === 'orders') {
     for (const { history } of statement.rows) {
       for (const { correlation, n } of history) {
-        const trace = traceOf(correlation);
+        const trace = sampledTraceOf(correlation);
         if (trace !== undefined) parents.set(`${traceIdOf(trace)} ${n}`, turnSpan(trace, journal, n));
       }
     }
   } else if (statement.kind === 'products') {
     for (const { operations } of statement.rows) {
       for (const { correlation } of operations) {
-        const trace = traceOf(correlation);
+        const trace = sampledTraceOf(correlation);
         if (trace !== undefined) parents.set(traceIdOf(trace), trace);
       }
     }
@@ -242,7 +251,7 @@ function parentsIn(journal: string, statement: Statement): readonly string[] {
 function tracedPayment(payments: Payments, spans: Spans): Payments['perform'] {
   return (request) => {
     const { operation, order, correlation = '' } = request;
-    const trace = traceOf(correlation);
+    const trace = sampledTraceOf(correlation);
     if (trace === undefined) return payments.perform(request);
     const id = drawnSpanId();
     const below = { ...request, correlation: withTrace(withoutTrace(correlation), childOf(trace, id)) };
@@ -258,7 +267,7 @@ function recordsByTrace(records: readonly TopicRecord[]) {
   const found = new Map<string, { readonly topic: string; readonly parent: string; count: number }>();
   for (const { topic, headers } of records) {
     const [, parent] = headers.find(([name]) => name === 'traceparent') ?? [];
-    if (parent === undefined) continue;
+    if (parent === undefined || !isSampled(parent)) continue;
     const key = `${topic} ${traceIdOf(parent)}`;
     const known = found.get(key);
     if (known === undefined) found.set(key, { topic, parent, count: 1 });

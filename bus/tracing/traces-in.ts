@@ -9,6 +9,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 const TRACEPARENT_CHARS = 55;
 const SAMPLED = /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/;
+const WRITTEN = /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/;
 
 /** A trace in a turn. */
 interface TraceInTurn {
@@ -19,7 +20,7 @@ interface TraceInTurn {
   readonly order: string | undefined;
 }
 
-/** @param record a turn's record. Most name no trace: that is found in one pass. */
+/** @param record a turn's record. Most name no trace that is sampled: that is found in one pass. */
 export function tracesInRecord(record: string): readonly TraceInTurn[] {
   const found = new Map<string, { trace: string; others: string[]; order: string | undefined }>();
   for (let at = record.indexOf(' 00-'); at > 0; at = record.indexOf(' 00-', at + 1)) {
@@ -39,7 +40,7 @@ export function tracesInRecord(record: string): readonly TraceInTurn[] {
   return [...found.values()];
 }
 
-/** @param batch a message of EVENTS, or one event of it. Of each trace the first traceparent */
+/** @param batch a message of EVENTS. Of each sampled trace the first traceparent */
 export function tracesInEvents(batch: string): readonly string[] {
   const found = new Map<string, string>();
   for (let at = batch.indexOf(MEMBER); at > 0; at = batch.indexOf(MEMBER, at + 1)) {
@@ -47,6 +48,13 @@ export function tracesInEvents(batch: string): readonly string[] {
     if (SAMPLED.test(trace) && !found.has(traceIdOf(trace))) found.set(traceIdOf(trace), trace);
   }
   return [...found.values()];
+}
+
+/** @param event one of EVENTS. @returns its traceparent, also of a request that is not sampled */
+export function traceInEvent(event: string): string | undefined {
+  const at = event.indexOf(MEMBER) + MEMBER.length;
+  const trace = at < MEMBER.length ? '' : event.slice(at, at + TRACEPARENT_CHARS);
+  return WRITTEN.test(trace) ? trace : undefined;
 }
 
 /** The id of a span, of what tells it apart from all others of its trace. */

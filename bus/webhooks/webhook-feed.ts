@@ -1,5 +1,6 @@
 /** The feed of webhooks: an intake, which makes deliveries of EVENTS, and a sender. Two of it at once do no harm. */
 import type { Feed } from '../../actors/ports/feeds.js';
+import { underAny } from '../joined-signal.js';
 import { type IntakeParts, WebhookIntake } from './webhook-intake.js';
 import { type SenderParts, WebhookSender } from './webhook-sender.js';
 
@@ -12,14 +13,15 @@ export function webhookFeed(parts: WebhookFeedParts): Feed {
     name: 'webhooks',
     async run(signal) {
       const failed = new AbortController();
-      const either = AbortSignal.any([signal, failed.signal]);
       const orBoth = async (part: Promise<void>) => {
         await part.catch((error: unknown) => {
           failed.abort(error);
           throw error;
         });
       };
-      await Promise.all([orBoth(intake.run(either)), orBoth(sender.run(either))]);
+      await underAny([signal, failed.signal], (either) =>
+        Promise.all([orBoth(intake.run(either)), orBoth(sender.run(either))]),
+      );
     },
     get lag() {
       return intake.lag;

@@ -13,6 +13,7 @@ import { limits } from '../../actors/limits.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import type { NewDelivery, Subscription, WebhookQueue } from '../../actors/ports/webhooks.js';
 import { type EventCursor, type EventMessage, EventReader, type EventReaderParts } from '../events/event-reader.js';
+import { underAny } from '../joined-signal.js';
 import type { Nats } from '../nats/nats.js';
 import { pause, rest } from '../retry.js';
 import { deliveriesIn } from './wanted-events.js';
@@ -75,22 +76,21 @@ export class WebhookIntake {
       meter.gap();
       logger.error({}, `${sentence} No webhook gets them.`);
     };
-    const ended = new AbortController();
-    const readUntil = AbortSignal.any([signal, ended.signal]);
     const from = this.beginning(place.cursor, wanted);
-    const reader = new EventReader({ nats, from, marginMs: MARGIN_MS, onGap, clock, logger, signal: readUntil });
-    this.reader = reader;
-    try {
-      for await (const page of reader.pages()) {
-        this.page = page;
-        await this.room(signal);
-        if (!(await this.taken(page, reader, signal))) return;
+    await underAny([signal], async (readUntil) => {
+      const reader = new EventReader({ nats, from, marginMs: MARGIN_MS, onGap, clock, logger, signal: readUntil });
+      this.reader = reader;
+      try {
+        for await (const page of reader.pages()) {
+          this.page = page;
+          await this.room(signal);
+          if (!(await this.taken(page, reader, signal))) return;
+          this.page = [];
+        }
+      } finally {
         this.page = [];
       }
-    } finally {
-      this.page = [];
-      ended.abort();
-    }
+    });
   }
 
   /** From the cursor on, unless all webhooks are younger: what nobody wanted meanwhile is not read. */

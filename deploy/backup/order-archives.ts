@@ -8,8 +8,9 @@ import { timeBefore } from '../../storage/archive/ages.js';
 import { archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
 import { giveBack } from '../../storage/archive/hot-tables.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
-import { ownerUrl, STATEMENT_MS, scratchOf } from '../commands/archive.js';
+import { scratchOf } from '../commands/archive.js';
 import type { Config } from '../config/config.js';
+import { LONG_STATEMENT_MS, ownerUrl } from '../servers/postgres-itself.js';
 import { Step } from './step.js';
 
 const DAY_MS = 86_400_000;
@@ -43,7 +44,7 @@ export function orderArchives(parts: OrderArchivesParts): ((signal: AbortSignal)
 
 async function run({ config, log, settlement, clock, logger }: OrderArchivesParts, to: string, signal: AbortSignal) {
   const { after, keep, s3Endpoint: endpoint } = config.archive;
-  const client = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: logger });
+  const client = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: LONG_STATEMENT_MS, log: logger });
   const onProgress = (line: string) => logger.debug({}, line);
   const { id: system, partitions } = settlement;
   const parts = { client, log, partitions, system, endpoint, scratch: scratchOf(config), onProgress };

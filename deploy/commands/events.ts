@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { typeBeginnings, unknownType } from '../../actors/events/type-filters.js';
 import { EventReader } from '../../bus/events/event-reader.js';
 import { EVENTS_STREAM } from '../../bus/events/jetstream-events.js';
+import { underAny } from '../../bus/joined-signal.js';
 import { connectNats, type Nats } from '../../bus/nats/nats.js';
 import { streamInfo } from '../../bus/nats/streams.js';
 import { systemClock } from '../../bus/system-clock.js';
@@ -127,14 +128,15 @@ async function followSystem(terminal: Terminal, asked: EventsCommand): Promise<n
   if (asked.product !== undefined) query.set('product_id', asked.product);
   const over = new AbortController();
   process.stdout.once('error', () => over.abort()); // Whoever read it has gone, as head does.
-  const signal = AbortSignal.any([over.signal, interrupted()]);
-  const system = System.at(terminal, SYSTEM_MS, signal);
-  for await (const text of liveEvents(system, `/api/events?${query}`, signal, terminal.say)) {
-    const event = JSON.parse(text) as PublicEvent;
-    if (!isAskedFor(event, asked)) continue;
-    if (!process.stdout.write(`${asked.json ? text : lineOf(event)}\n`)) await drained(signal);
-  }
-  return EXIT.done;
+  return underAny([over.signal, interrupted()], async (signal) => {
+    const system = System.at(terminal, SYSTEM_MS, signal);
+    for await (const text of liveEvents(system, `/api/events?${query}`, signal, terminal.say)) {
+      const event = JSON.parse(text) as PublicEvent;
+      if (!isAskedFor(event, asked)) continue;
+      if (!process.stdout.write(`${asked.json ? text : lineOf(event)}\n`)) await drained(signal);
+    }
+    return EXIT.done;
+  });
 }
 
 async function printAll(nats: Nats, asked: EventsCommand): Promise<number> {

@@ -22,12 +22,14 @@ export async function* liveEvents(
   let place: string | undefined;
   let pauseMs = PAUSE_MS;
   while (!signal.aborted) {
-    const silence = new AbortController();
+    const connection = new AbortController();
+    const hangUp = () => connection.abort();
+    signal.addEventListener('abort', hangUp);
     let timer: NodeJS.Timeout | undefined;
     try {
       system.renew();
-      const reply = await system.open(path, place === undefined ? {} : { 'last-event-id': place }, silence.signal);
-      timer = setTimeout(() => silence.abort(), SILENCE_MS);
+      const reply = await system.open(path, place === undefined ? {} : { 'last-event-id': place }, connection.signal);
+      timer = setTimeout(hangUp, SILENCE_MS);
       const frames = new Frames();
       for await (const piece of reply) {
         timer.refresh();
@@ -40,9 +42,10 @@ export async function* liveEvents(
       }
     } catch (error) {
       if (error instanceof Interrupted || signal.aborted) return;
-      if (!(error instanceof TypeError) && !silence.signal.aborted) throw error; // undici: the connection broke.
+      if (!(error instanceof TypeError) && !connection.signal.aborted) throw error; // undici: the connection broke.
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', hangUp);
     }
     await pause(pauseMs * (1 + Math.random() / 2), undefined, { signal }).catch(() => {});
   }

@@ -17,8 +17,8 @@ import { reportOf } from '../../storage/verify/report.js';
 import { verify } from '../../storage/verify/verify.js';
 import type { Config } from '../config/config.js';
 import { openDataDir } from '../servers/data-dir.js';
+import { toolsFor, withoutPooler } from '../servers/postgres-itself.js';
 import { type Servers, startServers } from '../servers/servers.js';
-import { toolsFor, withoutPooler } from './backup.js';
 import { BadCommand, type Command, EXIT, type Given, type Terminal } from './command.js';
 import { interrupted, orInterrupted, quiet, say } from './place.js';
 import { verdictValue } from './verify.js';
@@ -113,7 +113,7 @@ async function restored(
       if (nats === undefined) throw new CannotRestore('the journal of the dump is in JetStream: set NATS_URL');
       return jetstreamLog(nats, { replicas: config.natsReplicas });
     };
-    const tools = await toolsFor(client, config);
+    const tools = await toolsFor(client, config, say);
     const parts = { client, url, logOf, tools, onProgress: say };
     const over = interrupted();
     const { manifest, log, finish } = await restoreDump(parts, folder, over).catch(orInterrupted(over));

@@ -5,6 +5,7 @@
 // Idempotency-Key, or since it sets a state. Any other is asked with `once`.
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { underAny } from '../../bus/joined-signal.js';
 import { isKey, KEY_RULE } from '../../http/api/schemas.js';
 import type { Config } from '../config/config.js';
 import { BadCommand, type Given, type Terminal, wholeIn } from './command.js';
@@ -112,7 +113,7 @@ export class System {
     return this.answerIn(reply, ask);
   }
 
-  /** An answer without an end, in pieces. @param end of a connection that is silent. @throws Refused, NotReached, Interrupted */
+  /** An answer without an end, in pieces. @param end of the connection. @throws Refused, NotReached, Interrupted */
   async open(
     path: string,
     headers: Readonly<Record<string, string>>,
@@ -120,12 +121,14 @@ export class System {
   ): Promise<AsyncIterable<string>> {
     const ask = { path, headers: { ...headers, accept: 'text/event-stream' }, isText: true };
     const reply = await this.tried(false, async (late) => {
-      const head = new AbortController(); // The budget is for the head: the body has no end.
-      const onLate = () => head.abort();
-      late.addEventListener('abort', onLate);
-      const response = await this.fetched(ask, AbortSignal.any([end, head.signal]));
+      // The budget is for the head: the body has no end but the connection's.
+      const connection = new AbortController();
+      const hangUp = () => connection.abort();
+      for (const signal of [late, end]) signal.addEventListener('abort', hangUp);
+      if (end.aborted) hangUp();
+      const response = await this.fetched(ask, connection.signal);
       if (this.isAgain(response, ask)) return noAnswerIn(response);
-      late.removeEventListener('abort', onLate);
+      late.removeEventListener('abort', hangUp);
       return response;
     });
     const isStream = /^text\/event-stream\b/.test(reply.headers.get('content-type') ?? '');
@@ -163,12 +166,12 @@ export class System {
   }
 
   private async attempt<T>(attempt: (end: AbortSignal) => Promise<T>): Promise<T | NoAnswer> {
-    const end = AbortSignal.timeout(Math.max(1, Math.ceil(this.until - performance.now())));
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.until - performance.now())));
     try {
-      return await attempt(end);
+      return await underAny([late, this.signal], attempt);
     } catch (error) {
       if (this.signal.aborted) throw new Interrupted('ended before it was done');
-      return new NoAnswer(`${this.url} does not answer (${end.aborted ? 'no answer in time' : causeOf(error)})`);
+      return new NoAnswer(`${this.url} does not answer (${late.aborted ? 'no answer in time' : causeOf(error)})`);
     }
   }
 
@@ -188,7 +191,7 @@ export class System {
     return fetch(`${this.url}${path}`, {
       method,
       redirect: 'error',
-      signal: AbortSignal.any([end, this.signal]),
+      signal: end,
       headers: {
         accept: 'application/json',
         ...(this.key !== undefined && { authorization: `Bearer ${this.key}` }),

@@ -2,6 +2,7 @@
 //
 // Law: however it ends, the terminal is as it was: its screen, its cursor, its keys.
 
+import { underAny } from '../../bus/joined-signal.js';
 import { type Command, EXIT, type Given, type Terminal, wholeIn } from './command.js';
 import { lastVerdict } from './last-verdict.js';
 import { interrupted } from './place.js';
@@ -43,12 +44,27 @@ async function watch(given: Given, terminal: Terminal): Promise<number> {
   const count =
     given.text('--count') === undefined ? undefined : wholeIn('--count', given.text('--count') ?? '', 1, 999_999_999);
   const quit = new AbortController();
-  const over = AbortSignal.any([quit.signal, interrupted()]);
+  const shown = { everyMs, low, count };
+  return underAny([quit.signal, interrupted()], (over) => looks(shown, terminal, over, () => quit.abort()));
+}
+
+interface Shown {
+  readonly everyMs: number;
+  readonly low: number;
+  readonly count: number | undefined;
+}
+
+async function looks(
+  { everyMs, low, count }: Shown,
+  terminal: Terminal,
+  over: AbortSignal,
+  onQuit: () => void,
+): Promise<number> {
   const system = System.at(terminal, LOOK_MS, over, () => {}); // The screen says who does not answer.
-  process.stdout.once('error', () => quit.abort()); // Whoever read it has gone, as head does.
+  process.stdout.once('error', onQuit); // Whoever read it has gone, as head does.
   // The first look comes before the screen: what is wrong with the address or the key is said, and the command ends.
   await system.ask({ path: '/livez' });
-  const screen = terminal.columns === undefined || terminal.isJson ? undefined : openScreen(() => quit.abort());
+  const screen = terminal.columns === undefined || terminal.isJson ? undefined : openScreen(onQuit);
   let before: Sample | undefined;
   try {
     for (let look = 0; !over.aborted && (count === undefined || look < count); look++) {

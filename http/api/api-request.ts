@@ -3,6 +3,7 @@
  * from outside, so each is checked where it is read.
  */
 import type { IncomingMessage } from 'node:http';
+import { callersTrace } from '../../actors/correlation.js';
 import { limits } from '../../actors/limits.js';
 import type { Bite } from '../../actors/ports/gremlin-setting.js';
 import type { Allowance } from '../../actors/ports/rate-limits.js';
@@ -18,7 +19,7 @@ export interface ApiRequest extends ReplyIds {
   readonly req: BufferedRequest;
   /** Of the caller's trace (W3C Trace Context), for the log; undefined without one. */
   traceId: string | undefined;
-  /** The correlation that goes on to the owners: with the trace, if the request is traced (actors/correlation.ts). */
+  /** The correlation that goes on to the owners: with the trace, if the request is in one (actors/correlation.ts). */
   cause: string;
   span: RequestSpan | undefined;
   /** From the path, decoded. */
@@ -66,7 +67,7 @@ export class RequestIds {
     return {
       req,
       requestId,
-      traceId: traceIn(req.headers.traceparent),
+      traceId: callersTrace(req.headers.traceparent)?.traceId,
       correlation,
       cause: correlation,
       span: undefined,
@@ -81,12 +82,6 @@ export class RequestIds {
 
 const clientId = (header: string | string[] | undefined): string | undefined =>
   typeof header === 'string' && CLIENT_ID.test(header) ? header : undefined;
-
-const TRACEPARENT = /^(?!ff)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-|$)/;
-
-/** A malformed header begins no trace, and refuses no request. Of two, Node shows a list, which is malformed. */
-const traceIn = (header: string | string[] | undefined): string | undefined =>
-  typeof header === 'string' ? TRACEPARENT.exec(header)?.[1] : undefined;
 
 /** The header takes precedence over the body. */
 export function idempotencyKey({ req }: ApiRequest, inBody: string | undefined): string | undefined {

@@ -162,13 +162,15 @@ const BROKEN = 'A request failed with an unexpected error.';
 function trace(request: ApiRequest, tracing: Tracing, fromMs: number): void {
   const { req, correlation, requestId } = request;
   if (req.url?.startsWith('/api/') !== true) return;
-  const span = tracing.request(req.headers, fromMs);
+  const traced = tracing.request(req.headers, fromMs);
+  if (traced === undefined) return;
+  const { traceparent, span } = traced;
+  request.cause = withTrace(correlation, traceparent);
   if (span === undefined) return;
+  request.traceId = traceparent.slice(3, 35); // The log names the trace that is kept.
+  request.span = span;
   span.note('holdfast.correlation_id', correlation);
   if (requestId !== correlation) span.note('holdfast.request_id', requestId);
-  request.span = span;
-  request.traceId = span.traceparent.slice(3, 35); // The log names the trace that is kept.
-  request.cause = withTrace(correlation, span.traceparent);
 }
 
 /** At most one warning a second: an outage must not fill the log. */

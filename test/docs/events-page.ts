@@ -46,7 +46,8 @@ const RULES = `## Rules
 - **Id.** \`id\` is \`order/<id>/<version>\` or \`product/<id>/<version>\`. Versions count an order's or a product's events from 1 without a
   gap. An id never changes, also where a node publishes a turn again. To drop repeats, compare ids.
 - **Source.** \`source\` names the system for its life: \`/holdfast/<system id>\`. \`correlationid\` is the request that led to the event.
-- **Trace.** \`traceparent\` (W3C Trace Context) is there only where that request was traced and sampled. Whoever goes on under it is in the request's trace.
+- **Trace.** \`traceparent\` (W3C Trace Context) is there where that request is in a trace: it was sampled here, or its caller sent one. Its flag says
+  whether it was sampled. Whoever goes on under it is in the request's trace.
 - **Schema.** \`type\` ends in a version. \`dataschema\` is the \`$id\` of the schema of \`data\`. A type changes by addition alone: readers
   ignore fields and words that they do not know. Any other change takes a new type.
 - **Amounts.** \`total_amount\`, \`unit_price\` and \`amount\` are decimals of the currency beside them. \`total_minor\`, \`unit_price_minor\` and

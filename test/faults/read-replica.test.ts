@@ -138,6 +138,46 @@ if ('skipped' in primary || 'skipped' in replica || built === undefined || 'skip
     await used();
   });
 
+  test('what was erased is not shown by a replica that lags, beyond its lag, nor by one that has caught up', async () => {
+    const user = 'reader-forgotten';
+    const order = {
+      user_id: user,
+      product_id: 'READ-1',
+      quantity: 1,
+      notes: 'ringtwice',
+      user_email: 'f@x.example',
+    };
+    const made = await system.post('/api/orders', order, user);
+    assert.is(made.status, 201, made.text);
+    const { order_id } = (JSON.parse(made.text) as { data: { order_id: string } }).data;
+    assert.is((await system.post(`/api/orders/${order_id}/ship`, {}, `${user}-ship`)).status, 200);
+    assert.is((await system.post(`/api/orders/${order_id}/deliver`, {}, `${user}-deliver`)).status, 200);
+    const shows = async () => {
+      const replies = await Promise.all(
+        [`/api/orders?user_id=${user}`, '/api/orders?q=ringtwice'].map((path) => system.ask(path)),
+      );
+      for (const reply of replies) assert.is(reply?.status, 200);
+      return replies.map((reply) => /ringtwice|f@x\.example/.test(reply?.text ?? ''));
+    };
+    assert.ok(
+      await until(async () => (await shows()).every(Boolean), FAULT_MS),
+      'it is listed, and found by its words',
+    );
+    await used();
+    await there.query('pause', 'select pg_wal_replay_pause()');
+    const forgotten = await system.post(`/api/users/${user}/forget`, {}, `${user}-forget`);
+    assert.is(forgotten.status, 200, forgotten.text);
+    assert.ok(await until(isLeftAlone, FAULT_MS), system.lastWords());
+    assert.equal(await shows(), [false, false]);
+    await there.query('resume', 'select pg_wal_replay_resume()');
+    const isBack = async () => {
+      assert.equal(await shows(), [false, false]);
+      return isUsed();
+    };
+    assert.ok(await until(isBack, FAULT_MS), system.lastWords());
+    assert.equal(await shows(), [false, false]);
+  });
+
   test('a killed replica costs no list an error, and is used again after its start', async () => {
     const longestMs = await reading(async () => {
       await replica.kill();

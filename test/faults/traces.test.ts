@@ -175,10 +175,11 @@ if (!('skipped' in built)) {
     assert.ok(ledger);
   });
 
-  test('a caller that does not sample is obeyed, and what is no traceparent begins a new trace', async () => {
+  test('a caller that does not sample is obeyed, and its trace goes on; what is no traceparent begins a new one', async () => {
     const unsampled = await place('unsampled', '00');
     const odd = await place('odd', '01', (traceparent) => traceparent.toUpperCase().replace(/^00/, '0g'));
-    assert.ok((await eventsOf(unsampled.id)).every((event) => !('traceparent' in event)));
+    const passedOn = `00-${unsampled.trace}-${unsampled.caller}-00`;
+    for (const { type, traceparent } of await eventsOf(unsampled.id)) assert.is(traceparent, passedOn, type);
     const [first] = await eventsOf(odd.id);
     const drawn = first?.traceparent?.slice(3, 35) ?? '';
     assert.match(drawn, /^[0-9a-f]{32}$/);

@@ -182,4 +182,46 @@ test('a letter leaves under one span however often it is sent, which ends with i
   assert.is(spans.length, 2);
 });
 
+test('letters that are never confirmed give room to later ones: the oldest go untold', () => {
+  const { spans, tracing, time } = told();
+  const letters = new LetterSpans(tracing, time);
+  const post = letters.sending({ send: (_: readonly NumberedLetter[]) => {}, confirm() {} });
+  const receiver = letters.receiving({ letters() {}, confirmed() {} });
+  for (let number = 1; number <= 5_002; number++) post.send([letterTo(number, TRACED)]);
+  receiver.confirmed({ from: 1, to: 2, upTo: 5_002 });
+  assert.equal(
+    spans.map(({ about }) => about?.['holdfast.letter']),
+    Array.from({ length: 5_000 }, (_, i) => i + 3),
+  );
+});
+
+test('a trace that is not sampled goes on unchanged, and nothing is told of it', async () => {
+  const { spans, tracing, time } = told();
+  const unsampled = TRACE.replace(/01$/, '00');
+  const correlation = withTrace('c', unsampled);
+  const seen: unknown[] = [];
+  const answer = Promise.resolve({ kind: 'appended', position: 1 } as const);
+  const ports = underTracing(
+    {
+      ...{ log: { append: () => answer }, snapshots: {}, events: undefined },
+      payments: { perform: async ({ correlation: given }: PaymentRequest) => seen.push(given) },
+    } as unknown as Ports,
+    tracing,
+    time,
+  );
+  assert.is(ports.log.append('l', 0, record(correlation)), answer);
+  const owed = { operation: 'authorize', order: orderId('ORD-1'), ref: 'r', minor: 1, currency: 'USD' } as const;
+  await ports.payments.perform({ ...owed, correlation });
+  const letters = new LetterSpans(tracing, time);
+  letters.sending({ send: (sent) => seen.push(sent[0]?.correlation), confirm() {} }).send([letterTo(1, correlation)]);
+  const post = async (_: string, headers: Readonly<Record<string, string>>) => {
+    seen.push(headers.traceparent);
+    return { status: 204, retryAfterMs: undefined };
+  };
+  const never = new AbortController().signal;
+  await tracedPoster({ post }, tracing, time).post('http://r', {}, `{"traceparent":"${unsampled}","data":{}}`, never);
+  assert.equal(seen, [correlation, correlation, unsampled]);
+  assert.equal(spans, []);
+});
+
 test.run();

@@ -133,6 +133,7 @@ const CASES: Readonly<Record<string, Case>> = {
   ),
   HoldfastPostgresBehind: turns('holdfast_unflushed_events', 10, 150_000, '5m', '6m'),
   HoldfastListsBehind: turns('holdfast_list_age_seconds', 0, 12, '6m', '8m'),
+  HoldfastReplicaUnused: turns('holdfast_read_replica_used', 1, 0, '9m', '11m'),
   HoldfastListsOftenStale: turns('holdfast_list_age_seconds', 0, 2, '5m', '40m'),
   HoldfastSearchBehind: turns('holdfast_search_lag_seconds', 1, 130, '10m', '12m'),
   HoldfastEventsBehind: turns('holdfast_events_lag_seconds', 0, 90, '6m', '8m'),

@@ -9,6 +9,7 @@ import { type Fixture, startFixture } from './edge-fixture.js';
 const test = suite('edge: traces');
 
 const TRACE = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+const PASSED = TRACE.replace(/01$/, '00');
 const good = { user_id: 'u', product_id: 'p1', quantity: 1 };
 
 interface Told {
@@ -22,18 +23,19 @@ function tracingWith(told: Told[]): Tracing {
   return {
     tell: () => {},
     request(headers: RequestHeaders) {
+      if (headers['x-pass-me'] !== undefined) return { traceparent: PASSED, span: undefined };
       if (headers['x-trace-me'] === undefined) return undefined;
       const one: Told = { traceparent: headers.traceparent, notes: {}, outcome: undefined };
       told.push(one);
-      return {
-        traceparent: TRACE,
-        note(name, value) {
+      const span = {
+        note(name: string, value: string) {
           one.notes[name] = value;
         },
-        end(outcome) {
+        end(outcome: unknown) {
           one.outcome = outcome;
         },
       };
+      return { traceparent: TRACE, span };
     },
   };
 }
@@ -58,7 +60,8 @@ test('an order goes to its owner with the trace; the client hears the name of it
     const mine = { 'x-correlation-id': 'mine', 'x-request-id': 'r-1' };
     const traced = await f.post('/api/orders', good, { ...mine, 'x-trace-me': '1', traceparent: 'up' });
     await f.post('/api/orders', good, mine);
-    assert.equal(correlations, [withTrace('mine', TRACE), 'mine']);
+    await f.post('/api/orders', good, { ...mine, 'x-pass-me': '1' });
+    assert.equal(correlations, [withTrace('mine', TRACE), 'mine', withTrace('mine', PASSED)]);
     assert.is(traced.headers.get('x-correlation-id'), 'mine');
     assert.equal(told, [
       {
