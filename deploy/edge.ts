@@ -8,6 +8,7 @@ import { STARTING } from '../bus/node/supervisor.js';
 import { Auth } from '../http/auth/auth.js';
 import type { BackupDesk } from '../http/backup/backup-routes.js';
 import { type Edge, startEdge } from '../http/edge.js';
+import { Page } from '../http/page/page.js';
 import { rateLimits } from '../storage/redis/rate-limits.js';
 import { later, made, type Parts } from './parts.js';
 import { notReady } from './readiness.js';
@@ -55,6 +56,7 @@ export function listen(parts: Parts): Promise<Edge> {
     partitions: config.partitions,
     version,
     corsOrigins: config.corsOrigins,
+    page: parts.isEdge ? pageOf(parts) : undefined,
   });
 }
 
@@ -73,6 +75,12 @@ export function presentOwners(parts: Parts): Owners {
 }
 
 // ---------------------------------------------------------------- machinery
+
+function pageOf({ logger }: Parts): Page | undefined {
+  const page = Page.open();
+  if (page === undefined) logger.warn({}, 'There is no page at /: its modules were not compiled. `npm run build` does it.');
+  return page;
+}
 
 function authOf(parts: Parts): Auth | undefined {
   const { adminKey, auth, tokens } = parts.config;

@@ -45,6 +45,7 @@ import { ForgetUser } from './orders/forget-user.js';
 import { OrderNumbers } from './orders/numbers.js';
 import { OrderActs } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
+import type { Page } from './page/page.js';
 import { type WebhookDesk, WebhookRoutes } from './webhooks/webhook-routes.js';
 import type { BufferedRequest } from './wire/buffered-request.js';
 import { Cors } from './wire/cors.js';
@@ -99,6 +100,8 @@ export interface EdgeOptions {
   readonly version: string;
   /** The origins whose pages may use the API from a browser; none by default. */
   readonly corsOrigins?: readonly string[];
+  /** What a browser gets for `/`; undefined: it is led to the reference. */
+  readonly page?: Page | undefined;
   /** Replaces the table of operations, for tests. */
   readonly operations?: readonly Operation[];
   /** Replaces the timeouts of limits.ts, for tests. */
@@ -239,7 +242,7 @@ type Servers = Readonly<Record<'main' | 'inventory' | 'backup', HttpServer | und
 async function listen(options: EdgeOptions, frame: RequestFrame, handlers: Handlers, admit: Admit): Promise<Servers> {
   const { host, clock, logger, port, inventoryPort, version, backup, operations = everyOperation } = options;
   const common = { host, clock, patience: options.patience ?? limits, unreadable: frame.unreadable };
-  const koa = throughKoa(frame, everything(operations, handlers, admit), admit, logger);
+  const koa = throughKoa(frame, everything(operations, handlers, admit, options.page), admit, logger);
   const hot = new HotRoutes(operations, handlers, admit);
   const handle = (req: BufferedRequest, res: ServerResponse) => {
     const work = hot.of(req);
