@@ -111,7 +111,9 @@ const runs = async ({ command, env }: Binary): Promise<boolean> =>
 async function chromiumBinary(): Promise<Binary | Missing> {
   const { CHROMIUM_PATH, PATH = '' } = process.env;
   const folders = PATH.split(delimiter);
-  const onPath = NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).filter((path) => existsSync(path));
+  const onPath = NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).filter((path) =>
+    existsSync(path),
+  );
   for (const command of CHROMIUM_PATH ? [CHROMIUM_PATH] : onPath) {
     if (await runs({ command, env: process.env })) return { command, env: process.env };
   }
@@ -122,15 +124,27 @@ async function chromiumBinary(): Promise<Binary | Missing> {
 
 /** What is unpacked elsewhere finds its libraries and fonts only if it is told where they are. */
 async function unpackedBinary(folder: string): Promise<Binary | Missing> {
-  const triplets = await readdir(join(folder, 'usr', 'lib'));
-  const libraries = triplets.flatMap((name) => [join(folder, 'usr', 'lib', name), join(folder, 'lib', name)]);
+  const libraries = await foldersOfLibraries(folder);
   const fonts = join(folder, 'fonts.conf');
   const places = ['/usr/share/fonts', join(folder, 'usr', 'share', 'fonts')].map((dir) => `<dir>${dir}</dir>`);
-  await writeFile(fonts, `<fontconfig>${places.join('')}<cachedir>${join(folder, 'font-cache')}</cachedir></fontconfig>`);
+  await writeFile(
+    fonts,
+    `<fontconfig>${places.join('')}<cachedir>${join(folder, 'font-cache')}</cachedir></fontconfig>`,
+  );
   const binary = {
     command: join(folder, 'usr', 'lib', 'chromium', 'chromium'),
     env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':'), FONTCONFIG_FILE: fonts },
   };
-  const { code, output } = await run(binary.command, ['--version'], { deadlineMs: patientMs(SHORT_MS), env: binary.env });
+  const { code, output } = await run(binary.command, ['--version'], {
+    deadlineMs: patientMs(SHORT_MS),
+    env: binary.env,
+  });
   return code === 0 ? binary : { missing: `the one in ${folder} does not run here: ${lastLine(output)}` };
+}
+
+/** Some libraries lie a folder deeper than where the loader looks, as those of a sound server do. */
+async function foldersOfLibraries(root: string): Promise<readonly string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const libraries = entries.filter(({ name }) => /\.so(?:\.|$)/.test(name));
+  return [...new Set(libraries.map((entry) => entry.parentPath ?? entry.path))];
 }
