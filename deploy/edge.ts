@@ -14,6 +14,7 @@ import { later, made, type Parts } from './parts.js';
 import { notReady } from './readiness.js';
 import { healthReport } from './telemetry/health-report.js';
 import { createAccessLog } from './telemetry/logger.js';
+import { overviewSource } from './telemetry/overview-source.js';
 import { version } from './version.js';
 import { webhookGuard } from './webhooks.js';
 
@@ -36,6 +37,8 @@ export function listen(parts: Parts): Promise<Edge> {
     listAgeMs: () => parts.listAge.ms,
     freshLists: async () => (await parts.freshLists?.caughtUp()) ?? false,
     placement: later(() => parts.placement),
+    overview: overviewSource(parts),
+    surroundings: config,
     webhooks: { store: later(() => parts.stores?.webhooks), whyNot: webhookGuard(config).whyNot },
     backup: config.roles.has('backup')
       ? { port: config.backup.port, desk: later<BackupDesk>(() => parts.backup) }
@@ -56,7 +59,7 @@ export function listen(parts: Parts): Promise<Edge> {
     partitions: config.partitions,
     version,
     corsOrigins: config.corsOrigins,
-    page: parts.isEdge ? pageOf(parts) : undefined,
+    page: parts.isEdge && config.page ? pageOf(parts) : undefined,
   });
 }
 
@@ -78,7 +81,8 @@ export function presentOwners(parts: Parts): Owners {
 
 function pageOf({ logger }: Parts): Page | undefined {
   const page = Page.open();
-  if (page === undefined) logger.warn({}, 'There is no page at /: its modules were not compiled. `npm run build` does it.');
+  if (page === undefined)
+    logger.warn({}, 'There is no page at /: its modules were not compiled. `npm run build` does it.');
   return page;
 }
 

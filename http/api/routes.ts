@@ -26,10 +26,13 @@ export function everything(
   const routes = routed(table, handlers, admit);
   return async (ctx, next) => {
     const request: ApiRequest = ctx.state.request;
-    if (ctx.path === '/' && asksForPage(ctx)) request.answer = (await page?.shell) ?? TO_REFERENCE;
-    else if (isRead(ctx)) request.answer = await page?.file(ctx.path);
-    if (request.answer === undefined) await routes(ctx, next);
-    else if (page !== undefined) request.route = ctx.path === '/' ? '/' : '/page';
+    if (ctx.path === '/' && asksForPage(ctx)) {
+      request.route = '/';
+      request.answer = (await page?.shell) ?? TO_REFERENCE;
+    } else if (page?.isFile(ctx.path) && isRead(ctx)) {
+      request.route = '/page';
+      request.answer = await page.file(ctx.path);
+    } else await routes(ctx, next);
   };
 }
 

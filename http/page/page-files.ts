@@ -5,7 +5,8 @@
  * bytes for ever, on every node, and modules of two versions never meet in one page.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 interface PageFile {
@@ -24,11 +25,10 @@ export interface PageFiles {
   readonly imports: Readonly<Record<string, string>>;
 }
 
-/** Undefined if the browser's modules were not compiled. */
+/** Undefined if a module was not compiled. */
 export function readPageFiles(): PageFiles | undefined {
-  const modules = modulesIn(fileURLToPath(new URL('./browser/', import.meta.url)));
-  if (!modules.has('main.js')) return undefined;
-  const texts = new Map(modules);
+  const texts = modulesFrom('main.js');
+  if (texts === undefined) return undefined;
   for (const [name, url] of Object.entries(LIBRARIES)) texts.set(nameOf(name), codeIn(fileURLToPath(url())));
   texts.set('libraries/uplot.css', readFileSync(fileURLToPath(UPLOT_STYLE()), 'utf8'));
   texts.set('style.css', sourceText('browser/style.css'));
@@ -62,11 +62,23 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const typeOf = (name: string): string => TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'text/plain';
 
-function modulesIn(folder: string): Map<string, string> {
-  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
-  const found = names.filter((name) => name.endsWith('.js')).map((name) => name.replaceAll('\\', '/'));
-  return new Map(found.sort().map((name) => [name, codeIn(folder + name)]));
+/** The module and all that it needs, by their paths below `browser/`. What an earlier build left there is not among them. */
+function modulesFrom(first: string): Map<string, string> | undefined {
+  const found = new Map<string, string>();
+  const open = [first];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    const path = fileURLToPath(new URL(`./browser/${name}`, import.meta.url));
+    if (!existsSync(path)) return undefined;
+    const code = codeIn(path);
+    found.set(name, code);
+    const needed = [...code.matchAll(IMPORT)].map(([, from = '']) => posix.join(posix.dirname(name ?? ''), from));
+    open.push(...needed.filter((each) => !found.has(each) && !open.includes(each)));
+  }
+  return found;
 }
+
+/** As tsc writes it: of a module of our own. */
+const IMPORT = /^(?:import|export)\b[^'"\n]*['"](\.[^'"]+)['"]/gm;
 
 /** Maps of sources are not served, so nothing may name them. */
 const codeIn = (path: string): string => readFileSync(path, 'utf8').replace(/\n\/\/# sourceMappingURL=\S+\s*$/, '\n');

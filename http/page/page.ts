@@ -4,6 +4,7 @@
  *
  * Law: only what is in the table is served, which is made once; no path of a request reaches the file system.
  */
+import { notFound } from '../api/failure.js';
 import type { Answer } from '../api/reply.js';
 import { packed } from '../wire/compression.js';
 import { type PageFiles, readPageFiles } from './page-files.js';
@@ -19,7 +20,7 @@ export class Page {
   readonly shell: Promise<Answer>;
   private readonly files: ReadonlyMap<string, Promise<Answer>>;
 
-  /** @returns undefined if the browser's modules were not compiled */
+  /** @returns undefined if a module was not compiled */
   static open(): Page | undefined {
     const read = readPageFiles();
     return read && new Page(read);
@@ -42,6 +43,15 @@ export class Page {
     );
   }
 
-  /** Undefined if there is no such file. */
-  file = (path: string): Promise<Answer> | undefined => this.files.get(path);
+  /** Whether the address is the page's, with or without a file there. */
+  isFile = (path: string): boolean => path.startsWith('/page/');
+
+  /** @throws Failure 404 */
+  file = (path: string): Promise<Answer> => {
+    const found = this.files.get(path);
+    if (found !== undefined) return found;
+    throw notFound(
+      'There is no such file of the page. Another version of it may have been served by another node: load / again.',
+    );
+  };
 }
