@@ -99,15 +99,19 @@ function Shop({ api, me, theme }: ShopProps) {
   return html`
     <${Banner} away=${health.refusal} health=${health.value} gremlin=${gremlin} />
     <div class="grid">
-      ${mayRead && html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />`}
-      ${may('orders:write') && html`<${PlaceOrder} api=${api} me=${me} products=${stock.value ?? []} />`}
-      ${may('orders:write') && may('inventory:write') && isService && html`<${BurstPart} api=${api} me=${me} />`}
-      <${Stock} stock=${stock} open=${(id: string) => setOpened({ kind: 'product', id })} />
-      ${mayWatch && html`<${Rate} ...${plots} /><${Latency} ...${plots} />`}
-      <${HealthPart} health=${health} overview=${overview} />
-      ${mayRun && html`<${PlacementPart} placement=${placement} />`}
-      ${(mayRead || mayWatch) && html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />`}
-      ${mayRun && me.gremlin && html`<${GremlinPart} api=${api} gremlin=${gremlin} switched=${setSwitched} />`}
+      <div class="stack">
+        ${mayRead && html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />`}
+        ${mayWatch && html`<div class="pair"><${Rate} ...${plots} /><${Latency} ...${plots} /></div>`}
+        <${Stock} stock=${stock} open=${(id: string) => setOpened({ kind: 'product', id })} />
+      </div>
+      <div class="stack">
+        ${may('orders:write') && html`<${PlaceOrder} api=${api} me=${me} products=${stock.value ?? []} />`}
+        ${may('orders:write') && may('inventory:write') && isService && html`<${BurstPart} api=${api} me=${me} />`}
+        <${HealthPart} health=${health} overview=${overview} />
+        ${mayRun && html`<${PlacementPart} placement=${placement} />`}
+        ${(mayRead || mayWatch) && html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />`}
+        ${mayRun && me.gremlin && html`<${GremlinPart} api=${api} gremlin=${gremlin} switched=${setSwitched} />`}
+      </div>
     </div>
     ${opened?.kind === 'order' && html`<${History} api=${api} id=${opened.id} close=${close} />`}
     ${opened?.kind === 'product' && html`<${Ledger} api=${api} id=${opened.id} close=${close} />`}`;

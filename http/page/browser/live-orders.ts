@@ -133,7 +133,7 @@ function withList(rows: readonly Row[], listed: readonly Order[]): Row[] {
 }
 
 export function LiveOrders({ live, open }: { readonly live: Live; readonly open: (id: string) => void }) {
-  return html`<section class="wide" aria-labelledby="live-orders">
+  return html`<section aria-labelledby="live-orders">
     <h2 id="live-orders">Live orders</h2>
     ${live.rows.length === 0 && html`<p class="quiet">No order yet. Place one, and it appears here by itself.</p>`}
     ${

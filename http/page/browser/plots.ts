@@ -43,15 +43,27 @@ function Plot({ title, unit, lines, samples, told, theme }: PlotProps) {
         height: HEIGHT,
         cursor: { show: false },
         legend: { show: false },
-        scales: { y: { range: (_self, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
+        scales: {
+          x: { range: (_self, _min, max) => [(max ?? 0) - SHOWN_MS / 1_000, max ?? 0] },
+          y: { range: (_self, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+        },
         axes: [
           {
             ...axis,
+            space: 60,
             values: (_self, splits) => splits.map((at) => new Date(at * 1_000).toLocaleTimeString('en-GB').slice(0, 5)),
           },
           { ...axis, size: 44 },
         ],
-        series: [{}, ...lines.map((line) => ({ label: line.name, stroke: colour(line.colour), width: 1.5 }))],
+        series: [
+          {},
+          ...lines.map((line) => ({
+            label: line.name,
+            stroke: colour(line.colour),
+            width: 1.5,
+            points: { show: false },
+          })),
+        ],
       },
       [[], ...lines.map(() => [])],
       element,
