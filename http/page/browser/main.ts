@@ -1,7 +1,10 @@
 /** The page begins here: it renders into the element `page` of the shell (http/page/shell.ts). */
-import htm from 'htm';
-import { h, render } from 'preact';
+import { render } from 'preact';
+import { App } from './app.js';
+import { html } from './html.js';
 
-const html = htm.bind(h);
 const root = document.getElementById('page');
-if (root !== null) render(html`<main><h1>Holdfast</h1></main>`, root);
+if (root !== null) {
+  root.replaceChildren();
+  render(html`<${App} />`, root);
+}
