@@ -58,11 +58,16 @@ export interface Health {
   readonly status: 'ok' | 'degraded' | 'down';
   readonly version?: string;
   readonly journal?: { readonly kind: string; readonly guarantee: string };
-  readonly dependencies?: Readonly<Record<string, { readonly status: string }>>;
+  readonly dependencies?: Readonly<Record<string, { readonly status: string; readonly why?: string }>>;
 }
 
 export interface Placement {
-  readonly data: readonly { readonly partition: number; readonly name?: string; readonly state: string }[];
+  readonly data: readonly {
+    readonly partition: number;
+    readonly name?: string;
+    readonly epoch: number;
+    readonly state: string;
+  }[];
   readonly nodes: readonly { readonly node: string; readonly name?: string; readonly alive?: boolean }[];
 }
 

@@ -2,19 +2,23 @@
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { Data, Gremlin, Health, Me, Overview, Placement, Product, Sample } from './answers.js';
 import { Api, keepKey, keptKey, Refusal } from './api.js';
+import { BurstPart } from './burst.js';
 import { History, Ledger } from './dialogs.js';
+import { Headline } from './headline.js';
 import { html } from './html.js';
 import { LiveOrders, useLiveOrders } from './live-orders.js';
-import { Latency, Rate } from './plots.js';
+import { PlaceOrder } from './place-order.js';
+import { EventRate, Latency, Rate } from './plots.js';
 import { usePolled } from './polled.js';
 import { Stock } from './stock.js';
 import { EventsPart, GremlinPart, HealthPart, PlacementPart } from './system-parts.js';
 import { useTheme } from './theme.js';
-import { BurstPart, PlaceOrder } from './try-it.js';
 import { clockTime } from './words.js';
 
 const EVERY_MS = 2_000;
 const SAMPLES = 300;
+const PRODUCTS = 12;
+const MOST_PRODUCTS = 100;
 
 export function App() {
   const [key, setKey] = useState(keptKey);
@@ -33,7 +37,7 @@ export function App() {
   return html`
     <a class="skip" href="#orders">To the orders</a>
     <header class="top">
-      <div><h1>Holdfast</h1><p>It takes orders, and never sells what it does not have.</p></div>
+      <div><h1>Holdfast</h1><p class="promise">It takes orders, and never sells what it does not have.</p></div>
       <nav aria-label="The page">
         <a href="/docs">The API</a>
         <button type="button" onClick=${next}>${`Theme: ${theme}`}</button>
@@ -78,7 +82,9 @@ function Shop({ api, me, theme }: ShopProps) {
   const live = useLiveOrders(api, mayRead);
   const ask = <T>(isAllowed: boolean, path: string) =>
     isAllowed ? () => api.get<Data<T>>(path).then(({ data }) => data) : undefined;
-  const stock = usePolled(ask<readonly Product[]>(true, '/api/inventory?page_size=12'), EVERY_MS, [api]);
+  const [shown, setShown] = useState(PRODUCTS);
+  const more = shown < MOST_PRODUCTS ? () => setShown(MOST_PRODUCTS) : undefined;
+  const stock = usePolled(ask<readonly Product[]>(true, `/api/inventory?page_size=${shown}`), EVERY_MS, [api, shown]);
   const health = usePolled(
     useCallback(() => healthOf(api), [api]),
     EVERY_MS,
@@ -95,14 +101,24 @@ function Shop({ api, me, theme }: ShopProps) {
   const gremlin = switched ?? told.value;
   const [opened, setOpened] = useState<Opened>();
   const close = () => setOpened(undefined);
+  const missing = [
+    !mayRead && 'Live orders need orders:read',
+    !mayWatch && 'Latency, orders per second and EVENTS need metrics:read of a service',
+    !may('orders:write') && 'Placing an order needs orders:write',
+    !(may('orders:write') && may('inventory:write') && isService) &&
+      'The burst needs orders:write and inventory:write of a service',
+    !mayRun && 'Placement and the gremlin need admin',
+    mayRun && !me.gremlin && 'The gremlin is not allowed here: it needs GREMLIN=on in the environment',
+  ].filter((each) => each !== false);
   const plots = { samples: overview?.samples ?? [], everyMs: overview?.every_ms ?? EVERY_MS, theme };
   return html`
     <${Banner} away=${health.refusal} health=${health.value} gremlin=${gremlin} />
+    <${Headline} health=${health} overview=${overview} placement=${placement.value} stock=${stock.value} gremlin=${gremlin} />
     <div class="grid">
       <div class="stack">
         ${mayRead && html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />`}
-        ${mayWatch && html`<div class="pair"><${Rate} ...${plots} /><${Latency} ...${plots} /></div>`}
-        <${Stock} stock=${stock} open=${(id: string) => setOpened({ kind: 'product', id })} />
+        ${mayWatch && html`<div class="plots"><${Rate} ...${plots} /><${Latency} ...${plots} /><${EventRate} ...${plots} /></div>`}
+        <${Stock} stock=${stock} shown=${shown} more=${more} open=${(id: string) => setOpened({ kind: 'product', id })} />
       </div>
       <div class="stack">
         ${may('orders:write') && html`<${PlaceOrder} api=${api} me=${me} products=${stock.value ?? []} />`}
@@ -113,8 +129,14 @@ function Shop({ api, me, theme }: ShopProps) {
         ${mayRun && me.gremlin && html`<${GremlinPart} api=${api} gremlin=${gremlin} switched=${setSwitched} />`}
       </div>
     </div>
+    <${Missing} needs=${missing} />
     ${opened?.kind === 'order' && html`<${History} api=${api} id=${opened.id} close=${close} />`}
     ${opened?.kind === 'product' && html`<${Ledger} api=${api} id=${opened.id} close=${close} />`}`;
+}
+
+/** What this reader does not see, and what it would need. */
+function Missing({ needs }: { readonly needs: readonly string[] }) {
+  return html`<div class="quiet">${needs.map((need) => html`<p key=${need}>${need}.</p>`)}</div>`;
 }
 
 /** A 503 of /health is an answer too. */

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Data, Happened, Movement } from './answers.js';
 import type { Api } from './api.js';
 import { html } from './html.js';
-import { clockTime, count } from './words.js';
+import { clockTime, count, offsetText } from './words.js';
 
 interface DialogProps {
   readonly title: string;
@@ -46,10 +46,11 @@ export function History({ api, id, close }: { readonly api: Api; readonly id: st
   const { value, problem } = useAnswer<readonly Happened[]>(api, `/api/orders/${encodeURIComponent(id)}/history`);
   return html`<${Dialog} title=${`History of ${id}`} close=${close}>
     ${problem !== undefined && html`<p role="alert">${problem}</p>`}
+    ${value?.[0] !== undefined && html`<p class="quiet">Placed at ${clockTime(value[0].time)}. Times are since then.</p>`}
     <ol class="history">
       ${value?.map(
         ({ event, version, time, data }) => html`<li key=${version}>
-          <time datetime=${time}>${clockTime(time)}</time>
+          <time datetime=${time} title=${clockTime(time)}>${offsetText(value[0]?.time ?? time, time)}</time>
           <strong>${event.replaceAll('_', ' ')}</strong>
           <span class="quiet">${detailsOf(data)}</span>
         </li>`,

@@ -3,6 +3,7 @@
  * nothing is missed and nothing comes twice.
  */
 import type { Api } from './api.js';
+import { type Frame, SseFrames } from './sse-frames.js';
 
 const BETWEEN_MS = 1_000;
 const LONGEST_MS = 10_000;
@@ -54,16 +55,14 @@ export function listen(api: Api, path: string, listener: Listener): () => void {
       listener.away(undefined);
       if (isAnew) listener.missed();
       const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = '';
+      const frames = new SseFrames();
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
         heardAt = performance.now();
         clearTimeout(silence);
         silence = setTimeout(() => controller.abort(), SILENT_MS);
-        const frames = (rest + value).split('\n\n');
-        rest = frames.pop() ?? '';
-        for (const frame of frames) take(frame);
+        for (const frame of frames.take(value)) take(frame);
       }
       again(retryMs);
     } catch (error) {
@@ -76,14 +75,9 @@ export function listen(api: Api, path: string, listener: Listener): () => void {
     }
   };
 
-  const take = (frame: string) => {
-    let [type, data] = ['message', ''];
-    for (const line of frame.split('\n')) {
-      if (line.startsWith('id: ')) place = line.slice(4);
-      else if (line.startsWith('retry: ')) retryMs = Number(line.slice(7));
-      else if (line.startsWith('event: ')) type = line.slice(7);
-      else if (line.startsWith('data: ')) data = line.slice(6);
-    }
+  const take = ({ type, data, id, retryMs: pauseMs }: Frame) => {
+    if (id !== undefined) place = id;
+    if (pauseMs !== undefined) retryMs = pauseMs;
     if (type === 'gap') listener.missed();
     else if (type === 'message' && data !== '') listener.event(data);
   };

@@ -9,7 +9,7 @@ import type { Data, Line, Order } from './answers.js';
 import type { Api } from './api.js';
 import { listen } from './event-stream.js';
 import { html } from './html.js';
-import { clockTime, linesText, money, statusText } from './words.js';
+import { clockTime, count, linesText, money, statusText } from './words.js';
 
 const MOST_ROWS = 30;
 const DRAW_EVERY_MS = 250;
@@ -135,6 +135,7 @@ function withList(rows: readonly Row[], listed: readonly Order[]): Row[] {
 export function LiveOrders({ live, open }: { readonly live: Live; readonly open: (id: string) => void }) {
   return html`<section aria-labelledby="live-orders">
     <h2 id="live-orders">Live orders</h2>
+    <p class="quiet">${live.away === undefined ? html`<span class="status ok">live</span>` : html`<span class="status down">reconnecting</span>`} The latest ${MOST_ROWS}; ${count(live.told)} events since the page was opened. An order opens its history.</p>
     ${live.rows.length === 0 && html`<p class="quiet">No order yet. Place one, and it appears here by itself.</p>`}
     ${
       live.rows.length > 0 &&

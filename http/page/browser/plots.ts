@@ -1,4 +1,4 @@
-/** Latency and orders per second of the last minutes, as small plots. Their numbers are also told as text. */
+/** Latency, orders and events per second of the last ten minutes, as small plots. Their numbers are also told as text. */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Sample } from './answers.js';
@@ -6,7 +6,7 @@ import { html } from './html.js';
 import { count } from './words.js';
 
 const HEIGHT = 150;
-const SHOWN_MS = 5 * 60_000;
+const SHOWN_MS = 10 * 60_000;
 /** Samples over which the latest number is told. */
 const LATEST = 5;
 
@@ -83,7 +83,7 @@ function Plot({ title, unit, lines, samples, told, theme }: PlotProps) {
   }, [samples, theme]);
   return html`<section aria-labelledby=${id}>
     <h2 id=${id}>${title}</h2>
-    <p class="legend">${lines.map(({ name, colour }) => html`<span key=${name} class=${`key ${colour}`}>${name}</span>`)} <span class="quiet">${unit}, this node</span></p>
+    <p class="legend">${lines.map(({ name, colour }) => html`<span key=${name} class=${`key ${colour}`}>${name}</span>`)} <span class="quiet">${unit}</span></p>
     <div class="plot" role="img" aria-label=${`${title}: ${told}`} ref=${place}></div>
     <p>${told}</p>
   </section>`;
@@ -108,7 +108,7 @@ export function Latency({ samples, theme }: Plotted) {
     last === undefined
       ? 'No order was answered in the last minutes.'
       : `Last: p50 ${shown(last.p50_ms)} ms, p95 ${shown(last.p95_ms)} ms, p99 ${shown(last.p99_ms)} ms.`;
-  return html`<${Plot} title="Latency" unit="ms from order to answer" lines=${LATENCIES} samples=${samples} told=${told} theme=${theme} />`;
+  return html`<${Plot} title="Latency" unit="ms, this node" lines=${LATENCIES} samples=${samples} told=${told} theme=${theme} />`;
 }
 
 export function Rate({ samples, everyMs, theme }: Plotted) {
@@ -122,5 +122,15 @@ export function Rate({ samples, everyMs, theme }: Plotted) {
     latest.length === 0 ? 0 : perSecond(latest.reduce((sum, sample) => sum + of(sample), 0) / latest.length);
   const shown = (rate: number) => count(Math.round(rate * 10) / 10);
   const told = `Last 10 s: ${shown(mean(({ confirmed }) => confirmed))} confirmed and ${shown(mean(({ failed, cancelled }) => failed + cancelled))} failed or cancelled a second.`;
-  return html`<${Plot} title="Orders per second" unit="orders/s" lines=${lines} samples=${samples} told=${told} theme=${theme} />`;
+  return html`<${Plot} title="Orders per second" unit="orders/s, this node" lines=${lines} samples=${samples} told=${told} theme=${theme} />`;
+}
+
+export function EventRate({ samples, everyMs, theme }: Plotted) {
+  const perSecond = (events: number | null) => (events === null ? null : (events * 1_000) / everyMs);
+  const lines: readonly Line[] = [{ name: 'EVENTS', colour: 'first', of: ({ events }) => perSecond(events) }];
+  const known = samples.slice(-LATEST).flatMap(({ events }) => events ?? []);
+  const rate = known.length === 0 ? undefined : perSecond(known.reduce((sum, each) => sum + each, 0) / known.length);
+  const told =
+    rate == null ? 'No rate is known.' : `Last 10 s: ${count(Math.round(rate * 10) / 10)} messages a second.`;
+  return html`<${Plot} title="Events per second" unit="messages/s, all nodes" lines=${lines} samples=${samples} told=${told} theme=${theme} />`;
 }

@@ -32,12 +32,15 @@ export function HealthPart({
       value !== undefined &&
       html`<dl>
       <dt>System</dt><dd><span class=${`status ${value.status}`}>${value.status}</span> ${STATUS_WORDS[value.status]}</dd>
-      ${Object.entries(value.dependencies ?? {}).map(
-        ([name, { status }]) =>
-          html`<dt>${name}</dt><dd><span class=${`status ${status}`}>${status}</span> ${
-            status === 'down' && html`OPERATING.md, ${HELP[name] ?? 'What to do when'}`
-          }</dd>`,
-      )}
+      ${Object.entries(value.dependencies ?? {})
+        .filter(([, { status }]) => status !== 'off')
+        .map(
+          ([name, { status, why }]) =>
+            html`<dt>${name}</dt><dd><span class=${`status ${status}`}>${status}</span> ${
+              status !== 'up' && html`${why} OPERATING.md, ${HELP[name] ?? 'What to do when'}`
+            }</dd>`,
+        )}
+      ${offIn(value) !== '' && html`<dt>Off</dt><dd>${offIn(value)}</dd>`}
       ${value.journal !== undefined && html`<dt>Journal</dt><dd>${value.journal.kind}: ${value.journal.guarantee}</dd>`}
       ${
         overview !== undefined &&
@@ -52,6 +55,11 @@ export function HealthPart({
     }
   </section>`;
 }
+
+const offIn = ({ dependencies = {} }: Health): string =>
+  Object.keys(dependencies)
+    .filter((name) => dependencies[name]?.status === 'off')
+    .join(', ');
 
 export function PlacementPart({ placement }: { readonly placement: Polled<Placement> }) {
   const { value, refusal } = placement;
@@ -70,8 +78,8 @@ export function PlacementPart({ placement }: { readonly placement: Polled<Placem
     <dl>
       ${[...names].map(
         ([name, places]) => html`<dt key=${name} class=${name === 'nobody' ? 'bad' : ''}>${name}</dt>
-        <dd>${count(places.length)} of ${count(value?.data.length ?? 0)} partitions
-          <span class="cells" aria-hidden="true">${places.map(({ partition, state }) => html`<i key=${partition} class=${state}></i>`)}</span></dd>`,
+        <dd>${count(places.length)} of ${count(value?.data.length ?? 0)} partitions${places.length > 0 && `, epoch ${Math.max(...places.map(({ epoch }) => epoch))}`}
+          <span class="cells" aria-hidden="true">${places.map(({ partition, state }) => html`<i key=${partition} class=${state} title=${`${partition}: ${state}`}>${partition}</i>`)}</span></dd>`,
       )}
     </dl>
     ${lost.length > 0 && html`<p class="bad">Gone: ${lost.join(', ')}. OPERATING.md, HoldfastNodeDown</p>`}

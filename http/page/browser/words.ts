@@ -23,3 +23,11 @@ export function agoText(iso: string): string {
   if (seconds < 7_200) return `${Math.round(seconds / 60)} min ago`;
   return seconds < 172_800 ? `${Math.round(seconds / 3_600)} h ago` : `${Math.round(seconds / 86_400)} days ago`;
 }
+
+/** How long after the first moment: `+12 ms`, `+3.4 s`, `+5 min`. */
+export function offsetText(first: string, then: string): string {
+  const ms = Math.max(0, Date.parse(then) - Date.parse(first));
+  if (ms < 1_000) return `+${ms} ms`;
+  if (ms < 120_000) return `+${(ms / 1_000).toFixed(1)} s`;
+  return ms < 7_200_000 ? `+${Math.round(ms / 60_000)} min` : `+${Math.round(ms / 3_600_000)} h`;
+}

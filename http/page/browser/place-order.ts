@@ -1,13 +1,8 @@
-/** What a visitor may do: place an order, send it again, and let a hundred buyers fight for ten units. */
+/** A form that places an order, and sends it again under the same key: the answer is the same. */
 import { useState } from 'preact/hooks';
 import type { Me, Order, Product } from './answers.js';
 import { type Api, type Reply, wordsIn } from './api.js';
 import { html } from './html.js';
-
-const BUYERS = 100;
-const UNITS = 10;
-const ASK_AGAIN_MS = 500;
-const SETTLED_MS = 30_000;
 
 interface Sent {
   readonly body: object;
@@ -17,13 +12,13 @@ interface Sent {
   readonly again?: 'same' | 'different';
 }
 
-interface TryProps {
+interface FormProps {
   readonly api: Api;
   readonly me: Me;
   readonly products: readonly Product[];
 }
 
-export function PlaceOrder({ api, me, products }: TryProps) {
+export function PlaceOrder({ api, me, products }: FormProps) {
   const [sent, setSent] = useState<Sent>();
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);
@@ -75,67 +70,4 @@ function answerText({ reply, again }: Sent): string {
 
 function orderIn({ status, text }: Reply): Order | undefined {
   return status < 300 ? (JSON.parse(text) as { readonly data: Order }).data : undefined;
-}
-
-// ---------------------------------------------------------------- the burst
-
-interface Tally {
-  readonly sold: number;
-  readonly refused: number;
-  readonly open: number;
-  readonly oversold: number | undefined;
-}
-
-export function BurstPart({ api, me }: Omit<TryProps, 'products'>) {
-  const [tally, setTally] = useState<Tally>();
-  const [problem, setProblem] = useState<string>();
-  const [isBusy, setBusy] = useState(false);
-  const run = async () => {
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      await burst(api, me.user_id, setTally);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
-    setBusy(false);
-  };
-  return html`<section aria-labelledby="burst">
-    <h2 id="burst">Burst</h2>
-    <p>A new product gets ${UNITS} units, and ${BUYERS} buyers want one each, at the same moment.</p>
-    <div class="actions"><button type="button" disabled=${isBusy} onClick=${run}>100 buyers, 10 units</button></div>
-    <p aria-live="polite">${problem ?? (tally === undefined ? 'Ten must get one, and ninety must be refused.' : tallyText(tally))}</p>
-  </section>`;
-}
-
-const tallyText = ({ sold, refused, open, oversold }: Tally): string =>
-  open > 0 || oversold === undefined
-    ? `${sold} sold, ${refused} refused, ${open} without an outcome yet …`
-    : `${sold} sold, ${refused} refused, ${oversold} oversold. ${oversold === 0 ? 'The promise holds.' : 'The promise is broken: run holdfast verify.'}`;
-
-async function burst(api: Api, user: string | null, show: (tally: Tally) => void): Promise<void> {
-  const product = `BURST-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-  const received = { product_id: product, name: 'Ten units', unit_price: 1, currency: 'USD', stock: UNITS };
-  await api.ask('POST', '/api/inventory', { products: [received] });
-  let [sold, refused] = [0, 0];
-  const tell = (oversold?: number) => show({ sold, refused, open: BUYERS - sold - refused, oversold });
-  const deadline = performance.now() + SETTLED_MS;
-  const buy = async (buyer: number) => {
-    const body = { user_id: user ?? `buyer-${buyer}`, product_id: product, quantity: 1 };
-    for (;;) {
-      // The same key again: who gets no outcome in time asks for it.
-      const reply = await api.send('POST', '/api/orders', body, `${product}-${buyer}`).catch(() => undefined);
-      if (reply?.status === 201) sold++;
-      else if (reply !== undefined && reply.status >= 400 && reply.status < 500 && reply.status !== 429) refused++;
-      else if (performance.now() > deadline) return;
-      else {
-        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-        continue;
-      }
-      return tell();
-    }
-  };
-  await Promise.all(Array.from({ length: BUYERS }, (_, buyer) => buy(buyer)));
-  const { data } = await api.get<{ readonly data: Product }>(`/api/inventory/${product}`);
-  tell(Math.max(0, sold - UNITS, data.held - data.on_hand));
 }
