@@ -33,14 +33,14 @@ export const NOBODY: Principal = { subject: 'nobody', userId: userId(''), scopes
 
 export const isScope = (word: string): word is Scope => SCOPES.some((scope) => scope === word);
 
-const has = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
+export const may = ({ scopes }: Principal, scope: Scope): boolean => scopes.has('admin') || scopes.has(scope);
 
 /** What the principal lacks for an operation; undefined when nothing. */
 export function lacks(principal: Principal, demand: Demand): Lack | undefined {
   if (demand === 'none' || demand === 'told' || demand === 'any') return undefined;
   const isForService = demand.startsWith('service:');
   const scope = (isForService ? demand.slice('service:'.length) : demand) as Scope;
-  if (!has(principal, scope)) return { kind: 'scope', scope };
+  if (!may(principal, scope)) return { kind: 'scope', scope };
   return isForService && principal.userId !== undefined ? { kind: 'service' } : undefined;
 }
 

@@ -8,11 +8,13 @@ import { STARTING } from '../bus/node/supervisor.js';
 import { Auth } from '../http/auth/auth.js';
 import type { BackupDesk } from '../http/backup/backup-routes.js';
 import { type Edge, startEdge } from '../http/edge.js';
+import { Page } from '../http/page/page.js';
 import { rateLimits } from '../storage/redis/rate-limits.js';
 import { later, made, type Parts } from './parts.js';
 import { notReady } from './readiness.js';
 import { healthReport } from './telemetry/health-report.js';
 import { createAccessLog } from './telemetry/logger.js';
+import { overviewSource } from './telemetry/overview-source.js';
 import { version } from './version.js';
 import { webhookGuard } from './webhooks.js';
 
@@ -35,6 +37,8 @@ export function listen(parts: Parts): Promise<Edge> {
     listAgeMs: () => parts.listAge.ms,
     freshLists: async () => (await parts.freshLists?.caughtUp()) ?? false,
     placement: later(() => parts.placement),
+    overview: overviewSource(parts),
+    surroundings: config,
     webhooks: { store: later(() => parts.stores?.webhooks), whyNot: webhookGuard(config).whyNot },
     backup: config.roles.has('backup')
       ? { port: config.backup.port, desk: later<BackupDesk>(() => parts.backup) }
@@ -55,6 +59,7 @@ export function listen(parts: Parts): Promise<Edge> {
     partitions: config.partitions,
     version,
     corsOrigins: config.corsOrigins,
+    page: parts.isEdge && config.page ? pageOf(parts) : undefined,
   });
 }
 
@@ -73,6 +78,13 @@ export function presentOwners(parts: Parts): Owners {
 }
 
 // ---------------------------------------------------------------- machinery
+
+function pageOf({ logger }: Parts): Page | undefined {
+  const page = Page.open();
+  if (page === undefined)
+    logger.warn({}, 'There is no page at /: its modules were not compiled. `npm run build` does it.');
+  return page;
+}
 
 function authOf(parts: Parts): Auth | undefined {
   const { adminKey, auth, tokens } = parts.config;

@@ -75,7 +75,7 @@ function beginActors(
     tracing: parts.tracing,
     post: postUnderGremlin(parts.among?.post ?? localPost(clock), gremlin, clock),
     heartbeats: nats && natsMembers(nats, config.natsReplicas, () => clock.now()),
-    meter: nodeMeter(registry, parts.listAge),
+    meter: nodeMeter(registry, parts.listAge, parts.orders),
     partitionMeter: partitionMeter(registry),
     onJoined: () => parts.among?.tellMoved(),
     // Neither a rename nor another node may change the bytes of events that are published once more.

@@ -32,10 +32,12 @@ import type { DataDir } from './servers/data-dir.js';
 import type { Servers } from './servers/servers.js';
 import type { Stores } from './stores.js';
 import type { Running } from './telemetry/health-report.js';
+import { OrderCounts } from './telemetry/order-metrics.js';
 
 export class Parts {
   readonly clock = systemClock();
   readonly registry: Registry = createRegistry();
+  readonly orders = new OrderCounts();
   readonly listAge = new ListAge(this.clock);
   readonly supervisor: Supervisor;
   readonly gremlin: Gremlin;

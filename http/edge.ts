@@ -31,6 +31,7 @@ import { RequestFrame } from './api/request-frame.js';
 import { everything, onBothPorts, onlyForBoth } from './api/routes.js';
 import { type Admit, admission, beforeAdmission } from './auth/admission.js';
 import type { Auth } from './auth/auth.js';
+import { Me, type Surroundings } from './auth/me.js';
 import { type BackupDesk, BackupRoutes } from './backup/backup-routes.js';
 import { Reference } from './docs/reference.js';
 import { Import } from './inventory/import.js';
@@ -39,12 +40,14 @@ import { Live } from './live/live.js';
 import { EdgeMetrics, watchListeners } from './node/edge-metrics.js';
 import { GremlinRoutes } from './node/gremlin-routes.js';
 import { Health, type HealthReport } from './node/health.js';
+import { Overview, type OverviewSource } from './node/overview.js';
 import { PlacementView } from './node/placement-view.js';
 import { Export } from './orders/export.js';
 import { ForgetUser } from './orders/forget-user.js';
 import { OrderNumbers } from './orders/numbers.js';
 import { OrderActs } from './orders/order-acts.js';
 import { Orders } from './orders/orders.js';
+import type { Page } from './page/page.js';
 import { type WebhookDesk, WebhookRoutes } from './webhooks/webhook-routes.js';
 import type { BufferedRequest } from './wire/buffered-request.js';
 import { Cors } from './wire/cors.js';
@@ -67,6 +70,9 @@ export interface EdgeOptions {
   /** Waits until lists show what any node has answered (bus/reads/fresh-lists.ts). @returns whether they do */
   readonly freshLists?: (() => Promise<boolean>) | undefined;
   readonly placement: Placement;
+  /** What the overview tells beside the edge's own numbers. */
+  readonly overview: OverviewSource;
+  readonly surroundings: Pick<Surroundings, 'auth' | 'environment'>;
   readonly webhooks: WebhookDesk;
   /** A third port, for a process that keeps backups; undefined if it does not. */
   readonly backup?: { readonly port: number; readonly desk: BackupDesk } | undefined;
@@ -99,6 +105,8 @@ export interface EdgeOptions {
   readonly version: string;
   /** The origins whose pages may use the API from a browser; none by default. */
   readonly corsOrigins?: readonly string[];
+  /** What a browser gets for `/`; undefined: it is led to the reference. */
+  readonly page?: Page | undefined;
   /** Replaces the table of operations, for tests. */
   readonly operations?: readonly Operation[];
   /** Replaces the timeouts of limits.ts, for tests. */
@@ -124,12 +132,14 @@ export interface Edge {
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const stage: Stage = { isStopping: false };
   const rationing = options.rateLimits && new Rationing(options.rateLimits, options.trustedProxies ?? 0);
-  const frame = frameOf(options, rationing, stage);
-  const handlers = handlersOf(options, stage);
+  const metrics = new EdgeMetrics(options.metrics);
+  const frame = frameOf(options, metrics, rationing, stage);
+  const handlers = handlersOf(options, metrics, stage);
   watchListeners(options.metrics, () => handlers.live.listeners);
   const { clock, auth, operations = everyOperation } = options;
   const reads = apiReads(operations, handlers, frame, new RequestIds(clock, beforeAdmission(auth)));
   const servers = await listen(options, frame, handlers, admitting(options.auth, rationing));
+  if ((servers.main ?? servers.inventory) !== undefined) handlers.overview.start();
   return {
     reads,
     ports: { main: servers.main?.port, inventory: servers.inventory?.port, backup: servers.backup?.port },
@@ -140,6 +150,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     async stop(deadlineMs) {
       stage.isStopping = true;
       handlers.live.stop();
+      handlers.overview.stop();
       await Promise.all(Object.values(servers).map((server) => server?.stop(deadlineMs)));
     },
   };
@@ -152,13 +163,18 @@ interface Stage {
   isStopping: boolean;
 }
 
-function frameOf(options: EdgeOptions, rationing: Rationing | undefined, stage: Stage): RequestFrame {
+function frameOf(
+  options: EdgeOptions,
+  metrics: EdgeMetrics,
+  rationing: Rationing | undefined,
+  stage: Stage,
+): RequestFrame {
   const { clock, logger, accessLog, auth, corsOrigins = [], patience = limits } = options;
   return new RequestFrame({
     clock,
     logger,
     accessLog,
-    metrics: new EdgeMetrics(options.metrics),
+    metrics,
     ids: new RequestIds(clock, beforeAdmission(auth)),
     cors: new Cors(corsOrigins),
     rationing,
@@ -178,7 +194,7 @@ function admitting(auth: Auth | undefined, rationing: Rationing | undefined): Ad
   };
 }
 
-function handlersOf(options: EdgeOptions, stage: Stage): Handlers {
+function handlersOf(options: EdgeOptions, { placing }: EdgeMetrics, stage: Stage): Handlers {
   const { owners, queries, clock, waitMs, partitions, version, health, ready, listAgeMs, freshLists } = options;
   const { listSource = () => ({ queries, lagMs: 0 }) } = options;
   const { receiptKeys, operations = everyOperation } = options;
@@ -222,6 +238,8 @@ function handlersOf(options: EdgeOptions, stage: Stage): Handlers {
       stopping,
     }),
     placement: new PlacementView(options.placement),
+    overview: new Overview(options.overview, placing, clock),
+    me: new Me({ ...options.surroundings, gremlin: options.gremlin !== undefined }),
     reference: new Reference(operations, version),
   };
 }
@@ -239,7 +257,7 @@ type Servers = Readonly<Record<'main' | 'inventory' | 'backup', HttpServer | und
 async function listen(options: EdgeOptions, frame: RequestFrame, handlers: Handlers, admit: Admit): Promise<Servers> {
   const { host, clock, logger, port, inventoryPort, version, backup, operations = everyOperation } = options;
   const common = { host, clock, patience: options.patience ?? limits, unreadable: frame.unreadable };
-  const koa = throughKoa(frame, everything(operations, handlers, admit), admit, logger);
+  const koa = throughKoa(frame, everything(operations, handlers, admit, options.page), admit, logger);
   const hot = new HotRoutes(operations, handlers, admit);
   const handle = (req: BufferedRequest, res: ServerResponse) => {
     const work = hot.of(req);

@@ -67,6 +67,7 @@ const SERVERS: Readonly<Record<string, RegExp>> = {
   Redis: /\brealRedis\b/,
   Kafka: /\b(KafkaRig|realKafka)\b/,
   Prometheus: /\bRealPrometheus\b/,
+  Chromium: /\bRealChromium\b/,
 };
 
 async function serversOf(names: readonly string[]): Promise<string[]> {

@@ -5,6 +5,7 @@ import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { Unavailable } from '../../actors/unavailable.js';
 import { rest } from '../../bus/retry.js';
 import type { BackupDesk, BackupView } from '../../http/backup/backup-routes.js';
+import type { SeenVerdict } from '../../http/node/overview.js';
 import { DayUsed } from '../../storage/backup/offsite.js';
 import { whyFailed } from '../../storage/backup/synced-files.js';
 import type { Backups } from './backups.js';
@@ -44,6 +45,10 @@ export class BackupRole implements BackupDesk {
     this.ending.abort();
     const late = new Promise<void>((resolve) => void this.parts.clock.after(STOP_MS, resolve));
     await Promise.race([this.done, late]);
+  }
+
+  get verdict(): SeenVerdict | undefined {
+    return this.parts.backups.verdict;
   }
 
   // -------------------------------------------------------------- the desk

@@ -4,6 +4,7 @@
 // and the days without an archive are those that have dumps.
 
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
+import type { SeenVerdict } from '../../http/node/overview.js';
 import { DailyUpload } from '../../storage/backup/daily-upload.js';
 import { type Dumps, NotClean } from '../../storage/backup/dump.js';
 import { DayUsed, dayOf, type Offsite, startOfNextDay } from '../../storage/backup/offsite.js';
@@ -42,6 +43,7 @@ export class Backups {
   private readonly upload: Step<{ readonly bypass: boolean }, Uploaded | undefined>;
   private readonly steps: readonly Pick<Step, 'look' | 'keep' | 'isRunning' | 'failure'>[];
   private dumpedAt = Number.NEGATIVE_INFINITY;
+  private refused: SeenVerdict | undefined;
   private readonly inUse = new Set<string>();
 
   constructor(private readonly parts: BackupsParts) {
@@ -117,6 +119,12 @@ export class Backups {
     return newest && Math.max(0, this.parts.clock.now() - newest.takenAt);
   }
 
+  /** Of verify on the last dump that it judged; undefined: it judged none. A dump is kept only if it is clean. */
+  get verdict(): SeenVerdict | undefined {
+    const [newest] = this.volume.dumps;
+    return this.refused ?? (newest && { clean: true, at: newest.takenAt, violations: 0, of: 'last dump' });
+  }
+
   /** What no checked dump has; undefined: there is no dump, or the database does not answer. */
   async unsaved(): Promise<{ readonly orders: number; readonly since: number } | undefined> {
     const [newest] = this.volume.dumps;
@@ -159,10 +167,15 @@ export class Backups {
     const { clock, dumps, logger, meter } = this.parts;
     this.dumpedAt = clock.now();
     const dump = await this.volume.addDump(dumps, signal).catch((error: unknown) => {
-      if (error instanceof NotClean) meter.judged(error.violations);
+      if (error instanceof NotClean) {
+        const { violations } = error;
+        meter.judged(violations);
+        this.refused = { clean: false, at: clock.now(), violations, of: 'last dump' };
+      }
       throw error;
     });
     meter.judged(0);
+    this.refused = undefined;
     const { name, bytes, orders, restoreMs } = dump;
     logger.info({ name, bytes, orders, restoreMs: Math.round(restoreMs) }, 'a dump was taken, restored and verified');
     await this.retain();

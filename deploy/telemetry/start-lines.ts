@@ -7,7 +7,7 @@ import type { EventsRetention } from '../../bus/events/jetstream-events.js';
 import type { Edge } from '../../http/edge.js';
 import type { Config } from '../config/config.js';
 
-export function tellAddress({ host, roles }: Config, { ports }: Edge, version: string, logger: Logger): void {
+export function tellAddress({ host, roles, page }: Config, { ports }: Edge, version: string, logger: Logger): void {
   const { main: port, inventory: inventoryPort, backup: backupPort } = ports;
   if (backupPort !== undefined) logger.info({ backupPort }, `backups: http://${host}:${backupPort}/api/backup/status`);
   if (!roles.has('edge') && !roles.has('actors') && !roles.has('feed')) {
@@ -21,7 +21,7 @@ export function tellAddress({ host, roles }: Config, { ports }: Edge, version: s
   const line =
     port === undefined
       ? `Holdfast ${version} owns partitions, and takes orders from the edges of its system`
-      : `Holdfast ${version} takes orders at http://${host}:${port}/api/orders (reference: /docs)`;
+      : `Holdfast ${version} takes orders at http://${host}:${port}/api/orders (${page ? 'page: /, ' : ''}reference: /docs)`;
   logger.info({ port, inventoryPort }, line);
 }
 

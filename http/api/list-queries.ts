@@ -38,7 +38,7 @@ const isLater = (one: Moment, other: Moment): boolean =>
   one.ms > other.ms || (one.ms === other.ms && one.ns > other.ns);
 
 /** An ISO 8601 date (midnight UTC) or time with its zone. */
-const moment = (description: string) =>
+export const moment = (description: string) =>
   ruled<string>(MOMENT_RULE, (value) => typeof value === 'string' && momentOf(value) !== undefined, {
     anyOf: [
       { type: 'string', format: 'date' },

@@ -6,12 +6,14 @@
  */
 import { z } from 'zod';
 import type { Demand } from '../../actors/principal.js';
+import type { Me } from '../auth/me.js';
 import type { BackupRoutes } from '../backup/backup-routes.js';
 import type { Import } from '../inventory/import.js';
 import type { Inventory } from '../inventory/inventory.js';
 import type { Live } from '../live/live.js';
 import type { GremlinRoutes } from '../node/gremlin-routes.js';
 import type { Health } from '../node/health.js';
+import type { Overview } from '../node/overview.js';
 import type { PlacementView } from '../node/placement-view.js';
 import type { Export } from '../orders/export.js';
 import type { ForgetUser } from '../orders/forget-user.js';
@@ -36,6 +38,8 @@ export interface Handlers {
   readonly imports: Import;
   readonly health: Health;
   readonly placement: PlacementView;
+  readonly overview: Overview;
+  readonly me: Me;
   readonly gremlin: GremlinRoutes;
   readonly webhooks: WebhookRoutes;
   readonly backup: BackupRoutes;

@@ -5,22 +5,34 @@
 import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import type { Admit } from '../auth/admission.js';
+import type { Page } from '../page/page.js';
 import { prefersSecond } from '../wire/accept.js';
 import type { ApiRequest } from './api-request.js';
 import { Failure, notFound } from './failure.js';
 import type { Handlers, Operation } from './operation.js';
 import type { Answer } from './reply.js';
 
-/** The page that a browser gets for `/`. */
-const FIRST_PAGE = '/docs';
+const REFERENCE = '/docs';
 
 export const onBothPorts = (table: readonly Operation[]): Operation[] => table.filter(({ ports }) => ports === 'both');
 
-export function everything(table: readonly Operation[], handlers: Handlers, admit: Admit): Middleware {
+/** @param page undefined: a browser that asks for `/` is led to the reference. */
+export function everything(
+  table: readonly Operation[],
+  handlers: Handlers,
+  admit: Admit,
+  page: Page | undefined,
+): Middleware {
   const routes = routed(table, handlers, admit);
   return async (ctx, next) => {
-    if (ctx.path === '/' && asksForPage(ctx)) ctx.state.request.answer = TO_FIRST_PAGE;
-    else await routes(ctx, next);
+    const request: ApiRequest = ctx.state.request;
+    if (ctx.path === '/' && asksForPage(ctx)) {
+      request.route = '/';
+      request.answer = (await page?.shell) ?? TO_REFERENCE;
+    } else if (page?.isFile(ctx.path) && isRead(ctx)) {
+      request.route = '/page';
+      request.answer = await page.file(ctx.path);
+    } else await routes(ctx, next);
   };
 }
 
@@ -56,16 +68,17 @@ function routed(table: readonly Operation[], handlers: Handlers, admit: Admit): 
   };
 }
 
-const TO_FIRST_PAGE: Answer = {
+const TO_REFERENCE: Answer = {
   status: 302,
-  body: `The reference is at ${FIRST_PAGE}.\n`,
+  body: `The reference is at ${REFERENCE}.\n`,
   contentType: 'text/plain; charset=utf-8',
-  headers: ['Location', FIRST_PAGE, 'Vary', 'Accept'],
+  headers: ['Location', REFERENCE, 'Vary', 'Accept'],
 };
 
 /** Browsers name HTML in Accept. Clients that accept anything, such as curl, do not. */
-const asksForPage = ({ method, req }: Context): boolean =>
-  (method === 'GET' || method === 'HEAD') && prefersSecond(req, 'application/json', 'text/html');
+const asksForPage = (ctx: Context): boolean => isRead(ctx) && prefersSecond(ctx.req, 'application/json', 'text/html');
+
+const isRead = ({ method }: Context): boolean => method === 'GET' || method === 'HEAD';
 
 /** `OPTIONS *` is about the server, not about an address (RFC 9110, 9.3.7). */
 const SERVER_OPTIONS: Answer = { status: 204, body: '', headers: ['Allow', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'] };
@@ -74,7 +87,7 @@ function withoutRoute(ctx: Context): ApiRequest['answer'] {
   if (ctx.method === 'OPTIONS' && ctx.req.url === '*') return SERVER_OPTIONS;
   const layers: readonly { readonly methods: readonly string[] }[] = ctx.matched ?? [];
   if (layers.length === 0)
-    throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${FIRST_PAGE}.`);
+    throw notFound(`There is nothing at ${ctx.path.slice(0, 200)}. The reference is at ${REFERENCE}.`);
   const allow = ['Allow', [...new Set(layers.flatMap((layer) => layer.methods)), 'OPTIONS'].join(', ')];
   if (ctx.method === 'OPTIONS') return { status: 204, body: '', headers: allow };
   throw new Failure(405, 'method_not_allowed', `${ctx.method} is not allowed here. Allowed are ${allow[1]}.`, {

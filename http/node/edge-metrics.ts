@@ -5,6 +5,7 @@
  * series here, by route, method and status, and hands them over when the metrics are read.
  */
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AnswerTimes } from './answer-times.js';
 
 /** Upper bounds in seconds: an append is about 1 ms, a client's patience 3 s. */
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] as const;
@@ -14,6 +15,8 @@ const HELP = 'Time from a request to its reply, by route, method and status.';
 /** Every other method counts as `other`, so that a client cannot create many series. */
 const METHODS = ['POST', 'GET', 'PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'PUT', 'other'];
 const OTHER = METHODS.length - 1;
+
+const PLACING = '/api/orders';
 
 interface Sample {
   readonly metricName: string;
@@ -93,6 +96,8 @@ export function createRegistry(): Registry {
 }
 
 export class EdgeMetrics {
+  /** Of `POST /api/orders`, for the overview. */
+  readonly placing = new AnswerTimes();
   private readonly durations: Durations;
   private inFlight = 0;
 
@@ -118,6 +123,7 @@ export class EdgeMetrics {
   ended(route: string, method: string, status: number, ms: number): void {
     this.inFlight--;
     this.durations.add(route, method, status, ms / 1000);
+    if (route === PLACING && method === 'POST') this.placing.add(ms);
   }
 
   /** Counts a request that could not be read. */

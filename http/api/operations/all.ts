@@ -8,6 +8,7 @@ import { nodeOperations } from './node-operations.js';
 import { numberOperations } from './number-operations.js';
 import { orderLifeOperations } from './order-act-operations.js';
 import { orderOperations } from './order-operations.js';
+import { pageOperations } from './page-operations.js';
 import { webhookOperations } from './webhook-operations.js';
 
 export const operations: readonly Operation[] = [
@@ -20,4 +21,5 @@ export const operations: readonly Operation[] = [
   ...eventOperations,
   ...nodeOperations,
   ...gremlinOperations,
+  ...pageOperations,
 ];

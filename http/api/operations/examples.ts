@@ -154,6 +154,23 @@ export const busyGremlin = {
   hits: { payment: { drop: 23 } },
 };
 
+export const busyOverview = {
+  status: 'success',
+  data: {
+    node: { name: 'shop-one', version: '0.1.0', started_at: '2026-11-21T11:40:01.230Z' },
+    now: '2026-11-21T11:49:35.100Z',
+    every_ms: 2_000,
+    events: { last_sequence: 48_213, feeds: [{ name: 'webhooks', behind: 0, state: 'running' }] },
+    verify: { clean: true, at: '2026-11-21T11:30:00.000Z', violations: 0, of: 'verify' },
+    samples: [
+      {
+        ...{ at: AT, confirmed: 212, failed: 3, cancelled: 0, answered: 215 },
+        ...{ p50_ms: 1.9, p95_ms: 3.4, p99_ms: 6.02, events: 187 },
+      },
+    ],
+  },
+};
+
 export const EXAMPLE_WEBHOOK_ID = 'WH-01KAJ5GN2V8T3QW4YF7R9XBCDE';
 
 export const partnerWebhook = {

@@ -143,8 +143,8 @@ test('the open operations are those of the contract', () => {
     ['/docs', '/health', '/livez', '/openapi.json', '/ready', '/readyz', '/schemas/events.json'],
   );
   for (const { path, scope } of operations) {
-    if (path.startsWith('/internal/')) assert.is(scope, 'admin', path);
-    if (path === '/metrics') assert.is(scope, 'service:metrics:read', path);
+    if (path === '/metrics' || path === '/internal/overview') assert.is(scope, 'service:metrics:read', path);
+    else if (path.startsWith('/internal/')) assert.is(scope, 'admin', path);
   }
 });
 
@@ -299,6 +299,18 @@ test('/health has the status for all callers, and the details for known ones', a
       assert.is(reply.at('dependencies.postgres.status'), 'ok');
     }
   }
+});
+
+test('/api/me tells a caller all that it may do', async ({ f, credentials }) => {
+  const told = async (text: string) => {
+    const reply = await f.get('/api/me', { authorization: `Bearer ${text}` });
+    return ['auth', 'subject', 'user_id', 'scopes', 'gremlin'].map((name) => reply.at(`data.${name}`));
+  };
+  const all = ['orders:read', 'orders:write', 'inventory:write', 'metrics:read', 'admin'];
+  assert.equal(await told(ADMIN_KEY), ['keys', 'ADMIN_KEY', null, all, false]);
+  const key = await credentials.key(['metrics:read', 'orders:read'], OWN, { caller: 'shop' });
+  assert.equal(await told(key), ['keys', 'key:shop', OWN, ['orders:read', 'metrics:read'], false]);
+  assert.is((await f.get('/api/me')).status, 401);
 });
 
 test('a customer is one caller by key and by token; a service with the same idempotency key is another', async ({

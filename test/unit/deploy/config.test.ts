@@ -402,6 +402,14 @@ test('no password is repeated', () => {
   assert.not.match(withoutSecrets('postgres://u:s3cr3t/with@odd@h/d'), /s3cr3t/);
 });
 
+test('PAGE is on, and off where it says so', () => {
+  assert.equal(
+    [{}, { PAGE: 'on' }, { PAGE: 'off' }].map((env) => readConfig(env).page),
+    [true, true, false],
+  );
+  assert.match(mistakesIn({ PAGE: 'none' }).join(), /^PAGE is "none"; it must be/);
+});
+
 test('.env.example names every variable with its default, and OPERATING names it too', () => {
   const example = readFileSync('.env.example', 'utf8');
   const names = [...example.matchAll(/^# ?([A-Z0-9_]+)=/gm)].map((found) => found[1]);

@@ -9,6 +9,7 @@ import { targetGuard } from '../../../bus/webhooks/target-guard.js';
 import { failedDelivery, partnerWebhook } from '../../../http/api/operations/examples.js';
 import { type Edge, type EdgeOptions, startEdge } from '../../../http/edge.js';
 import { createRegistry } from '../../../http/node/edge-metrics.js';
+import type { OverviewSource } from '../../../http/node/overview.js';
 import { memoryReceiptKeys } from '../../../storage/memory/memory-stores.js';
 import { memoryWebhooks } from '../../../storage/memory/memory-webhooks.js';
 import { FakeOwners, realClock } from './fake-owners.js';
@@ -46,6 +47,12 @@ const TWO_NODES: Placement = {
   ],
 };
 
+const NOTHING_SEEN: OverviewSource = {
+  ...{ name: 'shop-one', version: 'test', events: undefined },
+  outcomes: () => ({ confirmed: 0, failed: 0, cancelled: 0 }),
+  verdict: async () => undefined,
+};
+
 /** A store that has the webhook of the examples, with a delivery that has failed, and keeps both. */
 async function webhooksWithExample(): Promise<Webhooks> {
   const { webhooks, queue } = memoryWebhooks(Date.now);
@@ -73,6 +80,8 @@ export async function startFixture(more: Partial<EdgeOptions> = {}): Promise<Fix
     queries: owners,
     receiptKeys: memoryReceiptKeys(),
     placement: TWO_NODES,
+    overview: NOTHING_SEEN,
+    surroundings: { auth: more.auth === undefined ? 'off' : 'keys', environment: 'development' },
     webhooks: { store: await webhooksWithExample(), whyNot: targetGuard({ allow: [], httpsOnly: true }).whyNot },
     listAgeMs: () => 41.2,
     health: async () => ({

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EventsLag } from '../../../bus/events/events-lag.js';
-import { orderMeter, watchOrders } from '../../../deploy/telemetry/order-metrics.js';
+import { OrderCounts, orderMeter, watchOrders } from '../../../deploy/telemetry/order-metrics.js';
 import { A, B, contentOf, oneLine } from '../actors/samples.js';
 import { ownedWorld, Rig, worldOf } from './node-rig.js';
 
@@ -38,7 +38,8 @@ const watched = (rig: Rig) => {
 
 test('each order counts once, by its outcome and the reason', async () => {
   const registry = new Registry();
-  const count = orderMeter(registry);
+  const counts = new OrderCounts();
+  const count = orderMeter(registry, counts);
   const rig = new Rig().receive(10, A, B);
   rig.place('1', contentOf());
   rig.place('2', oneLine(A, 1_000));
@@ -49,6 +50,7 @@ test('each order counts once, by its outcome and the reason', async () => {
   rig.turn();
   for (const { turn } of rig.all('append')) count(turn.applied);
   const samples = await samplesOf(registry);
+  assert.equal([counts.confirmed, counts.failed, counts.cancelled], [2, 1, 0]);
   assert.is(samples.get('orders_placed_total'), 3);
   assert.is(samples.get('orders_total{outcome="confirmed",reason=""}'), 2);
   assert.is(samples.get('orders_total{outcome="failed",reason="out_of_stock"}'), 1);

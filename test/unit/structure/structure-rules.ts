@@ -27,7 +27,7 @@ function codeOf(text: string, { templates }: { readonly templates: 'kept' | 'dro
 
 /** The imports of a file, including packages that are only resolved for their files. */
 const importsOf = ({ text }: Source): string[] =>
-  [...text.matchAll(/\bfrom '([^']+)'|\bimport(?:\(\s*|\s+)'([^']+)'|\)\.resolve\('([^']+)'\)/g)].map(
+  [...text.matchAll(/\bfrom '([^']+)'|\bimport(?:\(\s*|\s+)'([^']+)'|(?:\)|\bmeta)\.resolve\('([^']+)'\)/g)].map(
     (found) => found[1] ?? found[2] ?? found[3] ?? '',
   );
 
