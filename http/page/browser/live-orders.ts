@@ -148,9 +148,9 @@ export function LiveOrders({ live, open }: { readonly live: Live; readonly open:
               <td>${clockTime(row.at)}</td>
               <td><button type="button" class="link" title="Its history" onClick=${() => open(row.id)}>${row.id}</button></td>
               <td><span class=${`status ${row.status}`}>${statusText(row.status, row.reason)}</span></td>
-              <td>${row.user}</td>
-              <td>${linesText(row.lines)}</td>
-              <td class="number">${row.total}</td>
+              <td class="whole">${row.user}</td>
+              <td class="whole">${linesText(row.lines)}</td>
+              <td class="number whole">${row.total || '–'}</td>
             </tr>`,
           )}
         </tbody>
