@@ -49,7 +49,7 @@ interface Told {
   };
 }
 
-export interface Live {
+interface Live {
   readonly rows: readonly Row[];
   /** Why nothing new comes at the moment. */
   readonly away: string | undefined;
