@@ -140,7 +140,7 @@ function scenarios(system: RealSystem, browser: RealChromium): void {
 
   test('a keyboard is enough', async () => {
     const fresh = await open();
-    await fresh.part('Place an order').waitFor();
+    await fresh.shows('Stock', /PROD-001/);
     await tabTo(fresh, /user/i);
     await fresh.page.keyboard.press('Control+A');
     await fresh.page.keyboard.type('keyboard');
