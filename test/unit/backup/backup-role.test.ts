@@ -86,12 +86,15 @@ test('a second upload of the day is 429 with the time until midnight, unless it 
 });
 
 test('a step that fails is 503 with its sentence, and stays in the status until it is done', async (context) => {
-  const { rig, f, base } = context;
+  const { rig, role, f, base } = context;
   await rig.drive(0);
+  const at = rig.backups.volume.dumps[0]?.takenAt;
+  assert.equal(role.verdict, { clean: true, at, violations: 0, of: 'last dump' });
   rig.dumps.fault = 'the dump is not clean';
   const failed = await f.post(`${base}/api/backup/trigger-dump`, '');
   assert.is(failed.status, 503);
   assert.match(String(failed.at('message')), 'The dump has failed: the dump is not clean.');
+  assert.equal([role.verdict?.clean, role.verdict?.violations], [false, 2]);
   const status = await f.get(`${base}/api/backup/status`);
   assert.equal([status.at('data.errors.0.step'), status.at('data.errors.0.failures')], ['dump', 1]);
   assert.is(faultOf('/api/backup/status', status), undefined);
