@@ -78,7 +78,7 @@ function modulesFrom(first: string): Map<string, string> | undefined {
 }
 
 /** As tsc writes it: of a module of our own. */
-const IMPORT = /^(?:import|export)\b[^'"\n]*['"](\.[^'"]+)['"]/gm;
+const IMPORT = /^(?:import|export)\b(?:[\w\s{},*$]*\bfrom)?\s*['"](\.[^'"\n]+)['"]/gm;
 
 /** Maps of sources are not served, so nothing may name them. */
 const codeIn = (path: string): string => readFileSync(path, 'utf8').replace(/\n\/\/# sourceMappingURL=\S+\s*$/, '\n');

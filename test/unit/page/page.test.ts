@@ -95,7 +95,7 @@ test('what the modules import is named by the shell, so a browser waits for noth
     reached.add(address);
     const { text } = await f.get(address);
     for (const [, from = ''] of text.matchAll(
-      /(?:^|[;}\n])\s*(?:import|export)\b[^'"`;]*?(?:from\s*)?["']([^"'\n]+)["']/g,
+      /(?:^|[;}\n])\s*(?:import|export)\b(?:[\w\s{},*$]*\bfrom)?\s*["']([^"'\n]+)["']/g,
     )) {
       const target = from.startsWith('.') ? new URL(from, f.base + address).pathname : imports[from];
       assert.ok(target, `${address} imports ${from}`);
