@@ -6,7 +6,7 @@ import type { Locator, Page, Tab } from '../../servers/real-chromium.js';
 
 const SHOWN_MS = 20_000;
 
-export interface Bought {
+interface Bought {
   readonly user: string;
   readonly product: string;
   readonly quantity: number;
