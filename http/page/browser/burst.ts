@@ -50,7 +50,10 @@ export function BurstPart({ api, me }: { readonly api: Api; readonly me: Me }) {
 // ---------------------------------------------------------------- machinery
 
 async function burst(api: Api, user: string | null, show: (shown: Shown) => void): Promise<void> {
-  const product = `BURST-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+  const product = `BURST-${[...crypto.getRandomValues(new Uint8Array(5))]
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('')
+    .toUpperCase()}`;
   const received = { product_id: product, name: 'Ten units', unit_price: 1, currency: 'USD', stock: UNITS };
   const deadline = performance.now() + SETTLED_MS;
   const outcomes: Outcome[] = Array(BUYERS).fill('waiting');

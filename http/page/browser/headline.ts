@@ -52,8 +52,8 @@ function Numbers({ overview: { samples, every_ms } }: { readonly overview: Overv
   const rate = latest.length === 0 ? 0 : (placed * 1_000) / (latest.length * every_ms);
   const p99 = samples.findLast(({ p99_ms }) => p99_ms !== null)?.p99_ms ?? null;
   return html`
-    <${Tile} name="Orders per second" value=${count(Math.round(rate * 10) / 10)} />
-    <${Tile} name="p99" value=${p99 === null ? '–' : `${count(Math.round(p99))} ms`} />
+    <${Tile} name="Orders/s" value=${count(Math.round(rate * 10) / 10)} />
+    <${Tile} name="Latency, p99" value=${p99 === null ? '–' : `${count(Math.round(p99))} ms`} />
     <${Tile} name="Last 10 min" value=${count(sumOf('confirmed'))} more=${`confirmed, ${count(sumOf('failed'))} failed, ${count(sumOf('cancelled'))} cancelled`} />`;
 }
 

@@ -49,7 +49,7 @@ interface Told {
   };
 }
 
-export interface Live {
+interface Live {
   readonly rows: readonly Row[];
   /** Why nothing new comes at the moment. */
   readonly away: string | undefined;
@@ -141,16 +141,16 @@ export function LiveOrders({ live, open }: { readonly live: Live; readonly open:
       live.rows.length > 0 &&
       html`<div class="scroll" tabindex="0" role="region" aria-label="The latest orders">
       <table>
-        <thead><tr><th>Time</th><th>Order</th><th>Outcome</th><th>User</th><th>Lines</th><th class="number">Total</th></tr></thead>
+        <thead><tr><th>Time</th><th>Outcome</th><th>Order</th><th>User</th><th>Lines</th><th class="number">Total</th></tr></thead>
         <tbody>
           ${live.rows.map(
             (row) => html`<tr key=${row.id}>
               <td>${clockTime(row.at)}</td>
+              <td class="whole"><span class=${`status ${row.status}`}>${statusText(row.status, row.reason)}</span></td>
               <td><button type="button" class="link" title="Its history" onClick=${() => open(row.id)}>${row.id}</button></td>
-              <td><span class=${`status ${row.status}`}>${statusText(row.status, row.reason)}</span></td>
-              <td>${row.user}</td>
-              <td>${linesText(row.lines)}</td>
-              <td class="number">${row.total}</td>
+              <td class="whole">${row.user}</td>
+              <td class="whole">${linesText(row.lines)}</td>
+              <td class="number whole">${row.total || '–'}</td>
             </tr>`,
           )}
         </tbody>

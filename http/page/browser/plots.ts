@@ -7,6 +7,8 @@ import { count } from './words.js';
 
 const HEIGHT = 150;
 const SHOWN_MS = 10 * 60_000;
+/** A node that has just begun is shown no narrower. */
+const LEAST_SHOWN_S = 120;
 /** Samples over which the latest number is told. */
 const LATEST = 5;
 
@@ -44,7 +46,7 @@ function Plot({ title, unit, lines, samples, told, theme }: PlotProps) {
         cursor: { show: false },
         legend: { show: false },
         scales: {
-          x: { range: (_self, _min, max) => [(max ?? 0) - SHOWN_MS / 1_000, max ?? 0] },
+          x: { range: (_self, min, max) => [Math.min(min ?? 0, (max ?? 0) - LEAST_SHOWN_S), max ?? 0] },
           y: { range: (_self, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
         },
         axes: [

@@ -12,7 +12,7 @@ export interface Polled<T> {
 }
 
 /** Calls `step` after each pause that it returns, as long as somebody looks. @returns what ends it */
-export function whileSeen(step: () => Promise<number>): () => void {
+function whileSeen(step: () => Promise<number>): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let [isOver, isUnderWay] = [false, false];
   const run = async () => {

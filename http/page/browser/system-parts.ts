@@ -118,6 +118,12 @@ export function EventsPart({ overview, told, away }: EventsProps) {
 }
 
 const TARGETS = ['inventory', 'order', 'payment', 'storage', 'bus'];
+/** Then it goes off by itself. */
+const TIMES = [
+  [60, '1 minute'],
+  [300, '5 minutes'],
+  [900, '15 minutes'],
+] as const;
 const KINDS = ['latency', 'error', 'drop', 'duplicate', 'reorder'];
 
 interface GremlinProps {
@@ -139,7 +145,11 @@ export function GremlinPart({ api, gremlin, switched }: GremlinProps) {
   const on = (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
-    void flip('/internal/gremlin/enable', { target: form.get('target'), kind: form.get('kind') });
+    void flip('/internal/gremlin/enable', {
+      target: form.get('target'),
+      kind: form.get('kind'),
+      for_s: Number(form.get('for_s')),
+    });
   };
   const options = (words: readonly string[]) => words.map((word) => html`<option key=${word}>${word}</option>`);
   return html`<section aria-labelledby="gremlin">
@@ -148,6 +158,7 @@ export function GremlinPart({ api, gremlin, switched }: GremlinProps) {
     <form onSubmit=${on}>
       <label>Target <select name="target">${options(TARGETS)}</select></label>
       <label>Kind <select name="kind">${options(KINDS)}</select></label>
+      <label>For <select name="for_s">${TIMES.map(([seconds, words]) => html`<option key=${seconds} value=${seconds}>${words}</option>`)}</select></label>
       <div class="actions">
       ${
         gremlin?.enabled
