@@ -7,6 +7,7 @@ import { RealChromium } from '../servers/real-chromium.js';
 
 const FOLDER = 'http/page/pictures';
 const MOST_BYTES = 150_000;
+const SMALL_DESKTOP = { width: 1080, height: 720 };
 const LOAD_S = 60;
 const BUYERS = 3;
 const PACE_MS = 60;
@@ -16,12 +17,13 @@ const DRAWN_MS = 4_000;
 
 type Look = NonNullable<Parameters<RealChromium['profile']>[0]>;
 
-async function take(browser: RealChromium, url: string, name: string, look: Look, wholePage: boolean): Promise<void> {
+async function take(browser: RealChromium, url: string, name: string, look: Look): Promise<void> {
   const profile = await browser.profile(look);
   const { page } = await profile.open(url);
+  if (look.phone !== true) await page.setViewportSize(SMALL_DESKTOP);
   await pause(DRAWN_MS);
   const path = `${FOLDER}/${name}.png`;
-  await page.screenshot({ path, fullPage: wholePage });
+  await page.screenshot({ path, scale: 'css' });
   await profile.close();
   const { size } = await stat(path);
   console.log(`${path}: ${Math.round(size / 1_000)} kB`);
@@ -46,12 +48,12 @@ async function main(): Promise<void> {
   await system.post('/api/inventory', { products: STOCK });
   const load = new Burst(system.url, purchases(), BUYERS, PACE_MS);
   await pause(LOAD_S * 1_000);
-  await take(browser, system.url, 'light', { colorScheme: 'light' }, false);
-  await take(browser, system.url, 'dark', { colorScheme: 'dark' }, false);
-  await take(browser, system.url, 'phone', { colorScheme: 'light', phone: true }, false);
+  await take(browser, system.url, 'light', { colorScheme: 'light' });
+  await take(browser, system.url, 'dark', { colorScheme: 'dark' });
+  await take(browser, system.url, 'phone', { colorScheme: 'light', phone: true });
   await system.post('/internal/gremlin/enable', {});
   await pause(UNDER_THE_GREMLIN_S * 1_000);
-  await take(browser, system.url, 'gremlin', { colorScheme: 'light' }, false);
+  await take(browser, system.url, 'gremlin', { colorScheme: 'light' });
   await load.stop();
   await browser.stop();
   await system.demolish();
