@@ -94,13 +94,17 @@ const cost = z
   })
   .meta({ id: 'Cost' });
 
+const importedItem = z
+  .object({ product_id: z.string(), quantity: z.int(), cost: cost.optional() })
+  .meta({ id: 'ImportedItem' });
+
 const imported = z
   .object({
     origin: z.string().meta({ description: 'Who told of it.' }),
     placed_at: time.optional().meta({ description: 'When it was made, as it was told.' }),
     shipping: cost.optional(),
     items: z
-      .array(z.object({ product_id: z.string(), quantity: z.int(), cost: cost.optional() }))
+      .array(importedItem)
       .optional()
       .meta({ description: 'As they were told, where order_items does not say them exactly.' }),
     differed: z
