@@ -61,6 +61,10 @@ export const limits = {
   importBytes: 33_554_432,
   importRows: 100_000,
   importRecordChars: 10_000,
+  /** Orders of another system that wait on disk to be imported. */
+  spooledOrders: 100_000,
+  /** How long one import may take; then it waits and is tried again. */
+  importWaitMs: 5_000,
   /** Failed rows that the report of an import names. */
   importFailures: 1_000,
   /** From the first byte to the last row. The client may use requestMs of this to send the file. */

@@ -4,7 +4,7 @@
  *   order    OrderId     runs one order's state machine            order.ts
  *   product  ProductId   serialises one product's stock            inventory.ts
  *
- * Commands come from an edge (`place`, the acts, `receive`, `adjust`), from the runtime (`timeOut`, `sendLate`,
+ * Commands come from an edge (`place`, `import`, the acts, `receive`, `adjust`), from the runtime (`timeOut`, `sendLate`,
  * `paymentAnswered`, `closeAct`, `fill`), or from another actor. A command from another actor is a letter. Events and
  * letters are stored in the journal: their shapes change only by addition.
  */
@@ -26,6 +26,32 @@ export interface OrderContent {
   readonly billingAddress?: Json;
   readonly notes?: string;
   readonly paymentMethod?: string;
+}
+
+/** An amount as another system gave it: a decimal with all its digits, however fine. */
+export interface Cost {
+  readonly currency: string;
+  readonly amount: string;
+}
+
+/** What is told of an order that was made elsewhere, beside its content (imported-order.ts). */
+export interface ImportedFacts {
+  /** Who told of it, such as `boutique`. */
+  readonly origin: string;
+  /** When it was made; wall clock, milliseconds. */
+  readonly placedAt?: number;
+  readonly tracking?: string;
+  readonly shipping?: Cost;
+  /** By line: minor units of the order's currency; null where the price cannot be told in it. */
+  readonly prices: readonly (number | null)[];
+  /** Minor units. Absent where a price is not known, and without lines. */
+  readonly total?: number;
+  /** The items as they were given, where lines and prices do not tell them exactly. */
+  readonly items?: readonly ImportedItem[];
+}
+
+export interface ImportedItem extends Line {
+  readonly cost?: Cost;
 }
 
 /** A product's answer to a hold. */
@@ -109,6 +135,12 @@ export type OrderAct =
 
 export type OrderCommand =
   | { readonly type: 'place'; readonly content: OrderContent; readonly correlation: string }
+  | {
+      readonly type: 'import';
+      readonly content: OrderContent;
+      readonly facts: ImportedFacts;
+      readonly correlation: string;
+    }
   /** Several answers that arrive together are one command. */
   | { readonly type: 'holdsAnswered'; readonly answers: readonly HoldAnswer[] }
   /** Stock has come in for backordered lines. */
@@ -142,6 +174,15 @@ export type OrderEvent =
       /** The gremlin delays the holds of these products. */
       readonly late?: { readonly products: readonly ProductId[]; readonly delayMs: number };
     }
+  /** The order was made and paid elsewhere. */
+  | {
+      readonly type: 'imported';
+      readonly content: OrderContent;
+      readonly facts: ImportedFacts;
+      readonly correlation: string;
+    }
+  /** It was told of again, with another content in these fields. Nothing changes. */
+  | { readonly type: 'import_differed'; readonly fields: readonly string[] }
   | { readonly type: 'late_sent' }
   /** Some lines are answered, others not yet. After a failure: an answer came late, and its hold is given back. */
   | { readonly type: 'answered'; readonly answers: readonly HoldAnswer[] }

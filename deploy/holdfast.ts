@@ -3,6 +3,8 @@
 // A start locks the DATA_DIR, listens, starts or finds the servers, opens the stores, and runs. A stop undoes these steps in
 // reverse order, within ten seconds. What each step wires is in the file that it names.
 
+import type { Registry } from 'prom-client';
+import type { Owners } from '../actors/ports/owners.js';
 import type { Logger } from '../actors/ports/runtime.js';
 import { GremlinControl } from '../bus/gremlin/gremlin-control.js';
 import { underGremlin } from '../bus/gremlin/gremlin-ports.js';
@@ -53,6 +55,15 @@ export class Holdfast {
     private readonly placementBy?: SupervisorParts['placement'],
   ) {
     this.parts = new Parts(config, logger);
+  }
+
+  /** Every owner of orders and products; until they are known they say why nobody answers. */
+  get owners(): Owners {
+    return presentOwners(this.parts);
+  }
+
+  get registry(): Registry {
+    return this.parts.registry;
   }
 
   /** Runs until it is stopped. Rejects with the error that ended the start or the run. */

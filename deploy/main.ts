@@ -35,7 +35,9 @@ async function main(): Promise<number> {
     return error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
   const logger = createLogger(config);
-  const holdfast = new Holdfast(config, logger);
+  const holdfast = config.roles.has('boutique')
+    ? new (await import('./boutique/shop-process.js')).ShopProcess(config, logger) // gRPC is loaded only here.
+    : new Holdfast(config, logger);
   let isSignalled = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {

@@ -82,6 +82,11 @@ const address: Schema = {
 };
 const personal = (what: string) => text(`Only with EVENTS_PERSONAL=on. ${what}`);
 
+const cost = (description: string): Schema => ({
+  ...object({ currency, amount: text('A decimal with all its digits.') }, {}),
+  description,
+});
+
 const FAILURES: { readonly [R in FailureReason]: true } = {
   out_of_stock: true,
   unknown_product: true,
@@ -140,6 +145,27 @@ const orderEvents: { readonly [T in OrderEvent['type']]: EventRow } = {
       notes: personal('Notes to the order.'),
     },
   },
+  imported: whole(
+    'The order was made and paid elsewhere, and is known from now on. It is confirmed, and takes nothing from the stock.',
+    { origin: text('Who told of it, such as `boutique`.') },
+    {
+      placed_at: text('When it was made, as it was told.'),
+      tracking_id: text("The carrier's number."),
+      shipping: cost('What the shipment costs, beside the total.'),
+      exact_items: listOf(
+        object(
+          { product_id: text('The product.'), quantity: pieces('Pieces.') },
+          { cost: cost('The price of one piece.') },
+        ),
+        'The items as they were told, where `items` does not say them exactly: a finer amount, or another currency.',
+      ),
+      user_email: personal("The client's e-mail address."),
+      shipping_address: address,
+    },
+  ),
+  import_differed: whole('The order was told of again with another content. Nothing changed.', {
+    fields: listOf({ type: 'string' }, 'What differs, by its name in the API.'),
+  }),
   answered: whole('Some products have answered, others not yet; or a product answered after the order had ended.', {
     answers,
   }),

@@ -152,7 +152,8 @@ export function mostEventBytes(
   }
   let bytes = 0;
   for (const { of, event, json } of cascade.events) {
-    if (event.type === 'placed') facts = Math.max(facts, mostFactsBytes(event.content.user, event.content.lines));
+    if (event.type === 'placed' || event.type === 'imported')
+      facts = Math.max(facts, mostFactsBytes(event.content.user, event.content.lines));
     bytes += each + MOST_BYTES_OF_ONE * (3 * quoted(of.id).length + LONGER * json.length);
     if (of.kind === 'order') bytes += facts;
   }

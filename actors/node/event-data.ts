@@ -6,7 +6,8 @@
  * numbers.
  */
 import { amountText } from '../money.js';
-import type { HoldAnswer, Json, Line, OrderEvent, ProductEvent, Shortage } from '../protocol.js';
+import { NO_USER } from '../order/imported-order.js';
+import type { HoldAnswer, ImportedItem, Json, Line, OrderEvent, ProductEvent, Shortage } from '../protocol.js';
 import { quoted } from '../quoted-text.js';
 import type { OrderFacts, PricedLine } from './event-facts.js';
 import { MOST_BYTES_OF_ONE } from './message-room.js';
@@ -16,7 +17,7 @@ import { MOST_BYTES_OF_ONE } from './message-room.js';
  * @param pieces grows; texts that many events share are joined once
  */
 export function addLead(pieces: string[], { user, currency, total }: OrderFacts): void {
-  if (user !== undefined) pieces.push(',"user_id":', quoted(user));
+  if (user !== undefined && user !== NO_USER) pieces.push(',"user_id":', quoted(user));
   if (currency === undefined) return;
   pieces.push(',"currency":', quoted(currency));
   if (total !== undefined) pieces.push(',"total_amount":', amountText(total, currency), ',"total_minor":', `${total}`);
@@ -68,6 +69,16 @@ export const ORDER_DATA: Fields<OrderEvent, OrderFacts> = {
         optional('billing_address', addressOf(content.billingAddress)) +
         optional('notes', content.notes)
       : ''),
+  imported: ({ content, facts: { origin, placedAt, tracking, shipping, items } }, _, isPersonal) =>
+    optional('origin', origin) +
+    optional('placed_at', placedAt === undefined ? undefined : new Date(placedAt).toISOString()) +
+    optional('tracking_id', tracking) +
+    optional('shipping', shipping) +
+    optional('exact_items', items?.map(exactItem)) +
+    (isPersonal
+      ? optional('user_email', content.email) + optional('shipping_address', addressOf(content.shippingAddress))
+      : ''),
+  import_differed: ({ fields }) => `,"fields":${list(fields, quoted)}`,
   answered: ({ answers }) => `,"answers":${list(answers, answerText)}`,
   held: ({ answers }) => `,"answers":${list(answers, answerText)}`,
   late_sent: () => '',
@@ -168,6 +179,12 @@ function answerText(answer: HoldAnswer): string {
       : `${amount('unit_price', unitPrice, currency)},"currency":${quoted(currency)}`;
   return `${head},"available":${available}${price}}`;
 }
+
+const exactItem = ({ product, quantity, cost }: ImportedItem) => ({
+  product_id: product,
+  quantity,
+  ...(cost !== undefined && { cost }),
+});
 
 /** One shape for all: an object as the client sent it; anything else as `{"text": ...}`. */
 const addressOf = (address: Json | undefined): Json | undefined =>

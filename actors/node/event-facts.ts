@@ -57,6 +57,15 @@ export function factsAfter(facts: OrderFacts, event: OrderEvent): OrderFacts {
       const { user, currency, lines } = event.content;
       return { user, currency, total: undefined, lines, refunds: undefined };
     }
+    case 'imported': {
+      const { content, facts } = event;
+      const { user, currency, lines } = content;
+      const pricedLines = lines.map((line, i) => {
+        const unitPrice = facts.prices[i] ?? undefined;
+        return unitPrice === undefined ? line : { ...line, unitPrice };
+      });
+      return { user, currency, total: facts.total, lines: pricedLines, refunds: undefined };
+    }
     case 'held': {
       const { currency, total, answers } = event;
       const { user, lines, refunds } = facts;

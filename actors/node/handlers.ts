@@ -13,7 +13,7 @@ import { withoutPersonalData } from '../order/personal-data.js';
 import { statusOf } from '../order/transitions.js';
 import type { ActReply, ActRequest } from '../ports/owners.js';
 import { unknownProduct } from '../product/inventory.js';
-import type { OrderRefusal, ProductRefusal } from '../protocol.js';
+import type { OrderCommand, OrderRefusal, ProductRefusal } from '../protocol.js';
 import { notNow } from './edge-commands.js';
 import type { Effect, InboxItem, Request } from './effects.js';
 import type { Writes } from './remembered-writes.js';
@@ -62,14 +62,18 @@ export class Handlers {
 
   private place(turn: Turn, item: Extract<InboxItem, { kind: 'place' }>) {
     const { request, ask } = item;
-    const { order, content, correlation } = ask;
-    const isRepeat = this.world.orders.has(order);
-    const handled = turn.handle(
-      { to: { kind: 'order', id: order }, command: { type: 'place', content, correlation } },
-      correlation,
-      undefined,
-      true,
-    );
+    const { order, content, correlation, imported } = ask;
+    const known = this.world.orders.get(order);
+    const isRepeat = known !== undefined;
+    const command: OrderCommand =
+      imported === undefined
+        ? { type: 'place', content, correlation }
+        : { type: 'import', content, facts: imported, correlation };
+    // An archived order never changes, so it cannot remember that it was told otherwise.
+    const isOver = imported !== undefined && known?.isArchived === true;
+    const handled = isOver
+      ? DONE
+      : turn.handle({ to: { kind: 'order', id: order }, command }, correlation, undefined, true);
     if (handled.kind !== 'done') return this.notPlaced(turn, item, handled);
     return () => {
       const entry = this.world.orders.get(order);
@@ -263,4 +267,5 @@ const mayChange = ({ ifVersions, unlessVersions }: ActRequest, version: number):
 const mayChangeLater = ({ ifVersions, unlessVersions }: ActRequest, version: number): boolean =>
   (ifVersions?.some((each) => each > version) ?? false) || (unlessVersions !== undefined && unlessVersions !== 'any');
 
+const DONE = { kind: 'done' } as const;
 const CHANGED = { kind: 'refused', refusal: 'changed' } as const;

@@ -9,6 +9,8 @@ import type { OrderEvent } from '../protocol.js';
 import { absentOrder, hasOutcome, type OrderState } from './order.js';
 import { evolveOrder, evolveOrderBy } from './order-fold.js';
 
+const OUTCOMES: ReadonlySet<OrderEvent['type']> = new Set(['confirmed', 'imported', 'failed', 'cancelled']);
+
 /** The decided state, when these events gave the order its outcome; else undefined. */
 export function decidedBy(
   before: OrderState,
@@ -17,7 +19,7 @@ export function decidedBy(
   at: number,
 ): OrderState | undefined {
   if (hasOutcome(before) || !hasOutcome(after)) return undefined;
-  const upTo = events.findIndex(({ type }) => type === 'confirmed' || type === 'failed' || type === 'cancelled') + 1;
+  const upTo = events.findIndex(({ type }) => OUTCOMES.has(type)) + 1;
   return upTo === events.length ? after : evolveOrderBy(before, events.slice(0, upTo), at);
 }
 
@@ -36,9 +38,11 @@ export function decidedIn(
 
 /**
  * Whether the order has only as many events as its outcome needs at least, so none has followed the outcome. False says
- * nothing. A confirmed order was placed, held, paid and confirmed. Any other had one event after it was placed.
+ * nothing. A confirmed order was placed, held, paid and confirmed, or it was imported. Any other had one event after it
+ * was placed.
  */
 export function isJustDecided(state: OrderState): boolean {
+  if (state.life.imported !== undefined) return state.version === 1 && !isRewritten(state);
   if (state.phase !== 'confirmed') return state.version === 2 && hasOutcome(state) && !isRewritten(state);
   const { payment } = state;
   return state.version === 4 && (payment === 'paid' || payment === 'authorized') && !isRewritten(state);

@@ -27,7 +27,7 @@ const samePerson = (stored: OrderContent, again: OrderContent): boolean =>
   sameJson(stored.billingAddress, again.billingAddress);
 
 /** Text from Postgres has U+FFFD where the request had a NUL. */
-const sameText = (stored: string | undefined, again: string | undefined): boolean =>
+export const sameText = (stored: string | undefined, again: string | undefined): boolean =>
   stored === again || (stored !== undefined && again !== undefined && stored === again.replaceAll('\0', '\ufffd'));
 
 function sameLines(a: OrderContent['lines'], b: OrderContent['lines']): boolean {
@@ -36,7 +36,7 @@ function sameLines(a: OrderContent['lines'], b: OrderContent['lines']): boolean 
   return b.every((line) => quantities.get(line.product) === line.quantity);
 }
 
-function sameJson(a: Json | undefined, b: Json | undefined): boolean {
+export function sameJson(a: Json | undefined, b: Json | undefined): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) !== Array.isArray(b)) return false;

@@ -1,6 +1,7 @@
 /** The state chart of an order (order.ts) as a table: which function decides which command in which phase. */
 import { limits } from '../limits.js';
 import type { OrderAct, OrderCommand } from '../protocol.js';
+import { importAgain, importOrder, isElsewhere } from './imported-order.js';
 import { type Answer, nothing, type OrderContext, type OrderState, type Phase, type Row, remembered } from './order.js';
 import {
   cancelAgain,
@@ -44,6 +45,7 @@ const quiet = {
   sendLate: ignore,
   timeOut: ignore,
 };
+const again = { place: repeat, import: importAgain };
 const returns = { requestReturn, receiveReturn, refund };
 
 /** One row per phase, one cell per command. A missing cell does not compile. */
@@ -51,6 +53,7 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
   absent: {
     ...quiet,
     place,
+    import: importOrder,
     closeAct: unknown,
     cancel: unknown,
     ship: unknown,
@@ -65,38 +68,38 @@ const chart: { readonly [P in Phase]: { readonly [T in OrderCommand['type']]: Ro
   holding: {
     ...{ ...quiet, holdsAnswered, sendLate, stockArrived, timeOut: timedOut },
     ...{ ...acts, cancel: cancelPending, extendHold },
-    place: repeat,
+    ...again,
   },
   charging: {
     ...{ ...quiet, stockArrived, paymentAnswered: charged, timeOut: timedOut },
     ...{ ...acts, cancel: cancelPending, extendHold },
-    place: repeat,
+    ...again,
   },
   confirmed: {
     ...{ ...quiet, stockArrived, paymentAnswered: moneyMoved },
     ...{ ...acts, ...returns, cancel: cancelConfirmed, ship, deliver },
-    place: repeat,
+    ...again,
   },
   shipped: {
     ...{ ...quiet, paymentAnswered: moneyMoved },
     ...{ ...acts, ...returns, ship, deliver },
-    place: repeat,
+    ...again,
   },
   delivered: {
     ...{ ...quiet, paymentAnswered: moneyMoved },
     ...{ ...acts, ...returns, ship, deliver },
-    place: repeat,
+    ...again,
   },
   cancelled: {
     ...{ ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone },
     ...{ ...acts, cancel: cancelAgain, refund },
-    place: repeat,
+    ...again,
   },
-  failed: { ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone, ...acts, refund, place: repeat },
+  failed: { ...quiet, holdsAnswered: answeredTooLate, paymentAnswered: undone, ...acts, refund, ...again },
 };
 
 export function decideOrder(state: OrderState, command: OrderCommand, context: OrderContext): Answer {
-  const row = chart[state.phase][command.type] as Row<OrderCommand['type']>;
+  const row = (isElsewhere(state, command) ? illegal : chart[state.phase][command.type]) as Row<OrderCommand['type']>;
   if (!('act' in command) || command.type === 'closeAct') return row(state, command, context);
   return priorOf(state, command) ?? counted(row(state, command, context));
 }

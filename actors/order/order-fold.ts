@@ -29,6 +29,28 @@ const fold: { readonly [T in OrderEvent['type']]: Fold<T> } = {
     order.currency = content.currency;
     order.createdAt = at;
   },
+  imported(order, { content, facts, correlation }, at) {
+    const { prices, total, ...rest } = facts;
+    order.phase = 'confirmed';
+    order.payment = 'paid';
+    order.content = content;
+    order.correlation = correlation;
+    order.lines = content.lines.map(({ product, quantity }, i) => {
+      const unitPrice = prices[i] ?? undefined;
+      const line = { product, quantity, hold: 'elsewhere', backordered: 0 } as const;
+      return unitPrice === undefined ? line : { ...line, unitPrice };
+    });
+    order.currency = content.currency;
+    order.total = total;
+    order.life = { ...order.life, imported: rest };
+    // Another system's clock may be ahead. No order is newer than the turn that has it.
+    order.createdAt = Math.min(rest.placedAt ?? at, at);
+  },
+  import_differed(order, { fields }) {
+    const { imported } = order.life;
+    if (imported === undefined) return;
+    order.life = { ...order.life, imported: { ...imported, differed: [...(imported.differed ?? []), ...fields] } };
+  },
   late_sent(order) {
     order.lines = order.lines.map((line) => (line.hold === 'late' ? { ...line, hold: 'asked' } : line));
     order.lateMs = 0;

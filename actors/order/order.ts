@@ -10,7 +10,7 @@
  * A provider that is a pure function of the order answers at once: then charging takes no time. An order that costs
  * nothing is not charged: it is confirmed once every line is held, and no provider ever hears of it. Shipments,
  * deliveries, returns and refunds may cover a part of the order. They change `life`; once everything is shipped or
- * delivered, they change the phase too.
+ * delivered, they change the phase too. An order that was made elsewhere is imported: it begins as confirmed and paid.
  *
  * Invariants:
  *  O1. Every line is held or none is. An order that fails or is cancelled gives back each held line, also a line whose
@@ -21,6 +21,7 @@
  *  O4. A repeat of the same order under its id changes nothing; another order under the id is refused. The same holds
  *      for every act under its key, and a refusal stays a refusal.
  *  O5. Never more is shipped than was ordered and is in stock; never more is returned than was shipped.
+ *  O6. An imported order touches no stock and no payment provider: its goods and its money are another system's.
  *
  * The chart as a table is in order-chart.ts. Its cells are in order-placing.ts (up to the outcome) and
  * order-fulfilment.ts (after it). The fold is in order-fold.ts.
@@ -30,6 +31,7 @@ import type {
   Act,
   Decision,
   FailureReason,
+  ImportedFacts,
   Line,
   OrderCommand,
   OrderContent,
@@ -52,8 +54,11 @@ export type PaymentStatus =
   | 'refunded';
 
 export interface OrderLine extends Line {
-  /** `late`: the hold is not sent yet. `asked`: no answer yet. `held`: held, or committed since. */
-  readonly hold: 'late' | 'asked' | 'held' | 'short' | 'unknown' | 'released';
+  /**
+   * `late`: the hold is not sent yet. `asked`: no answer yet. `held`: held, or committed since. `elsewhere`: of an
+   * imported order, whose goods are not of this stock.
+   */
+  readonly hold: 'late' | 'asked' | 'held' | 'short' | 'unknown' | 'released' | 'elsewhere';
   /** Minor units of the order's currency; known once the product has answered. */
   readonly unitPrice?: number;
   /** The part of the quantity that is not in stock yet. */
@@ -111,6 +116,11 @@ export interface Life {
   /** Its personal data was erased: a repeat of the placing is compared without it. */
   readonly forgotten?: true;
   readonly cancelled?: { readonly was: 'pending' | 'confirmed'; readonly reason?: string };
+  /** The order was made elsewhere. */
+  readonly imported?: Omit<ImportedFacts, 'prices' | 'total'> & {
+    /** The fields that another content under the same id had otherwise. Absent when there was none. */
+    readonly differed?: readonly string[];
+  };
 }
 
 export const NO_LIFE: Life = { acts: [], fulfillments: [], returns: [], refunds: [], captureOn: 'confirm' };

@@ -12,9 +12,10 @@ import type { Life, OrderState } from './order.js';
 export function hasPersonalData({ content, life }: OrderState): boolean {
   const { email, shippingAddress, billingAddress, notes } = content;
   if ([email, shippingAddress, billingAddress, notes].some((each) => each !== undefined)) return true;
-  const { cancelled, fulfillments, returns, refunds } = life;
+  const { cancelled, imported, fulfillments, returns, refunds } = life;
   return (
     cancelled?.reason !== undefined ||
+    imported?.tracking !== undefined ||
     fulfillments.some(({ tracking }) => tracking !== undefined) ||
     [...returns, ...refunds].some(({ reason }) => reason !== undefined)
   );
@@ -45,6 +46,8 @@ export function erasedEvent(event: OrderEvent): OrderEvent {
   switch (event.type) {
     case 'placed':
       return { ...event, content: contentWithout(event.content) };
+    case 'imported':
+      return { ...event, content: contentWithout(event.content), facts: without(event.facts, 'tracking') };
     case 'shipped':
       return without(event, 'tracking');
     case 'cancelled':
@@ -59,6 +62,7 @@ export function erasedEvent(event: OrderEvent): OrderEvent {
 export const lifeWithout = (life: Life): Life => ({
   ...life,
   ...(life.cancelled !== undefined && { cancelled: { was: life.cancelled.was } }),
+  ...(life.imported !== undefined && { imported: without(life.imported, 'tracking') }),
   fulfillments: life.fulfillments.map((each) => without(each, 'tracking')),
   returns: life.returns.map((each) => without(each, 'reason')),
   refunds: life.refunds.map((each) => without(each, 'reason')),

@@ -9,13 +9,14 @@ interface Transition {
   readonly from: OrderStatus;
   readonly to: OrderStatus;
   /** The event that makes the transition. */
-  readonly event: 'confirmed' | 'failed' | 'cancelled' | 'shipped' | 'delivered';
+  readonly event: 'confirmed' | 'imported' | 'failed' | 'cancelled' | 'shipped' | 'delivered';
   /** Whether a client may request it; the others happen by themselves. */
   readonly byRequest: boolean;
 }
 
 export const TRANSITIONS: readonly Transition[] = [
   { from: 'pending', to: 'confirmed', event: 'confirmed', byRequest: false },
+  { from: 'pending', to: 'confirmed', event: 'imported', byRequest: false },
   { from: 'pending', to: 'failed', event: 'failed', byRequest: false },
   { from: 'pending', to: 'cancelled', event: 'cancelled', byRequest: true },
   { from: 'confirmed', to: 'cancelled', event: 'cancelled', byRequest: true },
@@ -101,9 +102,9 @@ export function fulfillmentStatusOf({ lines, life: { fulfillments, returns } }: 
   return of(fulfillments) === ordered ? 'shipped' : 'partially_shipped';
 }
 
-/** The tracking id of the last shipment that has one. */
-export const trackingOf = ({ fulfillments }: Life): string | undefined =>
-  fulfillments.findLast(({ tracking }) => tracking !== undefined)?.tracking;
+/** The tracking id of the last shipment that has one; of an imported order, at first the one that it came with. */
+export const trackingOf = ({ fulfillments, imported }: Life): string | undefined =>
+  fulfillments.findLast(({ tracking }) => tracking !== undefined)?.tracking ?? imported?.tracking;
 
 const pieces = (lines: readonly { readonly quantity: number }[]): number =>
   lines.reduce((sum, { quantity }) => sum + quantity, 0);

@@ -4,6 +4,7 @@ import type { OrderState } from '../order/order.js';
 import type { ProductState } from '../product/inventory.js';
 import type {
   AdjustCommand,
+  ImportedFacts,
   OrderAct,
   OrderContent,
   OrderRefusal,
@@ -32,11 +33,13 @@ export interface PlaceRequest {
   readonly order: OrderId;
   readonly content: OrderContent;
   readonly correlation: string;
+  /** The order was made elsewhere, under this id: it is imported, not placed. */
+  readonly imported?: ImportedFacts | undefined;
   /** This process has just drawn the id at random: no look-up is needed. */
   readonly fresh: boolean;
   /** The client wants a reply as soon as the order is durable, decided or not. */
   readonly impatient?: boolean | undefined;
-  /** The client's key, when it may be the id of one of the caller's imported orders. */
+  /** The client's key, when it may be the id of one of the caller's orders. */
   readonly alias?: OrderId | undefined;
 }
 

@@ -3,6 +3,7 @@
  * Stored form: fields are only ever added.
  */
 import { amountText } from '../../actors/money.js';
+import { NO_USER } from '../../actors/order/imported-order.js';
 import type { OrderState } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
 
@@ -19,7 +20,7 @@ export function orderFacts(state: OrderState): string {
   };
   add('order_id', state.id);
   add('version', state.version);
-  add('user_id', content.user);
+  add('user_id', content.user === NO_USER ? undefined : content.user);
   add('status', statusOf(state.phase));
   add('reason', state.reason ?? life.cancelled?.reason);
   add('payment_status', paymentStatusOf(state));

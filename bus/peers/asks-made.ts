@@ -16,7 +16,7 @@ import type { Caller, NoAnswer, Owners } from '../../actors/ports/owners.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { noAnswer, Unavailable } from '../../actors/unavailable.js';
 import { pauseMs } from '../retry.js';
-import { type Answer, type AnswerTo, askText, bodyText, type Wanted } from './messages.js';
+import { type Answer, type AnswerTo, askText, bodyText, isCommand, type Wanted } from './messages.js';
 import type { Outbox } from './outbox.js';
 import type { LocalOwner, OwnershipView } from './owned-partitions.js';
 import type { PeerAddress } from './peer-link.js';
@@ -234,7 +234,7 @@ export class AsksMade {
       ? { kind: 'unavailable', why: `partition ${made.partition}: ${why}` }
       : { kind: 'unavailable', why, absent: true };
     const { kind } = made.wanted;
-    this.end(made, kind === 'place' || kind === 'act' || kind === 'stock' ? { reply } : { failed: reply });
+    this.end(made, isCommand(kind) ? { reply } : { failed: reply });
   }
 
   private readOwners(): void {
@@ -289,6 +289,7 @@ export async function answerOf(
   try {
     switch (kind) {
       case 'place':
+      case 'import':
         return { reply: await owners.place({ ...body, fresh: isFresh }, waitMs, caller) };
       case 'act':
         return { reply: await owners.act({ ...body, fresh: isFresh }, waitMs, caller) };
@@ -305,6 +306,6 @@ export async function answerOf(
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     const said = noAnswer(error);
-    return kind === 'place' || kind === 'act' || kind === 'stock' ? { reply: said } : { failed: said };
+    return isCommand(kind) ? { reply: said } : { failed: said };
   }
 }

@@ -11,7 +11,7 @@ import { limits } from '../../actors/limits.js';
 import type { Caller, NoAnswer } from '../../actors/ports/owners.js';
 import type { Clock, Logger } from '../../actors/ports/runtime.js';
 import { answerOf } from './asks-made.js';
-import { type Answer, type Ask, answerText } from './messages.js';
+import { type Answer, type Ask, answerText, isCommand } from './messages.js';
 import type { Outbox } from './outbox.js';
 import type { LocalOwner } from './owned-partitions.js';
 import type { PeerAddress } from './peer-link.js';
@@ -104,8 +104,7 @@ const keyOf = (from: PeerAddress, id: number): string => `${from} ${id}`;
 const NOT_MINE: NoAnswer = { kind: 'unavailable', why: 'this node does not own the partition', moved: true };
 const FULL: NoAnswer = { kind: 'unavailable', why: 'too many clients are waiting' };
 
-const unanswered = ({ kind }: Ask, said: NoAnswer): Answer =>
-  kind === 'place' || kind === 'act' || kind === 'stock' ? { reply: said } : { failed: said };
+const unanswered = ({ kind }: Ask, said: NoAnswer): Answer => (isCommand(kind) ? { reply: said } : { failed: said });
 
 /** asks-served.S1: the highest number of each edge, by partition. */
 class Newness {

@@ -26,6 +26,8 @@ const MESSAGE_VERSION = 1;
 /** A request to the owner of a partition, and its content. */
 export type Wanted =
   | { readonly kind: 'place'; readonly body: PlaceRequest }
+  /** Of its own kind: an older version must not take it for an order to be placed. */
+  | { readonly kind: 'import'; readonly body: PlaceRequest }
   | { readonly kind: 'act'; readonly body: ActRequest }
   | { readonly kind: 'stock'; readonly body: StockRequest }
   | { readonly kind: 'order'; readonly body: OrderId }
@@ -94,9 +96,13 @@ export const headOf = (from: PeerAddress, name: string): string =>
 
 export const cutText = ({ from, cut }: CutPart): string => JSON.stringify({ v: MESSAGE_VERSION, from, cut });
 
+/** Whether the request may change something; the others read. */
+export const isCommand = (kind: Wanted['kind']): boolean =>
+  kind === 'place' || kind === 'import' || kind === 'act' || kind === 'stock';
+
 /** The content of a request, written once for all its repeats. What is `fresh` stands in the head of each ask. */
 export const bodyText = ({ kind, body }: Wanted): string =>
-  JSON.stringify(kind === 'place' || kind === 'act' || kind === 'stock' ? { ...body, fresh: undefined } : body);
+  JSON.stringify(isCommand(kind) ? { ...(body as object), fresh: undefined } : body);
 
 export function askText({ id, partition, epoch, seq, patienceMs, fresh }: AskHead, kind: Wanted['kind'], body: string) {
   const head = `{"id":${id},"kind":"${kind}","partition":${partition},"epoch":${epoch},"seq":${seq}`;

@@ -7,7 +7,7 @@
  *      no longer fresh.
  *  R3. A key may be the id of another order of its caller (`alias`). If one node owns both partitions it decides. Else the
  *      edge asks the alias's owner first, and no second order arises. Only ids that this system makes are asked for:
- *      no other text is the id of an order.
+ *      a key never names an imported order.
  */
 import { isOurOrderId, type OrderId, type ProductId, partitionOf } from '../../actors/ids.js';
 import { limits } from '../../actors/limits.js';
@@ -75,7 +75,8 @@ export function routedOwners({ partitions, local, asks, notReady, clock }: Route
     try {
       const order = await meantBy(ask, rest);
       if (ask.alias !== undefined && isOurOrderId(ask.alias) && rest() === 0) throw new Unavailable(TOO_LATE);
-      const wanted = { kind: 'place', body: { ...ask, order, alias: undefined } } as const;
+      const kind = ask.imported === undefined ? 'place' : 'import';
+      const wanted = { kind, body: { ...ask, order, alias: undefined } } as const;
       return replyIn<PlaceReply>(await asks.ask(wanted, partitionOfOrder(order), rest(), fresh, caller));
     } catch (error) {
       if (error instanceof Unavailable) return noAnswer(error); // The alias's owner did not answer: nothing is guessed.

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { archiveMistakes, archiveSettings, archiveVariables } from './archive.js';
 import { authMistakes, authSettings, authVariables } from './auth.js';
 import { backupMistakes, backupSettings, backupVariables } from './backup.js';
+import { boutiqueMistakes, boutiqueSettings, boutiqueVariables } from './boutique.js';
 import { eventSettings, eventVariables } from './events.js';
 import { httpMistakes, httpSettings, httpVariables } from './http.js';
 import { kafkaMistakes, kafkaSettings, kafkaVariables } from './kafka.js';
@@ -32,6 +33,7 @@ const schema = z
     ...backupVariables,
     ...archiveVariables,
     ...tracingVariables,
+    ...boutiqueVariables,
   })
   .superRefine(
     (env, context) => {
@@ -46,6 +48,7 @@ const schema = z
         backupMistakes,
         archiveMistakes,
         tracingMistakes,
+        boutiqueMistakes,
       ];
       for (const { name, allowed } of broken.flatMap((mistakesIn) => mistakesIn(env))) {
         context.issues.push({ code: 'custom', path: [name], message: allowed, input: env, continue: true });
@@ -65,6 +68,7 @@ const schema = z
     ...backupSettings(env),
     ...archiveSettings(env),
     ...tracingSettings(env),
+    ...boutiqueSettings(env),
   }));
 
 export type Config = Readonly<z.output<typeof schema>>;

@@ -9,11 +9,11 @@ import type { storeVariables } from './stores.js';
 
 /**
  * What a process does: it answers clients (edge), it owns partitions (actors), it carries events out of the system (feed), it keeps
- * backups (backup).
+ * backups (backup), it stands before the services of a shop and keeps its orders (boutique).
  */
-const ROLES = ['edge', 'actors', 'feed', 'backup'] as const;
+const ROLES = ['edge', 'actors', 'feed', 'backup', 'boutique'] as const;
 type Role = (typeof ROLES)[number];
-/** Backups need room and a place of their own, so they are asked for by name. */
+/** Backups need room and a place of their own, and a shop is not everybody's, so these are asked for by name. */
 const USUAL: readonly Role[] = ['edge', 'actors', 'feed'];
 
 export const nodeVariables = {
@@ -21,12 +21,13 @@ export const nodeVariables = {
   DATA_DIR: path('.data'),
   ROLES: variable<ReadonlySet<Role>>(
     new Set(USUAL),
-    'empty or all, or a list of edge, actors, feed and backup; all is without backup: all,backup. boutique is not available in this version',
+    'empty or all, or a list of edge, actors, feed, backup and boutique; all is without the last two: all,backup',
     rolesOf,
   ),
   PARTITIONS: integer(16, 1, limits.partitions),
   SEED: oneOf(['demo', 'none'], 'demo'),
   FETCH_SERVERS: oneOf(['auto', 'never'], 'auto'),
+  LOG_FORMAT: oneOf(['holdfast', 'boutique'], 'holdfast'),
   LOG_LEVEL: oneOf(['info', 'trace', 'debug', 'warn', 'error', 'fatal', 'silent'], 'info'),
   ACCESS_LOG: oneOf(['off', 'on'], 'off'),
   SERVICE_NAME: text('holdfast'),
@@ -40,20 +41,26 @@ type Env = Values<typeof nodeVariables>;
 type Shared = Pick<Values<typeof natsVariables & typeof storeVariables>, 'NATS_URL' | 'DATABASE_URL'>;
 
 export function nodeMistakes({ ROLES: roles, NATS_URL, DATABASE_URL }: Env & Shared): readonly Mistake[] {
+  if (isShopAlone(roles) && NATS_URL.length === 0) return [];
   if ((roles.has('edge') && roles.has('actors')) || (NATS_URL.length > 0 && DATABASE_URL !== undefined)) return [];
   const allowed =
     'all, or come with NATS_URL and DATABASE_URL: a process without an edge or without actors shares both with other nodes';
   return [{ name: 'ROLES', allowed }];
 }
 
-export const nodeSettings = (env: Env) => ({
+export const nodeSettings = (env: Env & Shared) => ({
   environment: env.ENVIRONMENT,
   /** Absolute. */
   dataDir: resolve(env.DATA_DIR),
-  roles: env.ROLES,
+  /** The role boutique alone brings the node that stores the orders, unless it shares the stores with other nodes. */
+  roles:
+    isShopAlone(env.ROLES) && env.NATS_URL.length === 0 ? new Set<Role>([...env.ROLES, 'edge', 'actors']) : env.ROLES,
+  /** Whether the orders of a shop are stored: a process for the shop alone has no database of its own. */
+  keepsOrders: !isShopAlone(env.ROLES) || env.DATABASE_URL !== undefined,
   partitions: env.PARTITIONS,
   seed: env.SEED,
   fetchServers: env.FETCH_SERVERS,
+  logFormat: env.LOG_FORMAT,
   logLevel: env.LOG_LEVEL,
   /** Whether each request has a line in the log. */
   accessLog: env.ACCESS_LOG === 'on',
@@ -66,6 +73,8 @@ export const nodeSettings = (env: Env) => ({
 });
 
 // ---------------------------------------------------------------- machinery
+
+const isShopAlone = (roles: ReadonlySet<Role>): boolean => roles.size === 1 && roles.has('boutique');
 
 function rolesOf(given: string): ReadonlySet<Role> | undefined {
   const words = given.split(',').map((word) => word.trim().toLowerCase());

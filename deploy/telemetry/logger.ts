@@ -12,7 +12,7 @@ const TELL_DROPPED_MS = 1_000;
 /** No code logs a request's headers. If some code ever does, credentials stay out of the log. */
 const CREDENTIALS = ['authorization', '*.authorization', '*.headers.authorization'];
 
-type LogConfig = Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>;
+type LogConfig = Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'> & Partial<Pick<Config, 'logFormat'>>;
 
 export function createLogger(
   config: LogConfig & Partial<Pick<Config, 'accessLog'>>,
@@ -21,7 +21,7 @@ export function createLogger(
 ): Logger {
   const options = optionsOf(config);
   if (typeof out !== 'number') return pino(options, out);
-  if (isForPeople(out)) return pino(options, forPeople());
+  if (isForPeople(out)) return pino(optionsOf({ ...config, logFormat: 'holdfast' }), forPeople());
   return pino(options, config.accessLog ? backlogOf(out).out : pino.destination({ fd: out, sync: true }));
 }
 
@@ -33,7 +33,7 @@ export function createAccessLog(
   fd = STDOUT,
 ): Logger {
   const options = optionsOf({ ...config, logLevel: config.logLevel === 'silent' ? 'silent' : 'info' });
-  if (isForPeople(fd)) return pino(options, forPeople());
+  if (isForPeople(fd)) return pino(optionsOf({ ...config, logFormat: 'holdfast' }), forPeople());
   const backlog = backlogOf(fd);
   let dropped = 0;
   const drop = () => {
@@ -50,6 +50,13 @@ export function createAccessLog(
     },
   });
 }
+
+/** Fields as the services of Online Boutique have them, so that one query reads all logs of a shop. */
+const AS_SHOPS_LOG: pino.LoggerOptions = {
+  messageKey: 'message',
+  timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+  formatters: { level: (level) => ({ severity: level }) },
+};
 
 const STDOUT = 1;
 const isForPeople = (fd: number): boolean => fd === STDOUT && process.stdout.isTTY;
@@ -80,15 +87,12 @@ function backlogOf(fd: number): Backlog {
   return backlog;
 }
 
-const optionsOf = ({
-  logLevel,
-  serviceName,
-  nodeName,
-}: Pick<Config, 'logLevel' | 'serviceName' | 'nodeName'>): pino.LoggerOptions => ({
+const optionsOf = ({ logLevel, serviceName, nodeName, logFormat }: LogConfig): pino.LoggerOptions => ({
   level: logLevel,
   base: { service: serviceName, node: nodeName },
   timestamp: pino.stdTimeFunctions.isoTime,
   formatters: { level: (level) => ({ level }) },
+  ...(logFormat === 'boutique' && AS_SHOPS_LOG),
   redact: { paths: CREDENTIALS, censor: '***' },
 });
 

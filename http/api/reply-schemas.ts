@@ -87,11 +87,40 @@ const orderItem = z
   })
   .meta({ id: 'OrderItem' });
 
+const cost = z
+  .object({
+    currency: z.string(),
+    amount: z.string().meta({ description: 'A decimal with all its digits, however fine.' }),
+  })
+  .meta({ id: 'Cost' });
+
+const importedItem = z
+  .object({ product_id: z.string(), quantity: z.int(), cost: cost.optional() })
+  .meta({ id: 'ImportedItem' });
+
+const imported = z
+  .object({
+    origin: z.string().meta({ description: 'Who told of it.' }),
+    placed_at: time.optional().meta({ description: 'When it was made, as it was told.' }),
+    shipping: cost.optional(),
+    items: z
+      .array(importedItem)
+      .optional()
+      .meta({ description: 'As they were told, where order_items does not say them exactly.' }),
+    differed: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'The fields in which it was told again with another content. The first content stays.' }),
+  })
+  .meta({ id: 'ImportedOrder', description: 'The order was made elsewhere.' });
+
 const order = z
   .object({
     id: z.string().meta({ description: 'The same as order_id.' }),
     order_id: z.string(),
-    user_id: z.union([z.string(), z.int()]).meta({ description: 'Text or a number, as it was sent.' }),
+    user_id: z
+      .union([z.string(), z.int()])
+      .meta({ description: 'Text or a number, as it was sent. Empty: of an imported order whose user is not known.' }),
     user_email: z.string().optional(),
     status: status.meta({ description: 'An order is pending while its stock is held and its payment is made.' }),
     reason: words('FailureReason', REASONS).optional().meta({ description: 'Why the order failed.' }),
@@ -109,12 +138,15 @@ const order = z
     billing_address: address.optional(),
     notes: z.string().optional(),
     tracking_id: z.string().optional(),
-    shipping_cost: amount.optional(),
+    shipping_cost: amount
+      .optional()
+      .meta({ description: 'Beside total_amount, in its currency. Only of imported orders.' }),
     order_items: z.array(orderItem),
     cancel_reason: z.string().optional(),
     fulfillments: z.array(fulfillment).optional(),
     returns: z.array(orderReturn).optional(),
     refunds: z.array(refund).optional(),
+    imported: imported.optional(),
     created_at: time,
     updated_at: time,
   })

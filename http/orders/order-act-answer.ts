@@ -91,13 +91,15 @@ function changed(order: string, { ifVersions, unlessVersions }: VersionCondition
 function illegalTransition(state: OrderState): Failure {
   const status = statusOf(state.phase);
   const isUnderWay = state.life.fulfillments.length > 0;
+  const isImported = state.life.imported !== undefined;
   const isPaid = state.payment !== 'failed' && state.payment !== 'refunded';
   const allowed = allowedFrom(status).filter((to) =>
-    to === 'cancelled' ? !isUnderWay : to !== 'shipped' || isPaid || isUnderWay,
+    to === 'cancelled' ? !isUnderWay && !isImported : to !== 'shipped' || isPaid || isUnderWay,
   );
   const unpaid = isPaid ? '' : ` and its payment ${state.payment}`;
   const next = allowed.length === 0 ? 'it cannot become anything else' : `it may become ${allowed.join(' or ')}`;
-  const message = `The order is ${status}${unpaid}: ${next}.`;
+  const elsewhere = isImported ? ' It is cancelled, returned and refunded where it was made.' : '';
+  const message = `The order is ${status}${unpaid}: ${next}.${elsewhere}`;
   return conflictOf(state.id, 'illegal_transition', message, 'status', { allowed });
 }
 

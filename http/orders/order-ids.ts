@@ -6,7 +6,8 @@
  *                             order whose client knows only its id. If the order is another caller's, the key counts as
  *                             any other key.
  *   any other key             the order whose id is a hash of user, key and calling service. It begins with ORD-4 to
- *                             ORD-7. The key itself may be the id of an order that the caller already has (`alias`).
+ *                             ORD-7. The key itself may be an id that this system made, of an order that the caller
+ *                             already has (`alias`).
  *
  * So the same caller and key always mean the same order, on any edge, without a look-up. The two kinds of ids never
  * meet, so nobody can block a caller's key by using the id that it hashes to.
@@ -28,7 +29,7 @@ export function targetOf(user: UserId, service: string, key: string | undefined,
 export const hashedTarget = (user: UserId, service: string, key: string): Target => ({
   order: keyedOrderId(user, service, key),
   fresh: false,
-  alias: orderId(key),
+  alias: isOurOrderId(key) ? orderId(key) : undefined,
 });
 
 /** The first character holds the three highest of 128 bits: a ULID's time leaves them 0 for 2,000 years. */

@@ -7,7 +7,8 @@
 import { withoutTrace } from '../../actors/correlation.js';
 import { limits } from '../../actors/limits.js';
 import { amountText, DEFAULT_CURRENCY } from '../../actors/money.js';
-import { NO_LIFE, type OrderState, type Refund, revision } from '../../actors/order/order.js';
+import { minorOfCost } from '../../actors/order/imported-order.js';
+import { type Life, NO_LIFE, type OrderState, type Refund, revision } from '../../actors/order/order.js';
 import { fulfillmentStatusOf, paymentStatusOf, statusOf, trackingOf } from '../../actors/order/transitions.js';
 import type { HistoryRow } from '../../actors/ports/snapshot-rows.js';
 import type { HoldAnswer, Json, Line, OrderEvent } from '../../actors/protocol.js';
@@ -94,13 +95,26 @@ function lifeJson({ life, currency = DEFAULT_CURRENCY }: OrderState): string {
       requested_at: isoTime(requestedAt),
     }));
   }
+  if (life.imported !== undefined) shown.imported = shownImport(life.imported);
   let text = quote(shown).slice(1, -1);
+  const shipping = life.imported?.shipping && minorOfCost(life.imported.shipping, currency);
+  if (shipping !== undefined) text += `,"shipping_cost":${amountText(shipping, currency)}`;
   if (life.refunds.length > 0) {
     const refunds = life.refunds.map((refund) => refundJson(refund, currency)).join(',');
     text += `${text === '' ? '' : ','}"refunds":[${refunds}]`;
   }
   return text === '' ? '' : `,${text}`;
 }
+
+const shownImport = ({ origin, placedAt, shipping, items, differed }: NonNullable<Life['imported']>) => ({
+  origin,
+  ...(placedAt !== undefined && { placed_at: isoTime(placedAt) }),
+  ...(shipping !== undefined && { shipping }),
+  ...(items !== undefined && {
+    items: items.map(({ cost, ...line }) => ({ ...shownLine(line), ...(cost !== undefined && { cost }) })),
+  }),
+  ...(differed !== undefined && { differed }),
+});
 
 function refundJson({ id, minor, status, returned, reason, requestedAt }: Refund, currency: string): string {
   const rest = quote({
@@ -159,6 +173,10 @@ function shownWords(event: Exclude<OrderEvent, { type: WithAmounts }>): object {
   switch (event.type) {
     case 'placed':
       return { items: event.content.lines.map((line) => ({ product_id: line.product, quantity: line.quantity })) };
+    case 'imported':
+      return { origin: event.facts.origin, items: event.content.lines.map(shownLine) };
+    case 'import_differed':
+      return { fields: event.fields };
     case 'paid':
       return { captured: event.captured };
     case 'failed':

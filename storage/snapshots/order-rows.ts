@@ -6,6 +6,7 @@
  */
 import type { OrderId } from '../../actors/ids.js';
 import { DEFAULT_CURRENCY, decimalText } from '../../actors/money.js';
+import { minorOfCost } from '../../actors/order/imported-order.js';
 import {
   isSettled,
   type Life,
@@ -36,6 +37,12 @@ import { ERASED, queued } from './search-queue.js';
 const amount = (minor: number | undefined, currency: string | undefined): string | null =>
   minor === undefined ? null : decimalText(minor, currency ?? DEFAULT_CURRENCY);
 
+/** A cost in another currency than the order's has no place in this column; `life` has every cost as it was told. */
+const shippingCost = ({ life: { imported }, currency }: OrderState): string => {
+  if (imported?.shipping === undefined) return '0';
+  return amount(minorOfCost(imported.shipping, currency) ?? 0, currency) ?? '0';
+};
+
 const json = (value: Json | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
 // ---------------------------------------------------------------- columns
@@ -49,7 +56,8 @@ const FRESH = { name: 'is_fresh', type: 'boolean', of: (row: { fresh: boolean })
 
 const ORDER: readonly Column<Row>[] = [
   { name: 'order_id', type: 'id', of: ({ order }) => order.state.id },
-  { name: 'user_id', type: 'id', of: ({ order }) => order.state.content.user },
+  // Text: an id is never empty, and the user of an imported order may be.
+  { name: 'user_id', type: 'text', of: ({ order }) => order.state.content.user },
   { name: 'user_id_is_number', type: 'boolean', of: ({ order }) => order.state.content.userIsNumber },
   { name: 'user_email', type: 'text', of: ({ order }) => order.state.content.email },
   { name: 'status', type: 'word', of: ({ order }) => statusOf(order.state.phase) },
@@ -66,6 +74,7 @@ const ORDER: readonly Column<Row>[] = [
   { name: 'currency', type: 'text', of: ({ order }) => order.state.currency },
   { name: 'currency_asked', type: 'boolean', of: ({ order }) => order.state.content.currency !== undefined },
   { name: 'total_amount', type: 'numeric', of: ({ order }) => amount(order.state.total, order.state.currency) },
+  { name: 'shipping_cost', type: 'numeric', of: ({ order }) => shippingCost(order.state) },
   {
     name: 'shipping_address',
     type: 'json',

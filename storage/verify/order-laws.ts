@@ -4,6 +4,7 @@
  *   placed, answered*, then  held, paid (unless it costs nothing), confirmed, its life, perhaps cancelled and its money
  *                        or  held, failed or cancelled, its money
  *                        or  failed or cancelled, answered*        (late answers)
+ *   or imported, its shipments
  *
  * These laws fold the history anew in SQL, from the events alone. One statement writes an order's row, items and history,
  * so the laws hold in every snapshot.
@@ -14,10 +15,13 @@ import { eventsWith, OFFENDERS, readable, type SqlLaw, STEADY_SINCE } from './sq
 
 /**
  * One letter per event. `paid` and `confirmed` happen together; for an order that costs nothing, `held` and `confirmed`.
- * `forgotten` and `act_answered` are no steps.
+ * `forgotten`, `act_answered` and
+ * `import_differed` are no steps.
  */
 const LETTERS = {
   placed: 'p',
+  imported: 'i',
+  import_differed: '',
   late_sent: 'l',
   answered: 'a',
   held: 'h',
@@ -48,17 +52,19 @@ const LETTER = `case type ${Object.entries(LETTERS)
 const PENDING = '[alxb]*';
 const LIFE = '[btkseqrmuw]*';
 const MONEY = '[vtmuw]*';
-const LEGAL = `^p${PENDING}(h[xb]*(d?c${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?$`;
+const LEGAL = `^(p${PENDING}(h[xb]*(d?c${LIFE}(n${MONEY})?|[fn]${MONEY})?|[fn]a*)?|i[se]*)$`;
 /** An order with a total is confirmed only with `paid`. Older versions also stored `paid` for orders that cost nothing. */
 const isLegal = (e: string): string =>
   `(${e}.path ~ '${LEGAL}' and (${e}.path !~ 'c' or ${e}.path ~ 'd' or ${e}.total = 0))`;
 
-// Only `placed` holds a client's text, so only it is cleaned. Values are extracted before the sort: sorted rows stay small.
+// Only `placed` and `imported` hold a client's text, so only they are cleaned. Values are extracted before the sort: sorted rows stay small.
+const IS_FIRST = "type in ('placed', 'imported')";
 const EVENTS = `select order_id, version, type, at,
-    case type when 'placed' then (${readable('data')})->'content'->>'currency' end as asked_currency,
-    case type when 'placed' then (${readable('data')})->'content'->>'user' end as user_id,
+    case when ${IS_FIRST} then (${readable('data')})->'content'->>'currency' end as asked_currency,
+    case when ${IS_FIRST} then (${readable('data')})->'content'->>'user' end as user_id,
+    case type when 'imported' then ((${readable('data')})->'facts'->>'placedAt')::numeric end as placed_at,
     case type when 'held' then data->>'currency' end as held_currency,
-    case type when 'held' then (data->>'total')::numeric end as total,
+    case type when 'held' then (data->>'total')::numeric when 'imported' then ((${readable('data')})->'facts'->>'total')::numeric end as total,
     case type when 'paid' then (data->>'captured')::boolean end as captured,
     case type when 'failed' then data->>'reason' end as reason,
     case when type in ('failed', 'cancelled') then (data->>'voidOwed')::boolean end as void_owed,
@@ -73,7 +79,7 @@ const EVENTS = `select order_id, version, type, at,
 const FOLDED = `select order_id, count(*) as events, count(distinct version) as versions, min(version) as first, max(version) as version,
     string_agg(${LETTER}, '' order by version) as path,
     string_agg(type, ', ' order by version) as types,
-    (array_agg(at order by version))[1] as created_at,
+    least((array_agg(at order by version))[1], to_timestamp(max(placed_at) / 1000)::timestamptz(3)) as created_at,
     (array_agg(at order by version desc) filter (where type <> 'act_answered'))[1] as updated_at,
     max(asked_currency) as asked_currency, max(held_currency) as held_currency, max(user_id) as user_id,
     max(total) as total, bool_or(captured) as captured, max(reason) as reason, bool_or(void_owed) as void_owed,
@@ -102,7 +108,7 @@ const EXPECTED = `select f.*, case when f.asked is null then 0 else ${GIVEN} end
     case when f.asked is null then 0 else ${PROMISED} end as promised_minor,
     case when path ~ 'n' then 'cancelled' when path ~ 's' and f.shipped = l.quantity
         then case when f.delivered = f.shipments then 'delivered' else 'shipped' end
-      when path ~ 'c' then 'confirmed' when path ~ 'f' then 'failed' else 'pending' end as status,
+      when path ~ '[ci]' then 'confirmed' when path ~ 'f' then 'failed' else 'pending' end as status,
     coalesce(held_currency, asked_currency, case when path ~ 'a|f' then ${ANSWERED_CURRENCY} end) as currency,
     l.total as lines_total, l.is_open
   from folded f left join lines l on l.order_id = f.order_id`;
@@ -112,14 +118,14 @@ const PAID = `select e.*, case when total = 0 and path ~ 'n' and path !~ 'n.*[tk
         then case when void_owed and path !~ 'v' then 'pending' else 'not_charged' end
       when path ~ 'k' then 'failed'
       when path ~ 'u' then case when given_minor >= total then 'refunded' else 'partially_refunded' end
-      when path ~ 't' or captured then 'paid'
+      when path ~ '[ti]' or captured then 'paid'
       when reason = 'payment_declined' then 'declined' when path ~ 'v' then 'voided'
       when path ~ 'd' then 'authorized'
       when path ~ '[cfn]' and not coalesce(void_owed, false) then 'not_charged' else 'pending' end as payment
   from expected e`;
 
 /** Settled: the order owes the payment provider nothing, and awaits nothing from a product. */
-const SETTLED = `select p.*, coalesce(path ~ '[cfn]' and not coalesce(is_open, false)
+const SETTLED = `select p.*, coalesce(path ~ '[cfni]' and not coalesce(is_open, false)
     and not (coalesce(void_owed, false) and path !~ '[vt]')
     and not (payment = 'authorized' and not coalesce(void_owed, false)
       and (status in ('shipped', 'delivered') or status = 'confirmed' and (capture_on is null or path ~ 's')))
@@ -218,9 +224,11 @@ const items = (parameters: readonly string[]): SqlLaw => ({
   what: 'items against what was placed and answered',
   parameters,
   text: `with placed as (
-      select h.order_id, l.line, l.body->>'product' as product_id, (l.body->>'quantity')::bigint as quantity
+      select h.order_id, l.line, l.body->>'product' as product_id, (l.body->>'quantity')::bigint as quantity,
+        case h.type when 'imported' then 'elsewhere' end as hold,
+        case h.type when 'imported' then ((${readable('h.data')})->'facts'->'prices'->>(l.line - 1)::int)::numeric end as price
       from order_history h cross join lateral json_array_elements((${readable('h.data')})->'content'->'lines') with ordinality as l(body, line)
-      where h.type = 'placed'),
+      where h.${IS_FIRST}),
     late as (
       select h.order_id, l.product_id
       from (${eventsWith('"late":')}) h cross join lateral json_array_elements_text(h.data->'late'->'products') as l(product_id)
@@ -237,9 +245,9 @@ const items = (parameters: readonly string[]): SqlLaw => ({
       where h.type in ('answered', 'held', 'failed')
       order by h.order_id, a.body->>'product', h.version, a.at),
     expected as (
-      select p.order_id, p.line, p.product_id, p.quantity, a.currency <> o.currency as is_foreign, a.price * d.scale as unit_price,
-        case when a.price * p.quantity <= 9007199254740991 then a.price * p.quantity * d.scale end as subtotal,
-        case when a.answer is null then case when t.order_id is null then 'asked' else 'late' end
+      select p.order_id, p.line, p.product_id, p.quantity, a.currency <> o.currency as is_foreign, coalesce(a.price, p.price) * d.scale as unit_price,
+        case when coalesce(a.price, p.price) * p.quantity <= 9007199254740991 then coalesce(a.price, p.price) * p.quantity * d.scale end as subtotal,
+        case when p.hold is not null then p.hold when a.answer is null then case when t.order_id is null then 'asked' else 'late' end
           when a.answer = 'held' and o.status in ('failed', 'cancelled') then 'released' else a.answer end as hold,
         case when o.status in ('failed', 'cancelled') then 0 else greatest(coalesce(a.backordered, 0) - coalesce(b.quantity, 0), 0) end as backordered
       from placed p join orders o on o.order_id = p.order_id

@@ -21,6 +21,16 @@ const orderExamples: { readonly [T in OrderEvent['type']]: Extract<OrderEvent, {
     correlation: 'c',
     content: { user: facts.user, userIsNumber: false, lines: [line], paymentMethod: 'card' },
   },
+  imported: {
+    ...{ type: 'imported', correlation: 'c' },
+    content: { user: facts.user, userIsNumber: false, lines: [line], currency: 'USD' },
+    facts: {
+      ...{ origin: 'boutique', tracking: 'JD014600003828', shipping: { currency: 'USD', amount: '8.99' } },
+      ...{ prices: [49_999], total: 99_998 },
+      items: [{ ...line, cost: { currency: 'USD', amount: '499.989999999' } }],
+    },
+  },
+  import_differed: { type: 'import_differed', fields: ['tracking_id'] },
   answered: { type: 'answered', answers },
   held: { type: 'held', answers, currency: 'USD', total: 99_998 },
   late_sent: { type: 'late_sent' },
@@ -80,7 +90,10 @@ export const examples = (): readonly Told[] => [
   ...Object.values(orderExamples).map((event) => {
     const before = EARLY.includes(event.type) ? facts : { ...held, refunds: [refund] };
     const of = { kind: 'order', id: ORDER } as const;
-    return told({ of, version: event.type === 'placed' ? 1 : 4, event }, { ...of, facts: before });
+    return told(
+      { of, version: event.type === 'placed' || event.type === 'imported' ? 1 : 4, event },
+      { ...of, facts: before },
+    );
   }),
   ...Object.values(productExamples).map((event) => {
     const of = { kind: 'product', id: CONSOLE } as const;

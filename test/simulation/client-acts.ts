@@ -117,11 +117,12 @@ export class Acts {
     const { phase, payment, life } = state;
     if (this.remembersAllItCan.has(state.id)) return undefined;
     if (life.returns.some(({ status }) => status === 'requested')) return 'receiveReturn';
-    if (phase === 'delivered' && round < 6 && chance.hits(life.returns.length > 0 ? 0.6 : 0.1))
+    const isElsewhere = life.imported !== undefined; // Nobody may cancel or return it here.
+    if (phase === 'delivered' && !isElsewhere && round < 6 && chance.hits(life.returns.length > 0 ? 0.6 : 0.1))
       return leftToReturn(state).some(({ quantity }) => quantity > 0) ? 'requestReturn' : undefined;
     if (phase === 'shipped') return 'deliver';
     if (phase !== 'confirmed') return undefined;
-    if (life.fulfillments.length > 0) return 'ship';
+    if (life.fulfillments.length > 0 || isElsewhere) return 'ship';
     return payment === 'failed' || payment === 'refunded' || chance.hits(0.2) ? 'cancel' : 'ship';
   }
 

@@ -9,6 +9,7 @@ import type { PlaceReply } from '../../actors/ports/owners.js';
 import type { OrderContent } from '../../actors/protocol.js';
 import { answerOf } from '../../http/orders/order-answer.js';
 import { Acts } from './client-acts.js';
+import { Imports } from './client-imports.js';
 import { StockWrites } from './client-writes.js';
 import type { Chance } from './clock.js';
 import type { Cluster } from './cluster.js';
@@ -39,6 +40,7 @@ export class Clients {
   private readonly begun = new Set<OrderId>();
   readonly writes: StockWrites;
   readonly acts: Acts;
+  private readonly imports: Imports;
   /** Requests that are neither answered nor given up. */
   waiting = 0;
   private requests = 0;
@@ -49,6 +51,7 @@ export class Clients {
     private readonly users: number,
   ) {
     this.acts = new Acts(cluster, this);
+    this.imports = new Imports(cluster, this);
     this.writes = new StockWrites(cluster, this, products);
   }
 
@@ -70,6 +73,7 @@ export class Clients {
     }
     this.writes.askAllAgain();
     this.acts.askAllAgain();
+    this.imports.askAllAgain();
   }
 
   /** Repeats an order that is probably settled. @returns false if there is none. */
@@ -116,6 +120,7 @@ export class Clients {
     else if (draw < 0.72 && old !== undefined) this.place(old, this.otherBody(old, chance), this.patience(chance));
     else if (draw < 0.74 && old !== undefined) this.placeByAlias(old, chance);
     else if (draw < 0.86 && old !== undefined) this.read(old);
+    else if (draw < 0.88) this.imports.some(chance);
     else this.writes.some(chance);
   }
 

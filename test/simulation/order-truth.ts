@@ -25,7 +25,8 @@ export class OrderTruth {
     const { verdict } = this;
     const name = `order ${after.id}`;
     const [from, to] = [statusOf(before.phase), statusOf(after.phase)];
-    if (event.type === 'placed' && before.phase !== 'absent') verdict.fail('one outcome', `${name} placed twice`);
+    if ((event.type === 'placed' || event.type === 'imported') && before.phase !== 'absent')
+      verdict.fail('one outcome', `${name} placed twice`);
     const isLegal = TRANSITIONS.some((move) => move.from === from && move.to === to && move.event === event.type);
     if (from !== to && !isLegal) verdict.fail('one outcome', `${name} went from ${from} to ${to} by ${event.type}`);
     if ('act' in event && event.act !== undefined) {

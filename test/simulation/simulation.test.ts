@@ -19,7 +19,7 @@ const RARE = ['seal', 'trim claims', 'trim sealed', 'published', 'forgetJournal'
 const ORDER_EVENTS = [
   ...['placed', 'late_sent', 'answered', 'held', 'hold_extended', 'paid', 'confirmed', 'captured', 'capture_failed'],
   ...['failed', 'voided', 'cancelled', 'stock_arrived', 'shipped', 'delivered', 'return_requested', 'return_received'],
-  ...['refund_requested', 'refunded', 'refund_failed', 'act_answered', 'forgotten'],
+  ...['refund_requested', 'refunded', 'refund_failed', 'act_answered', 'forgotten', 'imported', 'import_differed'],
 ];
 /** What happens to partitions that move between nodes. */
 const MOVES = [

@@ -152,7 +152,7 @@ export class Truth {
     this.versions.set(name, version);
     const lastAt = (of.kind === 'order' ? this.orders.get(of.id) : this.products.get(of.id))?.updatedAt ?? 0;
     const partition = partitionOf(of.kind, of.id, this.partitions);
-    const isPlaced = event.type === 'placed';
+    const isPlaced = event.type === 'placed' || event.type === 'imported';
     if (at < Math.max(lastAt, isPlaced ? (this.lastPlacedAt.get(partition) ?? 0) : 0))
       this.verdict.fail('times never go back', `${name}: ${event.type} at ${at}, after ${lastAt}`);
     if (isPlaced) this.lastPlacedAt.set(partition, at);

@@ -9,6 +9,7 @@ import {
   type WriteId,
   writeId,
 } from '../../../actors/ids.js';
+import { importOf } from '../../../actors/order/imported-order.js';
 import { absentOrder, type OrderState } from '../../../actors/order/order.js';
 import { decideOrder } from '../../../actors/order/order-chart.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
@@ -97,6 +98,31 @@ const paid = (outcome: keyof typeof OPERATION): OrderCommand => ({
   operation: OPERATION[outcome],
 });
 
+/** A foreign id, no user, an amount finer than a cent, and another content told later. */
+function afterImport(): OrderState {
+  const cost = { currency: 'USD', units: 67n, nanos: 989_999_999 };
+  const given = {
+    origin: 'boutique',
+    email: 'a@b.example',
+    address: { zip_code: '94043' },
+    items: [{ product: P1, quantity: 2, cost }],
+  };
+  const told = importOf({
+    ...given,
+    tracking: 'T-1',
+    shipping: { currency: 'USD', units: 8n, nanos: 990_000_000 },
+    placedAt: AT - 86_400_000,
+  });
+  const again = importOf({ ...given, tracking: 'T-2' });
+  let state = absentOrder(orderId(uniqueName('0f2f2a3c-boutique')));
+  for (const each of [told, again]) {
+    const decision = decideOrder(state, { type: 'import', ...each, correlation: 'corr' }, {});
+    if ('refused' in decision) throw new Error(`a sample was refused: ${decision.refused}`);
+    for (const event of decision.events) state = evolveOrder(state, event, AT);
+  }
+  return state;
+}
+
 /** New orders each time, one for every phase of an order. */
 export function lived(): OrderState[] {
   const all = (currency: string, price?: number) => answered(held(P1, currency, price), held(P2, currency, price));
@@ -133,6 +159,7 @@ export function lived(): OrderState[] {
       answered(held(P1, 'USD'), { product: P2, answer: 'short', available: 0 }),
     ]),
     afterCommands(CONTENT, [all('USD'), { type: 'timeOut' }]),
+    afterImport(),
     afterCommands(many, [answered(...many.lines.map(({ product }) => held(product, 'USD')))]),
   ];
 }

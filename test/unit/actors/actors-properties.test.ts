@@ -7,6 +7,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { orderId, productId, writeId } from '../../../actors/ids.js';
+import { importOf } from '../../../actors/order/imported-order.js';
 import type { OrderContext } from '../../../actors/order/order.js';
 import { STATUSES, TRANSITIONS } from '../../../actors/order/transitions.js';
 import type { Line, OrderAct, OrderStatus } from '../../../actors/protocol.js';
@@ -38,6 +39,15 @@ const place = step(fc.tuple(anOrder, lines, currency), (world, [id, asked, curre
     type: 'place',
     content: contentOf({ lines: asked, ...(currency === undefined ? {} : { currency }) }),
     correlation: 'c',
+  }),
+);
+const importOrder = step(lines, (world, items) =>
+  world.commandOrder(orderId('elsewhere'), {
+    ...{ type: 'import', correlation: 'c' },
+    ...importOf({
+      origin: 'shop',
+      items: items.map((line) => ({ ...line, cost: { currency: 'USD', units: 5n, nanos: 0 } })),
+    }),
   }),
 );
 const backorders = fc.constantFrom(
@@ -103,6 +113,7 @@ const steps = fc.array(
   fc.oneof(
     { arbitrary: deliver, weight: 12 },
     { arbitrary: place, weight: 4 },
+    { arbitrary: importOrder, weight: 1 },
     { arbitrary: receive, weight: 3 },
     { arbitrary: charge, weight: 4 },
     { arbitrary: deliverPayment, weight: 4 },

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { writeId } from '../../../actors/ids.js';
+import { importOf } from '../../../actors/order/imported-order.js';
 import type { OrderContext, OrderState, Phase } from '../../../actors/order/order.js';
 import { decideOrder } from '../../../actors/order/order-chart.js';
 import { evolveOrder } from '../../../actors/order/order-fold.js';
@@ -56,10 +57,12 @@ const states: { readonly [P in Phase]: readonly OrderState[] } = {
   ].map((story) => orderAfter(story)),
 };
 
+const GIVEN = { origin: 'boutique', items: [{ product: A, quantity: 2 }] };
 const ONE = [{ product: A, quantity: 1 }];
 const commands = {
   place: { type: 'place', content: LINE, correlation: 'c' },
   'place another': { type: 'place', content: contentOf(), correlation: 'c' },
+  import: { type: 'import', ...importOf(GIVEN), correlation: 'c' },
   held: { type: 'holdsAnswered', answers: [held(A)] },
   short: { type: 'holdsAnswered', answers: [short(A)] },
   stockArrived: { type: 'stockArrived', lines: ONE },
@@ -110,6 +113,7 @@ const asked = (over: Partial<Cells>): Cells => all(NO, { absent: ['unknown_order
 const chart: { readonly [C in keyof typeof commands]: Cells } = {
   place: all('-', { absent: ['placed'] }),
   'place another': all('other_body', { absent: ['placed'] }),
+  import: all('not_yours', { absent: ['imported'] }),
   held: all('-', {
     holding: ['held'],
     cancelled: ['answered', 'answered', 'answered'],
@@ -203,7 +207,7 @@ const chart: { readonly [C in keyof typeof commands]: Cells } = {
 
 /** order.O2: the phases that each phase may lead to. */
 const ways: { readonly [P in Phase]: readonly Phase[] } = {
-  absent: ['holding'],
+  absent: ['holding', 'confirmed'],
   holding: ['holding', 'charging', 'confirmed', 'failed', 'cancelled'],
   charging: ['charging', 'confirmed', 'failed', 'cancelled'],
   confirmed: ['confirmed', 'shipped', 'cancelled'],

@@ -206,13 +206,30 @@ test('every mistake is reported at once, by name, with the given value and the a
 });
 
 test('a setting that this version does not have is refused, not ignored', () => {
-  for (const ROLES of ['boutique', 'edge,boutique', 'edge actors', ',']) {
+  for (const ROLES of ['shop', 'edge,shop', 'edge actors', ',']) {
     assert.match(
       mistakesIn({ ROLES }).join(),
-      /^ROLES is ".*"; it must be empty or all, or a list of edge, actors, feed and backup/,
+      /^ROLES is ".*"; it must be empty or all, or a list of edge, actors, feed, backup and boutique/,
     );
   }
   assert.is(mistakesIn({ AUTH: 'off', ROLES: 'all', RATE_LIMIT: 'off' }).length, 0);
+});
+
+test('the role boutique alone brings its own node; without a database it stores nothing', () => {
+  const shop = { ROLES: 'boutique', CHECKOUT_UPSTREAM: 'checkoutservice:5050' };
+  const of = (env: NodeJS.ProcessEnv) => {
+    const { roles, keepsOrders, boutique } = readConfig({ ...shop, ...env });
+    return [[...roles], keepsOrders, boutique.port];
+  };
+  assert.equal(of({ DATABASE_URL: 'postgres://d/x' }), [['boutique', 'edge', 'actors'], true, 5050]);
+  assert.equal(of({ DATABASE_URL: 'postgres://d/x', NATS_URL: 'nats://n' }), [['boutique'], true, 5050]);
+  assert.is(of({})[1], false);
+  assert.equal(of({ ROLES: 'all,boutique' }), [['edge', 'actors', 'feed', 'boutique'], true, 5050]);
+  assert.match(
+    mistakesIn({ ROLES: 'boutique' }).join(),
+    /^CHECKOUT_UPSTREAM is not set; it must be set, or EMAIL_UPSTREAM/,
+  );
+  assert.match(mistakesIn({ ...shop, CHECKOUT_UPSTREAM: 'http://x' }).join(), /host:port/);
 });
 
 test('a process has both roles, or one of them and stores that it shares with other nodes', () => {

@@ -15,6 +15,8 @@
  *               that another node sealed; orders and products of different nodes; some of their letters are under way.
  *   events-v1   One node whose records tell what public events say of an actor before a cascade: orders paid, shipped,
  *               returned, refunded and timed out in later turns, and one that waits for stock.
+ *   import-v1   Orders that were made elsewhere: one told of otherwise, shipped and forgotten; one of which little is known; one
+ *               in two currencies.
  *   forgotten-v1  An order with personal data that failed, was forgotten and asked for again; and one that is under way.
  *
  * A form that can be stored and that no golden journal has fails a test (stored-forms.ts). It belongs into a new file,
@@ -139,6 +141,7 @@ const STORIES: { readonly [file: string]: readonly string[] } = {
     ...ofOrder('refund_requested', 'refunded'),
     ...ofProduct('received', 'held', 'committed', 'returned'),
   ],
+  'import-v1': ofOrder('imported', 'import_differed', 'shipped', 'forgotten'),
   'moves-v1': [...ofOrder('placed', 'held', 'paid', 'confirmed'), ...ofProduct('received', 'held', 'committed')],
 };
 

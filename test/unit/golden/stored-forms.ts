@@ -19,7 +19,10 @@ import type { Stock } from '../../../actors/product/inventory.js';
 import type {
   Act,
   Backorders,
+  Cost,
   HoldAnswer,
+  ImportedFacts,
+  ImportedItem,
   Line,
   OrderAct,
   OrderCommand,
@@ -41,6 +44,7 @@ type Late = NonNullable<Extract<OrderEvent, { readonly type: 'placed' }>['late']
 type NoLetter =
   | OrderAct['type']
   | 'place'
+  | 'import'
   | 'paymentAnswered'
   | 'sendLate'
   | 'timeOut'
@@ -87,6 +91,11 @@ const content: Fields<OrderContent> = {
   ...{ user: 1, userIsNumber: 1, lines: 1, currency: 1, email: 1, notes: 1, paymentMethod: 1 },
   ...{ shippingAddress: 1, billingAddress: 1 },
 };
+const facts: Fields<ImportedFacts> = {
+  ...{ origin: 1, placedAt: 1, tracking: 1, shipping: 1, prices: 1, total: 1, items: 1 },
+};
+const item: Fields<ImportedItem> = { product: 1, quantity: 1, cost: 1 };
+const cost: Fields<Cost> = { currency: 1, amount: 1 };
 const answer: Members<HoldAnswer, 'answer'> = {
   held: { product: 1, unitPrice: 1, currency: 1, backordered: 1 },
   short: { product: 1, available: 1, unitPrice: 1, currency: 1 },
@@ -95,6 +104,8 @@ const answer: Members<HoldAnswer, 'answer'> = {
 
 const order: Members<OrderEvent, 'type'> = {
   placed: { content: 1, correlation: 1, late: 1 },
+  imported: { content: 1, facts: 1, correlation: 1 },
+  import_differed: { fields: 1 },
   late_sent: {},
   answered: { answers: 1 },
   held: { answers: 1, currency: 1, total: 1 },
@@ -158,6 +169,9 @@ const single = {
   line,
   shortage,
   content,
+  facts,
+  item,
+  cost,
 };
 const many = { answer, order, product, 'letter to order': toOrder, 'letter to product': toProduct };
 
@@ -176,6 +190,7 @@ function formsOf(name: string, fields: object): string[] {
 /** What the fields hold that are named here: objects of these forms, alone or in a list. */
 const HOLDS: Readonly<Record<string, string>> = {
   ...{ act: 'act', backorders: 'backorders', content: 'content', late: 'late', lines: 'line', shortages: 'shortage' },
+  ...{ facts: 'facts', shipping: 'cost', items: 'item', cost: 'cost' },
   answers: 'answer',
 };
 

@@ -44,6 +44,38 @@ export const orderEvents: { readonly [T in OrderEvent['type']]: [Extract<OrderEv
       notes: HOSTILE,
     },
   ],
+  imported: [
+    {
+      ...{ type: 'imported', correlation: 'c' },
+      content: {
+        ...{ user: userId(HOSTILE), userIsNumber: false, lines: [{ product, quantity: 2 }], currency: 'USD' },
+        ...{ email: HOSTILE, shippingAddress: HOSTILE },
+      },
+      facts: {
+        ...{ origin: HOSTILE, placedAt: 0, tracking: HOSTILE, shipping: { currency: HOSTILE, amount: '8.99' } },
+        ...{ prices: [6799], total: 13598 },
+        items: [
+          { product, quantity: 2, cost: { currency: 'USD', amount: '67.989999999' } },
+          { product, quantity: 1 },
+        ],
+      },
+    },
+    {
+      ...{ order_id: order, user_id: HOSTILE, currency: 'USD', total_amount: 135.98, total_minor: 13598 },
+      items: [{ product_id: product, quantity: 2, unit_price: 67.99, unit_price_minor: 6799 }],
+      ...{ origin: HOSTILE, placed_at: '1970-01-01T00:00:00.000Z', tracking_id: HOSTILE },
+      shipping: { currency: HOSTILE, amount: '8.99' },
+      exact_items: [
+        { product_id: product, quantity: 2, cost: { currency: 'USD', amount: '67.989999999' } },
+        { product_id: product, quantity: 1 },
+      ],
+      ...{ user_email: HOSTILE, shipping_address: { text: HOSTILE } },
+    },
+  ],
+  import_differed: [
+    { type: 'import_differed', fields: ['items', 'tracking_id'] },
+    { order_id: order, fields: ['items', 'tracking_id'] },
+  ],
   answered: [
     { type: 'answered', answers },
     {

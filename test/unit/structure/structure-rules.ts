@@ -66,6 +66,8 @@ const DRIVERS = [
   /^rate-limiter-flexible$/,
   /^(kafkajs|@platformatic\/kafka)$/,
   /^@opentelemetry\//,
+  /^(@grpc\/(grpc-js|reflection)|grpc-health-check)$/,
+  /^@grpc\/proto-loader$/,
 ];
 
 /** A library is used in one room, and in deploy/, which may import all; a driver in one file. */
