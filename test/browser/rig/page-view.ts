@@ -6,12 +6,6 @@ import type { Locator, Page, Tab } from '../../servers/real-chromium.js';
 
 const SHOWN_MS = 20_000;
 
-export interface Bought {
-  readonly user: string;
-  readonly product: string;
-  readonly quantity: number;
-}
-
 export class PageView {
   readonly page: Page;
 
