@@ -42,7 +42,7 @@ export function shellOf({ files, main, styles, icon, imports }: PageFiles): Shel
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="description" content="Holdfast takes orders and never sells what it does not have. This page shows it at work.">
+<meta name="description" content="Holdfast takes orders and never sells more than it has. This page shows it at work.">
 <title>Holdfast</title>
 <script>${RELOADING}</script>
 <link rel="icon" href="${icon}" type="image/svg+xml">
@@ -55,7 +55,7 @@ ${scripts.map((address) => `<link rel="modulepreload" href="${address}">`).join(
 <div id="page">
 <main>
 <h1>Holdfast</h1>
-<p id="loading">It takes orders, and never sells what it does not have.</p>
+<p id="loading">It takes orders and never sells more than it has, however many buyers come at once and whatever crashes.</p>
 <noscript><p>This page needs JavaScript. Every operation is described in <a href="/docs">the reference</a>.</p></noscript>
 </main>
 </div>

@@ -54,11 +54,17 @@ export interface Happened {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+export interface Dependency {
+  readonly status: string;
+  readonly why?: string;
+  readonly source?: string;
+}
+
 export interface Health {
   readonly status: 'ok' | 'degraded' | 'down';
   readonly version?: string;
   readonly journal?: { readonly kind: string; readonly guarantee: string };
-  readonly dependencies?: Readonly<Record<string, { readonly status: string; readonly why?: string }>>;
+  readonly dependencies?: Readonly<Record<string, Dependency>>;
 }
 
 export interface Placement {
@@ -108,4 +114,20 @@ export interface Gremlin {
 
 export interface Data<T> {
   readonly data: T;
+}
+
+export interface Pagination {
+  readonly page: number;
+  readonly total: number;
+  readonly total_pages: number;
+}
+
+export interface Listed<T> extends Data<T> {
+  readonly pagination?: Pagination;
+}
+
+/** One for each currency. */
+export interface StatsRow {
+  readonly orders: number;
+  readonly statuses: Readonly<Record<string, number>>;
 }

@@ -1,24 +1,27 @@
 /** The page: who may see it, what is wrong, and its parts. */
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
-import type { Data, Gremlin, Health, Me, Overview, Placement, Product, Sample } from './answers.js';
+import type { Data, Gremlin, Health, Me, Overview, Placement, Sample, StatsRow } from './answers.js';
 import { Api, keepKey, keptKey, Refusal } from './api.js';
 import { BurstPart } from './burst.js';
 import { History, Ledger } from './dialogs.js';
+import { GremlinPart } from './gremlin.js';
 import { Headline } from './headline.js';
+import { HealthPart, VerifyPart } from './health.js';
 import { html } from './html.js';
 import { LiveOrders, useLiveOrders } from './live-orders.js';
+import { Needs } from './needs.js';
 import { PlaceOrder } from './place-order.js';
 import { EventRate, Latency, Rate } from './plots.js';
 import { usePolled } from './polled.js';
-import { Stock } from './stock.js';
-import { EventsPart, GremlinPart, HealthPart, PlacementPart } from './system-parts.js';
+import { Stock, useStock } from './stock.js';
+import { EventsPart, PlacementPart } from './system-parts.js';
 import { useTheme } from './theme.js';
-import { clockTime } from './words.js';
+import { todayPath } from './today.js';
+import { agoText, clockTime } from './words.js';
 
 const EVERY_MS = 2_000;
 const SAMPLES = 300;
-const PRODUCTS = 12;
-const MOST_PRODUCTS = 100;
+const TODAY_EVERY_MS = 10_000;
 
 export function App() {
   const [key, setKey] = useState(keptKey);
@@ -37,7 +40,7 @@ export function App() {
   return html`
     <a class="skip" href="#orders">To the orders</a>
     <header class="top">
-      <div><h1>Holdfast</h1><p class="promise">It takes orders, and never sells what it does not have.</p></div>
+      <h1>Holdfast <span class="promise">takes orders and never sells more than it has, however many buyers come at once and whatever crashes.</span></h1>
       <nav aria-label="The page">
         <a href="/docs">The API</a>
         <button type="button" onClick=${next}>${`Theme: ${theme}`}</button>
@@ -82,9 +85,7 @@ function Shop({ api, me, theme }: ShopProps) {
   const live = useLiveOrders(api, mayRead);
   const ask = <T>(isAllowed: boolean, path: string) =>
     isAllowed ? () => api.get<Data<T>>(path).then(({ data }) => data) : undefined;
-  const [shown, setShown] = useState(PRODUCTS);
-  const more = shown < MOST_PRODUCTS ? () => setShown(MOST_PRODUCTS) : undefined;
-  const stock = usePolled(ask<readonly Product[]>(true, `/api/inventory?page_size=${shown}`), EVERY_MS, [api, shown]);
+  const shelf = useStock(api);
   const health = usePolled(
     useCallback(() => healthOf(api), [api]),
     EVERY_MS,
@@ -101,42 +102,40 @@ function Shop({ api, me, theme }: ShopProps) {
   const gremlin = switched ?? told.value;
   const [opened, setOpened] = useState<Opened>();
   const close = () => setOpened(undefined);
-  const missing = [
-    !mayRead && 'Live orders need orders:read',
-    !mayWatch && 'Latency, orders per second and EVENTS need metrics:read of a service',
-    !may('orders:write') && 'Placing an order needs orders:write',
-    !(may('orders:write') && may('inventory:write') && isService) &&
-      'The burst needs orders:write and inventory:write of a service',
-    !mayRun && 'Placement and the gremlin need admin',
-    mayRun && !me.gremlin && 'The gremlin is not allowed here: it needs GREMLIN=on in the environment',
-  ].filter((each) => each !== false);
+  const mayPlace = may('orders:write');
+  const mayBurst = mayPlace && may('inventory:write') && isService;
+  const today = usePolled(
+    mayRead && isService ? () => api.get<Data<readonly StatsRow[]>>(todayPath()).then(({ data }) => data) : undefined,
+    TODAY_EVERY_MS,
+    [api, mayRead],
+  );
   const plots = { samples: overview?.samples ?? [], everyMs: overview?.every_ms ?? EVERY_MS, theme };
+  const watch = { scopes: ['metrics:read'], ofService: true };
+  const run = { scopes: ['admin'], ofService: true };
   return html`
     <${Banner} away=${health.refusal} health=${health.value} gremlin=${gremlin} />
-    <${Headline} health=${health} overview=${overview} placement=${placement.value} stock=${stock.value} gremlin=${gremlin} />
     <div class="grid">
-      <div class="stack">
-        ${mayRead && html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />`}
-        ${mayWatch && html`<div class="plots"><${Rate} ...${plots} /><${Latency} ...${plots} /><${EventRate} ...${plots} /></div>`}
-        <${Stock} stock=${stock} shown=${shown} more=${more} open=${(id: string) => setOpened({ kind: 'product', id })} />
+      <div class="stack act">
+        ${mayBurst ? html`<${BurstPart} api=${api} me=${me} />` : html`<${Needs} title="Burst" scopes=${['orders:write', 'inventory:write']} ofService />`}
+        ${mayPlace ? html`<${PlaceOrder} api=${api} me=${me} products=${shelf.value?.products ?? []} />` : html`<${Needs} title="Place an order" scopes=${['orders:write']} />`}
       </div>
-      <div class="stack">
-        ${may('orders:write') && html`<${PlaceOrder} api=${api} me=${me} products=${stock.value ?? []} />`}
-        ${may('orders:write') && may('inventory:write') && isService && html`<${BurstPart} api=${api} me=${me} />`}
-        <${HealthPart} health=${health} overview=${overview} />
-        ${mayRun && html`<${PlacementPart} placement=${placement} />`}
-        ${(mayRead || mayWatch) && html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />`}
-        ${mayRun && me.gremlin && html`<${GremlinPart} api=${api} gremlin=${gremlin} switched=${setSwitched} />`}
+      <${Headline} health=${health} overview=${overview} placement=${placement.value} stock=${shelf.value} gremlin=${gremlin} today=${today.value} />
+      <div class="stack show">
+        ${mayRead ? html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />` : html`<${Needs} title="Live orders" scopes=${['orders:read']} />`}
+        ${mayWatch ? html`<div class="plots"><${Rate} ...${plots} /><${Latency} ...${plots} /><${EventRate} ...${plots} /></div>` : html`<${Needs} title="Orders per second and latency" ...${watch} />`}
+        <${Stock} shelf=${shelf} open=${(id: string) => setOpened({ kind: 'product', id })} />
+      </div>
+      <div class="stack system">
+        <${HealthPart} health=${health} />
+        ${mayWatch ? html`<${VerifyPart} verdict=${overview?.verify} />` : html`<${Needs} title="Verify" ...${watch} />`}
+        ${mayRun ? html`<${PlacementPart} placement=${placement} />` : html`<${Needs} title="Placement" ...${run} />`}
+        ${mayRead || mayWatch ? html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />` : html`<${Needs} title="Events" scopes=${['orders:read']} />`}
+        ${mayRun ? html`<${GremlinPart} api=${api} isAllowed=${me.gremlin} gremlin=${gremlin} switched=${setSwitched} />` : html`<${Needs} title="Gremlin" ...${run} />`}
+        ${overview !== undefined && html`<p class="quiet">This page is of the node ${overview.node.name}, version ${overview.node.version}, started ${agoText(overview.node.started_at)}.</p>`}
       </div>
     </div>
-    <${Missing} needs=${missing} />
     ${opened?.kind === 'order' && html`<${History} api=${api} id=${opened.id} close=${close} />`}
     ${opened?.kind === 'product' && html`<${Ledger} api=${api} id=${opened.id} close=${close} />`}`;
-}
-
-/** What this reader does not see, and what it would need. */
-function Missing({ needs }: { readonly needs: readonly string[] }) {
-  return html`<div class="quiet">${needs.map((need) => html`<p key=${need}>${need}.</p>`)}</div>`;
 }
 
 /** A 503 of /health is an answer too. */

@@ -1,26 +1,30 @@
 /** What a visitor and an operator see first: the promise, the state, and the numbers that matter. */
-import type { Gremlin, Health, Overview, Placement, Product } from './answers.js';
+import type { Gremlin, Health, Overview, Placement, StatsRow } from './answers.js';
 import { html } from './html.js';
 import type { Polled } from './polled.js';
-import { count } from './words.js';
+import { oversoldIn, rangeText, type StockPage } from './stock-pages.js';
+import { todayOf } from './today.js';
+import { agoText, count } from './words.js';
 
 interface HeadlineProps {
   readonly health: Polled<Health>;
   readonly overview: Overview | undefined;
   readonly placement: Placement | undefined;
-  readonly stock: readonly Product[] | undefined;
+  readonly stock: StockPage | undefined;
   readonly gremlin: Gremlin | undefined;
+  readonly today: readonly StatsRow[] | undefined;
 }
 
 /** Samples over which a rate is told. */
 const LATEST = 5;
 
-export function Headline({ health, overview, placement, stock, gremlin }: HeadlineProps) {
+export function Headline({ health, overview, placement, stock, gremlin, today }: HeadlineProps) {
   const state = health.refusal === undefined ? (health.value?.status ?? 'unknown') : 'away';
   return html`<dl class="headline">
     <${Tile} name="State" value=${state} look=${state === 'ok' ? 'ok' : state === 'degraded' ? 'degraded' : 'down'} />
-    ${stock !== undefined && html`<${Tile} name="Oversold" value=${count(oversoldIn(stock))} more="units, of the products shown" look=${oversoldIn(stock) === 0 ? 'ok' : 'down'} />`}
+    ${stock !== undefined && html`<${Oversold} stock=${stock} />`}
     ${overview !== undefined && html`<${Numbers} overview=${overview} />`}
+    ${today !== undefined && html`<${Today} rows=${today} />`}
     ${placement !== undefined && html`<${Nodes} placement=${placement} />`}
     ${overview !== undefined && html`<${Verify} verdict=${overview.verify} />`}
     ${gremlin !== undefined && html`<${Tile} name="Gremlin" value=${gremlin.enabled ? 'on' : 'off'} look=${gremlin.enabled ? 'degraded' : ''} />`}
@@ -40,9 +44,17 @@ function Tile({ name, value, more = '', look = '' }: TileProps) {
   return html`<div><dt>${name}</dt><dd><strong class=${look}>${value}</strong> <span class="quiet">${more}</span></dd></div>`;
 }
 
-/** Units that are promised and not there. */
-const oversoldIn = (stock: readonly Product[]): number =>
-  stock.reduce((sum, { held, on_hand }) => sum + Math.max(0, held - on_hand), 0);
+/** It knows of the products on the screen alone, and says so. Of all of them, `holdfast verify` knows. */
+function Oversold({ stock }: { readonly stock: StockPage }) {
+  const oversold = oversoldIn(stock.products);
+  return html`<${Tile} name="Oversold" value=${count(oversold)} more=${`units; ${rangeText(stock)}`} look=${oversold === 0 ? 'ok' : 'down'} />`;
+}
+
+function Today({ rows }: { readonly rows: readonly StatsRow[] }) {
+  const { confirmed, failed, cancelled, pending } = todayOf(rows);
+  const more = `confirmed, ${count(failed)} failed, ${count(cancelled)} cancelled${pending === 0 ? '' : `, ${count(pending)} pending`}`;
+  return html`<${Tile} name="Today (UTC)" value=${count(confirmed)} more=${more} />`;
+}
 
 function Numbers({ overview: { samples, every_ms } }: { readonly overview: Overview }) {
   const latest = samples.slice(-LATEST);
@@ -63,7 +75,7 @@ function Nodes({ placement: { nodes } }: { readonly placement: Placement }) {
 }
 
 function Verify({ verdict }: { readonly verdict: Overview['verify'] }) {
-  if (verdict === null) return html`<${Tile} name="Verify" value="–" more="not run yet" />`;
-  const value = verdict.clean ? 'clean' : `${count(verdict.violations)} violations`;
-  return html`<${Tile} name="Verify" value=${value} look=${verdict.clean ? 'ok' : 'down'} />`;
+  if (verdict === null) return html`<${Tile} name="Verify" value="unknown" more="not run here yet" />`;
+  const [value, more] = verdict.clean ? ['clean', agoText(verdict.at)] : [count(verdict.violations), 'violations'];
+  return html`<${Tile} name="Verify" value=${value} more=${more} look=${verdict.clean ? 'ok' : 'down'} />`;
 }

@@ -15,10 +15,14 @@ interface Sent {
 interface FormProps {
   readonly api: Api;
   readonly me: Me;
+  /** Suggestions. */
   readonly products: readonly Product[];
 }
 
 export function PlaceOrder({ api, me, products }: FormProps) {
+  const [typed, setTyped] = useState<string>();
+  // Until a product is named: the first one that can be had.
+  const product = typed ?? products.find(({ available }) => available > 0)?.product_id ?? '';
   const [sent, setSent] = useState<Sent>();
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);
@@ -46,12 +50,11 @@ export function PlaceOrder({ api, me, products }: FormProps) {
     <h2 id="place-an-order">Place an order</h2>
     <form onSubmit=${place}>
       <label>User <input name="user" required autocomplete="off" defaultValue=${me.user_id ?? 'ada'} readonly=${me.user_id !== null} /></label>
-      <label>Product <select name="product" required>${products.map(
-        ({ product_id, name }) => html`<option key=${product_id} value=${product_id}>${product_id} ${name}</option>`,
-      )}</select></label>
+      <label>Product <input name="product" list="products" required autocomplete="off" spellcheck=${false} value=${product} onInput=${(event: Event) => setTyped((event.currentTarget as HTMLInputElement).value)} /></label>
+      <datalist id="products">${products.map(({ product_id, name }) => html`<option key=${product_id} value=${product_id}>${name}</option>`)}</datalist>
       <label>Quantity <input name="quantity" type="number" min="1" max="1000000" required defaultValue="1" /></label>
       <div class="actions">
-        <button type="submit" class="main" disabled=${isBusy || products.length === 0}>Place order</button>
+        <button type="submit" class="main" disabled=${isBusy}>Place order</button>
         <button type="button" disabled=${isBusy || sent === undefined} onClick=${() => sent && send(sent.body, sent.key, sent.reply.status === 0 ? undefined : sent.reply)}>Send it again</button>
       </div>
     </form>
