@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { nodeId, orderId, productId, userId, writeId } from '../../actors/ids.js';
+import { limits } from '../../actors/limits.js';
 import { CLAIMS_LOG, SYSTEM_LOG } from '../../actors/node/record.js';
 import type { Log } from '../../actors/ports/log.js';
 import { memoryLog } from '../../bus/journal/memory-log.js';
@@ -24,7 +25,7 @@ import { postgresSettlements } from '../../storage/postgres/postgres-settlement.
 import { postgresSnapshots } from '../../storage/snapshots/snapshots.js';
 import { reportOf } from '../../storage/verify/report.js';
 import { verify } from '../../storage/verify/verify.js';
-import { until } from '../deadlines.js';
+import { patientMs, until } from '../deadlines.js';
 import { startedNode } from './rig/one-node.js';
 import { testDatabase } from './rig/storage-database.js';
 
@@ -85,7 +86,7 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
     const name = `holdfast_target_${process.pid}_${targets.length}`;
     await client.query('make a target', `create database ${name}`, [], DATABASE_MS);
     const targetUrl = url.replace(/\/[^/?]*(\?|$)/, `/${name}$1`);
-    const made = { client: connectPostgres(targetUrl, { max: 3 }), name };
+    const made = { client: connectPostgres(targetUrl, { max: 3, statementMs: patientMs(limits.statementMs) }), name };
     targets.push(made);
     return { client: made.client, url: targetUrl };
   }

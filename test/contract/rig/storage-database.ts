@@ -1,8 +1,10 @@
 // A database for a test file, with Holdfast's tables: on a real Postgres of its own, or on the one of
 // TEST_DATABASE_URL.
 
+import { limits } from '../../../actors/limits.js';
 import { migrate } from '../../../storage/postgres/migrate.js';
 import { connectPostgres, type PostgresClient } from '../../../storage/postgres/postgres.js';
+import { patientMs } from '../../deadlines.js';
 import { realPostgres } from '../../servers/real-servers.js';
 
 interface TestDatabase {
@@ -29,8 +31,9 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
   // Each migration runs once, whichever of the two starts it.
   if (ran.flat().length === 0 || new Set(ran.flat()).size !== ran.flat().length)
     throw new Error(`two migrators at once ran ${JSON.stringify(ran)}`);
-  const client = connectPostgres(url, { max: 4 });
-  const lists = connectPostgres(url, { max: 2, planAnew: true });
+  const statementMs = patientMs(limits.statementMs);
+  const client = connectPostgres(url, { max: 4, statementMs });
+  const lists = connectPostgres(url, { max: 2, statementMs, planAnew: true });
   return {
     url,
     client,
