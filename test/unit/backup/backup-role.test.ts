@@ -140,7 +140,10 @@ test('a lease that is lost in mid-dump: the next holder works alone, and nothing
     leases.lose('backup');
     assert.ok(await until(async () => (await second.status()).role === 'running', WITHIN_MS));
     const left = await partialsIn(rig.folder); // The second's own dump may be among them by now.
-    assert.not(left.some((path) => half.includes(path)), 'the half dump is removed');
+    assert.not(
+      left.some((path) => half.includes(path)),
+      'the half dump is removed',
+    );
     await other.drive(0);
     goOn();
     assert.instance(await cut, Error, 'the half dump gets no name');
