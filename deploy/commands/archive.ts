@@ -24,7 +24,7 @@ export const archiveCommand: Command = {
   options: [
     { name: '--older-than', value: 'AGE', what: 'how long an order has not changed: 2y, 18mo, 90d, 12h' },
     { name: '--to', value: 'PLACE', what: 'a folder, or s3://bucket/prefix' },
-    { name: '--dry-run', what: 'only count' },
+    { name: '--dry-run', what: 'only count; also with --abandon' },
     {
       name: '--vacuum',
       value: 'full',
@@ -33,12 +33,14 @@ export const archiveCommand: Command = {
     },
     { name: '--remove', what: 'remove whole archives whose orders were all placed longer ago: they are then gone' },
     { name: '--abandon', value: 'PLACE', what: 'a place is lost for ever: orders that were only there are then gone' },
+    { name: '--anyway', what: 'abandon a place that still has its archives' },
     { name: '--forget', value: 'USER', what: 'erase the personal data of the archived orders of this user' },
   ],
   notes: ['Killed at any moment, the same command goes on.'],
   examples: [
     { line: 'archive --older-than 2y --to old-orders', what: 'beside running nodes' },
     { line: 'archive --remove --older-than 10y', what: 'their orders answer 410 from then on' },
+    { line: 'archive --abandon /lost/orders --dry-run', what: 'how many orders would be gone' },
     { line: 'archive --abandon /lost/orders', what: 'no run waits for that place any more' },
     { line: 'archive --forget grace', what: 'after forget-user, which erases it from the tables' },
   ],
@@ -52,7 +54,7 @@ const POOL = 4;
 type ArchiveCommand =
   | { readonly kind: 'move'; readonly age: Age; readonly to: string; readonly isDry: boolean; readonly isFull: boolean }
   | { readonly kind: 'remove'; readonly age: Age }
-  | { readonly kind: 'abandon'; readonly place: string }
+  | { readonly kind: 'abandon'; readonly place: string; readonly isDry: boolean; readonly anyway: boolean }
   | { readonly kind: 'forget'; readonly user: string };
 
 /** Where files are made on their way to a bucket. */
@@ -64,18 +66,22 @@ function readArchiveCommand(given: Given): ArchiveCommand {
   const to = given.text('--to');
   const vacuum = given.text('--vacuum');
   const isDry = given.flag('--dry-run');
+  const anyway = given.flag('--anyway');
   const user = given.text('--forget');
   if (user !== undefined) {
-    if ([text, to, vacuum].some((each) => each !== undefined) || isDry || given.flag('--remove'))
+    if ([text, to, vacuum].some((each) => each !== undefined) || isDry || anyway || given.flag('--remove'))
       throw new BadCommand('--forget takes a user alone: it erases from every archive');
     return { kind: 'forget', user };
   }
   const lost = given.text('--abandon');
   if (lost !== undefined) {
-    if ([text, to, vacuum].some((each) => each !== undefined) || isDry || given.flag('--remove') || lost === '')
-      throw new BadCommand('--abandon takes a place alone: the folder or s3://bucket/prefix that is lost');
-    return { kind: 'abandon', place: lost };
+    if ([text, to, vacuum].some((each) => each !== undefined) || given.flag('--remove') || lost === '')
+      throw new BadCommand(
+        '--abandon takes a place, --dry-run and --anyway alone: the folder or s3://bucket/prefix that is lost',
+      );
+    return { kind: 'abandon', place: lost, isDry, anyway };
   }
+  if (anyway) throw new BadCommand('--anyway belongs to --abandon');
   const age = ageOf(text ?? '');
   if (age === undefined) throw new BadCommand(`--older-than is "${text ?? ''}"; it must be ${AGES}`);
   if (given.flag('--remove')) {
@@ -100,6 +106,16 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
         ]);
         return 0;
       }
+      if (command.kind === 'abandon' && command.isDry) {
+        const { s3Endpoint: endpoint } = config.archive;
+        const parts = { client: admin, endpoint };
+        const { archives, gone, back, found } = await abandonPlace(parts, command.place, interrupted(), command);
+        const state = found === undefined ? 'none of them is there' : `it is not lost: it has ${found}`;
+        terminal.answer({ place: command.place, archives, gone, back, found: found ?? null }, [
+          `${archives} archives at ${command.place}: ${state}. Given up, ${gone} orders would be gone, ${back} are in the tables`,
+        ]);
+        return 0;
+      }
       await withStoredLog(client, place, NAME, (log, { id: system, partitions }) =>
         alone(admin, interrupted(), async (signal) => {
           const { s3Endpoint: endpoint } = config.archive;
@@ -112,7 +128,7 @@ const archive = (config: Config, command: ArchiveCommand, terminal: Terminal): P
               removed.length === 0 ? `no archive is older than ${command.age.text}` : `removed: ${removed.join(', ')}`,
             ]);
           } else if (command.kind === 'abandon') {
-            const { archives, gone, back } = await abandonPlace(parts, command.place);
+            const { archives, gone, back } = await abandonPlace(parts, command.place, signal, command);
             terminal.answer({ place: command.place, archives, gone, back }, [
               `${archives} archives at ${command.place} are given up: ${gone} orders are gone, ${back} are still in the tables`,
             ]);

@@ -26,8 +26,8 @@ export interface ArchivePlace {
    * Undefined for a bucket that is only read.
    */
   readonly workFolder: string | undefined;
-  /** No matter whether it is there. */
-  remove(name: string, signal: AbortSignal): Promise<void>;
+  /** No matter whether it is there. @returns why old versions of it are left, as a sentence; undefined: none is */
+  remove(name: string, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** The archive, or its place, cannot be used: why, as a sentence without its end. */
@@ -157,6 +157,7 @@ function folderPlace(folder: string): ArchivePlace {
     async remove(name) {
       await rm(at(name), { force: true });
       await sync(folder);
+      return undefined;
     },
   };
 }

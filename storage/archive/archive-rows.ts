@@ -168,3 +168,31 @@ export async function noteRemoved(client: Session, no: number): Promise<void> {
     where no = $1 and removed_at is null`;
   await client.query('note that an archive is removed', text, [no]);
 }
+
+/** When the policy was last run, in milliseconds. @returns undefined: never, or the last one was another policy */
+export async function policyRanAt(client: Session, policy: string): Promise<number | undefined> {
+  const text = `select ${msOf('ran_at')}::float8 as at from archive_policy where policy = $1`;
+  return (await client.query<{ at: number }>('read when the policy ran', text, [policy]))[0]?.at;
+}
+
+export async function notePolicyRan(client: Session, policy: string, at: number): Promise<void> {
+  const text = `insert into archive_policy (policy, ran_at) values ($1, to_timestamp($2 / 1000::float8))
+    on conflict (one) do update set policy = excluded.policy, ran_at = excluded.ran_at`;
+  await client.query('note that the policy ran', text, [policy, at]);
+}
+
+const COUNT_ABANDONED = `with back as (
+    select count(*)::int as orders from archived_orders a join orders o using (order_id) where a.archive = $1::int)
+  select case when noted_at is null then 0 else orders - left_out - (select orders from back) end::int as gone,
+    (select orders from back) as back
+  from archives where no = $1::int and removed_at is null`;
+
+/** What abandoning this archive would do. */
+export async function countAbandoned(
+  client: Session,
+  no: number,
+): Promise<{ readonly gone: number; readonly back: number }> {
+  const name = 'count what would be abandoned';
+  const [row] = await client.query<{ gone: number; back: number }>(name, COUNT_ABANDONED, [no], LONG_MS);
+  return row ?? { gone: 0, back: 0 };
+}

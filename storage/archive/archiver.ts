@@ -24,6 +24,7 @@ import {
   type ArchiveRow,
   archiveRows,
   beginArchive,
+  countAbandoned,
   forgetBegun,
   giveUpBegun,
   noteAbandoned,
@@ -147,15 +148,26 @@ async function finish(parts: ArchiverParts, row: ArchiveRow, signal: AbortSignal
 }
 
 /** A run may have ended before the file of a removed archive went. @returns whether it is gone by this call */
-async function removeLeft({ endpoint }: ArchiverParts, row: ArchiveRow, signal: AbortSignal): Promise<boolean> {
+async function removeLeft(
+  { endpoint, onProgress }: ArchiverParts,
+  row: ArchiveRow,
+  signal: AbortSignal,
+): Promise<boolean> {
   const place = await archivePlace(row.place, endpoint);
   if ((await place.sizeOf(row.name, signal)) === undefined) return false;
-  await removeFiles(place, row.name, signal);
+  const why = await removeFiles(place, row.name, signal);
+  if (why !== undefined) onProgress(why);
   return true;
 }
 
-export async function removeFiles(place: ArchivePlace, name: string, signal: AbortSignal): Promise<void> {
-  for (const each of [manifestName(name), name, partialName(name)]) await place.remove(each, signal);
+/** @returns why old versions of it stay in the bucket, as a sentence; undefined: none is left */
+export async function removeFiles(place: ArchivePlace, name: string, signal: AbortSignal): Promise<string | undefined> {
+  let why: string | undefined;
+  for (const each of [manifestName(name), name, partialName(name)]) {
+    const left = await place.remove(each, signal);
+    if (each === name) why = left;
+  }
+  return why;
 }
 
 /** Archives whose time is over go as a whole. @returns their names */
@@ -184,21 +196,56 @@ interface Abandoned {
   readonly gone: number;
   /** Orders whose rows had not gone yet: they are archived no more. */
   readonly back: number;
+  /** An archive that the place still has. */
+  readonly found: string | undefined;
 }
 
-/** A place is lost for ever: nothing is asked of it any more. @throws BadArchive if no archive is there */
-export async function abandonPlace(parts: ArchiverParts, where: string): Promise<Abandoned> {
-  const { place } = await archivePlace(where, parts.endpoint);
-  const rows = (await archiveRows(parts.client)).filter((row) => row.place === place && row.state !== 'removed');
+/**
+ * A place is lost for ever: nothing is asked of it any more.
+ * @param isDry only count; this never refuses
+ * @param anyway also where the place still has one of its archives
+ * @throws BadArchive if no archive is there, or one is there and can be read
+ */
+export async function abandonPlace(
+  { client, endpoint }: Pick<ArchiverParts, 'client' | 'endpoint'>,
+  where: string,
+  signal: AbortSignal,
+  { isDry = false, anyway = false } = {},
+): Promise<Abandoned> {
+  const lost = await archivePlace(where, endpoint);
+  const { place } = lost;
+  const rows = (await archiveRows(client)).filter((row) => row.place === place && row.state !== 'removed');
   if (rows.length === 0) throw new BadArchive(`no archive is at ${place}`);
+  const found = anyway && !isDry ? undefined : await oneFoundOf(lost, rows, signal);
+  if (found !== undefined && !isDry)
+    throw new BadArchive(
+      `${place} is not lost: it has ${found}. Nothing was given up. Add --anyway to do it all the same`,
+    );
   let [gone, back] = [0, 0];
   for (const row of rows) {
-    if (row.state === 'begun') await giveUpBegun(parts.client, row.no);
-    const done = await noteAbandoned(parts.client, row.no);
+    if (row.state === 'begun' && !isDry) await giveUpBegun(client, row.no);
+    const done = isDry ? await countAbandoned(client, row.no) : await noteAbandoned(client, row.no);
     gone += done.gone;
     back += done.back;
   }
-  return { archives: rows.length, gone, back };
+  return { archives: rows.length, gone, back, found };
+}
+
+/** Undefined: the place does not answer, or has none of them. */
+async function oneFoundOf(
+  place: ArchivePlace,
+  rows: readonly ArchiveRow[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const { name } of rows) {
+    try {
+      if ((await place.sizeOf(name, signal)) !== undefined) return name;
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+  return undefined;
 }
 
 /** What a run would archive. */

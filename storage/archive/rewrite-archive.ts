@@ -99,8 +99,9 @@ async function writeAnew(
     await replace(session, row.no, no);
     await session.query('end of replacing an archive', 'commit');
   });
-  await removeFiles(place, row.name, signal);
+  const left = await removeFiles(place, row.name, signal);
   onProgress(`${row.name} is now ${name}`);
+  if (left !== undefined) onProgress(left);
   return name;
 }
 

@@ -8,6 +8,8 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
@@ -16,6 +18,8 @@ import type { Stored } from './offsite.js';
 /** The protocol allows 10,000 parts: enough for 320 GiB. */
 const PART_BYTES = 33_554_432;
 const PARTS_AT_ONCE = 2;
+/** The version of a file in a bucket that keeps none. */
+const UNVERSIONED = 'null';
 
 export interface S3Place {
   readonly bucket: string;
@@ -34,7 +38,8 @@ export interface S3Bucket {
   /** @param range its first byte, and the one after its last */
   read(name: string, signal: AbortSignal, range?: readonly [number, number]): Promise<AsyncIterable<Buffer>>;
   upload(name: string, path: string, sha256: string, signal: AbortSignal): Promise<void>;
-  remove(name: string, signal: AbortSignal): Promise<void>;
+  /** With all its versions, where the bucket keeps them. @returns why some are left, as a sentence; undefined: none is */
+  remove(name: string, signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** `s3://bucket/prefix` in its parts; undefined where it is something else. */
@@ -52,6 +57,26 @@ export function s3Bucket({ bucket, prefix, endpoint }: S3Place, partBytes = PART
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
   const at = (name: string) => ({ Bucket: bucket, Key: prefix + name });
+
+  /** The ids of the versions of a file and of its delete markers; the present one is the last. */
+  async function versionsOf(name: string, signal: AbortSignal): Promise<readonly string[]> {
+    const { Key: key } = at(name);
+    const found: { readonly id: string; readonly isLatest: boolean }[] = [];
+    let next: { readonly KeyMarker?: string | undefined; readonly VersionIdMarker?: string | undefined } | undefined =
+      {};
+    while (next !== undefined) {
+      const page: ListObjectVersionsCommandOutput = await client.send(
+        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...next }),
+        { abortSignal: signal },
+      );
+      for (const { Key, VersionId, IsLatest } of [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]) {
+        if (Key === key && VersionId !== undefined) found.push({ id: VersionId, isLatest: IsLatest === true });
+      }
+      const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
+      next = IsTruncated === true ? { KeyMarker, VersionIdMarker } : undefined;
+    }
+    return found.sort((a, b) => Number(a.isLatest) - Number(b.isLatest)).map(({ id }) => id);
+  }
   return {
     place: `s3://${bucket}/${prefix}`,
     async list(signal) {
@@ -96,7 +121,22 @@ export function s3Bucket({ bucket, prefix, endpoint }: S3Place, partBytes = PART
       }
     },
     async remove(name, signal) {
-      await client.send(new DeleteObjectCommand(at(name)), { abortSignal: signal });
+      const gone = (VersionId?: string) =>
+        client.send(new DeleteObjectCommand({ ...at(name), VersionId }), { abortSignal: signal });
+      let why: unknown;
+      try {
+        // The present version goes last: a run that is killed meanwhile finds it again.
+        for (const version of await versionsOf(name, signal)) if (version !== UNVERSIONED) await gone(version);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (nameOf(error) !== 'NotImplemented') why = error;
+      }
+      const isThere = why !== undefined || (await this.sizeOf(name, signal)) !== undefined;
+      if (isThere) await gone();
+      if (why === undefined) return undefined;
+      return `old versions of ${name} may be left in s3://${bucket} (${nameOf(why)}): remove them there`;
     },
   };
 }
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : String(error));

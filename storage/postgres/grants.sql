@@ -10,6 +10,7 @@ begin
     ('api_keys', 'select, insert, update',
       'select (id, name, scopes, user_id, caller, created_at, expires_at, revoked_at, last_used_at)'),
     ('archive_blocks', 'select', 'select'),
+    ('archive_policy', '', 'select'),
     ('archived_orders', 'select', 'select'),
     ('archived_stats', 'select', 'select'),
     ('archives', 'select', 'select'),

@@ -15,7 +15,14 @@ import type { Incarnation } from '../../bus/node/incarnation.js';
 import { forgetfulPayments, instantPayments } from '../../bus/payments/mock-provider.js';
 import { systemClock } from '../../bus/system-clock.js';
 import { answerOf } from '../../http/orders/order-answer.js';
-import { archiveRows, beginArchive, giveUpBegun, noteArchive } from '../../storage/archive/archive-rows.js';
+import {
+  archiveRows,
+  beginArchive,
+  giveUpBegun,
+  noteArchive,
+  notePolicyRan,
+  policyRanAt,
+} from '../../storage/archive/archive-rows.js';
 import { type ArchiverParts, abandonPlace, archiveOrders, removeArchives } from '../../storage/archive/archiver.js';
 import { rewriteWithout } from '../../storage/archive/rewrite-archive.js';
 import { postgresQueries } from '../../storage/lists/queries.js';
@@ -359,19 +366,38 @@ if (database !== undefined) {
     assert.is((await archive(other)).orders, 3);
     assert.match(said.join('\n'), /holdfast archive --abandon .*place-/);
     assert.match(String(await archive(lost).catch(String)), /cannot be read/);
-    assert.equal(await abandonPlace(parts, lost), { archives: 1, gone: 0, back: 5 }, 'their rows were still there');
+    assert.equal(
+      await abandonPlace(parts, lost, signal),
+      { archives: 1, gone: 0, back: 5, found: undefined },
+      'their rows were still there',
+    );
     for (const id of ids) assert.match(await place(node, id), /^201 /);
+    assert.match(
+      String(await abandonPlace(parts, other, signal).catch(String)),
+      /is not lost: it has orders-.*--anyway/,
+    );
     await rm(other, { recursive: true });
+    const dry = { archives: 1, gone: 3, back: 0, found: undefined };
+    assert.equal(await abandonPlace(parts, other, signal, { isDry: true }), dry);
     assert.match(
       String(await rewriteWithout(parts, new Set(['nobody']), signal).catch(String)),
       /These cannot be read/,
     );
-    assert.equal(await abandonPlace(parts, other), { archives: 1, gone: 3, back: 0 });
+    assert.equal(await abandonPlace(parts, other, signal), dry);
     for (const id of more) assert.match(await place(node, id), /^410 .*"code":"gone"/);
-    assert.match(String(await abandonPlace(parts, other).catch(String)), /no archive is at/);
+    assert.match(String(await abandonPlace(parts, other, signal).catch(String)), /no archive is at/);
     assert.equal(await rewriteWithout(parts, new Set(['nobody']), signal), []);
     assert.is((await archive(newPlace())).orders, 5);
     await clean();
+  });
+
+  test('when the policy ran is remembered; another policy has not run yet', async () => {
+    assert.is(await policyRanAt(client, 'a'), undefined);
+    const at = Date.UTC(2026, 10, 30, 1);
+    await notePolicyRan(client, 'a', at);
+    assert.equal([await policyRanAt(client, 'a'), await policyRanAt(client, 'b')], [at, undefined]);
+    await notePolicyRan(client, 'b', at + 1);
+    assert.equal([await policyRanAt(client, 'a'), await policyRanAt(client, 'b')], [undefined, at + 1]);
   });
 
   test('two runs at once, of which one lost its lease: no order and no file that is named is lost', async () => {

@@ -8,7 +8,17 @@ import type { SentStatement } from './sent-statements.js';
 
 /** Tables with a row per node, partition or log, or one row: read whole, they are one page. */
 const SMALL = new Set([
-  ...['archives', 'journals', 'partitions', 'log_heads', 'settlement', 'gremlin', 'probe', 'api_keys'],
+  ...[
+    'archives',
+    'archive_policy',
+    'journals',
+    'partitions',
+    'log_heads',
+    'settlement',
+    'gremlin',
+    'probe',
+    'api_keys',
+  ],
   ...['webhooks', 'webhook_place'],
   // Short: what was queued since the last seconds.
   'order_stats_queue',
