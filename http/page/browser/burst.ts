@@ -9,8 +9,8 @@ import type { Api } from './api.js';
 import { countOf, type Outcome, type Verdict, verdictOf } from './burst-verdict.js';
 import { html } from './html.js';
 
-/** How the ids of these products begin. */
-export const OF_BURSTS = 'BURST-';
+/** How the ids of these products begin. In the list they stand behind the demo products. */
+export const OF_BURSTS = 'SALE-';
 const BUYERS = 100;
 const UNITS = 10;
 const ASK_AGAIN_MS = 500;
