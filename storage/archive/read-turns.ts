@@ -8,18 +8,36 @@
 type InTurn = <T>(read: () => Promise<T>, signal: AbortSignal) => Promise<T>;
 
 export function readTurns(most: number): InTurn {
-  const waiting: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   let running = 0;
   return async (read, signal) => {
     if (running < most) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else await turnOf(waiting, signal);
     try {
       signal.throwIfAborted();
       return await read();
     } finally {
-      const next = waiting.shift();
+      const [next] = waiting;
       if (next === undefined) running--;
       else next();
     }
   };
+}
+
+/** @throws the signal's reason, and then keeps no place in the queue */
+function turnOf(waiting: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const begin = () => {
+      waiting.delete(begin);
+      signal.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = () => {
+      waiting.delete(begin);
+      reject(signal.reason);
+    };
+    waiting.add(begin);
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+  });
 }

@@ -63,7 +63,7 @@ function KeyForm({ refused, use }: { readonly refused: string | undefined; reado
     <h2 id="key">Who are you?</h2>
     <p>This system answers to keys. Make one with <code>holdfast keys create</code>. The page keeps it for this tab alone.</p>
     <form onSubmit=${submit}>
-      <label>Key <input name="key" type="password" required autocomplete="off" spellcheck=${false} /></label>
+      <label>Key <input name="key" type="password" required pattern="[ !-~]+" title="A key has letters, digits and signs of ASCII only" autocomplete="off" spellcheck=${false} /></label>
       <div class="actions"><button type="submit" class="main">Use this key</button></div>
     </form>
     <p role="alert">${refused !== undefined && `The key was not accepted: ${refused}`}</p>
@@ -147,14 +147,20 @@ async function healthOf(api: Api): Promise<Health> {
   return JSON.parse(text) as Health;
 }
 
+const nameOf = ({ node }: Overview): string => `${node.name} ${node.started_at}`;
+
 /** Asks for what came since, and keeps the last ten minutes. */
 function useOverview(api: Api, isOn: boolean): Overview | undefined {
   const kept = useMemo(() => ({ node: '', samples: [] as readonly Sample[] }), [api]);
   const ask = async (): Promise<Overview> => {
     const last = kept.samples.at(-1)?.at;
     const after = last === undefined ? '' : `?after=${encodeURIComponent(last)}`;
-    const { data } = await api.get<Data<Overview>>(`/internal/overview${after}`);
-    const node = `${data.node.name} ${data.node.started_at}`;
+    const read = async (query: string) => (await api.get<Data<Overview>>(`/internal/overview${query}`)).data;
+    let data = await read(after);
+    const node = nameOf(data);
+    // Another node has samples and a clock of its own.
+    if (node !== kept.node && after !== '') data = await read('');
+    if (nameOf(data) !== node) return { ...data, samples: kept.samples };
     kept.samples = [...(node === kept.node ? kept.samples : []), ...data.samples].slice(-SAMPLES);
     kept.node = node;
     return { ...data, samples: kept.samples };

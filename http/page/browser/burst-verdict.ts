@@ -3,6 +3,16 @@
 /** What one buyer has so far. */
 export type Outcome = 'waiting' | 'sold' | 'refused';
 
+/**
+ * What an answer to one buyer says. `another`: no buyer can be served so, such as by a key that has expired; undefined: not known
+ * yet, so the buyer asks again under the same key.
+ */
+export function answerOf(status: number, text: string): 'sold' | 'refused' | 'another' | undefined {
+  if (status === 201) return 'sold';
+  if (status < 400 || status === 429 || status >= 500) return undefined;
+  return status === 402 || (status === 409 && text.includes('"out_of_stock"')) ? 'refused' : 'another';
+}
+
 interface StockRow {
   readonly on_hand: number;
   readonly held: number;

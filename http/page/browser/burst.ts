@@ -5,8 +5,8 @@
  */
 import { useState } from 'preact/hooks';
 import type { Data, Me, Product } from './answers.js';
-import type { Api } from './api.js';
-import { countOf, type Outcome, type Verdict, verdictOf } from './burst-verdict.js';
+import { type Api, Refusal, wordsIn } from './api.js';
+import { answerOf, countOf, type Outcome, type Verdict, verdictOf } from './burst-verdict.js';
 import { html } from './html.js';
 
 /** How the ids of these products begin. In the list they stand behind the demo products. */
@@ -73,8 +73,10 @@ async function burst(api: Api, user: string | null, show: (shown: Shown) => void
 async function outcomeOf(api: Api, body: object, key: string, deadline: number): Promise<Outcome> {
   while (performance.now() < deadline) {
     const reply = await api.send('POST', '/api/orders', body, key).catch(() => undefined);
-    if (reply?.status === 201) return 'sold';
-    if (reply !== undefined && reply.status >= 400 && reply.status < 500 && reply.status !== 429) return 'refused';
+    const answer = reply && answerOf(reply.status, reply.text);
+    if (answer === 'sold' || answer === 'refused') return answer;
+    if (reply !== undefined && answer === 'another')
+      throw new Refusal(reply.status, wordsIn(reply.text) ?? 'The order was not taken.');
     await pause();
   }
   return 'waiting';

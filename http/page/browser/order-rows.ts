@@ -12,6 +12,7 @@ export const MOST_ROWS = 50;
 const STATUS: Readonly<Record<string, string>> = {
   placed: 'pending',
   confirmed: 'confirmed',
+  imported: 'confirmed',
   failed: 'failed',
   cancelled: 'cancelled',
   shipped: 'shipped',
@@ -100,7 +101,9 @@ function withList(rows: readonly Row[], listed: readonly Order[]): readonly Row[
     const known = rows.find(({ id }) => id === order.id);
     const { id, user_id: user, created_at: at, status, reason, total_amount, currency, order_items: lines } = order;
     const total = total_amount === undefined ? '' : money(total_amount, currency);
-    return { id, user, at, status, reason, total, lines, version: known?.version ?? 0 };
+    const row = { id, user, at, status, reason, total, lines, version: known?.version ?? 0 };
+    // The events may be ahead of a list.
+    return status === 'pending' && known !== undefined && known.status !== 'pending' ? known : row;
   });
   const ids = new Set(read.map(({ id }) => id));
   const newer = rows.filter(({ id }) => !ids.has(id));

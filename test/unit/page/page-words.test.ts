@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Outcome, verdictOf } from '../../../http/page/browser/burst-verdict.js';
+import { answerOf, type Outcome, verdictOf } from '../../../http/page/browser/burst-verdict.js';
 import { SseFrames } from '../../../http/page/browser/sse-frames.js';
 import { offsetText } from '../../../http/page/browser/words.js';
 
@@ -60,6 +60,13 @@ test('a moment of a history is told from the first one', () => {
     shown.map((then) => offsetText(first, then)),
     ['+12 ms', '+3.4 s', '+5 min', '+24 h'],
   );
+});
+
+test('a buyer was refused only if there was too little, or no money', () => {
+  const answers = [201, 202, 401, 402, 403, 429, 503].map((status) => answerOf(status, '{"code":"unauthorized"}'));
+  assert.equal(answers, ['sold', undefined, 'another', 'refused', 'another', undefined, undefined]);
+  assert.is(answerOf(409, '{"status":"error","code":"out_of_stock"}'), 'refused');
+  assert.is(answerOf(409, '{"status":"error","code":"archived"}'), 'another');
 });
 
 test.run();

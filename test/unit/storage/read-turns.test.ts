@@ -19,7 +19,7 @@ test('reads that hang keep their turn; the others wait, and one that is too late
   await new Promise(setImmediate);
   assert.equal(begun, [0, 1]);
   for (const no of [0, 2, 3]) deadlines[no]?.abort(new Error('late'));
-  await new Promise(setImmediate);
+  assert.is(await reads[2], 'late', 'who is too late waits no longer');
   assert.equal(begun, [0, 1], 'a hung read keeps its turn after its deadline');
   ends[1]?.();
   await new Promise(setImmediate);
