@@ -124,12 +124,14 @@ function Shop({ api, me, theme }: ShopProps) {
         ${mayRead ? html`<${LiveOrders} live=${live} open=${(id: string) => setOpened({ kind: 'order', id })} />` : html`<${Needs} title="Live orders" scopes=${['orders:read']} />`}
         ${mayWatch ? html`<div class="plots"><${Rate} ...${plots} /><${Latency} ...${plots} /><${EventRate} ...${plots} /></div>` : html`<${Needs} title="Orders per second and latency" ...${watch} />`}
         <${Stock} shelf=${shelf} open=${(id: string) => setOpened({ kind: 'product', id })} />
+        <div class="pair">
+          ${mayRun ? html`<${PlacementPart} placement=${placement} />` : html`<${Needs} title="Placement" ...${run} />`}
+          ${mayRead || mayWatch ? html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />` : html`<${Needs} title="Events" scopes=${['orders:read']} />`}
+        </div>
       </div>
       <div class="stack system">
         <${HealthPart} health=${health} />
         ${mayWatch ? html`<${VerifyPart} verdict=${overview?.verify} />` : html`<${Needs} title="Verify" ...${watch} />`}
-        ${mayRun ? html`<${PlacementPart} placement=${placement} />` : html`<${Needs} title="Placement" ...${run} />`}
-        ${mayRead || mayWatch ? html`<${EventsPart} overview=${overview} told=${live.told} away=${live.away} />` : html`<${Needs} title="Events" scopes=${['orders:read']} />`}
         ${mayRun ? html`<${GremlinPart} api=${api} isAllowed=${me.gremlin} gremlin=${gremlin} switched=${setSwitched} />` : html`<${Needs} title="Gremlin" ...${run} />`}
         ${overview !== undefined && html`<p class="quiet">This page is of the node ${overview.node.name}, version ${overview.node.version}, started ${agoText(overview.node.started_at)}.</p>`}
       </div>

@@ -9,6 +9,8 @@ import { type Api, Refusal, wordsIn } from './api.js';
 import { answerOf, countOf, type Outcome, type Verdict, verdictOf } from './burst-verdict.js';
 import { html } from './html.js';
 
+/** How the ids of these products begin. In the list they stand behind the demo products. */
+export const OF_BURSTS = 'SALE-';
 const BUYERS = 100;
 const UNITS = 10;
 const ASK_AGAIN_MS = 500;
@@ -50,7 +52,7 @@ export function BurstPart({ api, me }: { readonly api: Api; readonly me: Me }) {
 // ---------------------------------------------------------------- machinery
 
 async function burst(api: Api, user: string | null, show: (shown: Shown) => void): Promise<void> {
-  const product = `BURST-${[...crypto.getRandomValues(new Uint8Array(5))]
+  const product = `${OF_BURSTS}${[...crypto.getRandomValues(new Uint8Array(5))]
     .map((byte) => byte.toString(16).padStart(2, '0'))
     .join('')
     .toUpperCase()}`;

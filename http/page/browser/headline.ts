@@ -47,7 +47,7 @@ function Tile({ name, value, more = '', look = '' }: TileProps) {
 /** It knows of the products on the screen alone, and says so. Of all of them, `holdfast verify` knows. */
 function Oversold({ stock }: { readonly stock: StockPage }) {
   const oversold = oversoldIn(stock.products);
-  return html`<${Tile} name="Oversold" value=${count(oversold)} more=${`units; ${rangeText(stock)}`} look=${oversold === 0 ? 'ok' : 'down'} />`;
+  return html`<${Tile} name="Oversold" value=${count(oversold)} more=${`units, in ${rangeText(stock)}`} look=${oversold === 0 ? 'ok' : 'down'} />`;
 }
 
 function Today({ rows }: { readonly rows: readonly StatsRow[] }) {

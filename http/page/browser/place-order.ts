@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Me, Order, Product } from './answers.js';
 import { type Api, type Reply, wordsIn } from './api.js';
+import { OF_BURSTS } from './burst.js';
 import { html } from './html.js';
 
 interface Sent {
@@ -22,7 +23,10 @@ interface FormProps {
 export function PlaceOrder({ api, me, products }: FormProps) {
   const [typed, setTyped] = useState<string>();
   // Until a product is named: the first one that can be had.
-  const product = typed ?? products.find(({ available }) => available > 0)?.product_id ?? '';
+  const product =
+    typed ??
+    products.find(({ product_id: id, available }) => available > 0 && !id.startsWith(OF_BURSTS))?.product_id ??
+    '';
   const [sent, setSent] = useState<Sent>();
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);

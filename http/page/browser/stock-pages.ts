@@ -27,12 +27,12 @@ export function pageOf(data: Product | readonly Product[], pagination: Paginatio
   return { products, total, page, pages: Math.max(1, pages) };
 }
 
-/** Such as `13 to 24 of 3,041 products`. */
+/** Such as `products 13 to 24 of 3,041`. */
 export function rangeText({ products, total, page }: StockPage): string {
   const first = (page - 1) * PAGE_SIZE + 1;
-  if (products.length === 0) return `No product here, of ${count(total)}`;
-  if (products.length === total) return total === 1 ? '1 product' : `All ${count(total)} products`;
-  return `${count(first)} to ${count(first + products.length - 1)} of ${count(total)} products`;
+  if (products.length === 0) return `no product of ${count(total)}`;
+  if (products.length === total) return total === 1 ? '1 product' : `all ${count(total)} products`;
+  return `products ${count(first)} to ${count(first + products.length - 1)} of ${count(total)}`;
 }
 
 /** Units that are promised and not there. */

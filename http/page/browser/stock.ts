@@ -48,7 +48,7 @@ export function Stock({ shelf, open }: { readonly shelf: Shelf; readonly open: (
     ${value?.total === 0 && html`<p class="quiet">There is no product yet.</p>`}
     ${value !== undefined && value.products.length > 0 && html`<${Table} products=${value.products} open=${open} />`}
     <div class="heading">
-      <p class="quiet">${wanted.id === '' ? value !== undefined && `${rangeText(value)}. ` : ''}Held is never more than on hand.</p>
+      <p class="quiet">${wanted.id === '' ? value !== undefined && `Shown: ${rangeText(value)}. ` : ''}Held is never more than on hand.</p>
       <div class="actions">
         ${wanted.id !== '' && html`<button type="button" onClick=${() => go(1)}>All products</button>`}
         ${wanted.id === '' && pages > 1 && html`<button type="button" disabled=${page <= 1} onClick=${() => go(page - 1)}>Earlier products</button>`}

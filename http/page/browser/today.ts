@@ -1,7 +1,7 @@
 /** The orders of this day (UTC), by what they have become. */
 import type { StatsRow } from './answers.js';
 
-export interface Today {
+interface Today {
   readonly confirmed: number;
   readonly failed: number;
   readonly cancelled: number;
