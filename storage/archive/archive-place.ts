@@ -10,6 +10,7 @@ import { link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { S3Bucket } from '../backup/s3-bucket.js';
 import { PARTIAL, sync, writeSynced } from '../backup/synced-files.js';
+import { inTime } from './in-time.js';
 
 export interface ArchivePlace {
   /** An absolute path, or a URL of s3. It is what Postgres remembers. */
@@ -124,6 +125,9 @@ export function workPath({ place, workFolder }: ArchivePlace, name: string): str
 
 // ---------------------------------------------------------------- a folder
 
+/** A folder that is slower is away. */
+const ANSWER_MS = 10_000;
+
 function folderPlace(folder: string): ArchivePlace {
   const at = (name: string) => join(folder, name);
   return {
@@ -136,12 +140,15 @@ function folderPlace(folder: string): ArchivePlace {
       return readdir(folder);
     },
     sizeOf: (name) =>
-      stat(at(name)).then(
-        ({ size }) => size,
-        (error: NodeJS.ErrnoException) => {
-          if (error.code === 'ENOENT') return undefined;
-          throw error;
-        },
+      inTime(
+        stat(at(name)).then(
+          ({ size }) => size,
+          (error: NodeJS.ErrnoException) => {
+            if (error.code === 'ENOENT') return undefined;
+            throw error;
+          },
+        ),
+        ANSWER_MS,
       ),
     async read(name, signal, range) {
       const file = await open(at(name), 'r'); // So that a missing file is an error of this call.

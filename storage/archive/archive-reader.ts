@@ -14,6 +14,7 @@ import { texts } from '../postgres/column-arrays.js';
 import type { Session } from '../postgres/postgres.js';
 import { type ArchivedOrder, decodeLine, parse, unpack } from './archive-lines.js';
 import { type ArchivePlace, archivePlace, bytesOf } from './archive-place.js';
+import { inTime } from './in-time.js';
 import { readTurns } from './read-turns.js';
 
 /** Where these orders are. Each part looks up one key: no plan can read a table whole. */
@@ -68,7 +69,7 @@ export function archivedOrders(client: Session, endpoint?: string): ArchivedOrde
     const signal = AbortSignal.timeout(limits.archiveReadMs);
     const read = async () => bytesOf(await placeOf(place), name, signal, [at, at + bytes]);
     const isFolder = !place.startsWith('s3://');
-    const lines = await unpack(await inTime(isFolder ? inTurn(read, signal) : read(), signal), name);
+    const lines = await unpack(await inTime(isFolder ? inTurn(read, signal) : read(), limits.archiveReadMs), name);
     const [oldest] = blocks.keys();
     if (oldest !== undefined && blocks.size >= limits.archiveBlocksKept) blocks.delete(oldest);
     blocks.set(key, lines);
@@ -95,13 +96,4 @@ export function archivedOrders(client: Session, endpoint?: string): ArchivedOrde
       return (await find(order))?.is_gone === true;
     },
   };
-}
-
-/** A mounted folder may not answer at all: its calls do not listen to signals. */
-function inTime<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`it did not answer within ${limits.archiveReadMs / 1_000} s`));
-    signal.addEventListener('abort', late);
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', late));
-  });
 }

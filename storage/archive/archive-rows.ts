@@ -7,7 +7,8 @@ export interface ArchiveRow {
   readonly no: number;
   readonly name: string;
   readonly place: string;
-  readonly state: 'begun' | 'noted' | 'cleared' | 'removed';
+  /** `removed`: its file may be left. `abandoned`: its place is lost, and is asked for nothing. */
+  readonly state: 'begun' | 'noted' | 'cleared' | 'removed' | 'abandoned';
   readonly orders: number;
   readonly bytes: number;
   readonly sha256: string;
@@ -20,7 +21,7 @@ const LONG_MS = 60_000;
 /** Ids of one statement. */
 const IDS = 5_000;
 
-const ARCHIVES = `select no, name, place, case when removed_at is not null then 'removed' when cleared_at is not null then 'cleared'
+const ARCHIVES = `select no, name, place, case when abandoned then 'abandoned' when removed_at is not null then 'removed' when cleared_at is not null then 'cleared'
     when noted_at is not null then 'noted' else 'begun' end as state,
   coalesce(orders, 0) as orders, coalesce(bytes, 0)::float8 as bytes, coalesce(sha256, '') as sha256,
   coalesce(${msOf('first_placed_at')}, 0)::float8 as "firstPlacedAt", coalesce(${msOf('last_placed_at')}, 0)::float8 as "lastPlacedAt"
@@ -148,7 +149,7 @@ export async function noteCleared(client: Session, no: number): Promise<void> {
 const ABANDON = `with back as (
     delete from archived_orders a where archive = $1::int and exists (select from orders o where o.order_id = a.order_id) returning 1),
   gone as (
-    update archives set removed_at = clock_timestamp(), barrier = nextval('archive_barriers'),
+    update archives set removed_at = clock_timestamp(), barrier = nextval('archive_barriers'), abandoned = true,
       left_out = left_out + (select count(*) from back)
     where no = $1::int and removed_at is null and noted_at is not null returning orders - left_out as orders)
   select coalesce((select orders from gone), 0)::int as gone, (select count(*)::int from back) as back`;
@@ -159,6 +160,8 @@ export async function noteAbandoned(
   no: number,
 ): Promise<{ readonly gone: number; readonly back: number }> {
   const [row] = await client.query<{ gone: number; back: number }>('abandon an archive', ABANDON, [no], LONG_MS);
+  const rest = 'update archives set abandoned = true where no = $1 and removed_at is not null';
+  await client.query('abandon what was removed', rest, [no]);
   return row ?? { gone: 0, back: 0 };
 }
 

@@ -139,6 +139,7 @@ export async function unlessAway(
 const WAY_OUT = (place: string): string => `If that place is lost for ever: holdfast archive --abandon ${place}`;
 
 async function finish(parts: ArchiverParts, row: ArchiveRow, signal: AbortSignal): Promise<void> {
+  if (row.state === 'noted') await (await archivePlace(row.place, parts.endpoint)).sizeOf(row.name, signal); // Or it is away.
   if (row.state === 'begun') {
     if (!(await giveUpBegun(parts.client, row.no))) return; // Somebody has noted it meanwhile.
     parts.onProgress(`${row.name} was not finished: it is removed, and its orders are still in the tables`);
@@ -214,7 +215,7 @@ export async function abandonPlace(
 ): Promise<Abandoned> {
   const lost = await archivePlace(where, endpoint);
   const { place } = lost;
-  const rows = (await archiveRows(client)).filter((row) => row.place === place && row.state !== 'removed');
+  const rows = (await archiveRows(client)).filter((row) => row.place === place && row.state !== 'abandoned');
   if (rows.length === 0) throw new BadArchive(`no archive is at ${place}`);
   const found = anyway && !isDry ? undefined : await oneFoundOf(lost, rows, signal);
   if (found !== undefined && !isDry)

@@ -4,3 +4,6 @@ create table archive_policy (
   policy text not null,
   ran_at timestamptz(3) not null
 );
+
+-- Its place is lost for ever: nobody asks that place for it any more.
+alter table archives add column abandoned boolean not null default false;

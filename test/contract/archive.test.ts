@@ -387,7 +387,9 @@ if (database !== undefined) {
     for (const id of more) assert.match(await place(node, id), /^410 .*"code":"gone"/);
     assert.match(String(await abandonPlace(parts, other, signal).catch(String)), /no archive is at/);
     assert.equal(await rewriteWithout(parts, new Set(['nobody']), signal), []);
+    const before = said.length;
     assert.is((await archive(newPlace())).orders, 5);
+    assert.not.match(said.slice(before).join('\n'), /left as it is/, 'nobody asks the lost places');
     await clean();
   });
 

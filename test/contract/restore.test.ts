@@ -224,6 +224,7 @@ async function suiteOn({ client, url, stop }: NonNullable<typeof database>, tool
     await (await into(to, targetLog)).finish();
     await to.client.query('undo', 'comment on column order_turns.events is null');
     await to.client.query('undo', 'drop table archive_policy');
+    await to.client.query('undo', 'alter table archives drop column abandoned');
     await to.client.query('undo', "delete from holdfast_migrations where name >= '0024'");
     const older = join(folder, 'older');
     await mkdir(older);
