@@ -90,4 +90,4 @@ export function LiveOrders({ live, open }: { readonly live: Live; readonly open:
 }
 
 const toldText = ({ told, undrawn }: Live): string =>
-  `${count(told)} events since the page was opened${undrawn === 0 ? ', each of them drawn' : `, ${count(undrawn)} of them too quick to be drawn`}.`;
+  `${count(told)} events since the page was opened${undrawn === 0 ? '' : `, ${count(undrawn)} of them too quick to be drawn`}.`;

@@ -14,6 +14,6 @@ export function Needs({ title, scopes, ofService = false }: NeedsProps) {
   const named = scopes.map((scope, at) => html`${at > 0 && ' and '}<code>${scope}</code>`);
   return html`<section aria-labelledby=${id} class="needs">
     <h2 id=${id}>${title}</h2>
-    <p class="quiet">Your key needs the scope ${named}${ofService && ', and no user of its own'}.</p>
+    <p class="quiet">Your key needs the ${scopes.length === 1 ? 'scope' : 'scopes'} ${named}${ofService && ', and no user of its own'}.</p>
   </section>`;
 }
