@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Product } from '../../../http/page/browser/answers.js';
+import type { Order, Product } from '../../../http/page/browser/answers.js';
 import { MOST_ROWS, OrderRows, type Told } from '../../../http/page/browser/order-rows.js';
 import { oversoldIn, pageOf, pathOf, rangeText } from '../../../http/page/browser/stock-pages.js';
 import { todayOf, todayPath } from '../../../http/page/browser/today.js';
@@ -47,6 +47,23 @@ test('of a thousand orders the latest rows stay, and the other events are told a
   assert.is(drawn.rows.length, MOST_ROWS);
   assert.is(drawn.rows[0]?.id, 'O999');
   assert.is(drawn.undrawn, 1_000 - MOST_ROWS);
+});
+
+test('a list that is older than the events puts no outcome back, and an imported order is confirmed', () => {
+  const rows = new OrderRows();
+  rows.take(told('A', 1, 'placed'));
+  rows.take(told('A', 4, 'confirmed'));
+  rows.take(told('B', 1, 'imported'));
+  const listed = (id: string) => ({
+    id,
+    user_id: 'ada',
+    created_at: '2026-11-21T10:00:00.000Z',
+    status: 'pending',
+    order_items: [],
+  });
+  rows.takeList([listed('A'), listed('C')] as unknown as readonly Order[]);
+  const shown = new Map(rows.draw().rows.map(({ id, status }) => [id, status]));
+  assert.equal([shown.get('A'), shown.get('B'), shown.get('C')], ['confirmed', 'confirmed', 'pending']);
 });
 
 const product = (id: string, on_hand: number, held: number): Product => ({
