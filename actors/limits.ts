@@ -63,6 +63,8 @@ export const limits = {
   importRecordChars: 10_000,
   /** Orders of another system that wait on disk to be imported. */
   spooledOrders: 100_000,
+  /** Those that are in memory: they are being written, or the disk does not take them. */
+  importMemoryBytes: 16_777_216,
   /** How long one import may take; then it waits and is tried again. */
   importWaitMs: 5_000,
   /** Failed rows that the report of an import names. */

@@ -3,13 +3,21 @@ import { isOurOrderId, type OrderId, orderId, productId, userId } from '../../ac
 import { limits } from '../../actors/limits.js';
 import { type GivenMoney, type Import, importOf } from '../../actors/order/imported-order.js';
 import type { Json } from '../../actors/protocol.js';
-import type { Address, Money, OrderResult } from './shop-protos.js';
+import {
+  type Address,
+  type Money,
+  type OrderResult,
+  readConfirmation,
+  readPlaceOrderRequest,
+  readPlaceOrderResponse,
+} from './shop-protos.js';
+import type { Passed } from './shop-server.js';
 
 export interface ToldOrder extends Import {
   readonly id: OrderId;
 }
 
-interface Telling {
+export interface Telling {
   readonly order: OrderResult | undefined;
   readonly origin: string;
   readonly user?: string | undefined;
@@ -23,11 +31,38 @@ export class UnusableOrder extends Error {
   override readonly name = 'UnusableOrder';
 }
 
-/** @throws UnusableOrder */
+/** @throws where the bytes are no such message */
+export function tellingIn(passed: Passed, at: number): Telling {
+  if (passed.service === 'email') {
+    const { email, order } = readConfirmation(passed.request);
+    return { order, email, origin: 'boutique-email', at };
+  }
+  const { shop, request, answer } = passed;
+  const { user_id: user, email } = readPlaceOrderRequest(shop, request);
+  return { order: readPlaceOrderResponse(shop, answer).order, user, email, origin: ORIGIN[shop], at };
+}
+
+/** From the JSON of a ToldOrder. @returns undefined where the text is no such */
+export function toldIn(text: string): ToldOrder | undefined {
+  try {
+    const told = JSON.parse(text) as Partial<ToldOrder> | null;
+    const isWhole = typeof told?.id === 'string' && Array.isArray(told.content?.lines) && told.facts !== undefined;
+    return isWhole ? (told as ToldOrder) : undefined;
+  } catch {
+    return undefined; // The error quotes what the shop sent.
+  }
+}
+
+/** As the shop gave it, cut to the length of an id. */
+export const idOf = ({ order }: Telling): string => cut(order?.order_id ?? '', limits.idChars);
+
+/** Texts that are too long are cut. @throws UnusableOrder */
 export function toldOrder({ order, origin, user, email, at }: Telling): ToldOrder {
   const id = order?.order_id ?? '';
   if (order === undefined || id === '') throw new UnusableOrder('it names no order');
   if (!isId(id) || isOurOrderId(id)) throw new UnusableOrder('its order_id is no possible id of an imported order');
+  if ((order.items?.length ?? 0) > limits.linesPerOrder)
+    throw new UnusableOrder(`it has more than ${limits.linesPerOrder} items`);
   const items = (order.items ?? []).map(({ item, cost }) => {
     const { product_id: product = '', quantity = 0 } = item ?? {};
     if (!isId(product)) throw new UnusableOrder('an item has a product_id that is no possible id');
@@ -47,19 +82,37 @@ export function toldOrder({ order, origin, user, email, at }: Telling): ToldOrde
 
 // ---------------------------------------------------------------- machinery
 
+const ORIGIN = { hipstershop: 'boutique', oteldemo: 'otel-demo' } as const;
+
 /** As the ids of the API: 1 to 255 characters, no control characters, no lone surrogates, no blanks around. */
 const isId = (text: string): boolean =>
   text.length >= 1 && text.length <= limits.idChars && !/\p{Cc}|\p{Cs}/u.test(text) && text.trim() === text;
 
 /** An empty text is the same as none on this wire. */
 const textOf = (text: string | undefined): string | undefined =>
-  text === undefined || text === '' ? undefined : text.slice(0, limits.textChars);
+  text === undefined || text === '' ? undefined : cut(text, limits.textChars);
+
+/** With no half of a character: Postgres takes none. */
+const cut = (text: string, chars: number): string => text.slice(0, chars).replace(/\p{Cs}/gu, '\ufffd');
+
+const CURRENCY_CHARS = 16;
 
 const moneyOf = (money: Money | undefined): GivenMoney | undefined =>
-  money && { currency: money.currency_code ?? '', units: BigInt(money.units ?? 0), nanos: money.nanos ?? 0 };
+  money && {
+    currency: cut(money.currency_code ?? '', CURRENCY_CHARS),
+    units: BigInt(money.units ?? 0),
+    nanos: money.nanos ?? 0,
+  };
 
-/** The zip code as text, whichever shop tells it: the same order told by both has the same address. */
+/**
+ * The zip code as text, whichever shop tells it: the same order told by both has the same address. Its fields are cut until
+ * the whole has the length that the API allows.
+ */
 function addressOf({ zip_code, ...rest }: Address): Json {
   const zip = zip_code === undefined || zip_code === '' ? {} : { zip_code: String(zip_code) };
-  return { ...rest, ...zip } as Json;
+  const fields: [string, string][] = Object.entries({ ...rest, ...zip });
+  for (let chars: number = limits.textChars; ; chars = Math.floor(chars / 2)) {
+    const address = Object.fromEntries(fields.map(([name, text]) => [name, cut(text, chars)]));
+    if (JSON.stringify(address).length <= limits.addressJsonChars) return address;
+  }
 }

@@ -2,7 +2,8 @@
  * Orders on disk that are not stored yet: a folder with one file for each, oldest first.
  *
  *  S1. A file that has its name is complete. It goes when its order is stored, or is set aside, and never before.
- *  S2. There are at most `most` files. One more is refused, and nothing is removed for it.
+ *  S2. At most `most` files wait. One more is refused, and nothing is removed for it. The same number can be put in as
+ *      refused, with what was set aside.
  */
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ const SET_ASIDE = '.refused';
 
 export class OrderSpool {
   private count = 0;
+  private refused = 0;
   private made = 0;
 
   private constructor(
@@ -28,6 +30,7 @@ export class OrderSpool {
     const waiting = names.filter((name) => name.endsWith(WAITING) && !name.startsWith(PARTIAL)).sort();
     const spool = new OrderSpool(folder, most);
     spool.count = waiting.length;
+    spool.refused = names.filter((name) => name.endsWith(SET_ASIDE) && !name.startsWith(PARTIAL)).length;
     return { spool, waiting };
   }
 
@@ -39,17 +42,20 @@ export class OrderSpool {
   async put(text: string, atMs: number): Promise<string | undefined> {
     if (this.count >= this.most) return undefined;
     this.count++;
-    const name = `${String(atMs).padStart(15, '0')}-${process.pid}-${++this.made}${WAITING}`;
-    const partial = join(this.folder, `${PARTIAL}${name}`);
-    try {
-      await writeSynced(partial, text);
-      await renameSynced(partial, join(this.folder, name));
-    } catch (error) {
+    return this.write(text, atMs, WAITING).catch((error: unknown) => {
       this.count--;
-      await rm(partial, { force: true }).catch(() => {});
       throw error;
-    }
-    return name;
+    });
+  }
+
+  /** Keeps for a person what is not to be tried. @returns as `put` does */
+  async putRefused(text: string, atMs: number): Promise<string | undefined> {
+    if (this.refused >= this.most) return undefined;
+    this.refused++;
+    return this.write(text, atMs, SET_ASIDE).catch((error: unknown) => {
+      this.refused--;
+      throw error;
+    });
   }
 
   read(name: string): Promise<string> {
@@ -65,5 +71,21 @@ export class OrderSpool {
   async setAside(name: string): Promise<void> {
     await rename(join(this.folder, name), join(this.folder, name.replace(WAITING, SET_ASIDE)));
     this.count--;
+    this.refused++;
+  }
+
+  // -------------------------------------------------------------- machinery
+
+  private async write(text: string, atMs: number, ending: string): Promise<string> {
+    const name = `${String(atMs).padStart(15, '0')}-${process.pid}-${++this.made}${ending}`;
+    const partial = join(this.folder, `${PARTIAL}${name}`);
+    try {
+      await writeSynced(partial, text);
+      await renameSynced(partial, join(this.folder, name));
+    } catch (error) {
+      await rm(partial, { force: true }).catch(() => {});
+      throw error;
+    }
+    return name;
   }
 }
